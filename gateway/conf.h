@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The configuration as every process sees it: checked, complete with its
+ * defaults and immutable. How the text is read is gateway/config_read.c, which
+ * options exist gateway/config_table.c, what they must fulfil config.c.
+ */
+#ifndef GATEWAY_CONF_H
+#define GATEWAY_CONF_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+
+struct arena;
+struct policy;
+
+/* An address to listen on or to ask. */
+struct conf_addr {
+	const char *text; /* as the administrator wrote it */
+	unsigned line;
+	struct sockaddr_storage sa;
+	socklen_t sa_len;
+};
+
+/* A network, IPv4 or IPv6: the first prefix bits of addr. */
+struct conf_net {
+	int family; /* AF_INET or AF_INET6 */
+	unsigned prefix;
+	uint8_t addr[16];
+};
+
+struct conf_listen {
+	unsigned line;
+	struct conf_addr *address; /* at least one */
+	size_t n_address;
+	struct conf_net *clients; /* who may relay; never empty */
+	size_t n_clients;
+	const char *tls_cert; /* PEM files, both or neither */
+	const char *tls_key;
+	uint64_t message_size; /* octets, at most limits.message_size */
+};
+
+enum conf_via_kind {
+	CONF_VIA_MX,
+	CONF_VIA_SMTP,
+	CONF_VIA_LMTP,
+};
+
+struct conf_relay {
+	bool present;
+	unsigned line;
+	enum conf_via_kind kind;
+	const char *via;  /* as written, for logs */
+	const char *host; /* name or address without brackets; NULL for MX */
+	uint16_t port;	  /* of the next hop; for MX that of every host, 25 */
+};
+
+struct conf_portal {
+	bool present;
+	unsigned line;
+	struct conf_addr *address;
+	size_t n_address;
+	const char *url; /* without a slash at the end */
+	const char *tls_cert;
+	const char *tls_key;
+	uint64_t expires_s;
+};
+
+struct conf_limits {
+	uint64_t message_size; /* octets */
+	unsigned connections;
+	unsigned connections_per_client;
+	unsigned recipients;
+	unsigned errors; /* per session */
+	unsigned workers;
+	unsigned pgp;	     /* processes that run gpg */
+	uint64_t memory;     /* octets reserved for messages in progress */
+	uint64_t free_space; /* octets below which new mail is refused */
+	uint64_t idle_ms;    /* without an octet from the client */
+	uint64_t stop_ms;    /* what SIGTERM lets finish */
+	unsigned min_rate;   /* octets per second while a client sends DATA */
+};
+
+struct conf_retry {
+	uint64_t first_ms;  /* doubled with every try, with jitter */
+	uint64_t max_ms;    /* never longer between two tries */
+	uint64_t warn_ms;   /* the sender is told that mail is late */
+	uint64_t hold_ms;   /* a pending entry is held, with an alarm */
+	uint64_t expire_ms; /* given up */
+};
+
+/* Where things are beneath state and runtime. No other place makes these. */
+struct conf_paths {
+	const char *keys;     /* state/keys: sealed purpose keys */
+	const char *spool;    /* state/spool: the environment of store */
+	const char *bodies;   /* state/bodies: large sealed bodies */
+	const char *escrow;   /* state/escrow: objects for pick-up */
+	const char *portal;   /* state/portal: index of the portal */
+	const char *audit;    /* state/audit: JSON lines and checkpoints */
+	const char *keystore; /* directory of the LMDB keystore */
+	const char *control;  /* runtime/control: socket of `sealgate` */
+	const char *pgp;      /* runtime/pgp: homes of the pgp processes */
+};
+
+struct conf {
+	struct arena *arena; /* owns everything below but policy */
+	const char *file;
+	const char *hostname;
+	const char *state;
+	const char *runtime;
+	const char *master_key;
+	const char *users;	/* prefix of the user names, or NULL */
+	const char *postmaster; /* where mail for <postmaster> goes */
+	uid_t users_base;	/* first numeric user, 0 if not given */
+	bool log_debug;
+	const char **domains; /* lower case A-labels; "*.x" matches below x */
+	size_t n_domains;
+	struct conf_addr *resolver; /* name servers; none: the system's */
+	size_t n_resolver;
+	struct conf_listen *listen; /* all are `listen outbound` */
+	size_t n_listen;
+	struct conf_relay outbound;
+	struct conf_relay inbound;
+	uint64_t discovery_timeout_ms;
+	struct conf_portal portal;
+	struct conf_limits limits;
+	struct conf_retry retry;
+	struct conf_paths paths;
+	struct policy *policy; /* never NULL; owned */
+};
+
+enum conf_level {
+	CONF_ERROR,
+	CONF_WARN, /* said by -n, does not stop anything */
+};
+
+struct conf_finding {
+	enum conf_level level;
+	unsigned line; /* 0 when the file as a whole is meant */
+	const char *text;
+};
+
+/* What was found in one file, in the order of its lines. */
+struct conf_findings {
+	struct arena *arena;
+	const char *file;
+	struct conf_finding *list;
+	size_t n;
+	size_t n_errors;
+	size_t lost; /* findings beyond the number kept */
+};
+
+void conf_findings_init(struct conf_findings *f);
+void conf_findings_clear(struct conf_findings *f);
+/* Write "FILE:LINE: text" of finding i, without a newline. Returns out. */
+const char *conf_finding_text(
+    const struct conf_findings *f, size_t i, char *out, size_t out_size);
+
+/* Read and check a configuration. Everything that is wrong is added to f
+   (initialised by the caller); ERR_CONFIG if there is an error among it,
+   ERR_IO or ERR_NOT_FOUND when the file cannot be read (told in f, too). The
+   caller frees *out with conf_free(). */
+enum err conf_load(
+    const char *path, struct conf_findings *f, struct conf **out) MUST_CHECK;
+/* The same for a text in memory; name stands for the file in findings. */
+enum err conf_parse(struct span text, const char *name, struct conf_findings *f,
+    struct conf **out) MUST_CHECK;
+void conf_free(struct conf *c);
+
+/* Is the domain (lower case A-labels) one of ours? */
+bool conf_domain_is_ours(const struct conf *c, struct span domain);
+/* Is the peer in one of the networks? An IPv4-mapped IPv6 address counts as
+   the IPv4 address it carries. */
+bool conf_net_matches(
+    const struct conf_net *nets, size_t n, const struct sockaddr *sa);
+
+#endif
