@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Which protection a recipient gets: rules, the ladder of a recipient, the walk
+ * down the ladder. Pure: facts in, decision out; no clock, no file, no network.
+ * The zero of every enum is the safest answer. Addresses are the canonical keys
+ * that mime/addr.h makes (lower-case domain, A-labels); nothing is parsed here.
+ */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+
+struct arena;
+struct policy;
+
+enum {
+	POLICY_RUNGS_MAX = 8,	 /* in a ladder */
+	POLICY_RULES_MAX = 4096, /* in a configuration */
+};
+
+enum rung {
+	RUNG_HOLD = 0, /* quarantined */
+	RUNG_REJECT,
+	RUNG_DROP,
+	RUNG_SMIME,
+	RUNG_PGP,
+	RUNG_ESCROW,
+	RUNG_TLS,
+	RUNG_TLS_ENCRYPT,
+	RUNG_CLEAR,
+	RUNG_COUNT
+};
+
+/* What opens an escrowed message beside the link. */
+enum policy_escrow {
+	POLICY_ESCROW_LINK = 0,	  /* the link alone: the weakest */
+	POLICY_ESCROW_NOTICE_TLS, /* the notice travels by the rung tls */
+	POLICY_ESCROW_FACTOR,	  /* a second factor that is part of the key */
+};
+
+/* How strong a rung is; a larger number is stronger. Rungs that send nothing
+   are the strongest. An unknown rung is weaker than every other. */
+enum {
+	POLICY_STRENGTH_NONE = 0,
+	POLICY_STRENGTH_CLEAR,
+	POLICY_STRENGTH_LINK,
+	POLICY_STRENGTH_TLS_ENCRYPT,
+	POLICY_STRENGTH_TLS,
+	POLICY_STRENGTH_FACTOR,
+	POLICY_STRENGTH_SEALED,
+	POLICY_STRENGTH_SENDS_NOTHING,
+};
+
+/* "smime", "tls-encrypt"; "?" for an unknown one. */
+const char *policy_rung_name(enum rung r);
+/* ERR_NOT_FOUND for an unknown word. */
+enum err policy_rung_by_name(const char *name, enum rung *out) MUST_CHECK;
+int policy_strength(enum rung r, enum policy_escrow escrow);
+/* Something leaves for the recipient by this rung. */
+bool policy_rung_sends(enum rung r);
+/* Nothing can keep this rung from holding, so it may end a ladder. */
+bool policy_rung_ends(enum rung r);
+
+/* --- the rules --- */
+
+/* One rule as the configuration says it. Lists are of n strings. An address
+   pattern is "user@example.com", "@example.com", "@*.example.com" (everything
+   below example.com, not itself) or "<>" (the null sender); with "!" before it
+   it excludes. An empty list is no condition. */
+struct policy_spec {
+	const char *name;
+	unsigned line;
+	const char *const *from;
+	size_t n_from;
+	const char *const *to;
+	size_t n_to;
+	const char *const
+	    *subject_tag; /* any of them, anywhere, case ignored */
+	size_t n_subject_tag;
+	const enum rung *ladder; /* `try` */
+	size_t n_ladder;
+	enum policy_escrow escrow;
+	bool together;
+	bool on_error_weaker;
+	bool may_lower;
+};
+
+/* Caller frees. */
+struct policy *policy_new(void);
+void policy_free(struct policy *p);
+/* Add a rule behind those before it; everything is copied. ERR_CONFIG with the
+   reason (without the line) when a pattern, tag or ladder is malformed. */
+enum err policy_add_rule(struct policy *p, const struct policy_spec *spec,
+    struct err_why *why) MUST_CHECK;
+size_t policy_n_rules(const struct policy *p);
+/* Where mail with a null sender or an automatic answer goes instead of to
+   `escrow`: hold (unless set), reject or drop. ERR_CONFIG for another rung. */
+enum err policy_set_auto_rung(struct policy *p, enum rung r) MUST_CHECK;
+
+struct policy_finding {
+	unsigned line; /* of the rule; 0: the configuration as a whole */
+	bool fatal;    /* the configuration is refused */
+	const char *text;
+};
+
+/* What is wrong (fatal) or worth saying about the rules, in file order.
+   Borrowed from the arena. ERR_NOMEM. */
+enum err policy_check(const struct policy *p, bool have_portal,
+    struct arena *arena, struct policy_finding **out, size_t *n_out) MUST_CHECK;
+
+/* --- deciding --- */
+
+struct policy_facts {
+	struct span from; /* canonical; empty: the null sender */
+	struct span to;	  /* canonical */
+	/* Facts of the message; at RCPT there are none. */
+	struct span subject; /* decoded, UTF-8 */
+	bool ambiguous;	     /* parsers would disagree about the message */
+};
+
+struct policy_ladder {
+	enum rung rung[POLICY_RUNGS_MAX];
+	size_t n;
+	enum policy_escrow escrow;
+};
+
+/* What the rules say for one recipient. Names are borrowed from the policy, the
+   list of raising rules from the arena. */
+struct policy_decision {
+	struct policy_ladder ladder;
+	enum rung auto_rung;
+	const char *decider; /* name of the rule that decided */
+	unsigned decider_line;
+	const char *from_rule; /* name of the rule whose ladder it is */
+	unsigned from_line;
+	const char **raising; /* names of the raising rules that matched */
+	size_t n_raising;
+	bool together;
+	bool on_error_weaker; /* only if every rule that matched says so */
+};
+
+/* ERR_NO_RULE if no rule decides (out is untouched), ERR_NOMEM. */
+enum err policy_decide(const struct policy *p, const struct policy_facts *f,
+    struct arena *arena, struct policy_decision *out) MUST_CHECK;
+
+/* --- walking --- */
+
+enum rung_state {
+	RUNG_FAILED = 0, /* nothing definite: time-out, outage, engine error */
+	RUNG_LAPSED,	 /* there was a key and it has expired or vanished:
+			    failed, except that escrow may be used meanwhile */
+	RUNG_ABSENT,	 /* a definite no */
+	RUNG_HOLDS,
+};
+const char *rung_state_name(enum rung_state s);
+
+enum {
+	POLICY_AUTO_MAIL = 1, /* null sender, automatic answer or MDN */
+};
+
+enum policy_result {
+	POLICY_DEFER = 0, /* 451 before acceptance, pending after it */
+	POLICY_CHOSEN,
+};
+
+/* What became of one rung of the ladder. */
+enum policy_step {
+	POLICY_STEP_NOT_REACHED = 0,
+	POLICY_STEP_FAILED,
+	POLICY_STEP_ABSENT,
+	POLICY_STEP_TOO_WEAK,  /* a stronger rung before it failed */
+	POLICY_STEP_NOT_AFTER, /* clear, reject, drop, hold: not by failure */
+	POLICY_STEP_NOT_AUTO,  /* escrow, for automatic mail */
+	POLICY_STEP_CHOSEN,
+};
+/* A phrase for a person. */
+const char *policy_step_text(enum policy_step s);
+
+struct policy_outcome {
+	enum policy_result result;
+	enum rung rung;	    /* when chosen; else RUNG_HOLD */
+	int strength;	    /* of the rung chosen; else what a later try must
+			       have at least */
+	bool lapsed_escrow; /* escrow stands in for a lapsed key: alarm, and a
+			       word to the sender */
+	size_t n;
+	struct {
+		enum rung rung;
+		enum rung_state state;
+		enum policy_step step;
+	} trace[POLICY_RUNGS_MAX + 1];
+};
+
+/* Walk down the ladder. state has RUNG_COUNT members; those of hold, reject,
+   drop and clear are not looked at: they always hold. */
+void policy_walk(const struct policy_decision *d, const enum rung_state *state,
+    unsigned flags, struct policy_outcome *out);
+
+enum policy_rcpt {
+	POLICY_RCPT_GO_ON =
+	    0,		     /* the message will tell, or nothing is definite */
+	POLICY_RCPT_REJECT,  /* whatever the message says: 550 */
+	POLICY_RCPT_NO_RULE, /* no rule can decide: 550 5.7.1 */
+};
+
+/* Whether any rule that could still match leaves more than a refusal, by the
+   envelope facts alone. States that are not definite never refuse. */
+enum policy_rcpt policy_could_leave(const struct policy *p,
+    const struct policy_facts *envelope, const enum rung_state *state,
+    unsigned flags);
+
+/* --- explaining --- */
+
+enum policy_role {
+	POLICY_NO_MATCH = 0,
+	POLICY_DECIDES,
+	POLICY_RAISES,
+	POLICY_SHADOWED, /* matches, but an earlier rule has decided */
+};
+const char *policy_role_name(enum policy_role r);
+
+/* One rule before the facts. Borrowed from the policy. */
+struct policy_trace {
+	const char *name;
+	unsigned line;
+	enum policy_role role;
+	const char *why; /* a phrase for a person */
+	struct policy_ladder ladder;
+};
+
+/* What rule number i (0 to policy_n_rules() - 1) does with these facts. */
+void policy_explain(const struct policy *p, size_t i,
+    const struct policy_facts *f, struct policy_trace *out);
+
+#endif
