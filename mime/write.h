@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Make the message that leaves from the message as received: what is sealed,
+ * what stays outside, and the shapes around it (RFC 8551, RFC 3156). The
+ * closed list of changes of the design is this file.
+ */
+#ifndef MIME_WRITE_H
+#define MIME_WRITE_H
+
+#include "mime/sink.h"
+
+/* What is changed on the way. All spans may be empty. */
+struct mime_edit {
+	struct span trace;   /* whole fields, CRLF included, put first */
+	struct span subject; /* a whole Subject field that takes the place of
+				the first one (mime_subject_strip() makes it);
+				further ones are dropped then */
+};
+
+/* A message cut in two. inner_head + inner_body is the entity to encrypt. */
+struct mime_split {
+	struct buf outer;	/* fields that stay readable */
+	struct buf inner_head;	/* Content-* fields and the empty line */
+	struct span inner_body; /* borrowed from the message: the same octets */
+};
+
+/* Cut. Outer gets all fields but Bcc, Resent-Bcc, Content-*, MIME-Version;
+   what is not clearly a header field goes inside. out is initialised here and
+   is for mime_split_clear(); on failure there is nothing to clear. */
+enum err mime_split_for_sealing(struct span msg, const struct mime_edit *edit,
+    struct mime_split *out, struct err_why *why) MUST_CHECK;
+void mime_split_clear(struct mime_split *s);
+
+/* Which CMS content the application/pkcs7-mime part holds. */
+enum mime_smime_type {
+	MIME_SMIME_ENVELOPED,
+	MIME_SMIME_AUTH_ENVELOPED,
+};
+
+/* The S/MIME message around der. For an engine that streams: the head, then
+   struct mime_base64 on the same sink. */
+enum err mime_write_smime(const struct mime_split *s, enum mime_smime_type type,
+    struct span der, const struct mime_sink *to) MUST_CHECK;
+enum err mime_write_smime_head(const struct mime_split *s,
+    enum mime_smime_type type, const struct mime_sink *to) MUST_CHECK;
+
+/* A multipart boundary of its own from 16 random octets. "=_" keeps it out of
+   base64 and quoted-printable text. */
+struct mime_boundary {
+	char text[48];
+};
+struct mime_boundary mime_boundary_make(const uint8_t random[16]);
+
+/* The PGP/MIME message around armor, whose line ends may be LF or CRLF.
+   ERR_AMBIGUOUS if the boundary occurs in it. For an engine that streams:
+   head, armor with CRLF, tail. */
+enum err mime_write_pgp(const struct mime_split *s,
+    const struct mime_boundary *boundary, struct span armor,
+    const struct mime_sink *to) MUST_CHECK;
+enum err mime_write_pgp_head(const struct mime_split *s,
+    const struct mime_boundary *boundary,
+    const struct mime_sink *to) MUST_CHECK;
+enum err mime_write_pgp_tail(const struct mime_boundary *boundary,
+    const struct mime_sink *to) MUST_CHECK;
+
+/* The message as received, with the edits and without Bcc: the rungs that
+   leave the text readable (tls, clear), and what escrow seals. */
+enum err mime_write_plain(struct span msg, const struct mime_edit *edit,
+    const struct mime_sink *to, struct err_why *why) MUST_CHECK;
+
+/* The outer fields of a message for a DSN: all but Bcc and Resent-Bcc, with
+   the edits, body never. */
+enum err mime_write_outer_header(struct span msg, const struct mime_edit *edit,
+    struct buf *out, struct err_why *why) MUST_CHECK;
+
+#endif
