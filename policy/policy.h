@@ -3,8 +3,8 @@
  *
  * Which protection a recipient gets: rules, the ladder of a recipient, the walk
  * down the ladder. Pure: facts in, decision out; no clock, no file, no network.
- * The zero of every enum is the safest answer. Addresses are the canonical keys
- * that mime/addr.h makes (lower-case domain, A-labels); nothing is parsed here.
+ * The zero of every enum is the safest answer. Addresses in facts are the keys
+ * that mime/addr.h makes; whether a subject has a tag is mime/subject_tag.h's.
  */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
@@ -98,6 +98,9 @@ void policy_free(struct policy *p);
 enum err policy_add_rule(struct policy *p, const struct policy_spec *spec,
     struct err_why *why) MUST_CHECK;
 size_t policy_n_rules(const struct policy *p);
+/* The distinct subject tags of all rules, for who looks at messages. Borrowed
+   from the policy. */
+const char *const *policy_tags(const struct policy *p, size_t *n_out);
 /* Where mail with a null sender or an automatic answer goes instead of to
    `escrow`: hold (unless set), reject or drop. ERR_CONFIG for another rung. */
 enum err policy_set_auto_rung(struct policy *p, enum rung r) MUST_CHECK;
@@ -119,7 +122,7 @@ struct policy_facts {
 	struct span from; /* canonical; empty: the null sender */
 	struct span to;	  /* canonical */
 	/* Facts of the message; at RCPT there are none. */
-	struct span subject; /* decoded, UTF-8 */
+	const bool *has_tag; /* for each of policy_tags(); NULL: none */
 	bool ambiguous;	     /* parsers would disagree about the message */
 };
 
