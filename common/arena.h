@@ -27,8 +27,8 @@ char *arena_strdup(struct arena *a, const char *s);
 /* A copy with a NUL behind it. */
 char *arena_span_str(struct arena *a, struct span s);
 /* A copy; out is untouched on failure. */
-enum err arena_span(struct arena *a, struct span s, struct span *out)
-    MUST_CHECK;
+enum err arena_span(
+    struct arena *a, struct span s, struct span *out) MUST_CHECK;
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #endif

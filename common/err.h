@@ -9,7 +9,7 @@
 
 #include <stdarg.h>
 
-#define MUST_CHECK            __attribute__((warn_unused_result))
+#define MUST_CHECK	      __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, arg) __attribute__((format(printf, fmt, arg)))
 
 enum err {

@@ -14,8 +14,8 @@ Test(err, every_code_maps_to_a_reply_of_its_class)
 
 		cr_assert_neq(err_text(e)[0], 0, "%s has no text", err_name(e));
 		cr_assert_eq(err_by_name(err_name(e)), e, "%s", err_name(e));
-		cr_assert(err_smtp(e) >= 400 && err_smtp(e) < 600, "%s",
-		    err_name(e));
+		cr_assert(
+		    err_smtp(e) >= 400 && err_smtp(e) < 600, "%s", err_name(e));
 		cr_assert_eq(status[0], '0' + err_smtp(e) / 100,
 		    "%s: reply %d and status %s disagree", err_name(e),
 		    err_smtp(e), status);

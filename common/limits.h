@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Every limit of the program, with its unit and the reason for it. What an
+ * administrator may want to change is an option (gateway/config_table.c) and
+ * stands here as its default.
+ */
+#ifndef COMMON_LIMITS_H
+#define COMMON_LIMITS_H
+
+/* --- messages */
+/* octets of one message: what other servers accept from partners */
+#define LIMIT_MESSAGE_SIZE (50u * 1024 * 1024)
+/* octets: the largest a configuration may allow */
+#define LIMIT_MESSAGE_SIZE_MAX (100u * 1024 * 1024)
+/* all variants of a message together, as a multiple of the message limit */
+#define LIMIT_VARIANTS_FACTOR 20u
+/* octets of a message's header block, and fields in it */
+#define LIMIT_HEADER_SIZE   (256u * 1024)
+#define LIMIT_HEADER_FIELDS 1000u
+/* octets of one header field: bounds libetpan's stack per field */
+#define LIMIT_FIELD_SIZE (64u * 1024)
+/* octets of a line taken in (without CRLF), and sent out (RFC 5322 2.1.1) */
+#define LIMIT_LINE_IN	 (64u * 1024)
+#define LIMIT_LINE_OUT	 998u
+#define LIMIT_MIME_DEPTH 32u
+#define LIMIT_MIME_PARTS 1000u
+/* Received fields before a message is taken to go in circles */
+#define LIMIT_HOPS	 50u
+#define LIMIT_RECIPIENTS 1000u
+/* octets behind a message in memory: libetpan reads a little past the end */
+#define LIMIT_MESSAGE_PADDING 16u
+
+/* --- SMTP sessions */
+#define LIMIT_CONNECTIONS	 200u
+#define LIMIT_CONNECTIONS_CLIENT 20u
+#define LIMIT_SESSION_ERRORS	 10u
+/* octets of a command line with SMTPUTF8 and DSN parameters */
+#define LIMIT_COMMAND_LINE 4096u
+/* seconds without a command (RFC 5321 4.5.3.2.7) */
+#define LIMIT_IDLE_S 300u
+/* octets a second below which a transfer is cut, after the first 30 s */
+#define LIMIT_MIN_RATE 500u
+/* octets of an address (RFC 5321 4.5.3.1.3: path 256 with its brackets) */
+#define LIMIT_ADDRESS 254u
+
+/* --- keys and look-ups */
+/* octets of a key or certificate taken from outside */
+#define LIMIT_KEY_SIZE (1024u * 1024)
+/* milliseconds a message may wait for look-ups */
+#define LIMIT_LOOKUP_MS 8000u
+/* milliseconds for one operation of gpg; it is killed then */
+#define LIMIT_PGP_MS 60000u
+/* what the trace of a decision may hold */
+#define LIMIT_TRACE_RULES      64u
+#define LIMIT_TRACE_CANDIDATES 16u
+
+/* --- processes */
+/* octets of a message between processes that travel in the datagram itself;
+   what is larger goes in a memfd. Below the kernel's default send buffer. */
+#define LIMIT_IPC_INLINE (64u * 1024)
+/* octets of a payload between processes, wherever it travels */
+#define LIMIT_IPC_PAYLOAD (256u * 1024 * 1024)
+#define LIMIT_IPC_FDS	  8u
+/* times a message may kill a worker before it is put aside unparsed */
+#define LIMIT_CRASHES 3u
+/* workers; more than cores helps nobody */
+#define LIMIT_WORKERS_MAX 64u
+
+/* --- store */
+/* octets of a sealed body kept in the database; larger ones are files */
+#define LIMIT_BODY_INLINE (256u * 1024)
+/* octets of address space for the spool: far above any disk */
+#define LIMIT_SPOOL_MAP (1024ull * 1024 * 1024 * 1024)
+/* octets that stay free: deletes must always find room */
+#define LIMIT_DISK_RESERVE (64ull * 1024 * 1024)
+
+/* --- retries */
+#define LIMIT_RETRY_MIN_S 300u
+#define LIMIT_RETRY_MAX_S (4u * 3600)
+#define LIMIT_WARN_S	  (4u * 3600)
+#define LIMIT_EXPIRE_S	  (5u * 24 * 3600)
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Octets as text: hexadecimal, base64url (RFC 4648 5, no padding), queue ids
+ * in base32, times, and the escaping of what comes from outside.
+ */
+#ifndef COMMON_TEXT_H
+#define COMMON_TEXT_H
+
+#include <stdbool.h>
+
+#include "common/buf.h"
+
+/* Lower-case hexadecimal into out[2 * in.len + 1]. */
+void text_hex(struct span in, char *out);
+/* Exactly out_len octets from 2 * out_len digits of either case. */
+enum err text_unhex(struct span in, uint8_t *out, size_t out_len) MUST_CHECK;
+
+/* RFC 4648 5 without padding into out[(4 * in.len + 2) / 3 + 1]. */
+void text_base64url(struct span in, char *out);
+/* Exactly out_len octets; refuses padding, other alphabets, stray bits. */
+enum err text_unbase64url(
+    struct span in, uint8_t *out, size_t out_len) MUST_CHECK;
+
+/* A 64-bit id as 13 digits of Crockford's base32; sorts like the number. */
+enum { TEXT_ID_SIZE = 14 };
+void text_id(uint64_t id, char out[TEXT_ID_SIZE]);
+enum err text_unid(const char *text, uint64_t *out) MUST_CHECK;
+
+/* "2026-11-21T09:08:07.123Z" (RFC 3339) */
+enum { TEXT_TIME_SIZE = 25 };
+void text_time_ms(uint64_t unix_ms, char out[TEXT_TIME_SIZE]);
+/* "Sat, 21 Nov 2026 09:08:07 +0000" (RFC 5322 3.3) */
+enum { TEXT_DATE_SIZE = 32 };
+void text_date(uint64_t unix_s, char out[TEXT_DATE_SIZE]);
+
+/* Printable ASCII as it is; quotes, backslash and everything else as \xNN.
+   What does not fit ends in "...". out is always a string. */
+void text_escape(struct span in, char *out, size_t out_size);
+
+/* Digits only, whole string, within min..max. */
+enum err text_number(
+    struct span in, uint64_t min, uint64_t max, uint64_t *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors */
+#include "common/memfd.h"
+#include "common/sealed.h"
+#include "common/stream.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 131072, 200000};
+#define N_SIZES (sizeof(sizes) / sizeof(sizes[0]))
+
+struct box {
+	struct sealed_pub pub;
+	struct secret *priv;
+	struct secret *key;
+	struct buf sealed;
+	uint8_t *text;
+	size_t len;
+};
+
+static void
+box_make(struct box *b, size_t len)
+{
+	secret_init();
+	cr_assert_eq(sealed_keypair(SEALED_READY, &b->pub, &b->priv), ERR_OK);
+	b->len = len;
+	b->text = malloc(len + 1);
+	for (size_t i = 0; i < len; i++)
+		b->text[i] = (uint8_t)(i * 7 + i / 251);
+	buf_init(&b->sealed, 1 << 20);
+	cr_assert_eq(sealed_seal(&b->pub, SPAN_LIT("ad"), SPAN(b->text, len),
+			 &b->sealed),
+	    ERR_OK);
+	cr_assert_eq(
+	    sealed_content_key(&b->pub, b->priv, buf_span(&b->sealed), &b->key),
+	    ERR_OK);
+}
+
+static void
+box_clear(struct box *b)
+{
+	secret_free(b->priv);
+	secret_free(b->key);
+	buf_clear(&b->sealed);
+	free(b->text);
+}
+
+Test(sealed, opens_to_what_was_sealed)
+{
+	for (size_t i = 0; i < N_SIZES; i++) {
+		struct box b;
+		struct buf out;
+		struct memfd_map map;
+		int fd;
+
+		box_make(&b, sizes[i]);
+		cr_assert_eq(b.sealed.len, sealed_size(b.len));
+		buf_init(&out, 1 << 20);
+		cr_assert_eq(sealed_open(b.key, SPAN_LIT("ad"),
+				 buf_span(&b.sealed), &out),
+		    ERR_OK, "size %zu", b.len);
+		cr_assert(span_eq(buf_span(&out), SPAN(b.text, b.len)));
+		cr_assert_eq(sealed_open_memfd(b.key, SPAN_LIT("ad"),
+				 buf_span(&b.sealed), &fd),
+		    ERR_OK);
+		cr_assert_eq(memfd_map(fd, 1 << 20, &map), ERR_OK);
+		cr_assert(span_eq(map.data, SPAN(b.text, b.len)));
+		memfd_unmap(&map);
+		close(fd);
+		buf_clear(&out);
+		box_clear(&b);
+	}
+}
+
+Test(sealed, any_changed_octet_is_noticed_and_yields_nothing)
+{
+	struct box b;
+	struct buf out;
+	struct secret *key;
+
+	box_make(&b, 70000);
+	buf_init(&out, 1 << 20);
+	for (size_t i = 0; i < b.sealed.len; i += i < 200 ? 1 : 997) {
+		b.sealed.data[i] ^= 0x40;
+		key = NULL;
+		if (sealed_content_key(
+			&b.pub, b.priv, buf_span(&b.sealed), &key) == ERR_OK)
+			cr_assert_eq(sealed_open(key, SPAN_LIT("ad"),
+					 buf_span(&b.sealed), &out),
+			    ERR_BAD_SEAL, "octet %zu", i);
+		secret_free(key);
+		cr_assert_eq(out.len, 0, "octet %zu", i);
+		b.sealed.data[i] ^= 0x40;
+	}
+	buf_clear(&out);
+	box_clear(&b);
+}
+
+Test(sealed, does_not_open_when_cut_reordered_or_put_beside_other_data)
+{
+	struct box b;
+	struct buf out;
+	uint8_t *c;
+
+	box_make(&b, 3 * 65536);
+	buf_init(&out, 1 << 20);
+	for (size_t n = 0; n < b.sealed.len; n += 1021)
+		cr_assert_eq(sealed_open(b.key, SPAN_LIT("ad"),
+				 SPAN(b.sealed.data, n), &out),
+		    ERR_BAD_SEAL);
+	cr_assert_eq(
+	    sealed_open(b.key, SPAN_LIT("da"), buf_span(&b.sealed), &out),
+	    ERR_BAD_SEAL);
+	/* swap the first two chunks */
+	c = malloc(65552);
+	memcpy(c, b.sealed.data + SEALED_HEADER, 65552);
+	memmove(b.sealed.data + SEALED_HEADER,
+	    b.sealed.data + SEALED_HEADER + 65552, 65552);
+	memcpy(b.sealed.data + SEALED_HEADER + 65552, c, 65552);
+	free(c);
+	cr_assert_eq(
+	    sealed_open(b.key, SPAN_LIT("ad"), buf_span(&b.sealed), &out),
+	    ERR_BAD_SEAL);
+	cr_assert_eq(out.len, 0);
+	buf_clear(&out);
+	box_clear(&b);
+}
+
+Test(sealed, another_key_pair_or_purpose_does_not_open)
+{
+	struct box b;
+	struct sealed_pub other;
+	struct secret *priv, *key;
+
+	box_make(&b, 10);
+	cr_assert_eq(sealed_keypair(SEALED_READY, &other, &priv), ERR_OK);
+	cr_assert_eq(
+	    sealed_content_key(&other, priv, buf_span(&b.sealed), &key),
+	    ERR_BAD_SEAL);
+	b.pub.purpose = SEALED_PENDING;
+	cr_assert_eq(
+	    sealed_content_key(&b.pub, b.priv, buf_span(&b.sealed), &key),
+	    ERR_BAD_SEAL);
+	secret_free(priv);
+	box_clear(&b);
+}
+
+Test(sealed, wraps_under_a_master_key)
+{
+	struct secret *master, *wrong, *got;
+	struct buf out;
+
+	secret_init();
+	master = secret_random(SEALED_KEY);
+	wrong = secret_random(SEALED_KEY);
+	buf_init(&out, 1000);
+	cr_assert_eq(
+	    sealed_wrap(master, SPAN_LIT("x"), SPAN_LIT("secret"), &out),
+	    ERR_OK);
+	cr_assert_eq(sealed_unwrap(wrong, SPAN_LIT("x"), buf_span(&out), &got),
+	    ERR_BAD_SEAL);
+	cr_assert_eq(sealed_unwrap(master, SPAN_LIT("y"), buf_span(&out), &got),
+	    ERR_BAD_SEAL);
+	cr_assert_eq(
+	    sealed_unwrap(master, SPAN_LIT("x"), buf_span(&out), &got), ERR_OK);
+	cr_assert(span_eq_str(secret_span(got), "secret"));
+	secret_free(got);
+	for (size_t i = 0; i < out.len; i++) {
+		out.data[i] ^= 1;
+		cr_assert_eq(
+		    sealed_unwrap(master, SPAN_LIT("x"), buf_span(&out), &got),
+		    ERR_BAD_SEAL, "octet %zu", i);
+		out.data[i] ^= 1;
+	}
+	secret_free(master);
+	secret_free(wrong);
+	buf_clear(&out);
+}
