@@ -81,4 +81,22 @@
 #define LIMIT_WARN_S	  (4u * 3600)
 #define LIMIT_EXPIRE_S	  (5u * 24 * 3600)
 
+/* --- configuration */
+/* octets of the file: thousands of rules */
+#define LIMIT_CONFIG_FILE (4u * 1024 * 1024)
+/* octets of a bare word and of a string on one line */
+#define LIMIT_CONFIG_WORD   64u
+#define LIMIT_CONFIG_STRING 4096u
+/* octets of a path in it; leaves room for names below it (PATH_MAX) */
+#define LIMIT_CONFIG_PATH 1024u
+#define LIMIT_CONFIG_URL  512u
+/* entries of a list, options of a section, sections: above any real one */
+#define LIMIT_CONFIG_LIST     10000u
+#define LIMIT_CONFIG_OPTIONS  64u
+#define LIMIT_CONFIG_SECTIONS 4200u
+/* findings that are shown; the rest is counted */
+#define LIMIT_CONFIG_FINDINGS 100u
+/* octets of memory that a configuration may take */
+#define LIMIT_CONFIG_MEMORY (64u * 1024 * 1024)
+
 #endif

@@ -59,7 +59,8 @@ struct conf_relay {
 	enum conf_via_kind kind;
 	const char *via;  /* as written, for logs */
 	const char *host; /* name or address without brackets; NULL for MX */
-	uint16_t port;	  /* of the next hop; for MX that of every host, 25 */
+	uint16_t port;	  /* of the next hop; for MX that of every host */
+	unsigned mx_port; /* the option port; 0 unless given */
 };
 
 struct conf_portal {
@@ -80,7 +81,7 @@ struct conf_limits {
 	unsigned recipients;
 	unsigned errors; /* per session */
 	unsigned workers;
-	unsigned pgp;	     /* processes that run gpg */
+	unsigned pgp;	     /* processes that run gpg: as many as workers */
 	uint64_t memory;     /* octets reserved for messages in progress */
 	uint64_t free_space; /* octets below which new mail is refused */
 	uint64_t idle_ms;    /* without an octet from the client */
@@ -115,7 +116,7 @@ struct conf {
 	const char *hostname;
 	const char *state;
 	const char *runtime;
-	const char *master_key;
+	const char *master_key; /* NULL: a credential of the service manager */
 	const char *users;	/* prefix of the user names, or NULL */
 	const char *postmaster; /* where mail for <postmaster> goes */
 	uid_t users_base;	/* first numeric user, 0 if not given */

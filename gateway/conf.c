@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What every process asks of a finished configuration, and the list of
+ * findings that reading one leaves behind.
+ */
+#include "gateway/conf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/limits.h"
+#include "gateway/config_private.h"
+
+void
+conf_findings_init(struct conf_findings *f)
+{
+	memset(f, 0, sizeof(*f));
+	f->arena = arena_new(LIMIT_CONFIG_MEMORY);
+	if (f->arena == NULL)
+		fatal("out of memory");
+}
+
+void
+conf_findings_clear(struct conf_findings *f)
+{
+	if (f == NULL)
+		return;
+	arena_free(f->arena);
+	memset(f, 0, sizeof(*f));
+}
+
+void
+conf_find(struct conf_findings *f, enum conf_level level, unsigned line,
+    const char *fmt, ...)
+{
+	struct conf_finding *found;
+	char text[512];
+	va_list ap;
+
+	if (level == CONF_ERROR)
+		f->n_errors++;
+	if (f->list == NULL)
+		f->list = arena_array(
+		    f->arena, LIMIT_CONFIG_FINDINGS, sizeof(*f->list));
+	if (f->n == LIMIT_CONFIG_FINDINGS || f->list == NULL) {
+		f->lost++;
+		return;
+	}
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	found = &f->list[f->n];
+	found->level = level;
+	found->line = line;
+	found->text = arena_strdup(f->arena, text);
+	if (found->text == NULL)
+		found->text = "error";
+	f->n++;
+}
+
+/* Insertion keeps findings of one line in the order they were made. */
+void
+conf_findings_sort(struct conf_findings *f)
+{
+	for (size_t i = 1; i < f->n; i++) {
+		struct conf_finding x = f->list[i];
+		size_t k = i;
+
+		for (; k > 0 && f->list[k - 1].line > x.line; k--)
+			f->list[k] = f->list[k - 1];
+		f->list[k] = x;
+	}
+}
+
+const char *
+conf_finding_text(
+    const struct conf_findings *f, size_t i, char *out, size_t out_size)
+{
+	const struct conf_finding *found = &f->list[i];
+	const char *level = found->level == CONF_WARN ? "warning: " : "";
+
+	if (found->line == 0)
+		snprintf(
+		    out, out_size, "%s: %s%s", f->file, level, found->text);
+	else
+		snprintf(out, out_size, "%s:%u: %s%s", f->file, found->line,
+		    level, found->text);
+	return out;
+}
+
+bool
+conf_domain_is_ours(const struct conf *c, struct span domain)
+{
+	for (size_t i = 0; i < c->n_domains; i++) {
+		const char *own = c->domains[i];
+		struct span tail;
+		size_t len;
+
+		if (own[0] != '*') {
+			if (span_caseeq_str(domain, own))
+				return true;
+			continue;
+		}
+		len = strlen(own + 1); /* with its dot */
+		if (domain.len <= len)
+			continue;
+		tail = SPAN(domain.data + domain.len - len, len);
+		if (span_caseeq_str(tail, own + 1))
+			return true;
+	}
+	return false;
+}
+
+static bool
+net_has(const struct conf_net *net, int family, const uint8_t *addr)
+{
+	unsigned bytes = net->prefix / 8, bits = net->prefix % 8;
+	uint8_t mask = (uint8_t)(0xff00 >> bits);
+
+	if (net->family != family || memcmp(net->addr, addr, bytes) != 0)
+		return false;
+	return bits == 0 || ((net->addr[bytes] ^ addr[bytes]) & mask) == 0;
+}
+
+bool
+conf_net_matches(
+    const struct conf_net *nets, size_t n, const struct sockaddr *sa)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	uint8_t addr[16] = {0};
+	int family = sa->sa_family;
+
+	if (family == AF_INET) {
+		struct sockaddr_in in4;
+
+		memcpy(&in4, sa, sizeof(in4));
+		memcpy(addr, &in4.sin_addr, 4);
+	} else if (family == AF_INET6) {
+		struct sockaddr_in6 in6;
+
+		memcpy(&in6, sa, sizeof(in6));
+		memcpy(addr, &in6.sin6_addr, 16);
+	} else {
+		return false;
+	}
+	if (family == AF_INET6 && memcmp(addr, mapped, sizeof(mapped)) == 0) {
+		memmove(addr, addr + 12, 4);
+		family = AF_INET;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (net_has(&nets[i], family, addr))
+			return true;
+	return false;
+}

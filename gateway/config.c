@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * From the tree of a configuration to struct conf: every section and option
+ * against the table, defaults, rules. What they must fulfil together is
+ * config_check.c. Touches no file but the one it loads: processes behind their
+ * walls read the same text.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/file.h"
+#include "common/limits.h"
+#include "gateway/conf.h"
+#include "gateway/config_private.h"
+#include "gateway/config_read.h"
+#include "gateway/config_table.h"
+#include "gateway/config_value.h"
+#include "policy/policy.h"
+
+/* What is at hand while one text is turned into a configuration. */
+struct build {
+	struct conf *conf;
+	struct conf_findings *f;
+	struct config_file file;
+};
+
+/* --- sections */
+
+static bool
+group_has(const struct config_group *g, const struct config_section *s)
+{
+	if (s->name == NULL)
+		return g->name[0] == '\0';
+	if (strcmp(g->name, s->name) != 0)
+		return false;
+	if (g->title[0] == '*')
+		return s->title != NULL;
+	if (g->title[0] == '\0')
+		return s->title == NULL;
+	return s->title != NULL && strcmp(g->title, s->title) == 0;
+}
+
+static const struct config_section *
+find_section(const struct build *b, const struct config_group *g)
+{
+	for (size_t i = 0; i < b->file.n_section; i++)
+		if (group_has(g, &b->file.section[i]))
+			return &b->file.section[i];
+	return NULL;
+}
+
+static bool
+is_later(const char *group, const char *name)
+{
+	for (size_t i = 0; i < config_n_laters; i++) {
+		const struct config_later *l = &config_laters[i];
+
+		if (strcmp(l->group, group) != 0)
+			continue;
+		if (name == NULL ? l->name == NULL
+				 : l->name != NULL && !strcmp(l->name, name))
+			return true;
+	}
+	return false;
+}
+
+/* A section that no group has: say what is wrong with it. */
+static void
+unknown_section(struct build *b, const struct config_section *s)
+{
+	char label[160], known[160] = "";
+	size_t len = 0;
+
+	snprintf(label, sizeof(label), "%s%s%s", s->name,
+	    s->title == NULL ? "" : " ", s->title == NULL ? "" : s->title);
+	if (is_later(label, NULL)) {
+		conf_find(b->f, CONF_ERROR, s->line,
+		    "section %s is not available in this version", label);
+		return;
+	}
+	for (size_t i = 0; i < config_n_groups; i++) {
+		const struct config_group *g = &config_groups[i];
+
+		if (g->name[0] == '\0')
+			continue;
+		len += (size_t)snprintf(known + len, sizeof(known) - len,
+		    "%s%s%s%s", len == 0 ? "" : ", ", g->name,
+		    g->title[0] == '\0' ? "" : " ",
+		    g->title[0] == '*' ? "\"NAME\"" : g->title);
+		if (len >= sizeof(known))
+			break;
+	}
+	conf_find(b->f, CONF_ERROR, s->line,
+	    "unknown section %s, expected one of: %s", label, known);
+}
+
+static const struct config_entry *
+find_entry(const char *group, const char *name)
+{
+	for (size_t i = 0; i < config_n_entries; i++)
+		if (strcmp(config_entries[i].group, group) == 0 &&
+		    strcmp(config_entries[i].name, name) == 0)
+			return &config_entries[i];
+	return NULL;
+}
+
+static void
+unknown_option(
+    struct build *b, const char *group, const struct config_option *o)
+{
+	char known[256] = "";
+	size_t len = 0;
+
+	if (is_later(group, o->name)) {
+		conf_find(b->f, CONF_ERROR, o->line,
+		    "\"%s\" is not available in this version", o->name);
+		return;
+	}
+	for (size_t i = 0; i < config_n_entries; i++) {
+		if (strcmp(config_entries[i].group, group) != 0)
+			continue;
+		len += (size_t)snprintf(known + len, sizeof(known) - len,
+		    "%s%s", len == 0 ? "" : ", ", config_entries[i].name);
+		if (len >= sizeof(known))
+			break;
+	}
+	conf_find(b->f, CONF_ERROR, o->line,
+	    "unknown option \"%s\"%s%s, expected one of: %s", o->name,
+	    group[0] == '\0' ? "" : " in section ", group, known);
+}
+
+const struct config_option *
+config_find_option(const struct config_section *s, const char *name)
+{
+	for (size_t i = 0; s != NULL && i < s->n_option; i++)
+		if (strcmp(s->option[i].name, name) == 0)
+			return &s->option[i];
+	return NULL;
+}
+
+/* Defaults are written as an administrator would and go the same way. */
+static void
+set_default(const struct config_target *t, const struct config_entry *e)
+{
+	struct config_file file;
+	char text[160];
+	size_t before = t->f->n_errors;
+
+	snprintf(text, sizeof(text), "x = %s\n", e->def);
+	if (config_read(span_str(text), t->conf->arena, t->f, &file) !=
+		ERR_OK ||
+	    file.section[0].n_option != 1 ||
+	    !config_set(t, e, &file.section[0].option[0].value)) {
+		if (t->f->n_errors == before)
+			conf_find(t->f, CONF_ERROR, 0, "out of memory");
+	}
+}
+
+/* Set everything of one group from its section, which may be missing. */
+static void
+apply_section(struct build *b, const struct config_group *g,
+    const struct config_section *s, void *part, struct config_rule *rule)
+{
+	struct config_target t = {b->conf, part, rule, b->f};
+	char label[64];
+
+	config_group_label(g, label, sizeof(label));
+	for (size_t i = 0; s != NULL && i < s->n_option; i++) {
+		const struct config_option *o = &s->option[i];
+		const struct config_entry *e = find_entry(label, o->name);
+		size_t before = b->f->n_errors;
+
+		if (e == NULL)
+			unknown_option(b, label, o);
+		else if (!config_set(&t, e, &o->value) &&
+			 b->f->n_errors == before)
+			conf_find(b->f, CONF_ERROR, o->line, "out of memory");
+	}
+	for (size_t i = 0; i < config_n_entries; i++) {
+		const struct config_entry *e = &config_entries[i];
+
+		if (strcmp(e->group, label) != 0 ||
+		    config_find_option(s, e->name) != NULL)
+			continue;
+		if (e->def != NULL)
+			set_default(&t, e);
+		else if (e->required)
+			conf_find(b->f, CONF_ERROR, s == NULL ? 0 : s->line,
+			    "\"%s\" is missing%s%s", e->name,
+			    label[0] == '\0' ? "" : " in section ", label);
+	}
+}
+
+/* --- rules */
+
+static void
+add_rule(struct build *b, const struct config_section *s,
+    const struct config_rule *r)
+{
+	enum rung ladder[POLICY_RUNGS_MAX];
+	struct err_why why = {""};
+	struct policy_spec spec = {
+	    .name = s->title,
+	    .line = s->line,
+	    .from = r->from,
+	    .n_from = r->n_from,
+	    .to = r->to,
+	    .n_to = r->n_to,
+	    .subject_tag = r->subject_tag,
+	    .n_subject_tag = r->n_subject_tag,
+	    .ladder = ladder,
+	    .n_ladder = r->n_ladder,
+	    .may_lower = r->may_lower,
+	    .on_error_weaker = r->on_error_weaker,
+	};
+
+	if (r->n_ladder > POLICY_RUNGS_MAX) {
+		conf_find(b->f, CONF_ERROR, config_find_option(s, "try")->line,
+		    "try: the ladder has %zu rungs, expected at most %d",
+		    r->n_ladder, POLICY_RUNGS_MAX);
+		return;
+	}
+	for (size_t i = 0; i < r->n_ladder; i++)
+		ladder[i] = (enum rung)r->ladder[i];
+	if (policy_add_rule(b->conf->policy, &spec, &why) != ERR_OK)
+		conf_find(b->f, CONF_ERROR, s->line, "rule \"%s\": %s",
+		    s->title, why.text);
+}
+
+/* --- all together */
+
+static struct conf_listen *
+add_listen(struct build *b, const struct config_section *s)
+{
+	struct conf *c = b->conf;
+	struct conf_listen *grown =
+	    arena_array(c->arena, c->n_listen + 1, sizeof(*grown));
+
+	if (grown == NULL) {
+		conf_find(b->f, CONF_ERROR, s->line, "out of memory");
+		return NULL;
+	}
+	if (c->n_listen > 0)
+		memcpy(grown, c->listen, c->n_listen * sizeof(*grown));
+	c->listen = grown;
+	grown[c->n_listen].line = s->line;
+	return &grown[c->n_listen++];
+}
+
+static void
+apply_group(struct build *b, const struct config_group *g,
+    const struct config_section *s)
+{
+	char *part = (char *)b->conf + g->offset;
+	struct config_rule rule = {0};
+	size_t before = b->f->n_errors;
+	struct conf_listen *listen;
+
+	switch (g->kind) {
+	case CONFIG_G_ONE:
+		apply_section(b, g, s, part, NULL);
+		return;
+	case CONFIG_G_OPT:
+		/* struct conf_relay and conf_portal begin alike */
+		*(bool *)part = true;
+		if (strcmp(g->name, "relay") == 0)
+			((struct conf_relay *)(void *)part)->line = s->line;
+		else
+			((struct conf_portal *)(void *)part)->line = s->line;
+		apply_section(b, g, s, part, NULL);
+		return;
+	case CONFIG_G_LIST:
+		listen = add_listen(b, s);
+		if (listen != NULL)
+			apply_section(b, g, s, listen, NULL);
+		return;
+	case CONFIG_G_RULE:
+		apply_section(b, g, s, NULL, &rule);
+		if (b->f->n_errors == before)
+			add_rule(b, s, &rule);
+		return;
+	}
+}
+
+static void
+apply_file(struct build *b)
+{
+	for (size_t i = 0; i < config_n_groups; i++)
+		if (config_groups[i].kind == CONFIG_G_ONE)
+			apply_group(b, &config_groups[i],
+			    find_section(b, &config_groups[i]));
+	for (size_t i = 1; i < b->file.n_section; i++) {
+		const struct config_section *s = &b->file.section[i];
+		const struct config_group *g = NULL;
+
+		for (size_t k = 0; k < config_n_groups; k++)
+			if (group_has(&config_groups[k], s))
+				g = &config_groups[k];
+		if (g == NULL)
+			unknown_section(b, s);
+		else if (g->kind != CONFIG_G_ONE)
+			apply_group(b, g, s);
+	}
+}
+
+static struct conf *
+conf_new(const char *name)
+{
+	struct conf *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->arena = arena_new(LIMIT_CONFIG_MEMORY);
+	c->policy = policy_new();
+	if (c->arena != NULL)
+		c->file = arena_strdup(c->arena, name);
+	if (c->policy == NULL || c->file == NULL) {
+		conf_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void
+conf_free(struct conf *c)
+{
+	if (c == NULL)
+		return;
+	policy_free(c->policy);
+	arena_free(c->arena);
+	free(c);
+}
+
+enum err
+conf_parse(struct span text, const char *name, struct conf_findings *f,
+    struct conf **out)
+{
+	struct build b = {.conf = conf_new(name), .f = f};
+	enum err err;
+
+	f->file = arena_strdup(f->arena, name);
+	if (b.conf == NULL || f->file == NULL) {
+		conf_free(b.conf);
+		return ERR_NOMEM;
+	}
+	err = config_read(text, b.conf->arena, f, &b.file);
+	if (b.file.section != NULL) {
+		apply_file(&b);
+		/* more would only repeat what is wrong by now */
+		if (f->n_errors == 0)
+			config_check(b.conf, &b.file, f);
+	}
+	conf_findings_sort(f);
+	if (f->n_errors > 0)
+		err = err == ERR_NOMEM ? err : ERR_CONFIG;
+	if (err != ERR_OK) {
+		conf_free(b.conf);
+		return err;
+	}
+	*out = b.conf;
+	return ERR_OK;
+}
+
+enum err
+conf_load(const char *path, struct conf_findings *f, struct conf **out)
+{
+	struct buf text;
+	enum err err;
+
+	buf_init(&text, LIMIT_CONFIG_FILE + 4096);
+	err = file_read_path(AT_FDCWD, path, &text);
+	if (err == ERR_OK) {
+		err = conf_parse(buf_span(&text), path, f, out);
+	} else {
+		f->file = arena_strdup(f->arena, path);
+		conf_find(f, CONF_ERROR, 0, "cannot read: %s", err_text(err));
+	}
+	buf_clear(&text);
+	return err;
+}

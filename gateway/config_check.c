@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What the options of a configuration must fulfil together, and what follows
+ * from them: paths, master key, postmaster. No single option is looked at
+ * here; that is config_value.c.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/limits.h"
+#include "gateway/conf.h"
+#include "gateway/config_private.h"
+#include "gateway/config_read.h"
+#include "policy/policy.h"
+
+struct check {
+	struct conf *conf;
+	const struct config_file *file;
+	struct conf_findings *f;
+};
+
+static void
+check_tls_pair(
+    const struct check *b, unsigned line, const char *cert, const char *key)
+{
+	if ((cert == NULL) != (key == NULL))
+		conf_find(b->f, CONF_ERROR, line,
+		    "tls-cert and tls-key belong together, expected %s, too",
+		    cert == NULL ? "tls-cert" : "tls-key");
+}
+
+static bool
+addr_is_loopback(const struct conf_addr *addr)
+{
+	static const struct conf_net loop[] = {
+	    {AF_INET, 8, {127}},
+	    {AF_INET6, 128, {[15] = 1}},
+	};
+
+	return conf_net_matches(
+	    loop, 2, (const struct sockaddr *)(const void *)&addr->sa);
+}
+
+/* The host of a URL is this machine. */
+static bool
+url_is_loopback(const char *url)
+{
+	static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+	const char *host = strstr(url, "://") + 3;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t len = strlen(names[i]);
+
+		if (strncmp(host, names[i], len) == 0 &&
+		    (host[len] == '\0' || host[len] == ':' || host[len] == '/'))
+			return true;
+	}
+	return false;
+}
+
+static void
+check_portal(const struct check *b)
+{
+	const struct conf_portal *p = &b->conf->portal;
+
+	if (!p->present)
+		return;
+	check_tls_pair(b, p->line, p->tls_cert, p->tls_key);
+	if (p->url != NULL && strncmp(p->url, "http:", 5) == 0 &&
+	    !url_is_loopback(p->url))
+		conf_find(b->f, CONF_ERROR, p->line,
+		    "url: the secret of a link must not cross a network in the "
+		    "clear, expected https://");
+	for (size_t i = 0; p->tls_cert == NULL && i < p->n_address; i++)
+		if (!addr_is_loopback(&p->address[i]))
+			conf_find(b->f, CONF_ERROR, p->address[i].line,
+			    "address: without tls-cert the portal speaks plain "
+			    "HTTP, expected a loopback address");
+}
+
+static void
+check_listen(const struct check *b)
+{
+	const struct conf *c = b->conf;
+
+	if (c->n_listen == 0)
+		conf_find(b->f, CONF_ERROR, 0,
+		    "section listen outbound is missing: nothing could hand in "
+		    "mail");
+	for (size_t i = 0; i < c->n_listen; i++) {
+		struct conf_listen *l = &c->listen[i];
+
+		check_tls_pair(b, l->line, l->tls_cert, l->tls_key);
+		if (l->message_size == 0)
+			l->message_size = c->limits.message_size;
+		if (l->message_size > c->limits.message_size)
+			conf_find(b->f, CONF_ERROR, l->line,
+			    "message-size is beyond that of section limits");
+		for (size_t k = 0; k < l->n_clients; k++)
+			if (l->clients[k].prefix == 0)
+				conf_find(b->f, CONF_WARN, l->line,
+				    "clients: everybody may hand in mail for "
+				    "any domain (open relay)");
+	}
+}
+
+static void
+check_relay(const struct check *b)
+{
+	struct conf_relay *out = &b->conf->outbound;
+
+	if (!out->present) {
+		conf_find(b->f, CONF_ERROR, 0,
+		    "section relay outbound is missing: expected via = \"mx\" "
+		    "or a next hop");
+		return;
+	}
+	if (out->kind == CONF_VIA_MX)
+		out->port = out->mx_port != 0 ? (uint16_t)out->mx_port : 25;
+	else if (out->mx_port != 0)
+		conf_find(b->f, CONF_ERROR, out->line,
+		    "port is for via = \"mx\"; expected it behind the next "
+		    "hop");
+	if (b->conf->inbound.present && b->conf->inbound.kind == CONF_VIA_MX)
+		conf_find(b->f, CONF_ERROR, b->conf->inbound.line,
+		    "via: MX records of own domains lead back here, expected "
+		    "the internal mail server");
+}
+
+static void
+check_limits(const struct check *b)
+{
+	struct conf_limits *l = &b->conf->limits;
+	const struct conf_retry *r = &b->conf->retry;
+
+	l->pgp = l->workers;
+	if (l->memory < 2 * l->message_size)
+		conf_find(b->f, CONF_ERROR, 0,
+		    "limits: memory is too small, expected at least twice "
+		    "message-size");
+	if (l->connections_per_client > l->connections)
+		conf_find(b->f, CONF_ERROR, 0,
+		    "limits: connections-per-client is beyond connections");
+	if (r->first_ms > r->max_ms)
+		conf_find(
+		    b->f, CONF_ERROR, 0, "retry: first is longer than max");
+	if (r->warn_ms > r->expire_ms || r->hold_ms > r->expire_ms)
+		conf_find(b->f, CONF_ERROR, 0,
+		    "retry: warn and hold must not be longer than expire");
+}
+
+/* --- what follows from other options */
+
+static const char *
+beneath(const struct check *b, const char *dir, const char *name)
+{
+	const char *path = arena_printf(
+	    b->conf->arena, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, name);
+
+	if (path == NULL)
+		conf_find(b->f, CONF_ERROR, 0, "out of memory");
+	return path;
+}
+
+static void
+set_paths(const struct check *b)
+{
+	struct conf *c = b->conf;
+	struct conf_paths *p = &c->paths;
+
+	/* gpg's sockets must fit into sun_path, behind runtime/pgp/NN/ */
+	if (strlen(c->runtime) > 60)
+		conf_find(b->f, CONF_ERROR, 0,
+		    "runtime: the path is too long, expected at most 60 "
+		    "octets");
+	p->keys = beneath(b, c->state, "keys");
+	p->spool = beneath(b, c->state, "spool");
+	p->bodies = beneath(b, c->state, "bodies");
+	p->escrow = beneath(b, c->state, "escrow");
+	p->portal = beneath(b, c->state, "portal");
+	p->audit = beneath(b, c->state, "audit");
+	if (p->keystore == NULL)
+		p->keystore = beneath(b, c->state, "keystore");
+	p->control = beneath(b, c->runtime, "control");
+	p->pgp = beneath(b, c->runtime, "pgp");
+}
+
+static void
+set_master_key(const struct check *b)
+{
+	struct conf *c = b->conf;
+	const struct config_option *o =
+	    config_find_option(&b->file->section[0], "master-key");
+	size_t len = strlen(c->state);
+	const char *slash;
+
+	if (o == NULL) {
+		slash = strrchr(c->file, '/');
+		c->master_key = slash == NULL
+				    ? "master.key"
+				    : arena_printf(c->arena, "%.*smaster.key",
+					  (int)(slash + 1 - c->file), c->file);
+		return;
+	}
+	if (c->master_key != NULL &&
+	    strncmp(c->master_key, c->state, len) == 0 &&
+	    c->master_key[len] == '/')
+		conf_find(b->f, CONF_WARN, o->line,
+		    "master-key lies in the state directory: whoever copies "
+		    "that can read everything in it");
+}
+
+static void
+set_postmaster(const struct check *b)
+{
+	struct conf *c = b->conf;
+	const char *domain = c->hostname;
+
+	for (size_t i = c->n_domains; i-- > 0;)
+		if (c->domains[i][0] != '*')
+			domain = c->domains[i];
+	if (c->postmaster == NULL)
+		c->postmaster = arena_printf(c->arena, "postmaster@%s", domain);
+}
+
+static void
+check_policy(const struct check *b)
+{
+	struct policy_finding *list = NULL;
+	size_t n = 0;
+
+	if (policy_check(b->conf->policy, b->conf->portal.present,
+		b->conf->arena, &list, &n) != ERR_OK) {
+		conf_find(b->f, CONF_ERROR, 0, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		conf_find(b->f, list[i].fatal ? CONF_ERROR : CONF_WARN,
+		    list[i].line, "%s", list[i].text);
+}
+
+void
+config_check(
+    struct conf *conf, const struct config_file *file, struct conf_findings *f)
+{
+	const struct check c = {conf, file, f}, *b = &c;
+
+	check_listen(b);
+	check_relay(b);
+	check_portal(b);
+	check_limits(b);
+	set_paths(b);
+	set_master_key(b);
+	set_postmaster(b);
+	check_policy(b);
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The sections and options, one row each. The manual text of a row is what
+ * sealgate.conf(5) says, word for word.
+ */
+#include "gateway/config_table.h"
+
+#include <stdio.h>
+
+#include "common/limits.h"
+#include "gateway/conf.h"
+
+#define N(a)	 (sizeof(a) / sizeof((a)[0]))
+#define AT(s, m) offsetof(struct s, m)
+#define KI	 (UINT64_C(1) << 10)
+#define MI	 (UINT64_C(1) << 20)
+#define GI	 (UINT64_C(1) << 30)
+#define SECOND	 UINT64_C(1000)
+#define MINUTE	 (60 * SECOND)
+#define HOUR	 (60 * MINUTE)
+#define DAY	 (24 * HOUR)
+
+const struct config_group config_groups[] = {
+    {"", "", CONFIG_G_ONE, 0, "Options that stand outside of sections."},
+    {"listen", "outbound", CONFIG_G_LIST, 0,
+	"Where own mail servers and clients hand in mail."},
+    {"relay", "outbound", CONFIG_G_OPT, AT(conf, outbound),
+	"How mail for other domains leaves. This section must be there."},
+    {"relay", "inbound", CONFIG_G_OPT, AT(conf, inbound),
+	"How mail for own domains, and every bounce for an own sender, goes "
+	"on. Without this section mail for own domains is refused and bounces "
+	"leave as outbound mail does."},
+    {"keystore", "", CONFIG_G_ONE, AT(conf, paths),
+	"Where certificates and keys are."},
+    {"discovery", "", CONFIG_G_ONE, 0,
+	"Where keys of strangers are looked for."},
+    {"portal", "", CONFIG_G_OPT, AT(conf, portal),
+	"Where recipients pick up mail that they have no key for. Without "
+	"this section no rule can use the rung escrow."},
+    {"limits", "", CONFIG_G_ONE, AT(conf, limits), "How much is taken on."},
+    {"retry", "", CONFIG_G_ONE, AT(conf, retry),
+	"When delivery is tried again and when it is given up."},
+    {"rule", "*", CONFIG_G_RULE, 0,
+	"What a recipient's mail must be protected by. The title is the name "
+	"of the rule. Of the rules without subject-tag the first that matches "
+	"decides; rules with subject-tag raise what it says."},
+};
+const size_t config_n_groups = N(config_groups);
+
+const struct config_entry config_entries[] = {
+    /* clang-format off */
+    {"", "hostname", CONFIG_T_HOST, true, 0, 0, NULL,
+	AT(conf, hostname), 0,
+	"Name of the gateway, in full. It greets with it and signs trace "
+	"fields with it."},
+    {"", "state", CONFIG_T_PATH, false, 0, 0, "\"/var/lib/sealgate\"",
+	AT(conf, state), 0,
+	"Directory of spool, escrow, audit log and sealed keys."},
+    {"", "runtime", CONFIG_T_PATH, false, 0, 0, "\"/run/sealgate\"",
+	AT(conf, runtime), 0,
+	"Directory of sockets and of the short-lived homes of gpg. Best on "
+	"tmpfs; at most 60 octets long."},
+    {"", "master-key", CONFIG_T_MASTER, false, 0, 0, NULL,
+	AT(conf, master_key), 0,
+	"File of the master key, made at the first start. Keep a copy off the "
+	"machine: without it nothing in the state directory can be read. The "
+	"word credential takes it from the service manager under the name "
+	"master-key. Unless given it is master.key beside the configuration."},
+    {"", "users", CONFIG_T_USERS, false, 1000, 4294900000, NULL,
+	AT(conf, users), 0,
+	"Who the processes run as when started by root: \"sealgate\" means "
+	"users sealgate-listener, sealgate-worker and so on and the group "
+	"sealgate, a number means that number as user and group and one more "
+	"for each kind of process. Needed when started by root."},
+    {"", "domains", CONFIG_T_DOMAINS, true, 0, 0, NULL,
+	AT(conf, domains), AT(conf, n_domains),
+	"Own domains; \"*.example.com\" means every domain below it. Mail for "
+	"these is inbound."},
+    {"", "postmaster", CONFIG_T_MAILBOX, false, 0, 0, NULL,
+	AT(conf, postmaster), 0,
+	"Where mail for postmaster without a domain goes, and who alarms are "
+	"for. Unless given it is postmaster at the first of the domains that "
+	"is no pattern, or at hostname."},
+    {"", "resolver", CONFIG_T_ADDRS, false, 53, 0, "{ }",
+	AT(conf, resolver), AT(conf, n_resolver),
+	"Addresses of name servers to ask, with or without a port. If none is "
+	"given, those of the system."},
+    {"", "automatic-mail", CONFIG_T_AUTO, false, 0, 0, "hold",
+	0, 0,
+	"What takes the place of the rung escrow for bounces and automatic "
+	"answers: hold, reject or drop."},
+    {"", "log", CONFIG_T_LOG, false, 0, 0, "info",
+	AT(conf, log_debug), 0,
+	"How much is logged: info or debug."},
+
+    {"listen outbound", "address", CONFIG_T_ADDRS, true, 0, 0, NULL,
+	AT(conf_listen, address), AT(conf_listen, n_address),
+	"Address and port to listen on, or a list of them."},
+    {"listen outbound", "clients", CONFIG_T_NETS, false, 0, 0,
+	"{ \"127.0.0.0/8\", \"::1\" }",
+	AT(conf_listen, clients), AT(conf_listen, n_clients),
+	"Networks that may hand in mail. Everybody else is refused."},
+    {"listen outbound", "tls-cert", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_listen, tls_cert), 0,
+	"File of the certificate for STARTTLS with its chain, PEM."},
+    {"listen outbound", "tls-key", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_listen, tls_key), 0,
+	"File of its private key, PEM."},
+    {"listen outbound", "message-size", CONFIG_T_SIZE, false,
+	1 * KI, 100 * MI, NULL,
+	AT(conf_listen, message_size), 0,
+	"Largest message taken here. Unless given it is that of limits."},
+
+    {"relay outbound", "via", CONFIG_T_VIA, true, 0, 0, NULL,
+	0, 0,
+	"\"mx\", or the next hop: \"smtp.example.net:587\", "
+	"\"127.0.0.1:2526\", \"[2001:db8::1]:25\", \"lmtp://127.0.0.1:24\". "
+	"The port is 25 unless given, 24 for LMTP."},
+    {"relay outbound", "port", CONFIG_T_NUMBER, false, 1, 65535, NULL,
+	AT(conf_relay, mx_port), 0,
+	"Port of every mail server found by MX records. Unless given it is "
+	"25."},
+    {"relay inbound", "via", CONFIG_T_VIA, true, 0, 0, NULL,
+	0, 0,
+	"The internal mail server, written as for relay outbound."},
+
+    {"keystore", "url", CONFIG_T_KEYSTORE, false, 0, 0, NULL,
+	AT(conf_paths, keystore), 0,
+	"\"lmdb:\" and the directory of the embedded store. Unless given it "
+	"is keystore in the state directory."},
+
+    {"discovery", "sources", CONFIG_T_SOURCES, false, 0, 0, "{ }",
+	0, 0,
+	"Sources to ask. None is available in this version."},
+    {"discovery", "timeout", CONFIG_T_MS, false,
+	100, 5 * MINUTE, "8s",
+	AT(conf, discovery_timeout_ms), 0,
+	"What all look-ups for one message may take together."},
+
+    {"portal", "address", CONFIG_T_ADDRS, true, 0, 0, NULL,
+	AT(conf_portal, address), AT(conf_portal, n_address),
+	"Address and port to listen on, or a list of them."},
+    {"portal", "url", CONFIG_T_URL, true, 0, 0, NULL,
+	AT(conf_portal, url), 0,
+	"What links begin with. It must be https unless its host is this "
+	"machine."},
+    {"portal", "tls-cert", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_portal, tls_cert), 0,
+	"File of the certificate with its chain, PEM. Without it the portal "
+	"speaks plain HTTP, for a reverse proxy on the same machine."},
+    {"portal", "tls-key", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_portal, tls_key), 0,
+	"File of its private key, PEM."},
+    {"portal", "expires", CONFIG_T_S, false,
+	1 * SECOND, 3650 * DAY, "30d",
+	AT(conf_portal, expires_s), 0,
+	"How long mail can be picked up."},
+
+    {"limits", "message-size", CONFIG_T_SIZE, false,
+	1 * KI, 100 * MI, "50M",
+	AT(conf_limits, message_size), 0,
+	"Largest message."},
+    {"limits", "connections", CONFIG_T_NUMBER, false, 1, 10000, "200",
+	AT(conf_limits, connections), 0,
+	"Connections served at once."},
+    {"limits", "connections-per-client", CONFIG_T_NUMBER, false,
+	1, 10000, "20",
+	AT(conf_limits, connections_per_client), 0,
+	"Connections served at once from one address."},
+    {"limits", "recipients", CONFIG_T_NUMBER, false, 1, 1000, "1000",
+	AT(conf_limits, recipients), 0,
+	"Recipients of one message."},
+    {"limits", "errors", CONFIG_T_NUMBER, false, 1, 1000, "10",
+	AT(conf_limits, errors), 0,
+	"Refused commands after which a connection is closed."},
+    {"limits", "workers", CONFIG_T_NUMBER, false, 1, 64, "2",
+	AT(conf_limits, workers), 0,
+	"Processes that protect messages, and as many for gpg. One for each "
+	"processor is right."},
+    {"limits", "memory", CONFIG_T_SIZE, false, 1 * MI, 1024 * GI, "512M",
+	AT(conf_limits, memory), 0,
+	"Memory for messages in progress. A message that does not fit is "
+	"asked to come again later. At least twice message-size."},
+    {"limits", "free-space", CONFIG_T_SIZE, false, 0, 1024 * GI, "100M",
+	AT(conf_limits, free_space), 0,
+	"Free space on the disk of the state directory below which new mail "
+	"is refused."},
+    {"limits", "idle", CONFIG_T_MS, false, 1 * SECOND, HOUR, "5min",
+	AT(conf_limits, idle_ms), 0,
+	"How long a client may say nothing."},
+    {"limits", "min-rate", CONFIG_T_NUMBER, false, 0, 1000000, "100",
+	AT(conf_limits, min_rate), 0,
+	"Octets a second that a client must send of a message, on average."},
+    {"limits", "stop", CONFIG_T_MS, false, 100, 10 * MINUTE, "20s",
+	AT(conf_limits, stop_ms), 0,
+	"What is in progress may take so long when the gateway is stopped."},
+
+    {"retry", "first", CONFIG_T_MS, false, 100, DAY, "5min",
+	AT(conf_retry, first_ms), 0,
+	"Time to the second try. It doubles with every further one."},
+    {"retry", "max", CONFIG_T_MS, false, 100, 7 * DAY, "4h",
+	AT(conf_retry, max_ms), 0,
+	"Longest time between two tries."},
+    {"retry", "warn", CONFIG_T_MS, false, 100, 30 * DAY, "4h",
+	AT(conf_retry, warn_ms), 0,
+	"Age at which the sender is told that a message is late."},
+    {"retry", "hold", CONFIG_T_MS, false, 100, 30 * DAY, "4h",
+	AT(conf_retry, hold_ms), 0,
+	"Age at which a message that could not be protected is held, with an "
+	"alarm."},
+    {"retry", "expire", CONFIG_T_MS, false, 100, 60 * DAY, "5d",
+	AT(conf_retry, expire_ms), 0,
+	"Age at which a message is given up and returned to its sender."},
+
+    {"rule", "from", CONFIG_T_PATTERNS, false, 0, 0, NULL,
+	0, 0,
+	"Senders: \"user@example.com\", \"@example.com\", \"@*.example.com\" "
+	"for everything below it, \"<>\" for bounces; with ! before it the "
+	"pattern excludes."},
+    {"rule", "to", CONFIG_T_PATTERNS, false, 0, 0, NULL,
+	0, 0,
+	"Recipients, written as for from."},
+    {"rule", "subject-tag", CONFIG_T_PATTERNS, false, 0, 0, NULL,
+	0, 0,
+	"Words of which one must stand in the subject."},
+    {"rule", "try", CONFIG_T_LADDER, true, 0, 0, NULL,
+	0, 0,
+	"The ladder: rungs in the order they are tried. The last must always "
+	"hold: escrow, hold, reject, drop or clear."},
+    {"rule", "may-lower", CONFIG_T_BOOL, false, 0, 0, "false",
+	0, 0,
+	"Lets a rule with subject-tag decide, so that a tag can ask for less "
+	"than the other rules would."},
+    {"rule", "on-error", CONFIG_T_ONERROR, false, 0, 0, "hold",
+	0, 0,
+	"What happens when a rung fails rather than being absent: hold waits, "
+	"weaker goes on to weaker rungs, never to clear."},
+    /* clang-format on */
+};
+const size_t config_n_entries = N(config_entries);
+
+const struct config_later config_laters[] = {
+    {"listen inbound", NULL},
+    {"rule", "sign"},
+    {"rule", "together"},
+    {"rule", "anonymise"},
+    {"rule", "archive"},
+    {"rule", "client"},
+    {"rule", "direction"},
+    {"rule", "time"},
+    {"rule", "header"},
+    {"rule", "sensitivity"},
+    {"rule", "label"},
+    {"rule", "size"},
+    {"rule", "attachment"},
+    {"rule", "content"},
+    {"rule", "notice"},
+};
+const size_t config_n_laters = N(config_laters);
+
+const char *
+config_group_label(const struct config_group *g, char *out, size_t out_size)
+{
+	bool word = g->title[0] != '\0' && g->title[0] != '*';
+
+	snprintf(out, out_size, "%s%s%s", g->name, word ? " " : "",
+	    word ? g->title : "");
+	return out;
+}

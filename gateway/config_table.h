@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Every section and option there is: type, bounds, default, manual text. What
+ * drives reading, checking and defaults; a test holds sealgate.conf(5) to it.
+ */
+#ifndef GATEWAY_CONFIG_TABLE_H
+#define GATEWAY_CONFIG_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum config_type {
+	CONFIG_T_NUMBER,   /* unsigned */
+	CONFIG_T_SIZE,	   /* uint64_t, octets */
+	CONFIG_T_MS,	   /* uint64_t, a duration in milliseconds */
+	CONFIG_T_S,	   /* uint64_t, a duration in seconds */
+	CONFIG_T_HOST,	   /* const char *: a host name */
+	CONFIG_T_PATH,	   /* const char *: an absolute path */
+	CONFIG_T_MASTER,   /* a path, or the word credential */
+	CONFIG_T_MAILBOX,  /* const char *: local@domain */
+	CONFIG_T_LOG,	   /* bool: the words info and debug */
+	CONFIG_T_USERS,	   /* a prefix of user names, or a number */
+	CONFIG_T_AUTO,	   /* the words hold, reject, drop */
+	CONFIG_T_DOMAINS,  /* const char **, size_t */
+	CONFIG_T_ADDRS,	   /* struct conf_addr *, size_t */
+	CONFIG_T_NETS,	   /* struct conf_net *, size_t */
+	CONFIG_T_VIA,	   /* struct conf_relay */
+	CONFIG_T_KEYSTORE, /* const char *: lmdb:PATH */
+	CONFIG_T_SOURCES,  /* nothing can be named in this version */
+	CONFIG_T_URL,	   /* const char *: https://… */
+	CONFIG_T_PATTERNS, /* of a rule: strings */
+	CONFIG_T_LADDER,   /* of a rule: words */
+	CONFIG_T_BOOL,	   /* of a rule: true, false */
+	CONFIG_T_ONERROR,  /* of a rule: the words weaker, hold */
+};
+
+enum config_group_kind {
+	CONFIG_G_ONE,  /* part of struct conf; there without being written */
+	CONFIG_G_OPT,  /* part of struct conf that begins with bool present */
+	CONFIG_G_LIST, /* an element of conf.listen */
+	CONFIG_G_RULE, /* goes to the policy */
+};
+
+struct config_group {
+	const char *name;  /* "" for what stands outside of sections */
+	const char *title; /* "" none, "*" any, else the one word */
+	enum config_group_kind kind;
+	size_t offset; /* in struct conf */
+	const char *man;
+};
+
+struct config_entry {
+	const char *group; /* name and title as written: "listen outbound" */
+	const char *name;
+	enum config_type type;
+	bool required;
+	uint64_t min; /* of a number; in what the type counts, ms for times */
+	uint64_t max;
+	const char *def;     /* as it would be written; NULL if there is none */
+	size_t offset;	     /* of what it sets, in the part of its group */
+	size_t count_offset; /* of the number beside a list */
+	const char *man;
+};
+
+/* Words that a later version will know: what to say about them. */
+struct config_later {
+	const char *group;
+	const char *name; /* NULL: the whole section */
+};
+
+extern const struct config_group config_groups[];
+extern const size_t config_n_groups;
+extern const struct config_entry config_entries[];
+extern const size_t config_n_entries;
+extern const struct config_later config_laters[];
+extern const size_t config_n_laters;
+
+/* "listen outbound" of a group. Returns out. */
+const char *config_group_label(
+    const struct config_group *g, char *out, size_t out_size);
+
+#endif

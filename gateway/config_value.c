@@ -1,0 +1,723 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Check one value by its type and put it where its entry says. Addresses and
+ * domains are read by mime/addr.h alone, so that the configuration and mail
+ * mean the same by them. What options must fulfil together is in config.c.
+ */
+#include "gateway/config_value.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/limits.h"
+#include "gateway/config_private.h"
+#include "mime/addr.h"
+#include "policy/policy.h"
+
+static bool
+bad(const struct config_target *t, const struct config_value *v,
+    const struct config_entry *e, const char *expected)
+{
+	if (v->kind == CONFIG_LIST)
+		conf_find(t->f, CONF_ERROR, v->line,
+		    "%s: found a list, expected %s", e->name, expected);
+	else
+		conf_find(t->f, CONF_ERROR, v->line,
+		    "%s: found \"%.60s\", expected %s", e->name, v->text,
+		    expected);
+	return false;
+}
+
+static void *
+member(const struct config_target *t, size_t offset)
+{
+	return (char *)t->part + offset;
+}
+
+static void
+set_text(const struct config_target *t, const struct config_entry *e,
+    const char *text)
+{
+	*(const char **)member(t, e->offset) = text;
+}
+
+/* --- numbers */
+
+static const struct {
+	const char *expected;
+	const char *unit;
+	uint64_t factor;
+} number_kind[] = {
+    [CONFIG_NUMBER] = {"a number", "", 1},
+    [CONFIG_DURATION] = {"a time such as 8s, 5min, 4h, 5d", " ms", 1},
+    [CONFIG_SIZE] = {"a size such as 50M", " octets", 1},
+};
+
+/* A size may be written without a unit, in octets. */
+static bool
+number(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, enum config_kind kind, uint64_t *out)
+{
+	const char *unit = number_kind[kind].unit;
+
+	if (v->kind != kind &&
+	    !(kind == CONFIG_SIZE && v->kind == CONFIG_NUMBER))
+		return bad(t, v, e, number_kind[kind].expected);
+	if (v->number < e->min || v->number > e->max) {
+		conf_find(t->f, CONF_ERROR, v->line,
+		    "%s: found %s, expected from %" PRIu64 "%s to %" PRIu64
+		    "%s",
+		    e->name, v->text, e->min, unit, e->max, unit);
+		return false;
+	}
+	*out = v->number;
+	return true;
+}
+
+static bool
+set_number(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	uint64_t n;
+
+	switch (e->type) {
+	case CONFIG_T_NUMBER:
+		if (!number(t, e, v, CONFIG_NUMBER, &n))
+			return false;
+		*(unsigned *)member(t, e->offset) = (unsigned)n;
+		return true;
+	case CONFIG_T_SIZE:
+		if (!number(t, e, v, CONFIG_SIZE, &n))
+			return false;
+		break;
+	case CONFIG_T_S:
+		if (!number(t, e, v, CONFIG_DURATION, &n))
+			return false;
+		n /= 1000;
+		break;
+	default:
+		if (!number(t, e, v, CONFIG_DURATION, &n))
+			return false;
+		break;
+	}
+	*(uint64_t *)member(t, e->offset) = n;
+	return true;
+}
+
+/* --- words */
+
+/* The place of the word in a list of words that ends with NULL, -1 if it is
+   none of them. */
+static int
+word(const struct config_value *v, const char *const *list)
+{
+	for (int i = 0; v->kind == CONFIG_WORD && list[i] != NULL; i++)
+		if (strcmp(v->text, list[i]) == 0)
+			return i;
+	return -1;
+}
+
+static bool
+set_word(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	static const char *const log[] = {"info", "debug", NULL};
+	static const char *const boolean[] = {"false", "true", NULL};
+	static const char *const on_error[] = {"hold", "weaker", NULL};
+	int i;
+
+	switch (e->type) {
+	case CONFIG_T_LOG:
+		i = word(v, log);
+		if (i < 0)
+			return bad(t, v, e, "info or debug");
+		t->conf->log_debug = i == 1;
+		return true;
+	case CONFIG_T_BOOL:
+		i = word(v, boolean);
+		if (i < 0)
+			return bad(t, v, e, "true or false");
+		t->rule->may_lower = i == 1;
+		return true;
+	default:
+		i = word(v, on_error);
+		if (i < 0)
+			return bad(t, v, e, "hold or weaker");
+		t->rule->on_error_weaker = i == 1;
+		return true;
+	}
+}
+
+static bool
+set_auto(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	enum rung r;
+
+	if (v->kind != CONFIG_WORD ||
+	    policy_rung_by_name(v->text, &r) != ERR_OK ||
+	    policy_set_auto_rung(t->conf->policy, r) != ERR_OK)
+		return bad(t, v, e, "hold, reject or drop");
+	return true;
+}
+
+/* --- strings */
+
+static bool
+set_host(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	struct err_why why = {""};
+	const char *name;
+
+	if (v->kind != CONFIG_STRING || *v->text == '[')
+		return bad(t, v, e, "a host name in double quotes");
+	if (mime_domain_parse(span_str(v->text), t->conf->arena, &name, &why) !=
+	    ERR_OK) {
+		conf_find(t->f, CONF_ERROR, v->line,
+		    "%s: \"%.60s\" is not a host name: %s", e->name, v->text,
+		    why.text);
+		return false;
+	}
+	set_text(t, e, name);
+	return true;
+}
+
+static bool
+set_mailbox(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	struct err_why why = {""};
+	struct mime_addr addr;
+
+	if (v->kind != CONFIG_STRING)
+		return bad(t, v, e, "a mail address in double quotes");
+	if (mime_addr_parse(
+		span_str(v->text), 0, t->conf->arena, &addr, &why) != ERR_OK) {
+		conf_find(t->f, CONF_ERROR, v->line,
+		    "%s: \"%.60s\" is not a mail address: %s", e->name, v->text,
+		    why.text);
+		return false;
+	}
+	set_text(t, e, addr.text);
+	return true;
+}
+
+/* An absolute path without "." or ".." in it, so that what is inside the
+   state directory can be told from the text. */
+static bool
+is_path(const char *p)
+{
+	size_t len = strlen(p);
+
+	if (*p != '/' || len > LIMIT_CONFIG_PATH)
+		return false;
+	for (; (p = strchr(p, '/')) != NULL; p++)
+		if (strncmp(p, "/../", 4) == 0 || strncmp(p, "/./", 3) == 0 ||
+		    strncmp(p, "//", 2) == 0 || strcmp(p, "/..") == 0 ||
+		    strcmp(p, "/.") == 0)
+			return false;
+	return true;
+}
+
+static bool
+set_path(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	size_t len;
+	char *path;
+
+	if (e->type == CONFIG_T_MASTER && v->kind == CONFIG_WORD &&
+	    strcmp(v->text, "credential") == 0) {
+		set_text(t, e, NULL);
+		return true;
+	}
+	if (v->kind != CONFIG_STRING || !is_path(v->text))
+		return bad(t, v, e,
+		    e->type == CONFIG_T_MASTER
+			? "an absolute path in double quotes, or credential"
+			: "an absolute path in double quotes, without . or ..");
+	path = arena_strdup(t->conf->arena, v->text);
+	if (path == NULL)
+		return false;
+	len = strlen(path);
+	if (len > 1 && path[len - 1] == '/')
+		path[len - 1] = '\0';
+	set_text(t, e, path);
+	return true;
+}
+
+static bool
+set_keystore(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	if (v->kind != CONFIG_STRING || strncmp(v->text, "lmdb:", 5) != 0 ||
+	    !is_path(v->text + 5))
+		return bad(t, v, e, "\"lmdb:\" with an absolute path");
+	set_text(t, e, v->text + 5);
+	return true;
+}
+
+static bool
+set_users(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	uint64_t n;
+
+	if (v->kind == CONFIG_NUMBER) {
+		if (!number(t, e, v, CONFIG_NUMBER, &n))
+			return false;
+		t->conf->users_base = (uid_t)n;
+		return true;
+	}
+	if (v->kind != CONFIG_STRING || *v->text == '\0' ||
+	    strlen(v->text) > 20 ||
+	    strspn(v->text, "abcdefghijklmnopqrstuvwxyz0123456789-_") !=
+		strlen(v->text))
+		return bad(t, v, e,
+		    "the prefix of user names in double quotes, or a number");
+	set_text(t, e, v->text);
+	return true;
+}
+
+/* scheme://host[:port][/path]; no query, no fragment, no user. */
+static bool
+set_url(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	const char *p = v->text;
+	char *url;
+	size_t len;
+
+	if (v->kind != CONFIG_STRING)
+		return bad(t, v, e, "a URL in double quotes");
+	if (strncmp(p, "https://", 8) == 0)
+		p += 8;
+	else if (strncmp(p, "http://", 7) == 0)
+		p += 7;
+	else
+		return bad(t, v, e, "https:// and a host");
+	len = strlen(p);
+	if (len == 0 || *p == '/' || *p == ':' || len > LIMIT_CONFIG_URL ||
+	    strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		      "0123456789-._~:/[]") != len)
+		return bad(
+		    t, v, e, "https://, a host, and perhaps a port and a path");
+	url = arena_strdup(t->conf->arena, v->text);
+	if (url == NULL)
+		return false;
+	for (len = strlen(url); url[len - 1] == '/'; len--)
+		url[len - 1] = '\0';
+	set_text(t, e, url);
+	return true;
+}
+
+/* --- addresses of the network */
+
+/* Cut "host:port", "[v6]:port" or a host alone. The host is a copy without
+   brackets, the port 0 if there is none. */
+static bool
+split_host_port(struct arena *a, const char *text, char **host, uint16_t *port)
+{
+	const char *end, *colon;
+	unsigned n = 0;
+	bool bracket = *text == '[';
+
+	end = bracket ? strchr(text, ']') : strchr(text, ':');
+	if (bracket && end == NULL)
+		return false;
+	if (end == NULL)
+		end = text + strlen(text);
+	colon = bracket ? end + 1 : end;
+	*host = arena_span_str(
+	    a, SPAN(text + bracket, (size_t)(end - text) - bracket));
+	*port = 0;
+	if (*host == NULL || **host == '\0')
+		return false;
+	if (*colon == '\0')
+		return true;
+	if (*colon != ':' || colon[1] == '\0')
+		return false;
+	for (const char *p = colon + 1; *p != '\0'; p++) {
+		if (*p < '0' || *p > '9')
+			return false;
+		n = n * 10 + (unsigned)(*p - '0');
+		if (n > 65535)
+			return false;
+	}
+	*port = (uint16_t)n;
+	return n != 0;
+}
+
+/* The port is e->min unless given; 0 there means that it must be given. */
+static bool
+one_addr(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, void *out)
+{
+	struct conf_addr addr = {.text = v->text, .line = v->line};
+	struct sockaddr_in *in4 = (struct sockaddr_in *)(void *)&addr.sa;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)&addr.sa;
+	uint16_t port;
+	char *host;
+
+	if (v->kind != CONFIG_STRING ||
+	    !split_host_port(t->conf->arena, v->text, &host, &port))
+		return bad(
+		    t, v, e, "\"address:port\", with IPv6 \"[address]:port\"");
+	if (port == 0)
+		port = (uint16_t)e->min;
+	if (port == 0)
+		return bad(t, v, e, "a port behind the address");
+	if (inet_pton(AF_INET, host, &in4->sin_addr) == 1) {
+		in4->sin_family = AF_INET;
+		in4->sin_port = htons(port);
+		addr.sa_len = sizeof(*in4);
+	} else if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(port);
+		addr.sa_len = sizeof(*in6);
+	} else {
+		return bad(t, v, e, "an IPv4 or IPv6 address, not a name");
+	}
+	*(struct conf_addr *)out = addr;
+	return true;
+}
+
+/* Bits behind the prefix must be clear: 10.0.0.5/8 is more likely a mistake
+   than 10.0.0.0/8 in other words. */
+static bool
+host_bits_clear(const struct conf_net *net, size_t n_addr)
+{
+	for (size_t i = net->prefix; i < n_addr * 8; i++)
+		if (net->addr[i / 8] & (0x80 >> (i % 8)))
+			return false;
+	return true;
+}
+
+static bool
+one_net(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, void *out)
+{
+	struct conf_net net = {0};
+	const char *slash, *p;
+	unsigned max, prefix = 0;
+	char *host;
+
+	if (v->kind != CONFIG_STRING)
+		return bad(t, v, e, "a network such as \"10.0.0.0/8\"");
+	slash = strchr(v->text, '/');
+	host = arena_span_str(t->conf->arena,
+	    SPAN(v->text,
+		slash == NULL ? strlen(v->text) : (size_t)(slash - v->text)));
+	if (host == NULL)
+		return false;
+	if (inet_pton(AF_INET, host, net.addr) == 1)
+		net.family = AF_INET;
+	else if (inet_pton(AF_INET6, host, net.addr) == 1)
+		net.family = AF_INET6;
+	else
+		return bad(t, v, e,
+		    "a network such as \"10.0.0.0/8\" or \"2001:db8::/32\"");
+	max = net.family == AF_INET ? 32 : 128;
+	for (p = slash == NULL ? "" : slash + 1;
+	     *p >= '0' && *p <= '9' && prefix <= max; p++)
+		prefix = prefix * 10 + (unsigned)(*p - '0');
+	if (slash != NULL && (slash[1] == '\0' || *p != '\0' || prefix > max))
+		return bad(t, v, e,
+		    max == 32 ? "a prefix from 0 to 32"
+			      : "a prefix from 0 to 128");
+	net.prefix = slash == NULL ? max : prefix;
+	if (!host_bits_clear(&net, max / 8))
+		return bad(
+		    t, v, e, "no bits set behind the prefix of the network");
+	*(struct conf_net *)out = net;
+	return true;
+}
+
+static bool
+set_via(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	struct conf_relay *relay = t->part;
+	const char *where = v->text, *name;
+	struct in6_addr any;
+	char *host;
+	uint16_t port;
+	bool lmtp;
+
+	if (v->kind == CONFIG_LIST)
+		return bad(t, v, e, "one next hop");
+	if (v->kind != CONFIG_STRING)
+		return bad(t, v, e, "\"mx\" or a next hop in double quotes");
+	relay->via = v->text;
+	if (strcmp(where, "mx") == 0) {
+		relay->kind = CONF_VIA_MX;
+		return true;
+	}
+	lmtp = strncmp(where, "lmtp://", 7) == 0;
+	if (!split_host_port(
+		t->conf->arena, where + (lmtp ? 7 : 0), &host, &port))
+		return bad(t, v, e, "\"mx\", \"host:port\" or \"lmtp://host\"");
+	if (inet_pton(AF_INET, host, &any) != 1 &&
+	    inet_pton(AF_INET6, host, &any) != 1) {
+		if (strpbrk(host, "[]") != NULL ||
+		    mime_domain_parse(
+			span_str(host), t->conf->arena, &name, NULL) != ERR_OK)
+			return bad(t, v, e, "a host name or an address");
+	} else {
+		name = host;
+	}
+	relay->kind = lmtp ? CONF_VIA_LMTP : CONF_VIA_SMTP;
+	relay->host = name;
+	relay->port = port != 0 ? port : lmtp ? 24 : 25;
+	return true;
+}
+
+/* --- lists */
+
+static bool
+one_domain(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, void *out)
+{
+	struct err_why why = {""};
+	const char *name, *text = v->text;
+	bool wild;
+
+	if (v->kind != CONFIG_STRING || *text == '[')
+		return bad(t, v, e, "a domain in double quotes");
+	wild = strncmp(text, "*.", 2) == 0;
+	if (mime_domain_parse(span_str(text + (wild ? 2 : 0)), t->conf->arena,
+		&name, &why) != ERR_OK) {
+		conf_find(t->f, CONF_ERROR, v->line,
+		    "%s: \"%.60s\" is not a domain: %s", e->name, text,
+		    why.text);
+		return false;
+	}
+	if (wild)
+		name = arena_printf(t->conf->arena, "*.%s", name);
+	*(const char **)out = name;
+	return name != NULL;
+}
+
+/* [!]local@domain, [!]@domain, [!]@*.domain, [!]<>: with the address part in
+   its canonical form. */
+static bool
+one_pattern(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, void *out)
+{
+	struct arena *a = t->conf->arena;
+	struct err_why why = {""};
+	struct mime_addr addr;
+	const char *text = v->text, *not, *domain;
+	enum err err = ERR_OK;
+	bool wild;
+
+	if (v->kind != CONFIG_STRING)
+		return bad(t, v, e, "an address pattern in double quotes");
+	not = *text == '!' ? "!" : "";
+	text += *text == '!';
+	if (strcmp(text, "<>") == 0) {
+		*(const char **)out = v->text;
+		return true;
+	}
+	if (*text == '@') {
+		wild = strncmp(text, "@*.", 3) == 0;
+		text += wild ? 3 : 1;
+		err = mime_domain_parse(span_str(text), a, &domain, &why);
+		if (err == ERR_OK)
+			text = arena_printf(
+			    a, "%s@%s%s", not, wild ? "*." : "", domain);
+	} else {
+		err = mime_addr_parse(
+		    span_str(text), MIME_ADDR_UTF8, a, &addr, &why);
+		if (err == ERR_OK)
+			text = arena_printf(a, "%s%s", not, addr.key);
+	}
+	if (err != ERR_OK) {
+		conf_find(t->f, CONF_ERROR, v->line,
+		    "%s: \"%.60s\" is not an address pattern: %s", e->name,
+		    v->text, why.text);
+		return false;
+	}
+	*(const char **)out = text;
+	return text != NULL;
+}
+
+static bool
+one_tag(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, void *out)
+{
+	if (v->kind != CONFIG_STRING || *v->text == '\0')
+		return bad(t, v, e, "a word in double quotes");
+	*(const char **)out = v->text;
+	return true;
+}
+
+static bool
+one_rung(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, void *out)
+{
+	enum rung r;
+
+	if (v->kind != CONFIG_WORD ||
+	    policy_rung_by_name(v->text, &r) != ERR_OK)
+		return bad(
+		    t, v, e, "smime, pgp, escrow, hold, reject, drop or clear");
+	if (r == RUNG_TLS || r == RUNG_TLS_ENCRYPT) {
+		conf_find(t->f, CONF_ERROR, v->line,
+		    "%s: the rung %s is not available in this version: "
+		    "expected "
+		    "smime, pgp, escrow, hold, reject, drop or clear",
+		    e->name, v->text);
+		return false;
+	}
+	*(int *)out = (int)r;
+	return true;
+}
+
+static const struct {
+	bool (*one)(const struct config_target *, const struct config_entry *,
+	    const struct config_value *, void *);
+	size_t size;
+} list_kind[] = {
+    [CONFIG_T_DOMAINS] = {one_domain, sizeof(const char *)},
+    [CONFIG_T_ADDRS] = {one_addr, sizeof(struct conf_addr)},
+    [CONFIG_T_NETS] = {one_net, sizeof(struct conf_net)},
+    [CONFIG_T_PATTERNS] = {one_pattern, sizeof(const char *)},
+    [CONFIG_T_LADDER] = {one_rung, sizeof(int)},
+};
+
+/* Read a list, or one value that stands for a list of one. The number of
+   elements goes to *n, the elements to the arena. */
+static void *
+read_elements(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, size_t *n)
+{
+	const struct config_value *item = v->kind == CONFIG_LIST ? v->item : v;
+	size_t count = v->kind == CONFIG_LIST ? v->n_item : 1;
+	size_t size = list_kind[e->type].size;
+	char *list = arena_array(t->conf->arena, count + 1, size);
+	bool ok = list != NULL;
+
+	for (size_t i = 0; list != NULL && i < count; i++) {
+		void *out = list + i * size;
+
+		if (e->type == CONFIG_T_PATTERNS &&
+		    strcmp(e->name, "subject-tag") == 0)
+			ok &= one_tag(t, e, &item[i], out);
+		else
+			ok &= list_kind[e->type].one(t, e, &item[i], out);
+	}
+	*n = count;
+	return ok ? list : NULL;
+}
+
+static bool
+set_rule_list(const struct config_target *t, const struct config_entry *e,
+    void *list, size_t n)
+{
+	struct config_rule *rule = t->rule;
+
+	if (strcmp(e->name, "try") == 0) {
+		rule->ladder = list;
+		rule->n_ladder = n;
+	} else if (strcmp(e->name, "from") == 0) {
+		rule->from = list;
+		rule->n_from = n;
+	} else if (strcmp(e->name, "to") == 0) {
+		rule->to = list;
+		rule->n_to = n;
+	} else {
+		rule->subject_tag = list;
+		rule->n_subject_tag = n;
+	}
+	return true;
+}
+
+static bool
+set_list(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	size_t n;
+	void *list = read_elements(t, e, v, &n);
+
+	if (list == NULL)
+		return false;
+	/* an empty condition reads as "matches nothing" and means the
+	   opposite, an empty ladder means nothing */
+	if (n == 0 && (e->required || e->def == NULL || t->rule != NULL ||
+			  e->type == CONFIG_T_NETS)) {
+		conf_find(t->f, CONF_ERROR, v->line,
+		    "%s: the list is empty, expected at least one entry",
+		    e->name);
+		return false;
+	}
+	if (t->rule != NULL)
+		return set_rule_list(t, e, list, n);
+	/* the member's type is another for every kind of list */
+	memcpy(member(t, e->offset), &list, sizeof(list));
+	*(size_t *)member(t, e->count_offset) = n;
+	return true;
+}
+
+static bool
+set_sources(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	const struct config_value *item = v->kind == CONFIG_LIST ? v->item : v;
+
+	if (v->kind == CONFIG_LIST && v->n_item == 0)
+		return true;
+	for (size_t i = 0; i < (v->kind == CONFIG_LIST ? v->n_item : 1); i++)
+		conf_find(t->f, CONF_ERROR, item[i].line,
+		    "%s: \"%.60s\" is not available in this version, expected "
+		    "an empty list",
+		    e->name, item[i].text);
+	return false;
+}
+
+bool
+config_set(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	switch (e->type) {
+	case CONFIG_T_NUMBER:
+	case CONFIG_T_SIZE:
+	case CONFIG_T_MS:
+	case CONFIG_T_S:
+		return set_number(t, e, v);
+	case CONFIG_T_HOST:
+		return set_host(t, e, v);
+	case CONFIG_T_PATH:
+	case CONFIG_T_MASTER:
+		return set_path(t, e, v);
+	case CONFIG_T_MAILBOX:
+		return set_mailbox(t, e, v);
+	case CONFIG_T_LOG:
+	case CONFIG_T_BOOL:
+	case CONFIG_T_ONERROR:
+		return set_word(t, e, v);
+	case CONFIG_T_USERS:
+		return set_users(t, e, v);
+	case CONFIG_T_AUTO:
+		return set_auto(t, e, v);
+	case CONFIG_T_DOMAINS:
+	case CONFIG_T_ADDRS:
+	case CONFIG_T_NETS:
+	case CONFIG_T_PATTERNS:
+	case CONFIG_T_LADDER:
+		return set_list(t, e, v);
+	case CONFIG_T_VIA:
+		return set_via(t, e, v);
+	case CONFIG_T_KEYSTORE:
+		return set_keystore(t, e, v);
+	case CONFIG_T_SOURCES:
+		return set_sources(t, e, v);
+	case CONFIG_T_URL:
+		return set_url(t, e, v);
+	}
+	return false;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * One option: from the value in the text to the member it sets.
+ */
+#ifndef GATEWAY_CONFIG_VALUE_H
+#define GATEWAY_CONFIG_VALUE_H
+
+#include <stdbool.h>
+
+#include "gateway/config_read.h"
+#include "gateway/config_table.h"
+
+struct config_rule;
+
+/* Where options go. */
+struct config_target {
+	struct conf *conf;
+	void *part;		  /* the structure of the group */
+	struct config_rule *rule; /* of a rule, else NULL */
+	struct conf_findings *f;
+};
+
+/* A rule while it is read. */
+struct config_rule {
+	const char **from, **to, **subject_tag;
+	size_t n_from, n_to, n_subject_tag;
+	int *ladder; /* enum rung */
+	size_t n_ladder;
+	bool may_lower;
+	bool on_error_weaker;
+};
+
+/* Check the value and set what the entry names. False after adding what is
+   wrong with it. */
+bool config_set(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v);
+
+#endif
