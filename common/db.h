@@ -4,7 +4,8 @@
  * The one wrapper of LMDB: an environment with named tables, transactions,
  * cursors; spans in and out, its error codes translated once. What the tables
  * mean is the caller's. One struct db belongs to one thread at a time and to
- * the process that opened it: never use it after fork.
+ * the process that opened it: never use it after fork, never open a directory
+ * twice in one process (LMDB's locks do not bear it).
  */
 #ifndef COMMON_DB_H
 #define COMMON_DB_H

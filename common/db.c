@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * LMDB behind db.h. Never MDB_WRITEMAP: on a full disk it kills the process
+ * with SIGBUS. After a failed commit LMDB itself would go on; here everything
+ * is refused until the environment was opened afresh.
+ */
+#include "common/db.h"
+
+#include <errno.h>
+#include <lmdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+enum {
+	READERS_MAX = 510,
+	PATH_SIZE = 512,
+	/* A file system with less free than this is the reason of EIO. */
+	DISK_IS_FULL = 1 << 20,
+};
+
+/* The map must never be the limit, but has to fit into the address space. */
+#define MAP_SIZE_MIN ((size_t)16 << 30)
+#define MAP_SIZE_MAX ((size_t)16 << 40)
+
+struct db_txn {
+	struct db *db;
+	struct db_txn *outer;
+	MDB_txn *txn;
+	bool write;
+};
+
+struct db_cursor {
+	MDB_cursor *cursor;
+	unsigned table_flags;
+};
+
+struct db {
+	char dir[PATH_SIZE];
+	struct db_options opt;
+	MDB_env *env;
+	MDB_dbi dbi[DB_TABLES_MAX];
+	MDB_txn *idle; /* a reset read transaction */
+	unsigned open; /* transactions */
+	bool broken;
+};
+
+static enum err
+err_from_mdb(int rc)
+{
+	switch (rc) {
+	case MDB_SUCCESS:
+		return ERR_OK;
+	case MDB_NOTFOUND:
+		return ERR_NOT_FOUND;
+	case MDB_KEYEXIST:
+		return ERR_EXISTS;
+	case MDB_MAP_FULL:
+		return ERR_DB_FULL;
+	case MDB_READERS_FULL:
+		return ERR_BUSY;
+	case MDB_TXN_FULL:
+		return ERR_LIMIT;
+	case MDB_BAD_VALSIZE:
+		return ERR_TOO_BIG;
+	case MDB_PANIC:
+	case MDB_CORRUPTED:
+	case MDB_PAGE_NOTFOUND:
+	case MDB_INVALID:
+	case MDB_VERSION_MISMATCH:
+	case MDB_INCOMPATIBLE:
+		return ERR_DB_BROKEN;
+	case ENOENT: /* "not found" must only mean a missing entry */
+		return ERR_DB;
+	default:
+		return rc > 0 ? err_from_errno(rc) : ERR_DB;
+	}
+}
+
+static MDB_val
+val_of(struct span s)
+{
+	return (MDB_val){
+	    .mv_size = s.len, .mv_data = (void *)(uintptr_t)s.data};
+}
+
+static struct span
+span_of(const MDB_val *v)
+{
+	return SPAN(v->mv_data, v->mv_size);
+}
+
+static size_t
+map_size(const struct db *db)
+{
+	struct statvfs fs;
+	size_t size;
+
+	if (db->opt.map_size != 0)
+		return db->opt.map_size;
+	if (statvfs(db->dir, &fs) != 0)
+		return MAP_SIZE_MIN;
+	if (fs.f_blocks > MAP_SIZE_MAX / 4 / fs.f_frsize)
+		return MAP_SIZE_MAX;
+	size = 4 * fs.f_blocks * fs.f_frsize;
+	return size < MAP_SIZE_MIN ? MAP_SIZE_MIN : size;
+}
+
+/* Readers need the lock file writable, the data must stay the writer's. Files
+   of another owner are left as they are: that owner sees to them. */
+static void
+set_modes(const struct db *db)
+{
+	static const struct {
+		const char *name;
+		mode_t mode;
+	} files[] = {{"data.mdb", 0640}, {"lock.mdb", 0660}};
+	char path[PATH_SIZE + 16];
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		struct buf b;
+
+		buf_init(&b, sizeof(path));
+		if (buf_printf(&b, "%s/%s", db->dir, files[i].name) == ERR_OK &&
+		    buf_cstr(&b) != NULL)
+			(void)!chmod(buf_cstr(&b), files[i].mode);
+		buf_clear(&b);
+	}
+}
+
+static unsigned
+table_flags(unsigned flags)
+{
+	return ((flags & DB_INTEGER_KEY) ? MDB_INTEGERKEY : 0) |
+	       ((flags & DB_DUP) ? MDB_DUPSORT : 0);
+}
+
+static int
+open_tables(struct db *db)
+{
+	MDB_txn *txn = NULL;
+	unsigned create = db->opt.readonly ? 0 : MDB_CREATE;
+	int rc;
+
+	rc = mdb_txn_begin(
+	    db->env, NULL, db->opt.readonly ? MDB_RDONLY : 0, &txn);
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < db->opt.n_tables && rc == 0; i++)
+		rc = mdb_dbi_open(txn, db->opt.tables[i].name,
+		    table_flags(db->opt.tables[i].flags) | create, &db->dbi[i]);
+	if (rc != 0) {
+		mdb_txn_abort(txn);
+		return rc;
+	}
+	return mdb_txn_commit(txn);
+}
+
+static int
+open_env(struct db *db)
+{
+	unsigned flags = MDB_NOTLS | (db->opt.readonly ? MDB_RDONLY : 0) |
+			 (db->opt.no_read_ahead ? MDB_NORDAHEAD : 0);
+	int dead, rc;
+
+	rc = mdb_env_create(&db->env);
+	if (rc != 0)
+		return rc;
+	rc = mdb_env_set_maxdbs(db->env, DB_TABLES_MAX);
+	if (rc == 0)
+		rc = mdb_env_set_maxreaders(db->env, READERS_MAX);
+	if (rc == 0)
+		rc = mdb_env_set_mapsize(db->env, map_size(db));
+	if (rc == 0)
+		rc = mdb_env_open(
+		    db->env, db->dir, flags, db->opt.group ? 0640 : 0600);
+	if (rc == 0 && db->opt.group)
+		set_modes(db);
+	if (rc == 0)
+		rc = mdb_reader_check(db->env, &dead);
+	if (rc == 0)
+		rc = open_tables(db);
+	if (rc != 0) {
+		mdb_env_close(db->env);
+		db->env = NULL;
+	}
+	return rc;
+}
+
+static enum err
+open_checked(struct db *db, struct err_why *why)
+{
+	int rc = open_env(db);
+	enum err e = err_from_mdb(rc);
+
+	if (rc == 0)
+		return ERR_OK;
+	if (rc == ENOENT)
+		e = ERR_NOT_FOUND;
+	return err_why(why, e, "cannot open the database %s: %s", db->dir,
+	    mdb_strerror(rc));
+}
+
+enum err
+db_open(const char *dir, const struct db_options *opt, struct db **out,
+    struct err_why *why)
+{
+	struct db *db;
+	enum err e;
+
+	if (strlen(dir) >= PATH_SIZE || opt->n_tables > DB_TABLES_MAX)
+		return err_why(why, ERR_LIMIT, "the name is too long: %s", dir);
+	if (!opt->readonly && mkdir(dir, opt->group ? 0750 : 0700) != 0 &&
+	    errno != EEXIST)
+		return err_why(why, err_from_errno(errno),
+		    "cannot make the directory %s: %s", dir, strerror(errno));
+	db = calloc(1, sizeof(*db));
+	if (db == NULL)
+		return ERR_NOMEM;
+	memcpy(db->dir, dir, strlen(dir) + 1);
+	db->opt = *opt;
+	e = open_checked(db, why);
+	if (e != ERR_OK) {
+		free(db);
+		return e;
+	}
+	*out = db;
+	return ERR_OK;
+}
+
+static void
+close_env(struct db *db)
+{
+	if (db->idle != NULL)
+		mdb_txn_abort(db->idle);
+	db->idle = NULL;
+	if (db->env != NULL)
+		mdb_env_close(db->env);
+	db->env = NULL;
+}
+
+void
+db_close(struct db *db)
+{
+	if (db == NULL)
+		return;
+	close_env(db);
+	free(db);
+}
+
+enum err
+db_reopen(struct db *db, struct err_why *why)
+{
+	enum err e;
+
+	if (db->open > 0)
+		return err_why(why, ERR_BUSY, "a transaction is still open");
+	close_env(db);
+	db->broken = true;
+	e = open_checked(db, why);
+	if (e == ERR_OK)
+		db->broken = false;
+	return e;
+}
+
+bool
+db_is_broken(const struct db *db)
+{
+	return db->broken;
+}
+
+enum err
+db_check_readers(struct db *db, unsigned *out)
+{
+	int dead = 0, rc;
+
+	if (db->broken)
+		return ERR_DB_BROKEN;
+	rc = mdb_reader_check(db->env, &dead);
+	if (rc != 0)
+		return err_from_mdb(rc);
+	*out = (unsigned)dead;
+	return ERR_OK;
+}
+
+enum err
+db_disk_free(const struct db *db, uint64_t *out)
+{
+	struct statvfs fs;
+
+	if (statvfs(db->dir, &fs) != 0)
+		return err_from_errno(errno);
+	*out = (uint64_t)fs.f_bavail * fs.f_frsize;
+	return ERR_OK;
+}
+
+/* Begin; another process may have made the map larger meanwhile, which can be
+   taken over only while nothing is open here. */
+static int
+begin(struct db *db, unsigned flags, MDB_txn **out)
+{
+	int rc = mdb_txn_begin(db->env, NULL, flags, out);
+
+	if (rc != MDB_MAP_RESIZED || db->open > 0)
+		return rc;
+	if (db->idle != NULL)
+		mdb_txn_abort(db->idle);
+	db->idle = NULL;
+	rc = mdb_env_set_mapsize(db->env, 0);
+	if (rc == 0)
+		rc = mdb_txn_begin(db->env, NULL, flags, out);
+	return rc;
+}
+
+static int
+begin_read(struct db *db, MDB_txn **out)
+{
+	MDB_txn *txn = db->idle;
+
+	db->idle = NULL;
+	if (txn != NULL) {
+		if (mdb_txn_renew(txn) == 0) {
+			*out = txn;
+			return 0;
+		}
+		mdb_txn_abort(txn);
+	}
+	return begin(db, MDB_RDONLY, out);
+}
+
+static enum err
+wrap(struct db *db, struct db_txn *outer, MDB_txn *txn, bool write,
+    struct db_txn **out)
+{
+	struct db_txn *t = calloc(1, sizeof(*t));
+
+	if (t == NULL) {
+		mdb_txn_abort(txn);
+		return ERR_NOMEM;
+	}
+	*t = (struct db_txn){
+	    .db = db, .outer = outer, .txn = txn, .write = write};
+	db->open++;
+	*out = t;
+	return ERR_OK;
+}
+
+static enum err
+begin_outer(struct db *db, bool write, struct db_txn **out)
+{
+	MDB_txn *txn;
+	int rc;
+
+	if (db->broken)
+		return ERR_DB_BROKEN;
+	rc = write ? begin(db, 0, &txn) : begin_read(db, &txn);
+	if (rc != 0)
+		return err_from_mdb(rc);
+	return wrap(db, NULL, txn, write, out);
+}
+
+enum err
+db_read(struct db *db, struct db_txn **out)
+{
+	return begin_outer(db, false, out);
+}
+
+enum err
+db_write(struct db *db, struct db_txn **out)
+{
+	if (db->opt.readonly)
+		return ERR_PERMISSION;
+	return begin_outer(db, true, out);
+}
+
+enum err
+db_nest(struct db_txn *outer, struct db_txn **out)
+{
+	MDB_txn *txn;
+	int rc;
+
+	if (!outer->write)
+		return ERR_PERMISSION;
+	rc = mdb_txn_begin(outer->db->env, outer->txn, 0, &txn);
+	if (rc != 0)
+		return err_from_mdb(rc);
+	return wrap(outer->db, outer, txn, true, out);
+}
+
+/* A full disk shows as EIO as often as ENOSPC: LMDB reports short writes so. */
+static enum err
+commit_error(struct db *db, int rc)
+{
+	enum err e = err_from_mdb(rc);
+	uint64_t free_space;
+
+	if (e == ERR_IO && db_disk_free(db, &free_space) == ERR_OK &&
+	    free_space < DISK_IS_FULL)
+		return ERR_DISK_FULL;
+	return e;
+}
+
+enum err
+db_commit(struct db_txn *txn)
+{
+	struct db *db = txn->db;
+	bool outermost = txn->outer == NULL;
+	int rc;
+
+	if (!txn->write) {
+		db_end(txn);
+		return ERR_OK;
+	}
+	rc = mdb_txn_commit(txn->txn);
+	db->open--;
+	free(txn);
+	if (rc == 0)
+		return ERR_OK;
+	db->broken = db->broken || outermost;
+	return commit_error(db, rc);
+}
+
+void
+db_end(struct db_txn *txn)
+{
+	if (txn == NULL)
+		return;
+	if (!txn->write && txn->db->idle == NULL && !txn->db->broken) {
+		mdb_txn_reset(txn->txn);
+		txn->db->idle = txn->txn;
+	} else {
+		mdb_txn_abort(txn->txn);
+	}
+	txn->db->open--;
+	free(txn);
+}
+
+enum err
+db_get(struct db_txn *txn, unsigned table, struct span key, struct span *out)
+{
+	MDB_val k = val_of(key), v;
+	int rc = mdb_get(txn->txn, txn->db->dbi[table], &k, &v);
+
+	if (rc != 0)
+		return err_from_mdb(rc);
+	*out = span_of(&v);
+	return ERR_OK;
+}
+
+static enum err
+put(struct db_txn *txn, unsigned table, struct span key, struct span val,
+    unsigned flags)
+{
+	MDB_val k = val_of(key), v = val_of(val);
+
+	return err_from_mdb(
+	    mdb_put(txn->txn, txn->db->dbi[table], &k, &v, flags));
+}
+
+static unsigned
+flags_of(const struct db_txn *txn, unsigned table)
+{
+	return txn->db->opt.tables[table].flags;
+}
+
+enum err
+db_put(struct db_txn *txn, unsigned table, struct span key, struct span val)
+{
+	return put(txn, table, key, val, 0);
+}
+
+enum err
+db_add(struct db_txn *txn, unsigned table, struct span key, struct span val)
+{
+	return put(txn, table, key, val,
+	    (flags_of(txn, table) & DB_DUP) ? MDB_NODUPDATA : MDB_NOOVERWRITE);
+}
+
+enum err
+db_del(struct db_txn *txn, unsigned table, struct span key)
+{
+	MDB_val k = val_of(key);
+
+	return err_from_mdb(mdb_del(txn->txn, txn->db->dbi[table], &k, NULL));
+}
+
+enum err
+db_del_pair(
+    struct db_txn *txn, unsigned table, struct span key, struct span val)
+{
+	MDB_val k = val_of(key), v = val_of(val);
+
+	return err_from_mdb(mdb_del(txn->txn, txn->db->dbi[table], &k, &v));
+}
+
+enum err
+db_count(struct db_txn *txn, unsigned table, size_t *out)
+{
+	MDB_stat st;
+	int rc = mdb_stat(txn->txn, txn->db->dbi[table], &st);
+
+	if (rc != 0)
+		return err_from_mdb(rc);
+	*out = st.ms_entries;
+	return ERR_OK;
+}
+
+struct span
+db_u64(const uint64_t *v)
+{
+	return SPAN(v, sizeof(*v));
+}
+
+uint64_t
+db_u64_of(struct span key)
+{
+	uint64_t v = 0;
+
+	if (key.len == sizeof(v))
+		memcpy(&v, key.data, sizeof(v));
+	return v;
+}
+
+enum err
+db_cursor_open(struct db_txn *txn, unsigned table, struct db_cursor **out)
+{
+	struct db_cursor *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (c == NULL)
+		return ERR_NOMEM;
+	c->table_flags = flags_of(txn, table);
+	rc = mdb_cursor_open(txn->txn, txn->db->dbi[table], &c->cursor);
+	if (rc != 0) {
+		free(c);
+		return err_from_mdb(rc);
+	}
+	*out = c;
+	return ERR_OK;
+}
+
+void
+db_cursor_close(struct db_cursor *c)
+{
+	if (c == NULL)
+		return;
+	mdb_cursor_close(c->cursor);
+	free(c);
+}
+
+static MDB_cursor_op
+op_of(enum db_move move)
+{
+	switch (move) {
+	case DB_FIRST:
+		return MDB_FIRST;
+	case DB_LAST:
+		return MDB_LAST;
+	case DB_NEXT:
+		return MDB_NEXT;
+	case DB_PREV:
+		return MDB_PREV;
+	case DB_SEEK:
+		return MDB_SET_RANGE;
+	case DB_EXACT:
+		return MDB_SET_KEY;
+	case DB_NEXT_DUP:
+		return MDB_NEXT_DUP;
+	}
+	return MDB_LAST;
+}
+
+enum err
+db_cursor_move(
+    struct db_cursor *c, enum db_move move, struct span *key, struct span *val)
+{
+	MDB_val k = {0}, v = {0};
+	int rc;
+
+	if (move == DB_NEXT_DUP && !(c->table_flags & DB_DUP))
+		return ERR_NOT_FOUND;
+	if (move == DB_SEEK || move == DB_EXACT)
+		k = val_of(*key);
+	rc = mdb_cursor_get(c->cursor, &k, &v, op_of(move));
+	if (rc != 0)
+		return err_from_mdb(rc);
+	*key = span_of(&k);
+	*val = span_of(&v);
+	return ERR_OK;
+}
+
+enum err
+db_cursor_del(struct db_cursor *c)
+{
+	return err_from_mdb(mdb_cursor_del(c->cursor, 0));
+}
