@@ -151,6 +151,10 @@ struct policy_decision {
 enum err policy_decide(const struct policy *p, const struct policy_facts *f,
     struct arena *arena, struct policy_decision *out) MUST_CHECK;
 
+/* Take every rung weaker than floor out, hold if none is left: a pending entry
+   may only be decided at least as strictly as its record says. */
+void policy_decision_raise(struct policy_decision *d, int floor);
+
 /* --- walking --- */
 
 enum rung_state {
@@ -187,8 +191,8 @@ const char *policy_step_text(enum policy_step s);
 struct policy_outcome {
 	enum policy_result result;
 	enum rung rung;	    /* when chosen; else RUNG_HOLD */
-	int strength;	    /* of the rung chosen; else what a later try must
-			       have at least */
+	int strength;	    /* of the rung chosen; deferred: what the rung of
+			       a later try must have, policy_decision_raise() */
 	bool lapsed_escrow; /* escrow stands in for a lapsed key: alarm, and a
 			       word to the sender */
 	size_t n;
@@ -196,7 +200,7 @@ struct policy_outcome {
 		enum rung rung;
 		enum rung_state state;
 		enum policy_step step;
-	} trace[POLICY_RUNGS_MAX + 1];
+	} trace[2 * POLICY_RUNGS_MAX + 1];
 };
 
 /* Walk down the ladder. state has RUNG_COUNT members; those of hold, reject,

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What is wrong with the rules of a configuration, and what an administrator
+ * should know about them. Nothing here decides about a message.
+ */
+#include "policy/policy_private.h"
+
+#include <string.h>
+
+#include "common/arena.h"
+
+enum {
+	FINDINGS_PER_RULE = 12, /* each check below says at most one thing */
+};
+
+struct check {
+	const struct policy *policy;
+	bool have_portal;
+	struct arena *arena;
+	struct policy_finding *list;
+	size_t n;
+	size_t max;
+	enum err err;
+};
+
+static void
+found(struct check *c, unsigned line, bool fatal, const char *text)
+{
+	if (text == NULL) {
+		c->err = ERR_NOMEM;
+		return;
+	}
+	if (c->n < c->max)
+		c->list[c->n++] = (struct policy_finding){
+		    .line = line, .fatal = fatal, .text = text};
+}
+
+static void
+check_name(struct check *c, size_t at)
+{
+	const struct policy_rule *r = &c->policy->rules[at];
+
+	for (size_t i = 0; i < at; i++) {
+		const struct policy_rule *o = &c->policy->rules[i];
+
+		if (strcmp(o->name, r->name) != 0)
+			continue;
+		found(c, r->line, true,
+		    arena_printf(c->arena,
+			"rule \"%s\": there is a rule of this name in line %u "
+			"already",
+			r->name, o->line));
+		return;
+	}
+}
+
+/* A ladder ends in a rung that always holds and has none behind such. */
+static void
+check_end(struct check *c, const struct policy_rule *r)
+{
+	const struct policy_ladder *l = &r->ladder;
+
+	for (size_t i = 0; i + 1 < l->n; i++) {
+		if (!policy_rung_ends(l->rung[i]))
+			continue;
+		found(c, r->line, true,
+		    arena_printf(c->arena,
+			"rule \"%s\": the rung %s is never reached, because %s "
+			"before it always holds",
+			r->name, policy_rung_name(l->rung[i + 1]),
+			policy_rung_name(l->rung[i])));
+		return;
+	}
+	if (!policy_rung_ends(l->rung[l->n - 1]))
+		found(c, r->line, true,
+		    arena_printf(c->arena,
+			"rule \"%s\": the ladder must end in a rung that "
+			"always holds: escrow, hold, reject, drop or clear",
+			r->name));
+}
+
+static void
+check_repeated(struct check *c, const struct policy_rule *r)
+{
+	unsigned seen = 0;
+
+	for (size_t i = 0; i < r->ladder.n; i++) {
+		unsigned bit = 1u << r->ladder.rung[i];
+
+		if (seen & bit) {
+			found(c, r->line, true,
+			    arena_printf(c->arena,
+				"rule \"%s\": the rung %s stands twice in the "
+				"ladder",
+				r->name, policy_rung_name(r->ladder.rung[i])));
+			return;
+		}
+		seen |= bit;
+	}
+}
+
+static bool
+has_rung(const struct policy_rule *r, enum rung rung)
+{
+	for (size_t i = 0; i < r->ladder.n; i++)
+		if (r->ladder.rung[i] == rung)
+			return true;
+	return false;
+}
+
+static void
+check_tls(struct check *c, const struct policy_rule *r)
+{
+	enum rung tls = has_rung(r, RUNG_TLS) ? RUNG_TLS : RUNG_TLS_ENCRYPT;
+
+	if (has_rung(r, tls))
+		found(c, r->line, true,
+		    arena_printf(c->arena,
+			"rule \"%s\": this version does not have the rung %s",
+			r->name, policy_rung_name(tls)));
+}
+
+/* A link that travels by a hop that could not be protected gives away what the
+   tls rung was to protect. */
+static void
+check_escrow(struct check *c, const struct policy_rule *r)
+{
+	bool after_tls = false;
+
+	if (!has_rung(r, RUNG_ESCROW))
+		return;
+	for (size_t i = 0; i < r->ladder.n; i++) {
+		if (r->ladder.rung[i] == RUNG_ESCROW)
+			break;
+		after_tls = after_tls || r->ladder.rung[i] == RUNG_TLS ||
+			    r->ladder.rung[i] == RUNG_TLS_ENCRYPT;
+	}
+	if (!c->have_portal)
+		found(c, r->line, true,
+		    arena_printf(c->arena,
+			"rule \"%s\": the rung escrow needs a `portal` section",
+			r->name));
+	if (r->ladder.escrow != POLICY_ESCROW_LINK)
+		return;
+	if (after_tls)
+		found(c, r->line, true,
+		    arena_printf(c->arena,
+			"rule \"%s\": escrow by link alone is weaker than the "
+			"tls before it",
+			r->name));
+	else
+		found(c, r->line, false,
+		    arena_printf(c->arena,
+			"rule \"%s\": escrow by link alone is as strong as the "
+			"hop that carries the notice",
+			r->name));
+}
+
+static void
+check_options(struct check *c, const struct policy_rule *r)
+{
+	if (r->on_error_weaker)
+		found(c, r->line, false,
+		    arena_printf(c->arena,
+			"rule \"%s\": on-error = weaker lets a failure lead to "
+			"a weaker rung (never to clear)",
+			r->name));
+	if (r->may_lower)
+		found(c, r->line, r->n_tags == 0,
+		    arena_printf(c->arena,
+			r->n_tags == 0
+			    ? "rule \"%s\": may-lower needs a condition on the "
+			      "message"
+			    : "rule \"%s\": may-lower lets a sender choose a "
+			      "weaker ladder",
+			r->name));
+}
+
+static void
+check_reachable(struct check *c, size_t at)
+{
+	const struct policy_rule *r = &c->policy->rules[at];
+
+	if (policy_rule_raises(r))
+		return;
+	for (size_t i = 0; i < at; i++) {
+		const struct policy_rule *o = &c->policy->rules[i];
+
+		if (policy_rule_raises(o) || !policy_rule_covers(o, r))
+			continue;
+		found(c, r->line, true,
+		    arena_printf(c->arena,
+			"rule \"%s\" is never reached: rule \"%s\" in line %u "
+			"decides everything it matches",
+			r->name, o->name, o->line));
+		return;
+	}
+}
+
+static void
+check_default(struct check *c)
+{
+	for (size_t i = 0; i < c->policy->n_rules; i++) {
+		const struct policy_rule *r = &c->policy->rules[i];
+
+		if (r->n_tags == 0 && r->from.n == 0 && r->to.n == 0)
+			return;
+	}
+	found(c, 0, false,
+	    "no rule decides for every recipient: mail that none decides is "
+	    "refused");
+}
+
+enum err
+policy_check(const struct policy *p, bool have_portal, struct arena *arena,
+    struct policy_finding **out, size_t *n_out)
+{
+	struct check c = {.policy = p,
+	    .have_portal = have_portal,
+	    .arena = arena,
+	    .max = p->n_rules * FINDINGS_PER_RULE + 1};
+
+	c.list = arena_array(arena, c.max, sizeof(c.list[0]));
+	if (c.list == NULL)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct policy_rule *r = &p->rules[i];
+
+		check_name(&c, i);
+		check_end(&c, r);
+		check_repeated(&c, r);
+		check_tls(&c, r);
+		check_escrow(&c, r);
+		check_options(&c, r);
+		check_reachable(&c, i);
+	}
+	check_default(&c);
+	if (c.err != ERR_OK)
+		return c.err;
+	*out = c.list;
+	*n_out = c.n;
+	return ERR_OK;
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The ladder: strength of its rungs, which ladder the matching rules give, how
+ * it is walked. The promise kept here: no failure leads to a weaker rung, and
+ * a rule that raises never lowers.
+ */
+#include "policy/policy_private.h"
+
+#include <string.h>
+
+#include "common/arena.h"
+
+static const char *const rung_names[RUNG_COUNT] = {
+    [RUNG_HOLD] = "hold",
+    [RUNG_REJECT] = "reject",
+    [RUNG_DROP] = "drop",
+    [RUNG_SMIME] = "smime",
+    [RUNG_PGP] = "pgp",
+    [RUNG_ESCROW] = "escrow",
+    [RUNG_TLS] = "tls",
+    [RUNG_TLS_ENCRYPT] = "tls-encrypt",
+    [RUNG_CLEAR] = "clear",
+};
+
+const char *
+policy_rung_name(enum rung r)
+{
+	return (unsigned)r < RUNG_COUNT ? rung_names[r] : "?";
+}
+
+enum err
+policy_rung_by_name(const char *name, enum rung *out)
+{
+	for (unsigned r = 0; r < RUNG_COUNT; r++)
+		if (strcmp(rung_names[r], name) == 0) {
+			*out = (enum rung)r;
+			return ERR_OK;
+		}
+	return ERR_NOT_FOUND;
+}
+
+static int
+escrow_strength(enum policy_escrow escrow)
+{
+	switch (escrow) {
+	case POLICY_ESCROW_LINK:
+		return POLICY_STRENGTH_LINK;
+	case POLICY_ESCROW_NOTICE_TLS:
+		return POLICY_STRENGTH_TLS;
+	case POLICY_ESCROW_FACTOR:
+		return POLICY_STRENGTH_FACTOR;
+	}
+	return POLICY_STRENGTH_LINK;
+}
+
+int
+policy_strength(enum rung r, enum policy_escrow escrow)
+{
+	switch (r) {
+	case RUNG_HOLD:
+	case RUNG_REJECT:
+	case RUNG_DROP:
+		return POLICY_STRENGTH_SENDS_NOTHING;
+	case RUNG_SMIME:
+	case RUNG_PGP:
+		return POLICY_STRENGTH_SEALED;
+	case RUNG_ESCROW:
+		return escrow_strength(escrow);
+	case RUNG_TLS:
+		return POLICY_STRENGTH_TLS;
+	case RUNG_TLS_ENCRYPT:
+		return POLICY_STRENGTH_TLS_ENCRYPT;
+	case RUNG_CLEAR:
+		return POLICY_STRENGTH_CLEAR;
+	case RUNG_COUNT:
+		break;
+	}
+	return POLICY_STRENGTH_NONE;
+}
+
+bool
+policy_rung_sends(enum rung r)
+{
+	return r != RUNG_HOLD && r != RUNG_REJECT && r != RUNG_DROP;
+}
+
+/* The store for pick-up is our own: nothing a recipient has or lacks keeps
+   escrow from holding. */
+bool
+policy_rung_ends(enum rung r)
+{
+	return !policy_rung_sends(r) || r == RUNG_CLEAR || r == RUNG_ESCROW;
+}
+
+int
+policy_ladder_weakest(const struct policy_ladder *l)
+{
+	int weakest = POLICY_STRENGTH_SENDS_NOTHING;
+
+	for (size_t i = 0; i < l->n; i++) {
+		int s = policy_strength(l->rung[i], l->escrow);
+
+		if (policy_rung_sends(l->rung[i]) && s < weakest)
+			weakest = s;
+	}
+	return weakest;
+}
+
+static const struct policy_rule *
+find_decider(const struct policy *p, const struct policy_facts *f)
+{
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (!policy_rule_raises(&p->rules[i]) &&
+		    policy_rule_matches(&p->rules[i], f))
+			return &p->rules[i];
+	return NULL;
+}
+
+/* Take over a ladder without the rungs weaker than floor. */
+static void
+ladder_above(
+    const struct policy_ladder *in, int floor, struct policy_ladder *out)
+{
+	struct policy_ladder l = {.escrow = in->escrow};
+
+	for (size_t i = 0; i < in->n; i++)
+		if (policy_strength(in->rung[i], in->escrow) >= floor)
+			l.rung[l.n++] = in->rung[i];
+	if (l.n == 0)
+		l.rung[l.n++] = RUNG_HOLD;
+	*out = l;
+}
+
+/* Let one more matching rule, the raising r, act on the decision. best is the
+   rule whose ladder wins so far; the earlier one keeps a tie. */
+static void
+raise_by(const struct policy_rule *r, const struct policy_rule **best,
+    int *floor, struct policy_decision *d)
+{
+	int weakest = policy_ladder_weakest(&r->ladder);
+
+	if (weakest > *floor) {
+		*floor = weakest;
+		*best = r;
+	}
+	d->together = d->together || r->together;
+	d->on_error_weaker = d->on_error_weaker && r->on_error_weaker;
+	d->raising[d->n_raising++] = r->name;
+}
+
+enum err
+policy_decide(const struct policy *p, const struct policy_facts *f,
+    struct arena *arena, struct policy_decision *out)
+{
+	const struct policy_rule *decider = find_decider(p, f), *best = decider;
+	struct policy_decision d = {.auto_rung = p->auto_rung};
+	int floor;
+	size_t n = 0;
+
+	if (decider == NULL)
+		return ERR_NO_RULE;
+	for (size_t i = 0; i < p->n_rules; i++)
+		n += policy_rule_raises(&p->rules[i]) &&
+		     policy_rule_matches(&p->rules[i], f);
+	d.raising = arena_array(arena, n + 1, sizeof(d.raising[0]));
+	if (d.raising == NULL)
+		return ERR_NOMEM;
+	d.decider = decider->name;
+	d.decider_line = decider->line;
+	d.together = decider->together;
+	d.on_error_weaker = decider->on_error_weaker;
+	floor = policy_ladder_weakest(&decider->ladder);
+	for (size_t i = 0; i < p->n_rules && d.n_raising < n; i++)
+		if (policy_rule_raises(&p->rules[i]) &&
+		    policy_rule_matches(&p->rules[i], f))
+			raise_by(&p->rules[i], &best, &floor, &d);
+	d.from_rule = best->name;
+	d.from_line = best->line;
+	ladder_above(&best->ladder, floor, &d.ladder);
+	*out = d;
+	return ERR_OK;
+}
+
+void
+policy_decision_raise(struct policy_decision *d, int floor)
+{
+	struct policy_ladder l = d->ladder;
+
+	ladder_above(&l, floor, &d->ladder);
+}
+
+const char *
+rung_state_name(enum rung_state s)
+{
+	switch (s) {
+	case RUNG_FAILED:
+		return "failed";
+	case RUNG_LAPSED:
+		return "lapsed";
+	case RUNG_ABSENT:
+		return "absent";
+	case RUNG_HOLDS:
+		return "holds";
+	}
+	return "?";
+}
+
+const char *
+policy_step_text(enum policy_step s)
+{
+	switch (s) {
+	case POLICY_STEP_NOT_REACHED:
+		return "not needed";
+	case POLICY_STEP_FAILED:
+		return "failed: only a rung as strong may follow";
+	case POLICY_STEP_ABSENT:
+		return "not available for this recipient";
+	case POLICY_STEP_TOO_WEAK:
+		return "weaker than a rung that failed";
+	case POLICY_STEP_NOT_AFTER:
+		return "never taken because another rung failed";
+	case POLICY_STEP_NOT_AUTO:
+		return "not for automatic mail";
+	case POLICY_STEP_CHOSEN:
+		return "chosen";
+	}
+	return "?";
+}
+
+/* What the walk has met so far. */
+struct walk {
+	bool failed;	  /* a rung, whatever on-error says */
+	int floor;	  /* strength of the strongest one that failed */
+	int escrow_floor; /* the same without the lapsed: what escrow needs */
+};
+
+/* May the rung be looked at although another one has failed? Mail is neither
+   bounced nor dropped for an outage: it waits. */
+static enum policy_step
+after_failure(const struct walk *w, const struct policy_decision *d,
+    enum rung r, int strength)
+{
+	if (r == RUNG_CLEAR || !policy_rung_sends(r))
+		return POLICY_STEP_NOT_AFTER;
+	if (d->on_error_weaker)
+		return POLICY_STEP_CHOSEN;
+	if (strength < (r == RUNG_ESCROW ? w->escrow_floor : w->floor))
+		return POLICY_STEP_TOO_WEAK;
+	return POLICY_STEP_CHOSEN;
+}
+
+static enum policy_step
+fail(struct walk *w, int strength, bool lapsed)
+{
+	w->failed = true;
+	if (strength > w->floor)
+		w->floor = strength;
+	if (!lapsed && strength > w->escrow_floor)
+		w->escrow_floor = strength;
+	return POLICY_STEP_FAILED;
+}
+
+/* One rung; the step says what became of it. */
+static enum policy_step
+step(struct walk *w, const struct policy_decision *d, enum rung r,
+    enum rung_state state)
+{
+	int strength = policy_strength(r, d->ladder.escrow);
+	enum policy_step s = POLICY_STEP_CHOSEN;
+
+	if (w->failed)
+		s = after_failure(w, d, r, strength);
+	if (s != POLICY_STEP_CHOSEN)
+		return s;
+	switch (state) {
+	case RUNG_FAILED:
+		break;
+	case RUNG_LAPSED:
+		return fail(w, strength, true);
+	case RUNG_ABSENT:
+		return POLICY_STEP_ABSENT;
+	case RUNG_HOLDS:
+		return POLICY_STEP_CHOSEN;
+	}
+	return fail(w, strength, false);
+}
+
+static enum rung_state
+state_of(enum rung r, const enum rung_state *state)
+{
+	if (!policy_rung_sends(r) || r == RUNG_CLEAR)
+		return RUNG_HOLDS;
+	return (unsigned)r < RUNG_COUNT ? state[r] : RUNG_FAILED;
+}
+
+static void
+choose(struct policy_outcome *o, enum rung r, const struct walk *w,
+    const struct policy_decision *d)
+{
+	o->result = POLICY_CHOSEN;
+	o->rung = r;
+	o->strength = policy_strength(r, d->ladder.escrow);
+	o->lapsed_escrow = r == RUNG_ESCROW && w->floor > w->escrow_floor;
+}
+
+static enum policy_step
+note(struct policy_outcome *o, enum rung r, enum rung_state s,
+    enum policy_step step)
+{
+	o->trace[o->n].rung = r;
+	o->trace[o->n].state = s;
+	o->trace[o->n].step = step;
+	o->n++;
+	return step;
+}
+
+void
+policy_walk(const struct policy_decision *d, const enum rung_state *state,
+    unsigned flags, struct policy_outcome *out)
+{
+	struct policy_outcome o = {.result = POLICY_DEFER, .rung = RUNG_HOLD};
+	struct walk w = {0};
+
+	for (size_t i = 0; i < d->ladder.n; i++) {
+		enum rung r = d->ladder.rung[i];
+		enum rung_state s = state_of(r, state);
+		bool open = o.result == POLICY_DEFER;
+
+		if (open && r == RUNG_ESCROW && (flags & POLICY_AUTO_MAIL)) {
+			note(&o, r, s, POLICY_STEP_NOT_AUTO);
+			r = d->auto_rung;
+			s = RUNG_HOLDS;
+		}
+		if (!open)
+			note(&o, r, s, POLICY_STEP_NOT_REACHED);
+		else if (note(&o, r, s, step(&w, d, r, s)) ==
+			 POLICY_STEP_CHOSEN)
+			choose(&o, r, &w, d);
+	}
+	if (o.result == POLICY_DEFER && !w.failed) {
+		note(&o, RUNG_HOLD, RUNG_HOLDS, POLICY_STEP_CHOSEN);
+		choose(&o, RUNG_HOLD, &w, d);
+	}
+	if (o.result == POLICY_DEFER)
+		o.strength = policy_ladder_weakest(&d->ladder);
+	*out = o;
+}
+
+/* Does this ladder end in a refusal for certain? */
+static bool
+is_refusal(const struct policy *p, const struct policy_rule *r,
+    const enum rung_state *state, unsigned flags)
+{
+	struct policy_decision d = {
+	    .ladder = r->ladder,
+	    .auto_rung = p->auto_rung,
+	    .on_error_weaker = r->on_error_weaker,
+	};
+	struct policy_outcome o;
+
+	policy_walk(&d, state, flags, &o);
+	return o.result == POLICY_CHOSEN && o.rung == RUNG_REJECT;
+}
+
+/* What can come out is the ladder of one of the rules that may turn out to
+   decide, or of one that raises above such a ladder. */
+enum policy_rcpt
+policy_could_leave(const struct policy *p, const struct policy_facts *envelope,
+    const enum rung_state *state, unsigned flags)
+{
+	int lowest = POLICY_STRENGTH_SENDS_NOTHING;
+	bool certain = false, any = false;
+
+	for (size_t i = 0; i < p->n_rules && !certain; i++) {
+		const struct policy_rule *r = &p->rules[i];
+		int weakest = policy_ladder_weakest(&r->ladder);
+
+		if (policy_rule_raises(r) ||
+		    !policy_rule_matches_envelope(r, envelope))
+			continue;
+		if (!is_refusal(p, r, state, flags))
+			return POLICY_RCPT_GO_ON;
+		any = true;
+		certain = r->n_tags == 0;
+		if (weakest < lowest)
+			lowest = weakest;
+	}
+	if (!any)
+		return POLICY_RCPT_NO_RULE;
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct policy_rule *r = &p->rules[i];
+
+		if (policy_rule_raises(r) &&
+		    policy_rule_matches_envelope(r, envelope) &&
+		    policy_ladder_weakest(&r->ladder) > lowest &&
+		    !is_refusal(p, r, state, flags))
+			return POLICY_RCPT_GO_ON;
+	}
+	return POLICY_RCPT_REJECT;
+}

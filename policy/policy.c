@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The rules of a configuration: taking them in, telling what one of them does.
+ * Whether they make sense together is check.c's.
+ */
+#include "policy/policy_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/arena.h"
+
+enum {
+	RULES_MEMORY = 64 << 20, /* octets: 4096 rules with long lists */
+	NAME_MAX_LEN = 64,
+	TAG_MAX_LEN = 64,
+	TAGS_MAX = 256,
+};
+
+struct policy *
+policy_new(void)
+{
+	struct policy *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		fatal("out of memory");
+	p->arena = arena_new(RULES_MEMORY);
+	p->auto_rung = RUNG_HOLD;
+	return p;
+}
+
+void
+policy_free(struct policy *p)
+{
+	if (p == NULL)
+		return;
+	arena_free(p->arena);
+	free(p->rules);
+	free(p->tags);
+	free(p);
+}
+
+size_t
+policy_n_rules(const struct policy *p)
+{
+	return p->n_rules;
+}
+
+const char *const *
+policy_tags(const struct policy *p, size_t *n_out)
+{
+	*n_out = p->n_tags;
+	return p->tags;
+}
+
+enum err
+policy_set_auto_rung(struct policy *p, enum rung r)
+{
+	if ((unsigned)r >= RUNG_COUNT || policy_rung_sends(r))
+		return ERR_CONFIG;
+	p->auto_rung = r;
+	return ERR_OK;
+}
+
+/* Text of 1 to max octets without control characters. */
+static bool
+is_label(const char *s, size_t max)
+{
+	size_t len = s == NULL ? 0 : strlen(s);
+
+	if (len == 0 || len > max)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static enum err
+add_patterns(struct policy *p, const char *const *text, size_t n,
+    struct pattern_list *out, struct err_why *why)
+{
+	struct pattern *list = arena_array(p->arena, n + 1, sizeof(*list));
+
+	if (list == NULL)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < n; i++) {
+		enum err e =
+		    policy_pattern_parse(text[i], p->arena, &list[i], why);
+
+		if (e != ERR_OK)
+			return e;
+	}
+	*out = (struct pattern_list){.list = list, .n = n};
+	return ERR_OK;
+}
+
+/* ASCII case is ignored in tags. */
+static bool
+same_tag(const char *a, const char *b)
+{
+	return span_caseeq_str(span_str(a), b);
+}
+
+static enum err
+add_tag(struct policy *p, const char *tag, size_t *out, struct err_why *why)
+{
+	const char **tags;
+
+	if (!is_label(tag, TAG_MAX_LEN))
+		return err_why(why, ERR_CONFIG,
+		    "a tag has 1 to %d octets without control characters",
+		    TAG_MAX_LEN);
+	for (size_t i = 0; i < p->n_tags; i++)
+		if (same_tag(p->tags[i], tag)) {
+			*out = i;
+			return ERR_OK;
+		}
+	if (p->n_tags == TAGS_MAX)
+		return err_why(
+		    why, ERR_CONFIG, "more than %d different tags", TAGS_MAX);
+	tags = realloc(p->tags, (p->n_tags + 1) * sizeof(*tags));
+	if (tags == NULL)
+		return ERR_NOMEM;
+	p->tags = tags;
+	tags[p->n_tags] = arena_strdup(p->arena, tag);
+	if (tags[p->n_tags] == NULL)
+		return ERR_NOMEM;
+	*out = p->n_tags++;
+	return ERR_OK;
+}
+
+static enum err
+add_tags(struct policy *p, const struct policy_spec *spec,
+    struct policy_rule *r, struct err_why *why)
+{
+	r->tags =
+	    arena_array(p->arena, spec->n_subject_tag + 1, sizeof(*r->tags));
+	if (r->tags == NULL)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < spec->n_subject_tag; i++) {
+		enum err e = add_tag(p, spec->subject_tag[i], &r->tags[i], why);
+
+		if (e != ERR_OK)
+			return e;
+	}
+	r->n_tags = spec->n_subject_tag;
+	return ERR_OK;
+}
+
+static enum err
+set_ladder(const struct policy_spec *spec, struct policy_ladder *out,
+    struct err_why *why)
+{
+	struct policy_ladder l = {.n = spec->n_ladder, .escrow = spec->escrow};
+
+	if (spec->n_ladder == 0)
+		return err_why(
+		    why, ERR_CONFIG, "the rule needs a ladder: try = { ... }");
+	if (spec->n_ladder > POLICY_RUNGS_MAX)
+		return err_why(why, ERR_CONFIG, "a ladder has at most %d rungs",
+		    POLICY_RUNGS_MAX);
+	for (size_t i = 0; i < l.n; i++) {
+		if ((unsigned)spec->ladder[i] >= RUNG_COUNT)
+			return err_why(why, ERR_CONFIG, "unknown rung");
+		l.rung[i] = spec->ladder[i];
+	}
+	*out = l;
+	return ERR_OK;
+}
+
+static enum err
+append(struct policy *p, const struct policy_rule *r)
+{
+	struct policy_rule *rules =
+	    realloc(p->rules, (p->n_rules + 1) * sizeof(*rules));
+
+	if (rules == NULL)
+		return ERR_NOMEM;
+	rules[p->n_rules++] = *r;
+	p->rules = rules;
+	return ERR_OK;
+}
+
+enum err
+policy_add_rule(
+    struct policy *p, const struct policy_spec *spec, struct err_why *why)
+{
+	struct policy_rule r = {
+	    .line = spec->line,
+	    .together = spec->together,
+	    .on_error_weaker = spec->on_error_weaker,
+	    .may_lower = spec->may_lower,
+	};
+	enum err e;
+
+	if (p->n_rules == POLICY_RULES_MAX)
+		return err_why(
+		    why, ERR_CONFIG, "more than %d rules", POLICY_RULES_MAX);
+	if (!is_label(spec->name, NAME_MAX_LEN))
+		return err_why(why, ERR_CONFIG,
+		    "the name of a rule has 1 to %d octets without control "
+		    "characters",
+		    NAME_MAX_LEN);
+	r.name = arena_strdup(p->arena, spec->name);
+	if (r.name == NULL)
+		return ERR_NOMEM;
+	e = set_ladder(spec, &r.ladder, why);
+	if (e == ERR_OK)
+		e = add_patterns(p, spec->from, spec->n_from, &r.from, why);
+	if (e == ERR_OK)
+		e = add_patterns(p, spec->to, spec->n_to, &r.to, why);
+	if (e == ERR_OK)
+		e = add_tags(p, spec, &r, why);
+	if (e == ERR_OK)
+		e = append(p, &r);
+	return e;
+}
+
+const char *
+policy_role_name(enum policy_role r)
+{
+	switch (r) {
+	case POLICY_NO_MATCH:
+		return "no match";
+	case POLICY_DECIDES:
+		return "decides";
+	case POLICY_RAISES:
+		return "raises";
+	case POLICY_SHADOWED:
+		return "not reached";
+	}
+	return "?";
+}
+
+static const char *
+why_no_match(const struct policy_rule *r, const struct policy_facts *f)
+{
+	if (!policy_list_matches(&r->from, f->from))
+		return "the sender is not in `from`";
+	if (!policy_list_matches(&r->to, f->to))
+		return "the recipient is not in `to`";
+	if (f->ambiguous)
+		return "the message is ambiguous, so it may not lower";
+	return "the subject has none of its tags";
+}
+
+void
+policy_explain(const struct policy *p, size_t i, const struct policy_facts *f,
+    struct policy_trace *out)
+{
+	const struct policy_rule *r = &p->rules[i];
+	struct policy_trace t = {.name = r->name,
+	    .line = r->line,
+	    .role = POLICY_NO_MATCH,
+	    .ladder = r->ladder};
+	bool decided = false;
+
+	for (size_t j = 0; j < i && !decided; j++)
+		decided = !policy_rule_raises(&p->rules[j]) &&
+			  policy_rule_matches(&p->rules[j], f);
+	if (!policy_rule_matches(r, f)) {
+		t.why = why_no_match(r, f);
+	} else if (policy_rule_raises(r)) {
+		t.role = POLICY_RAISES;
+		t.why =
+		    f->ambiguous
+			? "the message is ambiguous, which counts as a match"
+			: "the subject has its tag";
+	} else if (decided) {
+		t.role = POLICY_SHADOWED;
+		t.why = "matches, but a rule before it has decided";
+	} else {
+		t.role = POLICY_DECIDES;
+		t.why = "the first rule that matches";
+	}
+	*out = t;
+}
