@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Entries as octets (docs/format-spool.md).
+ */
+#include "gateway/entry.h"
+
+#include "common/clock.h"
+#include "common/limits.h"
+#include "common/secret.h"
+
+enum { FORMAT = 1 };
+
+static void
+pack_fixed(struct packer *p, const struct entry *e)
+{
+	pack_u8(p, FORMAT);
+	pack_u64(p, e->id);
+	pack_u64(p, e->message_id);
+	pack_u8(p, (uint8_t)e->kind);
+	pack_u8(p, (uint8_t)e->route);
+	pack_u8(p, e->rung);
+	pack_u8(p, e->strength);
+	pack_u8(p, e->tls);
+	pack_str(p, e->from);
+	pack_str(p, e->from_key);
+	pack_str(p, e->envid);
+	pack_bool(p, e->ret_hdrs);
+	pack_bool(p, e->smtputf8);
+	pack_bool(p, e->body_8bit);
+	pack_u64(p, e->accepted_ms);
+	pack_str(p, e->client);
+	pack_str(p, e->trace);
+	pack_u32(p, e->n_rcpt);
+	for (uint32_t i = 0; i < e->n_rcpt; i++) {
+		pack_str(p, e->rcpt[i].addr);
+		pack_str(p, e->rcpt[i].key);
+		pack_str(p, e->rcpt[i].orcpt);
+		pack_u8(p, e->rcpt[i].notify);
+	}
+	pack_u64(p, e->body_size);
+	pack_raw(p, e->body_hash, sizeof(e->body_hash));
+}
+
+enum err
+entry_pack_fixed(const struct entry *e, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_fixed(&p, e);
+	return pack_end(&p);
+}
+
+void
+entry_pack(struct packer *p, const struct entry *e)
+{
+	pack_fixed(p, e);
+	pack_u8(p, (uint8_t)e->why);
+	pack_str(p, e->reason);
+	pack_str(p, e->rule);
+	pack_str(p, e->wait_object);
+	pack_span(p, e->body);
+	pack_str(p, e->file);
+}
+
+static void
+unpack_rcpts(struct unpacker *u, struct arena *a, struct entry *e)
+{
+	/* three strings of four octets of length, and one octet */
+	uint32_t n = unpack_count(u, 13);
+
+	if (n > LIMIT_RECIPIENTS)
+		u->err = ERR_IPC;
+	if (u->err != ERR_OK)
+		return;
+	e->rcpt = arena_array(a, n, sizeof(*e->rcpt));
+	if (e->rcpt == NULL) {
+		u->err = ERR_NOMEM;
+		return;
+	}
+	e->n_rcpt = n;
+	for (uint32_t i = 0; i < n; i++) {
+		e->rcpt[i].addr = unpack_str(u, a);
+		e->rcpt[i].key = unpack_str(u, a);
+		e->rcpt[i].orcpt = unpack_str(u, a);
+		e->rcpt[i].notify = unpack_u8(u);
+	}
+}
+
+/* A number of an enumeration with n members. */
+static uint8_t
+unpack_enum(struct unpacker *u, uint8_t n)
+{
+	uint8_t v = unpack_u8(u);
+
+	if (v >= n)
+		u->err = ERR_IPC;
+	return v < n ? v : 0;
+}
+
+void
+entry_unpack(struct unpacker *u, struct arena *a, struct entry *out)
+{
+	struct entry e = {0};
+
+	if (unpack_u8(u) != FORMAT)
+		u->err = ERR_IPC;
+	e.id = unpack_u64(u);
+	e.message_id = unpack_u64(u);
+	e.kind = (enum entry_kind)unpack_enum(u, 2);
+	e.route = (enum entry_route)unpack_enum(u, 2);
+	e.rung = unpack_u8(u);
+	e.strength = unpack_u8(u);
+	e.tls = unpack_enum(u, 3);
+	e.from = unpack_str(u, a);
+	e.from_key = unpack_str(u, a);
+	e.envid = unpack_str(u, a);
+	e.ret_hdrs = unpack_bool(u);
+	e.smtputf8 = unpack_bool(u);
+	e.body_8bit = unpack_bool(u);
+	e.accepted_ms = unpack_u64(u);
+	e.client = unpack_str(u, a);
+	e.trace = unpack_str(u, a);
+	unpack_rcpts(u, a, &e);
+	e.body_size = unpack_u64(u);
+	unpack_raw(u, e.body_hash, sizeof(e.body_hash));
+	e.why = (enum entry_why)unpack_enum(u, 4);
+	e.reason = unpack_str(u, a);
+	e.rule = unpack_str(u, a);
+	e.wait_object = unpack_str(u, a);
+	e.body = unpack_span(u);
+	e.file = unpack_str(u, a);
+	*out = e;
+}
+
+uint64_t
+entry_new_id(void)
+{
+	/* 44 bits of milliseconds last until 2527 */
+	uint64_t id = clock_unix_ms() << 20 | (random_u64() & 0xfffff);
+
+	return id == 0 ? 1 : id;
+}
+
+const char *
+entry_kind_name(enum entry_kind k)
+{
+	switch (k) {
+	case ENTRY_PENDING:
+		return "pending";
+	case ENTRY_READY:
+		return "ready";
+	}
+	return "?";
+}
+
+const char *
+entry_why_name(enum entry_why w)
+{
+	switch (w) {
+	case ENTRY_WHY_NONE:
+		return "-";
+	case ENTRY_WHY_UNDECIDED:
+		return "undecided";
+	case ENTRY_WHY_HELD:
+		return "held";
+	case ENTRY_WHY_CRASHED:
+		return "crashed";
+	}
+	return "?";
+}

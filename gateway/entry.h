@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * An entry of the spool: one variant of a message and where it goes, or the
+ * sealed original of one that must be decided (again). Its immutable part is
+ * the associated data of its body's seal, so that no body can be attached to
+ * another envelope. docs/format-spool.md has the octets. What store keeps
+ * beside it (tries, times, results) is in store/.
+ */
+#ifndef GATEWAY_ENTRY_H
+#define GATEWAY_ENTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/digest.h"
+#include "common/pack.h"
+
+/* The zero value is the one that relay never receives. */
+enum entry_kind {
+	ENTRY_PENDING = 0, /* the sealed original; must be decided (again) */
+	ENTRY_READY,	   /* may be delivered as it is */
+};
+
+enum entry_route {
+	ENTRY_OUTBOUND = 0,
+	ENTRY_INBOUND, /* towards our own mail server: notifications */
+};
+
+/* Why an entry is pending. */
+enum entry_why {
+	ENTRY_WHY_NONE = 0,  /* it is ready */
+	ENTRY_WHY_UNDECIDED, /* a rung failed: decide again later */
+	ENTRY_WHY_HELD,	   /* quarantined by a rule: an administrator decides */
+	ENTRY_WHY_CRASHED, /* killed workers: an administrator decides */
+};
+
+struct entry_rcpt {
+	const char *addr; /* mime_addr.text */
+	const char *key;
+	const char *orcpt; /* xtext, "" if none */
+	uint8_t notify;	   /* PROTO_NOTIFY_… */
+};
+
+struct entry {
+	/* --- immutable: packed by entry_pack_fixed() --- */
+	uint64_t id;	     /* of this entry */
+	uint64_t message_id; /* queue id of the message it came from */
+	enum entry_kind kind;
+	enum entry_route route;
+	uint8_t rung;	  /* enum rung that was chosen; for pending: 0 */
+	uint8_t strength; /* pending: the least strength that may be decided */
+	uint8_t tls;	  /* enum entry_tls: what the hop must have at least */
+	const char *from; /* mime_addr.text, "" the null sender */
+	const char *from_key;
+	const char *envid;
+	bool ret_hdrs;
+	bool smtputf8;
+	bool body_8bit;
+	uint64_t accepted_ms; /* Unix time of the message */
+	const char *client;   /* pending: facts that rules look at */
+	const char *trace;    /* pending: the Received field */
+	struct entry_rcpt *rcpt;
+	uint32_t n_rcpt;
+	uint64_t body_size; /* octets before sealing */
+	uint8_t body_hash[DIGEST_SIZE];
+
+	/* --- the rest --- */
+	enum entry_why why;
+	const char *reason;	 /* for a person, "" if none */
+	const char *rule;	 /* name of the deciding rule, "" if none */
+	const char *wait_object; /* escrow object that portal must have before
+				    this may be delivered, "" if none */
+	struct span body;	 /* sealed octets; empty when in a file */
+	const char *file; /* name in the bodies directory, "" if inline */
+};
+
+enum entry_tls {
+	ENTRY_TLS_OPPORTUNISTIC = 0,
+	ENTRY_TLS_ENCRYPT,
+	ENTRY_TLS_AUTHENTICATED,
+};
+
+/* The immutable part: what a body is sealed beside. */
+enum err entry_pack_fixed(const struct entry *e, struct buf *out) MUST_CHECK;
+/* All of it, with the body when that is inline. */
+void entry_pack(struct packer *p, const struct entry *e);
+void entry_unpack(struct unpacker *u, struct arena *a, struct entry *out);
+
+/* A new id: milliseconds and random bits, sorted by time, never 0. */
+uint64_t entry_new_id(void);
+
+const char *entry_kind_name(enum entry_kind k);
+const char *entry_why_name(enum entry_why w);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors */
+#include "gateway/proto.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static struct entry_rcpt entry_rcpts[] = {
+    {"Bob@example.org", "bob@example.org", "rfc822;Bob@example.org", 4},
+    {"c@example.net", "c@example.net", "", 0},
+};
+
+static struct entry
+sample_entry(void)
+{
+	struct entry e = {.id = 7,
+	    .message_id = 6,
+	    .kind = ENTRY_READY,
+	    .route = ENTRY_OUTBOUND,
+	    .rung = 3,
+	    .strength = 6,
+	    .tls = ENTRY_TLS_ENCRYPT,
+	    .from = "a@example.com",
+	    .from_key = "a@example.com",
+	    .envid = "QQ1",
+	    .accepted_ms = 1795252087123ull,
+	    .client = "127.0.0.1",
+	    .trace = "Received: x\r\n",
+	    .rcpt = entry_rcpts,
+	    .n_rcpt = 2,
+	    .body_size = 4,
+	    .rule = "default",
+	    .body = SPAN_LIT("seal"),
+	    .file = ""};
+
+	memset(e.body_hash, 9, sizeof(e.body_hash));
+	return e;
+}
+
+static void
+same_entry(const struct entry *a, const struct entry *b)
+{
+	struct buf x, y;
+	struct packer p;
+
+	buf_init(&x, 10000);
+	buf_init(&y, 10000);
+	pack_begin(&p, &x);
+	entry_pack(&p, a);
+	pack_begin(&p, &y);
+	entry_pack(&p, b);
+	cr_assert(span_eq(buf_span(&x), buf_span(&y)));
+	buf_clear(&x);
+	buf_clear(&y);
+}
+
+Test(proto, a_submission_survives_and_every_cut_is_refused)
+{
+	struct entry e[2] = {sample_entry(), sample_entry()};
+	struct proto_object o = {"obj", 12, 34};
+	const char *audit[] = {"{}", "{\"a\":1}"};
+	struct proto_submit m = {.attempt = 2,
+				.replaces = 0,
+				.entry = e,
+				.n_entries = 2,
+				.object = &o,
+				.n_objects = 1,
+				.audit = audit,
+				.n_audit = 2},
+			    got;
+	struct arena *a = arena_new(1 << 20);
+	struct buf b;
+
+	e[1].wait_object = "obj";
+	buf_init(&b, 100000);
+	cr_assert_eq(proto_submit_pack(&m, &b), ERR_OK);
+	cr_assert_eq(proto_submit_unpack(buf_span(&b), a, &got), ERR_OK);
+	cr_assert_eq(got.n_entries, 2);
+	same_entry(&got.entry[0], &e[0]);
+	same_entry(&got.entry[1], &e[1]);
+	cr_assert_str_eq(got.object[0].name, "obj");
+	cr_assert_str_eq(got.audit[1], "{\"a\":1}");
+	for (size_t n = 0; n < b.len; n++) {
+		arena_reset(a);
+		cr_assert_eq(proto_submit_unpack(SPAN(b.data, n), a, &got),
+		    ERR_IPC, "cut at %zu", n);
+	}
+	buf_clear(&b);
+	arena_free(a);
+}
+
+Test(proto, flipped_octets_never_crash_an_unpacker)
+{
+	struct proto_rcpt r[] = {{"x@y.example", "x@y.example", "", 0}};
+	struct proto_answer one = {3, PROTO_ANSWER_ABSENT};
+	struct proto_answers ans = {"x@y.example", true, &one, 1};
+	struct proto_message m = {.attempt = 1,
+				 .envelope = {.from = "a@b.example",
+				     .from_key = "a@b.example",
+				     .client = "::1",
+				     .helo = "h",
+				     .rcpt = r,
+				     .n_rcpt = 1},
+				 .answers = &ans,
+				 .n_answers = 1,
+				 .trace = "Received: y\r\n"},
+			     got;
+	struct arena *a = arena_new(1 << 16);
+	struct buf b;
+
+	buf_init(&b, 100000);
+	cr_assert_eq(proto_message_pack(&m, &b), ERR_OK);
+	cr_assert_eq(proto_message_unpack(buf_span(&b), a, &got), ERR_OK);
+	cr_assert_str_eq(got.envelope.rcpt[0].addr, "x@y.example");
+	cr_assert_str_eq(got.trace, "Received: y\r\n");
+	for (size_t i = 0; i < b.len; i++)
+		for (int bit = 0; bit < 8; bit++) {
+			enum err e;
+
+			arena_reset(a);
+			b.data[i] ^= (uint8_t)(1 << bit);
+			e = proto_message_unpack(buf_span(&b), a, &got);
+			cr_assert(
+			    e == ERR_OK || e == ERR_IPC || e == ERR_NOMEM);
+			b.data[i] ^= (uint8_t)(1 << bit);
+		}
+	buf_clear(&b);
+	arena_free(a);
+}
+
+Test(proto, the_immutable_part_of_an_entry_covers_envelope_and_verdict)
+{
+	struct entry base = sample_entry(), e;
+	struct entry_rcpt other[2];
+	struct buf x, y;
+
+	buf_init(&x, 10000);
+	buf_init(&y, 10000);
+	cr_assert_eq(entry_pack_fixed(&base, &x), ERR_OK);
+	for (int i = 0; i < 7; i++) {
+		e = base;
+		memcpy(other, entry_rcpts, sizeof(other));
+		switch (i) {
+		case 0:
+			e.id++;
+			break;
+		case 1:
+			e.kind = ENTRY_PENDING;
+			break;
+		case 2:
+			other[1].addr = "mallory@example.net";
+			e.rcpt = other;
+			break;
+		case 3:
+			e.tls = ENTRY_TLS_OPPORTUNISTIC;
+			break;
+		case 4:
+			e.body_hash[31] ^= 1;
+			break;
+		case 5:
+			e.rung = 8;
+			break;
+		default:
+			e.n_rcpt = 1;
+			break;
+		}
+		buf_reset(&y);
+		cr_assert_eq(entry_pack_fixed(&e, &y), ERR_OK);
+		cr_assert(!span_eq(buf_span(&x), buf_span(&y)), "change %d", i);
+	}
+	/* what store changes later is not in it */
+	e = base;
+	e.reason = "later";
+	e.file = "f";
+	buf_reset(&y);
+	cr_assert_eq(entry_pack_fixed(&e, &y), ERR_OK);
+	cr_assert(span_eq(buf_span(&x), buf_span(&y)));
+	buf_clear(&x);
+	buf_clear(&y);
+}
+
+Test(proto, keys_say_what_they_are_for)
+{
+	struct proto_keys m = {0}, got;
+	struct buf b;
+
+	m.pub[SEALED_READY].purpose = SEALED_READY;
+	m.ready_private = SPAN_LIT("12345678901234567890123456789012");
+	buf_init(&b, 1000);
+	cr_assert_eq(proto_keys_pack(&m, &b), ERR_OK);
+	cr_assert_eq(proto_keys_unpack(buf_span(&b), &got), ERR_OK);
+	cr_assert_eq(got.ready_private.len, 32);
+	b.data[0] = SEALED_READY; /* in the place of another purpose */
+	cr_assert_eq(proto_keys_unpack(buf_span(&b), &got), ERR_IPC);
+	buf_clear(&b);
+}
