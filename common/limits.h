@@ -75,6 +75,12 @@
 /* octets that stay free: deletes must always find room */
 #define LIMIT_DISK_RESERVE (64ull * 1024 * 1024)
 
+/* --- objects for pick-up */
+/* octets of an object's index: its part table, read whole by the browser */
+#define LIMIT_OBJECT_INDEX (1024u * 1024)
+/* octets of an object's body; the chunk counter would reach 2^48 */
+#define LIMIT_OBJECT_BODY (1ull << 40)
+
 /* --- retries */
 #define LIMIT_RETRY_MIN_S 300u
 #define LIMIT_RETRY_MAX_S (4u * 3600)

@@ -14,15 +14,15 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-#define OBJECT_HEADER_SIZE    96
+#define OBJECT_HEADER_SIZE 96
 /* What of it is associated data of every chunk: all but the expiry, which an
    administrator may move without the key. */
 #define OBJECT_HEADER_AD_SIZE 88
 #define OBJECT_HEADER_VERSION 1
 #define OBJECT_ID_SIZE	      16
 /* The id as text: base64url, with a NUL. */
-#define OBJECT_ID_TEXT_SIZE   23
-#define OBJECT_PROOF_SIZE     32
+#define OBJECT_ID_TEXT_SIZE 23
+#define OBJECT_PROOF_SIZE   32 /* octets of the proof and of its hash */
 
 enum object_factor {
 	OBJECT_FACTOR_NONE = 0,
@@ -32,8 +32,8 @@ enum object_factor {
 struct object_header {
 	uint8_t id[OBJECT_ID_SIZE];
 	enum object_factor factor;
-	uint8_t proof_hash[32]; /* SHA-256 of the proof key */
-	uint64_t index_size;	/* octets before sealing */
+	uint8_t proof_hash[OBJECT_PROOF_SIZE]; /* SHA-256 of the proof key */
+	uint64_t index_size;		       /* octets before sealing */
 	uint64_t body_size;
 	uint64_t created_s; /* since 1970 */
 	uint64_t expires_s; /* first second at which it is gone */
@@ -47,9 +47,8 @@ void object_header_format(const struct object_header *h, uint8_t *out);
 enum err object_header_parse(
     struct span s, struct object_header *out) MUST_CHECK;
 
-/* Octets of a sealed section of size octets, of header and index (where the
-   body begins) and of the whole object. */
-uint64_t object_sealed_size(uint64_t size);
+/* Octets of header and sealed index, where the sealed body begins, and of the
+   whole object. */
 uint64_t object_body_offset(const struct object_header *h);
 uint64_t object_total_size(const struct object_header *h);
 

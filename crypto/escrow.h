@@ -25,8 +25,8 @@ struct secret;
 struct crypto_escrow_part {
 	uint64_t offset; /* of the encoded contents, from the message's start */
 	uint64_t length;
-	struct span type;     /* "text/plain"; empty stands for it */
-	struct span charset;  /* parameters of text parts, as they stand */
+	struct span type;    /* "text/plain"; empty stands for it */
+	struct span charset; /* parameters of text parts, as they stand */
 	struct span format;
 	struct span delsp;
 	struct span encoding;	 /* "base64", "7bit"; empty stands for it */
@@ -54,7 +54,7 @@ struct crypto_escrow {
 };
 
 /* A random object id. The object's file is named by its text. */
-enum err crypto_escrow_new_id(uint8_t *id_out) MUST_CHECK;
+void crypto_escrow_new_id(uint8_t *id_out);
 
 /* Write the object to fd, from its present position, without syncing it.
    *link_out gets the link secret, which the caller frees; it is all that opens

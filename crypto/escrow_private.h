@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Between the two files of escrow: sealing, and the index that is sealed.
+ */
+#ifndef CRYPTO_ESCROW_PRIVATE_H
+#define CRYPTO_ESCROW_PRIVATE_H
+
+#include "crypto/escrow.h"
+
+/* Octets of a reply key: an uncompressed point of P-521 fits. */
+#define CRYPTO_ESCROW_REPLY_KEY_MAX 133
+
+/* Append the index. ERR_TOO_BIG beyond out's maximum. */
+enum err crypto_escrow_index(
+    const struct crypto_escrow *e, struct buf *out) MUST_CHECK;
+
+#endif
