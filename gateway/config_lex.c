@@ -236,6 +236,9 @@ config_lex_next(struct config_lexer *r)
 		return;
 	}
 	r->tok.kind = TOKEN_BAD;
+	if (r->told == r->line)
+		return;
+	r->told = r->line;
 	conf_find(r->f, CONF_ERROR, r->line,
 	    "unexpected \"%.*s\"; text with such characters is written in "
 	    "double quotes",

@@ -37,6 +37,7 @@ struct config_lexer {
 	struct span in;
 	size_t pos;
 	unsigned line;
+	unsigned told;		 /* the last line with a stray character */
 	struct config_token tok; /* the one that is looked at */
 	struct arena *arena;
 	struct conf_findings *f;

@@ -89,9 +89,11 @@ read_number(struct config_lexer *r, struct config_value *v)
 	const char *p = r->tok.text;
 
 	for (; *p >= '0' && *p <= '9'; p++) {
-		if (v->number > (UINT64_MAX - 9) / 10)
+		uint64_t digit = (uint64_t)(*p - '0');
+
+		if (v->number > (UINT64_MAX - digit) / 10)
 			break;
-		v->number = v->number * 10 + (uint64_t)(*p - '0');
+		v->number = v->number * 10 + digit;
 	}
 	if (apply_unit(p, v))
 		return true;

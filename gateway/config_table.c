@@ -182,14 +182,14 @@ const struct config_entry config_entries[] = {
 	AT(conf_limits, memory), 0,
 	"Memory for messages in progress. A message that does not fit is "
 	"asked to come again later. At least twice message-size."},
-    {"limits", "free-space", CONFIG_T_SIZE, false, 0, 1024 * GI, "100M",
+    {"limits", "free-space", CONFIG_T_SIZE, false, 0, 1024 * GI, "64M",
 	AT(conf_limits, free_space), 0,
 	"Free space on the disk of the state directory below which new mail "
 	"is refused."},
     {"limits", "idle", CONFIG_T_MS, false, 1 * SECOND, HOUR, "5min",
 	AT(conf_limits, idle_ms), 0,
 	"How long a client may say nothing."},
-    {"limits", "min-rate", CONFIG_T_NUMBER, false, 0, 1000000, "100",
+    {"limits", "min-rate", CONFIG_T_NUMBER, false, 0, 1000000, "500",
 	AT(conf_limits, min_rate), 0,
 	"Octets a second that a client must send of a message, on average."},
     {"limits", "stop", CONFIG_T_MS, false, 100, 10 * MINUTE, "20s",

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors */
+#include "gateway/conf.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/policy.h"
+
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Seven lines that are a configuration; rows add to them or replace one. */
+static const char *const base[] = {
+    "hostname = \"gw.example.com\"\n",
+    "domains = { \"example.com\" }\n",
+    "listen outbound { address = \"127.0.0.1:10025\" }\n",
+    "relay outbound { via = \"mx\" }\n",
+    "portal { address = \"127.0.0.1:8080\" url = \"https://p.example\" }\n",
+    "rule \"r\" { try = { smime, pgp, escrow } }\n",
+};
+
+/* The base with line number n (from 1) replaced, or added as the seventh. */
+static void
+text_with(char *out, size_t size, unsigned n, const char *line)
+{
+	size_t len = 0;
+
+	*out = '\0';
+	for (unsigned i = 1; i <= N(base) + 1; i++)
+		len += (size_t)snprintf(out + len, size - len, "%s",
+		    i == n	   ? line
+		    : i <= N(base) ? base[i - 1]
+				   : "");
+}
+
+static enum err
+parse(const char *text, struct conf_findings *f, struct conf **out)
+{
+	conf_findings_init(f);
+	return conf_parse(span_str(text), "/etc/sealgate/t.conf", f, out);
+}
+
+Test(config, fills_in_what_is_not_said)
+{
+	struct conf_findings f;
+	struct conf *c = NULL;
+	char text[4096], why[600] = "";
+
+	text_with(text, sizeof(text), 7, "");
+	cr_assert_eq(parse(text, &f, &c), ERR_OK, "%s",
+	    f.n > 0 ? conf_finding_text(&f, 0, why, sizeof(why)) : "");
+	cr_expect_eq(f.n, 0);
+	cr_expect_str_eq(c->hostname, "gw.example.com");
+	cr_expect_str_eq(c->state, "/var/lib/sealgate");
+	cr_expect_str_eq(c->runtime, "/run/sealgate");
+	cr_expect_str_eq(c->master_key, "/etc/sealgate/master.key");
+	cr_expect_str_eq(c->postmaster, "postmaster@example.com");
+	cr_expect_str_eq(c->paths.keystore, "/var/lib/sealgate/keystore");
+	cr_expect_str_eq(c->paths.control, "/run/sealgate/control");
+	cr_expect_null(c->users);
+	cr_expect_eq(c->users_base, 0);
+	cr_assert_eq(c->n_listen, 1);
+	cr_expect_eq(c->listen[0].n_clients, 2);
+	cr_expect_eq(c->listen[0].message_size, 50 << 20);
+	cr_expect_eq(c->outbound.kind, CONF_VIA_MX);
+	cr_expect_eq(c->outbound.port, 25);
+	cr_expect_not(c->inbound.present);
+	cr_expect_eq(c->portal.expires_s, 30 * 86400);
+	cr_expect_eq(c->limits.connections, 200);
+	cr_expect_eq(c->limits.pgp, c->limits.workers);
+	cr_expect_eq(c->retry.expire_ms, 5 * 86400000);
+	cr_expect_eq(c->discovery_timeout_ms, 8000);
+	cr_expect_eq(policy_n_rules(c->policy), 1);
+	conf_free(c);
+	conf_findings_clear(&f);
+}
+
+/* Lines that are taken. */
+static const struct {
+	unsigned n;
+	const char *line;
+} valid[] = {
+    {1, "hostname = \"GW.Example.COM\"\n"},
+    {2, "domains = { \"example.com\", \"*.example.com\", \"b.example\" }\n"},
+    {2, "domains = \"example.com\"\n"},
+    {3, "listen outbound { address = { \"127.0.0.1:1\", \"[::1]:65535\" }"
+	" clients = { \"10.0.0.0/8\", \"2001:db8::/32\", \"10.1.2.3\" } }\n"},
+    {3, "listen outbound { address = \"0.0.0.0:25\" tls-cert = \"/c\""
+	" tls-key = \"/k\" message-size = 1K }\n"},
+    {4, "relay outbound { via = \"mx\" port = 2525 }\n"},
+    {4, "relay outbound { via = \"smtp.example.net:587\" }\n"},
+    {4, "relay outbound { via = \"smtp.example.net\" }\n"},
+    {4, "relay outbound { via = \"127.0.0.1:2526\" }\n"},
+    {4, "relay outbound { via = \"[2001:db8::1]:25\" }\n"},
+    {4, "relay outbound { via = \"lmtp://127.0.0.1:24\" }\n"},
+    {4, "relay outbound { via = \"lmtp://[::1]\" }\n"},
+    {5, "portal { address = \"127.0.0.1:80\" url = \"http://127.0.0.1:80/\""
+	" expires = 1h }\n"},
+    {5, "portal { address = \"0.0.0.0:443\" url = \"https://p.example/x/\""
+	" tls-cert = \"/c\" tls-key = \"/k\" }\n"},
+    {6, "rule \"r\" { try = { smime, pgp, hold } }\n"},
+    {6, "rule \"r\" { try = clear }\n"},
+    {6, "rule \"a\" { to = { \"A@B.Example\", \"@*.c.example\","
+	" \"!@d.example\" } try = { reject } }\nrule b { try = { clear } }\n"},
+    {6, "rule \"a\" { from = \"<>\" try = drop }\nrule b { try = clear }\n"},
+    {6, "rule a { subject-tag = \"[secure]\" try = { smime, pgp, escrow } }\n"
+	"rule b { try = { smime, pgp, clear } on-error = hold }\n"},
+    {7, "relay inbound { via = \"10.0.0.5:25\" }\n"},
+    {7, "state = \"/srv/s/\" runtime = \"/run/s\" log = debug\n"},
+    {7, "master-key = credential\n"},
+    {7, "master-key = \"/etc/s/key\"\n"},
+    {7, "users = \"sealgate\"\n"},
+    {7, "users = 61000\n"},
+    {7, "postmaster = \"it@example.com\"\n"},
+    {7, "resolver = { \"127.0.0.1\", \"[::1]:5353\" }\n"},
+    {7, "automatic-mail = reject\n"},
+    {7, "keystore { url = \"lmdb:/srv/keys\" }\n"},
+    {7, "discovery { sources = { } timeout = 2s }\n"},
+    {7, "limits { message-size = 100M memory = 200M workers = 64"
+	" min-rate = 0 }\n"},
+    {7, "retry { first = 200ms max = 1s warn = 2s hold = 2s expire = 4s }\n"},
+};
+
+Test(config, takes_what_the_manual_offers)
+{
+	for (size_t i = 0; i < N(valid); i++) {
+		struct conf_findings f;
+		struct conf *c = NULL;
+		char text[4096], why[600] = "";
+
+		text_with(text, sizeof(text), valid[i].n, valid[i].line);
+		cr_expect_eq(parse(text, &f, &c), ERR_OK, "%s: %s",
+		    valid[i].line,
+		    f.n > 0 ? conf_finding_text(&f, 0, why, sizeof(why)) : "");
+		conf_free(c);
+		conf_findings_clear(&f);
+	}
+}
+
+/* Lines that are refused: which line is named (0: the file), and what is said
+   there. */
+static const struct {
+	unsigned n;
+	const char *line;
+	unsigned at;
+	const char *says;
+} invalid[] = {
+    {1, "\n", 0, "\"hostname\" is missing"},
+    {1, "hostname = gw\n", 1, "double quotes"},
+    {1, "hostname = \"\"\n", 1, "not a host name"},
+    {1, "hostname = \"[127.0.0.1]\"\n", 1, "expected a host name"},
+    {1, "hostname = \"a..b\"\n", 1, "not a host name"},
+    {1, "hostname = \"a b\"\n", 1, "not a host name"},
+    {1, "hostname = 5\n", 1, "found \"5\""},
+    {1, "hostname = { \"a\" }\n", 1, "found a list"},
+    {2, "\n", 0, "\"domains\" is missing"},
+    {2, "domains = { }\n", 2, "empty"},
+    {2, "domains = { \"*.\" }\n", 2, "not a domain"},
+    {2, "domains = { \"a@example.com\" }\n", 2, "not a domain"},
+    {2, "domains = { example.com }\n", 2, "double quotes"},
+    {3, "\n", 0, "section listen outbound is missing"},
+    {3, "listen outbound { }\n", 3, "\"address\" is missing"},
+    {3, "listen { address = \"127.0.0.1:1\" }\n", 3, "unknown section listen"},
+    {3, "listen sideways { }\n", 3, "unknown section listen sideways"},
+    {3, "listen outbound { address = \"127.0.0.1\" }\n", 3, "expected a port"},
+    {3, "listen outbound { address = \"127.0.0.1:0\" }\n", 3, "address:port"},
+    {3, "listen outbound { address = \"127.0.0.1:65536\" }\n", 3,
+	"address:port"},
+    {3, "listen outbound { address = \"::1:25\" }\n", 3, "address:port"},
+    {3, "listen outbound { address = \"[::1:25\" }\n", 3, "address:port"},
+    {3, "listen outbound { address = \"localhost:25\" }\n", 3, "not a name"},
+    {3, "listen outbound { address = 25 }\n", 3, "address:port"},
+    {3, "listen outbound { address = \"127.0.0.1:1\" clients = {} }\n", 3,
+	"empty"},
+    {3,
+	"listen outbound { address = \"127.0.0.1:1\""
+	" clients = \"10.0.0.5/8\" }\n",
+	3, "no bits set"},
+    {3,
+	"listen outbound { address = \"127.0.0.1:1\""
+	" clients = \"10.0.0.0/33\" }\n",
+	3, "from 0 to 32"},
+    {3,
+	"listen outbound { address = \"127.0.0.1:1\""
+	" clients = \"::/129\" }\n",
+	3, "from 0 to 128"},
+    {3,
+	"listen outbound { address = \"127.0.0.1:1\""
+	" clients = \"10.0.0.0/\" }\n",
+	3, "prefix"},
+    {3,
+	"listen outbound { address = \"127.0.0.1:1\""
+	" clients = \"example.com\" }\n",
+	3, "expected a network"},
+    {3, "listen outbound { address = \"127.0.0.1:1\" tls-cert = \"/c\" }\n", 3,
+	"tls-key, too"},
+    {3, "listen outbound { address = \"127.0.0.1:1\" tls-key = \"/c\" }\n", 3,
+	"tls-cert, too"},
+    {3, "listen outbound { address = \"127.0.0.1:1\" message-size = 60M }\n", 3,
+	"beyond that of section limits"},
+    {3, "listen outbound { address = \"127.0.0.1:1\" message-size = 5s }\n", 3,
+	"expected a size"},
+    {3, "listen outbound { adress = \"127.0.0.1:1\" }\n", 3,
+	"unknown option \"adress\" in section listen outbound"},
+    {4, "\n", 0, "section relay outbound is missing"},
+    {4, "relay outbound { }\n", 4, "\"via\" is missing"},
+    {4, "relay outbound { via = mx }\n", 4, "double quotes"},
+    {4, "relay outbound { via = \"\" }\n", 4, "host:port"},
+    {4, "relay outbound { via = \"a b:25\" }\n", 4, "a host name"},
+    {4, "relay outbound { via = \"host:\" }\n", 4, "host:port"},
+    {4, "relay outbound { via = \"smtp://host\" }\n", 4, "host:port"},
+    {4, "relay outbound { via = { \"mx\" } }\n", 4, "one next hop"},
+    {4, "relay outbound { via = \"h.example\" port = 26 }\n", 4,
+	"port is for via"},
+    {5, "\n", 6, "escrow"},
+    {5, "portal { address = \"127.0.0.1:8\" }\n", 5, "\"url\" is missing"},
+    {5, "portal { url = \"https://p.example\" }\n", 5,
+	"\"address\" is missing"},
+    {5, "portal { address = \"127.0.0.1:8\" url = \"p.example\" }\n", 5,
+	"https://"},
+    {5, "portal { address = \"127.0.0.1:8\" url = \"http://p.example\" }\n", 5,
+	"expected https://"},
+    {5,
+	"portal { address = \"127.0.0.1:8\" url = \"http://127.0.0.1.evil\" "
+	"}\n",
+	5, "expected https://"},
+    {5, "portal { address = \"127.0.0.1:8\" url = \"https://a/?x\" }\n", 5,
+	"a host"},
+    {5, "portal { address = \"127.0.0.1:8\" url = \"https://a/#x\" }\n", 5,
+	"a host"},
+    {5, "portal { address = \"127.0.0.1:8\" url = \"https://\" }\n", 5,
+	"a host"},
+    {5, "portal { address = \"0.0.0.0:8\" url = \"https://p.example\" }\n", 5,
+	"expected a loopback address"},
+    {5,
+	"portal { address = \"127.0.0.1:8\" url = \"https://a\""
+	" expires = 30 }\n",
+	5, "expected a time"},
+    {6, "\n", 0, "rule"},
+    {6, "rule { try = { clear } }\n", 6, "unknown section rule, expected"},
+    {6, "rule \"r\" { }\n", 6, "\"try\" is missing"},
+    {6, "rule \"r\" { try = { } }\n", 6, "empty"},
+    {6, "rule \"r\" { try = { smime, pgp } }\n", 6, ""},
+    {6, "rule \"r\" { try = { smime, gpg, clear } }\n", 6, "found \"gpg\""},
+    {6, "rule \"r\" { try = { \"smime\", clear } }\n", 6, "found \"smime\""},
+    {6, "rule \"r\" { try = { tls, reject } }\n", 6,
+	"tls is not available in this version"},
+    {6, "rule \"r\" { try = { clear, smime } }\n", 6, ""},
+    {6, "rule \"r\" { try = { clear } to = { } }\n", 6, "empty"},
+    {6, "rule \"r\" { try = { clear } to = { \"x\" } }\n", 6,
+	"not an address pattern"},
+    {6, "rule \"r\" { try = { clear } to = { \"@*\" } }\n", 6,
+	"not an address pattern"},
+    {6, "rule \"r\" { try = { clear } subject-tag = { \"\" } }\n", 6, "a word"},
+    {6, "rule \"r\" { try = { clear } sign = required }\n", 6,
+	"\"sign\" is not available in this version"},
+    {6, "rule \"r\" { try = { clear } may-lower = 1 }\n", 6, "true or false"},
+    {6, "rule \"r\" { try = { clear } on-error = clear }\n", 6,
+	"hold or weaker"},
+    {6, "rule \"a\" { try = { clear } }\nrule \"b\" { try = { clear } }\n", 7,
+	""},
+    {7, "listen inbound { address = \"127.0.0.1:25\" }\n", 7,
+	"section listen inbound is not available in this version"},
+    {7, "relay inbound { via = \"mx\" }\n", 7, "lead back here"},
+    {7, "relay inbound { via = \"h\" port = 5 }\n", 7, "unknown option"},
+    {7, "hostnam = \"x\"\n", 7, "unknown option \"hostnam\", expected one of"},
+    {7, "hostname = \"x\"\n", 7, "second time, first in line 1"},
+    {7, "state = \"relative\"\n", 7, "absolute path"},
+    {7, "state = \"/a/../b\"\n", 7, "absolute path"},
+    {7, "state = \"/a//b\"\n", 7, "absolute path"},
+    {7, "state = \"/a/.\"\n", 7, "absolute path"},
+    {7,
+	"runtime = \"/0123456789/0123456789/0123456789/0123456789/0123456789"
+	"/0123456789\"\n",
+	0, "at most 60 octets"},
+    {7, "master-key = file\n", 7, "or credential"},
+    {7, "users = 10\n", 7, "from 1000"},
+    {7, "users = \"../x\"\n", 7, "prefix of user names"},
+    {7, "users = \"\"\n", 7, "prefix of user names"},
+    {7, "users = 5000000000\n", 7, "from 1000"},
+    {7, "postmaster = \"postmaster\"\n", 7, "not a mail address"},
+    {7, "resolver = { \"ns.example.com\" }\n", 7, "not a name"},
+    {7, "automatic-mail = clear\n", 7, "hold, reject or drop"},
+    {7, "automatic-mail = escrow\n", 7, "hold, reject or drop"},
+    {7, "log = loud\n", 7, "info or debug"},
+    {7, "keystore { url = \"/srv/keys\" }\n", 7, "lmdb:"},
+    {7, "keystore { url = \"lmdb:keys\" }\n", 7, "lmdb:"},
+    {7, "keystore { url = \"postgresql://x\" }\n", 7, "lmdb:"},
+    {7, "discovery { sources = { \"wkd\", \"ldap\" } }\n", 7,
+	"\"wkd\" is not available in this version"},
+    {7, "discovery { timeout = 8 }\n", 7, "expected a time"},
+    {7, "discovery { timeout = 1h }\n", 7, "from 100 ms to 300000 ms"},
+    {7, "limits { message-size = 101M }\n", 7, "from 1024 octets"},
+    {7, "limits { message-size = 100M memory = 199M }\n", 0, "twice"},
+    {7, "limits { workers = 0 }\n", 7, "from 1 to 64"},
+    {7, "limits { connections = 5K }\n", 7, "expected a number"},
+    {7, "limits { connections = 5 }\n", 0, "connections-per-client"},
+    {7, "retry { first = 1h max = 1min }\n", 0, "first is longer than max"},
+    {7, "retry { expire = 1h }\n", 0, "must not be longer than expire"},
+    {7, "portals { }\n", 7, "unknown section portals, expected one of"},
+};
+
+Test(config, says_what_is_wrong_and_where)
+{
+	for (size_t i = 0; i < N(invalid); i++) {
+		struct conf_findings f;
+		struct conf *c = NULL;
+		char text[4096];
+		bool found = false;
+
+		text_with(text, sizeof(text), invalid[i].n, invalid[i].line);
+		cr_expect_eq(
+		    parse(text, &f, &c), ERR_CONFIG, "%s", invalid[i].line);
+		cr_expect_null(c, "%s", invalid[i].line);
+		for (size_t k = 0; k < f.n; k++)
+			found |=
+			    f.list[k].level == CONF_ERROR &&
+			    f.list[k].line == invalid[i].at &&
+			    strstr(f.list[k].text, invalid[i].says) != NULL;
+		cr_expect(found, "%s: line %u \"%s\" expected, first is %u %s",
+		    invalid[i].line, invalid[i].at, invalid[i].says,
+		    f.n > 0 ? f.list[0].line : 0,
+		    f.n > 0 ? f.list[0].text : "nothing");
+		conf_free(c);
+		conf_findings_clear(&f);
+	}
+}
+
+Test(config, says_several_things_at_once_in_order)
+{
+	static const char text[] = "hostname = 5\n"
+				   "frobnicate = yes\n"
+				   "domains = { \"example.com\" }\n"
+				   "listen outbound { address = \"x\" }\n"
+				   "listen inbound { }\n"
+				   "rule r { try = { smime, foo } }\n";
+	static const unsigned lines[] = {1, 2, 4, 5, 6};
+	struct conf_findings f;
+	struct conf *c = NULL;
+	char line[600];
+
+	cr_assert_eq(parse(text, &f, &c), ERR_CONFIG);
+	cr_assert_eq(f.n, N(lines));
+	for (size_t i = 0; i < N(lines); i++)
+		cr_expect_eq(f.list[i].line, lines[i]);
+	cr_expect_str_eq(conf_finding_text(&f, 1, line, 41),
+	    "/etc/sealgate/t.conf:2: unknown option \"");
+	conf_findings_clear(&f);
+}
+
+Test(config, warns_of_what_is_dangerous)
+{
+	static const struct {
+		unsigned n;
+		const char *line;
+		const char *says;
+	} row[] = {
+	    {3,
+		"listen outbound { address = \"127.0.0.1:1\""
+		" clients = \"0.0.0.0/0\" }\n",
+		"open relay"},
+	    {7, "master-key = \"/var/lib/sealgate/key\"\n",
+		"lies in the state directory"},
+	};
+
+	for (size_t i = 0; i < N(row); i++) {
+		struct conf_findings f;
+		struct conf *c = NULL;
+		char text[4096];
+
+		text_with(text, sizeof(text), row[i].n, row[i].line);
+		cr_assert_eq(parse(text, &f, &c), ERR_OK, "%s", row[i].line);
+		cr_assert_geq(f.n, 1, "%s", row[i].line);
+		cr_expect_eq(f.list[0].level, CONF_WARN);
+		cr_expect_not_null(strstr(f.list[0].text, row[i].says));
+		conf_free(c);
+		conf_findings_clear(&f);
+	}
+}
+
+Test(config, a_file_that_is_not_there_is_said)
+{
+	struct conf_findings f;
+	struct conf *c = NULL;
+
+	conf_findings_init(&f);
+	cr_expect_neq(conf_load("/nonexistent/sealgate.conf", &f, &c), ERR_OK);
+	cr_expect_null(c);
+	cr_expect_eq(f.n_errors, 1);
+	conf_findings_clear(&f);
+}
+
+Test(config, every_example_is_right)
+{
+	const char *top = getenv("TOP_SRCDIR");
+	char dir[4096], path[8192], why[600] = "";
+	struct dirent *e;
+	size_t n = 0;
+	DIR *d;
+
+	snprintf(
+	    dir, sizeof(dir), "%s/packaging/examples", top == NULL ? "." : top);
+	d = opendir(dir);
+	cr_assert_not_null(d, "%s", dir);
+	while ((e = readdir(d)) != NULL) {
+		struct conf_findings f;
+		struct conf *c = NULL;
+		size_t len = strlen(e->d_name);
+
+		if (len < 5 || strcmp(e->d_name + len - 5, ".conf") != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		conf_findings_init(&f);
+		cr_expect_eq(conf_load(path, &f, &c), ERR_OK, "%s: %s", path,
+		    f.n > 0 ? conf_finding_text(&f, 0, why, sizeof(why)) : "");
+		conf_free(c);
+		conf_findings_clear(&f);
+		n++;
+	}
+	closedir(d);
+	cr_expect_geq(n, 3);
+}
+
+Test(conf, knows_its_domains)
+{
+	static const struct {
+		const char *domain;
+		bool ours;
+	} row[] = {
+	    {"example.com", true},
+	    {"EXAMPLE.com", true},
+	    {"b.example", false},
+	    {"x.b.example", true},
+	    {"y.x.b.example", true},
+	    {".b.example", false},
+	    {"xb.example", false},
+	    {"sub.example.com", false},
+	    {"example.com.evil", false},
+	    {"notexample.com", false},
+	    {"", false},
+	};
+	struct conf_findings f;
+	struct conf *c = NULL;
+	char text[4096];
+
+	text_with(text, sizeof(text), 2,
+	    "domains = { \"*.B.example\", \"Example.com\" }\n");
+	cr_assert_eq(parse(text, &f, &c), ERR_OK);
+	for (size_t i = 0; i < N(row); i++)
+		cr_expect_eq(conf_domain_is_ours(c, span_str(row[i].domain)),
+		    row[i].ours, "%s", row[i].domain);
+	conf_free(c);
+	conf_findings_clear(&f);
+}
+
+Test(conf, knows_who_may_relay)
+{
+	static const struct {
+		const char *peer;
+		bool in;
+	} row[] = {
+	    {"10.0.0.1", true},
+	    {"10.255.255.255", true},
+	    {"11.0.0.1", false},
+	    {"192.0.2.127", true},
+	    {"192.0.2.128", false},
+	    {"203.0.113.7", true},
+	    {"203.0.113.6", false},
+	    {"::ffff:10.1.1.1", true},
+	    {"::ffff:11.1.1.1", false},
+	    {"::10.1.1.1", false},
+	    {"2001:db8::1", true},
+	    {"2001:db8:7fff::1", true},
+	    {"2001:db8:8000::1", false},
+	    {"::1", false},
+	};
+	struct conf_findings f;
+	struct conf *c = NULL;
+	char text[4096];
+
+	text_with(text, sizeof(text), 3,
+	    "listen outbound { address = \"127.0.0.1:1\" clients = {"
+	    " \"10.0.0.0/8\", \"192.0.2.0/25\", \"203.0.113.7\","
+	    " \"2001:db8::/33\" } }\n");
+	cr_assert_eq(parse(text, &f, &c), ERR_OK);
+	for (size_t i = 0; i < N(row); i++) {
+		struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+		struct sockaddr_in in4 = {.sin_family = AF_INET};
+		const struct sockaddr *sa = (const void *)&in4;
+
+		if (inet_pton(AF_INET, row[i].peer, &in4.sin_addr) != 1) {
+			cr_assert_eq(
+			    inet_pton(AF_INET6, row[i].peer, &in6.sin6_addr),
+			    1);
+			sa = (const void *)&in6;
+		}
+		cr_expect_eq(conf_net_matches(c->listen[0].clients,
+				 c->listen[0].n_clients, sa),
+		    row[i].in, "%s", row[i].peer);
+	}
+	cr_expect_not(conf_net_matches(
+	    c->listen[0].clients, 4, &(struct sockaddr){.sa_family = AF_UNIX}));
+	conf_free(c);
+	conf_findings_clear(&f);
+}
