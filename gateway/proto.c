@@ -449,6 +449,9 @@ proto_deliver_pack(const struct proto_deliver *m, struct buf *out)
 
 	pack_begin(&p, out);
 	entry_pack(&p, &m->entry);
+	pack_u32(&p, m->n_open);
+	for (uint32_t i = 0; i < m->n_open; i++)
+		pack_u32(&p, m->open[i]);
 	pack_u32(&p, m->tries);
 	pack_u64(&p, m->age_ms);
 	pack_bool(&p, m->warn);
@@ -464,6 +467,15 @@ proto_deliver_unpack(struct span in, struct arena *a, struct proto_deliver *out)
 
 	unpack_begin(&u, in);
 	entry_unpack(&u, a, &m.entry);
+	m.open = unpack_array(&u, a, 4, sizeof(*m.open), &m.n_open);
+	for (uint32_t i = 0; i < m.n_open; i++) {
+		m.open[i] = unpack_u32(&u);
+		if (m.open[i] >= m.entry.n_rcpt ||
+		    (i > 0 && m.open[i] <= m.open[i - 1]))
+			u.err = ERR_IPC;
+	}
+	if (m.n_open == 0)
+		u.err = ERR_IPC;
 	m.tries = unpack_u32(&u);
 	m.age_ms = unpack_u64(&u);
 	m.warn = unpack_bool(&u);

@@ -300,8 +300,12 @@ enum err proto_decide_unpack(
 /* --- store and relay --- */
 
 struct proto_deliver {
-	struct entry entry; /* ready; recipients that are still open only */
-	uint32_t tries;	    /* before this one */
+	struct entry entry; /* ready, whole: its recipients are part of what
+			       the body is sealed beside */
+	uint32_t *open;	    /* positions of the recipients to deliver to now;
+			       rising, at least one */
+	uint32_t n_open;
+	uint32_t tries; /* before this one */
 	uint64_t age_ms;
 	bool warn;    /* late: make a delay notice if it fails again */
 	bool give_up; /* last try: what fails now has failed for good */

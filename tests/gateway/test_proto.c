@@ -194,3 +194,41 @@ Test(proto, keys_say_what_they_are_for)
 	cr_assert_eq(proto_keys_unpack(buf_span(&b), &got), ERR_IPC);
 	buf_clear(&b);
 }
+
+Test(proto, a_delivery_names_the_recipients_that_are_open)
+{
+	static const struct {
+		const char *name;
+		uint32_t open[3];
+		uint32_t n;
+		bool good;
+	} rows[] = {
+	    {"all", {0, 1}, 2, true},
+	    {"the second", {1}, 1, true},
+	    {"none", {0}, 0, false},
+	    {"beyond the list", {2}, 1, false},
+	    {"twice the same", {1, 1}, 2, false},
+	    {"falling", {1, 0}, 2, false},
+	};
+	struct arena *a = arena_new(100000);
+	struct proto_deliver out;
+	struct buf b;
+
+	buf_init(&b, 10000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t open[3];
+		struct proto_deliver m = {
+		    .entry = sample_entry(), .open = open, .n_open = rows[i].n};
+		enum err e;
+
+		memcpy(open, rows[i].open, sizeof(open));
+		buf_reset(&b);
+		cr_assert_eq(proto_deliver_pack(&m, &b), ERR_OK);
+		e = proto_deliver_unpack(buf_span(&b), a, &out);
+		cr_assert_eq(e == ERR_OK, rows[i].good, "%s", rows[i].name);
+		if (e == ERR_OK)
+			cr_assert_eq(out.n_open, rows[i].n, "%s", rows[i].name);
+	}
+	buf_clear(&b);
+	arena_free(a);
+}
