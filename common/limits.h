@@ -30,6 +30,14 @@
 #define LIMIT_RECIPIENTS 1000u
 /* octets behind a message in memory: libetpan reads a little past the end */
 #define LIMIT_MESSAGE_PADDING 16u
+/* what a message may have and still be given to libetpan, which takes a level
+   of stack for each nested part and each "(", and looks through a multipart
+   again for each level; beyond, the message counts as ambiguous */
+#define LIMIT_PARSE_COMPOSITES 100u
+#define LIMIT_PARSE_DELIMITERS 10000u
+#define LIMIT_PARSE_PARENS     4096u
+/* addresses in one header field */
+#define LIMIT_ADDRESS_LIST 10000u
 
 /* --- SMTP sessions */
 #define LIMIT_CONNECTIONS	 200u

@@ -13,11 +13,6 @@
 
 struct arena;
 
-enum {
-	MIME_ADDR_MAX = 254, /* octets of a mailbox: RFC 5321 section 4.5.3.1.3
-				allows a path of 256 with its brackets */
-};
-
 /* All strings are in the arena, never NULL, without control characters. */
 struct mime_addr {
 	const char *local;  /* unquoted, case as it came */

@@ -5,6 +5,8 @@
  */
 #include "mime/sink.h"
 
+#include <string.h>
+
 static enum err
 put_buf(void *ctx, struct span s)
 {
@@ -29,25 +31,47 @@ mime_puts(const struct mime_sink *to, const char *s)
 	return mime_put(to, span_str(s));
 }
 
+/* The octets of s up to a line end; moves s behind it. */
+static struct span
+take_line(struct span *s)
+{
+	struct span line = *s;
+	size_t n = 0, next;
+
+	while (n < s->len && s->data[n] != '\r' && s->data[n] != '\n')
+		n++;
+	line.len = n;
+	next = n + (n < s->len);
+	if (next < s->len && s->data[n] == '\r' && s->data[next] == '\n')
+		next++;
+	s->data += next;
+	s->len -= next;
+	return line;
+}
+
 enum err
 mime_put_crlf(const struct mime_sink *to, struct span s)
 {
-	size_t start = 0, end;
-	enum err e;
+	uint8_t chunk[4096];
+	struct span line;
+	size_t n = 0;
+	enum err e = ERR_OK;
 
-	while (start < s.len) {
-		for (end = start; end < s.len; end++)
-			if (s.data[end] == '\r' || s.data[end] == '\n')
-				break;
-		e = mime_put(to, SPAN(s.data + start, end - start));
-		if (e == ERR_OK)
-			e = mime_puts(to, "\r\n");
-		if (e != ERR_OK)
-			return e;
-		if (end + 1 < s.len && s.data[end] == '\r' &&
-		    s.data[end + 1] == '\n')
-			end++;
-		start = end + 1;
+	while (s.len > 0 && e == ERR_OK) {
+		line = take_line(&s);
+		if (n + line.len + 2 > sizeof(chunk)) {
+			e = mime_put(to, SPAN(chunk, n));
+			n = 0;
+		}
+		if (e == ERR_OK && line.len + 2 > sizeof(chunk)) {
+			e = mime_put(to, line);
+			line.len = 0;
+		}
+		if (line.len > 0)
+			memcpy(chunk + n, line.data, line.len);
+		n += line.len;
+		chunk[n++] = '\r';
+		chunk[n++] = '\n';
 	}
-	return ERR_OK;
+	return e == ERR_OK ? mime_put(to, SPAN(chunk, n)) : e;
 }

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Would another parser see another message? Everything here compares what
+ * libetpan made of the message with the letter of RFC 2045, 2046 and 5322: a
+ * message is beyond doubt only where the two agree. Costs one more pass.
+ */
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/limits.h"
+#include "mime/addr.h"
+#include "mime/scan.h"
+#include "mime/tree_private.h"
+#include "mime/utf8.h"
+
+struct check {
+	struct arena *arena;
+	bool smtputf8;
+	/* boundaries of the multiparts around the part that is looked at */
+	struct span around[LIMIT_MIME_DEPTH];
+	size_t n_around;
+};
+
+/* RFC 5322 section 3.6 and RFC 2045: at most one of each. */
+static const char *const unique_fields[] = {"Date", "From", "Sender",
+    "Reply-To", "To", "Cc", "Bcc", "Message-ID", "In-Reply-To", "References",
+    "Subject", "MIME-Version", "Content-Type", "Content-Transfer-Encoding",
+    "Content-Disposition", "Content-ID", "Content-Description"};
+
+static const char *
+check_duplicates(const struct mime_header *h)
+{
+	size_t n = sizeof(unique_fields) / sizeof(unique_fields[0]);
+
+	for (size_t i = 0; i < n; i++)
+		if (mime_header_count(h, unique_fields[i]) > 1)
+			return "a header field that may occur once occurs "
+			       "twice";
+	return NULL;
+}
+
+static const char *
+check_header_form(const struct check *c, const struct mime_header *h)
+{
+	if (h->no_end)
+		return "a line in the header is no header field";
+	if (h->blank_fold)
+		return "a folded header line with nothing but blanks";
+	for (size_t i = 0; i < h->n; i++)
+		if (h->fields[i].blank_before_colon)
+			return "a header field with a blank before its colon";
+	if (!mime_is_ascii(h->whole) &&
+	    (!c->smtputf8 || !mime_utf8_is_valid(h->whole)))
+		return "a header with 8-bit characters";
+	return check_duplicates(h);
+}
+
+static const char *
+check_from(const struct check *c, const struct mime_header *h)
+{
+	const struct mime_field *f = mime_header_find(h, "From", NULL);
+	struct mime_addr_list list;
+
+	if (f == NULL)
+		return "no From field";
+	if (mime_addr_parse_list(
+		f->value, MIME_ADDR_UTF8, c->arena, &list, NULL) != ERR_OK ||
+	    list.n == 0)
+		return "a From field that is no proper address list";
+	return NULL;
+}
+
+/* Without MIME-Version some parsers take the message for plain text. */
+static const char *
+check_mime_version(const struct mime_header *h)
+{
+	const struct mime_field *f = mime_header_find(h, "MIME-Version", NULL);
+
+	if (f == NULL &&
+	    (mime_header_count(h, "Content-Type") > 0 ||
+		mime_header_count(h, "Content-Transfer-Encoding") > 0))
+		return "Content-Type without MIME-Version";
+	if (f != NULL && !span_eq_str(span_trim(f->value), "1.0"))
+		return "a MIME-Version that is not 1.0";
+	return NULL;
+}
+
+/* The strict alphabet and form: decoders differ on all else. */
+static const char *
+check_base64(struct span body)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	uint8_t class[256] = {0}; /* 0 foreign, 1 digit, 2 pad, 3 blank */
+	size_t digits = 0, pads = 0;
+
+	for (size_t i = 0; i < sizeof(alphabet) - 1; i++)
+		class[(uint8_t)alphabet[i]] = 1;
+	class['='] = 2;
+	class['\r'] = class['\n'] = class[' '] = class['\t'] = 3;
+	for (size_t i = 0; i < body.len; i++) {
+		uint8_t k = class[body.data[i]];
+
+		if (k == 0 || (k == 1 && pads > 0))
+			return "base64 with foreign characters";
+		digits += k == 1;
+		pads += k == 2;
+	}
+	if (pads > 2 || (digits + pads) % 4 != 0)
+		return "base64 that ends in the middle";
+	return NULL;
+}
+
+static bool
+is_hex(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') ||
+	       (c >= 'a' && c <= 'f');
+}
+
+/* RFC 2045 section 6.7: "=" starts two hex digits or ends the line, blanks of
+   a relay in between. */
+static const char *
+check_quoted_printable(struct span body)
+{
+	size_t i = 0;
+
+	while ((i = span_find_chr(body, i, '=')) < body.len) {
+		i++;
+		if (body.len - i >= 2 && is_hex(body.data[i]) &&
+		    is_hex(body.data[i + 1])) {
+			i += 2;
+			continue;
+		}
+		while (i < body.len &&
+		       (body.data[i] == ' ' || body.data[i] == '\t'))
+			i++;
+		if (i < body.len && body.data[i] != '\r')
+			return "malformed quoted-printable";
+	}
+	return NULL;
+}
+
+static const char *
+check_encoding(const struct mime_part *p)
+{
+	const struct mime_field *f =
+	    mime_header_find(&p->fields, "Content-Transfer-Encoding", NULL);
+	const char *e = p->encoding;
+	bool identity = strcmp(e, "7bit") == 0 || strcmp(e, "8bit") == 0 ||
+			strcmp(e, "binary") == 0;
+
+	if (f != NULL && !span_caseeq_str(span_trim(f->value), e))
+		return "Content-Transfer-Encoding that can be read in two ways";
+	if (strcmp(p->type, "multipart") == 0 ||
+	    mime_part_is(p, "message", "rfc822"))
+		return identity ? NULL : "an encoded multipart or message";
+	if (strcmp(e, "base64") == 0)
+		return check_base64(p->body);
+	if (strcmp(e, "quoted-printable") == 0)
+		return check_quoted_printable(p->body);
+	return identity ? NULL : "unknown Content-Transfer-Encoding";
+}
+
+static bool
+is_prefix(struct span a, struct span b)
+{
+	return a.len <= b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+/* RFC 2046 section 5.1.2: nested boundaries must tell apart; some parsers
+   compare the beginning of the line only. */
+static const char *
+check_nested_boundary(const struct check *c, struct span boundary)
+{
+	for (size_t i = 0; i < c->n_around; i++)
+		if (is_prefix(c->around[i], boundary) ||
+		    is_prefix(boundary, c->around[i]))
+			return "a boundary that begins like another one";
+	return NULL;
+}
+
+/* A line of a multipart that begins with "--" and the boundary. */
+struct delimiter {
+	size_t at;   /* position of its "--" */
+	size_t next; /* behind its line end */
+	bool close;
+};
+
+/* The next such line at or behind pos. False if there is none; *odd if what
+   follows the boundary makes it neither delimiter nor something else. */
+static bool
+next_delimiter(struct span body, size_t pos, struct span boundary,
+    struct delimiter *out, bool *odd)
+{
+	struct span rest;
+	size_t at, end;
+
+	for (;; pos = at + 1) {
+		at = span_find(body, pos, boundary);
+		if (at == body.len)
+			return false;
+		if (at >= 2 && body.data[at - 1] == '-' &&
+		    body.data[at - 2] == '-' &&
+		    (at == 2 || body.data[at - 3] == '\n'))
+			break;
+	}
+	end = span_find_chr(body, at, '\n');
+	rest = SPAN(body.data + at + boundary.len, end - at - boundary.len);
+	out->at = at - 2;
+	out->next = end + (end < body.len);
+	out->close =
+	    rest.len >= 2 && rest.data[0] == '-' && rest.data[1] == '-';
+	if (out->close) {
+		rest.data += 2;
+		rest.len -= 2;
+	}
+	*odd = span_trim(rest).len > 0;
+	return true;
+}
+
+/* Does libetpan's part lie where the delimiters say? It drops the empty line
+   of a first part without a header, and blank lines behind it: there the
+   part's body is set right. */
+static const char *
+check_child_span(struct mime_part *child, struct span octets, struct arena *a)
+{
+	struct mime_header h;
+	const uint8_t *end = octets.data + octets.len;
+
+	if (mime_header_parse(octets, a, &h, NULL) != ERR_OK)
+		return "too many header fields in a part";
+	if (child->body.data + child->body.len != end)
+		return "parts that can be cut in two ways";
+	if (h.n == 0 && !h.no_end && child->fields.n == 0 &&
+	    child->header.len == 0 && child->body.data >= h.body.data &&
+	    span_trim(
+		SPAN(h.body.data, (size_t)(child->body.data - h.body.data)))
+		    .len == 0) {
+		child->header = SPAN(octets.data, 2);
+		child->body = h.body;
+		child->fields = h;
+	}
+	if (child->body.data != h.body.data)
+		return "parts that can be cut in two ways";
+	return NULL;
+}
+
+/* The line end before a delimiter belongs to it (RFC 2046 section 5.1.1). */
+static struct span
+part_octets(struct span body, size_t start, size_t end)
+{
+	if (end - start >= 2 && body.data[end - 1] == '\n' &&
+	    body.data[end - 2] == '\r')
+		end -= 2;
+	return SPAN(body.data + start, end - start);
+}
+
+static const char *
+check_multipart(struct check *c, const struct mime_part *p)
+{
+	struct span boundary = span_str(mime_part_param(p, "boundary"));
+	struct delimiter d = {0};
+	size_t n = 0, start = 0;
+	const char *fault = check_nested_boundary(c, boundary);
+	bool odd, closed = false;
+
+	if (fault != NULL)
+		return fault;
+	while (next_delimiter(p->body, d.next, boundary, &d, &odd)) {
+		if (odd)
+			return "a line that only begins like a boundary";
+		if (closed)
+			return "a boundary behind the end of a multipart";
+		if (n > 0) {
+			if (n > p->n_children)
+				return "parts that can be cut in two ways";
+			fault = check_child_span(p->children[n - 1],
+			    part_octets(p->body, start, d.at), c->arena);
+			if (fault != NULL)
+				return fault;
+		}
+		start = d.next;
+		closed = d.close;
+		n += !d.close;
+	}
+	if (!closed)
+		return "a multipart that does not end";
+	if (n != p->n_children || n == 0)
+		return "parts that can be cut in two ways";
+	return NULL;
+}
+
+static const char *check_part(struct check *c, const struct mime_part *p);
+
+static const char *
+check_children(struct check *c, const struct mime_part *p)
+{
+	bool multipart = strcmp(p->type, "multipart") == 0;
+	const char *fault = NULL;
+
+	/* the tree is no deeper than the array is long */
+	if (multipart)
+		c->around[c->n_around++] =
+		    span_str(mime_part_param(p, "boundary"));
+	for (size_t i = 0; i < p->n_children && fault == NULL; i++)
+		fault = check_part(c, p->children[i]);
+	c->n_around -= multipart;
+	return fault;
+}
+
+static const char *
+check_part(struct check *c, const struct mime_part *p)
+{
+	const struct mime_field *type =
+	    mime_header_find(&p->fields, "Content-Type", NULL);
+	const char *fault = check_header_form(c, &p->fields);
+
+	if (fault == NULL && type != NULL)
+		fault = content_type_fault(type->value, p);
+	if (fault == NULL && type == NULL && strcmp(p->type, "multipart") == 0)
+		fault = "Content-Type that can be read in two ways";
+	if (fault == NULL && p->fields.body.data != p->body.data)
+		fault = "a header that ends in two places";
+	if (fault == NULL && mime_part_is(p, "message", "partial"))
+		fault = "a piece of a message";
+	if (fault == NULL)
+		fault = check_encoding(p);
+	if (fault == NULL && strcmp(p->type, "multipart") == 0)
+		fault = check_multipart(c, p);
+	return fault != NULL ? fault : check_children(c, p);
+}
+
+const char *
+ambiguity_find(const struct mime_tree *t, const struct mime_scan *scan,
+    bool smtputf8, struct arena *a)
+{
+	struct check c = {.arena = a, .smtputf8 = smtputf8};
+	const char *fault;
+
+	if (scan->complex != NULL)
+		return scan->complex;
+	fault = check_from(&c, &t->header);
+	if (fault == NULL)
+		fault = check_mime_version(&t->header);
+	return fault != NULL ? fault : check_part(&c, t->root);
+}

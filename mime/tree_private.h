@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What the files of the parse tree share: tree.c asks libetpan, ambiguity.c
+ * looks for what another parser would see differently, content_type.c checks
+ * the field that decides most.
+ */
+#ifndef MIME_TREE_PRIVATE_H
+#define MIME_TREE_PRIVATE_H
+
+#include "mime/header.h"
+#include "mime/tree.h"
+
+struct mime_param {
+	const char *name; /* lower case */
+	const char *value;
+};
+
+struct mime_part {
+	const char *type;
+	const char *subtype;
+	const char *encoding;
+	const char *filename;
+	struct mime_param *params;
+	size_t n_params;
+	struct mime_header fields; /* by our own splitter */
+	struct span header;	   /* as libetpan saw them */
+	struct span body;
+	struct mime_part **children;
+	size_t n_children;
+};
+
+struct mime_tree {
+	struct mime_header header; /* of the message */
+	struct mime_part *root;
+	size_t n_parts;
+	const char *ambiguous; /* the first reason, or NULL */
+};
+
+/* Is this a boundary that all parsers read alike? RFC 2046 section 5.1.1. */
+bool content_type_boundary_ok(const char *boundary);
+/* Check a Content-Type value by the letter of RFC 2045 section 5.1 and compare
+   it with what libetpan made of it. NULL, or the reason. */
+const char *content_type_fault(struct span value, const struct mime_part *part);
+
+/* A file name from parameters: name, name* and name*0... (RFC 2231), decoded;
+   NULL if there is none. */
+const char *param_filename(const struct mime_param *params, size_t n,
+    const char *name, struct arena *a);
+
+/* Why two parsers could disagree about the message, or NULL. */
+const char *ambiguity_find(const struct mime_tree *t,
+    const struct mime_scan *scan, bool smtputf8, struct arena *a);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Cutting a message and the S/MIME (RFC 8551 section 3.2) and PGP/MIME (RFC
+ * 3156 section 4) shapes. Bodies are never copied: heads are built in a
+ * buffer, the rest goes from the message to the sink. Octets are copied from
+ * the message, never made anew from a parse.
+ */
+#include "mime/write.h"
+
+#include <stdio.h>
+
+#include "common/arena.h"
+#include "common/limits.h"
+#include "mime/base64.h"
+#include "mime/header.h"
+
+enum {
+	FIELDS_MEMORY = 1024 * 1024, /* the index of LIMIT_HEADER_FIELDS */
+	/* trace fields, a subject encoded afresh, MIME fields */
+	HEAD_MAX = LIMIT_HEADER_SIZE * 2,
+};
+
+static const char crlf[] = "\r\n";
+
+/* P8: nothing outside or inside tells of hidden recipients. */
+static bool
+is_hidden(const struct mime_field *f)
+{
+	return span_caseeq_str(f->name, "Bcc") ||
+	       span_caseeq_str(f->name, "Resent-Bcc");
+}
+
+/* Belongs to the entity that is sealed. */
+static bool
+is_content(const struct mime_field *f)
+{
+	return span_starts_caseeq(f->name, "Content-");
+}
+
+static bool
+is_mime(const struct mime_field *f)
+{
+	return is_content(f) || span_caseeq_str(f->name, "MIME-Version");
+}
+
+static bool
+is_subject(const struct mime_field *f)
+{
+	return span_caseeq_str(f->name, "Subject");
+}
+
+static enum err
+put_field(struct buf *out, const struct mime_field *f)
+{
+	enum err e = buf_put(out, f->whole);
+
+	/* a message that ends in its header, without a line end */
+	if (e == ERR_OK && f->whole.data[f->whole.len - 1] != '\n')
+		e = buf_puts(out, crlf);
+	return e;
+}
+
+/* All fields that stay readable, edited. with_mime: the MIME fields, too. */
+static enum err
+put_outer(const struct mime_header *h, const struct mime_edit *edit,
+    bool with_mime, struct buf *out)
+{
+	bool subject_done = false;
+	enum err e = buf_put(out, edit->trace);
+
+	for (size_t i = 0; i < h->n && e == ERR_OK; i++) {
+		const struct mime_field *f = &h->fields[i];
+
+		if (is_hidden(f) || (!with_mime && is_mime(f)))
+			continue;
+		if (edit->subject.len == 0 || !is_subject(f)) {
+			e = put_field(out, f);
+		} else if (!subject_done) {
+			e = buf_put(out, edit->subject);
+			subject_done = true;
+		}
+	}
+	return e;
+}
+
+static enum err
+put_inner_head(const struct mime_header *h, struct buf *out)
+{
+	bool typed = mime_header_find(h, "Content-Type", NULL) != NULL;
+	enum err e = ERR_OK;
+
+	if (!typed)
+		e = buf_puts(out, "Content-Type: text/plain\r\n");
+	for (size_t i = 0; i < h->n && e == ERR_OK; i++)
+		if (is_content(&h->fields[i]))
+			e = put_field(out, &h->fields[i]);
+	return e == ERR_OK ? buf_puts(out, crlf) : e;
+}
+
+enum err
+mime_split_for_sealing(struct span msg, const struct mime_edit *edit,
+    struct mime_split *out, struct err_why *why)
+{
+	struct arena *a = arena_new(FIELDS_MEMORY);
+	struct mime_split s = {0};
+	struct mime_header h;
+	enum err e;
+
+	buf_init(&s.outer, HEAD_MAX);
+	buf_init(&s.inner_head, HEAD_MAX);
+	e = mime_header_parse(msg, a, &h, why);
+	if (e != ERR_OK)
+		goto out;
+	e = put_outer(&h, edit, false, &s.outer);
+	if (e == ERR_OK)
+		e = put_inner_head(&h, &s.inner_head);
+	if (e != ERR_OK) {
+		err_why(why, e, "the header does not fit: %s", err_text(e));
+		goto out;
+	}
+	s.inner_body = h.body;
+	*out = s;
+	s = (struct mime_split){0};
+out:
+	mime_split_clear(&s);
+	arena_free(a);
+	return e;
+}
+
+void
+mime_split_clear(struct mime_split *s)
+{
+	if (s == NULL)
+		return;
+	buf_clear(&s->outer);
+	buf_clear(&s->inner_head);
+	s->inner_body = SPAN(NULL, 0);
+}
+
+/* Outer fields and what follows them in one piece. */
+static enum err
+put_head(
+    const struct mime_split *s, const char *rest, const struct mime_sink *to)
+{
+	enum err e = mime_put(to, buf_span(&s->outer));
+
+	return e == ERR_OK ? mime_puts(to, rest) : e;
+}
+
+enum err
+mime_write_smime_head(const struct mime_split *s, enum mime_smime_type type,
+    const struct mime_sink *to)
+{
+	char rest[512];
+
+	snprintf(rest, sizeof(rest),
+	    "MIME-Version: 1.0\r\n"
+	    "Content-Type: application/pkcs7-mime; smime-type=%s;\r\n"
+	    " name=\"smime.p7m\"\r\n"
+	    "Content-Transfer-Encoding: base64\r\n"
+	    "Content-Disposition: attachment; filename=\"smime.p7m\"\r\n"
+	    "Content-Description: S/MIME encrypted message\r\n"
+	    "\r\n",
+	    type == MIME_SMIME_AUTH_ENVELOPED ? "authEnveloped-data"
+					      : "enveloped-data");
+	return put_head(s, rest, to);
+}
+
+enum err
+mime_write_smime(const struct mime_split *s, enum mime_smime_type type,
+    struct span der, const struct mime_sink *to)
+{
+	struct mime_base64 b64;
+	enum err e;
+
+	e = mime_write_smime_head(s, type, to);
+	if (e != ERR_OK)
+		return e;
+	mime_base64_init(&b64, *to);
+	e = mime_base64_put(&b64, der);
+	return e == ERR_OK ? mime_base64_finish(&b64) : e;
+}
+
+struct mime_boundary
+mime_boundary_make(const uint8_t random[16])
+{
+	struct mime_boundary b;
+	int n = snprintf(b.text, sizeof(b.text), "=_sg");
+
+	for (int i = 0; i < 16; i++)
+		n += snprintf(
+		    b.text + n, sizeof(b.text) - (size_t)n, "%02x", random[i]);
+	return b;
+}
+
+enum err
+mime_write_pgp_head(const struct mime_split *s,
+    const struct mime_boundary *boundary, const struct mime_sink *to)
+{
+	char rest[1024];
+
+	snprintf(rest, sizeof(rest),
+	    "MIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/encrypted;\r\n"
+	    " protocol=\"application/pgp-encrypted\";\r\n"
+	    " boundary=\"%s\"\r\n"
+	    "\r\n"
+	    "This is an OpenPGP/MIME encrypted message (RFC 3156).\r\n"
+	    "--%s\r\n"
+	    "Content-Type: application/pgp-encrypted\r\n"
+	    "Content-Description: PGP/MIME version identification\r\n"
+	    "\r\n"
+	    "Version: 1\r\n"
+	    "\r\n"
+	    "--%s\r\n"
+	    "Content-Type: application/octet-stream; name=\"encrypted.asc\"\r\n"
+	    "Content-Description: OpenPGP encrypted message\r\n"
+	    "Content-Disposition: inline; filename=\"encrypted.asc\"\r\n"
+	    "\r\n",
+	    boundary->text, boundary->text, boundary->text);
+	return put_head(s, rest, to);
+}
+
+enum err
+mime_write_pgp_tail(
+    const struct mime_boundary *boundary, const struct mime_sink *to)
+{
+	char tail[sizeof(boundary->text) + 16];
+
+	snprintf(tail, sizeof(tail), "\r\n--%s--\r\n", boundary->text);
+	return mime_puts(to, tail);
+}
+
+enum err
+mime_write_pgp(const struct mime_split *s, const struct mime_boundary *boundary,
+    struct span armor, const struct mime_sink *to)
+{
+	enum err e;
+
+	if (span_find(armor, 0, span_str(boundary->text)) < armor.len)
+		return ERR_AMBIGUOUS;
+	e = mime_write_pgp_head(s, boundary, to);
+	if (e == ERR_OK)
+		e = mime_put_crlf(to, armor);
+	return e == ERR_OK ? mime_write_pgp_tail(boundary, to) : e;
+}
+
+/* The edited header in out; what follows it, empty line first, in *rest. */
+static enum err
+edit_header(struct span msg, const struct mime_edit *edit, struct buf *out,
+    struct span *rest, struct err_why *why)
+{
+	struct arena *a = arena_new(FIELDS_MEMORY);
+	struct mime_header h;
+	enum err e;
+
+	e = mime_header_parse(msg, a, &h, why);
+	if (e == ERR_OK) {
+		e = put_outer(&h, edit, true, out);
+		if (e != ERR_OK)
+			err_why(
+			    why, e, "the header does not fit: %s", err_text(e));
+	}
+	if (e == ERR_OK)
+		*rest = SPAN(msg.data + h.whole.len, msg.len - h.whole.len);
+	arena_free(a);
+	return e;
+}
+
+enum err
+mime_write_plain(struct span msg, const struct mime_edit *edit,
+    const struct mime_sink *to, struct err_why *why)
+{
+	struct buf head;
+	struct span rest;
+	enum err e;
+
+	buf_init(&head, HEAD_MAX);
+	e = edit_header(msg, edit, &head, &rest, why);
+	if (e == ERR_OK)
+		e = mime_put(to, buf_span(&head));
+	if (e == ERR_OK)
+		e = mime_put(to, rest);
+	buf_clear(&head);
+	return e;
+}
+
+enum err
+mime_write_outer_header(struct span msg, const struct mime_edit *edit,
+    struct buf *out, struct err_why *why)
+{
+	size_t mark = out->len;
+	struct span rest;
+	enum err e = edit_header(msg, edit, out, &rest, why);
+
+	if (e != ERR_OK)
+		out->len = mark;
+	return e;
+}
