@@ -65,7 +65,9 @@ domain_fault(const char *d)
 }
 
 /* Through libidn2 and, where it has A-labels, there and back: what does not
-   come back the same is no A-label (RFC 5891 section 5.4). */
+   come back the same is no A-label (RFC 5891 section 5.4). Not with libidn2's
+   STD3 rules: they drop a full-width "@" or "/" silently, where domain_fault()
+   refuses what it is mapped to. */
 static enum err
 map_idna(const char *in, struct arena *a, char **out, struct err_why *why)
 {
@@ -137,6 +139,9 @@ parse_literal(
 static const char *
 input_fault(struct span in)
 {
+	uint32_t c = 0;
+	size_t n;
+
 	if (in.len == 0)
 		return "no domain";
 	if (in.len > 4 * DOMAIN_MAX)
@@ -144,8 +149,14 @@ input_fault(struct span in)
 	for (size_t i = 0; i < in.len; i++)
 		if (in.data[i] <= ' ' || in.data[i] == 0x7f)
 			return "a blank or control character in the domain";
-	if (!mime_utf8_is_valid(in))
-		return "the domain is not UTF-8";
+	for (; in.len > 0; in.data += n, in.len -= n) {
+		n = mime_utf8_next(in, &c);
+		if (n == 0)
+			return "the domain is not UTF-8";
+		/* UTS 46 maps them to nothing: two spellings, one look */
+		if (mime_utf8_is_trick(c))
+			return "a character in the domain that is not seen";
+	}
 	return NULL;
 }
 

@@ -55,9 +55,18 @@ mime_utf8_is_control(uint32_t c)
 bool
 mime_utf8_is_trick(uint32_t c)
 {
-	return mime_utf8_is_control(c) || (c >= 0x202a && c <= 0x202e) ||
-	       (c >= 0x2066 && c <= 0x2069) || c == 0x200e || c == 0x200f ||
-	       c == 0xfeff;
+	static const uint32_t ranges[][2] = {{0xad, 0xad}, {0x34f, 0x34f},
+	    {0x61c, 0x61c}, {0x180b, 0x180f}, {0x200b, 0x200b},
+	    {0x200e, 0x200f}, {0x202a, 0x202e}, {0x2060, 0x206f},
+	    {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xfff0, 0xfffb},
+	    {0xe0000, 0xe0fff}};
+
+	if (mime_utf8_is_control(c))
+		return true;
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (c >= ranges[i][0] && c <= ranges[i][1])
+			return true;
+	return false;
 }
 
 enum err

@@ -13,8 +13,9 @@
 size_t mime_utf8_next(struct span s, uint32_t *out);
 /* C0, DEL, C1, line and paragraph separator. */
 bool mime_utf8_is_control(uint32_t c);
-/* A control, or a mark that turns text around or is not seen: direction marks,
-   overrides and isolates, BOM. */
+/* A control, or a mark that turns text around or is not seen: direction marks
+   and overrides, zero-width space, soft hyphen, variation selectors, tags.
+   The two joiners are not among them: some scripts need them. */
 bool mime_utf8_is_trick(uint32_t c);
 /* Append s as valid UTF-8 without controls: those become blanks, what is no
    UTF-8 becomes U+FFFD. */
