@@ -45,7 +45,7 @@ enum ks_admitted {
 /* Put the record into the store. One that is there keeps its time, a better
    trust, and what must not be undone by bringing the key again: distrust and
    revocation. A record of the same fingerprint and another kind is ERR_EXISTS.
- */
+   It reads and then writes: call it between ks_begin() and ks_commit(). */
 enum err ks_admit(struct ks_store *s, const struct ks_record *r,
     struct arena *arena, enum ks_admitted *out) MUST_CHECK;
 

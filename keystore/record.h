@@ -21,7 +21,8 @@ enum {
 	KS_FPR_MIN = 16, /* octets of a fingerprint */
 	KS_FPR_MAX = 32,
 	KS_ADDRS_MAX = 256,   /* addresses in a record */
-	KS_ADDR_MAX = 320,    /* octets of an address */
+	KS_ADDR_MAX = 320,    /* octets of an address or domain */
+	KS_ID_MAX = 64,	      /* octets of a key ID, SKI, serial number */
 	KS_KEY_IDS_MAX = 64,  /* key IDs: primary key and subkeys */
 	KS_CAPS_MAX = 64,     /* learned capabilities */
 	KS_KEY_MAX = 1 << 20, /* octets of a key */
@@ -102,10 +103,17 @@ struct ks_record {
 	struct span issuer; /* name of the issuer, DER */
 	struct span serial; /* content octets */
 	size_t n_addrs;
-	struct span addrs[KS_ADDRS_MAX]; /* canonical, mime/addr.h */
+	struct span *addrs; /* canonical, mime/addr.h */
 	size_t n_key_ids;
-	struct span key_ids[KS_KEY_IDS_MAX];
+	struct span *key_ids;
 	size_t n_caps;
+	struct ks_cap *caps;
+};
+
+/* Room for the lists of a record while it is read. */
+struct ks_room {
+	struct span addrs[KS_ADDRS_MAX];
+	struct span key_ids[KS_KEY_IDS_MAX];
 	struct ks_cap caps[KS_CAPS_MAX];
 };
 
@@ -114,9 +122,10 @@ struct ks_record {
    ERR_NOMEM. */
 enum err ks_record_encode(
     const struct ks_record *r, struct buf *out) MUST_CHECK;
-/* Read the octets of a record; out borrows from in. ERR_DB_BROKEN when they are
-   not exactly one record of a version we know. */
-enum err ks_record_decode(struct span in, struct ks_record *out) MUST_CHECK;
+/* Read the octets of a record; out borrows from in and from room. ERR_DB_BROKEN
+   when they are not exactly one record of a version we know. */
+enum err ks_record_decode(
+    struct span in, struct ks_room *room, struct ks_record *out) MUST_CHECK;
 /* Copy what r borrows into the arena. with_key: the key's octets, too (else the
    copy has none). ERR_NOMEM. */
 enum err ks_record_copy(const struct ks_record *r, bool with_key,

@@ -15,10 +15,6 @@
 
 struct ks_store;
 
-enum {
-	KS_FIND_MAX = 64, /* records that one search returns */
-};
-
 /* What can be searched for. */
 enum ks_index {
 	KS_BY_ADDR,   /* canonical address */
@@ -64,8 +60,8 @@ enum err ks_get(struct ks_store *s, struct span fpr, struct arena *arena,
    returns. */
 typedef enum err ks_visit(void *ctx, const struct ks_record *r);
 
-/* Every record that has key in the index, at most KS_FIND_MAX of them, by
-   fingerprint. ERR_OK, too, if there is none. */
+/* Every record that has key in the index, by fingerprint. ERR_OK, too, if there
+   is none. */
 enum err ks_find(struct ks_store *s, enum ks_index index, struct span key,
     ks_visit *visit, void *ctx) MUST_CHECK;
 /* Every record whose fingerprint begins so (an empty prefix: all), by

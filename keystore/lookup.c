@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The choice of a key. Every candidate gets a verdict; the best usable one is
+ * taken. What is not definite is never told as an absence.
+ */
+#include "keystore/lookup.h"
+
+#include "common/arena.h"
+
+struct search {
+	struct span addr;
+	struct span domain; /* set while keys of the whole domain are sought */
+	enum ks_kind kind;
+	int64_t now;
+	const struct ks_remote *remote;
+	size_t n_remote;
+	struct arena *arena;
+	const struct ks_record *best;
+	size_t best_at; /* its place in the trace; KS_TRACE_MAX: none */
+	bool lapsed;
+	bool waits;	 /* a usable one, but a stronger source is silent */
+	enum err reason; /* of the candidate that came closest */
+	struct ks_result *out;
+};
+
+const char *
+ks_state_name(enum ks_state s)
+{
+	switch (s) {
+	case KS_FAILED:
+		return "failed";
+	case KS_LAPSED:
+		return "lapsed";
+	case KS_ABSENT:
+		return "absent";
+	case KS_HOLDS:
+		return "holds";
+	}
+	return "?";
+}
+
+static bool
+carries_address(const struct search *s, const struct ks_record *r)
+{
+	if (s->domain.len > 0)
+		return span_eq(r->domain, s->domain);
+	for (size_t i = 0; i < r->n_addrs; i++)
+		if (span_eq(r->addrs[i], s->addr))
+			return true;
+	return false;
+}
+
+static bool
+is_over(const struct ks_record *r, int64_t now)
+{
+	if (r->not_after == 0)
+		return false;
+	/* RFC 5280 section 4.1.2.5 includes the last second, RFC 9580 section
+	   5.2.3.13 does not. */
+	return r->kind == KS_SMIME ? now > r->not_after : now >= r->not_after;
+}
+
+/* A key that an administrator or a CA vouches for waits for nobody. */
+static bool
+stronger_is_silent(const struct search *s, const struct ks_record *r)
+{
+	if (r->trust >= KS_TRUSTED)
+		return false;
+	for (size_t i = 0; i < s->n_remote; i++)
+		if (s->remote[i].answer == KS_ANSWER_FAILED &&
+		    s->remote[i].source < r->source)
+			return true;
+	return false;
+}
+
+static enum err
+verdict_by_flaw(enum ks_flaw flaw, const char **why)
+{
+	switch (flaw) {
+	case KS_FLAW_NONE:
+		return ERR_OK;
+	case KS_FLAW_UNSUITABLE:
+		*why = "not fit for sealing";
+		return ERR_KEY_UNUSABLE;
+	case KS_FLAW_UNSUPPORTED:
+		*why = "algorithm not supported";
+		return ERR_UNSUPPORTED;
+	case KS_FLAW_REVOKED:
+		*why = "revoked";
+		return ERR_KEY_REVOKED;
+	}
+	*why = "not fit for sealing";
+	return ERR_KEY_UNUSABLE;
+}
+
+static enum err
+verdict_by_trust(enum ks_trust trust, const char **why)
+{
+	if (trust >= KS_DISCOVERED)
+		return ERR_OK;
+	*why = trust == KS_DISTRUSTED  ? "distrusted by an administrator"
+	       : trust == KS_CANDIDATE ? "only a candidate, not trusted"
+				       : "only harvested, not trusted";
+	return ERR_KEY_UNTRUSTED;
+}
+
+static enum err
+verdict(const struct search *s, const struct ks_record *r, const char **why)
+{
+	enum err e;
+
+	if (!carries_address(s, r)) {
+		*why = "does not carry the address";
+		return ERR_KEY_ADDR;
+	}
+	e = verdict_by_trust(r->trust, why);
+	if (e == ERR_OK)
+		e = verdict_by_flaw(r->flaw, why);
+	if (e != ERR_OK)
+		return e;
+	if (!(r->good_for & KS_GOOD_SEAL)) {
+		*why = "not meant for sealing";
+		return ERR_KEY_UNUSABLE;
+	}
+	if (s->now < r->not_before) {
+		*why = "not valid yet";
+		return ERR_KEY_EXPIRED;
+	}
+	if (is_over(r, s->now)) {
+		*why = "expired";
+		return ERR_KEY_EXPIRED;
+	}
+	if (stronger_is_silent(s, r)) {
+		*why = "a stronger source has not answered";
+		return ERR_RUNG_FAILED;
+	}
+	*why = "usable";
+	return ERR_OK;
+}
+
+/* The reason to tell when nothing can be used: what came closest. */
+static int
+closeness(enum err e)
+{
+	static const enum err order[] = {ERR_NO_KEY, ERR_KEY_ADDR,
+	    ERR_KEY_UNTRUSTED, ERR_UNSUPPORTED, ERR_KEY_UNUSABLE,
+	    ERR_KEY_REVOKED, ERR_KEY_EXPIRED, ERR_RUNG_FAILED};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (order[i] == e)
+			return (int)i;
+	return -1;
+}
+
+static bool
+ends_later(const struct ks_record *a, const struct ks_record *b)
+{
+	if (a->not_after == 0 || b->not_after == 0)
+		return a->not_after == 0 && b->not_after != 0;
+	return a->not_after > b->not_after;
+}
+
+static bool
+is_better(const struct ks_record *a, const struct ks_record *b)
+{
+	if (b == NULL)
+		return true;
+	if (a->trust != b->trust)
+		return a->trust > b->trust;
+	return ends_later(a, b);
+}
+
+/* The best one so far comes with its key, wherever it stands in the trace. */
+static enum err
+take(struct search *s, const struct ks_record *r, size_t at)
+{
+	struct ks_record *copy;
+	enum err e = ks_record_copy(r, true, s->arena, &copy);
+
+	if (e != ERR_OK)
+		return e;
+	s->best = copy;
+	s->best_at = at;
+	if (at < KS_TRACE_MAX)
+		s->out->candidate[at].record = copy;
+	return ERR_OK;
+}
+
+static enum err
+trace(struct search *s, const struct ks_record *r, enum err v, const char *why,
+    size_t *at)
+{
+	struct ks_result *out = s->out;
+	struct ks_record *copy;
+	enum err e;
+
+	*at = KS_TRACE_MAX;
+	if (out->n == KS_TRACE_MAX) {
+		out->n_more++;
+		return ERR_OK;
+	}
+	e = ks_record_copy(r, false, s->arena, &copy);
+	if (e != ERR_OK)
+		return e;
+	*at = out->n++;
+	out->candidate[*at] =
+	    (struct ks_candidate){.record = copy, .verdict = v, .why = why};
+	return ERR_OK;
+}
+
+static enum err
+visit(void *ctx, const struct ks_record *r)
+{
+	struct search *s = ctx;
+	const char *why = "";
+	size_t at;
+	enum err v, e;
+
+	if (r->kind != s->kind)
+		return ERR_OK;
+	v = verdict(s, r, &why);
+	e = trace(s, r, v, why, &at);
+	if (e != ERR_OK)
+		return e;
+	if (v == ERR_OK && is_better(r, s->best))
+		return take(s, r, at);
+	s->lapsed = s->lapsed || v == ERR_KEY_EXPIRED;
+	s->waits = s->waits || v == ERR_RUNG_FAILED;
+	if (v != ERR_OK && closeness(v) > closeness(s->reason))
+		s->reason = v;
+	return ERR_OK;
+}
+
+static enum err
+search_all(struct search *s, struct ks_store *store)
+{
+	enum err e = ks_find(store, KS_BY_ADDR, s->addr, visit, s);
+
+	if (e != ERR_OK || s->best != NULL)
+		return e;
+	s->domain = ks_addr_domain(s->addr);
+	return ks_find(store, KS_BY_DOMAIN, s->domain, visit, s);
+}
+
+static bool
+some_source_failed(const struct search *s)
+{
+	for (size_t i = 0; i < s->n_remote; i++)
+		if (s->remote[i].answer == KS_ANSWER_FAILED)
+			return true;
+	return false;
+}
+
+static void
+fail(struct ks_result *out, enum err e)
+{
+	out->state = KS_FAILED;
+	out->err = e;
+}
+
+/* The chosen one is in the trace, even when it came after its end. */
+static void
+choose(struct search *s)
+{
+	struct ks_result *out = s->out;
+
+	out->state = KS_HOLDS;
+	out->err = ERR_OK;
+	out->chosen = s->best;
+	if (s->best_at == KS_TRACE_MAX)
+		out->candidate[KS_TRACE_MAX - 1] = (struct ks_candidate){
+		    .record = s->best, .verdict = ERR_OK, .why = "usable"};
+}
+
+static void
+conclude(struct search *s, enum err e)
+{
+	struct ks_result *out = s->out;
+
+	if (e != ERR_OK) {
+		fail(out, e);
+	} else if (s->best != NULL) {
+		choose(s);
+	} else if (s->waits || some_source_failed(s)) {
+		fail(out, ERR_RUNG_FAILED);
+	} else {
+		out->state = s->lapsed ? KS_LAPSED : KS_ABSENT;
+		out->err = s->reason;
+	}
+}
+
+void
+ks_lookup(struct ks_store *store, struct span addr, enum ks_kind kind,
+    int64_t now, const struct ks_remote *remote, size_t n_remote,
+    struct arena *arena, struct ks_result *out)
+{
+	struct search s = {
+	    .addr = addr,
+	    .kind = kind,
+	    .now = now,
+	    .remote = remote,
+	    .n_remote = n_remote,
+	    .arena = arena,
+	    .reason = ERR_NO_KEY,
+	    .out = out,
+	};
+
+	*out = (struct ks_result){.state = KS_FAILED, .err = ERR_DB};
+	conclude(&s, search_all(&s, store));
+}
