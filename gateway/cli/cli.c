@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Configuration, privileges and output for the verbs.
+ */
+#include "gateway/cli/cli.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <wchar.h>
+#include <wctype.h>
+
+#include <jansson.h>
+
+#include "common/text.h"
+#include "gateway/conf.h"
+#include "keystore/store.h"
+
+enum { PATH_SIZE = 1024 };
+
+void
+cli_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("sealgate: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+int
+cli_usage(const struct cli *cli)
+{
+	const struct cli_verb *v = cli->verb;
+
+	fprintf(stderr, "usage: sealgate %s%s%s %s\n",
+	    v->noun == NULL ? "" : v->noun, v->noun == NULL ? "" : " ", v->name,
+	    v->args);
+	return CLI_USAGE;
+}
+
+int
+cli_status(enum err e)
+{
+	if (e == ERR_OK)
+		return CLI_DONE;
+	switch (err_class(e)) {
+	case ERR_CLASS_PERM:
+	case ERR_CLASS_MALFORMED:
+	case ERR_CLASS_POLICY:
+		return e == ERR_PERMISSION || e == ERR_CONFIG ? CLI_FAILED
+							      : CLI_NO;
+	case ERR_CLASS_CRYPTO:
+	case ERR_CLASS_TEMP:
+	case ERR_CLASS_INTERNAL:
+		break;
+	}
+	return CLI_FAILED;
+}
+
+enum err
+cli_conf(struct cli *cli, const struct conf **out)
+{
+	struct conf_findings f;
+	char line[PATH_SIZE];
+	enum err e = ERR_OK;
+
+	if (cli->conf == NULL) {
+		conf_findings_init(&f);
+		e = conf_load(cli->conf_path, &f, &cli->conf);
+		for (size_t i = 0; e != ERR_OK && i < f.n; i++)
+			if (f.list[i].level == CONF_ERROR)
+				cli_say("%s", conf_finding_text(
+						  &f, i, line, sizeof(line)));
+		conf_findings_clear(&f);
+	}
+	if (e == ERR_OK)
+		*out = cli->conf;
+	return e;
+}
+
+/* The directory, or the nearest one above it that exists. */
+static enum err
+stat_upwards(const char *dir, struct stat *st)
+{
+	char path[PATH_SIZE];
+	size_t len = strlen(dir);
+	char *slash;
+
+	if (len >= sizeof(path))
+		return ERR_LIMIT;
+	memcpy(path, dir, len + 1);
+	while (stat(path, st) != 0) {
+		if (errno != ENOENT)
+			return err_from_errno(errno);
+		slash = strrchr(path, '/');
+		if (slash == NULL || slash == path)
+			return ERR_NOT_FOUND;
+		*slash = '\0';
+	}
+	return ERR_OK;
+}
+
+enum err
+cli_give_up_root(const char *dir)
+{
+	struct stat st;
+	enum err e;
+
+	if (geteuid() != 0)
+		return ERR_OK;
+	e = stat_upwards(dir, &st);
+	if (e != ERR_OK) {
+		cli_say("%s: %s", dir, err_text(e));
+		return e;
+	}
+	if (st.st_uid == 0) {
+		cli_say("%s belongs to root: start sealgated once, which gives "
+			"it to its own user, or run this as the user it "
+			"belongs to",
+		    dir);
+		return ERR_PERMISSION;
+	}
+	if (setgroups(0, NULL) != 0 ||
+	    setresgid(st.st_gid, st.st_gid, st.st_gid) != 0 ||
+	    setresuid(st.st_uid, st.st_uid, st.st_uid) != 0 || setuid(0) == 0) {
+		cli_say("cannot give up root: %s", strerror(errno));
+		return ERR_PERMISSION;
+	}
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	return ERR_OK;
+}
+
+enum err
+cli_keystore(struct cli *cli, bool write, struct ks_store **out)
+{
+	const struct conf *conf;
+	struct err_why why = {""};
+	unsigned flags = 0;
+	enum err e;
+
+	e = cli_conf(cli, &conf);
+	if (e != ERR_OK)
+		return e;
+	e = cli_give_up_root(conf->paths.keystore);
+	if (e != ERR_OK)
+		return e;
+	if (write)
+		flags = KS_WRITE;
+	if (write && (conf->users != NULL || conf->users_base != 0))
+		flags |= KS_GROUP;
+	e = ks_open(conf->paths.keystore, flags, out, &why);
+	if (e == ERR_NOT_FOUND)
+		cli_say("there is no keystore yet: %s", conf->paths.keystore);
+	else if (e != ERR_OK)
+		cli_say("%s", why.text);
+	return e;
+}
+
+void
+cli_put_text(struct span text)
+{
+	mbstate_t state = {0};
+	size_t i = 0;
+
+	while (i < text.len) {
+		wchar_t wc = 0;
+		size_t n = mbrtowc(
+		    &wc, (const char *)text.data + i, text.len - i, &state);
+
+		if (n == 0 || n > text.len - i || !iswprint((wint_t)wc)) {
+			printf("\\x%02x", text.data[i++]);
+			memset(&state, 0, sizeof(state));
+			continue;
+		}
+		fwrite(text.data + i, 1, n, stdout);
+		i += n;
+	}
+}
+
+struct json_t *
+cli_json_text(struct span text)
+{
+	json_t *s = json_stringn((const char *)text.data, text.len);
+	char escaped[4096];
+
+	if (s != NULL || text.data == NULL)
+		return s != NULL ? s : json_string("");
+	text_escape(text, escaped, sizeof(escaped));
+	return json_string(escaped);
+}
+
+void
+cli_date(int64_t unix_s, char out[CLI_DATE_SIZE])
+{
+	char full[TEXT_TIME_SIZE];
+
+	if (unix_s == 0) {
+		memcpy(out, "never", sizeof("never"));
+	} else if (unix_s < 0) {
+		memcpy(out, "before 1970", sizeof("before 1970"));
+	} else if (unix_s > INT64_C(253402300799)) { /* year 9999 */
+		memcpy(out, "after 9999", sizeof("after 9999"));
+	} else {
+		text_time_ms((uint64_t)unix_s * 1000, full);
+		memcpy(out, full, 10);
+		out[10] = '\0';
+	}
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What the verbs of `sealgate` share: the one table of verbs, configuration,
+ * giving up root, output. A verb is a function in the file of its noun.
+ */
+#ifndef GATEWAY_CLI_CLI_H
+#define GATEWAY_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+
+struct conf;
+struct json_t;
+struct ks_store;
+
+/* Exit statuses, a contract with scripts. */
+enum {
+	CLI_DONE = 0,
+	CLI_NO = 1, /* not found, not valid, refused */
+	CLI_USAGE = 2,
+	CLI_FAILED = 3, /* could not be done */
+};
+
+struct cli {
+	const char *conf_path;
+	bool json;
+	struct conf *conf; /* owned; NULL until cli_conf() */
+	const struct cli_verb *verb;
+};
+
+/* argv[0] is the last word of the verb, options and arguments follow. Returns
+   the exit status. */
+struct cli_verb {
+	const char *noun; /* "key"; NULL for a verb of one word */
+	const char *name; /* "import" */
+	const char *args; /* "[--candidate] FILE..." */
+	const char *help; /* one sentence */
+	int (*run)(struct cli *cli, int argc, char **argv);
+};
+
+/* The one table: dispatch and usage. Ends in a row without a name. */
+extern const struct cli_verb cli_verbs[];
+
+/* Say it on standard error as "sealgate: ...". */
+void cli_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* Say how the verb that runs is used; returns CLI_USAGE. */
+int cli_usage(const struct cli *cli);
+/* The status for an error: CLI_NO for a definite no, else CLI_FAILED. */
+int cli_status(enum err e);
+
+/* The configuration, read at the first call; what is wrong is said. Borrowed
+   from cli. */
+enum err cli_conf(struct cli *cli, const struct conf **out) MUST_CHECK;
+/* Become the owner of dir (or of the directory it will be in) when run by
+   root, for good. To be called before a key or a message is read. What is
+   wrong is said: ERR_PERMISSION when that owner is root. */
+enum err cli_give_up_root(const char *dir) MUST_CHECK;
+/* Both, then open the keystore. What is wrong is said. The caller closes. */
+enum err cli_keystore(
+    struct cli *cli, bool write, struct ks_store **out) MUST_CHECK;
+
+/* Print text from outside on standard output: whatever is not printable is
+   escaped. */
+void cli_put_text(struct span text);
+/* A JSON string of text from outside; what is not UTF-8 is escaped. */
+struct json_t *cli_json_text(struct span text);
+/* "2027-05-01" of Unix seconds; "never" for 0. */
+enum { CLI_DATE_SIZE = 24 };
+void cli_date(int64_t unix_s, char out[CLI_DATE_SIZE]);
+
+/* --- the verbs, by file --- */
+
+/* key.c, key_import.c */
+int cli_key_import(struct cli *cli, int argc, char **argv);
+int cli_key_list(struct cli *cli, int argc, char **argv);
+int cli_key_show(struct cli *cli, int argc, char **argv);
+int cli_key_delete(struct cli *cli, int argc, char **argv);
+int cli_key_trust(struct cli *cli, int argc, char **argv);
+int cli_key_distrust(struct cli *cli, int argc, char **argv);
+int cli_key_lookup(struct cli *cli, int argc, char **argv);
+
+#endif

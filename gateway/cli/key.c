@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * `sealgate key list|show|delete|trust|distrust|lookup`. How keys come in is
+ * key_import.c's, how they are printed key_print.c's.
+ */
+#include <ctype.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include "common/arena.h"
+#include "common/text.h"
+#include "gateway/cli/cli.h"
+#include "gateway/cli/key_private.h"
+#include "mime/addr.h"
+
+enum {
+	MEMORY = 64 << 20, /* octets of records looked at, one key at a time */
+	MIN_DIGITS = 8,	   /* of a fingerprint that is given in part */
+	MAX_DIGITS = 2 * KS_FPR_MAX,
+};
+
+/* Ends the visiting of records without being an error. */
+#define STOP ERR_AGAIN
+
+/* --- naming keys --- */
+
+/* The digits of a fingerprint, without the blanks and colons people write.
+   ERR_USAGE if it is none. */
+static enum err
+read_digits(const char *text, char out[MAX_DIGITS + 1])
+{
+	size_t n = 0;
+
+	if (strncmp(text, "0x", 2) == 0)
+		text += 2;
+	for (; *text != '\0'; text++) {
+		if (*text == ' ' || *text == ':')
+			continue;
+		if (!isxdigit((unsigned char)*text) || n == MAX_DIGITS)
+			return ERR_USAGE;
+		out[n++] = (char)tolower((unsigned char)*text);
+	}
+	out[n] = '\0';
+	return n < MIN_DIGITS ? ERR_USAGE : ERR_OK;
+}
+
+struct pick {
+	const char *digits;
+	size_t n;
+	uint8_t fpr[KS_FPR_MAX];
+	size_t fpr_len;
+};
+
+/* Odd digits: the prefix that was sought is one digit short. */
+static enum err
+pick_one(void *ctx, const struct ks_record *r)
+{
+	struct pick *p = ctx;
+	char hex[MAX_DIGITS + 1];
+
+	text_hex(r->fpr, hex);
+	if (strncmp(hex, p->digits, strlen(p->digits)) != 0)
+		return ERR_OK;
+	memcpy(p->fpr, r->fpr.data, r->fpr.len);
+	p->fpr_len = r->fpr.len;
+	return ++p->n > 1 ? STOP : ERR_OK;
+}
+
+static enum err
+pick_id(void *ctx, const struct ks_record *r)
+{
+	struct pick *p = ctx;
+
+	memcpy(p->fpr, r->fpr.data, r->fpr.len);
+	p->fpr_len = r->fpr.len;
+	return ++p->n > 1 ? STOP : ERR_OK;
+}
+
+/* The one key that text names: its fingerprint, the beginning of it, or a key
+   ID of 16 digits. Says why when it is not exactly one. */
+static enum err
+find_one(struct ks_store *s, const char *text, struct pick *out)
+{
+	char digits[MAX_DIGITS + 1];
+	uint8_t prefix[KS_FPR_MAX];
+	struct pick p = {.digits = digits};
+	size_t half;
+	enum err e;
+
+	if (read_digits(text, digits) != ERR_OK) {
+		cli_say("\"%s\" is no fingerprint: at least %d hexadecimal "
+			"digits of it",
+		    text, MIN_DIGITS);
+		return ERR_USAGE;
+	}
+	half = strlen(digits) / 2;
+	e = text_unhex(SPAN(digits, 2 * half), prefix, half);
+	if (e == ERR_OK)
+		e = ks_each(s, SPAN(prefix, half), pick_one, &p);
+	if (e == ERR_OK && p.n == 0 && strlen(digits) == 16)
+		e = ks_find(s, KS_BY_KEY_ID, SPAN(prefix, half), pick_id, &p);
+	if (e != ERR_OK && e != STOP) {
+		cli_say("keystore: %s", err_text(e));
+		return e;
+	}
+	if (p.n != 1) {
+		cli_say(p.n == 0 ? "%s: no such key"
+				 : "%s: more than one key begins so",
+		    text);
+		return ERR_NOT_FOUND;
+	}
+	p.digits = NULL;
+	*out = p;
+	return ERR_OK;
+}
+
+/* The worse of two exit statuses. */
+static int
+worse(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+/* Do act to each of the keys named. */
+static int
+for_each_key(struct cli *cli, int n, char **names,
+    enum err (*act)(struct ks_store *s, struct span fpr, enum ks_trust trust),
+    enum ks_trust trust, const char *done)
+{
+	char hex[MAX_DIGITS + 1];
+	struct ks_store *s = NULL;
+	json_t *list = json_array();
+	int status = CLI_DONE;
+	struct pick p;
+	enum err e;
+
+	e = cli_keystore(cli, true, &s);
+	if (e != ERR_OK) {
+		json_decref(list);
+		return CLI_FAILED;
+	}
+	for (int i = 0; i < n; i++) {
+		e = find_one(s, names[i], &p);
+		if (e == ERR_OK) {
+			e = act(s, SPAN(p.fpr, p.fpr_len), trust);
+			if (e != ERR_OK)
+				cli_say("%s: %s", names[i], err_text(e));
+		}
+		status =
+		    worse(status, e == ERR_USAGE ? CLI_USAGE : cli_status(e));
+		if (e != ERR_OK)
+			continue;
+		text_hex(SPAN(p.fpr, p.fpr_len), hex);
+		json_array_append_new(list, json_string(hex));
+		if (!cli->json)
+			printf("%s %s\n", hex, done);
+	}
+	if (cli->json)
+		key_print_json(json_pack(
+		    "{s:s, s:o}", "result", done, "fingerprints", list));
+	else
+		json_decref(list);
+	ks_close(s);
+	return status;
+}
+
+static enum err
+delete_key(struct ks_store *s, struct span fpr, enum ks_trust trust)
+{
+	return ks_delete(s, fpr);
+}
+
+/* No option but those of the verb; -1 when there are others. */
+static int
+no_options(int argc, char **argv)
+{
+	static const struct option none[] = {{NULL, 0, NULL, 0}};
+
+	return getopt_long(argc, argv, "", none, NULL) == -1 ? optind : -1;
+}
+
+int
+cli_key_delete(struct cli *cli, int argc, char **argv)
+{
+	int at = no_options(argc, argv);
+
+	if (at < 0 || at == argc)
+		return cli_usage(cli);
+	return for_each_key(
+	    cli, argc - at, argv + at, delete_key, KS_DISTRUSTED, "deleted");
+}
+
+int
+cli_key_trust(struct cli *cli, int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"level", required_argument, NULL, 'l'}, {NULL, 0, NULL, 0}};
+	enum ks_trust trust = KS_TRUSTED;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (c != 'l' || ks_trust_by_name(optarg, &trust) != ERR_OK)
+			return cli_usage(cli);
+	if (optind == argc)
+		return cli_usage(cli);
+	return for_each_key(cli, argc - optind, argv + optind, ks_set_trust,
+	    trust, ks_trust_name(trust));
+}
+
+int
+cli_key_distrust(struct cli *cli, int argc, char **argv)
+{
+	int at = no_options(argc, argv);
+
+	if (at < 0 || at == argc)
+		return cli_usage(cli);
+	return for_each_key(cli, argc - at, argv + at, ks_set_trust,
+	    KS_DISTRUSTED, ks_trust_name(KS_DISTRUSTED));
+}
+
+/* --- list, show --- */
+
+struct listing {
+	const char *word;
+	struct key_table *table;
+	json_t *json;
+	size_t n;
+};
+
+static bool
+contains(struct span text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = 0; i + n <= text.len; i++)
+		if (span_starts_caseeq(SPAN(text.data + i, text.len - i), word))
+			return true;
+	return false;
+}
+
+static bool
+has_word(const struct ks_record *r, const char *word)
+{
+	char hex[MAX_DIGITS + 1];
+
+	text_hex(r->fpr, hex);
+	if (contains(span_str(hex), word) || contains(r->subject, word))
+		return true;
+	for (size_t i = 0; i < r->n_addrs; i++)
+		if (contains(r->addrs[i], word))
+			return true;
+	return false;
+}
+
+static enum err
+list_one(void *ctx, const struct ks_record *r)
+{
+	struct listing *l = ctx;
+
+	if (l->word != NULL && !has_word(r, l->word))
+		return ERR_OK;
+	l->n++;
+	if (l->json != NULL)
+		return json_array_append_new(l->json, key_to_json(r)) == 0
+			   ? ERR_OK
+			   : ERR_NOMEM;
+	return key_table_add(l->table, r);
+}
+
+int
+cli_key_list(struct cli *cli, int argc, char **argv)
+{
+	struct ks_store *s = NULL;
+	struct listing l = {0};
+	int at = no_options(argc, argv);
+	enum err e;
+
+	if (at < 0 || argc - at > 1)
+		return cli_usage(cli);
+	l.word = argc > at ? argv[at] : NULL;
+	if (cli_keystore(cli, false, &s) != ERR_OK)
+		return CLI_FAILED;
+	l.json = cli->json ? json_array() : NULL;
+	l.table = cli->json ? NULL : key_table_new();
+	e = ks_each(s, SPAN(NULL, 0), list_one, &l);
+	if (e != ERR_OK)
+		cli_say("keystore: %s", err_text(e));
+	else if (cli->json)
+		key_print_json(json_incref(l.json));
+	else if (l.n > 0)
+		key_table_print(l.table);
+	json_decref(l.json);
+	key_table_free(l.table);
+	ks_close(s);
+	return e != ERR_OK		    ? CLI_FAILED
+	       : l.word != NULL && l.n == 0 ? CLI_NO
+					    : CLI_DONE;
+}
+
+static enum err
+show_one(void *ctx, const struct ks_record *r)
+{
+	struct listing *l = ctx;
+
+	l->n++;
+	if (l->json != NULL)
+		return json_array_append_new(l->json, key_to_json(r)) == 0
+			   ? ERR_OK
+			   : ERR_NOMEM;
+	if (l->n > 1)
+		putchar('\n');
+	key_print(r);
+	return ERR_OK;
+}
+
+/* The key of an address as keystore and policy compare it. */
+static enum err
+addr_key(const char *text, struct arena *arena, struct span *out)
+{
+	struct mime_addr addr;
+	struct err_why why = {""};
+	enum err e =
+	    mime_addr_parse(span_str(text), MIME_ADDR_UTF8, arena, &addr, &why);
+
+	if (e != ERR_OK) {
+		cli_say("\"%s\" is no mail address: %s", text, why.text);
+		return e;
+	}
+	*out = span_str(addr.key);
+	return ERR_OK;
+}
+
+static int
+show_named(struct ks_store *s, const char *name, struct arena *arena,
+    struct listing *l)
+{
+	struct ks_record *r;
+	struct span addr;
+	size_t before = l->n;
+	struct pick p;
+	enum err e;
+
+	if (strchr(name, '@') == NULL) {
+		e = find_one(s, name, &p);
+		if (e == ERR_OK)
+			e = ks_get(s, SPAN(p.fpr, p.fpr_len), arena, &r);
+		if (e == ERR_OK)
+			e = show_one(l, r);
+		return e == ERR_USAGE ? CLI_USAGE : cli_status(e);
+	}
+	if (addr_key(name, arena, &addr) != ERR_OK)
+		return CLI_USAGE;
+	e = ks_find(s, KS_BY_ADDR, addr, show_one, l);
+	if (e != ERR_OK) {
+		cli_say("keystore: %s", err_text(e));
+		return CLI_FAILED;
+	}
+	if (l->n == before) {
+		cli_say("%s: no key", name);
+		return CLI_NO;
+	}
+	return CLI_DONE;
+}
+
+int
+cli_key_show(struct cli *cli, int argc, char **argv)
+{
+	struct ks_store *s = NULL;
+	struct listing l = {0};
+	int at = no_options(argc, argv), status = CLI_DONE;
+	struct arena *arena;
+
+	if (at < 0 || at == argc)
+		return cli_usage(cli);
+	if (cli_keystore(cli, false, &s) != ERR_OK)
+		return CLI_FAILED;
+	arena = arena_new(MEMORY);
+	l.json = cli->json ? json_array() : NULL;
+	for (int i = at; i < argc; i++) {
+		status = worse(status, show_named(s, argv[i], arena, &l));
+		arena_reset(arena);
+	}
+	if (cli->json)
+		key_print_json(l.json);
+	arena_free(arena);
+	ks_close(s);
+	return status;
+}
+
+/* --- lookup --- */
+
+static bool
+lookup_kind(struct ks_store *s, const char *name, struct span addr,
+    enum ks_kind kind, struct arena *arena, json_t *json)
+{
+	struct ks_result r;
+
+	ks_lookup(s, addr, kind, (int64_t)time(NULL), NULL, 0, arena, &r);
+	if (json != NULL)
+		json_array_append_new(json, key_result_json(name, kind, &r));
+	else
+		key_result_print(name, kind, &r);
+	return r.state == KS_HOLDS;
+}
+
+static int
+lookup_addr(struct ks_store *s, const char *name, unsigned kinds,
+    struct arena *arena, json_t *json)
+{
+	static const enum ks_kind all[] = {KS_SMIME, KS_OPENPGP};
+	struct span addr;
+	bool holds = false;
+
+	if (addr_key(name, arena, &addr) != ERR_OK)
+		return CLI_USAGE;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (kinds & (1u << all[i]))
+			holds |=
+			    lookup_kind(s, name, addr, all[i], arena, json);
+	return holds ? CLI_DONE : CLI_NO;
+}
+
+static bool
+read_kind(const char *text, unsigned *kinds)
+{
+	static const enum ks_kind all[] = {KS_SMIME, KS_OPENPGP};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strcmp(text, ks_kind_name(all[i])) == 0) {
+			*kinds = 1u << all[i];
+			return true;
+		}
+	return false;
+}
+
+int
+cli_key_lookup(struct cli *cli, int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"kind", required_argument, NULL, 'k'}, {NULL, 0, NULL, 0}};
+	unsigned kinds = 1u << KS_SMIME | 1u << KS_OPENPGP;
+	struct ks_store *s = NULL;
+	struct arena *arena;
+	json_t *json = NULL;
+	int c, status = CLI_DONE;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (c != 'k' || !read_kind(optarg, &kinds))
+			return cli_usage(cli);
+	if (optind == argc)
+		return cli_usage(cli);
+	if (cli_keystore(cli, false, &s) != ERR_OK)
+		return CLI_FAILED;
+	arena = arena_new(MEMORY);
+	if (cli->json)
+		json = json_array();
+	for (int i = optind; i < argc; i++) {
+		status =
+		    worse(status, lookup_addr(s, argv[i], kinds, arena, json));
+		arena_reset(arena);
+	}
+	if (json != NULL)
+		key_print_json(json);
+	arena_free(arena);
+	ks_close(s);
+	return status;
+}

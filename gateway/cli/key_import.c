@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * `sealgate key import`: files are opened, root is given up, then they are
+ * read. Certificates go through OpenSSL, OpenPGP keys through gpg in a scratch
+ * home of its own; both only describe, what is kept is keystore/admit.c's.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "common/arena.h"
+#include "common/file.h"
+#include "common/limits.h"
+#include "common/text.h"
+#include "crypto/cert.h"
+#include "crypto/openpgp.h"
+#include "gateway/cli/cli.h"
+#include "gateway/cli/key_private.h"
+#include "gateway/conf.h"
+#include "keystore/admit.h"
+
+enum {
+	CERTS_MAX = 1000,
+	HOME_SIZE = CRYPTO_PGP_HOME_MAX + 1,
+	MEMORY = 256 << 20, /* octets of records made from one file */
+};
+
+extern char **environ;
+
+struct import {
+	struct cli *cli;
+	struct ks_store *store;
+	struct ks_origin origin;
+	struct crypto_pgp *pgp;
+	char home[HOME_SIZE]; /* empty while there is none */
+	json_t *imported;
+	json_t *refused;
+};
+
+/* --- gpg's scratch home --- */
+
+/* In memory, never on a disk; short enough for the sockets in it. */
+static enum err
+make_home(char out[HOME_SIZE])
+{
+	const char *dirs[] = {getenv("XDG_RUNTIME_DIR"), "/dev/shm"};
+	char path[HOME_SIZE];
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		int n;
+
+		if (dirs[i] == NULL || dirs[i][0] != '/')
+			continue;
+		n = snprintf(path, sizeof(path), "%s/sealgate-XXXXXX", dirs[i]);
+		if (n < 0 || (size_t)n >= sizeof(path) || mkdtemp(path) == NULL)
+			continue;
+		memcpy(out, path, sizeof(path));
+		return ERR_OK;
+	}
+	return ERR_IO;
+}
+
+static void
+remove_tree(int parent, const char *name)
+{
+	int fd = openat(
+	    parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+
+	if (dir == NULL) {
+		if (fd >= 0)
+			close(fd);
+		(void)unlinkat(parent, name, 0);
+		return;
+	}
+	while ((d = readdir(dir)) != NULL)
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			remove_tree(dirfd(dir), d->d_name);
+	closedir(dir);
+	(void)unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+/* gpg leaves an agent behind that would live as long as the home. */
+static void
+end_agent(char *home)
+{
+	char *const argv[] = {(char[]){"gpgconf"}, (char[]){"--homedir"}, home,
+	    (char[]){"--kill"}, (char[]){"all"}, NULL};
+	pid_t pid;
+
+	if (posix_spawnp(&pid, "gpgconf", NULL, NULL, argv, environ) == 0)
+		(void)waitpid(pid, NULL, 0);
+}
+
+static enum err
+open_pgp(struct import *im, struct err_why *why)
+{
+	enum err e;
+
+	if (im->pgp != NULL)
+		return ERR_OK;
+	e = make_home(im->home);
+	if (e != ERR_OK)
+		return err_why(why, e,
+		    "no directory in memory for gpg: neither XDG_RUNTIME_DIR "
+		    "nor /dev/shm can be written");
+	return crypto_pgp_open(im->home, NULL, LIMIT_PGP_MS, &im->pgp, why);
+}
+
+static void
+close_pgp(struct import *im)
+{
+	crypto_pgp_close(im->pgp);
+	if (im->home[0] == '\0')
+		return;
+	end_agent(im->home);
+	remove_tree(AT_FDCWD, im->home);
+}
+
+/* --- telling --- */
+
+static const char *
+admitted_text(enum ks_admitted a)
+{
+	switch (a) {
+	case KS_REFUSED:
+		return "refused";
+	case KS_ADDED:
+		return "imported";
+	case KS_UPDATED:
+		return "updated";
+	case KS_STAYS_DISTRUSTED:
+		return "updated, stays distrusted";
+	case KS_STAYS_REVOKED:
+		return "not changed, stays revoked";
+	}
+	return "refused";
+}
+
+/* What the administrator should know at once about a key taken in. */
+static struct span
+remark(const struct ks_record *r, int64_t now)
+{
+	if (r->flaw != KS_FLAW_NONE && !(r->good_for & KS_GOOD_ISSUE))
+		return r->flaw_text;
+	if (r->not_after != 0 && r->not_after <= now)
+		return SPAN_LIT("expired");
+	if (r->n_addrs == 0 && !(r->good_for & KS_GOOD_ISSUE))
+		return SPAN_LIT("no mail address in it");
+	return SPAN(NULL, 0);
+}
+
+static void
+tell(struct import *im, const char *file, const struct ks_record *r,
+    enum ks_admitted what)
+{
+	struct span note = remark(r, im->origin.now);
+	char hex[2 * KS_FPR_MAX + 1];
+
+	if (im->cli->json) {
+		json_t *j = key_to_json(r);
+
+		json_object_set_new(j, "file", cli_json_text(span_str(file)));
+		json_object_set_new(
+		    j, "result", json_string(admitted_text(what)));
+		json_object_set_new(j, "remark", cli_json_text(note));
+		json_array_append_new(im->imported, j);
+		return;
+	}
+	text_hex(r->fpr, hex);
+	printf("%s %s %s ", admitted_text(what), ks_kind_name(r->kind), hex);
+	cli_put_text(r->n_addrs > 0 ? r->addrs[0] : r->subject);
+	if (r->n_addrs > 1)
+		printf(" and %zu more", r->n_addrs - 1);
+	if ((r->good_for & KS_GOOD_ISSUE) && r->trust >= KS_TRUSTED)
+		printf(" (anchor)");
+	if (note.len > 0) {
+		printf(" (");
+		cli_put_text(note);
+		putchar(')');
+	}
+	putchar('\n');
+}
+
+static void
+refuse(struct import *im, const char *file, enum err e, const char *why)
+{
+	const char *text = why[0] != '\0' ? why : err_text(e);
+	json_t *j =
+	    json_pack("{s:o, s:s, s:o}", "file", cli_json_text(span_str(file)),
+		"error", err_name(e), "why", cli_json_text(span_str(text)));
+
+	json_array_append_new(im->refused, j);
+	if (im->cli->json)
+		return;
+	printf("refused %s: ", file);
+	cli_put_text(span_str(text));
+	putchar('\n');
+}
+
+/* --- taking in --- */
+
+/* Keep the record, unless making it has failed already. */
+static enum err
+keep(struct import *im, const char *file, const struct ks_record *r, enum err e,
+    const struct err_why *why, struct arena *arena)
+{
+	enum ks_admitted what;
+
+	if (e == ERR_OK)
+		e = ks_admit(im->store, r, arena, &what);
+	if (e == ERR_OK)
+		tell(im, file, r, what);
+	else
+		refuse(im, file, e, why->text);
+	return e;
+}
+
+/* Some error of a file, ERR_OK when all of it is in. */
+static enum err
+import_certs(struct import *im, const char *file, struct span in,
+    struct arena *arena, struct err_why *why)
+{
+	struct crypto_cert **certs =
+	    calloc(CERTS_MAX, sizeof(struct crypto_cert *));
+	enum err e, result;
+	size_t n = 0;
+
+	if (certs == NULL)
+		return ERR_NOMEM;
+	result = crypto_cert_parse_all(in, certs, CERTS_MAX, &n, why);
+	if (result != ERR_OK)
+		refuse(im, file, result, why->text);
+	for (size_t i = 0; i < n; i++) {
+		struct err_why own = {""};
+		struct ks_record *r = NULL;
+
+		e = ks_admit_cert(certs[i], &im->origin, arena, &r, &own);
+		e = keep(im, file, r, e, &own, arena);
+		result = result != ERR_OK ? result : e;
+		crypto_cert_unref(certs[i]);
+	}
+	free(certs);
+	return result;
+}
+
+static enum err
+import_pgp(struct import *im, const char *file, struct span in,
+    struct arena *arena, struct err_why *why)
+{
+	struct crypto_pgp_list list = {0};
+	enum err e, result = open_pgp(im, why);
+
+	if (result == ERR_OK)
+		result = crypto_pgp_inspect(im->pgp, in, &list, why);
+	if (result != ERR_OK) {
+		refuse(im, file, result, why->text);
+		return result;
+	}
+	for (size_t i = 0; i < list.n; i++) {
+		struct err_why own = {""};
+		struct ks_record *r = NULL;
+
+		e = ks_admit_pgp(&list.certs[i], &im->origin, arena, &r, &own);
+		e = keep(im, file, r, e, &own, arena);
+		result = result != ERR_OK ? result : e;
+	}
+	crypto_pgp_list_clear(&list);
+	return result;
+}
+
+/* OpenPGP: its armor, or binary, where every packet begins with the high bit
+   set (RFC 9580 section 4.2). All else is for the certificate parser. */
+static bool
+is_pgp(struct span in)
+{
+	struct span begin = SPAN_LIT("-----BEGIN ");
+	struct span pgp = SPAN_LIT("-----BEGIN PGP ");
+	size_t at = span_find(in, 0, begin);
+
+	if (in.len > 0 && (in.data[0] & 0x80))
+		return true;
+	return at < in.len && span_find(in, at, pgp) == at;
+}
+
+static enum err
+import_file(struct import *im, const char *file, int fd)
+{
+	struct arena *arena = arena_new(MEMORY);
+	struct err_why why = {""};
+	struct buf in;
+	enum err e;
+
+	buf_init(&in, CRYPTO_PGP_BLOB_MAX);
+	e = file_read_all(fd, &in);
+	if (e != ERR_OK)
+		refuse(im, file, e, "");
+	else if (is_pgp(buf_span(&in)))
+		e = import_pgp(im, file, buf_span(&in), arena, &why);
+	else
+		e = import_certs(im, file, buf_span(&in), arena, &why);
+	buf_clear(&in);
+	arena_free(arena);
+	return e;
+}
+
+/* One commit for each file: what it holds is in or not as a whole where the
+   database fails. */
+static int
+import_files(struct import *im, int n, char **names, const int *fds)
+{
+	int status = CLI_DONE;
+	enum err e;
+
+	for (int i = 0; i < n; i++) {
+		if (fds[i] < 0) {
+			refuse(im, names[i], err_from_errno(-fds[i]), "");
+			status = CLI_NO;
+			continue;
+		}
+		e = ks_begin(im->store);
+		if (e != ERR_OK) {
+			cli_say("keystore: %s", err_text(e));
+			return CLI_FAILED;
+		}
+		if (import_file(im, names[i], fds[i]) != ERR_OK)
+			status = CLI_NO;
+		e = ks_commit(im->store);
+		if (e != ERR_OK) {
+			cli_say("keystore: %s; nothing of %s was kept",
+			    err_text(e), names[i]);
+			return CLI_FAILED;
+		}
+	}
+	return status;
+}
+
+/* Open while the caller's rights are still there; -errno when it fails. */
+static int *
+open_files(int n, char **names)
+{
+	int *fds = calloc((size_t)n + 1, sizeof(*fds));
+
+	if (fds == NULL)
+		fatal("out of memory");
+	for (int i = 0; i < n; i++) {
+		fds[i] = strcmp(names[i], "-") == 0
+			     ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+			     : open(names[i], O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		if (fds[i] < 0)
+			fds[i] = -errno;
+	}
+	return fds;
+}
+
+static int
+import_all(struct cli *cli, enum ks_trust trust, int n, char **names)
+{
+	struct import im = {.cli = cli};
+	int *fds = open_files(n, names);
+	int status = CLI_FAILED;
+
+	im.imported = json_array();
+	im.refused = json_array();
+	im.origin = (struct ks_origin){.source = KS_SOURCE_MANUAL,
+	    .trust = trust,
+	    .now = (int64_t)time(NULL)};
+	if (cli_keystore(cli, true, &im.store) == ERR_OK) {
+		status = import_files(&im, n, names, fds);
+		if (cli->json)
+			key_print_json(json_pack("{s:O, s:O}", "imported",
+			    im.imported, "refused", im.refused));
+	}
+	close_pgp(&im);
+	ks_close(im.store);
+	json_decref(im.imported);
+	json_decref(im.refused);
+	for (int i = 0; i < n; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	free(fds);
+	return status;
+}
+
+int
+cli_key_import(struct cli *cli, int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"candidate", no_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
+	enum ks_trust trust = KS_TRUSTED;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c != 'c')
+			return cli_usage(cli);
+		trust = KS_CANDIDATE;
+	}
+	if (optind == argc)
+		return cli_usage(cli);
+	return import_all(cli, trust, argc - optind, argv + optind);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What the files of `sealgate key` share: records on the terminal and as JSON.
+ */
+#ifndef GATEWAY_CLI_KEY_PRIVATE_H
+#define GATEWAY_CLI_KEY_PRIVATE_H
+
+#include "keystore/lookup.h"
+
+struct json_t;
+struct key_table;
+
+/* A table of records that fits the terminal. ERR_NOMEM. */
+struct key_table *key_table_new(void);
+enum err key_table_add(
+    struct key_table *t, const struct ks_record *r) MUST_CHECK;
+void key_table_print(struct key_table *t);
+void key_table_free(struct key_table *t);
+
+/* All there is to know of a record, one line each. */
+void key_print(const struct ks_record *r);
+struct json_t *key_to_json(const struct ks_record *r);
+
+/* What a lookup found, candidate by candidate. */
+void key_result_print(
+    const char *addr, enum ks_kind kind, const struct ks_result *r);
+struct json_t *key_result_json(
+    const char *addr, enum ks_kind kind, const struct ks_result *r);
+
+/* Print and release. */
+void key_print_json(struct json_t *json);
+
+#endif
