@@ -35,3 +35,38 @@ digest_sha256(const struct span *parts, size_t n, uint8_t out[DIGEST_SIZE])
 	if (!ok || !EVP_DigestFinal_ex(ctx, out, &len) || len != DIGEST_SIZE)
 		fatal("SHA-256 failed");
 }
+
+/* An EVP_MD_CTX under another name. */
+struct digest *
+digest_new(void)
+{
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+
+	digest_init();
+	if (c != NULL && EVP_DigestInit_ex(c, sha256, NULL) != 1)
+		fatal("SHA-256 failed");
+	return (struct digest *)c;
+}
+
+void
+digest_add(struct digest *d, struct span s)
+{
+	if (EVP_DigestUpdate((EVP_MD_CTX *)d, s.data, s.len) != 1)
+		fatal("SHA-256 failed");
+}
+
+void
+digest_end(struct digest *d, uint8_t out[DIGEST_SIZE])
+{
+	unsigned len = 0;
+
+	if (EVP_DigestFinal_ex((EVP_MD_CTX *)d, out, &len) != 1 ||
+	    len != DIGEST_SIZE)
+		fatal("SHA-256 failed");
+}
+
+void
+digest_free(struct digest *d)
+{
+	EVP_MD_CTX_free((EVP_MD_CTX *)d);
+}

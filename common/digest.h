@@ -15,6 +15,14 @@ enum { DIGEST_SIZE = 32 };
    has no SHA-256: nothing can go on without it. */
 void digest_sha256(
     const struct span *parts, size_t n, uint8_t out[DIGEST_SIZE]);
+/* The same piece by piece, for what is too large to hold. */
+struct digest;
+/* NULL when out of memory. */
+struct digest *digest_new(void);
+void digest_add(struct digest *d, struct span s);
+/* Once, at the end. */
+void digest_end(struct digest *d, uint8_t out[DIGEST_SIZE]);
+void digest_free(struct digest *d);
 /* Fetch the algorithm while files can still be opened. */
 void digest_init(void);
 
