@@ -31,7 +31,7 @@ struct crypto_cert_info {
 	struct span issuer_der; /* the issuer's name as it is encoded */
 	struct span serial_raw; /* the serial number's content octets */
 	struct span ski;	/* subject key identifier; empty if none */
-	/* Addresses as local@domain: subjectAltName (rfc822Name,
+	/* Addresses as mime_addr.key: subjectAltName (rfc822Name,
 	   SmtpUTF8Mailbox); the subject's emailAddress if it names none. */
 	const char *const *addrs;
 	size_t n_addrs;

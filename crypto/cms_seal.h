@@ -15,6 +15,7 @@
 #include "common/err.h"
 
 struct crypto_cert;
+struct mime_sink;
 
 enum crypto_cms_cipher {
 	CRYPTO_CMS_AES256_CBC, /* EnvelopedData: every client opens it */
@@ -32,18 +33,16 @@ struct crypto_cms_form {
 	enum crypto_cms_rsa rsa;
 };
 
-/* Takes the next octets of the result; an error stops the sealing. */
-typedef enum err crypto_put(void *arg, struct span octets);
-
 /* Seal in to every one of the n certificates, each checked to be usable at
    now. The result (BER of indefinite length, the DER subset otherwise) goes to
-   put as it is made, in pieces. Whatever is wrong with a recipient is found
-   before the first octet; after a later failure (put's own, no memory) what
-   put got is a useless fragment. Errors: those of crypto_cert_usable_at(),
-   ERR_NO_KEY when n is 0, ERR_TOO_BIG, ERR_CRYPTO, put's. */
+   the sink as it is made, in pieces. Whatever is wrong with a recipient is
+   found before the first octet; after a later failure (the sink's own, no
+   memory) what the sink got is a useless fragment of ciphertext. Errors: those
+   of crypto_cert_usable_at(), ERR_NO_KEY when n is 0, ERR_MALFORMED when in is
+   empty, ERR_TOO_BIG, ERR_CRYPTO, the sink's. */
 enum err crypto_cms_seal(struct crypto_cert *const *certs, size_t n,
     const struct crypto_cms_form *form, int64_t now, struct span in,
-    crypto_put *put, void *arg, struct err_why *why) MUST_CHECK;
+    const struct mime_sink *to, struct err_why *why) MUST_CHECK;
 /* The same, appended to out; out is as it was after a failure. */
 enum err crypto_cms_seal_buf(struct crypto_cert *const *certs, size_t n,
     const struct crypto_cms_form *form, int64_t now, struct span in,

@@ -15,11 +15,8 @@
 #include "common/buf.h"
 #include "common/err.h"
 
-#define CRYPTO_PGP_FPR_MAX   32	       /* octets: 20 in v4, 32 in v5 and v6 */
-#define CRYPTO_PGP_CERT_MAX  (1 << 20) /* octets of one certificate */
-#define CRYPTO_PGP_BLOB_MAX  (8 << 20) /* octets given to inspect at once */
-#define CRYPTO_PGP_CERTS_MAX 1000      /* certificates in them */
-#define CRYPTO_PGP_HOME_MAX  80	       /* octets of the home's path */
+#define CRYPTO_PGP_FPR_MAX  32 /* octets: 20 in v4, 32 in v5 and v6 */
+#define CRYPTO_PGP_HOME_MAX 80 /* octets of the home's path */
 
 /* GnuPG bound to a home directory; for one thread. */
 struct crypto_pgp;
@@ -46,7 +43,7 @@ enum err crypto_pgp_seal(struct crypto_pgp *pgp, const struct span *certs,
 
 struct crypto_pgp_uid {
 	char *text; /* UTF-8, as it stands; escape before showing */
-	char *addr; /* local@domain by our parser; NULL if it names none */
+	char *addr; /* mime_addr.key; NULL if it names none, or two */
 	bool revoked;
 };
 
@@ -81,10 +78,12 @@ struct crypto_pgp_list {
 	size_t n;
 };
 
-/* Describe the certificates of an armored or binary blob, in its order.
+/* Describe the certificates of an armored or binary blob, in its order, each
+   once. Text around armor is passed over.
    Secret keys are refused: ERR_PERMISSION. Key versions that GnuPG 2.2 does not
    know are listed with ERR_UNSUPPORTED. ERR_NO_KEY if there is none,
-   ERR_MALFORMED, ERR_TOO_BIG, ERR_LIMIT, ERR_TIMEOUT, ERR_ENGINE. The caller
+   ERR_MALFORMED, ERR_TOO_BIG (LIMIT_KEY_SIZE each, LIMIT_KEYS_SIZE together),
+   ERR_LIMIT (LIMIT_KEYS), ERR_TIMEOUT, ERR_IO, ERR_ENGINE. The caller
    clears out. */
 enum err crypto_pgp_inspect(struct crypto_pgp *pgp, struct span blob,
     struct crypto_pgp_list *out, struct err_why *why) MUST_CHECK;
