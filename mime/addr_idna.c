@@ -71,8 +71,7 @@ domain_fault(const char *d)
 static enum err
 map_idna(const char *in, struct arena *a, char **out, struct err_why *why)
 {
-	const int flags =
-	    IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT | IDN2_USE_STD3_ASCII_RULES;
+	const int flags = IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT;
 	char *ascii = NULL, *unicode = NULL, *again = NULL;
 	enum err e = ERR_ADDR_SYNTAX;
 	int rc;
