@@ -56,15 +56,15 @@
 /* octets of a key or certificate taken from outside */
 #define LIMIT_KEY_SIZE (1024u * 1024)
 /* octets and number of keys or certificates taken at once, e.g. a key ring */
-#define LIMIT_KEYS_SIZE          (8u * 1024 * 1024)
-#define LIMIT_KEYS               1000u
+#define LIMIT_KEYS_SIZE (8u * 1024 * 1024)
+#define LIMIT_KEYS	1000u
 /* octets of one X.509 certificate: post-quantum signatures need 50 KiB */
-#define LIMIT_CERT_SIZE          (128u * 1024)
-#define LIMIT_CERT_EXTENSIONS    64u
-#define LIMIT_CERT_ADDRS         1000u
+#define LIMIT_CERT_SIZE	      (128u * 1024)
+#define LIMIT_CERT_EXTENSIONS 64u
+#define LIMIT_CERT_ADDRS      1000u
 /* RSA: shorter is historic (RFC 8551 2.3), longer costs seconds */
-#define LIMIT_RSA_BITS_MIN       2048u
-#define LIMIT_RSA_BITS_MAX       16384u
+#define LIMIT_RSA_BITS_MIN 2048u
+#define LIMIT_RSA_BITS_MAX 16384u
 /* milliseconds a message may wait for look-ups */
 #define LIMIT_LOOKUP_MS 8000u
 /* milliseconds for one operation of gpg; it is killed then */

@@ -236,6 +236,9 @@ check_policy(const struct check *b)
 		conf_find(b->f, CONF_ERROR, 0, "out of memory");
 		return;
 	}
+	if (policy_n_rules(b->conf->policy) == 0)
+		conf_find(b->f, CONF_ERROR, 0,
+		    "there is no rule: all mail would be refused");
 	for (size_t i = 0; i < n; i++)
 		conf_find(b->f, list[i].fatal ? CONF_ERROR : CONF_WARN,
 		    list[i].line, "%s", list[i].text);

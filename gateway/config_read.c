@@ -406,7 +406,6 @@ config_read(struct span text, struct arena *arena, struct conf_findings *f,
 	file.section = arena_array(arena, 1, sizeof(*file.section));
 	if (file.section == NULL)
 		return ERR_NOMEM;
-	file.section[0].line = 1;
 	config_lex_next(&r);
 	while (r.tok.kind != TOKEN_END)
 		read_top(&r, &file);

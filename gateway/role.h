@@ -40,7 +40,8 @@ const char *role_name(enum role_id id);
 enum role_fd {
 	ROLE_FD_LISTEN,	  /* a bound, listening socket; `which` counts them in
 			     the order of the configuration, addresses of one
-			     section after another */
+			     section after another; for control 0, its socket
+			   */
 	ROLE_FD_TLS_CERT, /* PEM file, open for reading; `which` is the section
 			   */
 	ROLE_FD_TLS_KEY,
@@ -56,17 +57,19 @@ struct role_peer {
 
 struct role;
 
-/* The running configuration; replaced when role_events.on_conf is called or
-   role_next() has taken a new one. Borrowed. */
+/* The running configuration. Borrowed: for a role with a loop until its
+   role_events.on_conf is called (a role that has none keeps the one it started
+   with), for a blocking one until the next role_next() or role_wait_peer(). */
 const struct conf *role_conf(const struct role *r);
 enum role_id role_self(const struct role *r);
 unsigned role_index(const struct role *r);
 /* The descriptor, now the caller's; -1 if there is none. */
 int role_take_fd(struct role *r, enum role_fd kind, unsigned which);
 
-/* Go behind the walls of this role for good: user, no_new_privs, limits,
-   seccomp, Landlock. Exits with EX_CONFIG when they cannot be built: a process
-   without its walls does not run. */
+/* Go behind the walls of this role for good: no_new_privs, not dumpable,
+   seccomp, Landlock (the user was changed before the entry function was
+   called). Exits with EX_CONFIG when they cannot be built: a process without
+   its walls does not run. */
 void role_confine(struct role *r);
 /* Tell the supervisor that work can come. */
 void role_ready(struct role *r);
@@ -112,6 +115,14 @@ void role_attach(struct role *r, struct loop *loop,
 /* To the supervisor, beside the above: control's requests. */
 enum err role_tell(
     struct role *r, uint16_t type, uint64_t id, struct span payload) MUST_CHECK;
+
+/* --- for main.c alone --- */
+
+/* Take over as this role: the channel to the supervisor is fd. Limits, secrets,
+   configuration, user and log are as they must be when it returns. Exits with
+   EX_CONFIG when that cannot be. */
+struct role *role_boot(enum role_id id, unsigned index, int fd);
+void role_free(struct role *r);
 
 /* The entry functions, each in the file of its name. They return the exit
    status. */

@@ -304,7 +304,7 @@ import_file(struct import *im, const char *file, int fd)
 	struct buf in;
 	enum err e;
 
-	buf_init(&in, CRYPTO_PGP_BLOB_MAX);
+	buf_init(&in, LIMIT_KEYS_SIZE);
 	e = file_read_all(fd, &in);
 	if (e != ERR_OK)
 		refuse(im, file, e, "");

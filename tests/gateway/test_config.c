@@ -53,7 +53,7 @@ Test(config, fills_in_what_is_not_said)
 	text_with(text, sizeof(text), 7, "");
 	cr_assert_eq(parse(text, &f, &c), ERR_OK, "%s",
 	    f.n > 0 ? conf_finding_text(&f, 0, why, sizeof(why)) : "");
-	cr_expect_eq(f.n, 0);
+	cr_expect_eq(f.n_errors, 0);
 	cr_expect_str_eq(c->hostname, "gw.example.com");
 	cr_expect_str_eq(c->state, "/var/lib/sealgate");
 	cr_expect_str_eq(c->runtime, "/run/sealgate");
@@ -371,12 +371,15 @@ Test(config, warns_of_what_is_dangerous)
 		struct conf_findings f;
 		struct conf *c = NULL;
 		char text[4096];
+		bool found = false;
 
 		text_with(text, sizeof(text), row[i].n, row[i].line);
 		cr_assert_eq(parse(text, &f, &c), ERR_OK, "%s", row[i].line);
-		cr_assert_geq(f.n, 1, "%s", row[i].line);
-		cr_expect_eq(f.list[0].level, CONF_WARN);
-		cr_expect_not_null(strstr(f.list[0].text, row[i].says));
+		for (size_t k = 0; k < f.n; k++) {
+			cr_expect_eq(f.list[k].level, CONF_WARN);
+			found |= strstr(f.list[k].text, row[i].says) != NULL;
+		}
+		cr_expect(found, "%s", row[i].line);
 		conf_free(c);
 		conf_findings_clear(&f);
 	}

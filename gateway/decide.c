@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Facts to policy, answers to keystore, states to the walk. No rule of its
+ * own, except that what is not known for sure has failed.
+ */
+#include "gateway/decide.h"
+
+#include <string.h>
+
+#include "common/arena.h"
+#include "gateway/message.h"
+#include "gateway/proto.h"
+
+enum { REMOTE_MAX = 16 };
+
+static unsigned
+walk_flags(const struct decide_facts *f)
+{
+	bool automatic = f->from_key[0] == 0 ||
+			 (f->message != NULL && f->message->automatic);
+
+	return automatic ? POLICY_AUTO_MAIL : 0;
+}
+
+static struct policy_facts
+facts_for(const struct decide_facts *f, const char *to_key)
+{
+	struct policy_facts p = {
+	    .from = span_str(f->from_key), .to = span_str(to_key)};
+
+	if (f->message != NULL) {
+		p.has_tag = f->message->has_tag;
+		p.ambiguous = f->message->ambiguous;
+	}
+	return p;
+}
+
+static enum rung_state
+rung_of_key(enum ks_state s)
+{
+	switch (s) {
+	case KS_FAILED:
+		return RUNG_FAILED;
+	case KS_LAPSED:
+		return RUNG_LAPSED;
+	case KS_ABSENT:
+		return RUNG_ABSENT;
+	case KS_HOLDS:
+		return RUNG_HOLDS;
+	}
+	return RUNG_FAILED;
+}
+
+static size_t
+remote_answers(const struct proto_answers *a, struct ks_remote *out)
+{
+	static const enum ks_answer known[] = {
+	    [PROTO_ANSWER_FAILED] = KS_ANSWER_FAILED,
+	    [PROTO_ANSWER_ABSENT] = KS_ANSWER_ABSENT,
+	    [PROTO_ANSWER_FOUND] = KS_ANSWER_FOUND,
+	};
+	size_t n = 0;
+
+	for (; a != NULL && n < a->n && n < REMOTE_MAX; n++) {
+		out[n].source = (enum ks_source)a->answer[n].source;
+		out[n].answer = known[a->answer[n].status];
+	}
+	return n;
+}
+
+static enum rung_state
+look_up(const struct decide_facts *f, const char *to_key, enum ks_kind kind,
+    const struct proto_answers *answers, struct arena *arena,
+    struct ks_result *out)
+{
+	struct ks_remote remote[REMOTE_MAX];
+	size_t n = remote_answers(answers, remote);
+	enum rung_state state;
+
+	if (f->keys == NULL) {
+		*out = (struct ks_result){.err = ERR_DB};
+		return RUNG_FAILED;
+	}
+	ks_lookup(
+	    f->keys, span_str(to_key), kind, f->now_s, remote, n, arena, out);
+	state = rung_of_key(out->state);
+	/* discovery died or was late: no key here proves nothing */
+	if (state == RUNG_ABSENT && answers != NULL && !answers->complete)
+		return RUNG_FAILED;
+	return state;
+}
+
+static bool
+ladder_has(const struct policy_ladder *l, enum rung r)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->rung[i] == r)
+			return true;
+	return false;
+}
+
+/* A pending entry may only be decided as strictly as it was recorded. */
+static void
+keep_floor(const struct decide_facts *f, struct policy_ladder *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (!policy_rung_sends(l->rung[i]) ||
+		    policy_strength(l->rung[i], l->escrow) >= f->min_strength)
+			l->rung[n++] = l->rung[i];
+	l->n = n;
+	if (n == 0)
+		l->rung[l->n++] = RUNG_HOLD;
+}
+
+enum err
+decide_rcpt(const struct decide_facts *f, const char *to_key,
+    const struct proto_answers *answers, struct arena *arena,
+    struct decision *out)
+{
+	struct policy_facts facts = facts_for(f, to_key);
+	struct decision d = {.to_key = to_key};
+
+	d.err = policy_decide(f->policy, &facts, arena, &d.rules);
+	if (d.err == ERR_NOMEM)
+		return ERR_NOMEM;
+	if (d.err != ERR_OK) {
+		*out = d;
+		return ERR_OK;
+	}
+	keep_floor(f, &d.rules.ladder);
+	if (ladder_has(&d.rules.ladder, RUNG_SMIME))
+		d.state[RUNG_SMIME] =
+		    look_up(f, to_key, KS_SMIME, answers, arena, &d.smime);
+	if (ladder_has(&d.rules.ladder, RUNG_PGP))
+		d.state[RUNG_PGP] =
+		    look_up(f, to_key, KS_OPENPGP, answers, arena, &d.pgp);
+	d.state[RUNG_ESCROW] = f->have_portal ? RUNG_HOLDS : RUNG_FAILED;
+	policy_walk(&d.rules, d.state, walk_flags(f), &d.outcome);
+	*out = d;
+	return ERR_OK;
+}
+
+void
+decide_again(const struct decide_facts *f, struct decision *d, enum err failure)
+{
+	d->state[d->outcome.rung] = RUNG_FAILED;
+	d->failure[d->outcome.rung] = failure;
+	policy_walk(&d->rules, d->state, walk_flags(f), &d->outcome);
+}
+
+bool
+decide_force(struct decision *d, enum rung rung)
+{
+	if (d->outcome.rung == rung)
+		return true;
+	if (!ladder_has(&d->rules.ladder, rung) ||
+	    (d->state[rung] != RUNG_HOLDS && !policy_rung_ends(rung)))
+		return false;
+	d->outcome.rung = rung;
+	d->outcome.strength = policy_strength(rung, d->rules.ladder.escrow);
+	return true;
+}
+
+enum err
+decide_promise(const struct decide_facts *f, const char *to_key,
+    struct arena *arena, struct err_why *why)
+{
+	struct policy_facts facts = facts_for(f, to_key);
+	enum rung_state state[RUNG_COUNT] = {0};
+	struct ks_result smime, pgp;
+
+	state[RUNG_SMIME] = look_up(f, to_key, KS_SMIME, NULL, arena, &smime);
+	state[RUNG_PGP] = look_up(f, to_key, KS_OPENPGP, NULL, arena, &pgp);
+	state[RUNG_ESCROW] = f->have_portal ? RUNG_HOLDS : RUNG_FAILED;
+	switch (policy_could_leave(f->policy, &facts, state, walk_flags(f))) {
+	case POLICY_RCPT_GO_ON:
+		return ERR_OK;
+	case POLICY_RCPT_REJECT:
+		return err_why(why, ERR_POLICY_REJECT,
+		    "the rules allow mail to this recipient only protected, "
+		    "and there is no key: ask the recipient for a certificate "
+		    "or an OpenPGP key");
+	case POLICY_RCPT_NO_RULE:
+		return err_why(why, ERR_NO_RULE,
+		    "no rule of this gateway allows mail to this recipient");
+	}
+	return ERR_OK;
+}

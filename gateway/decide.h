@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What a recipient gets and why: rules, keys and the walk down the ladder put
+ * together. The worker acts on it, `sealgate explain` shows it, the audit log
+ * keeps it: one decision, one trace. DESIGN: the ladder.
+ */
+#ifndef GATEWAY_DECIDE_H
+#define GATEWAY_DECIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "keystore/lookup.h"
+#include "policy/policy.h"
+
+struct arena;
+struct json_t;
+struct message;
+struct proto_answers;
+
+/* What is the same for all recipients of a message. */
+struct decide_facts {
+	const struct policy *policy;
+	struct ks_store *keys; /* NULL: cannot be opened; every key failed */
+	int64_t now_s;
+	bool have_portal;
+	const char *from_key;	       /* "" is the null sender */
+	const struct message *message; /* NULL at RCPT */
+	int min_strength; /* of a pending entry: nothing weaker; 0 for none */
+};
+
+struct decision {
+	const char *to_key;
+	enum err err; /* ERR_OK; ERR_NO_RULE: refused, nothing below is set */
+	struct policy_decision rules;
+	enum rung_state state[RUNG_COUNT];
+	enum err failure[RUNG_COUNT]; /* why a rung failed while sealing */
+	struct ks_result smime;
+	struct ks_result pgp;
+	struct policy_outcome outcome;
+};
+
+/* Decide for one recipient. answers: what discovery said, NULL if it was not
+   asked. ERR_NOMEM; everything else is in *out, borrowed from the arena. */
+enum err decide_rcpt(const struct decide_facts *f, const char *to_key,
+    const struct proto_answers *answers, struct arena *arena,
+    struct decision *out) MUST_CHECK;
+
+/* The rung that was chosen did not come about: it has failed, walk again. */
+void decide_again(
+    const struct decide_facts *f, struct decision *d, enum err failure);
+
+/* Take rung instead of what the walk chose, if it is in the ladder and holds
+   (for `together`). False if it is not to be had. */
+bool decide_force(struct decision *d, enum rung rung);
+
+/* May the recipient be promised anything (RCPT)? why gets a sentence for the
+   sender when not. ERR_OK, ERR_POLICY_REJECT, ERR_NO_RULE. */
+enum err decide_promise(const struct decide_facts *f, const char *to_key,
+    struct arena *arena, struct err_why *why) MUST_CHECK;
+
+/* A sentence for the sender: why the recipient was refused, or what is being
+   waited for. In the arena. */
+const char *decide_reason(const struct decision *d, struct arena *arena);
+
+/* "sealed", "escrowed", "clear", "held", "refused", "dropped", "deferred" */
+const char *decide_result_name(const struct decision *d);
+/* The whole decision as JSON: rules, ladder, steps, candidates with source and
+   reason. The caller owns it; NULL when out of memory. */
+struct json_t *decide_json(const struct decision *d);
+
+#endif

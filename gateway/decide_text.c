@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * A decision for people and for the audit log: words and JSON.
+ */
+#include <jansson.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/text.h"
+#include "gateway/decide.h"
+
+const char *
+decide_result_name(const struct decision *d)
+{
+	if (d->err != ERR_OK)
+		return "refused";
+	if (d->outcome.result == POLICY_DEFER)
+		return "deferred";
+	switch (d->outcome.rung) {
+	case RUNG_HOLD:
+		return "held";
+	case RUNG_REJECT:
+		return "refused";
+	case RUNG_DROP:
+		return "dropped";
+	case RUNG_SMIME:
+	case RUNG_PGP:
+		return "sealed";
+	case RUNG_ESCROW:
+		return "escrowed";
+	case RUNG_TLS:
+	case RUNG_TLS_ENCRYPT:
+		return "tls";
+	case RUNG_CLEAR:
+		return "clear";
+	case RUNG_COUNT:
+		break;
+	}
+	return "held";
+}
+
+/* Why a key of that kind was not to be had. */
+static const char *
+key_reason(const struct ks_result *r)
+{
+	if (r->n > 0 && r->candidate[0].why != NULL &&
+	    r->candidate[0].verdict != ERR_OK)
+		return r->candidate[0].why;
+	return err_text(r->err);
+}
+
+const char *
+decide_reason(const struct decision *d, struct arena *arena)
+{
+	const char *text = NULL;
+	const struct policy_outcome *o = &d->outcome;
+
+	if (d->err != ERR_OK)
+		return err_text(d->err);
+	for (size_t i = 0; i < o->n && text == NULL; i++) {
+		enum rung r = o->trace[i].rung;
+
+		if (o->trace[i].step != POLICY_STEP_ABSENT &&
+		    o->trace[i].step != POLICY_STEP_FAILED)
+			continue;
+		if (d->failure[r] != ERR_OK)
+			text = arena_printf(arena, "rule \"%s\": %s: %s",
+			    d->rules.from_rule, policy_rung_name(r),
+			    err_text(d->failure[r]));
+		else if (r == RUNG_SMIME || r == RUNG_PGP)
+			text = arena_printf(arena,
+			    "rule \"%s\" asks for protection; %s: %s",
+			    d->rules.from_rule, policy_rung_name(r),
+			    key_reason(r == RUNG_SMIME ? &d->smime : &d->pgp));
+	}
+	if (text == NULL)
+		text = arena_printf(arena, "rule \"%s\" says %s",
+		    d->rules.from_rule, policy_rung_name(o->rung));
+	return text == NULL ? err_text(ERR_POLICY_REJECT) : text;
+}
+
+static json_t *
+ladder_json(const struct policy_ladder *l)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < l->n; i++)
+		json_array_append_new(
+		    a, json_string(policy_rung_name(l->rung[i])));
+	return a;
+}
+
+static json_t *
+steps_json(const struct decision *d)
+{
+	const struct policy_outcome *o = &d->outcome;
+	json_t *a = json_array(), *s;
+
+	for (size_t i = 0; i < o->n; i++) {
+		enum rung r = o->trace[i].rung;
+
+		s = json_pack("{s:s, s:s, s:s}", "rung", policy_rung_name(r),
+		    "state", rung_state_name(o->trace[i].state), "step",
+		    policy_step_text(o->trace[i].step));
+		if (d->failure[r] != ERR_OK)
+			json_object_set_new(
+			    s, "error", json_string(err_name(d->failure[r])));
+		json_array_append_new(a, s);
+	}
+	return a;
+}
+
+static void
+add_candidates(json_t *list, const char *kind, const struct ks_result *r)
+{
+	char fpr[2 * KS_FPR_MAX + 1];
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct ks_candidate *c = &r->candidate[i];
+
+		text_hex(c->record->fpr, fpr);
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*, s:b}",
+			      "kind", kind, "fingerprint", fpr, "source",
+			      ks_source_name(c->record->source), "trust",
+			      ks_trust_name(c->record->trust), "verdict",
+			      err_name(c->verdict), "why", c->why, "chosen",
+			      r->chosen != NULL &&
+				  span_eq(r->chosen->fpr, c->record->fpr)));
+	}
+	if (r->n == 0 && r->err != ERR_OK)
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s}", "kind", kind, "verdict",
+			      err_name(r->err)));
+}
+
+static json_t *
+raising_json(const struct policy_decision *rules)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < rules->n_raising; i++)
+		json_array_append_new(a, json_string(rules->raising[i]));
+	return a;
+}
+
+json_t *
+decide_json(const struct decision *d)
+{
+	json_t *keys, *j;
+
+	if (d->err != ERR_OK)
+		return json_pack("{s:s, s:s, s:s}", "to", d->to_key, "result",
+		    "refused", "error", err_name(d->err));
+	keys = json_array();
+	add_candidates(keys, "smime", &d->smime);
+	add_candidates(keys, "openpgp", &d->pgp);
+	j = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:o}, s:o, s:o, s:o}", "to",
+	    d->to_key, "result", decide_result_name(d), "rung",
+	    d->outcome.result == POLICY_CHOSEN
+		? policy_rung_name(d->outcome.rung)
+		: "none",
+	    "rule", "decider", d->rules.decider, "ladder", d->rules.from_rule,
+	    "raising", raising_json(&d->rules), "ladder",
+	    ladder_json(&d->rules.ladder), "steps", steps_json(d), "keys",
+	    keys);
+	return j;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What a message says that rules and variants look at: parsed once, for the
+ * worker that decides it and for `sealgate explain`.
+ */
+#ifndef GATEWAY_MESSAGE_H
+#define GATEWAY_MESSAGE_H
+
+#include <stdbool.h>
+
+#include "common/buf.h"
+#include "mime/scan.h"
+
+struct arena;
+struct mime_tree;
+struct policy;
+
+struct message {
+	struct span raw; /* LIMIT_MESSAGE_PADDING zero octets stand behind it */
+	struct mime_scan scan;
+	struct mime_tree *tree;
+	bool *has_tag;		   /* for each of policy_tags() */
+	bool ambiguous;		   /* two parsers would disagree about it */
+	const char *ambiguous_why; /* NULL when not */
+	bool automatic;	    /* Auto-Submitted or an MDN: never escrowed */
+	struct buf subject; /* the Subject field without tags; empty: keep */
+	/* To and Cc, canonical: whoever is not here is a hidden recipient. Not
+	   known when a field does not parse: then everybody is hidden. */
+	const char **shown;
+	size_t n_shown;
+	bool shown_known;
+};
+
+/* Parse raw, which must stay as it is while the message is used. Errors of
+   mime_scan() (ERR_LINE_END, ERR_LIMIT, ERR_LOOP), ERR_NOMEM. Nothing to
+   clear on failure. */
+enum err message_parse(const struct policy *policy, struct span raw,
+    bool smtputf8, struct arena *arena, struct message *out,
+    struct err_why *why) MUST_CHECK;
+void message_clear(struct message *m);
+
+/* Do To or Cc name this canonical address? */
+bool message_shows(const struct message *m, const char *key);
+/* The decoded value of a field for showing to a person, or "". In the arena. */
+const char *message_field(
+    const struct message *m, const char *name, struct arena *arena);
+
+#endif

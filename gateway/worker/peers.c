@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Questions to keys, pgp and store. A peer that is gone or silent is an
+ * error, and an error is never an answer.
+ */
+#include <poll.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "gateway/worker/worker_private.h"
+
+enum {
+	KEYS_MS = 10000,
+	STORE_MS = 10000,
+	PGP_START_MS = 5000,
+	PGP_SLACK_MS = 5000,
+	LEARN_MS = 60000,
+};
+
+static struct ipc *
+channel(struct worker *w, enum role_id id, unsigned index, unsigned ms)
+{
+	if (role_channel(w->role, id, index) == NULL &&
+	    role_wait_peer(w->role, id, index, ms) != ERR_OK)
+		return NULL;
+	return role_channel(w->role, id, index);
+}
+
+/* Wait for the answer to a question that was sent. On any failure the channel
+   is dropped: a late answer must not be taken for the next one. */
+static enum err
+answer(struct worker *w, struct ipc *ch, uint16_t type, uint64_t id, int ms,
+    struct ipc_msg *out)
+{
+	struct pollfd p = {.fd = ipc_fd(ch), .events = POLLIN};
+	uint64_t until = clock_steady_ms() + (uint64_t)ms;
+	enum err e = ERR_TIMEOUT;
+	uint64_t now;
+
+	while ((now = clock_steady_ms()) < until) {
+		if (poll(&p, 1, (int)(until - now)) <= 0)
+			continue;
+		e = ipc_recv(ch, out);
+		break;
+	}
+	if (e == ERR_OK && (out->type != type || out->id != id)) {
+		ipc_msg_clear(out);
+		e = ERR_IPC;
+	}
+	if (e != ERR_OK)
+		role_drop(w->role, ch);
+	return e == ERR_CLOSED ? ERR_CRASHED : e;
+}
+
+static enum err
+ask(struct worker *w, enum role_id id, unsigned index, uint16_t type,
+    struct span payload, uint16_t answer_type, struct ipc_msg *out)
+{
+	struct ipc *ch = channel(w, id, index, KEYS_MS);
+	enum err e;
+
+	if (ch == NULL)
+		return ERR_CRASHED;
+	e = ipc_send(ch, type, 0, payload, NULL, 0);
+	if (e != ERR_OK) {
+		role_drop(w->role, ch);
+		return ERR_CRASHED;
+	}
+	return answer(w, ch, answer_type, 0, KEYS_MS, out);
+}
+
+enum err
+peers_learn_keys(struct worker *w)
+{
+	struct ipc_msg m;
+	uint64_t until = clock_steady_ms() + LEARN_MS;
+	enum err e;
+
+	do {
+		e = ask(w, ROLE_KEYS, 0, PROTO_KEYS_GET, SPAN(NULL, 0),
+		    PROTO_KEYS, &m);
+	} while (e == ERR_CRASHED && clock_steady_ms() < until);
+	if (e != ERR_OK)
+		return e;
+	e = proto_keys_unpack(m.payload, &w->pubs);
+	w->pubs.ready_private = SPAN(NULL, 0);
+	ipc_msg_clear(&m);
+	if (e == ERR_OK &&
+	    (w->pubs.pub[SEALED_READY].purpose == SEALED_NONE ||
+		w->pubs.pub[SEALED_PENDING].purpose == SEALED_NONE))
+		e = ERR_IPC;
+	return e;
+}
+
+enum err
+peers_content_key(struct worker *w, struct span header, struct secret **out)
+{
+	struct ipc_msg m;
+	struct buf b;
+	struct packer p;
+	struct unpacker u;
+	struct span key;
+	uint32_t err;
+	enum err e;
+
+	buf_init(&b, 1024);
+	pack_begin(&p, &b);
+	pack_u8(&p, SEALED_PENDING);
+	pack_raw(&p, header.data, header.len);
+	e = pack_end(&p);
+	if (e == ERR_OK)
+		e = ask(w, ROLE_KEYS, 0, PROTO_CONTENT_KEY, buf_span(&b),
+		    PROTO_CONTENT_KEY_IS, &m);
+	buf_clear(&b);
+	if (e != ERR_OK)
+		return e;
+	unpack_begin(&u, m.payload);
+	err = unpack_u32(&u);
+	key = unpack_span(&u);
+	e = unpack_end(&u);
+	if (e == ERR_OK && (err != ERR_OK || key.len != SEALED_KEY))
+		e = ERR_BAD_SEAL;
+	if (e == ERR_OK) {
+		*out = secret_from(key);
+		e = *out == NULL ? ERR_NOMEM : ERR_OK;
+	}
+	/* the datagram still lies in the channel's buffer */
+	if (key.len > 0)
+		secret_wipe((void *)(uintptr_t)key.data, key.len);
+	ipc_msg_clear(&m);
+	return e;
+}
+
+static enum err
+read_pgp_answer(struct worker *w, struct ipc_msg *m, struct memfd_map *out,
+    struct err_why *why)
+{
+	enum err result;
+	const char *text;
+	int fd;
+	enum err e = proto_failure_unpack(m->payload, w->arena, &result, &text);
+
+	if (e != ERR_OK)
+		return ERR_ENGINE;
+	if (result != ERR_OK)
+		return err_why(why, result, "%s", text);
+	fd = ipc_msg_take_fd(m, 0);
+	if (fd < 0)
+		return ERR_ENGINE;
+	e = memfd_map(fd, LIMIT_IPC_PAYLOAD, out);
+	close(fd);
+	return e == ERR_OK && out->data.len == 0 ? ERR_ENGINE : e;
+}
+
+enum err
+peers_pgp_seal(struct worker *w, const struct span *certs, uint32_t n, int fd,
+    struct memfd_map *out, struct err_why *why)
+{
+	struct ipc *ch =
+	    channel(w, ROLE_PGP, role_index(w->role), PGP_START_MS);
+	struct ipc_msg m;
+	struct buf b;
+	struct packer p;
+	enum err e;
+
+	if (ch == NULL)
+		return ERR_CRASHED;
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	pack_begin(&p, &b);
+	pack_u32(&p, n);
+	for (uint32_t i = 0; i < n; i++)
+		pack_span(&p, certs[i]);
+	e = pack_end(&p);
+	if (e == ERR_OK)
+		e = ipc_send(ch, PROTO_PGP_SEAL, 0, buf_span(&b), &fd, 1);
+	buf_clear(&b);
+	if (e != ERR_OK) {
+		role_drop(w->role, ch);
+		return ERR_CRASHED;
+	}
+	e = answer(
+	    w, ch, PROTO_PGP_SEALED, 0, (int)LIMIT_PGP_MS + PGP_SLACK_MS, &m);
+	if (e != ERR_OK)
+		return e;
+	e = read_pgp_answer(w, &m, out, why);
+	ipc_msg_clear(&m);
+	return e;
+}
+
+enum err
+peers_submit(struct job *j)
+{
+	struct ipc *ch = channel(j->w, ROLE_STORE, 0, STORE_MS);
+	struct buf b;
+	enum err e;
+
+	if (ch == NULL)
+		return ERR_CRASHED;
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	e = proto_submit_pack(&j->out, &b);
+	if (e == ERR_OK) {
+		e = ipc_send(ch, PROTO_SUBMIT,
+		    j->replaces != 0 ? j->replaces : j->id, buf_span(&b), NULL,
+		    0);
+		if (e != ERR_OK)
+			role_drop(j->w->role, ch);
+	}
+	buf_clear(&b);
+	return e;
+}

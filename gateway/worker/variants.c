@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * From decisions to variants: who shares one, and what happens when sealing
+ * fails. A hidden recipient (not in To or Cc) gets a variant of its own, so
+ * that nobody learns of it from a key ID (RFC 9787 9.3); RSA and EC
+ * recipients do not share one, because some software opens no mix.
+ */
+#include <string.h>
+
+#include "common/log.h"
+#include "common/text.h"
+#include "gateway/worker/worker_private.h"
+#include "keystore/record.h"
+
+static bool
+is_chosen(const struct job_rcpt *r, enum rung rung)
+{
+	return r->d.err == ERR_OK && r->d.outcome.result == POLICY_CHOSEN &&
+	       r->d.outcome.rung == rung;
+}
+
+static bool
+waits_to_be_made(const struct job_rcpt *r)
+{
+	return !r->done && r->d.err == ERR_OK &&
+	       r->d.outcome.result == POLICY_CHOSEN &&
+	       policy_rung_sends(r->d.outcome.rung);
+}
+
+static bool
+is_ours(const struct job *j, const struct job_rcpt *r)
+{
+	return conf_domain_is_ours(
+	    j->conf, ks_addr_domain(span_str(r->rcpt->key)));
+}
+
+static bool
+is_rsa(const struct job_rcpt *r)
+{
+	const struct ks_record *key = r->d.smime.chosen;
+
+	return key != NULL && span_starts_caseeq(key->alg, "RSA");
+}
+
+/* May b be in the variant that a starts? */
+static bool
+may_share(
+    const struct job *j, const struct job_rcpt *a, const struct job_rcpt *b)
+{
+	enum rung rung = a->d.outcome.rung;
+
+	if (!is_chosen(b, rung) || a->alone || b->alone ||
+	    rung == RUNG_ESCROW || is_ours(j, a) != is_ours(j, b))
+		return false;
+	if (!message_shows(&j->msg, a->rcpt->key) ||
+	    !message_shows(&j->msg, b->rcpt->key))
+		return false;
+	return rung != RUNG_SMIME || is_rsa(a) == is_rsa(b);
+}
+
+static uint32_t
+collect(struct job *j, struct job_rcpt *first, struct job_rcpt **out)
+{
+	uint32_t n = 0;
+
+	out[n++] = first;
+	for (uint32_t i = 0; i < j->n_rcpt; i++) {
+		struct job_rcpt *r = &j->rcpt[i];
+
+		if (r != first && waits_to_be_made(r) && may_share(j, first, r))
+			out[n++] = r;
+	}
+	return n;
+}
+
+/* Is it the rung that failed (walk on), or are we out of something (451)? */
+static bool
+is_rung_failure(enum err e)
+{
+	return err_class(e) == ERR_CLASS_CRYPTO || e == ERR_TIMEOUT ||
+	       e == ERR_CRASHED || e == ERR_ENGINE || e == ERR_UNSUPPORTED ||
+	       e == ERR_AMBIGUOUS;
+}
+
+static void
+start_over(struct job *j)
+{
+	job_undo(j);
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		j->rcpt[i].done = false;
+	job_together(j);
+}
+
+static void
+say_failed(const struct job *j, const struct job_rcpt *r, enum err e)
+{
+	char id[TEXT_ID_SIZE];
+
+	text_id(j->id, id);
+	log_event(LOG_LVL_ERR, id, "seal-failed", KV_STR("rcpt", r->rcpt->addr),
+	    KV_STR("rung", policy_rung_name(r->d.outcome.rung)), KV_ERR(e));
+}
+
+/* A variant could not be made: first each of its recipients alone, so that one
+   bad key costs the others nothing; then down the ladder. */
+static void
+after_failure(struct job *j, struct job_rcpt **group, uint32_t n, enum err e)
+{
+	if (n > 1) {
+		for (uint32_t i = 0; i < n; i++)
+			group[i]->alone = true;
+		return;
+	}
+	say_failed(j, group[0], e);
+	decide_again(&j->facts, &group[0]->d, e);
+	if (group[0]->d.rules.together)
+		start_over(j);
+}
+
+static struct job_rcpt *
+next_to_make(struct job *j)
+{
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		if (waits_to_be_made(&j->rcpt[i]))
+			return &j->rcpt[i];
+	return NULL;
+}
+
+static enum err
+make_all_sent(struct job *j, struct job_rcpt **group)
+{
+	struct job_rcpt *first;
+	uint32_t n;
+	enum err e;
+
+	while ((first = next_to_make(j)) != NULL) {
+		n = collect(j, first, group);
+		e = first->d.outcome.rung == RUNG_ESCROW
+			? pickup_make(j, first)
+			: seal_variant(j, first->d.outcome.rung, group, n);
+		if (e == ERR_OK) {
+			for (uint32_t i = 0; i < n; i++)
+				group[i]->done = true;
+			continue;
+		}
+		if (!is_rung_failure(e))
+			return e;
+		after_failure(j, group, n, e);
+	}
+	return ERR_OK;
+}
+
+static enum err
+make_held(struct job *j, struct job_rcpt **group)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		if (is_chosen(&j->rcpt[i], RUNG_HOLD))
+			group[n++] = &j->rcpt[i];
+	if (n == 0)
+		return ERR_OK;
+	return seal_pending(
+	    j, ENTRY_WHY_HELD, decide_reason(&group[0]->d, j->arena), group, n);
+}
+
+static bool
+is_deferred(const struct job_rcpt *r)
+{
+	return r->d.err == ERR_OK && r->d.outcome.result == POLICY_DEFER;
+}
+
+/* Undecided recipients wait as pending, those of one floor together. When
+   nobody at all could be decided the client (or store) tries again. */
+static enum err
+make_undecided(struct job *j, struct job_rcpt **group)
+{
+	uint32_t n_all = 0, n;
+	enum err e = ERR_OK;
+
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		n_all += is_deferred(&j->rcpt[i]) ? 1 : 0;
+	if (n_all == 0 || n_all == j->n_rcpt)
+		return ERR_OK;
+	for (uint32_t i = 0; e == ERR_OK && i < j->n_rcpt; i++) {
+		struct job_rcpt *first = &j->rcpt[i];
+
+		if (!is_deferred(first) || first->done)
+			continue;
+		n = 0;
+		for (uint32_t k = i; k < j->n_rcpt; k++) {
+			struct job_rcpt *r = &j->rcpt[k];
+
+			if (!is_deferred(r) || r->done ||
+			    r->d.outcome.strength != first->d.outcome.strength)
+				continue;
+			r->done = true;
+			group[n++] = r;
+		}
+		e = seal_pending(j, ENTRY_WHY_UNDECIDED,
+		    decide_reason(&first->d, j->arena), group, n);
+	}
+	return e;
+}
+
+enum err
+job_make_variants(struct job *j)
+{
+	struct job_rcpt **group =
+	    arena_array(j->arena, j->n_rcpt, sizeof(*group));
+	enum err e;
+
+	if (group == NULL)
+		return ERR_NOMEM;
+	e = make_all_sent(j, group);
+	if (e == ERR_OK)
+		e = make_held(j, group);
+	if (e == ERR_OK)
+		e = make_undecided(j, group);
+	return e;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The worker: one message at a time, from its octets to what store commits.
+ * No network, no exec, no key that lasts; a message that kills it costs
+ * nobody else anything. It reads as the story of a message:
+ * parse, facts, decide, seal, hand over.
+ */
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/digest.h"
+#include "common/log.h"
+#include "common/stream.h"
+#include "common/text.h"
+#include "crypto/cert_cache.h"
+#include "gateway/worker/worker_private.h"
+#include "mime/header.h"
+
+enum {
+	CERT_CACHE = 4096,
+	/* octets of the arena: strings and parse tree of one message, sealed
+	   bodies that go inline */
+	ARENA_MAX = 256 * 1024 * 1024,
+	KEYSTORE_TRIES = 100, /* of 100 ms: store makes it at first start */
+};
+
+/* --- one message --- */
+
+/* A message that killed workers is not looked into: it waits, sealed, for an
+   administrator. */
+static enum err
+put_aside(struct job *j)
+{
+	struct job_rcpt **all = arena_array(j->arena, j->n_rcpt, sizeof(*all));
+
+	if (all == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		all[i] = &j->rcpt[i];
+	log_event(LOG_LVL_CRIT, NULL, "put-aside", KV_NUM("message", j->id),
+	    KV_STR("from", j->envelope.from));
+	return seal_pending(j, ENTRY_WHY_CRASHED,
+	    "processes died while they worked on it", all, j->n_rcpt);
+}
+
+static enum err
+parse(struct job *j, struct err_why *why)
+{
+	enum err e = message_parse(j->conf->policy, j->map.data,
+	    j->envelope.smtputf8, j->arena, &j->msg, why);
+
+	if (e != ERR_OK)
+		return e;
+	j->parsed = true;
+	j->facts.message = &j->msg;
+	return ERR_OK;
+}
+
+/* The whole way of a message. What stops it is an error of the message
+   (malformed, loop) or of ours; a recipient's fate is no error. */
+static enum err
+process(struct job *j, bool unparsed, struct err_why *why)
+{
+	enum err e;
+
+	if (unparsed)
+		return put_aside(j);
+	e = parse(j, why);
+	if (e == ERR_OK)
+		e = job_decide(j);
+	if (e == ERR_OK)
+		e = job_make_variants(j);
+	if (e == ERR_OK)
+		e = tell_refused(j);
+	if (e == ERR_OK)
+		e = tell_audit(j);
+	return e;
+}
+
+static void
+send_done(struct worker *w, uint64_t id, const struct proto_done *done)
+{
+	struct ipc *listener = role_channel(w->role, ROLE_LISTENER, 0);
+	struct buf b;
+	enum err e;
+
+	if (listener == NULL)
+		return; /* nobody waits for it any more */
+	buf_init(&b, LIMIT_IPC_INLINE);
+	e = proto_done_pack(done, &b);
+	if (e == ERR_OK)
+		e = ipc_send(listener, PROTO_DONE, id, buf_span(&b), NULL, 0);
+	if (e != ERR_OK)
+		role_drop(w->role, listener);
+	buf_clear(&b);
+}
+
+static void
+reply_error(struct proto_reply *reply, enum err e, const struct err_why *why)
+{
+	reply->code = (uint16_t)err_smtp(e);
+	reply->status = err_status(e);
+	reply->text = why->text[0] != 0 ? why->text : err_text(e);
+}
+
+/* A new message from the listener. */
+static void
+on_message(struct worker *w, struct ipc_msg *m)
+{
+	struct proto_message in;
+	struct proto_done done = {0};
+	struct err_why why = {""};
+	struct job j;
+	int fd = ipc_msg_take_fd(m, 0);
+	enum err e = proto_message_unpack(m->payload, w->arena, &in);
+
+	if (e != ERR_OK) {
+		close(fd);
+		return; /* nonsense: the listener's time limit answers */
+	}
+	done.attempt = in.attempt;
+	e = job_from_message(&j, w, m->id, &in, fd);
+	if (e == ERR_OK)
+		e = process(&j, in.unparsed, &why);
+	if (e == ERR_OK) {
+		tell_reply(&j, &done.reply);
+		/* nothing decided because of us: the client tries again */
+		done.submitted = done.reply.code / 100 != 4;
+		if (done.submitted)
+			e = peers_submit(&j);
+	}
+	if (e != ERR_OK) {
+		done.submitted = false;
+		reply_error(&done.reply, e, &why);
+	}
+	if (!done.submitted)
+		job_undo(&j);
+	send_done(w, m->id, &done);
+	job_clear(&j);
+}
+
+static void
+send_undecided(struct worker *w, uint64_t id, enum err err, const char *why)
+{
+	struct ipc *store = role_channel(w->role, ROLE_STORE, 0);
+	struct buf b;
+
+	if (store == NULL)
+		return; /* a new store asks again */
+	buf_init(&b, LIMIT_IPC_INLINE);
+	if (proto_failure_pack(err, why, &b) != ERR_OK ||
+	    ipc_send(store, PROTO_UNDECIDED, id, buf_span(&b), NULL, 0) !=
+		ERR_OK)
+		role_drop(w->role, store);
+	buf_clear(&b);
+}
+
+/* Is there anything but recipients that still cannot be decided? */
+static bool
+is_progress(const struct job *j)
+{
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		if (j->rcpt[i].d.err != ERR_OK ||
+		    j->rcpt[i].d.outcome.result != POLICY_DEFER)
+			return true;
+	return false;
+}
+
+static enum err
+decide_pending(
+    struct job *j, const struct proto_decide *in, struct err_why *why)
+{
+	enum err e;
+
+	if (in->give_up) {
+		e = parse(j, why);
+		return e == ERR_OK ? tell_given_up(j) : e;
+	}
+	e = process(j, false, why);
+	if (e == ERR_OK && !is_progress(j))
+		e = err_why(why, ERR_RUNG_FAILED, "%s",
+		    decide_reason(&j->rcpt[0].d, j->arena));
+	return e;
+}
+
+/* A pending entry from store: decide it again. */
+static void
+on_decide(struct worker *w, struct ipc_msg *m)
+{
+	struct proto_decide in;
+	struct err_why why = {""};
+	struct job j;
+	int fd = ipc_msg_take_fd(m, 0);
+	enum err e = proto_decide_unpack(m->payload, w->arena, &in);
+
+	if (e != ERR_OK) {
+		if (fd >= 0)
+			close(fd);
+		send_undecided(w, m->id, e, "malformed entry");
+		return;
+	}
+	e = job_from_pending(&j, w, &in, fd);
+	if (e == ERR_OK)
+		e = decide_pending(&j, &in, &why);
+	if (e == ERR_OK)
+		e = peers_submit(&j);
+	if (e != ERR_OK) {
+		job_undo(&j);
+		send_undecided(
+		    w, m->id, e, why.text[0] != 0 ? why.text : err_text(e));
+	}
+	job_clear(&j);
+}
+
+/* --- RCPT --- */
+
+static void
+on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
+{
+	struct proto_rcpt_check in;
+	struct proto_reply reply = {250, "2.1.5", "OK"};
+	struct err_why why = {""};
+	const struct conf *conf = role_conf(w->role);
+	struct decide_facts f = {.policy = conf->policy,
+	    .keys = w->keys,
+	    .now_s = (int64_t)(clock_unix_ms() / 1000),
+	    .have_portal = conf->portal.present};
+	struct buf b;
+	enum err e = proto_rcpt_check_unpack(m->payload, w->arena, &in);
+
+	if (e == ERR_OK) {
+		f.from_key = in.from_key;
+		e = decide_promise(&f, in.rcpt_key, w->arena, &why);
+	}
+	if (e != ERR_OK)
+		reply_error(&reply, e, &why);
+	buf_init(&b, LIMIT_IPC_INLINE);
+	if (proto_reply_pack(&reply, &b) != ERR_OK ||
+	    ipc_send(from, PROTO_RCPT_VERDICT, m->id, buf_span(&b), NULL, 0) !=
+		ERR_OK)
+		role_drop(w->role, from);
+	buf_clear(&b);
+}
+
+/* --- the process --- */
+
+static void
+dispatch(struct worker *w, const struct role_peer *from, struct ipc_msg *m)
+{
+	if (from->id == ROLE_LISTENER && m->type == PROTO_RCPT_CHECK)
+		on_rcpt_check(w, from->ch, m);
+	else if (from->id == ROLE_LISTENER && m->type == PROTO_MESSAGE)
+		on_message(w, m);
+	else if (from->id == ROLE_STORE && m->type == PROTO_DECIDE)
+		on_decide(w, m);
+	else
+		log_event(LOG_LVL_ERR, NULL, "unexpected",
+		    KV_STR("type", proto_name(m->type)),
+		    KV_STR("peer", role_name(from->id)));
+}
+
+static int
+open_dir(struct role *r, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		role_refuse(r, "cannot open the directory %s", path);
+	return fd;
+}
+
+static struct ks_store *
+open_keystore(struct role *r, const char *dir)
+{
+	static const struct timespec pause = {0, 100 * 1000 * 1000};
+	struct ks_store *s = NULL;
+	struct err_why why = {""};
+	enum err e = ERR_NOT_FOUND;
+
+	for (int i = 0; i < KEYSTORE_TRIES && e == ERR_NOT_FOUND; i++) {
+		e = ks_open(dir, 0, &s, &why);
+		if (e == ERR_NOT_FOUND)
+			nanosleep(&pause, NULL);
+	}
+	if (e != ERR_OK)
+		role_refuse(r, "cannot open the keystore %s: %s", dir,
+		    why.text[0] != 0 ? why.text : err_text(e));
+	return s;
+}
+
+/* Everything that cannot be opened behind the walls. */
+static void
+open_all(struct worker *w)
+{
+	const struct conf *conf = role_conf(w->role);
+	struct err_why why;
+
+	if (crypto_check_library(&why) != ERR_OK)
+		role_refuse(w->role, "%s", why.text);
+	mime_charsets_open();
+	digest_init();
+	stream_init();
+	w->keys = open_keystore(w->role, conf->paths.keystore);
+	w->certs = crypto_cert_cache_new(CERT_CACHE);
+	w->bodies_fd = open_dir(w->role, conf->paths.bodies);
+	w->escrow_fd =
+	    conf->portal.present ? open_dir(w->role, conf->paths.escrow) : -1;
+	w->arena = arena_new(ARENA_MAX);
+}
+
+static void
+close_all(struct worker *w)
+{
+	arena_free(w->arena);
+	crypto_cert_cache_free(w->certs);
+	ks_close(w->keys);
+	mime_charsets_close();
+	close(w->bodies_fd);
+	if (w->escrow_fd >= 0)
+		close(w->escrow_fd);
+}
+
+int
+worker_main(struct role *r)
+{
+	struct worker w = {.role = r};
+	struct role_peer from;
+	struct ipc_msg m;
+
+	open_all(&w);
+	role_confine(r);
+	role_ready(r);
+	if (peers_learn_keys(&w) == ERR_OK) {
+		while (role_next(r, &from, &m) == ERR_OK) {
+			dispatch(&w, &from, &m);
+			ipc_msg_clear(&m);
+			arena_reset(w.arena);
+		}
+	}
+	close_all(&w);
+	return 0;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What the files of the worker share: the process's state and one message on
+ * its way through it.
+ */
+#ifndef GATEWAY_WORKER_WORKER_PRIVATE_H
+#define GATEWAY_WORKER_WORKER_PRIVATE_H
+
+#include "common/arena.h"
+#include "common/memfd.h"
+#include "common/sealed.h"
+#include "gateway/conf.h"
+#include "gateway/decide.h"
+#include "gateway/message.h"
+#include "gateway/proto.h"
+#include "gateway/role.h"
+#include "gateway/worker/spill.h"
+#include "mime/write.h"
+
+struct crypto_cert_cache;
+
+struct worker {
+	struct role *role;
+	struct ks_store *keys;
+	struct crypto_cert_cache *certs;
+	struct proto_keys pubs; /* public halves only */
+	int bodies_fd;		/* directory of large sealed bodies */
+	int escrow_fd; /* directory of escrow objects; -1 without a portal */
+	struct arena *arena; /* of the message in hand */
+};
+
+/* A recipient and what becomes of it. */
+struct job_rcpt {
+	const struct entry_rcpt *rcpt;
+	const struct proto_answers *answers; /* NULL: not asked this time */
+	struct decision d;
+	bool done;  /* in a variant that has been made */
+	bool alone; /* sealing it together with others has failed */
+};
+
+/* One message, new (from listener) or pending (from store). */
+struct job {
+	struct worker *w;
+	struct arena *arena;
+	const struct conf *conf;
+	uint64_t id; /* queue id of the message */
+	uint32_t attempt;
+	uint64_t replaces; /* the pending entry that is decided; 0 if new */
+	/* what every entry that comes of it says: sender, times, flags */
+	struct entry envelope;
+	struct memfd_map map;
+	struct message msg;
+	bool parsed;
+	struct decide_facts facts;
+	struct job_rcpt *rcpt;
+	uint32_t n_rcpt;
+	/* what it becomes */
+	struct proto_submit out;
+	uint32_t max_entries;
+	uint32_t max_audit;
+	uint64_t octets; /* of all variants so far */
+};
+
+/* --- job.c: making and ending one --- */
+
+enum err job_from_message(struct job *j, struct worker *w, uint64_t id,
+    const struct proto_message *m, int fd) MUST_CHECK;
+enum err job_from_pending(struct job *j, struct worker *w,
+    const struct proto_decide *m, int fd) MUST_CHECK;
+/* Remove the files of what was not handed over. */
+void job_undo(struct job *j);
+void job_clear(struct job *j);
+/* Room for one more entry with the job's envelope and a fresh id; its
+   recipients have room for n. NULL when there is none. */
+struct entry *job_add_entry(struct job *j, uint32_t n);
+
+/* --- decide.c: ladders for all recipients --- */
+
+enum err job_decide(struct job *j) MUST_CHECK;
+/* Apply `together`: the weakest-placed recipient decides for all. */
+void job_together(struct job *j);
+
+/* --- variants.c, seal.c, pickup.c: from decisions to entries --- */
+
+/* Make every variant. A rung that fails while sealing sends its recipients
+   down the ladder again; nothing half-made stays. */
+enum err job_make_variants(struct job *j) MUST_CHECK;
+/* The message for these recipients by one rung, sealed at rest, as a ready
+   entry. On failure no entry and no file is left. */
+enum err seal_variant(struct job *j, enum rung rung,
+    struct job_rcpt *const *rcpts, uint32_t n) MUST_CHECK;
+/* An object for pick-up and the notice with its link, for one recipient. */
+enum err pickup_make(struct job *j, struct job_rcpt *rcpt) MUST_CHECK;
+/* Seal text beside e's immutable part, inline or into a file. */
+enum err seal_body(struct job *j, struct entry *e, const struct sealed_pub *pub,
+    struct span text) MUST_CHECK;
+/* The sealed original for recipients that cannot be decided now, or are held.
+ */
+enum err seal_pending(struct job *j, enum entry_why why, const char *reason,
+    struct job_rcpt *const *rcpts, uint32_t n) MUST_CHECK;
+/* What is changed in every variant: trace field, tags. */
+struct mime_edit job_edit(const struct job *j);
+
+/* --- peers.c: asking other processes, with a time limit --- */
+
+enum err peers_learn_keys(struct worker *w) MUST_CHECK;
+enum err peers_content_key(
+    struct worker *w, struct span header, struct secret **out) MUST_CHECK;
+/* The armored message in a mapped memfd. */
+enum err peers_pgp_seal(struct worker *w, const struct span *certs, uint32_t n,
+    int fd, struct memfd_map *out, struct err_why *why) MUST_CHECK;
+enum err peers_submit(struct job *j) MUST_CHECK;
+
+/* --- tell.c: notifications to the sender, replies, audit rows --- */
+
+/* A DSN for every recipient that was refused, as one ready entry. */
+enum err tell_refused(struct job *j) MUST_CHECK;
+/* The same for a pending entry that is too old. */
+enum err tell_given_up(struct job *j) MUST_CHECK;
+/* One audit row for each recipient. */
+enum err tell_audit(struct job *j) MUST_CHECK;
+/* The reply that the SMTP client gets. */
+void tell_reply(struct job *j, struct proto_reply *out);
+
+#endif
