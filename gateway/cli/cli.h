@@ -84,4 +84,7 @@ int cli_key_trust(struct cli *cli, int argc, char **argv);
 int cli_key_distrust(struct cli *cli, int argc, char **argv);
 int cli_key_lookup(struct cli *cli, int argc, char **argv);
 
+/* explain.c */
+int cli_explain(struct cli *cli, int argc, char **argv);
+
 #endif

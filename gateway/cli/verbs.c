@@ -26,5 +26,8 @@ const struct cli_verb cli_verbs[] = {
     {"key", "lookup", "[--kind smime|openpgp] ADDRESS...",
 	"Tell which key mail to an address is sealed to, and why no other",
 	cli_key_lookup},
+    {NULL, "explain", "--from ADDRESS --to ADDRESS... [--file MESSAGE]",
+	"Tell what would happen to a message, by which rule and key, and why",
+	cli_explain},
     {NULL, NULL, NULL, NULL, NULL},
 };

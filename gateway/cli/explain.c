@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * `sealgate explain`: what would happen to a message, and why, before it is
+ * sent. The same decision as the worker's (gateway/decide.h).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/arena.h"
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/limits.h"
+#include "common/text.h"
+#include "gateway/cli/cli.h"
+#include "gateway/conf.h"
+#include "gateway/decide.h"
+#include "gateway/message.h"
+#include "mime/addr.h"
+#include "mime/header.h"
+#include "mime/sink.h"
+
+enum { ARENA_MAX = 256 << 20 };
+
+struct ask {
+	const char *from;
+	const char *file;
+	const char **to;
+	size_t n_to;
+	struct arena *arena;
+	struct buf raw;
+	struct message msg;
+	bool have_msg;
+	struct decide_facts facts;
+};
+
+/* --- reading --- */
+
+/* A file has the line ends of this system; a message has CRLF. */
+static enum err
+read_message(struct ask *a, struct err_why *why)
+{
+	static const uint8_t zero[LIMIT_MESSAGE_PADDING];
+	struct mime_sink sink = mime_sink_buf(&a->raw);
+	struct buf text;
+	int fd = strcmp(a->file, "-") == 0
+		     ? STDIN_FILENO
+		     : open(a->file, O_RDONLY | O_CLOEXEC);
+	enum err e;
+
+	if (fd < 0)
+		return err_why(why, err_from_errno(errno), "%s: %s", a->file,
+		    strerror(errno));
+	buf_init(&text, LIMIT_MESSAGE_SIZE_MAX);
+	e = file_read_all(fd, &text);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	if (e == ERR_OK)
+		e = mime_put_crlf(&sink, buf_span(&text));
+	if (e == ERR_OK)
+		e = buf_put(&a->raw, SPAN(zero, sizeof(zero)));
+	buf_clear(&text);
+	if (e != ERR_OK)
+		return err_why(why, e, "%s: %s", a->file, err_text(e));
+	a->raw.len -= sizeof(zero);
+	e = message_parse(
+	    a->facts.policy, buf_span(&a->raw), true, a->arena, &a->msg, why);
+	if (e == ERR_OK) {
+		a->have_msg = true;
+		a->facts.message = &a->msg;
+	}
+	return e;
+}
+
+static enum err
+parse_key(const char *text, unsigned flags, struct arena *arena,
+    const char **out, struct err_why *why)
+{
+	struct mime_addr addr;
+	enum err e = mime_addr_parse(
+	    span_str(text), flags | MIME_ADDR_UTF8, arena, &addr, why);
+
+	if (e == ERR_OK)
+		*out = addr.key;
+	return e;
+}
+
+/* --- printing --- */
+
+static void
+print_candidates(const char *kind, const struct ks_result *r)
+{
+	char fpr[2 * KS_FPR_MAX + 1];
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct ks_candidate *c = &r->candidate[i];
+		bool chosen = r->chosen != NULL &&
+			      span_eq(r->chosen->fpr, c->record->fpr);
+
+		text_hex(c->record->fpr, fpr);
+		printf("    %s %.16s  %s, from %s: ", kind, fpr,
+		    ks_trust_name(c->record->trust),
+		    ks_source_name(c->record->source));
+		if (chosen)
+			printf("taken");
+		else
+			cli_put_text(span_str(
+			    c->why == NULL ? err_text(c->verdict) : c->why));
+		putchar('\n');
+	}
+}
+
+static void
+print_steps(const struct decision *d)
+{
+	const struct policy_outcome *o = &d->outcome;
+
+	for (size_t i = 0; i < o->n; i++)
+		printf("  %-12s %s\n", policy_rung_name(o->trace[i].rung),
+		    policy_step_text(o->trace[i].step));
+}
+
+static void
+print_rules(const struct ask *a, const char *to_key)
+{
+	struct policy_facts f = {
+	    .from = span_str(a->facts.from_key), .to = span_str(to_key)};
+	struct policy_trace t;
+
+	if (a->have_msg) {
+		f.has_tag = a->msg.has_tag;
+		f.ambiguous = a->msg.ambiguous;
+	}
+	for (size_t i = 0; i < policy_n_rules(a->facts.policy); i++) {
+		policy_explain(a->facts.policy, i, &f, &t);
+		printf("  rule \"%s\" (line %u): %s: %s\n", t.name, t.line,
+		    policy_role_name(t.role), t.why);
+	}
+}
+
+static void
+print_decision(const struct ask *a, const struct decision *d)
+{
+	cli_put_text(span_str(d->to_key));
+	printf(": %s", decide_result_name(d));
+	if (d->err == ERR_OK && d->outcome.result == POLICY_CHOSEN)
+		printf(" (%s)", policy_rung_name(d->outcome.rung));
+	putchar('\n');
+	print_rules(a, d->to_key);
+	if (d->err != ERR_OK) {
+		printf("  %s\n", err_text(d->err));
+		return;
+	}
+	print_steps(d);
+	print_candidates("certificate", &d->smime);
+	print_candidates("OpenPGP key", &d->pgp);
+	if (a->have_msg && a->msg.ambiguous)
+		printf("  the message is ambiguous (%s): every raising rule "
+		       "counts\n",
+		    a->msg.ambiguous_why == NULL ? "malformed"
+						 : a->msg.ambiguous_why);
+	if (d->outcome.lapsed_escrow)
+		puts("  the key has expired: pick-up stands in until there is "
+		     "another");
+}
+
+/* --- the verb --- */
+
+static bool
+protects_or_waits(const struct decision *d)
+{
+	return d->err == ERR_OK && (d->outcome.result == POLICY_DEFER ||
+				       d->outcome.rung != RUNG_REJECT);
+}
+
+static int
+explain_all(struct cli *cli, struct ask *a)
+{
+	json_t *list = json_array();
+	struct err_why why = {""};
+	const char *key;
+	struct decision d;
+	int status = CLI_DONE;
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < a->n_to; i++) {
+		e = parse_key(
+		    a->to[i], MIME_ADDR_POSTMASTER, a->arena, &key, &why);
+		if (e != ERR_OK) {
+			cli_say("%s: %s", a->to[i], why.text);
+			status = CLI_USAGE;
+			break;
+		}
+		e = decide_rcpt(&a->facts, key, NULL, a->arena, &d);
+		if (e != ERR_OK) {
+			status = CLI_FAILED;
+			break;
+		}
+		if (!protects_or_waits(&d))
+			status = CLI_NO;
+		if (cli->json)
+			json_array_append_new(list, decide_json(&d));
+		else
+			print_decision(a, &d);
+	}
+	if (cli->json && e == ERR_OK) {
+		json_dumpf(list, stdout, JSON_INDENT(2));
+		putchar('\n');
+	}
+	json_decref(list);
+	return status;
+}
+
+static int
+take_options(struct cli *cli, int argc, char **argv, struct ask *a)
+{
+	static const struct option options[] = {
+	    {"from", required_argument, NULL, 'a'},
+	    {"to", required_argument, NULL, 'b'},
+	    {"file", required_argument, NULL, 'm'},
+	    {NULL, 0, NULL, 0},
+	};
+	int c;
+
+	a->to = arena_array(a->arena, (size_t)argc, sizeof(*a->to));
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'a':
+			a->from = optarg;
+			break;
+		case 'b':
+			a->to[a->n_to++] = optarg;
+			break;
+		case 'm':
+			a->file = optarg;
+			break;
+		default:
+			return cli_usage(cli);
+		}
+	}
+	if (a->from == NULL || a->n_to == 0 || optind != argc)
+		return cli_usage(cli);
+	return CLI_DONE;
+}
+
+static int
+explain(struct cli *cli, struct ask *a)
+{
+	const struct conf *conf;
+	struct err_why why = {""};
+	struct ks_store *keys = NULL;
+	int status;
+	enum err e = cli_conf(cli, &conf);
+
+	if (e != ERR_OK)
+		return CLI_FAILED;
+	e = cli_keystore(cli, false, &keys);
+	if (e != ERR_OK && e != ERR_NOT_FOUND)
+		return CLI_FAILED;
+	a->facts.policy = conf->policy;
+	a->facts.keys = keys;
+	a->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
+	a->facts.have_portal = conf->portal.present;
+	a->facts.from_key = "";
+	if (a->from[0] != 0 && strcmp(a->from, "<>") != 0)
+		e = parse_key(a->from, 0, a->arena, &a->facts.from_key, &why);
+	else
+		e = ERR_OK;
+	if (e == ERR_OK && a->file != NULL)
+		e = read_message(a, &why);
+	if (e != ERR_OK) {
+		cli_say("%s", why.text[0] != 0 ? why.text : err_text(e));
+		ks_close(keys);
+		return cli_status(e);
+	}
+	status = explain_all(cli, a);
+	ks_close(keys);
+	return status;
+}
+
+int
+cli_explain(struct cli *cli, int argc, char **argv)
+{
+	struct ask a = {.arena = arena_new(ARENA_MAX)};
+	int status;
+
+	buf_init(&a.raw, LIMIT_MESSAGE_SIZE_MAX * 2ul);
+	mime_charsets_open();
+	status = take_options(cli, argc, argv, &a);
+	if (status == CLI_DONE)
+		status = explain(cli, &a);
+	if (a.have_msg)
+		message_clear(&a.msg);
+	buf_clear(&a.raw);
+	mime_charsets_close();
+	arena_free(a.arena);
+	return status;
+}
