@@ -150,9 +150,11 @@ smime_from(struct job *j, const struct mime_split *split,
 	if (e == ERR_OK)
 		e = mime_write_smime_head(split, MIME_SMIME_ENVELOPED, to);
 	if (e == ERR_OK) {
+		const struct mime_sink sealed = {put_base64, &b64};
+
 		mime_base64_init(&b64, *to);
-		e = crypto_cms_seal(certs, n, &form, j->facts.now_s, octets,
-		    put_base64, &b64, why);
+		e = crypto_cms_seal(
+		    certs, n, &form, j->facts.now_s, octets, &sealed, why);
 	}
 	if (e == ERR_OK)
 		e = mime_base64_finish(&b64);
