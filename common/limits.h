@@ -98,6 +98,30 @@
 #define LIMIT_OBJECT_INDEX (1024u * 1024)
 /* octets of an object's body; the chunk counter would reach 2^48 */
 #define LIMIT_OBJECT_BODY (1ull << 40)
+/* seconds after which a file that is no complete object is left-over */
+#define LIMIT_OBJECT_UNFINISHED_S (24u * 3600)
+
+/* --- portal */
+/* octets of one file of the page */
+#define LIMIT_PORTAL_ASSET (1024u * 1024)
+/* connections, and from one address; a browser opens six */
+#define LIMIT_PORTAL_CONNECTIONS	400u
+#define LIMIT_PORTAL_CONNECTIONS_CLIENT 30u
+/* octets of memory for a connection, its request header included */
+#define LIMIT_PORTAL_MEMORY (32u * 1024)
+/* octets of a request's body: an id and a proof */
+#define LIMIT_PORTAL_BODY 1024u
+/* milliseconds from the connection, or the answer before, to a whole request */
+#define LIMIT_PORTAL_REQUEST_MS 20000u
+/* milliseconds for an answer, and octets a second below which it is cut */
+#define LIMIT_PORTAL_REPLY_MS 30000u
+#define LIMIT_PORTAL_MIN_RATE 4096u
+/* wrong proofs in a row from one client, and the time one of them takes to be
+   forgotten; the same for one object */
+#define LIMIT_PROOF_CLIENT    30u
+#define LIMIT_PROOF_CLIENT_MS 5000u
+#define LIMIT_PROOF_OBJECT    10u
+#define LIMIT_PROOF_OBJECT_MS 30000u
 
 /* --- retries */
 #define LIMIT_RETRY_MIN_S 300u

@@ -71,6 +71,7 @@ struct conf_portal {
 	const char *url; /* without a slash at the end */
 	const char *tls_cert;
 	const char *tls_key;
+	const char *page; /* directory; NULL: the installed one */
 	uint64_t expires_s;
 };
 

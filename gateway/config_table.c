@@ -152,6 +152,10 @@ const struct config_entry config_entries[] = {
     {"portal", "tls-key", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_portal, tls_key), 0,
 	"File of its private key, PEM."},
+    {"portal", "page", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_portal, page), 0,
+	"Directory of the page that opens messages. If it is not given, the one "
+	"that was installed with the program."},
     {"portal", "expires", CONFIG_T_S, false,
 	1 * SECOND, 3650 * DAY, "30d",
 	AT(conf_portal, expires_s), 0,

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The files of the page: an exact list, read into memory before the walls go
+ * up. What is not in the list is not served, whatever lies in the directory.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/digest.h"
+#include "common/file.h"
+#include "common/limits.h"
+#include "common/text.h"
+#include "gateway/portal/portal_private.h"
+
+#define HTML   "text/html; charset=utf-8"
+#define CSS    "text/css; charset=utf-8"
+#define SCRIPT "text/javascript; charset=utf-8"
+#define POSTAL "node_modules/postal-mime/dist/esm/"
+#define PURIFY "node_modules/dompurify/dist/"
+
+static const struct {
+	enum portal_asset_kind kind;
+	const char *file; /* beneath the page's directory; /a/ and this */
+	const char *type;
+} table[] = {
+    {PORTAL_ASSET_SHELL, "index.html", HTML},
+    {PORTAL_ASSET_FRAME, "frame.html", HTML},
+    {PORTAL_ASSET_FILE, "style.css", CSS},
+    {PORTAL_ASSET_FILE, "icon.svg", "image/svg+xml"},
+    {PORTAL_ASSET_FILE, "view.js", SCRIPT},
+    {PORTAL_ASSET_FILE, "client.js", SCRIPT},
+    {PORTAL_ASSET_FILE, "crypto.js", SCRIPT},
+    {PORTAL_ASSET_FILE, "message.js", SCRIPT},
+    {PORTAL_ASSET_FILE, "frame.js", SCRIPT},
+    {PORTAL_ASSET_FILE, PURIFY "purify.es.mjs", SCRIPT},
+    {PORTAL_ASSET_FILE, POSTAL "postal-mime.js", SCRIPT},
+    {PORTAL_ASSET_FILE, POSTAL "address-parser.js", SCRIPT},
+    {PORTAL_ASSET_FILE, POSTAL "base64-decoder.js", SCRIPT},
+    {PORTAL_ASSET_FILE, POSTAL "base64-encoder.js", SCRIPT},
+    {PORTAL_ASSET_FILE, POSTAL "decode-strings.js", SCRIPT},
+    {PORTAL_ASSET_FILE, POSTAL "html-entities.js", SCRIPT},
+    {PORTAL_ASSET_FILE, POSTAL "mime-node.js", SCRIPT},
+    {PORTAL_ASSET_FILE, POSTAL "pass-through-decoder.js", SCRIPT},
+    {PORTAL_ASSET_FILE, POSTAL "qp-decoder.js", SCRIPT},
+    {PORTAL_ASSET_FILE, POSTAL "text-format.js", SCRIPT},
+};
+
+enum { TABLE_LEN = sizeof(table) / sizeof(*table) };
+
+struct portal_assets {
+	struct portal_asset list[TABLE_LEN];
+};
+
+static enum err
+load_one(int dir, size_t i, struct portal_asset *out)
+{
+	struct buf b;
+	struct span s;
+	uint8_t digest[DIGEST_SIZE];
+	char hex[33];
+	enum err e;
+
+	buf_init(&b, LIMIT_PORTAL_ASSET);
+	e = file_read_path(dir, table[i].file, &b);
+	if (e != ERR_OK) {
+		buf_clear(&b);
+		return e;
+	}
+	s = buf_span(&b);
+	digest_sha256(&s, 1, digest);
+	text_hex(SPAN(digest, 16), hex);
+	*out = (struct portal_asset){
+	    .kind = table[i].kind,
+	    .file = table[i].file,
+	    .type = table[i].type,
+	    .data = b.data,
+	    .len = b.len,
+	};
+	snprintf(out->etag, sizeof(out->etag), "\"%s\"", hex);
+	return ERR_OK;
+}
+
+enum err
+portal_assets_load(
+    const char *dir, struct portal_assets **out, struct err_why *why)
+{
+	struct portal_assets *a = calloc(1, sizeof(*a));
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum err e = ERR_OK;
+
+	if (a == NULL)
+		e = ERR_NOMEM;
+	else if (fd < 0)
+		e = err_why(
+		    why, err_from_errno(errno), "%s: %s", dir, strerror(errno));
+	for (size_t i = 0; e == ERR_OK && i < TABLE_LEN; i++) {
+		e = load_one(fd, i, &a->list[i]);
+		if (e != ERR_OK)
+			err_why(why, e, "%s/%s: %s", dir, table[i].file,
+			    err_text(e));
+	}
+	if (fd >= 0)
+		close(fd);
+	if (e != ERR_OK) {
+		portal_assets_free(a);
+		return e;
+	}
+	*out = a;
+	return ERR_OK;
+}
+
+void
+portal_assets_free(struct portal_assets *a)
+{
+	if (a == NULL)
+		return;
+	for (size_t i = 0; i < TABLE_LEN; i++)
+		free(a->list[i].data);
+	free(a);
+}
+
+size_t
+portal_assets_count(const struct portal_assets *a)
+{
+	return sizeof(a->list) / sizeof(*a->list);
+}
+
+const struct portal_asset *
+portal_asset_at(const struct portal_assets *a, size_t i)
+{
+	return &a->list[i];
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Inside the HTTP server: connections and their deadlines (http.c), requests
+ * (request.c), answers and their headers (reply.c).
+ */
+#ifndef GATEWAY_PORTAL_HTTP_PRIVATE_H
+#define GATEWAY_PORTAL_HTTP_PRIVATE_H
+
+#include <microhttpd.h>
+
+#include "common/limits.h"
+#include "gateway/portal/portal_private.h"
+
+struct portal_conn {
+	struct portal_conn *next;
+	struct portal_conn *prev;
+	struct portal_http *http;
+	int fd;
+	uint64_t deadline_ms; /* on the steady clock */
+};
+
+struct portal_http {
+	struct portal_http_options opt;
+	const char *authority; /* what Host must be; within opt.url */
+	bool https;	       /* the URL is, whoever speaks TLS */
+	struct MHD_Daemon **daemon;
+	struct MHD_Response **page; /* one for each asset */
+	struct portal_objects *objects;
+	struct portal_throttle *throttle;
+	struct portal_conn *conns;
+	size_t n_conns;
+};
+
+/* One request; lives from its first line to its last octet. */
+struct portal_request {
+	struct portal_http *http;
+	struct MHD_Connection *mhd;
+	struct portal_conn *conn;
+	const char *url;
+	const char *method;
+	size_t body_len;
+	uint8_t body[LIMIT_PORTAL_BODY];
+};
+
+/* --- request.c */
+
+enum MHD_Result portal_request_step(void *cls, struct MHD_Connection *mhd,
+    const char *url, const char *method, const char *version, const char *data,
+    size_t *data_len, void **req);
+
+/* --- reply.c */
+
+enum portal_reply_kind {
+	PORTAL_REPLY_PLAIN, /* runs and loads nothing */
+	PORTAL_REPLY_SHELL,
+	PORTAL_REPLY_FRAME,
+	PORTAL_REPLY_ASSET, /* may be kept by the browser, if it asks */
+};
+
+/* Add the headers that every answer has. */
+void portal_reply_headers(const struct portal_http *h,
+    enum portal_reply_kind kind, struct MHD_Response *r);
+/* Send it, with a deadline for len octets. */
+enum MHD_Result portal_reply_send(struct portal_request *req, unsigned status,
+    struct MHD_Response *r, uint64_t len);
+/* A line of text. allow is the Allow header, or NULL. */
+enum MHD_Result portal_reply_error(
+    struct portal_request *req, unsigned status, const char *allow);
+/* len octets of the file from offset on. Takes fd. total is the size of the
+   whole file for a partial answer, or 0. */
+enum MHD_Result portal_reply_file(struct portal_request *req, int fd,
+    uint64_t from, uint64_t len, uint64_t total);
+
+#endif

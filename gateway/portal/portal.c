@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The portal: hands sealed objects to whoever shows the proof, and the page
+ * that opens them. It has no key but that of its TLS certificate, reads no
+ * message, and tells store what it has, what was opened and what expired.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/secret.h"
+#include "gateway/conf.h"
+#include "gateway/portal/portal_private.h"
+#include "gateway/proto.h"
+#include "gateway/role.h"
+
+enum { LISTEN_MAX = 16, TICK_MS = 1000, PEM_MAX = 256 * 1024 };
+
+struct portal {
+	struct role *role;
+	struct loop *loop;
+	struct loop_timer *tick; /* deadlines and expiry */
+	struct loop_timer *wait; /* what libmicrohttpd waits for */
+	struct loop_io *io[LISTEN_MAX];
+	int listen_fd[LISTEN_MAX];
+	size_t n_listen;
+	struct buf cert;
+	struct buf key;
+	struct portal_assets *assets;
+	struct portal_objects *objects;
+	struct portal_http *http;
+	struct ipc *store; /* NULL while there is none */
+	uint64_t stop_by_ms;
+};
+
+/* --- store */
+
+static uint64_t
+message_id(const uint8_t *object_id)
+{
+	uint64_t id = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		id = id << 8 | object_id[i];
+	return id;
+}
+
+/* Tell store; what cannot be told is logged, and told again when store asks
+   about the object the next time. */
+static void
+tell_store(struct portal *p, uint16_t type, const uint8_t *object_id,
+    const struct buf *payload)
+{
+	enum err e = ERR_CLOSED;
+
+	if (p->store != NULL)
+		e = ipc_post(p->store, type, message_id(object_id),
+		    buf_span(payload), NULL, 0);
+	if (e != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "portal-untold",
+		    KV_STR("what", proto_name(type)), KV_ERR(e));
+}
+
+static void
+tell_name(struct portal *p, uint16_t type, const uint8_t *object_id)
+{
+	char name[OBJECT_ID_TEXT_SIZE];
+	struct packer packer;
+	struct buf out;
+
+	object_id_format(object_id, name);
+	buf_init(&out, 256);
+	pack_begin(&packer, &out);
+	pack_str(&packer, name);
+	if (pack_end(&packer) == ERR_OK)
+		tell_store(p, type, object_id, &out);
+	buf_clear(&out);
+}
+
+static void
+on_opened(void *arg, const struct object_header *h, const char *client,
+    struct span user_agent)
+{
+	struct portal *p = arg;
+	char name[OBJECT_ID_TEXT_SIZE], agent[201];
+	size_t len = user_agent.len < 200 ? user_agent.len : 200;
+	struct proto_opened m = {
+	    .name = name, .client = client, .agent = agent};
+	struct buf out;
+
+	object_id_format(h->id, name);
+	memcpy(agent, user_agent.data, len);
+	agent[len] = '\0';
+	m.at_ms = clock_unix_ms();
+	buf_init(&out, 4096);
+	if (proto_opened_pack(&m, &out) == ERR_OK)
+		tell_store(p, PROTO_OBJECT_OPENED, h->id, &out);
+	buf_clear(&out);
+	log_event(LOG_LVL_INFO, NULL, "portal-opened", KV_STR("object", name),
+	    KV_STR("client", client));
+}
+
+static void
+add_object(struct portal *p, const struct proto_object *m)
+{
+	uint8_t id[OBJECT_ID_SIZE];
+	enum err e = ERR_MALFORMED;
+
+	if (object_id_parse(span_str(m->name), id))
+		e = portal_objects_add(p->objects, id);
+	if (e == ERR_OK) {
+		tell_name(p, PROTO_OBJECT_HAVE, id);
+		return;
+	}
+	log_event(LOG_LVL_ERR, NULL, "portal-no-object",
+	    KV_STR("object", m->name), KV_ERR(e));
+}
+
+static void
+on_store_msg(void *arg, struct ipc_msg *m)
+{
+	struct portal *p = arg;
+	struct proto_object object;
+	struct unpacker u;
+	struct arena *a;
+
+	if (m->type != PROTO_OBJECT_ADD) {
+		log_event(LOG_LVL_ERR, NULL, "portal-unexpected",
+		    KV_STR("message", proto_name(m->type)));
+		return;
+	}
+	a = arena_new(4096);
+	unpack_begin(&u, m->payload);
+	proto_object_unpack(&u, a, &object);
+	if (unpack_end(&u) == ERR_OK)
+		add_object(p, &object);
+	else
+		log_event(LOG_LVL_ERR, NULL, "portal-malformed",
+		    KV_STR("message", proto_name(m->type)));
+	arena_free(a);
+}
+
+static void
+on_store_close(void *arg)
+{
+	struct portal *p = arg;
+
+	ipc_free(p->store);
+	p->store = NULL;
+}
+
+/* --- loop */
+
+static void on_wait(void *arg);
+
+static void
+run_http(struct portal *p)
+{
+	uint64_t ms;
+
+	portal_http_run(p->http);
+	ms = portal_http_wait_ms(p->http);
+	loop_timer_start(p->wait, ms < TICK_MS ? ms : TICK_MS, 0);
+}
+
+static void
+on_wait(void *arg)
+{
+	run_http(arg);
+}
+
+static void
+on_readable(void *arg, unsigned events)
+{
+	run_http(arg);
+}
+
+static void
+expire_objects(struct portal *p)
+{
+	uint64_t now_s = clock_unix_ms() / 1000;
+	uint8_t id[OBJECT_ID_SIZE];
+	enum err e = ERR_OK;
+
+	/* a few at a time: nobody should wait for a thousand deletions */
+	for (unsigned n = 0; n < 32 && e == ERR_OK; n++) {
+		if (portal_objects_next_expiry(p->objects) > now_s)
+			return;
+		e = portal_objects_expire(p->objects, now_s, id);
+		if (e == ERR_OK)
+			tell_name(p, PROTO_OBJECT_EXPIRED, id);
+	}
+	if (e != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "portal-expire", KV_ERR(e));
+}
+
+static void
+on_tick(void *arg)
+{
+	struct portal *p = arg;
+
+	portal_http_enforce(p->http);
+	expire_objects(p);
+	if (p->stop_by_ms != 0 && (portal_http_connections(p->http) == 0 ||
+				      clock_steady_ms() >= p->stop_by_ms))
+		loop_stop(p->loop);
+	run_http(p);
+}
+
+static void
+on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
+{
+	static const struct ipc_events events = {
+	    .on_msg = on_store_msg,
+	    .on_close = on_store_close,
+	};
+	struct portal *p = arg;
+
+	if (id != ROLE_STORE) {
+		ipc_free(ch);
+		return;
+	}
+	ipc_free(p->store);
+	p->store = ch;
+	ipc_attach(ch, p->loop, &events, p);
+}
+
+static void
+on_stop(void *arg)
+{
+	struct portal *p = arg;
+
+	p->stop_by_ms = clock_steady_ms() + role_conf(p->role)->limits.stop_ms;
+	portal_http_quiesce(p->http);
+	loop_timer_start(p->tick, 0, TICK_MS);
+}
+
+/* --- start */
+
+/* The PEM text behind a descriptor, as a string. */
+static void
+read_pem(struct portal *p, enum role_fd kind, const char *what, struct buf *out)
+{
+	int fd = role_take_fd(p->role, kind, 0);
+	enum err e;
+
+	if (fd < 0)
+		role_refuse(p->role, "%s of the portal is missing", what);
+	e = file_read_all(fd, out);
+	close(fd);
+	if (e != ERR_OK || buf_cstr(out) == NULL)
+		role_refuse(p->role, "%s of the portal: %s", what, err_text(e));
+}
+
+static void
+take_sockets(struct portal *p)
+{
+	while (p->n_listen < LISTEN_MAX) {
+		int fd = role_take_fd(
+		    p->role, ROLE_FD_LISTEN, (unsigned)p->n_listen);
+
+		if (fd < 0)
+			break;
+		p->listen_fd[p->n_listen++] = fd;
+	}
+	if (p->n_listen == 0)
+		role_refuse(p->role, "the portal has no address");
+}
+
+/* What lies outside of the portal's own directories. */
+static void
+read_files(struct portal *p, const struct conf *c)
+{
+	struct err_why why = {""};
+	enum err e;
+
+	if (c->portal.tls_cert != NULL) {
+		read_pem(p, ROLE_FD_TLS_CERT, "tls-cert", &p->cert);
+		read_pem(p, ROLE_FD_TLS_KEY, "tls-key", &p->key);
+	}
+	e = portal_assets_load(
+	    c->portal.page != NULL ? c->portal.page : PKGDATADIR "/portal",
+	    &p->assets, &why);
+	if (e != ERR_OK)
+		role_refuse(p->role, "page of the portal: %s",
+		    why.text[0] != '\0' ? why.text : err_text(e));
+}
+
+/* Behind the walls: the index belongs to the portal's user. */
+static void
+open_objects(struct portal *p, const struct conf *c)
+{
+	struct err_why why = {""};
+	enum err e = portal_objects_open(
+	    c->paths.escrow, c->paths.portal, &p->objects, &why);
+
+	if (e != ERR_OK)
+		role_refuse(p->role, "objects of the portal: %s",
+		    why.text[0] != '\0' ? why.text : err_text(e));
+	portal_http_serve(p->http, p->objects);
+}
+
+static void
+start_http(struct portal *p, const struct conf *c)
+{
+	const struct portal_http_options opt = {
+	    .url = c->portal.url,
+	    .tls_cert = p->cert.len > 0 ? buf_cstr(&p->cert) : NULL,
+	    .tls_key = p->key.len > 0 ? buf_cstr(&p->key) : NULL,
+	    .listen_fd = p->listen_fd,
+	    .n_listen_fd = p->n_listen,
+	    .assets = p->assets,
+	    .opened = on_opened,
+	    .arg = p,
+	};
+	struct err_why why = {""};
+	enum err e = portal_http_new(&opt, &p->http, &why);
+
+	if (e != ERR_OK)
+		role_refuse(p->role, "%s",
+		    why.text[0] != '\0' ? why.text : err_text(e));
+	/* the library has parsed it */
+	if (p->key.len > 0)
+		secret_wipe(p->key.data, p->key.len);
+}
+
+static void
+start_loop(struct portal *p)
+{
+	static const struct role_events events = {
+	    .on_peer = on_peer,
+	    .on_stop = on_stop,
+	};
+
+	p->tick = loop_timer_new(p->loop, on_tick, p);
+	p->wait = loop_timer_new(p->loop, on_wait, p);
+	loop_timer_start(p->tick, TICK_MS, TICK_MS);
+	for (size_t i = 0; i < p->n_listen; i++) {
+		p->io[i] = loop_io_new(
+		    p->loop, portal_http_fd(p->http, i), on_readable, p);
+		loop_io_set(p->io[i], LOOP_READ);
+	}
+	role_attach(p->role, p->loop, &events, p);
+}
+
+static void
+stop(struct portal *p)
+{
+	for (size_t i = 0; i < p->n_listen; i++)
+		loop_io_free(p->io[i]);
+	loop_timer_free(p->tick);
+	loop_timer_free(p->wait);
+	portal_http_free(p->http);
+	ipc_free(p->store);
+	portal_objects_close(p->objects);
+	portal_assets_free(p->assets);
+	buf_clear(&p->cert);
+	buf_clear(&p->key);
+}
+
+int
+portal_main(struct role *role)
+{
+	struct portal p = {.role = role, .loop = loop_new()};
+	const struct conf *c = role_conf(role);
+
+	buf_init(&p.cert, PEM_MAX);
+	buf_init(&p.key, PEM_MAX);
+	take_sockets(&p);
+	read_files(&p, c);
+	start_http(&p, c);
+	role_confine(role);
+	open_objects(&p, c);
+	start_loop(&p);
+	role_ready(role);
+	loop_run(p.loop);
+	stop(&p);
+	return 0;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What the files of the portal share: the page's files, the objects with
+ * their index, the brake on wrong proofs, the HTTP server.
+ */
+#ifndef GATEWAY_PORTAL_PORTAL_PRIVATE_H
+#define GATEWAY_PORTAL_PORTAL_PRIVATE_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/object_header.h"
+
+/* --- assets.c: the files of the page, an exact list, read at start */
+
+enum portal_asset_kind {
+	PORTAL_ASSET_FILE,  /* /a/FILE */
+	PORTAL_ASSET_SHELL, /* /m/ID */
+	PORTAL_ASSET_FRAME, /* /frame */
+};
+
+struct portal_asset {
+	enum portal_asset_kind kind;
+	const char *file;
+	const char *type;
+	char etag[36]; /* with its quotes */
+	uint8_t *data;
+	size_t len;
+};
+
+struct portal_assets;
+
+/* Read every file of the list from dir; the reason names the file that is
+   missing. *out is to be freed. */
+enum err portal_assets_load(const char *dir, struct portal_assets **out,
+    struct err_why *why) MUST_CHECK;
+void portal_assets_free(struct portal_assets *a);
+size_t portal_assets_count(const struct portal_assets *a);
+const struct portal_asset *portal_asset_at(
+    const struct portal_assets *a, size_t i);
+
+/* --- objects.c: the sealed objects of a directory and their index */
+
+struct portal_objects;
+
+/* Open the index in index_dir and bring it in line with the files of dir: what
+   it does not know is read from the files, what has no file is forgotten. A
+   damaged index is made anew. */
+enum err portal_objects_open(const char *dir, const char *index_dir,
+    struct portal_objects **out, struct err_why *why) MUST_CHECK;
+void portal_objects_close(struct portal_objects *o);
+/* Take in the file that a worker has written. ERR_OK if it is there already,
+   ERR_NOT_FOUND, ERR_MALFORMED if it is no complete object of this id. */
+enum err portal_objects_add(
+    struct portal_objects *o, const uint8_t *id) MUST_CHECK;
+/* Its header; ERR_NOT_FOUND also at and after its expiry. */
+enum err portal_objects_find(struct portal_objects *o, const uint8_t *id,
+    uint64_t now_s, struct object_header *out) MUST_CHECK;
+/* Its file, which the caller closes. ERR_NOT_FOUND, ERR_BAD_SEAL if it is not
+   the file the index knows. */
+enum err portal_objects_file(struct portal_objects *o,
+    const struct object_header *h, int *fd_out) MUST_CHECK;
+/* Delete one object whose time is over and tell its id; ERR_NOT_FOUND when
+   none is left. */
+enum err portal_objects_expire(
+    struct portal_objects *o, uint64_t now_s, uint8_t *id_out) MUST_CHECK;
+/* Second at which the next one expires; UINT64_MAX if there is none. */
+uint64_t portal_objects_next_expiry(struct portal_objects *o);
+
+/* --- throttle.c: wrong proofs, by client and by object */
+
+struct portal_throttle;
+
+struct portal_throttle *portal_throttle_new(void);
+void portal_throttle_free(struct portal_throttle *t);
+/* May this client try this object now? */
+bool portal_throttle_allows(const struct portal_throttle *t, struct span client,
+    struct span object, uint64_t now_ms);
+/* A wrong proof was shown. */
+void portal_throttle_spend(struct portal_throttle *t, struct span client,
+    struct span object, uint64_t now_ms);
+
+/* --- access.c: who may have what */
+
+/* What /api/ decides, before any of it is said in HTTP. */
+enum portal_access {
+	PORTAL_ACCESS_NONE, /* no such object, expired or wrong proof */
+	PORTAL_ACCESS_WAIT,
+	PORTAL_ACCESS_GRANTED,
+};
+
+/* Check id and proof as they came (base64url). *out is set when granted. The
+   answer, and the work done for it, are the same for every reason to refuse. */
+enum portal_access portal_access_check(struct portal_objects *o,
+    struct portal_throttle *t, struct span id, struct span proof,
+    struct span client, uint64_t now_s, uint64_t now_ms,
+    struct object_header *out);
+
+/* --- range.c */
+
+/* A Range header for a representation of size octets: first octet and length.
+   Only one range of octets; ERR_MALFORMED for anything else, and for one that
+   has nothing in common with the object. */
+enum err portal_range_parse(struct span s, uint64_t size, uint64_t *from_out,
+    uint64_t *len_out) MUST_CHECK;
+
+/* --- http.c: the server */
+
+struct portal_http;
+
+struct portal_http_options {
+	const char *url;      /* scheme and authority, as configured */
+	const char *tls_cert; /* PEM text, or NULL for plain HTTP */
+	const char *tls_key;
+	const int *listen_fd; /* bound and listening; taken */
+	size_t n_listen_fd;
+	struct portal_assets *assets; /* borrowed */
+	/* The index of an object was handed out; user_agent may be empty. */
+	void (*opened)(void *arg, const struct object_header *h,
+	    const char *client, struct span user_agent);
+	void *arg;
+};
+
+enum err portal_http_new(const struct portal_http_options *opt,
+    struct portal_http **out, struct err_why *why) MUST_CHECK;
+void portal_http_free(struct portal_http *h);
+/* The objects it hands out, borrowed; before the first portal_http_run(). */
+void portal_http_serve(struct portal_http *h, struct portal_objects *objects);
+/* One descriptor for each of listen_fd: readable when there is work. */
+int portal_http_fd(const struct portal_http *h, size_t i);
+/* Do what can be done without waiting. */
+void portal_http_run(struct portal_http *h);
+/* Milliseconds after which portal_http_run() is due without an event. */
+uint64_t portal_http_wait_ms(struct portal_http *h);
+/* End connections that are beyond their deadline; to be called every second. */
+void portal_http_enforce(struct portal_http *h);
+/* Take no more connections; how many are still open. */
+void portal_http_quiesce(struct portal_http *h);
+size_t portal_http_connections(const struct portal_http *h);
+
+#endif

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Requests: what is asked for, whether it may be asked that way, and who
+ * answers. What the answers look like is in reply.c, who may have an object
+ * is decided in access.c.
+ */
+#include <arpa/inet.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "gateway/portal/http_private.h"
+
+/* --- what the request says of itself */
+
+struct header_count {
+	const char *name;
+	unsigned n;
+	const char *value; /* of the last */
+};
+
+static enum MHD_Result
+count_header(
+    void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct header_count *c = cls;
+
+	if (strcasecmp(name, c->name) == 0) {
+		c->n++;
+		c->value = value != NULL ? value : "";
+	}
+	return MHD_YES;
+}
+
+/* The header's value if it is there exactly once, "" if it is missing; NULL if
+   it is there twice: two readers would disagree. */
+static const char *
+one_header(const struct portal_request *req, const char *name)
+{
+	struct header_count c = {.name = name, .value = ""};
+
+	MHD_get_connection_values(req->mhd, MHD_HEADER_KIND, count_header, &c);
+	return c.n <= 1 ? c.value : NULL;
+}
+
+static bool
+host_is_ours(const struct portal_request *req)
+{
+	const char *host = one_header(req, "Host");
+	const char *ours = req->http->authority;
+	const char *port = req->http->https ? ":443" : ":80";
+	size_t len = strlen(ours);
+
+	if (host == NULL || strncasecmp(host, ours, len) != 0)
+		return false;
+	/* the port that goes without saying may be said */
+	return host[len] == '\0' || strcmp(host + len, port) == 0;
+}
+
+/* A browser says from where a script asks. Programs do not. */
+static bool
+origin_is_ours(const struct portal_request *req)
+{
+	const char *origin = one_header(req, "Origin");
+
+	return origin != NULL &&
+	       (origin[0] == '\0' ||
+		   strcasecmp(origin, req->http->opt.url) == 0);
+}
+
+/* Where the request ends must be beyond doubt (RFC 9112 §6.3), and what has no
+   use for a body must have none. */
+static bool
+framing_is_clear(const struct portal_request *req)
+{
+	const char *len = one_header(req, "Content-Length");
+	const char *coding = one_header(req, "Transfer-Encoding");
+
+	if (len == NULL || coding == NULL)
+		return false;
+	if (len[0] != '\0' && coding[0] != '\0')
+		return false;
+	if (strcmp(req->method, MHD_HTTP_METHOD_POST) == 0)
+		return true;
+	return coding[0] == '\0' && (len[0] == '\0' || strcmp(len, "0") == 0);
+}
+
+/* --- who asks */
+
+struct client {
+	char text[INET6_ADDRSTRLEN];
+	uint8_t net[8]; /* what the brake counts: an IPv4 address or a /64 */
+	size_t net_len;
+};
+
+static bool
+client_from_text(const char *text, struct client *out)
+{
+	struct in6_addr six;
+	struct in_addr four;
+	struct client c = {.net_len = 0};
+
+	if (inet_pton(AF_INET, text, &four) == 1) {
+		memcpy(c.net, &four, 4);
+		c.net_len = 4;
+		inet_ntop(AF_INET, &four, c.text, sizeof(c.text));
+	} else if (inet_pton(AF_INET6, text, &six) == 1) {
+		memcpy(c.net, &six, 8);
+		c.net_len = 8;
+		inet_ntop(AF_INET6, &six, c.text, sizeof(c.text));
+		if (IN6_IS_ADDR_V4MAPPED(&six))
+			return client_from_text(c.text + 7, out);
+	} else {
+		return false;
+	}
+	*out = c;
+	return true;
+}
+
+static bool
+client_from_socket(const struct portal_request *req, struct client *out)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+	    req->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (info == NULL)
+		return false;
+	if (info->client_addr->sa_family == AF_INET)
+		inet_ntop(AF_INET,
+		    &((struct sockaddr_in *)info->client_addr)->sin_addr, text,
+		    sizeof(text));
+	else
+		inet_ntop(AF_INET6,
+		    &((struct sockaddr_in6 *)info->client_addr)->sin6_addr,
+		    text, sizeof(text));
+	return client_from_text(text, out);
+}
+
+/* Plain HTTP is for a reverse proxy on this machine, which puts the client
+   last into X-Forwarded-For; what stands before it came from the client. */
+static void
+find_client(const struct portal_request *req, struct client *out)
+{
+	const char *list = req->http->opt.tls_cert == NULL
+			       ? one_header(req, "X-Forwarded-For")
+			       : NULL;
+	const char *last = list != NULL ? strrchr(list, ',') : NULL;
+
+	if (last != NULL)
+		last += 1 + strspn(last + 1, " \t");
+	else
+		last = list;
+	if (last != NULL && client_from_text(last, out))
+		return;
+	if (!client_from_socket(req, out))
+		*out = (struct client){.text = "", .net_len = 4};
+}
+
+/* --- objects */
+
+/* The object whose proof was shown, open, or the refusal sent. */
+static enum MHD_Result
+refuse_or_open(struct portal_request *req, struct span id, struct span proof,
+    struct object_header *h_out, struct client *client, int *fd_out)
+{
+	struct portal_http *h = req->http;
+	enum err e;
+
+	find_client(req, client);
+	switch (portal_access_check(h->objects, h->throttle, id, proof,
+	    SPAN(client->net, client->net_len), clock_unix_ms() / 1000,
+	    clock_steady_ms(), h_out)) {
+	case PORTAL_ACCESS_NONE:
+		return portal_reply_error(req, MHD_HTTP_NOT_FOUND, NULL);
+	case PORTAL_ACCESS_WAIT:
+		return portal_reply_error(
+		    req, MHD_HTTP_TOO_MANY_REQUESTS, NULL);
+	case PORTAL_ACCESS_GRANTED:
+		break;
+	}
+	e = portal_objects_file(h->objects, h_out, fd_out);
+	if (e != ERR_OK) {
+		char name[OBJECT_ID_TEXT_SIZE];
+
+		object_id_format(h_out->id, name);
+		log_event(LOG_LVL_ERR, NULL, "portal-object-lost",
+		    KV_STR("object", name), KV_ERR(e));
+		return portal_reply_error(req, MHD_HTTP_NOT_FOUND, NULL);
+	}
+	return MHD_YES;
+}
+
+/* {"id": …, "proof": …}; borrowed from *json_out, which the caller drops. */
+static bool
+parse_open(const struct portal_request *req, json_t **json_out,
+    struct span *id_out, struct span *proof_out)
+{
+	json_t *json = json_loadb((const char *)req->body, req->body_len,
+	    JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	json_t *id = json_object_get(json, "id");
+	json_t *proof = json_object_get(json, "proof");
+
+	if (!json_is_string(id) || !json_is_string(proof)) {
+		json_decref(json);
+		return false;
+	}
+	*id_out = SPAN(json_string_value(id), json_string_length(id));
+	*proof_out = SPAN(json_string_value(proof), json_string_length(proof));
+	*json_out = json;
+	return true;
+}
+
+static enum MHD_Result
+handle_open(struct portal_request *req)
+{
+	const char *type = one_header(req, "Content-Type");
+	struct object_header header;
+	struct client client;
+	struct span id, proof;
+	json_t *json = NULL;
+	enum MHD_Result rc;
+	int fd = -1;
+
+	if (!origin_is_ours(req))
+		return portal_reply_error(req, MHD_HTTP_FORBIDDEN, NULL);
+	if (type == NULL || strncasecmp(type, "application/json", 16) != 0)
+		return portal_reply_error(
+		    req, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, NULL);
+	if (!parse_open(req, &json, &id, &proof))
+		return portal_reply_error(req, MHD_HTTP_BAD_REQUEST, NULL);
+	rc = refuse_or_open(req, id, proof, &header, &client, &fd);
+	json_decref(json);
+	if (fd < 0)
+		return rc;
+	rc = portal_reply_file(req, fd, 0, object_body_offset(&header), 0);
+	if (rc == MHD_YES) {
+		const char *agent = one_header(req, "User-Agent");
+
+		req->http->opt.opened(req->http->opt.arg, &header, client.text,
+		    span_str(agent != NULL ? agent : ""));
+	}
+	return rc;
+}
+
+static enum MHD_Result
+handle_object(struct portal_request *req)
+{
+	static const char scheme[] = "Sealgate-Proof ";
+	struct span id = span_str(req->url + strlen("/api/object/"));
+	const char *auth = one_header(req, "Authorization");
+	const char *range = one_header(req, "Range");
+	struct object_header header;
+	struct client client;
+	struct span proof = SPAN(NULL, 0);
+	uint64_t from = 0, len, total;
+	enum MHD_Result rc;
+	int fd = -1;
+
+	if (auth != NULL && strncasecmp(auth, scheme, strlen(scheme)) == 0)
+		proof = span_str(auth + strlen(scheme));
+	rc = refuse_or_open(req, id, proof, &header, &client, &fd);
+	if (fd < 0)
+		return rc;
+	total = object_total_size(&header);
+	len = total;
+	if (range != NULL && range[0] == '\0')
+		return portal_reply_file(req, fd, 0, total, 0);
+	if (range == NULL ||
+	    portal_range_parse(span_str(range), total, &from, &len) != ERR_OK) {
+		close(fd);
+		return portal_reply_error(
+		    req, MHD_HTTP_RANGE_NOT_SATISFIABLE, NULL);
+	}
+	return portal_reply_file(req, fd, from, len, total);
+}
+
+/* --- page */
+
+static enum MHD_Result
+handle_asset(struct portal_request *req, size_t i)
+{
+	const struct portal_asset *a =
+	    portal_asset_at(req->http->opt.assets, i);
+	const char *known = one_header(req, "If-None-Match");
+	struct MHD_Response *r;
+	enum MHD_Result rc;
+
+	if (a->kind != PORTAL_ASSET_FILE || known == NULL ||
+	    strcmp(known, a->etag) != 0)
+		return portal_reply_send(
+		    req, MHD_HTTP_OK, req->http->page[i], a->len);
+	r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+	if (r == NULL)
+		return MHD_NO;
+	portal_reply_headers(req->http, PORTAL_REPLY_ASSET, r);
+	rc = portal_reply_send(req, MHD_HTTP_NOT_MODIFIED, r, 0);
+	MHD_destroy_response(r);
+	return rc;
+}
+
+/* Does the path name this file? The shell is one for every id, and whether
+   there is such an object is not looked at. */
+static bool
+asset_matches(const struct portal_asset *a, const char *url)
+{
+	uint8_t id[OBJECT_ID_SIZE];
+
+	switch (a->kind) {
+	case PORTAL_ASSET_FILE:
+		return strncmp(url, "/a/", 3) == 0 &&
+		       strcmp(url + 3, a->file) == 0;
+	case PORTAL_ASSET_SHELL:
+		return strncmp(url, "/m/", 3) == 0 &&
+		       object_id_parse(span_str(url + 3), id);
+	case PORTAL_ASSET_FRAME:
+		return strcmp(url, "/frame") == 0;
+	}
+	return false;
+}
+
+/* --- one request */
+
+static bool
+is_read(const struct portal_request *req)
+{
+	return strcmp(req->method, MHD_HTTP_METHOD_GET) == 0 ||
+	       strcmp(req->method, MHD_HTTP_METHOD_HEAD) == 0;
+}
+
+static enum MHD_Result
+route(struct portal_request *req)
+{
+	const struct portal_assets *assets = req->http->opt.assets;
+
+	if (!host_is_ours(req))
+		return portal_reply_error(
+		    req, MHD_HTTP_MISDIRECTED_REQUEST, NULL);
+	if (!framing_is_clear(req))
+		return portal_reply_error(req, MHD_HTTP_BAD_REQUEST, NULL);
+	if (strcmp(req->url, "/api/open") == 0) {
+		if (strcmp(req->method, MHD_HTTP_METHOD_POST) == 0)
+			return handle_open(req);
+		return portal_reply_error(
+		    req, MHD_HTTP_METHOD_NOT_ALLOWED, "POST");
+	}
+	if (!is_read(req))
+		return portal_reply_error(
+		    req, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD");
+	if (strncmp(req->url, "/api/object/", 12) == 0)
+		return handle_object(req);
+	for (size_t i = 0; i < portal_assets_count(assets); i++)
+		if (asset_matches(portal_asset_at(assets, i), req->url))
+			return handle_asset(req, i);
+	return portal_reply_error(req, MHD_HTTP_NOT_FOUND, NULL);
+}
+
+static struct portal_request *
+new_request(struct portal_http *h, struct MHD_Connection *mhd, const char *url,
+    const char *method)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct portal_request *req;
+
+	if (info == NULL || info->socket_context == NULL)
+		return NULL;
+	req = calloc(1, sizeof(*req));
+	if (req == NULL)
+		return NULL;
+	req->http = h;
+	req->mhd = mhd;
+	req->conn = info->socket_context;
+	req->url = url;
+	req->method = method;
+	return req;
+}
+
+/* MHD calls this once with the header, once for each piece of the body and
+   once at its end. */
+enum MHD_Result
+portal_request_step(void *cls, struct MHD_Connection *mhd, const char *url,
+    const char *method, const char *version, const char *data, size_t *data_len,
+    void **req_ptr)
+{
+	struct portal_request *req = *req_ptr;
+	const char *len;
+
+	if (req == NULL) {
+		req = new_request(cls, mhd, url, method);
+		if (req == NULL)
+			return MHD_NO;
+		*req_ptr = req;
+		len = one_header(req, "Content-Length");
+		if (len != NULL && strlen(len) > 4)
+			return portal_reply_error(
+			    req, MHD_HTTP_CONTENT_TOO_LARGE, NULL);
+		return MHD_YES;
+	}
+	if (*data_len > 0) {
+		if (*data_len > sizeof(req->body) - req->body_len)
+			return MHD_NO;
+		memcpy(req->body + req->body_len, data, *data_len);
+		req->body_len += *data_len;
+		*data_len = 0;
+		return MHD_YES;
+	}
+	return route(req);
+}

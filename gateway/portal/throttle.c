@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * A brake on wrong proofs: for each client and for each object a bucket of
+ * tokens that refills with time. The buckets are a fixed table addressed by a
+ * keyed hash, so that strangers can neither make it grow nor choose whom they
+ * share a bucket with; who does share one waits a little more.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/digest.h"
+#include "common/limits.h"
+#include "common/secret.h"
+#include "gateway/portal/portal_private.h"
+
+enum { BUCKETS = 16384 };
+
+struct bucket {
+	uint32_t spent; /* tokens, at stamp */
+	uint64_t stamp_ms;
+};
+
+struct portal_throttle {
+	uint8_t key[16];
+	struct bucket clients[BUCKETS];
+	struct bucket objects[BUCKETS];
+};
+
+struct portal_throttle *
+portal_throttle_new(void)
+{
+	struct portal_throttle *t = calloc(1, sizeof(*t));
+
+	if (t != NULL)
+		random_octets(t->key, sizeof(t->key));
+	return t;
+}
+
+void
+portal_throttle_free(struct portal_throttle *t)
+{
+	free(t);
+}
+
+static size_t
+place(const struct portal_throttle *t, struct span who)
+{
+	struct span parts[] = {SPAN(t->key, sizeof(t->key)), who};
+	uint8_t digest[DIGEST_SIZE];
+
+	digest_sha256(parts, 2, digest);
+	return ((size_t)digest[0] << 8 | digest[1]) % BUCKETS;
+}
+
+static uint32_t
+spent_now(const struct bucket *b, uint64_t now_ms, uint64_t refill_ms)
+{
+	uint64_t back = (now_ms - b->stamp_ms) / refill_ms;
+
+	return back >= b->spent ? 0 : b->spent - (uint32_t)back;
+}
+
+bool
+portal_throttle_allows(const struct portal_throttle *t, struct span client,
+    struct span object, uint64_t now_ms)
+{
+	return spent_now(&t->clients[place(t, client)], now_ms,
+		   LIMIT_PROOF_CLIENT_MS) < LIMIT_PROOF_CLIENT &&
+	       spent_now(&t->objects[place(t, object)], now_ms,
+		   LIMIT_PROOF_OBJECT_MS) < LIMIT_PROOF_OBJECT;
+}
+
+static void
+spend(struct bucket *b, uint64_t now_ms, uint64_t refill_ms)
+{
+	b->spent = spent_now(b, now_ms, refill_ms) + 1;
+	b->stamp_ms = now_ms;
+}
+
+void
+portal_throttle_spend(struct portal_throttle *t, struct span client,
+    struct span object, uint64_t now_ms)
+{
+	spend(&t->clients[place(t, client)], now_ms, LIMIT_PROOF_CLIENT_MS);
+	spend(&t->objects[place(t, object)], now_ms, LIMIT_PROOF_OBJECT_MS);
+}

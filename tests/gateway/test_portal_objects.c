@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Objects and their index, and who may have one.
+ */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/digest.h"
+#include "common/limits.h"
+#include "common/secret.h"
+#include "common/text.h"
+#include "gateway/portal/portal_private.h"
+
+static char root[64], dir[96], index_dir[96];
+
+static void
+set_up(void)
+{
+	secret_init();
+	snprintf(root, sizeof(root), "/tmp/sgportal.XXXXXX");
+	cr_assert_not_null(mkdtemp(root));
+	snprintf(dir, sizeof(dir), "%s/objects", root);
+	snprintf(index_dir, sizeof(index_dir), "%s/index", root);
+	cr_assert_eq(mkdir(dir, 0700), 0);
+	cr_assert_eq(mkdir(index_dir, 0700), 0);
+}
+
+static void
+empty(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		unlinkat(dirfd(d), e->d_name, 0);
+	if (d != NULL)
+		closedir(d);
+	rmdir(path);
+}
+
+static void
+tear_down(void)
+{
+	empty(dir);
+	empty(index_dir);
+	rmdir(root);
+}
+
+TestSuite(portal_objects, .init = set_up, .fini = tear_down);
+TestSuite(portal_access, .init = set_up, .fini = tear_down);
+
+enum { NOW = 1000000 };
+
+/* An object that the portal can keep; nobody could open it. */
+static struct object_header
+write_object(uint8_t id, uint64_t expires_s, enum object_factor factor)
+{
+	struct object_header h = {
+	    .factor = factor,
+	    .index_size = 10,
+	    .body_size = 20,
+	    .created_s = 1,
+	    .expires_s = expires_s,
+	};
+	uint8_t octets[OBJECT_HEADER_SIZE + 10 + 20 + 32] = {0};
+	uint8_t proof[OBJECT_PROOF_SIZE];
+	char name[OBJECT_ID_TEXT_SIZE], path[160];
+	struct span s = SPAN(proof, sizeof(proof));
+	int fd;
+
+	memset(h.id, id, sizeof(h.id));
+	memset(proof, id ^ 0xff, sizeof(proof));
+	digest_sha256(&s, 1, h.proof_hash);
+	object_header_format(&h, octets);
+	object_id_format(h.id, name);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+	cr_assert_eq(write(fd, octets, sizeof(octets)), sizeof(octets));
+	close(fd);
+	return h;
+}
+
+static struct portal_objects *
+open_objects(void)
+{
+	struct portal_objects *o = NULL;
+	struct err_why why = {""};
+
+	cr_assert_eq(portal_objects_open(dir, index_dir, &o, &why), ERR_OK,
+	    "%s", why.text);
+	return o;
+}
+
+static bool
+is_there(struct portal_objects *o, const struct object_header *h, uint64_t now)
+{
+	struct object_header out;
+
+	return portal_objects_find(o, h->id, now, &out) == ERR_OK &&
+	       out.expires_s == h->expires_s;
+}
+
+Test(portal_objects, index_is_rebuilt_from_the_files)
+{
+	struct object_header a = write_object(1, NOW + 10, OBJECT_FACTOR_NONE);
+	struct object_header b = write_object(2, NOW + 20, OBJECT_FACTOR_NONE);
+	struct portal_objects *o = open_objects();
+
+	cr_expect(is_there(o, &a, NOW));
+	cr_expect(is_there(o, &b, NOW));
+	portal_objects_close(o);
+	empty(index_dir);
+	cr_assert_eq(mkdir(index_dir, 0700), 0);
+	o = open_objects();
+	cr_expect(is_there(o, &a, NOW));
+	cr_expect_eq(portal_objects_next_expiry(o), NOW + 10);
+	portal_objects_close(o);
+}
+
+Test(portal_objects, a_damaged_index_is_made_anew)
+{
+	struct object_header a = write_object(1, NOW + 10, OBJECT_FACTOR_NONE);
+	struct portal_objects *o = open_objects();
+	char path[160];
+	int fd;
+
+	portal_objects_close(o);
+	snprintf(path, sizeof(path), "%s/data.mdb", index_dir);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	cr_assert_eq(
+	    write(fd, "this is no database, whatever its name", 38), 38);
+	cr_assert_eq(ftruncate(fd, 8192), 0);
+	close(fd);
+	o = open_objects();
+	cr_expect(is_there(o, &a, NOW));
+	portal_objects_close(o);
+}
+
+Test(portal_objects, a_lost_file_is_forgotten_at_the_next_start)
+{
+	struct object_header a = write_object(1, NOW + 10, OBJECT_FACTOR_NONE);
+	struct portal_objects *o = open_objects();
+	char name[OBJECT_ID_TEXT_SIZE], path[160];
+	uint8_t id[OBJECT_ID_SIZE];
+	int fd;
+
+	object_id_format(a.id, name);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	unlink(path);
+	cr_expect_eq(portal_objects_file(o, &a, &fd), ERR_NOT_FOUND);
+	portal_objects_close(o);
+	o = open_objects();
+	cr_expect(!is_there(o, &a, NOW));
+	/* what is left of it goes when its time comes */
+	cr_expect_eq(portal_objects_expire(o, NOW + 10, id), ERR_OK);
+	cr_expect_eq(portal_objects_expire(o, NOW + 10, id), ERR_NOT_FOUND);
+	portal_objects_close(o);
+}
+
+Test(portal_objects, only_a_complete_object_of_that_name_is_taken)
+{
+	struct portal_objects *o = open_objects();
+	struct object_header h = write_object(3, NOW, OBJECT_FACTOR_NONE);
+	char name[OBJECT_ID_TEXT_SIZE], path[160], other[160];
+
+	object_id_format(h.id, name);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	h.id[0] ^= 1;
+	cr_expect_eq(portal_objects_add(o, h.id), ERR_NOT_FOUND);
+	object_id_format(h.id, name);
+	snprintf(other, sizeof(other), "%s/%s", dir, name);
+	cr_assert_eq(rename(path, other), 0);
+	cr_expect_eq(portal_objects_add(o, h.id), ERR_MALFORMED, "renamed");
+	cr_assert_eq(rename(other, path), 0);
+	h.id[0] ^= 1;
+	cr_assert_eq(truncate(path, 157), 0);
+	cr_expect_eq(portal_objects_add(o, h.id), ERR_MALFORMED, "cut");
+	cr_assert_eq(truncate(path, 159), 0);
+	cr_expect_eq(portal_objects_add(o, h.id), ERR_MALFORMED, "long");
+	cr_assert_eq(truncate(path, 158), 0);
+	cr_expect_eq(portal_objects_add(o, h.id), ERR_OK);
+	cr_expect_eq(portal_objects_add(o, h.id), ERR_OK, "again");
+	portal_objects_close(o);
+}
+
+Test(portal_objects, expiry_is_exact_and_removes_the_file)
+{
+	struct object_header b = write_object(2, NOW + 1, OBJECT_FACTOR_NONE);
+	struct object_header a = write_object(1, NOW, OBJECT_FACTOR_NONE);
+	struct portal_objects *o = open_objects();
+	uint8_t id[OBJECT_ID_SIZE];
+	int fd;
+
+	cr_expect(is_there(o, &a, NOW - 1));
+	cr_expect(!is_there(o, &a, NOW));
+	cr_expect_eq(portal_objects_expire(o, NOW - 1, id), ERR_NOT_FOUND);
+	cr_expect_eq(portal_objects_expire(o, NOW, id), ERR_OK);
+	cr_expect_eq(memcmp(id, a.id, sizeof(id)), 0);
+	cr_expect_eq(portal_objects_file(o, &a, &fd), ERR_NOT_FOUND);
+	cr_expect_eq(portal_objects_expire(o, NOW, id), ERR_NOT_FOUND);
+	cr_expect(is_there(o, &b, NOW));
+	cr_expect_eq(portal_objects_next_expiry(o), NOW + 1);
+	portal_objects_close(o);
+}
+
+static enum portal_access
+try_proof(struct portal_objects *o, struct portal_throttle *t, uint8_t id,
+    uint8_t proof, uint64_t now_s, uint64_t now_ms)
+{
+	uint8_t raw_id[OBJECT_ID_SIZE], raw_proof[OBJECT_PROOF_SIZE];
+	char id_text[OBJECT_ID_TEXT_SIZE], proof_text[44];
+	struct object_header h;
+
+	memset(raw_id, id, sizeof(raw_id));
+	memset(raw_proof, proof, sizeof(raw_proof));
+	object_id_format(raw_id, id_text);
+	text_base64url(SPAN(raw_proof, sizeof(raw_proof)), proof_text);
+	return portal_access_check(o, t, span_str(id_text),
+	    span_str(proof_text), SPAN_LIT("\x7f\0\0\1"), now_s, now_ms, &h);
+}
+
+Test(portal_access, is_granted_to_the_proof_alone)
+{
+	struct portal_throttle *t = portal_throttle_new();
+	struct portal_objects *o;
+	struct object_header h;
+
+	write_object(1, NOW, OBJECT_FACTOR_NONE);
+	write_object(2, NOW, OBJECT_FACTOR_PASSPHRASE);
+	o = open_objects();
+	cr_expect_eq(
+	    try_proof(o, t, 1, 0xfe, NOW - 1, 0), PORTAL_ACCESS_GRANTED);
+	cr_expect_eq(
+	    try_proof(o, t, 2, 0xfd, NOW - 1, 0), PORTAL_ACCESS_GRANTED);
+	cr_expect_eq(try_proof(o, t, 1, 0xfd, NOW - 1, 0), PORTAL_ACCESS_NONE);
+	cr_expect_eq(try_proof(o, t, 3, 0xfe, NOW - 1, 0), PORTAL_ACCESS_NONE);
+	cr_expect_eq(try_proof(o, t, 1, 0xfe, NOW, 0), PORTAL_ACCESS_NONE);
+	/* the id of no octets and the proof of zeroes are those of the stand-in
+	   for an object that is not there */
+	cr_expect_eq(try_proof(o, t, 0, 0, NOW - 1, 0), PORTAL_ACCESS_NONE);
+	cr_expect_eq(portal_access_check(o, t, SPAN(NULL, 0), SPAN(NULL, 0),
+			 SPAN(NULL, 0), NOW - 1, 0, &h),
+	    PORTAL_ACCESS_NONE);
+	portal_objects_close(o);
+	portal_throttle_free(t);
+}
+
+Test(portal_access, wrong_proofs_run_into_the_brake)
+{
+	struct portal_throttle *t = portal_throttle_new();
+	struct portal_objects *o;
+	uint64_t later = 0;
+
+	write_object(1, NOW, OBJECT_FACTOR_NONE);
+	write_object(2, NOW, OBJECT_FACTOR_PASSPHRASE);
+	o = open_objects();
+	for (unsigned i = 0; i < LIMIT_PROOF_OBJECT; i++) {
+		cr_assert_eq(try_proof(o, t, 2, 0, 1, 0), PORTAL_ACCESS_NONE);
+		cr_assert_eq(try_proof(o, t, 1, 0, 1, 0), PORTAL_ACCESS_NONE);
+	}
+	cr_expect_eq(try_proof(o, t, 2, 0, 1, 0), PORTAL_ACCESS_WAIT);
+	/* a passphrase could be among the guesses: even the right one waits */
+	cr_expect_eq(try_proof(o, t, 2, 0xfd, 1, 0), PORTAL_ACCESS_WAIT);
+	/* nobody guesses a link secret, so nobody is locked out */
+	cr_expect_eq(try_proof(o, t, 1, 0, 1, 0), PORTAL_ACCESS_WAIT);
+	cr_expect_eq(try_proof(o, t, 1, 0xfe, 1, 0), PORTAL_ACCESS_GRANTED);
+	later = LIMIT_PROOF_OBJECT_MS;
+	cr_expect_eq(try_proof(o, t, 2, 0xfd, 1, later), PORTAL_ACCESS_GRANTED);
+	/* a client that tries many ids is stopped, too */
+	for (unsigned i = 0; i < LIMIT_PROOF_CLIENT; i++)
+		(void)try_proof(o, t, (uint8_t)(10 + i), 0, 1, later);
+	cr_expect_eq(try_proof(o, t, 200, 0, 1, later), PORTAL_ACCESS_WAIT);
+	cr_expect_eq(try_proof(o, t, 1, 0xfe, 1, later), PORTAL_ACCESS_GRANTED);
+	portal_objects_close(o);
+	portal_throttle_free(t);
+}
