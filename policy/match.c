@@ -52,6 +52,12 @@ policy_pattern_parse(const char *text, struct arena *arena, struct pattern *out,
 		e = domain_pattern(text + 1, arena, &p, why);
 		if (e != ERR_OK)
 			return e;
+	} else if (text[0] == '!' || text[0] == '*') {
+		/* Both may begin a local part; whoever means that quotes it. */
+		return err_why(why, ERR_CONFIG,
+		    "\"%.80s\": the forms are an address, \"@domain\" and "
+		    "\"@*.domain\", each with one \"!\" before it to exclude",
+		    text);
 	} else {
 		if (mime_addr_parse(span_str(text),
 			MIME_ADDR_POSTMASTER | MIME_ADDR_UTF8, arena, &addr,

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ */
+#include "policy/policy.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "tests/policy/rules.h"
+
+#define REST                                                                   \
+	{                                                                      \
+		.name = "rest", .ladder = "hold"                               \
+	}
+
+static const struct {
+	const char *what;
+	struct rule_text rules[3];
+	size_t n;
+	bool no_portal;
+	unsigned line;	  /* where the finding stands */
+	const char *text; /* what it says; NULL: there is none */
+	bool fatal;
+} rows[] = {
+    {"all well",
+	{{.name = "a", .to = "@b.example", .ladder = "smime reject"}, REST}, 2,
+	false, 0, NULL, false},
+    {"open end",
+	{{.name = "a", .to = "@b.example", .ladder = "smime pgp"}, REST}, 2,
+	false, 10, "must end in", true},
+    {"behind the end",
+	{{.name = "a", .to = "@b.example", .ladder = "smime clear hold"}, REST},
+	2, false, 10, "hold is never reached", true},
+    {"behind escrow",
+	{{.name = "a", .to = "@b.example", .ladder = "escrow reject"}, REST}, 2,
+	false, 10, "reject is never reached", true},
+    {"twice",
+	{{.name = "a", .to = "@b.example", .ladder = "pgp pgp hold"}, REST}, 2,
+	false, 10, "stands twice", true},
+    {"one name", {{.name = "rest", .to = "@b.example", .ladder = "hold"}, REST},
+	2, false, 20, "of this name in line 10", true},
+    {"no portal",
+	{{.name = "a", .to = "@b.example", .ladder = "smime escrow"}, REST}, 2,
+	true, 10, "`portal`", true},
+    {"link alone",
+	{{.name = "a", .to = "@b.example", .ladder = "smime escrow"}, REST}, 2,
+	false, 10, "as strong as the hop", false},
+    {"link after tls",
+	{{.name = "a", .to = "@b.example", .ladder = "tls escrow"}, REST}, 2,
+	false, 10, "weaker than the tls", true},
+    {"tls", {{.name = "a", .to = "@b.example", .ladder = "tls reject"}, REST},
+	2, false, 10, "does not have the rung tls", true},
+    {"tls-encrypt",
+	{{.name = "a", .to = "@b.example", .ladder = "tls-encrypt reject"},
+	    REST},
+	2, false, 10, "does not have the rung tls-encrypt", true},
+    {"weaker",
+	{{.name = "a",
+	     .to = "@b.example",
+	     .ladder = "smime hold",
+	     .weaker = true},
+	    REST},
+	2, false, 10, "on-error = weaker", false},
+    {"lower",
+	{{.name = "a", .tags = "[x]", .ladder = "hold", .may_lower = true},
+	    REST},
+	2, false, 10, "weaker ladder", false},
+    {"lower without a condition",
+	{{.name = "a", .to = "@b.example", .ladder = "hold", .may_lower = true},
+	    REST},
+	2, false, 10, "needs a condition", true},
+    {"covered", {REST, {.name = "b", .to = "@b.example", .ladder = "hold"}}, 2,
+	false, 20, "never reached: rule \"rest\" in line 10", true},
+    {"covered by from and to",
+	{{.name = "a",
+	     .from = "@c.example",
+	     .to = "@b.example",
+	     .ladder = "hold"},
+	    {.name = "b",
+		.from = "x@c.example",
+		.to = "y@b.example",
+		.ladder = "hold"},
+	    REST},
+	3, false, 20, "never reached", true},
+    {"not covered: other sender",
+	{{.name = "a",
+	     .from = "@c.example",
+	     .to = "@b.example",
+	     .ladder = "hold"},
+	    {.name = "b", .to = "y@b.example", .ladder = "hold"}, REST},
+	3, false, 20, NULL, false},
+    {"raising rules apply wherever they stand",
+	{REST, {.name = "b", .tags = "[x]", .ladder = "reject"}}, 2, false, 20,
+	NULL, false},
+    {"a raising rule covers no deciding one",
+	{{.name = "b", .tags = "[x]", .ladder = "reject"}, REST}, 2, false, 20,
+	NULL, false},
+    {"a lowering rule behind the rest",
+	{REST,
+	    {.name = "b", .tags = "[x]", .ladder = "hold", .may_lower = true}},
+	2, false, 20, "never reached", true},
+    {"nothing for the rest",
+	{{.name = "a", .to = "@b.example", .ladder = "hold"}}, 1, false, 0,
+	"no rule decides", false},
+};
+
+Test(check, says_what_is_wrong_and_where)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct policy *p = rules_new(rows[i].rules, rows[i].n);
+		struct arena *arena = arena_new(1 << 20);
+		struct policy_finding *list = NULL;
+		size_t n = 0, hits = 0, at_line = 0;
+
+		cr_assert_eq(
+		    policy_check(p, !rows[i].no_portal, arena, &list, &n),
+		    ERR_OK);
+		for (size_t k = 0; k < n; k++) {
+			at_line += list[k].line == rows[i].line;
+			if (rows[i].text != NULL &&
+			    list[k].line == rows[i].line &&
+			    strstr(list[k].text, rows[i].text) != NULL &&
+			    list[k].fatal == rows[i].fatal)
+				hits++;
+		}
+		if (rows[i].text == NULL)
+			cr_expect_eq(at_line, 0, "%s: %s", rows[i].what,
+			    n > 0 ? list[0].text : "");
+		else
+			cr_expect_eq(hits, 1,
+			    "%s: %zu hits of %zu findings: %s", rows[i].what,
+			    hits, n, n > 0 ? list[0].text : "");
+		arena_free(arena);
+		policy_free(p);
+	}
+}
+
+/* A rule can have more than one fault; none hides another. */
+Test(check, a_rule_full_of_faults_has_them_all)
+{
+	static const struct rule_text bad[] = {
+	    REST, {.name = "rest",
+		      .to = "@b.example",
+		      .ladder = "tls tls-encrypt escrow smime smime",
+		      .weaker = true,
+		      .may_lower = true}};
+	struct policy *p = rules_new(bad, 2);
+	struct arena *arena = arena_new(1 << 20);
+	struct policy_finding *list = NULL;
+	size_t n = 0, fatal = 0;
+
+	cr_assert_eq(policy_check(p, false, arena, &list, &n), ERR_OK);
+	for (size_t i = 0; i < n; i++)
+		fatal += list[i].fatal;
+	cr_expect_eq(fatal, 8, "%zu", fatal);
+	cr_expect_eq(n, 9, "%zu", n);
+	arena_free(arena);
+	policy_free(p);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ */
+#include "policy/policy.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "tests/policy/rules.h"
+
+Test(policy, malformed_rules_are_refused_with_a_reason)
+{
+	static const char long_name[] =
+	    "a name that is longer than the sixty-four octets that are allowed";
+	static const struct rule_text rows[] = {
+	    {.name = "", .ladder = "hold"},
+	    {.name = long_name, .ladder = "hold"},
+	    {.name = "tab\there", .ladder = "hold"},
+	    {.name = "none", .ladder = ""},
+	    {.name = "nine",
+		.ladder = "hold drop smime pgp escrow tls clear reject hold"},
+	    {.name = "from", .from = "nonsense", .ladder = "hold"},
+	    {.name = "to", .to = "@@", .ladder = "hold"},
+	    {.name = "tag", .tags = "\x01", .ladder = "hold"},
+	};
+	struct policy *p = policy_new();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct err_why why = {""};
+
+		cr_expect_eq(rules_add(p, &rows[i], &why), ERR_CONFIG,
+		    "\"%s\" was taken", rows[i].name);
+		cr_expect_neq(why.text[0], '\0', "\"%s\"", rows[i].name);
+	}
+	cr_expect_eq(policy_n_rules(p), 0);
+	policy_free(p);
+}
+
+Test(policy, tags_are_listed_once_whatever_their_case)
+{
+	static const struct rule_text rows[] = {
+	    {.name = "a", .tags = "[secure] [geheim]", .ladder = "hold"},
+	    {.name = "b", .tags = "[SECURE]", .ladder = "hold"},
+	};
+	struct policy *p = rules_new(rows, 2);
+	size_t n = 0;
+	const char *const *tags = policy_tags(p, &n);
+
+	cr_assert_eq(n, 2);
+	cr_expect_str_eq(tags[0], "[secure]");
+	cr_expect_str_eq(tags[1], "[geheim]");
+	policy_free(p);
+}
+
+Test(policy, automatic_mail_goes_only_where_nothing_is_sent)
+{
+	struct policy *p = policy_new();
+
+	for (unsigned r = 0; r <= RUNG_COUNT; r++)
+		cr_expect_eq(policy_set_auto_rung(p, (enum rung)r),
+		    r == RUNG_HOLD || r == RUNG_REJECT || r == RUNG_DROP
+			? ERR_OK
+			: ERR_CONFIG,
+		    "%s", policy_rung_name((enum rung)r));
+	policy_free(p);
+}
+
+Test(policy, every_rule_says_what_it_does)
+{
+	static const struct rule_text rows[] = {
+	    {.name = "sender", .from = "@x.example", .ladder = "hold"},
+	    {.name = "tag", .tags = "[a]", .ladder = "hold"},
+	    {.name = "lower",
+		.tags = "[b]",
+		.ladder = "hold",
+		.may_lower = true},
+	    {.name = "bank", .to = "@bank.example", .ladder = "hold"},
+	    {.name = "rest", .ladder = "hold"},
+	};
+	static const struct {
+		const char *to;
+		const char *tags;
+		bool ambiguous;
+		enum policy_role want[5];
+	} cases[] = {
+	    {"a@bank.example", "", false,
+		{POLICY_NO_MATCH, POLICY_NO_MATCH, POLICY_NO_MATCH,
+		    POLICY_DECIDES, POLICY_SHADOWED}},
+	    {"a@b.example", "[a]", false,
+		{POLICY_NO_MATCH, POLICY_RAISES, POLICY_NO_MATCH,
+		    POLICY_NO_MATCH, POLICY_DECIDES}},
+	    {"a@bank.example", "[b]", false,
+		{POLICY_NO_MATCH, POLICY_NO_MATCH, POLICY_DECIDES,
+		    POLICY_SHADOWED, POLICY_SHADOWED}},
+	    {"a@b.example", "[b]", true,
+		{POLICY_NO_MATCH, POLICY_RAISES, POLICY_NO_MATCH,
+		    POLICY_NO_MATCH, POLICY_DECIDES}},
+	};
+	struct policy *p = rules_new(rows, 5);
+	bool room[RULES_TAGS_MAX];
+
+	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+		struct policy_facts f = rules_facts(
+		    p, "s@own.example", cases[c].to, cases[c].tags, room);
+
+		f.ambiguous = cases[c].ambiguous;
+		for (size_t i = 0; i < 5; i++) {
+			struct policy_trace t;
+
+			policy_explain(p, i, &f, &t);
+			cr_expect_eq(t.role, cases[c].want[i], "%zu, %s: %s", c,
+			    t.name, policy_role_name(t.role));
+			cr_expect_str_eq(t.name, rows[i].name);
+			cr_expect_eq(t.line, (i + 1) * 10);
+			cr_expect_gt(strlen(t.why), 5);
+		}
+	}
+	policy_free(p);
+}

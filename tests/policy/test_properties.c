@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What must hold for every set of rules and every state of the world, on
+ * thousands of random ones: no failure leads to a weaker rung, none to clear,
+ * raising never lowers, order does not matter where it must not. An oracle that
+ * follows the words of the design literally is compared with the real thing.
+ * SEED=n repeats a run.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/arena.h"
+#include "policy/policy.h"
+
+enum { CASES = 20000, RULES = 7, TAGS = 3, LADDER = 5 };
+
+static const char *const tag_text[TAGS] = {"[a]", "[b]", "[c]"};
+static const char *const to_text[] = {
+    NULL, "@b.example", "a@b.example", "!a@b.example", "@c.example"};
+static const char *const addr_text[] = {
+    "a@b.example", "x@b.example", "a@c.example"};
+
+static uint64_t seed;
+
+static uint64_t
+rnd(uint64_t n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (seed >> 11) % n;
+}
+
+static uint64_t
+start(void)
+{
+	const char *s = getenv("SEED");
+	uint64_t first = s != NULL ? strtoull(s, NULL, 10)
+				   : (uint64_t)time(NULL) * 2654435761u | 1;
+
+	seed = first;
+	fprintf(stderr, "SEED=%llu\n", (unsigned long long)first);
+	return first;
+}
+
+/* A rule as the test knows it. */
+struct rule {
+	char name[8];
+	size_t to;
+	unsigned tags; /* bits */
+	enum rung rung[LADDER];
+	size_t n;
+	enum policy_escrow escrow;
+	bool together, weaker, may_lower;
+};
+
+struct world {
+	struct rule rule[RULES + 1];
+	size_t n;
+	size_t to;
+	unsigned tags; /* bits: in the subject */
+	bool ambiguous;
+	enum rung_state state[RUNG_COUNT];
+	unsigned flags;
+};
+
+static struct rule
+random_rule(size_t i)
+{
+	struct rule r = {.to = rnd(5),
+	    .n = 1 + rnd(LADDER - 1),
+	    .escrow = (enum policy_escrow)rnd(3),
+	    .together = rnd(4) == 0,
+	    .weaker = rnd(4) == 0,
+	    .tags = rnd(2) ? (unsigned)rnd(1 << TAGS) : 0,
+	    .may_lower = rnd(4) == 0};
+
+	snprintf(r.name, sizeof(r.name), "r%zu", i);
+	for (size_t k = 0; k < r.n; k++)
+		r.rung[k] = (enum rung)rnd(RUNG_COUNT);
+	return r;
+}
+
+static struct world
+random_world(void)
+{
+	struct world w = {.n = 1 + rnd(RULES),
+	    .to = rnd(3),
+	    .tags = (unsigned)rnd(1 << TAGS),
+	    .ambiguous = rnd(4) == 0,
+	    .flags = rnd(4) == 0 ? POLICY_AUTO_MAIL : 0};
+
+	for (size_t i = 0; i < w.n; i++)
+		w.rule[i] = random_rule(i);
+	for (size_t i = 0; i < RUNG_COUNT; i++)
+		w.state[i] = (enum rung_state)rnd(4);
+	return w;
+}
+
+static void
+add(struct policy *p, const struct rule *r)
+{
+	const char *tags[TAGS];
+	struct policy_spec s = {.name = r->name,
+	    .to = &to_text[r->to],
+	    .n_to = to_text[r->to] != NULL,
+	    .subject_tag = tags,
+	    .ladder = r->rung,
+	    .n_ladder = r->n,
+	    .escrow = r->escrow,
+	    .together = r->together,
+	    .on_error_weaker = r->weaker,
+	    .may_lower = r->may_lower};
+
+	for (size_t t = 0; t < TAGS; t++)
+		if (r->tags & 1u << t)
+			tags[s.n_subject_tag++] = tag_text[t];
+	cr_assert_eq(policy_add_rule(p, &s, NULL), ERR_OK);
+}
+
+static struct policy *
+build(const struct world *w)
+{
+	struct policy *p = policy_new();
+
+	for (size_t i = 0; i < w->n; i++)
+		add(p, &w->rule[i]);
+	return p;
+}
+
+static enum err
+decide(const struct policy *p, const struct world *w, struct arena *arena,
+    struct policy_decision *out)
+{
+	bool has[TAGS] = {false};
+	struct policy_facts f = {.from = SPAN_LIT("s@own.example"),
+	    .to = span_str(addr_text[w->to]),
+	    .has_tag = has,
+	    .ambiguous = w->ambiguous};
+	size_t n;
+	const char *const *all = policy_tags(p, &n);
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t t = 0; t < TAGS; t++)
+			if (strcmp(all[i], tag_text[t]) == 0)
+				has[i] = (w->tags & 1u << t) != 0;
+	return policy_decide(p, &f, arena, out);
+}
+
+/* --- the oracle: DESIGN, word for word --- */
+
+static bool
+o_sends(enum rung r)
+{
+	return r == RUNG_SMIME || r == RUNG_PGP || r == RUNG_ESCROW ||
+	       r == RUNG_TLS || r == RUNG_TLS_ENCRYPT || r == RUNG_CLEAR;
+}
+
+static int
+o_strength(enum rung r, enum policy_escrow kind)
+{
+	if (r == RUNG_CLEAR)
+		return 1;
+	if (r == RUNG_ESCROW)
+		return kind == POLICY_ESCROW_LINK	  ? 2
+		       : kind == POLICY_ESCROW_NOTICE_TLS ? 4
+							  : 5;
+	if (r == RUNG_TLS_ENCRYPT)
+		return 3;
+	if (r == RUNG_TLS)
+		return 4;
+	return o_sends(r) ? 6 : 100;
+}
+
+static int
+o_weakest(const enum rung *rung, size_t n, enum policy_escrow kind)
+{
+	int min = 100;
+
+	for (size_t i = 0; i < n; i++)
+		if (o_strength(rung[i], kind) < min)
+			min = o_strength(rung[i], kind);
+	return min;
+}
+
+static bool
+o_to_matches(size_t to, size_t addr)
+{
+	static const bool table[5][3] = {{true, true, true},
+	    {true, true, false}, {true, false, false}, {false, true, true},
+	    {false, false, true}};
+
+	return table[to][addr];
+}
+
+static bool
+o_raises(const struct rule *r)
+{
+	return r->tags != 0 && !r->may_lower;
+}
+
+static bool
+o_matches(const struct rule *r, const struct world *w)
+{
+	if (!o_to_matches(r->to, w->to))
+		return false;
+	if (r->tags == 0)
+		return true;
+	if (w->ambiguous)
+		return !r->may_lower;
+	return (r->tags & w->tags) != 0;
+}
+
+/* The winning rule, or NULL; and whether a failure may weaken. */
+static const struct rule *
+o_decide(const struct world *w, bool *weaker, bool *together)
+{
+	const struct rule *list[RULES + 1], *best = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->n && n == 0; i++)
+		if (!o_raises(&w->rule[i]) && o_matches(&w->rule[i], w))
+			list[n++] = &w->rule[i];
+	if (n == 0)
+		return NULL;
+	for (size_t i = 0; i < w->n; i++)
+		if (o_raises(&w->rule[i]) && o_matches(&w->rule[i], w))
+			list[n++] = &w->rule[i];
+	*weaker = true;
+	*together = false;
+	for (size_t i = 0; i < n; i++) {
+		*weaker = *weaker && list[i]->weaker;
+		*together = *together || list[i]->together;
+		if (best == NULL ||
+		    o_weakest(list[i]->rung, list[i]->n, list[i]->escrow) >
+			o_weakest(best->rung, best->n, best->escrow))
+			best = list[i];
+	}
+	return best;
+}
+
+/* Whether rung i of the ladder is looked at, and what it then is. */
+static bool
+o_looked_at(const struct policy_decision *d, const struct world *w, size_t i)
+{
+	const struct policy_ladder *l = &d->ladder;
+	enum rung r = l->rung[i];
+
+	for (size_t j = 0; j < i; j++) {
+		enum rung b = l->rung[j];
+
+		if (!o_sends(b) || b == RUNG_CLEAR || !o_looked_at(d, w, j) ||
+		    (w->state[b] != RUNG_FAILED && w->state[b] != RUNG_LAPSED))
+			continue;
+		if (r == RUNG_CLEAR || !o_sends(r))
+			return false;
+		if (d->on_error_weaker ||
+		    (r == RUNG_ESCROW && w->state[b] == RUNG_LAPSED))
+			continue;
+		if (o_strength(r, l->escrow) < o_strength(b, l->escrow))
+			return false;
+	}
+	return true;
+}
+
+static bool
+o_holds(const struct world *w, enum rung r)
+{
+	return !o_sends(r) || r == RUNG_CLEAR || w->state[r] == RUNG_HOLDS;
+}
+
+/* The rung, or -1: defer. Without automatic mail. */
+static int
+o_walk(const struct policy_decision *d, const struct world *w)
+{
+	bool failed = false;
+
+	for (size_t i = 0; i < d->ladder.n; i++) {
+		enum rung r = d->ladder.rung[i];
+
+		if (!o_looked_at(d, w, i))
+			continue;
+		if (o_holds(w, r))
+			return (int)r;
+		failed = failed || w->state[r] == RUNG_FAILED ||
+			 w->state[r] == RUNG_LAPSED;
+	}
+	return failed ? -1 : (int)RUNG_HOLD;
+}
+
+/* --- properties --- */
+
+Test(properties, decisions_are_the_oracles)
+{
+	uint64_t first = start();
+	struct arena *arena = arena_new(1 << 20);
+	size_t decided = 0;
+
+	for (size_t c = 0; c < CASES; c++) {
+		struct world w = random_world();
+		struct policy *p = build(&w);
+		struct policy_decision d;
+		bool weaker = false, together = false;
+		const struct rule *want = o_decide(&w, &weaker, &together);
+		enum err e = decide(p, &w, arena, &d);
+
+		cr_assert_eq(e, want == NULL ? ERR_NO_RULE : ERR_OK,
+		    "SEED=%llu case %zu", (unsigned long long)first, c);
+		if (want != NULL) {
+			decided++;
+			cr_assert_str_eq(d.from_rule, want->name,
+			    "SEED=%llu case %zu", (unsigned long long)first, c);
+			cr_assert_eq(d.ladder.n, want->n);
+			cr_assert_eq(memcmp(d.ladder.rung, want->rung,
+					 want->n * sizeof(want->rung[0])),
+			    0);
+			cr_assert_eq(d.on_error_weaker, weaker);
+			cr_assert_eq(d.together, together);
+		}
+		policy_free(p);
+		arena_reset(arena);
+	}
+	cr_expect_gt(decided, CASES / 4);
+	arena_free(arena);
+}
+
+static struct policy_decision
+random_decision(void)
+{
+	struct rule r = random_rule(0);
+	struct policy_decision d = {
+	    .auto_rung = (enum rung)rnd(3), .on_error_weaker = r.weaker};
+
+	memcpy(d.ladder.rung, r.rung, sizeof(r.rung));
+	d.ladder.n = r.n;
+	d.ladder.escrow = r.escrow;
+	return d;
+}
+
+Test(properties, walks_are_the_oracles)
+{
+	uint64_t first = start();
+
+	for (size_t c = 0; c < CASES; c++) {
+		struct world w = random_world();
+		struct policy_decision d = random_decision();
+		struct policy_outcome o;
+		int want = o_walk(&d, &w);
+
+		policy_walk(&d, w.state, 0, &o);
+		cr_assert_eq(o.result == POLICY_CHOSEN ? (int)o.rung : -1, want,
+		    "SEED=%llu case %zu: %s instead of %d",
+		    (unsigned long long)first, c, policy_rung_name(o.rung),
+		    want);
+	}
+}
+
+Test(properties, no_failure_leads_to_a_weaker_rung_and_none_to_clear)
+{
+	uint64_t first = start();
+	size_t after_failure = 0;
+
+	for (size_t c = 0; c < CASES; c++) {
+		struct world w = random_world();
+		struct policy_decision d = random_decision();
+		struct policy_outcome o;
+
+		policy_walk(&d, w.state, w.flags, &o);
+		if (o.result != POLICY_CHOSEN)
+			continue;
+		for (size_t i = 0; i < o.n; i++) {
+			bool lapsed = o.trace[i].state == RUNG_LAPSED;
+
+			if (o.trace[i].step == POLICY_STEP_CHOSEN)
+				break;
+			if (o.trace[i].step != POLICY_STEP_FAILED)
+				continue;
+			after_failure++;
+			cr_assert(o_sends(o.rung) && o.rung != RUNG_CLEAR,
+			    "SEED=%llu case %zu", (unsigned long long)first, c);
+			cr_assert(d.on_error_weaker ||
+				      (lapsed && o.rung == RUNG_ESCROW) ||
+				      o_strength(o.rung, d.ladder.escrow) >=
+					  o_strength(
+					      o.trace[i].rung, d.ladder.escrow),
+			    "SEED=%llu case %zu", (unsigned long long)first, c);
+		}
+	}
+	cr_expect_gt(after_failure, 100, "%zu", after_failure);
+}
+
+/* Turning any answer into a failure never makes what leaves weaker, unless an
+   answer that was not needed is meant. */
+Test(properties, breaking_something_never_weakens_what_leaves)
+{
+	uint64_t first = start();
+
+	for (size_t c = 0; c < CASES; c++) {
+		struct world w = random_world(), broken = w;
+		struct policy_decision d = random_decision();
+		struct policy_outcome before, after;
+		enum rung r = (enum rung)rnd(RUNG_COUNT);
+
+		d.on_error_weaker = false;
+		broken.state[r] = RUNG_FAILED;
+		policy_walk(&d, w.state, w.flags, &before);
+		policy_walk(&d, broken.state, w.flags, &after);
+		if (after.result != POLICY_CHOSEN || !o_sends(after.rung) ||
+		    before.result != POLICY_CHOSEN || !o_sends(before.rung))
+			continue;
+		/* An absent rung that now fails can only keep weaker ones
+		   away; a lapsed one no longer lets escrow stand in. */
+		cr_assert(w.state[r] == RUNG_HOLDS ||
+			      before.rung == after.rung ||
+			      after.strength >= before.strength,
+		    "SEED=%llu case %zu", (unsigned long long)first, c);
+		cr_assert(w.state[r] != RUNG_HOLDS || before.rung != r ||
+			      after.strength >= before.strength,
+		    "SEED=%llu case %zu", (unsigned long long)first, c);
+	}
+}
+
+Test(properties, raising_never_lowers)
+{
+	uint64_t first = start();
+	struct arena *arena = arena_new(1 << 20);
+	size_t compared = 0;
+
+	for (size_t c = 0; c < CASES; c++) {
+		struct world w = random_world();
+		struct policy *p = build(&w);
+		struct policy_decision before, after;
+		struct rule extra = random_rule(99);
+		enum err e = decide(p, &w, arena, &before);
+
+		policy_free(p);
+		extra.to = 0;
+		extra.may_lower = false;
+		extra.tags = w.tags;
+		if (e != ERR_OK || w.tags == 0)
+			continue;
+		/* Wherever it stands. */
+		size_t at = rnd(w.n + 1);
+		memmove(&w.rule[at + 1], &w.rule[at],
+		    (w.n - at) * sizeof(w.rule[0]));
+		w.rule[at] = extra;
+		w.n++;
+		p = build(&w);
+		cr_assert_eq(decide(p, &w, arena, &after), ERR_OK);
+		cr_assert_geq(o_weakest(after.ladder.rung, after.ladder.n,
+				  after.ladder.escrow),
+		    o_weakest(before.ladder.rung, before.ladder.n,
+			before.ladder.escrow),
+		    "SEED=%llu case %zu", (unsigned long long)first, c);
+		cr_assert(!after.on_error_weaker || before.on_error_weaker);
+		compared++;
+		policy_free(p);
+		arena_reset(arena);
+	}
+	cr_expect_gt(compared, CASES / 8);
+	arena_free(arena);
+}
+
+Test(properties, the_order_of_raising_rules_does_not_matter_for_strength)
+{
+	uint64_t first = start();
+	struct arena *arena = arena_new(1 << 20);
+
+	for (size_t c = 0; c < CASES; c++) {
+		struct world w = random_world(), other = w;
+		size_t k = 0;
+		struct policy *p = build(&w), *q;
+		struct policy_decision a, b;
+		enum err ea, eb;
+
+		/* First all that raise, backwards, then the deciders. */
+		for (size_t i = w.n; i > 0; i--)
+			if (o_raises(&w.rule[i - 1]))
+				other.rule[k++] = w.rule[i - 1];
+		for (size_t i = 0; i < w.n; i++)
+			if (!o_raises(&w.rule[i]))
+				other.rule[k++] = w.rule[i];
+		q = build(&other);
+		ea = decide(p, &w, arena, &a);
+		eb = decide(q, &other, arena, &b);
+		cr_assert_eq(ea, eb);
+		if (ea == ERR_OK) {
+			cr_assert_str_eq(a.decider, b.decider);
+			cr_assert_eq(a.n_raising, b.n_raising);
+			cr_assert_eq(o_weakest(a.ladder.rung, a.ladder.n,
+					 a.ladder.escrow),
+			    o_weakest(
+				b.ladder.rung, b.ladder.n, b.ladder.escrow),
+			    "SEED=%llu case %zu", (unsigned long long)first, c);
+		}
+		policy_free(p);
+		policy_free(q);
+		arena_reset(arena);
+	}
+	arena_free(arena);
+}
+
+/* What is refused at RCPT would have been refused whatever the message says. */
+Test(properties, a_refusal_at_rcpt_is_never_premature)
+{
+	uint64_t first = start();
+	struct arena *arena = arena_new(1 << 20);
+	size_t refused = 0;
+
+	for (size_t c = 0; c < CASES; c++) {
+		struct world w = random_world();
+		struct policy *p = build(&w);
+		struct policy_facts f = {.from = SPAN_LIT("s@own.example"),
+		    .to = span_str(addr_text[w.to])};
+		enum policy_rcpt r =
+		    policy_could_leave(p, &f, w.state, w.flags);
+
+		for (unsigned m = 0; r != POLICY_RCPT_GO_ON && m < 2u << TAGS;
+		     m++) {
+			struct world v = w;
+			struct policy_decision d;
+			struct policy_outcome o;
+			enum err e;
+
+			v.tags = m & ((1u << TAGS) - 1);
+			v.ambiguous = (m >> TAGS) != 0;
+			e = decide(p, &v, arena, &d);
+			if (e == ERR_NO_RULE)
+				continue;
+			cr_assert_eq(r, POLICY_RCPT_REJECT);
+			policy_walk(&d, w.state, w.flags, &o);
+			cr_assert(
+			    o.result == POLICY_CHOSEN && o.rung == RUNG_REJECT,
+			    "SEED=%llu case %zu", (unsigned long long)first, c);
+			refused++;
+		}
+		policy_free(p);
+		arena_reset(arena);
+	}
+	cr_expect_gt(refused, 100, "%zu", refused);
+	arena_free(arena);
+}
