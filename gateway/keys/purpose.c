@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The files of the purpose keys. Each is written beside, synced and renamed;
+ * the file "complete" is made last. Before it is there a missing pair was
+ * never used and is made; after that a missing pair is lost, and making
+ * another would bury the mail that was sealed to it.
+ */
+#include "gateway/keys/purpose.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/file.h"
+
+enum {
+	HEAD = 6, /* "SGPK" version[1] purpose[1], then the public half */
+	HEAD_PUB = HEAD + SEALED_KEY,
+	FILE_MAX = 1024,
+	FORMAT_VERSION = 1,
+};
+
+static const char complete[] = "complete";
+
+static const struct {
+	enum sealed_purpose purpose;
+	const char *file;
+} files[] = {
+    {SEALED_READY, "ready.sealed"},
+    {SEALED_PENDING, "pending.sealed"},
+    {SEALED_AUDIT, "audit.sealed"},
+};
+
+void
+keys_set_clear(struct keys_set *s)
+{
+	if (s == NULL)
+		return;
+	for (int i = 0; i < SEALED_PURPOSES; i++)
+		secret_free(s->priv[i]);
+	memset(s, 0, sizeof(*s));
+}
+
+/* What stands before the wrapped half, and is its associated data. */
+static void
+put_head(uint8_t *out, const struct sealed_pub *pub)
+{
+	memcpy(out, "SGPK", 4);
+	out[4] = FORMAT_VERSION;
+	out[5] = (uint8_t)pub->purpose;
+	memcpy(out + HEAD, pub->octets, SEALED_KEY);
+}
+
+static enum err
+parse(struct span in, enum sealed_purpose purpose, const struct secret *master,
+    struct sealed_pub *pub, struct secret **priv)
+{
+	struct sealed_pub p = {.purpose = purpose};
+	uint8_t head[HEAD_PUB];
+	enum err err;
+
+	if (in.len < HEAD_PUB)
+		return ERR_MALFORMED;
+	memcpy(p.octets, in.data + HEAD, SEALED_KEY);
+	put_head(head, &p);
+	if (memcmp(head, in.data, HEAD_PUB) != 0)
+		return ERR_MALFORMED;
+	if (in.len != HEAD_PUB + sealed_size(SEALED_KEY))
+		return ERR_MALFORMED;
+	err = sealed_unwrap(master, SPAN(head, sizeof(head)),
+	    SPAN(in.data + HEAD_PUB, in.len - HEAD_PUB), priv);
+	if (err == ERR_OK)
+		*pub = p;
+	return err;
+}
+
+static enum err
+load(int dir_fd, size_t i, const struct secret *master, struct keys_set *s,
+    struct err_why *why)
+{
+	enum sealed_purpose purpose = files[i].purpose;
+	struct buf b;
+	enum err err;
+
+	buf_init(&b, FILE_MAX);
+	err = file_read_path(dir_fd, files[i].file, &b);
+	if (err == ERR_OK)
+		err = parse(buf_span(&b), purpose, master, &s->pub[purpose],
+		    &s->priv[purpose]);
+	buf_clear(&b);
+	if (err == ERR_BAD_SEAL)
+		return err_why(why, ERR_MASTER_KEY,
+		    "keys/%s does not open: this is not the master key of "
+		    "this state directory, or the file was altered",
+		    files[i].file);
+	if (err == ERR_MALFORMED || err == ERR_TOO_BIG)
+		return err_why(why, ERR_MALFORMED,
+		    "keys/%s is damaged: bring it back from a backup",
+		    files[i].file);
+	if (err != ERR_OK && err != ERR_NOT_FOUND)
+		return err_why(
+		    why, err, "keys/%s: %s", files[i].file, err_text(err));
+	return err;
+}
+
+static enum err
+create(int dir_fd, size_t i, const struct secret *master, struct keys_set *s)
+{
+	enum sealed_purpose purpose = files[i].purpose;
+	struct sealed_pub pub;
+	struct secret *priv = NULL;
+	uint8_t head[HEAD_PUB];
+	struct buf b;
+	enum err err;
+
+	buf_init(&b, FILE_MAX);
+	err = sealed_keypair(purpose, &pub, &priv);
+	if (err != ERR_OK)
+		goto out;
+	put_head(head, &pub);
+	err = buf_put(&b, SPAN(head, sizeof(head)));
+	if (err == ERR_OK)
+		err = sealed_wrap(
+		    master, SPAN(head, sizeof(head)), secret_span(priv), &b);
+	if (err == ERR_OK)
+		err = file_create_synced(
+		    dir_fd, files[i].file, buf_span(&b), 0400, false);
+	if (err != ERR_OK)
+		goto out;
+	s->pub[purpose] = pub;
+	s->priv[purpose] = priv;
+	priv = NULL;
+out:
+	secret_free(priv);
+	buf_clear(&b);
+	return err;
+}
+
+/* What an interrupted write left. It holds nothing that is in use. */
+static void
+sweep(int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd == -1 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (d == NULL) {
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(d)) != NULL)
+		if (strncmp(e->d_name, ".tmp.", 5) == 0)
+			unlinkat(dir_fd, e->d_name, 0);
+	closedir(d);
+}
+
+enum err
+keys_set_open(int dir_fd, const struct secret *master, struct keys_set *out,
+    struct err_why *why)
+{
+	bool is_complete = faccessat(dir_fd, complete, F_OK, 0) == 0;
+	enum err err = ERR_OK;
+
+	memset(out, 0, sizeof(*out));
+	sweep(dir_fd);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		err = load(dir_fd, i, master, out, why);
+		if (err != ERR_NOT_FOUND && err != ERR_OK)
+			return err;
+		if (err == ERR_OK)
+			continue;
+		if (is_complete)
+			return err_why(why, ERR_NOT_FOUND,
+			    "keys/%s is missing: bring it back from a backup",
+			    files[i].file);
+		err = create(dir_fd, i, master, out);
+		if (err != ERR_OK)
+			return err_why(why, err, "cannot write keys/%s: %s",
+			    files[i].file, err_text(err));
+	}
+	if (is_complete)
+		return ERR_OK;
+	err = file_create_synced(dir_fd, complete, SPAN("\n", 1), 0400, true);
+	if (err != ERR_OK)
+		return err_why(why, err, "cannot write keys/%s: %s", complete,
+		    err_text(err));
+	return ERR_OK;
+}

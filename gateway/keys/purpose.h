@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * One X25519 pair per purpose, its private half wrapped by the master key, in
+ * state/keys (docs/format-keys.md). Made at the first start, never again.
+ */
+#ifndef GATEWAY_KEYS_PURPOSE_H
+#define GATEWAY_KEYS_PURPOSE_H
+
+#include "common/sealed.h"
+
+enum {
+	KEYS_MASTER = SEALED_KEY, /* octets of a master key */
+};
+
+struct keys_set {
+	/* by purpose; purpose SEALED_NONE where there is none */
+	struct sealed_pub pub[SEALED_PURPOSES];
+	struct secret *priv[SEALED_PURPOSES];
+};
+
+/* Read the pairs of the directory, and make those that the first start did not
+   come to make. Clear with keys_set_clear() on failure, too. ERR_MASTER_KEY: a
+   pair does not open with this master key, ERR_MALFORMED: a file is damaged,
+   ERR_NOT_FOUND: one that must be there is not. */
+enum err keys_set_open(int dir_fd, const struct secret *master,
+    struct keys_set *out, struct err_why *why) MUST_CHECK;
+void keys_set_clear(struct keys_set *s);
+
+#endif

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The Sealgate authors
+"""A gateway in a throw-away directory on loopback ports, keys for its users,
+and ways to look at its processes. Used by the end-to-end tests, the benchmark
+and packaging/quickstart; everything started here is stopped by pid."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("SEALGATE_BUILD", TOP / "build"))
+SEALGATED = BUILD / "sealgated"
+SEALGATE = BUILD / "sealgate"
+USERS_BASE = 64200
+
+
+class Problem(Exception):
+    """Something that was started does not behave."""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def run(*args, **kwargs):
+    """Run a program to its end; Problem with its output if it fails."""
+    check = kwargs.pop("check", True)
+    kwargs.setdefault("stdin", None if "input" in kwargs else subprocess.DEVNULL)
+    if kwargs["stdin"] is None:
+        del kwargs["stdin"]
+    done = subprocess.run([str(a) for a in args], capture_output=True, **kwargs)
+    if check and done.returncode != 0:
+        raise Problem("%s: exit %d\n%s%s" % (
+            " ".join(str(a) for a in args), done.returncode,
+            done.stdout.decode("utf-8", "replace"),
+            done.stderr.decode("utf-8", "replace")))
+    return done
+
+
+def wait_for(what, condition, seconds=10.0):
+    """Poll until condition() is true and return what it returned."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        got = condition()
+        if got:
+            return got
+        time.sleep(0.02)
+    raise Problem("waited %.0f s in vain for %s" % (seconds, what))
+
+
+class Keys:
+    """People: alice has a certificate, bob an OpenPGP key, carol nothing."""
+
+    def __init__(self, root):
+        self.root = pathlib.Path(root)
+        self.root.mkdir(parents=True, exist_ok=True)
+        # agent sockets want a short path
+        self.gnupg = pathlib.Path(tempfile.mkdtemp(prefix="sgk.", dir="/dev/shm"))
+        self.gnupg.chmod(0o700)
+
+    def certificate(self, addr, name=None, key=("rsa:2048",), days=365):
+        """A self-signed S/MIME certificate; returns (certificate, key) files."""
+        name = name or addr.split("@")[0]
+        crt, pem = self.root / (name + ".crt"), self.root / (name + ".key")
+        args = ["openssl", "req", "-x509", "-nodes", "-newkey", *key,
+                "-keyout", pem, "-out", crt, "-days", days,
+                "-subj", "/CN=%s" % name,
+                "-addext", "subjectAltName=email:%s" % addr,
+                "-addext", "keyUsage=critical,digitalSignature,keyEncipherment,keyAgreement",
+                "-addext", "extendedKeyUsage=emailProtection",
+                "-addext", "basicConstraints=critical,CA:FALSE"]
+        run(*args)
+        return crt, pem
+
+    def gpg(self, *args, **kwargs):
+        return run("gpg", "--homedir", self.gnupg, "--batch", "--quiet",
+                   "--no-autostart" if args[0] == "--export" else "--yes",
+                   *args, **kwargs)
+
+    def openpgp(self, addr, name=None, algo="default"):
+        """An OpenPGP key; returns the file of its certificate (armored)."""
+        name = name or addr.split("@")[0]
+        self.gpg("--pinentry-mode", "loopback", "--passphrase", "",
+                 "--quick-generate-key", "%s <%s>" % (name.title(), addr),
+                 *(["future-default", "default", "never"] if algo == "default"
+                   else [algo, "default", "never"]))
+        out = self.root / (name + ".asc")
+        out.write_bytes(self.gpg("--armor", "--export", addr).stdout)
+        return out
+
+    def open_smime(self, message, key):
+        """What `openssl cms` makes of an S/MIME message."""
+        return run("openssl", "cms", "-decrypt", "-inkey", key,
+                   input=message).stdout
+
+    def open_pgp(self, armor):
+        return self.gpg("--decrypt", input=armor).stdout
+
+    def close(self):
+        run("gpgconf", "--homedir", self.gnupg, "--kill", "all", check=False)
+        shutil.rmtree(self.gnupg, ignore_errors=True)
+
+
+class Gateway:
+    """sealgated with a configuration of its own."""
+
+    RULES = 'rule "default" { try = { smime, pgp, escrow } }\n'
+
+    def __init__(self, root, out_port, rules=None, inbound=None, portal=True,
+                 options="", listen="", limits="", retry="", build=None, tls=False):
+        self.root = pathlib.Path(root)
+        self.build = pathlib.Path(build or BUILD)
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o755)
+        self.runtime = pathlib.Path(tempfile.mkdtemp(prefix="sgr.", dir="/dev/shm"))
+        self.runtime.chmod(0o755)
+        self.state = self.root / "state"
+        self.port = free_port()
+        self.portal_port = free_port()
+        self.conf = self.root / "sealgate.conf"
+        self.log_path = self.root / "log"
+        self.proc = None
+        self.out_port = out_port
+        self.tls_cert = None
+        if tls:
+            self.make_tls()
+            listen += ' tls-cert = "%s" tls-key = "%s"' % self.tls_cert
+        self.write_conf(rules, inbound, portal, options, listen, limits, retry)
+
+    def make_tls(self):
+        crt, key = self.root / "tls.crt", self.root / "tls.key"
+        run("openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048",
+            "-keyout", key, "-out", crt, "-days", "30", "-subj", "/CN=localhost",
+            "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+        self.tls_cert = (str(crt), str(key))
+
+    def write_conf(self, rules=None, inbound=None, portal=True, options="",
+                   listen="", limits="", retry=""):
+        users = "users = %d\n" % USERS_BASE if os.geteuid() == 0 else ""
+        text = 'hostname = "gw.sender.example"\n'
+        text += 'state = "%s"\nruntime = "%s"\n' % (self.state, self.runtime)
+        text += 'master-key = "%s"\n' % (self.root / "master.key")
+        text += users + options
+        text += 'domains = { "sender.example" }\n'
+        text += 'listen outbound { address = "127.0.0.1:%d" %s }\n' % (self.port, listen)
+        text += 'relay outbound { via = "127.0.0.1:%d" }\n' % self.out_port
+        if inbound:
+            text += 'relay inbound { via = "127.0.0.1:%d" }\n' % inbound
+        if portal:
+            text += ('portal { address = "127.0.0.1:%d" url = "http://127.0.0.1:%d" }\n'
+                     % (self.portal_port, self.portal_port))
+        if limits:
+            text += "limits { %s }\n" % limits
+        if retry:
+            text += "retry { %s }\n" % retry
+        self.conf.write_text(text + (self.RULES if rules is None else rules))
+
+    # --- running
+
+    def start(self, seconds=20.0):
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path = str(self.runtime) + ".notify"
+        notify.bind(path)
+        os.chmod(path, 0o777)
+        notify.settimeout(0.1)
+        log = open(self.log_path, "ab")
+        env = {"PATH": os.environ["PATH"], "NOTIFY_SOCKET": path}
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+            if name in os.environ:
+                env[name] = os.environ[name]
+        self.proc = subprocess.Popen([str(self.build / "sealgated"), "-f", str(self.conf)],
+                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                     env=env)
+        log.close()
+        try:
+            self.await_ready(notify, seconds)
+        finally:
+            notify.close()
+            os.unlink(path)
+        return self
+
+    def await_ready(self, notify, seconds):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.proc.poll() is not None:
+                raise Problem("sealgated ended with %d:\n%s" % (
+                    self.proc.returncode, self.log()))
+            try:
+                if b"READY=1" in notify.recv(4096):
+                    return
+            except socket.timeout:
+                pass
+        self.kill()
+        raise Problem("sealgated is not ready:\n" + self.log())
+
+    def stop(self, seconds=30.0):
+        """SIGTERM; returns the exit status."""
+        if self.proc is None:
+            return None
+        self.proc.send_signal(signal.SIGTERM)
+        try:
+            rc = self.proc.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Problem("sealgated does not stop:\n" + self.log())
+        self.proc = None
+        return rc
+
+    def kill(self):
+        """SIGKILL to every process at once, as a power cut does."""
+        pids = [self.proc.pid] + [p for ps in self.pids().values() for p in ps]
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.proc.wait()
+        wait_for("the processes to go", lambda: not any(
+            pathlib.Path("/proc/%d" % p).exists() and not is_zombie(p) for p in pids))
+        self.proc = None
+
+    def close(self):
+        if self.proc is not None and self.proc.poll() is None:
+            self.stop()
+        shutil.rmtree(self.runtime, ignore_errors=True)
+
+    def pids(self):
+        """{role: [pid, ...]} of the running processes."""
+        out = {}
+        if self.proc is None:
+            return out
+        for child in children(self.proc.pid):
+            args = cmdline(child)
+            if "--role" in args:
+                out.setdefault(args[args.index("--role") + 1], []).append(child)
+        return out
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    # --- talking to it
+
+    def cli(self, *args, check=True, **kwargs):
+        return run(self.build / "sealgate", "-f", self.conf, *args, check=check, **kwargs)
+
+    def cli_json(self, *args):
+        return json.loads(self.cli("--json", *args).stdout)
+
+    def send(self, sender, recipients, message, **options):
+        """Hand in a message; raises what smtplib raises, returns refusals."""
+        if isinstance(recipients, str):
+            recipients = [recipients]
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as s:
+            s.ehlo("client.sender.example")
+            return s.sendmail(sender, recipients, message, **options)
+
+    def audit(self):
+        """All audit records, in order."""
+        out = []
+        for f in sorted((self.state / "audit").glob("*.jsonl")):
+            for line in f.read_text().splitlines():
+                out.append(json.loads(line))
+        return out
+
+
+def children(pid):
+    out = []
+    for task in pathlib.Path("/proc/%d/task" % pid).glob("*/children"):
+        try:
+            out += [int(c) for c in task.read_text().split()]
+        except OSError:
+            pass
+    return out
+
+
+def cmdline(pid):
+    try:
+        return pathlib.Path("/proc/%d/cmdline" % pid).read_bytes().decode().split("\0")
+    except OSError:
+        return []
+
+
+def is_zombie(pid):
+    try:
+        return "\nState:\tZ" in pathlib.Path("/proc/%d/status" % pid).read_text()
+    except OSError:
+        return True
+
+
+def message(subject="A test", body="Hello.\r\n", sender="sam@sender.example",
+            to="alice@partner.example", extra=""):
+    """A small message as octets, CRLF line ends."""
+    text = ("From: Sam <%s>\r\nTo: %s\r\nSubject: %s\r\n"
+            "Date: Sat, 21 Nov 2026 09:00:00 +0000\r\n"
+            "Message-ID: <t%d@sender.example>\r\n%s\r\n%s" %
+            (sender, to, subject, time.monotonic_ns(), extra, body))
+    return text.encode("utf-8")

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors */
+#include "gateway/keys/purpose.h"
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+
+static const char *const names[] = {
+    "ready.sealed", "pending.sealed", "audit.sealed"};
+static char top[64];
+static int dir = -1;
+static struct secret *master;
+
+static void
+setup(void)
+{
+	secret_init();
+	snprintf(top, sizeof(top), "/tmp/sgtest.XXXXXX");
+	cr_assert_not_null(mkdtemp(top));
+	dir = open(top, O_RDONLY | O_DIRECTORY);
+	cr_assert_neq(dir, -1);
+	master = secret_random(KEYS_MASTER);
+}
+
+static void
+teardown(void)
+{
+	DIR *d = fdopendir(dir);
+	struct dirent *e;
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		unlinkat(dirfd(d), e->d_name, 0);
+	if (d != NULL)
+		closedir(d);
+	rmdir(top);
+	secret_free(master);
+}
+
+static enum err
+open_set(const struct secret *key, struct keys_set *out, struct err_why *why)
+{
+	why->text[0] = '\0';
+	return keys_set_open(dir, key, out, why);
+}
+
+static void
+must_open(struct keys_set *out)
+{
+	struct err_why why;
+
+	cr_assert_eq(open_set(master, out, &why), ERR_OK, "%s", why.text);
+	for (int i = SEALED_READY; i <= SEALED_AUDIT; i++) {
+		cr_assert_eq(out->pub[i].purpose, i);
+		cr_assert_not_null(out->priv[i]);
+	}
+	cr_assert_eq(out->pub[SEALED_NONE].purpose, SEALED_NONE);
+}
+
+static void
+must_fail(const struct secret *key, enum err want, const char *says)
+{
+	struct keys_set s;
+	struct err_why why;
+
+	cr_expect_eq(open_set(key, &s, &why), want, "%s", why.text);
+	cr_expect_not_null(strstr(why.text, says), "%s", why.text);
+	keys_set_clear(&s);
+}
+
+static void
+write_over(const char *name, off_t at, const void *data, size_t len)
+{
+	int fd;
+
+	cr_assert_eq(fchmodat(dir, name, 0600, 0), 0);
+	fd = openat(dir, name, O_WRONLY);
+	cr_assert_neq(fd, -1);
+	cr_assert_eq(pwrite(fd, data, len, at), (ssize_t)len);
+	close(fd);
+}
+
+Test(
+    keys_purpose, are_made_once_and_read_again, .init = setup, .fini = teardown)
+{
+	struct keys_set first, second;
+	struct stat st;
+
+	must_open(&first);
+	must_open(&second);
+	for (int i = SEALED_READY; i <= SEALED_AUDIT; i++) {
+		cr_expect_arr_eq(
+		    first.pub[i].octets, second.pub[i].octets, SEALED_KEY);
+		cr_expect(secret_eq(first.priv[i], second.priv[i]));
+	}
+	cr_expect_not(
+	    secret_eq(first.priv[SEALED_READY], first.priv[SEALED_PENDING]));
+	for (size_t i = 0; i < N(names); i++) {
+		cr_assert_eq(fstatat(dir, names[i], &st, 0), 0);
+		cr_expect_eq(st.st_mode & 0777, 0400, "%s", names[i]);
+	}
+	keys_set_clear(&first);
+	keys_set_clear(&second);
+}
+
+Test(
+    keys_purpose, the_files_say_nothing_secret, .init = setup, .fini = teardown)
+{
+	struct keys_set s;
+	uint8_t file[1024];
+
+	must_open(&s);
+	for (size_t i = 0; i < N(names); i++) {
+		int fd = openat(dir, names[i], O_RDONLY);
+		ssize_t len = read(fd, file, sizeof(file));
+		struct span all = SPAN(file, (size_t)len);
+
+		cr_assert_gt(len, 32);
+		close(fd);
+		for (int k = SEALED_READY; k <= SEALED_AUDIT; k++)
+			cr_expect_eq(
+			    span_find(all, 0, secret_span(s.priv[k])), all.len);
+		cr_expect_eq(span_find(all, 0, secret_span(master)), all.len);
+	}
+	keys_set_clear(&s);
+}
+
+Test(keys_purpose, another_master_key_opens_nothing, .init = setup,
+    .fini = teardown)
+{
+	struct keys_set s;
+	struct secret *other = secret_random(KEYS_MASTER);
+
+	must_open(&s);
+	keys_set_clear(&s);
+	must_fail(other, ERR_MASTER_KEY, "not the master key");
+	must_open(&s);
+	keys_set_clear(&s);
+	secret_free(other);
+}
+
+Test(keys_purpose, a_truncated_file_is_refused, .init = setup, .fini = teardown)
+{
+	struct keys_set s;
+	struct stat st;
+
+	must_open(&s);
+	keys_set_clear(&s);
+	cr_assert_eq(fstatat(dir, names[1], &st, 0), 0);
+	cr_assert_eq(fchmodat(dir, names[1], 0600, 0), 0);
+	for (off_t size = st.st_size - 1; size >= 0; size -= 7) {
+		int fd = openat(dir, names[1], O_WRONLY);
+
+		cr_assert_eq(ftruncate(fd, size), 0);
+		close(fd);
+		must_fail(master, ERR_MALFORMED, "pending.sealed is damaged");
+	}
+}
+
+Test(keys_purpose, an_altered_file_is_refused, .init = setup, .fini = teardown)
+{
+	static const struct {
+		off_t at;
+		enum err want;
+	} row[] = {
+	    {0, ERR_MALFORMED},	  /* magic */
+	    {4, ERR_MALFORMED},	  /* version */
+	    {5, ERR_MALFORMED},	  /* purpose */
+	    {6, ERR_MASTER_KEY},  /* public half */
+	    {37, ERR_MASTER_KEY}, /* its end */
+	    {60, ERR_MASTER_KEY},
+	    {120, ERR_MASTER_KEY},
+	};
+	struct keys_set s;
+
+	for (size_t i = 0; i < N(row); i++) {
+		uint8_t old, changed;
+		int fd;
+
+		must_open(&s);
+		keys_set_clear(&s);
+		fd = openat(dir, names[0], O_RDONLY);
+		cr_assert_eq(pread(fd, &old, 1, row[i].at), 1);
+		close(fd);
+		changed = old ^ 1;
+		write_over(names[0], row[i].at, &changed, 1);
+		must_fail(master, row[i].want, "ready.sealed");
+		write_over(names[0], row[i].at, &old, 1);
+	}
+}
+
+Test(keys_purpose, one_file_does_not_stand_for_another, .init = setup,
+    .fini = teardown)
+{
+	struct keys_set s;
+
+	must_open(&s);
+	keys_set_clear(&s);
+	cr_assert_eq(unlinkat(dir, names[0], 0), 0);
+	cr_assert_eq(linkat(dir, names[1], dir, names[0], 0), 0);
+	must_fail(master, ERR_MALFORMED, "ready.sealed");
+}
+
+Test(
+    keys_purpose, a_lost_file_is_not_made_anew, .init = setup, .fini = teardown)
+{
+	struct keys_set s;
+
+	must_open(&s);
+	keys_set_clear(&s);
+	cr_assert_eq(unlinkat(dir, names[1], 0), 0);
+	must_fail(master, ERR_NOT_FOUND, "pending.sealed is missing");
+	cr_expect_neq(faccessat(dir, names[1], F_OK, 0), 0);
+}
+
+/* Killed in the middle of the first start: half a temporary file, some of the
+   keys, no mark that all are there. */
+Test(keys_purpose, a_first_start_that_broke_off_is_finished, .init = setup,
+    .fini = teardown)
+{
+	struct keys_set s;
+	struct secret *kept;
+	int fd;
+
+	must_open(&s);
+	kept = secret_from(secret_span(s.priv[SEALED_READY]));
+	keys_set_clear(&s);
+	cr_assert_eq(unlinkat(dir, "complete", 0), 0);
+	cr_assert_eq(unlinkat(dir, names[2], 0), 0);
+	fd = openat(dir, ".tmp.0123456789abcdef", O_CREAT | O_WRONLY, 0400);
+	cr_assert_eq(write(fd, "SGPK", 4), 4);
+	close(fd);
+	must_open(&s);
+	cr_expect(secret_eq(kept, s.priv[SEALED_READY]));
+	cr_expect_eq(faccessat(dir, "complete", F_OK, 0), 0);
+	cr_expect_neq(faccessat(dir, ".tmp.0123456789abcdef", F_OK, 0), 0);
+	keys_set_clear(&s);
+	secret_free(kept);
+}
+
+Test(keys_purpose, says_when_it_cannot_write, .init = setup, .fini = teardown)
+{
+	struct keys_set s;
+	struct err_why why = {""};
+	int null = open("/dev/null", O_RDONLY);
+
+	cr_expect_neq(keys_set_open(null, master, &s, &why), ERR_OK);
+	cr_expect_neq(why.text[0], '\0');
+	keys_set_clear(&s);
+	close(null);
+}
