@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Run the portal's role by itself, with this program in the place of the
- * supervisor and of store: "add ID" on standard input announces an object,
- * what the portal tells store is printed. Ends with standard input.
+ * Run the portal's role by itself behind its walls, with this program in the
+ * place of the supervisor and of store: "add ID" on standard input announces an
+ * object, what the portal tells store is printed. Ends with standard input.
  *
  * usage: portal_driver ADDRESS:PORT URL PAGE OBJECTS INDEX [CERT KEY]
  * Port 0 is any; it is printed, and put in the place of "PORT" in URL.
@@ -27,6 +27,7 @@
 #include "gateway/conf.h"
 #include "gateway/proto.h"
 #include "gateway/role.h"
+#include "gateway/sandbox.h"
 
 struct role {
 	const struct conf *conf;
@@ -34,10 +35,17 @@ struct role {
 	struct role_events events;
 	void *arg;
 	struct ipc *store; /* the end that store would have */
+	struct ipc *portal_end;
 	struct loop_io *in;
 	char line[256];
 	size_t len;
 };
+
+const char *
+role_name(enum role_id id)
+{
+	return "portal";
+}
 
 const struct conf *
 role_conf(const struct role *r)
@@ -69,11 +77,6 @@ role_take_fd(struct role *r, enum role_fd kind, unsigned which)
 }
 
 void
-role_confine(struct role *r)
-{
-}
-
-void
 role_ready(struct role *r)
 {
 	puts("ready");
@@ -89,6 +92,15 @@ role_refuse(struct role *r, const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	exit(EX_CONFIG);
+}
+
+void
+role_confine(struct role *r)
+{
+	struct err_why why = {""};
+
+	if (sandbox_enter(ROLE_PORTAL, r->conf, &why) != ERR_OK)
+		role_refuse(r, "%s", why.text);
 }
 
 static void
@@ -162,17 +174,13 @@ role_attach(struct role *r, struct loop *loop, const struct role_events *events,
 	    .on_msg = on_store_msg,
 	    .on_close = on_store_close,
 	};
-	int a, b;
 
 	r->events = *events;
 	r->arg = arg;
-	if (ipc_pair(&a, &b) != ERR_OK)
-		fatal("no channel");
-	r->store = ipc_new(a);
 	ipc_attach(r->store, loop, &store_events, r);
 	r->in = loop_io_new(loop, STDIN_FILENO, on_input, r);
 	loop_io_set(r->in, LOOP_READ);
-	r->events.on_peer(arg, ROLE_STORE, 0, ipc_new(b));
+	r->events.on_peer(arg, ROLE_STORE, 0, r->portal_end);
 }
 
 /* Bind "127.0.0.1:0" and say which port it became. */
@@ -205,7 +213,7 @@ main(int argc, char **argv)
 	static struct role r = {.sockets = {-1}};
 	static struct conf c = {.limits.stop_ms = 2000};
 	char url[256];
-	int port, rc;
+	int a, b, port, rc;
 
 	if (argc != 6 && argc != 8)
 		fatal("usage: portal_driver ADDRESS:PORT URL PAGE OBJECTS "
@@ -226,6 +234,10 @@ main(int argc, char **argv)
 	c.paths.portal = argv[5];
 	c.portal.tls_cert = argc == 8 ? argv[6] : NULL;
 	c.portal.tls_key = argc == 8 ? argv[7] : NULL;
+	if (ipc_pair(&a, &b) != ERR_OK)
+		fatal("no channel");
+	r.store = ipc_new(a);
+	r.portal_end = ipc_new(b);
 	r.conf = &c;
 	rc = portal_main(&r);
 	return rc;

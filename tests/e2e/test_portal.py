@@ -1,0 +1,534 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The Sealgate authors
+"""The portal cannot read what it stores, and shows nothing to programs that
+follow links: the portal's role behind its walls, and a reader with Chromium."""
+import base64
+import hashlib
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+BUILD = pathlib.Path(os.environ.get("TOP_BUILDDIR", HERE.parent.parent / "build")).resolve()
+DRIVER = BUILD / "tests/lib/portal_driver"
+CHROMIUM = "/usr/bin/chromium"
+
+needs_browser = pytest.mark.skipif(
+    not os.path.exists(CHROMIUM), reason="Chromium is not installed")
+
+
+def run_node(script, *args, stdin=None, env=None, rc=0):
+    done = subprocess.run(
+        ["node", str(script), *args], input=stdin, text=True,
+        capture_output=True, timeout=120, env={**os.environ, **(env or {})})
+    assert done.returncode == rc, done.stdout + done.stderr
+    return done.stdout if rc == 0 else done.stderr
+
+
+@pytest.fixture(scope="session")
+def page():
+    directory = BUILD / "gateway/portal/page"
+    subprocess.run(
+        ["sh", str(HERE.parent.parent / "gateway/portal/page/fetch-modules"),
+         str(directory)], check=True, timeout=300)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def browser_modules():
+    directory = BUILD / "tests/e2e"
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = HERE / "package-lock.json"
+    mark = directory / "node_modules/.sealgate-lock"
+    if not mark.exists() or mark.read_bytes() != lock.read_bytes():
+        for name in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(HERE / name, directory)
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--loglevel=error"],
+                       cwd=directory, check=True, timeout=300)
+        shutil.copy(lock, mark)
+    return directory
+
+
+class Portal:
+    """The role by itself; what it tells store is in `told`."""
+
+    def __init__(self, tmp, page, tls=None, url=None):
+        self.objects = tmp / "objects"
+        self.index = tmp / "index"
+        for directory in (self.objects, self.index):
+            directory.mkdir(exist_ok=True)
+        scheme = "https" if tls else "http"
+        self.tls = tls
+        self.log = open(tmp / "log", "ab")
+        self.process = subprocess.Popen(
+            [str(DRIVER), "127.0.0.1:0", url or f"{scheme}://127.0.0.1:PORT",
+             str(page), str(self.objects), str(self.index), *(tls or ())],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
+            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+        self.told = []
+        self.heard = threading.Condition()
+        threading.Thread(target=self.listen, daemon=True).start()
+        self.port = int(self.wait_for("port ").split()[1])
+        self.wait_for("ready")
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
+
+    def listen(self):
+        for line in self.process.stdout:
+            with self.heard:
+                self.told.append(line.decode().rstrip("\n"))
+                self.heard.notify_all()
+
+    def wait_for(self, start, seconds=10):
+        def found():
+            return next((t for t in self.told if t.startswith(start)), None)
+        with self.heard:
+            assert self.heard.wait_for(found, seconds), (start, self.told)
+            return found()
+
+    def opened(self):
+        return [t for t in self.told if t.startswith("opened ")]
+
+    def put(self, parts, **more):
+        spec = {"dir": str(self.objects), "expires_in": 3600,
+                "from": "Alice <alice@example.org>", "to": "carol@example.net",
+                "subject": "Quarterly figures", "parts": parts, **more}
+        made = json.loads(run_node(HERE / "make_object.mjs",
+                                   stdin=json.dumps(spec)))
+        self.process.stdin.write(f"add {made['id']}\n".encode())
+        self.process.stdin.flush()
+        self.wait_for(f"object-have {made['id']}")
+        made["url"] = f"{self.url}/m/{made['id']}#{made['link']}"
+        return made
+
+    def ask(self, method, path, body=None, **headers):
+        if self.tls:
+            context = ssl.create_default_context(cafile=self.tls[0])
+            c = http.client.HTTPSConnection(
+                "127.0.0.1", self.port, timeout=10, context=context)
+        else:
+            c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        c.request(method, path, body,
+                  {k.replace("_", "-"): v for k, v in headers.items()})
+        reply = c.getresponse()
+        reply.text = reply.read()
+        c.close()
+        return reply
+
+    def open(self, object_id, proof, **headers):
+        return self.ask("POST", "/api/open",
+                        json.dumps({"id": object_id, "proof": proof}),
+                        **{"Content-Type": "application/json", **headers})
+
+    def stop(self):
+        self.process.stdin.close()
+        try:
+            return self.process.wait(15)
+        finally:
+            self.process.kill()
+            self.log.close()
+
+
+@pytest.fixture
+def portal(tmp_path, page):
+    p = Portal(tmp_path, page)
+    yield p
+    assert p.stop() == 0, (tmp_path / "log").read_text()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    d = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:P-256", "-nodes", "-keyout", d / "key.pem",
+         "-out", d / "cert.pem", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True)
+    return (str(d / "cert.pem"), str(d / "key.pem"))
+
+
+def text_part(text, kind="text/plain", **more):
+    return {"type": kind, "charset": "utf-8", "encoding": "8bit",
+            "body": base64.b64encode(text.encode()).decode(), **more}
+
+
+def file_part(octets, name="report.bin", **more):
+    encoded = base64.encodebytes(octets).replace(b"\n", b"\r\n")
+    return {"type": "application/octet-stream", "encoding": "base64",
+            "disposition": "attachment", "name": name,
+            "body": base64.b64encode(encoded).decode(), **more}
+
+
+def read_with_browser(modules, url, steps, **more):
+    return json.loads(run_node(HERE / "browser.mjs", stdin=json.dumps(
+        {"modules": str(modules), "url": url, "steps": steps, **more})))
+
+
+# --- the page's code
+
+def test_page_code_opens_what_the_document_says(page):
+    run_node("--test", str(HERE / "test_page.mjs"), env={"PAGE": str(page)})
+
+
+def test_link_opens_on_the_command_line(portal, page):
+    made = portal.put([text_part("The figures are fine: 42 €.\r\n")])
+    out = run_node(page / "open-link.mjs", made["url"])
+    assert "Subject: Quarterly figures" in out
+    assert out.endswith("\nThe figures are fine: 42 €.\n")
+    wrong = made["url"][:-2] + ("AA" if made["url"][-2:] != "AA" else "BB")
+    assert "gone" in run_node(page / "open-link.mjs", wrong, rc=1)
+    assert "link" in run_node(page / "open-link.mjs", made["url"][:-1], rc=1)
+
+
+# --- a reader
+
+@needs_browser
+def test_reader_sees_the_message_and_saves_the_attachment(portal, browser_modules):
+    octets = os.urandom(300_000)
+    made = portal.put([text_part("Dear Carol,\r\nall is well.\r\n"),
+                       file_part(octets, "Figures 2026.xlsx")])
+    seen = read_with_browser(browser_modules, made["url"], ["click", "download"])
+    assert seen["text"] == "Dear Carol,\nall is well.\n"
+    assert "Alice <alice@example.org>" in seen["visible"]
+    assert seen["title"] == "Quarterly figures"
+    assert seen["download"] == {
+        "name": "Figures 2026.xlsx", "size": len(octets),
+        "sha256": hashlib.sha256(octets).hexdigest()}
+    assert seen["console"] == []
+    [opened] = portal.opened()
+    assert opened.startswith(f"opened {made['id']} 127.0.0.1 Mozilla/")
+
+
+@needs_browser
+@pytest.mark.parametrize("dark", [False, True])
+def test_page_fits_a_phone_and_moves_the_focus(portal, browser_modules, dark):
+    made = portal.put([text_part("wide" * 200 + "\r\n")],
+                      subject="x" * 300)
+    seen = read_with_browser(browser_modules, made["url"], ["click"],
+                             mobile=True, dark=dark)
+    assert not seen["wide"]
+    assert seen["focus"] == "message"
+
+
+@needs_browser
+def test_reader_is_told_what_to_do(portal, browser_modules):
+    made = portal.put([text_part("Hello\r\n")])
+    cases = [(made["url"][:-4], "This link is not complete"),
+             (made["url"].replace(made["id"], "A" * 22), "There is no message"),
+             (made["url"].split("#")[0], "This link is not complete")]
+    for url, want in cases:
+        seen = read_with_browser(browser_modules, url, ["click"])
+        assert want in seen["visible"]
+        assert "Hello" not in seen["visible"]
+    # damaged on the portal's disk: nothing of it is shown
+    path = portal.objects / made["id"]
+    octets = bytearray(path.read_bytes())
+    octets[-1] ^= 1
+    path.write_bytes(octets)
+    seen = read_with_browser(browser_modules, made["url"], ["click"])
+    assert "This message does not open" in seen["visible"]
+
+
+class Witness(http.server.BaseHTTPRequestHandler):
+    """A server that the mail's HTML would like to call."""
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        self.send_response(200)
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.end_headers()
+
+    do_POST = do_GET
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def witness():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Witness)
+    server.asked = []
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+HOSTILE = """<html><head>
+<style>@import url("{w}/import.css"); b {{ color: rgb(170, 0, 0) }}
+body {{ background: url({w}/body.png) }}
+@font-face {{ font-family: f; src: url({w}/font.woff) }} p {{ font-family: f }}</style>
+<link rel="stylesheet" href="{w}/link.css"><link rel="prefetch" href="{w}/prefetch">
+<link rel="dns-prefetch" href="{w}"><base href="{w}/"><script src="{w}/head.js"></script>
+<meta http-equiv="refresh" content="0;url={w}/refresh"></head>
+<body background="{w}/background.png" onload="fetch('{w}/onload')">
+<p>The <b>bold</b> one.</p>
+<img src="{w}/img.png"><img srcset="{w}/set.png 2x" src=x onerror="fetch('{w}/onerror')">
+<img src="cid:logo@example"><img src="data:image/svg+xml,<svg onload=alert(1)>">
+<picture><source srcset="{w}/source.png"><img src="{w}/picture.png"></picture>
+<video src="{w}/video" poster="{w}/poster" autoplay></video><audio src="{w}/audio" autoplay></audio>
+<iframe src="{w}/iframe"></iframe><iframe srcdoc="<script>alert(2)</script>"></iframe>
+<object data="{w}/object"></object><embed src="{w}/embed">
+<script>fetch("{w}/script"); alert(3); top.location = "{w}/top"</script>
+<svg><script>fetch("{w}/svg")</script><image href="{w}/svg.png"/><use href="{w}/use#x"/></svg>
+<math><mtext><style><img src=x onerror="alert(4)"></style></mtext></math>
+<form action="{w}/form" method="post"><input name="password" autofocus onfocus="alert(5)"><button>Go</button></form>
+<a href="javascript:fetch('{w}/href')">script link</a> <a id="ok" href="https://example.org/">good link</a>
+<a href="{w}/a" ping="{w}/ping">link</a>
+<div style="background-image: url({w}/style.png)">styled</div>
+<table background="{w}/table.png"><tr><td>cell</td></tr></table>
+<noscript><p title="</noscript><img src=x onerror=alert(6)>"></noscript>
+</body></html>"""
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAEUlEQVR4nGP4z8AARAwQCkIB"
+    "ABSYAv6fVQyUAAAAAElFTkSuQmCC")
+
+
+@needs_browser
+def test_hostile_html_is_shown_and_can_do_nothing(portal, browser_modules, witness):
+    html = HOSTILE.format(w=witness.url)
+    made = portal.put([
+        text_part("plain\r\n", alternative=1),
+        text_part(html, "text/html", alternative=1),
+        file_part(PNG, "logo.png", type="image/png", disposition="inline",
+                  content_id="logo@example")])
+    seen = read_with_browser(browser_modules, made["url"],
+                             ["click", "format", "wait"])
+    assert witness.asked == []
+    assert seen["dialogs"] == 0 and seen["popups"] == 0
+    frame = seen["frame"]
+    assert "The bold one." in frame["text"]
+    assert frame["color"] == "rgb(170, 0, 0)"  # the mail keeps its styles
+    assert 3 in frame["loaded"]  # the image that came with it
+    low = frame["html"].lower()
+    for word in ("<script", "<form", "<input", "<iframe", "<object", "<embed",
+                 "<link", "<base", "<meta", "javascript:", "onerror", "onload",
+                 "ping=", "srcset"):
+        assert word not in low.replace("&lt;", ""), word
+    assert 'href="https://example.org/" target="_blank" rel="noopener' in low
+    assert "Images from the web are not loaded." in seen["visible"]
+
+
+@needs_browser
+def test_mail_that_has_only_html_is_shown_in_the_frame(portal, browser_modules):
+    made = portal.put([text_part("<h1>Only</h1><p>this</p>", "text/html")])
+    seen = read_with_browser(browser_modules, made["url"], ["click", "frame"])
+    assert seen["frame"]["text"].split() == ["Only", "this"]
+
+
+# --- programs that follow links
+
+@needs_browser
+def test_scanner_learns_and_consumes_nothing(portal, browser_modules):
+    made = portal.put([text_part("secret figures\r\n")])
+    path = f"/m/{made['id']}"
+    unknown = portal.ask("GET", "/m/" + "A" * 22)
+    replies = []
+
+    def scan(i):
+        replies.append(portal.ask("GET" if i % 2 else "HEAD", path))
+    threads = [threading.Thread(target=scan, args=(i,)) for i in range(50)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(replies) == 50
+    for reply in replies:
+        assert reply.status == 200
+        assert reply.text in (b"", unknown.text)
+        drop = ("Date",)
+        assert [h for h in reply.getheaders() if h[0] not in drop] == \
+            [h for h in unknown.getheaders() if h[0] not in drop]
+    seen = read_with_browser(browser_modules, made["url"], ["wait", "wait"])
+    assert "secret figures" not in json.dumps(seen)
+    assert portal.opened() == []
+    seen = read_with_browser(browser_modules, made["url"], ["click"])
+    assert seen["text"] == "secret figures\n"
+    assert len(portal.opened()) == 1
+
+
+# --- the interface
+
+def test_nothing_is_given_without_the_proof(portal):
+    made = portal.put([text_part("Hello\r\n")])
+    path = f"/api/object/{made['id']}"
+    wrong = base64.urlsafe_b64encode(bytes(32)).decode().rstrip("=")
+    nothing = portal.open("A" * 22, made["proof"])
+    assert nothing.status == 404
+    for reply in (portal.open(made["id"], wrong),
+                  portal.open(made["id"], ""),
+                  portal.open("../index/data.mdb", made["proof"]),
+                  portal.ask("GET", path),
+                  portal.ask("HEAD", path),
+                  portal.ask("GET", path, Authorization=f"Sealgate-Proof {wrong}"),
+                  portal.ask("GET", path, Authorization=f"Bearer {made['proof']}"),
+                  portal.ask("GET", path + "?proof=" + made["proof"])):
+        assert reply.status == 404
+        assert reply.text in (nothing.text, b"")
+    assert portal.opened() == []
+
+
+def test_proof_opens_ranges_of_the_file(portal):
+    made = portal.put([file_part(os.urandom(200_000))])
+    octets = (portal.objects / made["id"]).read_bytes()
+    first = portal.open(made["id"], made["proof"])
+    assert first.status == 200 and octets.startswith(first.text)
+    assert first.getheader("Cache-Control") == "no-store"
+    path = f"/api/object/{made['id']}"
+    proof = {"Authorization": f"Sealgate-Proof {made['proof']}"}
+    whole = portal.ask("GET", path, **proof)
+    assert whole.status == 200 and whole.text == octets
+    for spec, want in (("bytes=0-0", octets[:1]), ("bytes=-5", octets[-5:]),
+                       ("bytes=70000-140000", octets[70000:140001])):
+        part = portal.ask("GET", path, Range=spec, **proof)
+        assert part.status == 206 and part.text == want
+        assert part.getheader("Content-Range").endswith(f"/{len(octets)}")
+    for spec in ("bytes=0-1,2-3", f"bytes={len(octets)}-", "octets=0-1"):
+        assert portal.ask("GET", path, Range=spec, **proof).status == 416
+
+
+def test_many_wrong_proofs_are_slowed_but_lock_nobody_out(portal):
+    made = portal.put([text_part("Hello\r\n")])
+    wrong = base64.urlsafe_b64encode(bytes(32)).decode().rstrip("=")
+    statuses = [portal.open(made["id"], wrong).status for _ in range(40)]
+    assert statuses[0] == 404 and statuses[-1] == 429
+    assert portal.open(made["id"], made["proof"]).status == 200
+
+
+REQUESTS = [
+    ("GET", "/m/" + "A" * 22, {}, 200),
+    ("GET", "/a/view.js", {}, 200),
+    ("GET", "/frame", {}, 200),
+    ("GET", "/", {}, 404),
+    ("GET", "/m/", {}, 404),
+    ("GET", "/m/short", {}, 404),
+    ("GET", "/m/" + "A" * 22 + "/", {}, 404),
+    ("GET", "/a/", {}, 404),
+    ("GET", "/a/../view.js", {}, 404),
+    ("GET", "/a/package.json", {}, 404),
+    ("GET", "/a/open-link.mjs", {}, 404),
+    ("GET", "/a/%2e%2e/%2e%2e/etc/passwd", {}, 404),
+    ("POST", "/m/" + "A" * 22, {}, 405),
+    ("PUT", "/frame", {}, 405),
+    ("DELETE", "/api/object/" + "A" * 22, {}, 405),
+    ("OPTIONS", "/api/open", {}, 405),
+    ("TRACE", "/frame", {}, 405),
+    ("GET", "/api/open", {}, 405),
+    ("POST", "/api/open", {}, 415),
+    ("POST", "/api/open", {"Content-Type": "text/plain"}, 415),
+    ("POST", "/api/open", {"Content-Type": "application/json"}, 400),
+    ("POST", "/api/open", {"Content-Type": "application/json",
+                           "Origin": "https://elsewhere.example"}, 403),
+    ("GET", "/frame", {"Host": "elsewhere.example"}, 421),
+    ("GET", "/frame", {"Host": ""}, 421),
+    ("GET", "/frame", {"Host": "127.0.0.1"}, 421),
+]
+
+
+@pytest.mark.parametrize("method,path,headers,status", REQUESTS)
+def test_requests_are_strict(portal, method, path, headers, status):
+    reply = portal.ask(method, path, **headers)
+    assert reply.status == status
+    assert reply.getheader("X-Content-Type-Options") == "nosniff"
+    assert "default-src 'none'" in reply.getheader("Content-Security-Policy")
+
+
+def raw(port, octets, seconds=10):
+    """What comes back, and whether the connection was ended by the portal."""
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as s:
+        s.sendall(octets)
+        got = b""
+        try:
+            while piece := s.recv(65536):
+                got += piece
+        except TimeoutError:
+            return got, False
+        except ConnectionResetError:
+            pass
+        return got, True
+
+
+def test_odd_requests_are_refused(portal):
+    host = f"Host: 127.0.0.1:{portal.port}\r\nConnection: close\r\n"
+    post = f"POST /api/open HTTP/1.1\r\n{host}Content-Type: application/json\r\n"
+    for name, text in {
+        "both framings": post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "two lengths": post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n{\"a\":1}",
+        "negative length": post + "Content-Length: -1\r\n\r\n",
+        "huge length": post + "Content-Length: 999999999\r\n\r\n",
+        "body too large": post + "Content-Length: 9999\r\n\r\n" + "x" * 9999,
+        "endless chunks": post + "Transfer-Encoding: chunked\r\n\r\n" + "400\r\n" + "x" * 1024 + "\r\n" + "1\r\nx\r\n",
+        "two hosts": f"GET /frame HTTP/1.1\r\n{host}Host: x\r\n\r\n",
+        "no host": "GET /frame HTTP/1.0\r\n\r\n",
+        "get with a body": f"GET /frame HTTP/1.1\r\n{host}Content-Length: 3\r\n\r\nabc",
+        "absolute": f"GET http://elsewhere/frame HTTP/1.1\r\n{host}\r\n",
+        "huge header": f"GET /frame HTTP/1.1\r\n{host}X: {'y' * 60000}\r\n\r\n",
+        "odd version": f"GET /frame HTTP/3.7\r\n{host}\r\n",
+    }.items():
+        got, ended = raw(portal.port, text.encode())
+        assert ended, name
+        assert not re.match(rb"HTTP/1.1 [23]", got), (name, got[:200])
+    assert portal.ask("GET", "/frame").status == 200
+
+
+def test_slow_clients_are_cut_off(portal):
+    start = time.monotonic()
+    with socket.create_connection(("127.0.0.1", portal.port), timeout=40) as s:
+        s.sendall(b"GET /frame HTTP/1.1\r\nHost: x\r\n")
+        try:
+            while time.monotonic() - start < 35:
+                s.sendall(b"X: y\r\n")
+                time.sleep(0.5)
+        except OSError:
+            pass
+    assert 15 < time.monotonic() - start < 30
+
+
+def test_index_is_rebuilt_and_expiry_is_kept(tmp_path, page):
+    portal = Portal(tmp_path, page)
+    kept = portal.put([text_part("kept\r\n")])
+    short = portal.put([text_part("short\r\n")], expires_in=3)
+    assert portal.stop() == 0
+    for path in portal.index.iterdir():
+        path.unlink()
+    portal = Portal(tmp_path, page)
+    assert portal.open(kept["id"], kept["proof"]).status == 200
+    portal.wait_for(f"object-expired {short['id']}")
+    assert portal.open(short["id"], short["proof"]).status == 404
+    assert not (portal.objects / short["id"]).exists()
+    assert (portal.objects / kept["id"]).exists()
+    assert portal.stop() == 0
+
+
+# --- TLS
+
+def test_tls_is_1_2_or_better_and_says_so(tmp_path, page, certificate):
+    portal = Portal(tmp_path, page, tls=certificate)
+    made = portal.put([text_part("over TLS\r\n")])
+    out = run_node(page / "open-link.mjs", made["url"],
+                   env={"NODE_EXTRA_CA_CERTS": certificate[0]})
+    assert out.endswith("\nover TLS\n")
+    reply = portal.ask("GET", "/m/" + made["id"])
+    assert reply.getheader("Strict-Transport-Security") == "max-age=31536000"
+    for args, works in ((["-tls1_3"], True), (["-tls1_2"], True),
+                        (["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], False),
+                        (["-tls1_2", "-cipher", "AES256-GCM-SHA384"], False),
+                        (["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-SHA384"], False)):
+        done = subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{portal.port}",
+             *args], input=b"", capture_output=True, timeout=20)
+        assert (done.returncode == 0) == works, (args, done.stderr)
+    assert portal.stop() == 0
