@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What stays outside, what goes inside, and the shapes around it; parsed back
+ * by the tree.
+ */
+#include "mime/write.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "mime/base64.h"
+#include "mime/scan.h"
+#include "mime/tree.h"
+
+#define TRACE "Received: from x by gw; Sat, 21 Nov 2026 21:58:00 +0000\r\n"
+
+static const struct {
+	const char *what, *msg, *trace, *subject;
+	const char *outer, *inner_head, *inner_body, *plain;
+} rows[] = {
+    {"plain text without MIME", "From: a@b\r\nSubject: s\r\n\r\nhello\r\n", "",
+	"", "From: a@b\r\nSubject: s\r\n", "Content-Type: text/plain\r\n\r\n",
+	"hello\r\n", "From: a@b\r\nSubject: s\r\n\r\nhello\r\n"},
+    {"MIME fields go inside as they came",
+	"From: a@b\r\ncontent-TYPE:  text/html;\r\n\tcharset=utf-8\r\n"
+	"MIME-Version: 1.0\r\nTo: c@d\r\nContent-Transfer-Encoding: 8bit\r\n"
+	"Content-Language: de\r\n\r\nh\xc3\xa4\r\n",
+	"", "", "From: a@b\r\nTo: c@d\r\n",
+	"content-TYPE:  text/html;\r\n\tcharset=utf-8\r\n"
+	"Content-Transfer-Encoding: 8bit\r\nContent-Language: de\r\n\r\n",
+	"h\xc3\xa4\r\n",
+	"From: a@b\r\ncontent-TYPE:  text/html;\r\n\tcharset=utf-8\r\n"
+	"MIME-Version: 1.0\r\nTo: c@d\r\nContent-Transfer-Encoding: 8bit\r\n"
+	"Content-Language: de\r\n\r\nh\xc3\xa4\r\n"},
+    {"hidden recipients leave no trace",
+	"From: a@b\r\nBCC: x@y,\r\n z@y\r\nResent-Bcc: q@y\r\nBcc : w@y\r\n"
+	"To: c@d\r\n\r\nhello\r\n",
+	"", "", "From: a@b\r\nTo: c@d\r\n", "Content-Type: text/plain\r\n\r\n",
+	"hello\r\n", "From: a@b\r\nTo: c@d\r\n\r\nhello\r\n"},
+    {"trace first, subject replaced, a second one dropped",
+	"From: a@b\r\nSubject: [secure]\r\n x\r\nSubject: [secure] y\r\n"
+	"To: c@d\r\n\r\nhello\r\n",
+	TRACE, "Subject: x\r\n", TRACE "From: a@b\r\nSubject: x\r\nTo: c@d\r\n",
+	"Content-Type: text/plain\r\n\r\n", "hello\r\n",
+	TRACE "From: a@b\r\nSubject: x\r\nTo: c@d\r\n\r\nhello\r\n"},
+    {"a subject that was not there is not added", "From: a@b\r\n\r\nhello\r\n",
+	"", "Subject: x\r\n", "From: a@b\r\n",
+	"Content-Type: text/plain\r\n\r\n", "hello\r\n",
+	"From: a@b\r\n\r\nhello\r\n"},
+    {"text in the place of a field never stays outside",
+	"From: a@b\r\nthe secret\r\nTo: c@d\r\nBcc: x@y\r\n\r\nhello\r\n", "",
+	"", "From: a@b\r\n", "Content-Type: text/plain\r\n\r\n",
+	"the secret\r\nTo: c@d\r\nBcc: x@y\r\n\r\nhello\r\n",
+	"From: a@b\r\nthe secret\r\nTo: c@d\r\nBcc: x@y\r\n\r\nhello\r\n"},
+    {"no header", "\r\nhello\r\n", TRACE, "", TRACE,
+	"Content-Type: text/plain\r\n\r\n", "hello\r\n", TRACE "\r\nhello\r\n"},
+    {"no body", "From: a@b\r\n", "", "", "From: a@b\r\n",
+	"Content-Type: text/plain\r\n\r\n", "", "From: a@b\r\n"},
+    {"no line end", "From: a@b", "", "", "From: a@b\r\n",
+	"Content-Type: text/plain\r\n\r\n", "", "From: a@b\r\n"},
+    {"empty", "", "", "", "", "Content-Type: text/plain\r\n\r\n", "", ""},
+    {"body that looks like fields",
+	"From: a@b\r\n\r\nContent-Type: x/y\r\nBcc: q@r\r\n\r\nz", "", "",
+	"From: a@b\r\n", "Content-Type: text/plain\r\n\r\n",
+	"Content-Type: x/y\r\nBcc: q@r\r\n\r\nz",
+	"From: a@b\r\n\r\nContent-Type: x/y\r\nBcc: q@r\r\n\r\nz"},
+    {"encoding without a type",
+	"From: a@b\r\nContent-Transfer-Encoding: base64\r\n\r\nZm9v\r\n", "",
+	"", "From: a@b\r\n",
+	"Content-Type: text/plain\r\n"
+	"Content-Transfer-Encoding: base64\r\n\r\n",
+	"Zm9v\r\n",
+	"From: a@b\r\nContent-Transfer-Encoding: base64\r\n\r\nZm9v\r\n"},
+};
+
+static struct mime_edit
+edit_of(size_t i)
+{
+	return (struct mime_edit){.trace = span_str(rows[i].trace),
+	    .subject = span_str(rows[i].subject)};
+}
+
+Test(write, the_cut)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct mime_edit edit = edit_of(i);
+		struct mime_split s;
+
+		cr_assert(mime_split_for_sealing(span_str(rows[i].msg), &edit,
+			      &s, NULL) == ERR_OK);
+		cr_assert(span_eq_str(buf_span(&s.outer), rows[i].outer),
+		    "%s: %s", rows[i].what, buf_cstr(&s.outer));
+		cr_assert(
+		    span_eq_str(buf_span(&s.inner_head), rows[i].inner_head),
+		    "%s: %s", rows[i].what, buf_cstr(&s.inner_head));
+		cr_assert(span_eq_str(s.inner_body, rows[i].inner_body), "%s",
+		    rows[i].what);
+		mime_split_clear(&s);
+	}
+}
+
+Test(write, plain_relay_and_outer_header)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct mime_edit edit = edit_of(i);
+		struct mime_sink sink;
+		struct buf out;
+
+		buf_init(&out, 65536);
+		sink = mime_sink_buf(&out);
+		cr_assert(mime_write_plain(span_str(rows[i].msg), &edit, &sink,
+			      NULL) == ERR_OK);
+		cr_assert(span_eq_str(buf_span(&out), rows[i].plain), "%s: %s",
+		    rows[i].what, buf_cstr(&out));
+		buf_reset(&out);
+		cr_assert(mime_write_outer_header(span_str(rows[i].msg), &edit,
+			      &out, NULL) == ERR_OK);
+		cr_assert(span_find(buf_span(&out), 0, SPAN_LIT("\r\n\r\n")) ==
+			      out.len,
+		    "%s", rows[i].what);
+		cr_assert(
+		    span_find(buf_span(&out), 0, SPAN_LIT("hello")) == out.len,
+		    "%s", rows[i].what);
+		cr_assert(
+		    span_find(buf_span(&out), 0, SPAN_LIT("secret")) == out.len,
+		    "%s", rows[i].what);
+		buf_clear(&out);
+	}
+}
+
+static const char msg[] = "From: a@b.example\r\nTo: c@d.example\r\n"
+			  "Subject: s\r\nMIME-Version: 1.0\r\n"
+			  "Content-Type: text/html\r\n\r\nsecret\r\n";
+
+struct shape {
+	struct buf text;
+	struct arena *arena;
+	struct mime_tree *tree;
+};
+
+static void
+parse_shape(struct shape *s)
+{
+	static const uint8_t zeros[MIME_TREE_PADDING];
+	size_t len = s->text.len;
+	struct mime_scan scan;
+	const char *why = "";
+
+	s->arena = arena_new(1024 * 1024);
+	cr_assert(buf_put(&s->text, SPAN(zeros, sizeof(zeros))) == ERR_OK);
+	cr_assert(mime_scan(SPAN(s->text.data, len), &scan, NULL) == ERR_OK);
+	cr_assert(scan.longest_line <= 78);
+	cr_assert(scan.ends_in_crlf);
+	cr_assert(mime_tree_parse(SPAN(s->text.data, len), &scan, false,
+		      s->arena, &s->tree, NULL) == ERR_OK);
+	cr_assert(!mime_tree_is_ambiguous(s->tree, &why), "%s", why);
+}
+
+Test(write, smime_shape)
+{
+	static const char *const types[] = {
+	    [MIME_SMIME_ENVELOPED] = "enveloped-data",
+	    [MIME_SMIME_AUTH_ENVELOPED] = "authEnveloped-data",
+	};
+	struct mime_edit edit = {0};
+	uint8_t der[300];
+	struct mime_split s;
+
+	for (size_t i = 0; i < sizeof(der); i++)
+		der[i] = (uint8_t)i;
+	cr_assert(mime_split_for_sealing(
+		      SPAN(msg, sizeof(msg) - 1), &edit, &s, NULL) == ERR_OK);
+	for (int t = 0; t < 2; t++) {
+		const struct mime_part *root;
+		struct mime_sink sink;
+		struct shape shape;
+		struct buf back;
+
+		buf_init(&shape.text, 65536);
+		buf_init(&back, 65536);
+		sink = mime_sink_buf(&shape.text);
+		cr_assert(mime_write_smime(&s, (enum mime_smime_type)t,
+			      SPAN(der, sizeof(der)), &sink) == ERR_OK);
+		cr_assert(span_starts_caseeq(
+		    buf_span(&shape.text), "From: a@b.example\r\nTo: "));
+		parse_shape(&shape);
+		root = mime_tree_root(shape.tree);
+		cr_assert(mime_part_is(root, "application", "pkcs7-mime"));
+		cr_assert_str_eq(mime_part_param(root, "smime-type"), types[t]);
+		cr_assert_str_eq(mime_part_filename(root), "smime.p7m");
+		cr_assert_str_eq(mime_part_encoding(root), "base64");
+		cr_assert(
+		    mime_base64_decode(mime_part_body(root), &back) == ERR_OK);
+		cr_assert(span_eq(buf_span(&back), SPAN(der, sizeof(der))));
+		buf_clear(&shape.text);
+		buf_clear(&back);
+		arena_free(shape.arena);
+	}
+	mime_split_clear(&s);
+}
+
+Test(write, pgp_shape)
+{
+	static const char armor[] = "-----BEGIN PGP MESSAGE-----\n\nabcd\n=xy\n"
+				    "-----END PGP MESSAGE-----\n";
+	static const char armor_crlf[] =
+	    "-----BEGIN PGP MESSAGE-----\r\n\r\nabcd\r\n=xy\r\n"
+	    "-----END PGP MESSAGE-----\r\n";
+	struct mime_boundary b = mime_boundary_make((const uint8_t *)armor);
+	struct mime_edit edit = {0};
+	const struct mime_part *root, *part;
+	struct mime_sink sink;
+	struct mime_split s;
+	struct shape shape;
+
+	buf_init(&shape.text, 65536);
+	sink = mime_sink_buf(&shape.text);
+	cr_assert(mime_split_for_sealing(
+		      SPAN(msg, sizeof(msg) - 1), &edit, &s, NULL) == ERR_OK);
+	cr_assert(mime_write_pgp(&s, &b, span_str(armor), &sink) == ERR_OK);
+	parse_shape(&shape);
+	root = mime_tree_root(shape.tree);
+	cr_assert(mime_part_is(root, "multipart", "encrypted"));
+	cr_assert_str_eq(
+	    mime_part_param(root, "protocol"), "application/pgp-encrypted");
+	cr_assert(mime_part_child_count(root) == 2);
+	part = mime_part_child(root, 0);
+	cr_assert(mime_part_is(part, "application", "pgp-encrypted"));
+	cr_assert(span_eq_str(mime_part_body(part), "Version: 1\r\n"));
+	part = mime_part_child(root, 1);
+	cr_assert(mime_part_is(part, "application", "octet-stream"));
+	cr_assert_str_eq(mime_part_filename(part), "encrypted.asc");
+	cr_assert(span_eq_str(mime_part_body(part), armor_crlf));
+	cr_assert(
+	    mime_write_pgp(&s, &b, span_str(b.text), &sink) == ERR_AMBIGUOUS);
+	mime_split_clear(&s);
+	buf_clear(&shape.text);
+	arena_free(shape.arena);
+}
+
+static enum err
+broken_put(void *ctx, struct span s)
+{
+	int *left = ctx;
+
+	return s.len > 0 && (*left)-- > 0 ? ERR_OK : ERR_DISK_FULL;
+}
+
+Test(write, a_sink_that_fails_is_reported)
+{
+	struct mime_boundary b = mime_boundary_make((const uint8_t *)msg);
+	struct mime_edit edit = {0};
+	struct mime_split s;
+
+	cr_assert(mime_split_for_sealing(
+		      SPAN(msg, sizeof(msg) - 1), &edit, &s, NULL) == ERR_OK);
+	for (int ok = 0; ok < 2; ok++) {
+		int left = ok;
+		struct mime_sink sink = {broken_put, &left};
+
+		cr_assert(mime_write_smime(&s, MIME_SMIME_ENVELOPED,
+			      SPAN(msg, sizeof(msg)), &sink) == ERR_DISK_FULL);
+		left = ok;
+		cr_assert(mime_write_pgp(&s, &b, SPAN_LIT("x"), &sink) ==
+			  ERR_DISK_FULL);
+		left = ok;
+		cr_assert(mime_write_plain(SPAN(msg, sizeof(msg) - 1), &edit,
+			      &sink, NULL) == ERR_DISK_FULL);
+	}
+	mime_split_clear(&s);
+}
+
+Test(write, boundaries_differ_with_the_random_octets)
+{
+	uint8_t r[16] = {0};
+	struct mime_boundary a = mime_boundary_make(r), b;
+
+	r[15] = 1;
+	b = mime_boundary_make(r);
+	cr_assert_str_neq(a.text, b.text);
+	cr_assert(strlen(a.text) == 36);
+	cr_assert(strncmp(a.text, "=_", 2) == 0);
+}
