@@ -241,9 +241,9 @@ static const struct {
 	HEAD "Content-Transfer-Encoding: quoted-printable\r\n\r\na=ZZ\r\n"},
     {"message/partial", HEAD "Content-Type: message/partial; id=a; number=1;"
 			     " total=2\r\n\r\nx\r\n"},
-    /* the mail that makes libetpan 1.9.4 write out of bounds */
-    {"boundary of one quote, bare",
-	"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; "
+    /* the 97 octets that make libetpan 1.9.4 write out of bounds */
+    {"boundary of one quote",
+	"From: a@b.c\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; "
 	"boundary=\"\\\"\"\r\n\r\n--\"\r\n\r\nx\r\n--\"--\r\n"},
 };
 
