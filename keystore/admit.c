@@ -199,7 +199,10 @@ describe_pgp(
 		r->not_after = now;
 	if (key->n_uids > 0)
 		r->subject = cut(key->uids[0].text);
-	r->flaw = key->revoked ? KS_FLAW_REVOKED : flaw_of(key->seal_err);
+	/* A revoked subkey may get a successor, a revoked key not. */
+	r->flaw = key->revoked			     ? KS_FLAW_REVOKED
+		  : key->seal_err == ERR_KEY_REVOKED ? KS_FLAW_UNSUITABLE
+						     : flaw_of(key->seal_err);
 	if (r->flaw != KS_FLAW_NONE)
 		r->flaw_text = cut(key->seal_why.text);
 	else

@@ -192,6 +192,7 @@ trace(struct search *s, const struct ks_record *r, enum err v, const char *why,
     size_t *at)
 {
 	struct ks_result *out = s->out;
+	const char *general = "";
 	struct ks_record *copy;
 	enum err e;
 
@@ -203,6 +204,13 @@ trace(struct search *s, const struct ks_record *r, enum err v, const char *why,
 	e = ks_record_copy(r, false, s->arena, &copy);
 	if (e != ERR_OK)
 		return e;
+	/* What admission found says more; the copy ends in a NUL. */
+	if (r->flaw != KS_FLAW_NONE && copy->flaw_text.len > 0 &&
+	    v == verdict_by_flaw(r->flaw, &general))
+		why = arena_printf(s->arena, "%s: %s", general,
+		    (const char *)copy->flaw_text.data);
+	if (why == NULL)
+		return ERR_NOMEM;
 	*at = out->n++;
 	out->candidate[*at] =
 	    (struct ks_candidate){.record = copy, .verdict = v, .why = why};

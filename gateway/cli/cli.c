@@ -83,7 +83,8 @@ cli_conf(struct cli *cli, const struct conf **out)
 	}
 	if (e == ERR_OK)
 		*out = cli->conf;
-	return e;
+	/* "not found" is left for what the verb looks for. */
+	return e == ERR_NOT_FOUND ? ERR_CONFIG : e;
 }
 
 /* The directory, or the nearest one above it that exists. */

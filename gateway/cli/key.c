@@ -143,7 +143,7 @@ for_each_key(struct cli *cli, int n, char **names,
 	e = cli_keystore(cli, true, &s);
 	if (e != ERR_OK) {
 		json_decref(list);
-		return CLI_FAILED;
+		return cli_status(e);
 	}
 	for (int i = 0; i < n; i++) {
 		e = find_one(s, names[i], &p);
@@ -284,8 +284,9 @@ cli_key_list(struct cli *cli, int argc, char **argv)
 	if (at < 0 || argc - at > 1)
 		return cli_usage(cli);
 	l.word = argc > at ? argv[at] : NULL;
-	if (cli_keystore(cli, false, &s) != ERR_OK)
-		return CLI_FAILED;
+	e = cli_keystore(cli, false, &s);
+	if (e != ERR_OK)
+		return cli_status(e);
 	l.json = cli->json ? json_array() : NULL;
 	l.table = cli->json ? NULL : key_table_new();
 	e = ks_each(s, SPAN(NULL, 0), list_one, &l);
@@ -375,11 +376,13 @@ cli_key_show(struct cli *cli, int argc, char **argv)
 	struct listing l = {0};
 	int at = no_options(argc, argv), status = CLI_DONE;
 	struct arena *arena;
+	enum err e;
 
 	if (at < 0 || at == argc)
 		return cli_usage(cli);
-	if (cli_keystore(cli, false, &s) != ERR_OK)
-		return CLI_FAILED;
+	e = cli_keystore(cli, false, &s);
+	if (e != ERR_OK)
+		return cli_status(e);
 	arena = arena_new(MEMORY);
 	l.json = cli->json ? json_array() : NULL;
 	for (int i = at; i < argc; i++) {
@@ -449,14 +452,16 @@ cli_key_lookup(struct cli *cli, int argc, char **argv)
 	struct arena *arena;
 	json_t *json = NULL;
 	int c, status = CLI_DONE;
+	enum err e;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
 		if (c != 'k' || !read_kind(optarg, &kinds))
 			return cli_usage(cli);
 	if (optind == argc)
 		return cli_usage(cli);
-	if (cli_keystore(cli, false, &s) != ERR_OK)
-		return CLI_FAILED;
+	e = cli_keystore(cli, false, &s);
+	if (e != ERR_OK)
+		return cli_status(e);
 	arena = arena_new(MEMORY);
 	if (cli->json)
 		json = json_array();

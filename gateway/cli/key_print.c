@@ -228,11 +228,13 @@ key_result_print(const char *addr, enum ks_kind kind, const struct ks_result *r)
 
 		hex_of(c->record->fpr, hex);
 		cli_date(c->record->not_after, date);
-		printf("  %c %.*s %s, %s, until %s: %s\n",
+		printf("  %c %.*s %s, %s, until %s: ",
 		    c->record == r->chosen ? '*' : '-', FPR_SHOWN, hex,
 		    ks_trust_name(c->record->trust),
-		    ks_source_name(c->record->source), date,
-		    c->record == r->chosen ? "chosen" : c->why);
+		    ks_source_name(c->record->source), date);
+		cli_put_text(
+		    span_str(c->record == r->chosen ? "chosen" : c->why));
+		putchar('\n');
 	}
 	if (r->n_more > 0)
 		printf("  and %zu more\n", r->n_more);

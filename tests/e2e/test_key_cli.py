@@ -1,0 +1,210 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""`sealgate key`: what an administrator imports can be used, is shown with its
+reasons, and nothing is left behind. Runs the real program on a keystore of its
+own."""
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+SEALGATE = pathlib.Path(os.environ.get("SEALGATE", TOP / "build" / "sealgate"))
+DATA = TOP / "tests" / "crypto" / "data"
+
+CONF = """
+hostname = "gw.example.com"
+state = "{dir}/state"
+runtime = "{dir}/run"
+master-key = "{dir}/master"
+domains = {{ "example.com" }}
+listen outbound {{ address = "127.0.0.1:10025" clients = {{ "127.0.0.0/8" }} }}
+relay outbound {{ via = "127.0.0.1:2526" }}
+keystore {{ url = "lmdb:{dir}/keystore" }}
+rule "default" {{ try = {{ smime, pgp, hold }} }}
+"""
+
+
+class Gateway:
+    def __init__(self, directory):
+        self.dir = directory
+        self.conf = directory / "sealgate.conf"
+        self.conf.write_text(CONF.format(dir=directory))
+        (directory / "keystore").mkdir()
+
+    def run(self, *args, stdin=None, conf=True):
+        command = [str(SEALGATE)]
+        if conf:
+            command += ["-f", str(self.conf)]
+        return subprocess.run(
+            command + [str(a) for a in args], input=stdin,
+            capture_output=True, timeout=60, check=False)
+
+    def json(self, *args, status=0):
+        done = self.run("--json", *args)
+        assert done.returncode == status, done
+        return json.loads(done.stdout)
+
+    def fingerprints(self):
+        return sorted(k["fingerprint"] for k in self.json("key", "list"))
+
+
+@pytest.fixture(name="gw")
+def gateway():
+    """A keystore directory whose owner is not root, so that root can be given
+    up; within a directory that every user may pass."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="sealgate-test-"))
+    directory.chmod(0o755)
+    gw = Gateway(directory)
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(directory / "keystore", nobody.pw_uid, nobody.pw_gid)
+    before = scratch_homes()
+    yield gw
+    assert scratch_homes() == before, "a home of gpg was left behind"
+    shutil.rmtree(directory)
+
+
+def scratch_homes():
+    places = ["/dev/shm", os.environ.get("XDG_RUNTIME_DIR", "/dev/shm")]
+    return {str(p) for d in places
+            for p in pathlib.Path(d).glob("sealgate-*")}
+
+
+def test_certificates_and_keys_in_every_form_are_taken(gw):
+    done = gw.run("key", "import", DATA / "p256.pem", DATA / "rsa2048.der",
+                  DATA / "bob.asc", DATA / "rita.pgp", DATA / "chain.pem")
+    assert done.returncode == 0, done
+    assert done.stdout.count(b"imported ") == 6
+    assert b"(anchor)" in done.stdout
+    keys = gw.json("key", "list")
+    assert len(keys) == 6
+    assert {k["trust"] for k in keys} == {"trusted"}
+    assert sum(k["issues"] for k in keys) == 1
+
+
+def test_what_is_refused_is_told_and_the_rest_is_in(gw):
+    done = gw.json("key", "import", DATA / "withkey.pem", DATA / "bob.sec.asc",
+                   DATA / "v6.asc", DATA / "rita.asc", gw.dir / "missing",
+                   gw.conf, status=1)
+    assert len(done["refused"]) == 5
+    assert all(r["why"] for r in done["refused"])
+    assert [k["addresses"] for k in done["imported"]] == [["rita@example.org"]]
+    assert len(gw.json("key", "list")) == 1
+
+
+def test_standard_input_is_a_file_too(gw):
+    blob = (DATA / "p256.pem").read_bytes()
+    assert gw.run("key", "import", "-", stdin=blob).returncode == 0
+    assert gw.run("key", "import", "-", stdin=b"").returncode == 1
+
+
+def test_lookup_says_why(gw):
+    gw.run("key", "import", DATA / "bob.asc", DATA / "expired.asc",
+           DATA / "revoked.asc", DATA / "signonly.asc")
+    found = gw.json("key", "lookup", "--kind", "openpgp", "BOB@Example.ORG")
+    assert found[0]["state"] == "holds"
+    assert found[0]["candidates"][0]["chosen"]
+    for address, state, verdict in [
+            ("past@example.org", "lapsed", "ERR_KEY_EXPIRED"),
+            ("sig@example.org", "absent", "ERR_KEY_UNUSABLE")]:
+        found = gw.json("key", "lookup", "--kind", "openpgp", address, status=1)
+        assert found[0]["state"] == state
+        assert found[0]["candidates"][0]["verdict"] == verdict
+        assert found[0]["candidates"][0]["why"]
+    found = gw.json("key", "lookup", "nobody@example.org", status=1)
+    assert [f["state"] for f in found] == ["absent", "absent"]
+    assert b"expired" in gw.run("key", "lookup", "past@example.org").stdout
+
+
+def test_a_candidate_seals_nothing_until_it_is_trusted(gw):
+    gw.run("key", "import", "--candidate", DATA / "bob.asc")
+    fpr = gw.fingerprints()[0]
+    assert gw.run("key", "lookup", "bob@example.org").returncode == 1
+    assert gw.run("key", "trust", fpr[:12]).returncode == 0
+    assert gw.run("key", "lookup", "bob@example.org").returncode == 0
+    assert gw.run("key", "distrust", fpr).returncode == 0
+    assert gw.run("key", "lookup", "bob@example.org").returncode == 1
+    done = gw.run("key", "import", DATA / "bob.asc")
+    assert b"stays distrusted" in done.stdout
+    assert gw.run("key", "lookup", "bob@example.org").returncode == 1
+    assert gw.run("key", "trust", "--level", "pinned", fpr).returncode == 0
+    assert gw.json("key", "show", fpr)[0]["trust"] == "pinned"
+
+
+def test_keys_are_named_by_fingerprint_beginning_or_key_id(gw):
+    gw.run("key", "import", DATA / "bob.asc", DATA / "rita.asc")
+    fpr = gw.json("key", "show", "rita@example.org")[0]["fingerprint"]
+    for name in [fpr, fpr.upper(), fpr[:8], fpr[:9], "0x" + fpr[-16:],
+                 " ".join(fpr[i:i + 4] for i in range(0, 40, 4))]:
+        shown = gw.json("key", "show", name)
+        assert [k["fingerprint"] for k in shown] == [fpr], name
+    for name, status in [("0" * 40, 1), (fpr[:7], 2), ("xyz", 2),
+                         ("x@@y", 2), ("nobody@example.org", 1)]:
+        assert gw.run("key", "show", name).returncode == status, name
+
+
+def test_what_is_deleted_is_gone(gw):
+    gw.run("key", "import", DATA / "bob.asc", DATA / "p256.pem")
+    for fpr in gw.fingerprints():
+        assert gw.run("key", "delete", fpr).returncode == 0
+        assert gw.run("key", "delete", fpr).returncode == 1
+    assert gw.json("key", "list") == []
+    assert gw.run("key", "lookup", "bob@example.org").returncode == 1
+
+
+def test_a_list_is_for_people(gw):
+    gw.run("key", "import", DATA / "bob.asc", DATA / "p256.pem")
+    done = gw.run("key", "list")
+    assert b"FINGERPRINT" in done.stdout and b"bob@example.org" in done.stdout
+    assert gw.run("key", "list", "BELLA").stdout.count(b"\n") == 2
+    assert gw.run("key", "list", "nobody").returncode == 1
+
+
+@pytest.mark.parametrize("args", [
+    (), ("key",), ("key", "eat"), ("key", "import"), ("key", "show"),
+    ("key", "delete"), ("key", "trust", "--level", "full", "12345678"),
+    ("key", "lookup", "--kind", "x509", "a@b.example"),
+    ("key", "list", "--color"), ("key", "list", "a", "b"), ("key", "list", "-f"),
+])
+def test_wrong_usage_is_told(gw, args):
+    done = gw.run(*args)
+    assert done.returncode == 2, done
+    assert done.stderr
+
+
+def test_help_is_no_error(gw):
+    done = gw.run("--help")
+    assert done.returncode == 0
+    assert b"key import" in done.stdout
+
+
+def test_a_configuration_that_is_wrong_is_told_with_its_line(gw):
+    gw.conf.write_text(gw.conf.read_text().replace("smime, pgp, hold", "smime"))
+    done = gw.run("key", "list")
+    assert done.returncode == 3
+    assert f"{gw.conf}:".encode() in done.stderr
+    done = gw.run("-f", gw.dir / "missing", "key", "list", conf=False)
+    assert done.returncode == 3
+
+
+def test_without_a_keystore_there_is_nothing_to_find(gw):
+    assert gw.run("key", "list").returncode == 1
+    assert not list((gw.dir / "keystore").iterdir()), "reading made it"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up root")
+def test_root_is_given_up(gw):
+    gw.run("key", "import", DATA / "bob.asc")
+    for file in (gw.dir / "keystore").iterdir():
+        assert file.owner() == "nobody"
+        assert file.stat().st_gid == pwd.getpwnam("nobody").pw_gid
+    os.chown(gw.dir / "keystore", 0, 0)
+    done = gw.run("key", "list")
+    assert done.returncode == 3
+    assert b"belongs to root" in done.stderr
