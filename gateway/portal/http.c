@@ -88,7 +88,10 @@ on_completed(void *cls, struct MHD_Connection *mhd, void **req_ptr,
 
 	if (req == NULL)
 		return;
-	req->conn->deadline_ms = clock_steady_ms() + LIMIT_PORTAL_REQUEST_MS;
+	req->conn->busy = false;
+	req->conn->deadline_ms =
+	    req->http->stopping ? 0
+				: clock_steady_ms() + LIMIT_PORTAL_REQUEST_MS;
 	free(req);
 	*req_ptr = NULL;
 }
@@ -334,4 +337,9 @@ portal_http_quiesce(struct portal_http *h)
 		if (fd >= 0)
 			close(fd);
 	}
+	h->stopping = true;
+	for (struct portal_conn *c = h->conns; c != NULL; c = c->next)
+		if (!c->busy)
+			c->deadline_ms = 0;
+	portal_http_enforce(h);
 }

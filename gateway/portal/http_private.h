@@ -17,6 +17,7 @@ struct portal_conn {
 	struct portal_conn *prev;
 	struct portal_http *http;
 	int fd;
+	bool busy;	      /* with a request */
 	uint64_t deadline_ms; /* on the steady clock */
 };
 
@@ -30,6 +31,7 @@ struct portal_http {
 	struct portal_throttle *throttle;
 	struct portal_conn *conns;
 	size_t n_conns;
+	bool stopping;
 };
 
 /* One request; lives from its first line to its last octet. */

@@ -6,7 +6,6 @@
  * message, and tells store what it has, what was opened and what expired.
  */
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -36,74 +35,19 @@ struct portal {
 	struct portal_objects *objects;
 	struct portal_http *http;
 	struct ipc *store; /* NULL while there is none */
+	struct portal_reports *reports;
 	uint64_t stop_by_ms;
 };
 
 /* --- store */
-
-static uint64_t
-message_id(const uint8_t *object_id)
-{
-	uint64_t id = 0;
-
-	for (unsigned i = 0; i < 8; i++)
-		id = id << 8 | object_id[i];
-	return id;
-}
-
-/* Tell store; what cannot be told is logged, and told again when store asks
-   about the object the next time. */
-static void
-tell_store(struct portal *p, uint16_t type, const uint8_t *object_id,
-    const struct buf *payload)
-{
-	enum err e = ERR_CLOSED;
-
-	if (p->store != NULL)
-		e = ipc_post(p->store, type, message_id(object_id),
-		    buf_span(payload), NULL, 0);
-	if (e != ERR_OK)
-		log_event(LOG_LVL_ERR, NULL, "portal-untold",
-		    KV_STR("what", proto_name(type)), KV_ERR(e));
-}
-
-static void
-tell_name(struct portal *p, uint16_t type, const uint8_t *object_id)
-{
-	char name[OBJECT_ID_TEXT_SIZE];
-	struct packer packer;
-	struct buf out;
-
-	object_id_format(object_id, name);
-	buf_init(&out, 256);
-	pack_begin(&packer, &out);
-	pack_str(&packer, name);
-	if (pack_end(&packer) == ERR_OK)
-		tell_store(p, type, object_id, &out);
-	buf_clear(&out);
-}
 
 static void
 on_opened(void *arg, const struct object_header *h, const char *client,
     struct span user_agent)
 {
 	struct portal *p = arg;
-	char name[OBJECT_ID_TEXT_SIZE], agent[201];
-	size_t len = user_agent.len < 200 ? user_agent.len : 200;
-	struct proto_opened m = {
-	    .name = name, .client = client, .agent = agent};
-	struct buf out;
 
-	object_id_format(h->id, name);
-	memcpy(agent, user_agent.data, len);
-	agent[len] = '\0';
-	m.at_ms = clock_unix_ms();
-	buf_init(&out, 4096);
-	if (proto_opened_pack(&m, &out) == ERR_OK)
-		tell_store(p, PROTO_OBJECT_OPENED, h->id, &out);
-	buf_clear(&out);
-	log_event(LOG_LVL_INFO, NULL, "portal-opened", KV_STR("object", name),
-	    KV_STR("client", client));
+	portal_report_opened(p->reports, h, client, user_agent);
 }
 
 static void
@@ -115,7 +59,7 @@ add_object(struct portal *p, const struct proto_object *m)
 	if (object_id_parse(span_str(m->name), id))
 		e = portal_objects_add(p->objects, id);
 	if (e == ERR_OK) {
-		tell_name(p, PROTO_OBJECT_HAVE, id);
+		portal_report_object(p->reports, PROTO_OBJECT_HAVE, id);
 		return;
 	}
 	log_event(LOG_LVL_ERR, NULL, "portal-no-object",
@@ -151,6 +95,7 @@ on_store_close(void *arg)
 {
 	struct portal *p = arg;
 
+	portal_reports_to(p->reports, NULL);
 	ipc_free(p->store);
 	p->store = NULL;
 }
@@ -194,7 +139,8 @@ expire_objects(struct portal *p)
 			return;
 		e = portal_objects_expire(p->objects, now_s, id);
 		if (e == ERR_OK)
-			tell_name(p, PROTO_OBJECT_EXPIRED, id);
+			portal_report_object(
+			    p->reports, PROTO_OBJECT_EXPIRED, id);
 	}
 	if (e != ERR_OK)
 		log_event(LOG_LVL_ERR, NULL, "portal-expire", KV_ERR(e));
@@ -229,6 +175,7 @@ on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 	ipc_free(p->store);
 	p->store = ch;
 	ipc_attach(ch, p->loop, &events, p);
+	portal_reports_to(p->reports, ch);
 }
 
 static void
@@ -357,6 +304,7 @@ stop(struct portal *p)
 	loop_timer_free(p->tick);
 	loop_timer_free(p->wait);
 	portal_http_free(p->http);
+	portal_reports_free(p->reports);
 	ipc_free(p->store);
 	portal_objects_close(p->objects);
 	portal_assets_free(p->assets);
@@ -367,8 +315,12 @@ stop(struct portal *p)
 int
 portal_main(struct role *role)
 {
-	struct portal p = {.role = role, .loop = loop_new()};
+	struct portal p = {
+	    .role = role, .loop = loop_new(), .reports = portal_reports_new()};
 	const struct conf *c = role_conf(role);
+
+	if (p.reports == NULL)
+		fatal("portal: out of memory");
 
 	buf_init(&p.cert, PEM_MAX);
 	buf_init(&p.key, PEM_MAX);

@@ -110,6 +110,22 @@ enum portal_access portal_access_check(struct portal_objects *o,
 enum err portal_range_parse(struct span s, uint64_t size, uint64_t *from_out,
     uint64_t *len_out) MUST_CHECK;
 
+/* --- report.c: what store is told */
+
+struct ipc;
+struct portal_reports;
+
+struct portal_reports *portal_reports_new(void);
+void portal_reports_free(struct portal_reports *r);
+/* Tell this store from now on, what has waited first. Borrowed; NULL when it
+   is gone. */
+void portal_reports_to(struct portal_reports *r, struct ipc *store);
+/* PROTO_OBJECT_HAVE, PROTO_OBJECT_EXPIRED. */
+void portal_report_object(
+    struct portal_reports *r, uint16_t type, const uint8_t *object_id);
+void portal_report_opened(struct portal_reports *r,
+    const struct object_header *h, const char *client, struct span user_agent);
+
 /* --- http.c: the server */
 
 struct portal_http;
@@ -140,7 +156,7 @@ void portal_http_run(struct portal_http *h);
 uint64_t portal_http_wait_ms(struct portal_http *h);
 /* End connections that are beyond their deadline; to be called every second. */
 void portal_http_enforce(struct portal_http *h);
-/* Take no more connections; how many are still open. */
+/* Take no more connections, end those without a request; how many are open. */
 void portal_http_quiesce(struct portal_http *h);
 size_t portal_http_connections(const struct portal_http *h);
 

@@ -376,6 +376,7 @@ new_request(struct portal_http *h, struct MHD_Connection *mhd, const char *url,
 	req->http = h;
 	req->mhd = mhd;
 	req->conn = info->socket_context;
+	req->conn->busy = true;
 	req->url = url;
 	req->method = method;
 	return req;

@@ -182,11 +182,11 @@ async function decoded(encoding, text, cut) {
 test('contents come out the same wherever the pieces are cut', async () => {
 	const rows = [
 		['base64', 'SGVsbG8sIHdvcmxkIQ==', 'Hello, world!'],
-		['BASE64', 'SGVs\r\nbG8s\r\n IHdv cmxk\tIQ==\r\n', 'Hello, world!'],
+		['base64', 'SGVs\r\nbG8s\r\n IHdv cmxk\tIQ==\r\n', 'Hello, world!'],
 		['base64', 'SGVsbG8=SGVsbG8=', 'HelloHello'],
 		['base64', '', ''],
 		['quoted-printable', 'a=3Db =\r\nc  \r\nd=E9=\r\n', 'a=b c\r\nd\xe9'],
-		['Quoted-Printable', 'x=zz=3', 'x=zz=3'],
+		['quoted-printable', 'x=zz=3', 'x=zz=3'],
 		['7bit', 'a=3D', 'a=3D'],
 		['binary', '\0\xff\r', '\0\xff\r'],
 	];

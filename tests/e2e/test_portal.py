@@ -497,6 +497,18 @@ def test_slow_clients_are_cut_off(portal):
     assert 15 < time.monotonic() - start < 30
 
 
+def test_idle_connections_do_not_hold_up_the_end(tmp_path, page):
+    portal = Portal(tmp_path, page)
+    idle = [http.client.HTTPConnection("127.0.0.1", portal.port)
+            for _ in range(5)]
+    for c in idle:
+        c.request("GET", "/frame")
+        c.getresponse().read()
+    start = time.monotonic()
+    assert portal.stop() == 0
+    assert time.monotonic() - start < 1.8
+
+
 def test_index_is_rebuilt_and_expiry_is_kept(tmp_path, page):
     portal = Portal(tmp_path, page)
     kept = portal.put([text_part("kept\r\n")])

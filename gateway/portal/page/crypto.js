@@ -176,7 +176,8 @@ async function* openChunks(key, header, stream, size, first, end, pieces) {
 		throw new OpenError('damaged', 'the object is cut');
 }
 
-/* A part lies inside the message, or the index is refused. */
+/* A part lies inside the message, or the index is refused. Its words, as the
+   sender wrote them, are compared in lower case. */
 function checkPart(part, header) {
 	const ok = Number.isSafeInteger(part.offset) && part.offset >= 0 &&
 		Number.isSafeInteger(part.length) && part.length >= 0 &&
@@ -184,6 +185,9 @@ function checkPart(part, header) {
 		typeof part.type === 'string' && typeof part.encoding === 'string';
 	if (!ok)
 		throw new OpenError('damaged', 'part table');
+	return { ...part, type: part.type.toLowerCase(),
+		encoding: part.encoding.toLowerCase(),
+		disposition: String(part.disposition ?? '').toLowerCase() };
 }
 
 /* The index from the sealed octets that follow the header. */
@@ -202,7 +206,7 @@ export async function openIndex(key, header, sealed) {
 	}
 	if (index?.version !== VERSION || !Array.isArray(index.parts))
 		throw new OpenError('unsupported', 'index');
-	index.parts.forEach(part => checkPart(part, header));
+	index.parts = index.parts.map(part => checkPart(part, header));
 	return index;
 }
 

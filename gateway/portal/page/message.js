@@ -131,7 +131,7 @@ async function* decodeQuoted(pieces) {
 }
 
 function decodePieces(encoding, pieces) {
-	switch (encoding.toLowerCase()) {
+	switch (encoding) {
 	case 'base64':
 		return decodeBase64(pieces);
 	case 'quoted-printable':
@@ -230,7 +230,7 @@ export function fileName(part, number) {
 /* Octets of the contents, from those of the encoded part; a guess for
    base64, exact enough for a person. */
 export function contentSize(part) {
-	return part.encoding.toLowerCase() === 'base64'
+	return part.encoding === 'base64'
 		? Math.floor(part.length * 73 / 100) : part.length;
 }
 

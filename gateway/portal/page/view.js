@@ -86,8 +86,7 @@ function showText(texts) {
 		box.append('This message has no text.');
 }
 
-/* Only HTML left: its text, taken from a document that loads nothing and
-   runs nothing, would lose the layout; the frame shows it instead. */
+/* A text among parts in HTML, which are all shown in the frame. */
 function asHtml({ type, text }) {
 	if (type === 'text/html')
 		return text;

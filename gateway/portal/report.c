@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What store is told: objects that can be picked up, were opened, have
+ * expired. What happens while there is no store waits for the next one, up to
+ * a limit; what is lost beyond it is logged.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/ipc.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/pack.h"
+#include "gateway/portal/portal_private.h"
+#include "gateway/proto.h"
+
+struct report {
+	uint16_t type;
+	uint64_t id;
+	struct buf payload;
+};
+
+struct portal_reports {
+	struct ipc *store; /* borrowed; NULL while there is none */
+	struct report *waiting;
+	size_t n;
+};
+
+struct portal_reports *
+portal_reports_new(void)
+{
+	struct portal_reports *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->waiting = calloc(LIMIT_PORTAL_REPORTS, sizeof(*r->waiting));
+	if (r->waiting == NULL) {
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
+static void
+lost(const struct report *m)
+{
+	log_event(LOG_LVL_ERR, NULL, "portal-report-lost",
+	    KV_STR("what", proto_name(m->type)));
+}
+
+void
+portal_reports_free(struct portal_reports *r)
+{
+	if (r == NULL)
+		return;
+	for (size_t i = 0; i < r->n; i++) {
+		lost(&r->waiting[i]);
+		buf_clear(&r->waiting[i].payload);
+	}
+	free(r->waiting);
+	free(r);
+}
+
+static bool
+send_report(struct portal_reports *r, const struct report *m)
+{
+	return r->store != NULL &&
+	       ipc_post(r->store, m->type, m->id, buf_span(&m->payload), NULL,
+		   0) == ERR_OK;
+}
+
+void
+portal_reports_to(struct portal_reports *r, struct ipc *store)
+{
+	size_t sent = 0;
+
+	r->store = store;
+	while (sent < r->n && send_report(r, &r->waiting[sent]))
+		buf_clear(&r->waiting[sent++].payload);
+	memmove(
+	    r->waiting, r->waiting + sent, (r->n - sent) * sizeof(*r->waiting));
+	r->n -= sent;
+}
+
+/* Takes the payload. */
+static void
+tell(struct portal_reports *r, struct report *m)
+{
+	if (send_report(r, m)) {
+		buf_clear(&m->payload);
+	} else if (r->n < LIMIT_PORTAL_REPORTS) {
+		r->waiting[r->n++] = *m;
+	} else {
+		lost(m);
+		buf_clear(&m->payload);
+	}
+}
+
+static uint64_t
+message_id(const uint8_t *object_id)
+{
+	uint64_t id = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		id = id << 8 | object_id[i];
+	return id;
+}
+
+void
+portal_report_object(
+    struct portal_reports *r, uint16_t type, const uint8_t *object_id)
+{
+	struct report m = {.type = type, .id = message_id(object_id)};
+	char name[OBJECT_ID_TEXT_SIZE];
+	struct packer packer;
+
+	object_id_format(object_id, name);
+	buf_init(&m.payload, 256);
+	pack_begin(&packer, &m.payload);
+	pack_str(&packer, name);
+	if (pack_end(&packer) != ERR_OK)
+		fatal("portal: out of memory");
+	tell(r, &m);
+}
+
+void
+portal_report_opened(struct portal_reports *r, const struct object_header *h,
+    const char *client, struct span user_agent)
+{
+	struct report m = {
+	    .type = PROTO_OBJECT_OPENED,
+	    .id = message_id(h->id),
+	};
+	char name[OBJECT_ID_TEXT_SIZE], agent[201];
+	size_t len = user_agent.len < 200 ? user_agent.len : 200;
+	struct proto_opened opened = {.name = name,
+	    .client = client,
+	    .agent = agent,
+	    .at_ms = clock_unix_ms()};
+
+	object_id_format(h->id, name);
+	memcpy(agent, user_agent.data, len);
+	agent[len] = '\0';
+	buf_init(&m.payload, 4096);
+	if (proto_opened_pack(&opened, &m.payload) != ERR_OK)
+		fatal("portal: out of memory");
+	tell(r, &m);
+	log_event(LOG_LVL_INFO, NULL, "portal-opened", KV_STR("object", name),
+	    KV_STR("client", client));
+}
