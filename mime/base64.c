@@ -92,12 +92,13 @@ mime_base64_put(struct mime_base64 *b, struct span s)
 	size_t left = s.len, n;
 	enum err e;
 
+	if (s.len == 0)
+		return ERR_OK;
 	if (b->rest_len > 0) {
 		n = MIME_BASE64_LINE_IN - b->rest_len;
 		if (n > left)
 			n = left;
-		if (n > 0)
-			memcpy(b->rest + b->rest_len, in, n);
+		memcpy(b->rest + b->rest_len, in, n);
 		b->rest_len += n;
 		in += n;
 		left -= n;

@@ -105,6 +105,10 @@ mime_header_parse(struct span in, struct arena *a, struct mime_header *out,
 	size_t pos = 0, room = 0, empty = 0;
 	enum err e;
 
+	if (in.len == 0) {
+		*out = (struct mime_header){.whole = in, .body = in};
+		return ERR_OK;
+	}
 	while (pos < in.len) {
 		empty = in.data[pos] == '\n' ? 1
 			: in.data[pos] == '\r' && pos + 1 < in.len &&

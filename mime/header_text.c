@@ -29,6 +29,8 @@ mime_header_unfold(struct span value, struct buf *out)
 	size_t start = 0, i;
 	enum err e;
 
+	if (v.len == 0)
+		return ERR_OK;
 	for (i = 0; i < v.len; i++) {
 		if (v.data[i] != '\r' && v.data[i] != '\n')
 			continue;
@@ -169,6 +171,8 @@ decode_line(struct span s, struct buf *out)
 	struct span text;
 	enum err e;
 
+	if (s.len == 0)
+		return ERR_OK;
 	while ((pos = span_find(s, pos, SPAN_LIT("=?"))) < s.len) {
 		size_t mark = out->len;
 

@@ -186,6 +186,10 @@ mime_scan(struct span msg, struct mime_scan *out, struct err_why *why)
 	size_t nul = span_find_chr(msg, 0, '\0');
 	enum err e;
 
+	if (msg.len == 0) {
+		*out = s;
+		return ERR_OK;
+	}
 	if (nul < msg.len)
 		return err_why(why, ERR_LINE_END, "NUL at octet %zu", nul);
 	e = scan_lines(&c);

@@ -297,7 +297,7 @@ one_part(
 	p->subtype = "octet-stream";
 	p->encoding = "binary";
 	p->fields = t->header;
-	p->header = SPAN(msg.data, (size_t)(t->header.body.data - msg.data));
+	p->header = SPAN(msg.data, msg.len - t->header.body.len);
 	p->body = t->header.body;
 	t->root = p;
 	t->n_parts = 1;

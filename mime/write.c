@@ -263,7 +263,9 @@ edit_header(struct span msg, const struct mime_edit *edit, struct buf *out,
 			    why, e, "the header does not fit: %s", err_text(e));
 	}
 	if (e == ERR_OK)
-		*rest = SPAN(msg.data + h.whole.len, msg.len - h.whole.len);
+		*rest = msg.len == 0 ? msg
+				     : SPAN(msg.data + h.whole.len,
+					   msg.len - h.whole.len);
 	arena_free(a);
 	return e;
 }
