@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * From an entry to attempts at its destinations, and from their results back
+ * to one result for store. An entry that is not ready never gets that far.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "gateway/relay/relay_private.h"
+
+enum {
+	ARENA_MAX = 16 * 1024 * 1024,
+	RCPT_MAX = 100, /* in a transaction: RFC 5321 4.5.3.1.8 */
+};
+
+static struct relay_job **
+find(struct relay *r, uint64_t id)
+{
+	struct relay_job **at = &r->jobs[id % RELAY_JOB_BUCKETS];
+
+	while (*at != NULL && (*at)->id != id)
+		at = &(*at)->next;
+	return at;
+}
+
+void
+relay_job_free(struct relay_job *j)
+{
+	if (j->file != NULL)
+		munmap(j->file, j->file_size);
+	memfd_unmap(&j->map);
+	free(j->copy);
+	arena_free(j->arena);
+	free(j);
+}
+
+static void
+remove_job(struct relay_job *j)
+{
+	struct relay *r = j->relay;
+	struct relay_job **at = find(r, j->id);
+
+	*at = j->next;
+	r->n_jobs--;
+	relay_job_free(j);
+}
+
+/* --- results --- */
+
+static const char *const outcome_names[] = {
+    [PROTO_DEFERRED] = "deferred",
+    [PROTO_DELIVERED] = "delivered",
+    [PROTO_FAILED] = "failed",
+};
+
+static void
+log_result(const struct relay_job *j, const struct relay_mail *m)
+{
+	const struct proto_rcpt_result *r;
+
+	for (uint32_t i = 0; i < m->n_rcpt; i++) {
+		r = &m->result[i];
+		log_event(LOG_LVL_INFO, j->id_text, "deliver",
+		    KV_STR("rcpt", relay_mail_rcpt(m, i)->addr),
+		    KV_STR("result", outcome_names[r->outcome]),
+		    KV_STR("peer", m->peer), KV_STR("tls", m->tls),
+		    KV_NUM("code", r->code), KV_STR("status", r->status),
+		    KV_STR("reply", r->text));
+	}
+}
+
+/* store knows one peer for an entry: one that took it, else the last. */
+static void
+choose_peer(const struct relay_job *j, struct proto_result *res)
+{
+	const struct relay_mail *m;
+	bool found = false;
+
+	for (uint32_t i = 0; i < j->n_mails && !found; i++) {
+		m = j->mail[i];
+		if (m->peer[0] == '\0')
+			continue;
+		res->peer = m->peer;
+		res->tls = m->tls;
+		for (uint32_t k = 0; k < m->n_rcpt; k++)
+			if (m->result[k].outcome == PROTO_DELIVERED)
+				found = true;
+	}
+}
+
+static void
+collect(const struct relay_job *j, struct proto_result *res)
+{
+	for (uint32_t i = 0; i < j->n_mails; i++) {
+		memcpy(&res->rcpt[res->n_rcpt], j->mail[i]->result,
+		    j->mail[i]->n_rcpt * sizeof(*res->rcpt));
+		res->n_rcpt += j->mail[i]->n_rcpt;
+	}
+}
+
+/* The last try is over: what is only deferred has failed (RFC 3463 4.4.7). */
+static void
+give_up(const struct relay_job *j, struct proto_result *res)
+{
+	struct proto_rcpt_result *r;
+	const char *text;
+
+	for (uint32_t i = 0; j->deliver.give_up && i < res->n_rcpt; i++) {
+		r = &res->rcpt[i];
+		if (r->outcome != PROTO_DEFERRED)
+			continue;
+		text = arena_printf(j->arena, "given up; last: %s", r->text);
+		r->outcome = PROTO_FAILED;
+		r->status = "5.4.7";
+		r->text = text == NULL ? r->text : text;
+	}
+}
+
+static void
+defer_failed(struct proto_result *res)
+{
+	for (uint32_t i = 0; i < res->n_rcpt; i++)
+		if (res->rcpt[i].outcome == PROTO_FAILED) {
+			res->rcpt[i].outcome = PROTO_DEFERRED;
+			res->rcpt[i].status = "4.3.0";
+		}
+}
+
+static void
+finish(struct relay_job *j)
+{
+	struct proto_result res = {.peer = "", .tls = ""};
+	enum err e;
+
+	res.rcpt = arena_array(j->arena, j->deliver.n_open, sizeof(*res.rcpt));
+	if (res.rcpt == NULL)
+		fatal("out of memory");
+	collect(j, &res);
+	choose_peer(j, &res);
+	give_up(j, &res);
+	e = relay_bounce_add(j, &res);
+	if (e != ERR_OK) {
+		/* without its notification a failure would be a loss */
+		log_event(
+		    LOG_LVL_ERR, j->id_text, "no-notification", KV_ERR(e));
+		defer_failed(&res);
+		res.n_dsn = 0;
+	}
+	relay_tell_result(j->relay, j->id, &res);
+	remove_job(j);
+}
+
+void
+relay_on_settled(void *arg, struct relay_mail *m)
+{
+	struct relay_job *j = m->job;
+
+	(void)arg;
+	log_result(j, m);
+	if (--j->pending == 0)
+		finish(j);
+}
+
+/* --- from recipients to mails --- */
+
+static void *
+must(void *p)
+{
+	if (p == NULL)
+		fatal("out of memory");
+	return p;
+}
+
+static struct relay_mail *
+new_mail(struct relay_job *j)
+{
+	struct relay_mail *m = must(arena_alloc(j->arena, sizeof(*m)));
+
+	m->job = j;
+	m->id = j->id_text;
+	m->entry = &j->deliver.entry;
+	m->sealed = j->sealed;
+	m->arena = j->arena;
+	m->peer = m->tls = "";
+	m->result = must(arena_array(j->arena, RCPT_MAX, sizeof(*m->result)));
+	m->settled = must(arena_array(j->arena, RCPT_MAX, sizeof(*m->settled)));
+	j->mail[j->n_mails++] = m;
+	return m;
+}
+
+static const char *
+domain_of(const char *key)
+{
+	const char *at = strrchr(key, '@');
+
+	return at == NULL ? "" : at + 1;
+}
+
+static const struct conf_relay *
+relay_conf(const struct relay_job *j)
+{
+	return j->deliver.entry.route == ENTRY_INBOUND
+		   ? &j->relay->conf->inbound
+		   : &j->relay->conf->outbound;
+}
+
+static bool
+same_hop(const struct relay_job *j, const struct relay_mail *m, uint32_t pos)
+{
+	const struct entry *e = m->entry;
+
+	return m->n_rcpt < RCPT_MAX &&
+	       (relay_conf(j)->kind != CONF_VIA_MX ||
+		   strcmp(domain_of(relay_mail_rcpt(m, 0)->key),
+		       domain_of(e->rcpt[pos].key)) == 0);
+}
+
+/* Recipients that share a next hop share a transaction. */
+static void
+group(struct relay_job *j)
+{
+	struct relay_mail *m;
+	uint32_t pos;
+
+	j->mail =
+	    must(arena_array(j->arena, j->deliver.n_open, sizeof(*j->mail)));
+	for (uint32_t i = 0; i < j->deliver.n_open; i++) {
+		pos = j->deliver.open[i];
+		m = NULL;
+		for (uint32_t k = j->n_mails; k > 0 && m == NULL; k--)
+			if (same_hop(j, j->mail[k - 1], pos))
+				m = j->mail[k - 1];
+		if (m == NULL)
+			m = new_mail(j);
+		m->result[m->n_rcpt++] = (struct proto_rcpt_result){
+		    .rcpt = pos, .status = "", .text = ""};
+	}
+	j->pending = j->n_mails;
+}
+
+static void
+target_of(const struct relay_job *j, const struct relay_mail *m,
+    struct relay_target *out)
+{
+	const struct conf_relay *c = relay_conf(j);
+	bool mx = c->kind == CONF_VIA_MX;
+
+	memset(out, 0, sizeof(*out));
+	out->mx = mx;
+	out->lmtp = c->kind == CONF_VIA_LMTP;
+	out->port = c->port;
+	out->tls = j->deliver.entry.tls;
+	snprintf(out->host, sizeof(out->host), "%s",
+	    mx ? domain_of(relay_mail_rcpt(m, 0)->key) : c->host);
+}
+
+/* --- what cannot be begun --- */
+
+static void
+settle_all(struct relay_job *j, const char *status, const char *text)
+{
+	for (uint32_t i = 0; i < j->n_mails; i++)
+		relay_mail_settle_rest(
+		    j->mail[i], PROTO_DEFERRED, 0, status, text);
+	for (uint32_t i = 0, n = j->n_mails; i < n; i++)
+		relay_on_settled(NULL, j->mail[i]);
+}
+
+/* The reason why the entry must not be tried, with its status; NULL if it
+   may. */
+static const char *
+obstacle(struct relay_job *j, const char **status)
+{
+	const struct entry *e = &j->deliver.entry;
+
+	*status = "4.3.0";
+	if (e->kind != ENTRY_READY) {
+		log_event(LOG_LVL_CRIT, j->id_text, "not-ready",
+		    KV_STR("kind", entry_kind_name(e->kind)));
+		return "this entry is not ready for delivery";
+	}
+	if (j->sealed.len == 0) {
+		log_event(LOG_LVL_CRIT, j->id_text, "no-body",
+		    KV_STR("file", e->file));
+		return "the stored message cannot be opened";
+	}
+	*status = "4.3.5";
+	if (!relay_conf(j)->present)
+		return "no relay is configured for this direction";
+	*status = "4.7.5";
+	if (e->tls == ENTRY_TLS_AUTHENTICATED)
+		return "TLS with an authenticated next hop is required, and "
+		       "next hops are not authenticated";
+	*status = "4.3.2";
+	return j->relay->stopping ? "shutting down" : NULL;
+}
+
+void
+relay_job_start(struct relay_job *j)
+{
+	const char *status, *why = obstacle(j, &status);
+	struct relay_target t;
+	struct relay_mail **mail;
+	uint32_t n;
+
+	j->started = true;
+	group(j);
+	if (why != NULL) {
+		settle_all(j, status, why);
+		return;
+	}
+	/* the job may be gone after its last mail */
+	mail = j->mail;
+	n = j->n_mails;
+	for (uint32_t i = 0; i < n; i++) {
+		struct relay *r = j->relay;
+
+		target_of(j, mail[i], &t);
+		relay_dests_submit(r->dests, &t, mail[i]);
+	}
+}
+
+/* --- taking it --- */
+
+/* Keep the octets of the message: its map if it has one, else a copy. */
+static struct span
+keep_payload(struct relay_job *j, struct ipc_msg *m)
+{
+	if (m->map.base != NULL) {
+		j->map = m->map;
+		memset(&m->map, 0, sizeof(m->map));
+		return m->payload;
+	}
+	j->copy = malloc(m->payload.len + 1);
+	if (j->copy == NULL)
+		fatal("out of memory");
+	memcpy(j->copy, m->payload.data, m->payload.len);
+	return SPAN(j->copy, m->payload.len);
+}
+
+static void
+map_file(struct relay_job *j, int fd)
+{
+	struct stat st;
+	void *p;
+
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size <= 0)
+		return;
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		return;
+	(void)madvise(p, (size_t)st.st_size, MADV_SEQUENTIAL);
+	j->file = p;
+	j->file_size = (size_t)st.st_size;
+	j->sealed = SPAN(p, j->file_size);
+}
+
+static enum err
+read_job(struct relay_job *j, struct ipc_msg *m)
+{
+	int fd = ipc_msg_take_fd(m, 0);
+	enum err e =
+	    proto_deliver_unpack(keep_payload(j, m), j->arena, &j->deliver);
+
+	if (e == ERR_OK && j->deliver.entry.body.len > 0)
+		j->sealed = j->deliver.entry.body;
+	else if (e == ERR_OK)
+		map_file(j, fd);
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
+void
+relay_job_take(struct relay *r, struct ipc_msg *m)
+{
+	struct relay_job **at = find(r, m->id), *j;
+	enum err e;
+
+	if (*at != NULL)
+		return;
+	j = calloc(1, sizeof(*j));
+	if (j == NULL)
+		fatal("out of memory");
+	j->relay = r;
+	j->id = m->id;
+	text_id(m->id, j->id_text);
+	j->arena = arena_new(ARENA_MAX);
+	e = read_job(j, m);
+	if (e != ERR_OK) {
+		log_event(LOG_LVL_CRIT, j->id_text, "bad-delivery", KV_ERR(e));
+		relay_job_free(j);
+		return;
+	}
+	*at = j;
+	r->n_jobs++;
+	if (r->priv != NULL || r->stopping)
+		relay_job_start(j);
+}
+
+void
+relay_job_recall(struct relay *r, uint64_t id)
+{
+	struct relay_job *j = *find(r, id);
+
+	if (j == NULL)
+		return;
+	if (j->started) {
+		relay_dests_give_back(r->dests, j, "recalled");
+		return;
+	}
+	j->started = true;
+	group(j);
+	settle_all(j, "4.3.2", "recalled");
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * One transaction to be: recipients of one entry at one destination, and what
+ * becomes of each. Made by deliver.c, queued by destination.c, filled in by
+ * smtp_client.c.
+ */
+#ifndef GATEWAY_RELAY_MAIL_H
+#define GATEWAY_RELAY_MAIL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "gateway/proto.h"
+
+struct relay_mail {
+	struct relay_mail *next; /* in the queue of a destination */
+	struct relay_job *job;	 /* what it is a part of */
+	const char *id;		 /* of the entry, for logs */
+	const struct entry *entry;
+	struct span sealed;  /* the body */
+	struct arena *arena; /* for texts of results */
+	uint32_t n_rcpt;
+	/* outcome DEFERRED with code 0 and no text until settled */
+	struct proto_rcpt_result *result;
+	bool *settled;
+	bool dsn;	    /* the peer takes over what NOTIFY asks for */
+	const char *peer;   /* where it was tried last, "" if nowhere */
+	const char *tls;    /* and how */
+	uint64_t queued_ms; /* steady clock */
+};
+
+/* The recipient of result i. */
+const struct entry_rcpt *relay_mail_rcpt(
+    const struct relay_mail *m, uint32_t i);
+/* Note what became of it, the first time only. Texts are copied. */
+void relay_mail_settle(struct relay_mail *m, uint32_t i,
+    enum proto_outcome outcome, uint16_t code, const char *status,
+    const char *text);
+/* The same for all that are not settled yet. */
+void relay_mail_settle_rest(struct relay_mail *m, enum proto_outcome outcome,
+    uint16_t code, const char *status, const char *text);
+/* Note where it is being tried, and with which TLS. Copied. */
+void relay_mail_set_peer(
+    struct relay_mail *m, const char *peer, const char *tls);
+bool relay_mail_is_settled(const struct relay_mail *m);
+
+#endif

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The process around the deliveries: its channels to store and keys, the key
+ * of ready entries, results that wait for store to come back, the end.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "gateway/relay/relay_private.h"
+
+enum {
+	RESULT_MAX = 64 * 1024 * 1024,
+	STOP_CHECK_MS = 20,
+};
+
+static void
+set_names(struct relay *r, const struct conf *conf)
+{
+	r->conf = conf;
+	snprintf(r->helo, sizeof(r->helo), "%s", conf->hostname);
+}
+
+static void on_stop_timer(void *arg);
+
+enum err
+relay_new(const struct relay_setup *setup, struct relay **out)
+{
+	struct relay *r = calloc(1, sizeof(*r));
+	const struct sockaddr **servers;
+	enum err e;
+
+	servers = calloc(setup->conf->n_resolver + 1, sizeof(*servers));
+	if (r == NULL || servers == NULL)
+		fatal("out of memory");
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
+	r->setup = *setup;
+	r->kept_last = &r->kept;
+	set_names(r, setup->conf);
+	for (size_t i = 0; i < setup->conf->n_resolver; i++)
+		servers[i] =
+		    (const struct sockaddr *)&setup->conf->resolver[i].sa;
+	e = net_dns_new(setup->loop, servers, setup->conf->n_resolver, &r->dns);
+	if (e == ERR_OK)
+		e = net_tls_clients_new(&r->tls_clients);
+	free(servers);
+	if (e != ERR_OK) {
+		relay_free(r);
+		return e;
+	}
+	r->stop_timer = loop_timer_new(setup->loop, on_stop_timer, r);
+	*out = r;
+	return ERR_OK;
+}
+
+static void
+free_jobs(struct relay *r)
+{
+	struct relay_job *j;
+
+	for (unsigned b = 0; b < RELAY_JOB_BUCKETS; b++)
+		while ((j = r->jobs[b]) != NULL) {
+			r->jobs[b] = j->next;
+			relay_job_free(j);
+		}
+}
+
+void
+relay_free(struct relay *r)
+{
+	struct relay_kept *k;
+
+	if (r == NULL)
+		return;
+	relay_dests_free(r->dests);
+	free_jobs(r);
+	while ((k = r->kept) != NULL) {
+		r->kept = k->next;
+		free(k);
+	}
+	ipc_free(r->store);
+	ipc_free(r->keys);
+	net_dns_free(r->dns);
+	net_tls_clients_free(r->tls_clients);
+	secret_free(r->priv);
+	loop_timer_free(r->stop_timer);
+	free(r);
+}
+
+/* --- results --- */
+
+static void
+keep(struct relay *r, uint64_t id, struct span payload)
+{
+	struct relay_kept *k = malloc(sizeof(*k) + payload.len);
+
+	if (k == NULL)
+		fatal("out of memory");
+	k->next = NULL;
+	k->id = id;
+	k->len = payload.len;
+	memcpy(k->payload, payload.data, payload.len);
+	*r->kept_last = k;
+	r->kept_last = &k->next;
+}
+
+static void
+tell_kept(struct relay *r)
+{
+	struct relay_kept *k;
+
+	while (r->store != NULL && (k = r->kept) != NULL) {
+		if (ipc_post(r->store, PROTO_RESULT, k->id,
+			SPAN(k->payload, k->len), NULL, 0) != ERR_OK)
+			return;
+		r->kept = k->next;
+		if (r->kept == NULL)
+			r->kept_last = &r->kept;
+		free(k);
+	}
+}
+
+void
+relay_tell_result(struct relay *r, uint64_t id, const struct proto_result *res)
+{
+	struct buf b;
+
+	buf_init(&b, RESULT_MAX);
+	if (proto_result_pack(res, &b) != ERR_OK)
+		fatal("out of memory");
+	if (r->store == NULL || r->kept != NULL ||
+	    ipc_post(r->store, PROTO_RESULT, id, buf_span(&b), NULL, 0) !=
+		ERR_OK)
+		keep(r, id, buf_span(&b));
+	buf_clear(&b);
+}
+
+/* --- store --- */
+
+static void
+on_store(void *arg, struct ipc_msg *m)
+{
+	struct relay *r = arg;
+
+	switch (m->type) {
+	case PROTO_DELIVER:
+		relay_job_take(r, m);
+		return;
+	case PROTO_RECALL:
+		relay_job_recall(r, m->id);
+		return;
+	}
+	log_event(LOG_LVL_ERR, NULL, "unexpected",
+	    KV_STR("message", proto_name(m->type)), KV_STR("from", "store"));
+}
+
+/* Without store nothing can be noted: what has not been sent is not sent
+   now. It asks again when it is back. */
+static void
+on_store_close(void *arg)
+{
+	struct relay *r = arg;
+
+	ipc_free(r->store);
+	r->store = NULL;
+	if (r->dests != NULL)
+		relay_dests_abandon(r->dests, "the spool was not there");
+}
+
+/* --- keys --- */
+
+static void
+make_dests(struct relay *r)
+{
+	const struct relay_dests_setup setup = {
+	    .loop = r->setup.loop,
+	    .dns = r->dns,
+	    .tls_clients = r->tls_clients,
+	    .helo = r->helo,
+	    .pub = &r->pub,
+	    .priv = r->priv,
+	    .timeout_ms = r->setup.timeout_ms,
+	    .on_settled = relay_on_settled,
+	    .arg = r,
+	};
+
+	r->dests = relay_dests_new(&setup);
+}
+
+static void
+start_jobs(struct relay *r)
+{
+	struct relay_job *j, *next;
+
+	for (unsigned b = 0; b < RELAY_JOB_BUCKETS; b++)
+		for (j = r->jobs[b]; j != NULL; j = next) {
+			next = j->next;
+			if (!j->started)
+				relay_job_start(j);
+		}
+}
+
+static void
+take_keys(struct relay *r, struct ipc_msg *m)
+{
+	struct proto_keys k;
+	uint8_t *payload = (uint8_t *)(uintptr_t)m->payload.data;
+
+	if (proto_keys_unpack(m->payload, &k) != ERR_OK ||
+	    k.pub[SEALED_READY].purpose != SEALED_READY ||
+	    k.ready_private.len != SEALED_KEY) {
+		log_event(LOG_LVL_ERR, NULL, "bad-keys", KV_ERR(ERR_IPC));
+		return;
+	}
+	if (r->priv == NULL) {
+		r->pub = k.pub[SEALED_READY];
+		r->priv = secret_from(k.ready_private);
+		if (r->priv == NULL)
+			fatal("no locked memory for the key");
+		make_dests(r);
+	}
+	/* a small message lies in the channel's own buffer */
+	if (m->map.base == NULL)
+		secret_wipe(payload, m->payload.len);
+	start_jobs(r);
+}
+
+static void
+on_keys(void *arg, struct ipc_msg *m)
+{
+	if (m->type == PROTO_KEYS)
+		take_keys(arg, m);
+}
+
+static void
+on_keys_close(void *arg)
+{
+	struct relay *r = arg;
+
+	ipc_free(r->keys);
+	r->keys = NULL;
+}
+
+/* --- peers --- */
+
+static void
+new_store(struct relay *r, struct ipc *ch)
+{
+	static const struct ipc_events events = {on_store, on_store_close};
+
+	if (r->store != NULL)
+		on_store_close(r);
+	r->store = ch;
+	ipc_attach(ch, r->setup.loop, &events, r);
+	tell_kept(r);
+}
+
+static void
+new_keys(struct relay *r, struct ipc *ch)
+{
+	static const struct ipc_events events = {on_keys, on_keys_close};
+
+	ipc_free(r->keys);
+	r->keys = ch;
+	ipc_attach(ch, r->setup.loop, &events, r);
+	if (r->priv == NULL &&
+	    ipc_post(ch, PROTO_KEYS_GET, 0, SPAN(NULL, 0), NULL, 0) != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "keys-get", KV_ERR(ERR_CLOSED));
+}
+
+void
+relay_on_peer(struct relay *r, enum role_id id, unsigned index, struct ipc *ch)
+{
+	(void)index;
+	if (id == ROLE_STORE)
+		new_store(r, ch);
+	else if (id == ROLE_KEYS)
+		new_keys(r, ch);
+	else
+		ipc_free(ch);
+}
+
+void
+relay_on_conf(struct relay *r, const struct conf *conf)
+{
+	set_names(r, conf);
+}
+
+/* --- the end --- */
+
+/* Everything is told, or nobody is there to be told, or time is up. */
+static void
+on_stop_timer(void *arg)
+{
+	struct relay *r = arg;
+	bool told = r->store == NULL || ipc_queued(r->store) == 0;
+
+	if ((r->n_jobs > 0 || !told) && clock_steady_ms() < r->stop_until_ms)
+		return;
+	loop_timer_stop(r->stop_timer);
+	r->setup.on_stopped(r->setup.arg);
+}
+
+void
+relay_stop(struct relay *r)
+{
+	if (r->stopping)
+		return;
+	r->stopping = true;
+	r->stop_until_ms = clock_steady_ms() + r->conf->limits.stop_ms;
+	start_jobs(r); /* those without a key are given back */
+	if (r->dests != NULL)
+		relay_dests_abandon(r->dests, "shutting down");
+	loop_timer_start(r->stop_timer, 0, STOP_CHECK_MS);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The relay process as its parts see it: process.c (channels, keys, stop),
+ * deliver.c (an entry and its attempts), bounce.c (notifications).
+ */
+#ifndef GATEWAY_RELAY_RELAY_PRIVATE_H
+#define GATEWAY_RELAY_RELAY_PRIVATE_H
+
+#include "common/ipc.h"
+#include "common/loop.h"
+#include "common/text.h"
+#include "gateway/conf.h"
+#include "gateway/relay/destination.h"
+#include "gateway/role.h"
+#include "net/tls_client.h"
+
+struct relay;
+
+struct relay_setup {
+	struct loop *loop;
+	const struct conf *conf;
+	uint64_t timeout_ms; /* caps every wait for a peer; 0: the RFC's */
+	/* Everything is finished or given back, and told. */
+	void (*on_stopped)(void *arg);
+	void *arg;
+};
+
+/* What must be read from files is read here. ERR_CONFIG, ERR_TLS. */
+enum err relay_new(
+    const struct relay_setup *setup, struct relay **out) MUST_CHECK;
+void relay_free(struct relay *r);
+/* A channel, taken over. */
+void relay_on_peer(
+    struct relay *r, enum role_id id, unsigned index, struct ipc *ch);
+void relay_on_conf(struct relay *r, const struct conf *conf);
+void relay_stop(struct relay *r);
+
+/* --- shared by the parts --- */
+
+enum { RELAY_JOB_BUCKETS = 1024 };
+
+/* A result that store has not been told. */
+struct relay_kept {
+	struct relay_kept *next;
+	uint64_t id;
+	size_t len;
+	uint8_t payload[];
+};
+
+struct relay {
+	struct relay_setup setup;
+	const struct conf *conf;
+	char helo[NET_DNS_NAME_MAX];
+	struct net_dns *dns;
+	struct net_tls_clients *tls_clients;
+	struct sealed_pub pub;
+	struct secret *priv; /* NULL until keys has answered */
+	struct ipc *store;
+	struct ipc *keys;
+	struct relay_dests *dests; /* from then on */
+	struct relay_job *jobs[RELAY_JOB_BUCKETS];
+	unsigned n_jobs;
+	struct relay_kept *kept;
+	struct relay_kept **kept_last;
+	struct loop_timer *stop_timer;
+	uint64_t stop_until_ms;
+	bool stopping;
+};
+
+/* One entry that store wants delivered. */
+struct relay_job {
+	struct relay *relay;
+	struct relay_job *next; /* in its bucket */
+	uint64_t id;
+	char id_text[TEXT_ID_SIZE];
+	struct arena *arena;
+	uint8_t *copy;	      /* of a payload that was small */
+	struct memfd_map map; /* of one that was not */
+	void *file;	      /* body of its own, mapped */
+	size_t file_size;
+	struct proto_deliver deliver;
+	struct span sealed;
+	struct relay_mail **mail;
+	uint32_t n_mails;
+	uint32_t pending; /* mails not settled yet */
+	bool started;
+};
+
+/* --- deliver.c --- */
+
+/* Take what store wants delivered; what is wrong with it is told as a result.
+   Nothing happens when the same entry is under way. */
+void relay_job_take(struct relay *r, struct ipc_msg *m);
+/* Begin: the keys are there. */
+void relay_job_start(struct relay_job *j);
+void relay_job_recall(struct relay *r, uint64_t id);
+void relay_job_free(struct relay_job *j);
+void relay_on_settled(void *arg, struct relay_mail *m);
+
+/* --- process.c --- */
+
+/* Tell store; kept until it can be told. */
+void relay_tell_result(
+    struct relay *r, uint64_t id, const struct proto_result *res);
+
+/* --- bounce.c --- */
+
+/* Add the notifications that come of these results. An error: none could be
+   made, and nobody may be told "failed" yet. */
+enum err relay_bounce_add(
+    struct relay_job *j, struct proto_result *res) MUST_CHECK;
+
+#endif

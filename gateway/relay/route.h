@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * From a next hop to the addresses to try, in their order: MX (RFC 5321 5.1,
+ * RFC 7505), a host, an address. Nothing here connects.
+ */
+#ifndef GATEWAY_RELAY_ROUTE_H
+#define GATEWAY_RELAY_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "net/dns.h"
+
+struct loop;
+struct relay_route;
+
+enum {
+	RELAY_HOSTS_MAX = 8, /* addresses that are tried */
+	RELAY_PEER_MAX = NET_DNS_NAME_MAX + 64,
+};
+
+struct relay_target {
+	bool mx; /* host is the domain of recipients */
+	bool lmtp;
+	char host[NET_DNS_NAME_MAX]; /* a name, an address, "[192.0.2.1]" */
+	uint16_t port;
+	uint8_t tls; /* enum entry_tls: what a session must have */
+};
+
+struct relay_host {
+	char name[NET_DNS_NAME_MAX]; /* "" when an address was given */
+	char peer[RELAY_PEER_MAX];   /* "mx.example.org [192.0.2.1]:25" */
+	struct sockaddr_storage sa;
+	socklen_t sa_len;
+	uint64_t bad_until_ms;	 /* steady: others first */
+	uint64_t plain_until_ms; /* its TLS has just failed */
+};
+
+struct relay_route_answer {
+	/* ERR_NO_HOST, ERR_NULL_MX and ERR_LOOP are final and come for MX
+	   only; everything else may go away */
+	enum err err;
+	char text[200]; /* why */
+	struct relay_host host[RELAY_HOSTS_MAX];
+	unsigned n;
+	uint32_t ttl_s;
+};
+
+/* Find the addresses of t; cb is called later, once, with an answer borrowed
+   for the call; the route is gone then. self is our own name: MX records that
+   lead back to us or to worse are left out. dns may be NULL when t is an
+   address. */
+struct relay_route *relay_route_find(struct loop *loop, struct net_dns *dns,
+    const struct relay_target *t, const char *self,
+    void (*cb)(void *arg, const struct relay_route_answer *a), void *arg);
+/* cb will not be called. NULL is fine. */
+void relay_route_cancel(struct relay_route *r);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What the parts of one SMTP session share: smtp_client.c (states and octets),
+ * smtp_transaction.c (one message).
+ */
+#ifndef GATEWAY_RELAY_SMTP_PRIVATE_H
+#define GATEWAY_RELAY_SMTP_PRIVATE_H
+
+#include "common/buf.h"
+#include "gateway/relay/body.h"
+#include "gateway/relay/mail.h"
+#include "gateway/relay/smtp_client.h"
+#include "gateway/relay/smtp_reply.h"
+#include "net/tls_client.h"
+
+enum smtp_state {
+	SMTP_DOWN = 0,
+	SMTP_CONNECT,
+	SMTP_GREETING,
+	SMTP_EHLO,
+	SMTP_HELO,
+	SMTP_STARTTLS,
+	SMTP_HANDSHAKE,
+	SMTP_READY,
+	SMTP_ENVELOPE, /* MAIL to DATA; a small body, too, when in BDAT */
+	SMTP_BODY,
+	SMTP_FINAL, /* the end is sent; its reply is awaited */
+	SMTP_QUIT,
+	SMTP_STATES
+};
+
+/* What a reply in a transaction answers. */
+enum smtp_expect {
+	EXPECT_RSET,
+	EXPECT_MAIL,
+	EXPECT_RCPT,
+	EXPECT_DATA,
+	EXPECT_CHUNK,	/* BDAT, not the last */
+	EXPECT_FINAL,	/* the whole message, or LMTP: one recipient */
+	EXPECT_NOTHING, /* the end of a transaction nobody accepted */
+	EXPECT_KINDS
+};
+
+enum smtp_rcpt {
+	SMTP_RCPT_LEFT_OUT = 0, /* settled before it was asked for */
+	SMTP_RCPT_ASKED,
+	SMTP_RCPT_ACCEPTED,
+};
+
+enum { SMTP_EXPECTED_MAX = 256 };
+
+struct relay_smtp {
+	struct relay_smtp_setup setup;
+	enum smtp_state state;
+	int fd;
+	struct net_tls_client *tls;
+	char tls_text[NET_TLS_TEXT_MAX];
+	struct buf in;
+	struct buf out;
+	size_t sent; /* octets of out that are on their way */
+	uint64_t progress;
+	struct relay_offer offer;
+	struct relay_smtp_failure failure;
+
+	/* --- the transaction --- */
+	struct relay_mail *mail; /* NULL between transactions */
+	struct relay_body *body;
+	struct span chunk; /* handed out by body, not sent yet */
+	bool chunk_last;
+	bool has_chunk;
+	bool line_start;  /* DATA: a dot here must be doubled */
+	bool needs_reset; /* the last transaction did not end by itself */
+	bool past_dot;
+	bool use_bdat;
+	bool mail_sent;
+	bool data_sent;
+	bool go_ahead; /* 354 */
+	/* how far the recipients have been gone through: to ask for, for the
+	   replies to RCPT, for LMTP's replies to the message */
+	uint32_t rcpt_sent;
+	uint32_t rcpt_seen;
+	uint32_t final_seen;
+	uint8_t *rcpt; /* enum smtp_rcpt of each; in the mail's arena */
+	uint32_t n_accepted;
+	/* replies to come, in order */
+	uint8_t expected[SMTP_EXPECTED_MAX];
+	unsigned expect_first;
+	unsigned n_expected;
+};
+
+void smtp_set_state(struct relay_smtp *s, enum smtp_state to);
+/* End the session; what is not settled is deferred. */
+void smtp_fail(struct relay_smtp *s, enum relay_smtp_fault fault,
+    const struct relay_reply *r, const char *text);
+void smtp_put(struct relay_smtp *s, struct span octets);
+void smtp_puts(struct relay_smtp *s, const char *text);
+
+/* Write what comes next in the transaction. false: nothing may be written
+   now. */
+bool smtp_transaction_produce(struct relay_smtp *s);
+void smtp_transaction_reply(struct relay_smtp *s, const struct relay_reply *r);
+/* Forget the body; the mail is settled. */
+void smtp_transaction_end(struct relay_smtp *s);
+
+#endif
