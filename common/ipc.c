@@ -289,11 +289,11 @@ receive(struct ipc *ch, int flags, struct ipc_msg *out)
 	enum err e;
 
 	while ((n = recvmsg(ch->fd, &m, flags | MSG_CMSG_CLOEXEC)) < 0) {
-		if (errno == EINTR)
+		/* a peer that ended with messages unread: said once, before
+		   the last that it sent */
+		if (errno == EINTR || errno == ECONNRESET)
 			continue;
-		if (errno == EAGAIN)
-			return ERR_AGAIN;
-		return errno == ECONNRESET ? ERR_CLOSED : err_from_errno(errno);
+		return errno == EAGAIN ? ERR_AGAIN : err_from_errno(errno);
 	}
 	if (n == 0)
 		return ERR_CLOSED;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #include "gateway/conf.h"
 #include "gateway/proto.h"
 #include "gateway/sandbox.h"
+#include "gateway/state.h"
 #include "gateway/users.h"
 
 struct handed_fd {
@@ -217,6 +219,11 @@ role_boot(enum role_id id, unsigned index, int fd)
 
 	if (r == NULL)
 		fatal("out of memory");
+	/* the end comes by the channel; a terminal's signals are for the
+	   supervisor */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
 	sandbox_limits();
 	secret_init();
 	log_init(role_name(id), index, LOG_LVL_INFO, false);
@@ -256,17 +263,50 @@ role_free(struct role *r)
 
 /* --- what the supervisor says */
 
+struct new_tls {
+	struct role *r;
+	struct ipc_msg *m;
+	size_t next;
+};
+
+/* The next descriptor of the message takes the place of the old one. */
 static void
-new_conf(struct role *r, struct span text)
+take_tls(void *arg, enum role_fd kind, unsigned which, const char *path)
 {
+	struct new_tls *t = arg;
+	struct handed_fd *slot = NULL;
+	int old = role_take_fd(t->r, kind, which);
+
+	if (old != -1)
+		close(old);
+	for (size_t i = 0; i < t->r->n_fd && slot == NULL; i++)
+		if (t->r->fd[i].kind == kind && t->r->fd[i].which == which)
+			slot = &t->r->fd[i];
+	if (slot == NULL) {
+		slot = realloc(t->r->fd, (t->r->n_fd + 1) * sizeof(*slot));
+		if (slot == NULL)
+			fatal("out of memory");
+		t->r->fd = slot;
+		slot += t->r->n_fd++;
+	}
+	*slot =
+	    (struct handed_fd){kind, which, ipc_msg_take_fd(t->m, t->next++)};
+}
+
+static void
+new_conf(struct role *r, struct ipc_msg *m)
+{
+	struct new_tls tls = {r, m, 0};
 	struct conf *old = r->conf, *c;
 
 	if (r->attached && r->events.on_conf == NULL)
 		return;
-	c = read_conf(text, old->file);
+	c = read_conf(m->payload, old->file);
 	if (c == NULL)
 		return;
 	r->conf = c;
+	if (m->n_fds > 0)
+		state_each_tls(c, r->id, take_tls, &tls);
 	if (r->attached)
 		r->events.on_conf(r->arg);
 	conf_free(old);
@@ -331,7 +371,7 @@ from_supervisor(struct role *r, struct ipc_msg *m)
 		new_peer(r, m);
 		return;
 	case PROTO_CONF:
-		new_conf(r, m->payload);
+		new_conf(r, m);
 		return;
 	case PROTO_STOP:
 		if (r->attached && !r->stopping)

@@ -104,7 +104,8 @@ struct role_events {
 	    void *arg, enum role_id id, unsigned index, struct ipc *ch);
 	/* Finish what is in progress, start nothing new, then loop_stop(). */
 	void (*on_stop)(void *arg);
-	/* role_conf() has changed. May be NULL. */
+	/* role_conf() has changed, and role_take_fd() gives certificates that
+	   were opened anew. May be NULL. */
 	void (*on_conf)(void *arg);
 	/* For control alone: what the supervisor answers. May be NULL. */
 	void (*on_answer)(void *arg, struct ipc_msg *m);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * A new configuration for a gateway that runs: checked as `sealgated -n` does,
+ * then handed to every process, with its certificates opened anew. Also the
+ * requests of the command line that concern processes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/ipc.h"
+#include "gateway/conf.h"
+#include "gateway/config_private.h"
+#include "gateway/proto.h"
+#include "gateway/state.h"
+#include "gateway/supervisor_private.h"
+#include "gateway/topology.h"
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool
+same_addrs(const struct conf_addr *a, size_t n_a, const struct conf_addr *b,
+    size_t n_b)
+{
+	if (n_a != n_b)
+		return false;
+	for (size_t i = 0; i < n_a; i++)
+		if (a[i].sa_len != b[i].sa_len ||
+		    memcmp(&a[i].sa, &b[i].sa, a[i].sa_len) != 0)
+			return false;
+	return true;
+}
+
+static bool
+same_listen(const struct conf *a, const struct conf *b)
+{
+	if (a->n_listen != b->n_listen)
+		return false;
+	for (size_t i = 0; i < a->n_listen; i++)
+		if (!same_addrs(a->listen[i].address, a->listen[i].n_address,
+			b->listen[i].address, b->listen[i].n_address))
+			return false;
+	return same_addrs(a->portal.address, a->portal.n_address,
+	    b->portal.address, b->portal.n_address);
+}
+
+/* Processes, users, directories and sockets stay as they were started. */
+static void
+refuse_restarts(
+    const struct conf *old, const struct conf *new, struct conf_findings *f)
+{
+	const struct {
+		const char *what;
+		bool same;
+	} row[] = {
+	    {"state", same_text(old->state, new->state)},
+	    {"runtime", same_text(old->runtime, new->runtime)},
+	    {"master-key", same_text(old->master_key, new->master_key)},
+	    {"users", same_text(old->users, new->users) &&
+			  old->users_base == new->users_base},
+	    {"keystore: url",
+		same_text(old->paths.keystore, new->paths.keystore)},
+	    {"limits: workers", old->limits.workers == new->limits.workers},
+	    {"section portal", old->portal.present == new->portal.present},
+	    {"address", same_listen(old, new)},
+	};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+		if (!row[i].same)
+			conf_find(f, CONF_ERROR, 0,
+			    "%s cannot change while the gateway runs: restart "
+			    "it",
+			    row[i].what);
+}
+
+struct fds {
+	int fd[LIMIT_IPC_FDS];
+	size_t n;
+};
+
+static void
+open_tls(void *arg, enum role_fd kind, unsigned which, const char *path)
+{
+	struct fds *fds = arg;
+
+	if (fds->n < LIMIT_IPC_FDS)
+		fds->fd[fds->n++] = open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Descriptors are in the order of state_each_tls(); if one of them cannot be
+   opened the process keeps what it has. */
+static void
+tell_conf(struct supervisor *s, struct proc *p)
+{
+	struct fds fds = {.n = 0};
+	bool all = true;
+
+	state_each_tls(s->conf, p->role, open_tls, &fds);
+	for (size_t i = 0; i < fds.n; i++)
+		all &= fds.fd[i] != -1;
+	proc_tell(p, PROTO_CONF, buf_span(&s->text), fds.fd, all ? fds.n : 0);
+	for (size_t i = 0; i < fds.n; i++)
+		if (fds.fd[i] != -1)
+			close(fds.fd[i]);
+}
+
+enum err
+supervisor_reload(struct supervisor *s, struct conf_findings *f)
+{
+	struct conf *c = NULL;
+	struct buf text;
+	enum err err;
+
+	buf_init(&text, LIMIT_CONFIG_FILE + 4096);
+	err = file_read_path(AT_FDCWD, s->conf->file, &text);
+	if (err != ERR_OK) {
+		f->file = s->conf->file;
+		conf_find(f, CONF_ERROR, 0, "cannot read: %s", err_text(err));
+		goto out;
+	}
+	err = conf_parse(buf_span(&text), s->conf->file, f, &c);
+	if (err != ERR_OK)
+		goto out;
+	refuse_restarts(s->conf, c, f);
+	state_check(c, f);
+	if (f->n_errors > 0) {
+		err = ERR_CONFIG;
+		goto out;
+	}
+	conf_free(s->conf);
+	s->conf = c;
+	c = NULL;
+	buf_clear(&s->text);
+	s->text = text;
+	buf_init(&text, 1);
+	for (size_t i = 0; i < s->n_proc; i++)
+		tell_conf(s, &s->proc[i]);
+out:
+	conf_free(c);
+	buf_clear(&text);
+	return err;
+}
+
+/* --- requests of the command line */
+
+static json_t *
+answer_reload(struct supervisor *s)
+{
+	struct conf_findings f;
+	char line[1024];
+	json_t *list = json_array();
+	enum err err;
+
+	conf_findings_init(&f);
+	err = supervisor_reload(s, &f);
+	for (size_t i = 0; i < f.n; i++)
+		json_array_append_new(list,
+		    json_string(conf_finding_text(&f, i, line, sizeof(line))));
+	conf_findings_clear(&f);
+	return json_pack("{s:b, s:o}", "ok", err == ERR_OK, "findings", list);
+}
+
+static json_t *
+answer_status(struct supervisor *s)
+{
+	static const char *const states[] = {"down", "starting", "ready"};
+	json_t *list = json_array();
+	uint64_t now = clock_steady_ms();
+
+	for (size_t i = 0; i < s->n_proc; i++) {
+		const struct proc *p = &s->proc[i];
+
+		json_array_append_new(list,
+		    json_pack("{s:s, s:i, s:s, s:i, s:I, s:i}", "process",
+			role_name(p->role), "index", (int)p->index, "state",
+			states[p->state], "pid", (int)p->pid, "up_s",
+			(json_int_t)(p->pid == 0
+					 ? 0
+					 : (now - p->started_ms) / 1000),
+			"restarts", (int)p->restarts));
+	}
+	return json_pack("{s:b, s:s, s:o}", "ok", true, "hostname",
+	    s->conf->hostname, "processes", list);
+}
+
+void
+supervisor_answer(struct proc *control, struct ipc_msg *m)
+{
+	json_t *request = json_loadb((const char *)m->payload.data,
+	    m->payload.len, JSON_REJECT_DUPLICATES, NULL);
+	const char *verb = json_string_value(json_object_get(request, "verb"));
+	json_t *answer;
+	char *text;
+
+	if (verb != NULL && strcmp(verb, "reload") == 0)
+		answer = answer_reload(control->s);
+	else if (verb != NULL && strcmp(verb, "status") == 0)
+		answer = answer_status(control->s);
+	else
+		answer = json_pack(
+		    "{s:b, s:s}", "ok", false, "error", "unknown request");
+	text = json_dumps(answer, JSON_COMPACT);
+	if (text != NULL && control->ch != NULL &&
+	    ipc_post(control->ch, PROTO_ANSWER, m->id, span_str(text), NULL,
+		0) != ERR_OK)
+		control->state = PROC_DOWN;
+	free(text);
+	json_decref(answer);
+	json_decref(request);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What a right configuration needs from the machine: users that exist,
+ * certificates that can be read and fit their keys. Nothing is changed here.
+ */
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <unistd.h>
+
+#include "gateway/config_private.h"
+#include "gateway/state.h"
+#include "gateway/topology.h"
+#include "gateway/users.h"
+
+void
+state_each_tls(const struct conf *c, enum role_id role,
+    void (*cb)(void *arg, enum role_fd kind, unsigned which, const char *path),
+    void *arg)
+{
+	if (role == ROLE_PORTAL && c->portal.tls_cert != NULL) {
+		cb(arg, ROLE_FD_TLS_CERT, 0, c->portal.tls_cert);
+		cb(arg, ROLE_FD_TLS_KEY, 0, c->portal.tls_key);
+	}
+	for (size_t i = 0; role == ROLE_LISTENER && i < c->n_listen; i++) {
+		if (c->listen[i].tls_cert == NULL)
+			continue;
+		cb(arg, ROLE_FD_TLS_CERT, (unsigned)i, c->listen[i].tls_cert);
+		cb(arg, ROLE_FD_TLS_KEY, (unsigned)i, c->listen[i].tls_key);
+	}
+}
+
+/* Nobody is there to type a passphrase. */
+static int
+no_passphrase(char *buf, int size, int rwflag, void *arg)
+{
+	return 0;
+}
+
+static void
+check_pair(
+    struct conf_findings *f, unsigned line, const char *cert, const char *key)
+{
+	SSL_CTX *ctx;
+
+	if (cert == NULL || key == NULL)
+		return;
+	ctx = SSL_CTX_new(TLS_server_method());
+	if (ctx == NULL) {
+		conf_find(f, CONF_ERROR, line, "out of memory");
+		return;
+	}
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
+		conf_find(f, CONF_ERROR, line,
+		    "tls-cert: %s cannot be read, or is no PEM certificate",
+		    cert);
+	else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+		conf_find(f, CONF_ERROR, line,
+		    "tls-key: %s cannot be read, or is not the PEM private key "
+		    "(without passphrase) of %s",
+		    key, cert);
+	ERR_clear_error();
+	SSL_CTX_free(ctx);
+}
+
+void
+state_check(const struct conf *c, struct conf_findings *f)
+{
+	struct err_why why = {""};
+	struct users_id id;
+
+	for (int role = ROLE_KEYS; role < ROLE_COUNT; role++) {
+		if (users_find(c, (enum role_id)role, &id, &why) == ERR_OK)
+			continue;
+		conf_find(f, CONF_ERROR, 0, "users: %s", why.text);
+		break;
+	}
+	for (size_t i = 0; i < c->n_listen; i++)
+		check_pair(f, c->listen[i].line, c->listen[i].tls_cert,
+		    c->listen[i].tls_key);
+	check_pair(f, c->portal.line, c->portal.tls_cert, c->portal.tls_key);
+	conf_findings_sort(f);
+}

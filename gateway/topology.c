@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The table of channels between the processes, as DESIGN draws it.
+ */
+#include "gateway/topology.h"
+
+#include <stddef.h>
+
+#include "gateway/conf.h"
+
+static const struct {
+	enum role_id a, b;
+	bool same_index; /* else every one with every one */
+} links[] = {
+    {ROLE_LISTENER, ROLE_WORKER, false},
+    {ROLE_LISTENER, ROLE_STORE, false},
+    {ROLE_LISTENER, ROLE_DISCOVERY, false},
+    {ROLE_WORKER, ROLE_STORE, false},
+    {ROLE_WORKER, ROLE_KEYS, false},
+    {ROLE_WORKER, ROLE_PGP, true},
+    {ROLE_KEYS, ROLE_RELAY, false},
+    {ROLE_KEYS, ROLE_STORE, false},
+    {ROLE_STORE, ROLE_RELAY, false},
+    {ROLE_STORE, ROLE_PORTAL, false},
+    {ROLE_STORE, ROLE_CONTROL, false},
+};
+
+unsigned
+topology_count(const struct conf *c, enum role_id role)
+{
+	switch (role) {
+	case ROLE_SUPERVISOR:
+	case ROLE_COUNT:
+		return 0;
+	case ROLE_WORKER:
+		return c->limits.workers;
+	case ROLE_PGP:
+		return c->limits.pgp;
+	case ROLE_PORTAL:
+		return c->portal.present ? 1 : 0;
+	case ROLE_KEYS:
+	case ROLE_STORE:
+	case ROLE_DISCOVERY:
+	case ROLE_RELAY:
+	case ROLE_CONTROL:
+	case ROLE_LISTENER:
+		return 1;
+	}
+	return 0;
+}
+
+bool
+topology_linked(
+    enum role_id a, unsigned a_index, enum role_id b, unsigned b_index)
+{
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		if ((links[i].a != a || links[i].b != b) &&
+		    (links[i].a != b || links[i].b != a))
+			continue;
+		return !links[i].same_index || a_index == b_index;
+	}
+	return false;
+}
+
+unsigned
+topology_stop_step(enum role_id role)
+{
+	switch (role) {
+	case ROLE_LISTENER:
+		return 0; /* what is accepted needs all others */
+	case ROLE_WORKER:
+	case ROLE_PORTAL:
+		return 1;
+	case ROLE_RELAY:
+	case ROLE_DISCOVERY:
+	case ROLE_PGP:
+	case ROLE_CONTROL:
+		return 2;
+	case ROLE_STORE:
+		return 3; /* results of all others reach it */
+	case ROLE_KEYS:
+	case ROLE_SUPERVISOR:
+	case ROLE_COUNT:
+		break;
+	}
+	return TOPOLOGY_STOP_STEPS - 1;
+}
