@@ -43,22 +43,16 @@ portal_reports_new(void)
 	return r;
 }
 
-static void
-lost(const struct report *m)
-{
-	log_event(LOG_LVL_ERR, NULL, "portal-report-lost",
-	    KV_STR("what", proto_name(m->type)));
-}
-
 void
 portal_reports_free(struct portal_reports *r)
 {
 	if (r == NULL)
 		return;
-	for (size_t i = 0; i < r->n; i++) {
-		lost(&r->waiting[i]);
+	if (r->n > 0)
+		log_event(LOG_LVL_ERR, NULL, "portal-reports-lost",
+		    KV_NUM("reports", r->n));
+	for (size_t i = 0; i < r->n; i++)
 		buf_clear(&r->waiting[i].payload);
-	}
 	free(r->waiting);
 	free(r);
 }
@@ -93,7 +87,8 @@ tell(struct portal_reports *r, struct report *m)
 	} else if (r->n < LIMIT_PORTAL_REPORTS) {
 		r->waiting[r->n++] = *m;
 	} else {
-		lost(m);
+		log_event(LOG_LVL_ERR, NULL, "portal-report-lost",
+		    KV_STR("what", proto_name(m->type)));
 		buf_clear(&m->payload);
 	}
 }

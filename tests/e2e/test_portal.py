@@ -20,7 +20,7 @@ import time
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
-BUILD = pathlib.Path(os.environ.get("TOP_BUILDDIR", HERE.parent.parent / "build")).resolve()
+BUILD = pathlib.Path(os.environ.get("SEALGATE_BUILD", HERE.parents[1] / "build")).resolve()
 DRIVER = BUILD / "tests/lib/portal_driver"
 CHROMIUM = "/usr/bin/chromium"
 
