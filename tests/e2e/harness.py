@@ -110,6 +110,13 @@ class Keys:
         shutil.rmtree(self.gnupg, ignore_errors=True)
 
 
+def portal_page(build=BUILD):
+    """The page that opens messages, complete with its modules from npm."""
+    page = build / "gateway/portal/page"
+    run("sh", TOP / "gateway/portal/page/fetch-modules", page)
+    return page
+
+
 class Gateway:
     """sealgated with a configuration of its own."""
 
@@ -156,8 +163,9 @@ class Gateway:
         if inbound:
             text += 'relay inbound { via = "127.0.0.1:%d" }\n' % inbound
         if portal:
-            text += ('portal { address = "127.0.0.1:%d" url = "http://127.0.0.1:%d" }\n'
-                     % (self.portal_port, self.portal_port))
+            text += ('portal { address = "127.0.0.1:%d" url = "http://127.0.0.1:%d"'
+                     ' page = "%s" }\n'
+                     % (self.portal_port, self.portal_port, portal_page(self.build)))
         if limits:
             text += "limits { %s }\n" % limits
         if retry:

@@ -19,9 +19,10 @@ import time
 
 import pytest
 
+from harness import BUILD, portal_page
+
 HERE = pathlib.Path(__file__).resolve().parent
-BUILD = pathlib.Path(os.environ.get("SEALGATE_BUILD", HERE.parents[1] / "build")).resolve()
-DRIVER = BUILD / "tests/lib/portal_driver"
+DRIVER = BUILD / "tests/lib/portal_driver"  # `make check` builds it
 CHROMIUM = "/usr/bin/chromium"
 
 needs_browser = pytest.mark.skipif(
@@ -38,11 +39,7 @@ def run_node(script, *args, stdin=None, env=None, rc=0):
 
 @pytest.fixture(scope="session")
 def page():
-    directory = BUILD / "gateway/portal/page"
-    subprocess.run(
-        ["sh", str(HERE.parent.parent / "gateway/portal/page/fetch-modules"),
-         str(directory)], check=True, timeout=300)
-    return directory
+    return portal_page()
 
 
 @pytest.fixture(scope="session")
