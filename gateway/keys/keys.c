@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * The process that holds the private keys of the purposes. It hands out public
- * halves, the private half of ready entries to relay, and the content key of
- * one sealed object to whoever may open that kind. It parses nothing from
- * outside: what it is given is a purpose and a header of fixed length.
+ * The process that holds the master key and the private keys of the purposes.
+ * It hands out public halves, the private half of ready entries to relay, and
+ * the content key of one sealed object to whoever may open that kind. It parses
+ * nothing from outside: what it is given is a purpose and a header of fixed
+ * length.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -155,9 +156,8 @@ read_master(struct role *r)
 }
 
 static void
-open_keys(struct role *r, struct keys_set *keys)
+open_keys(struct role *r, const struct secret *master, struct keys_set *keys)
 {
-	struct secret *master = read_master(r);
 	struct err_why why = {""};
 	int dir =
 	    open(role_conf(r)->paths.keys, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -167,17 +167,17 @@ open_keys(struct role *r, struct keys_set *keys)
 	if (keys_set_open(dir, master, keys, &why) != ERR_OK)
 		role_refuse(r, "%s", why.text);
 	close(dir);
-	secret_free(master);
 }
 
 int
 keys_main(struct role *r)
 {
+	struct secret *master = read_master(r);
 	struct keys_set keys;
 	struct role_peer peer;
 	struct ipc_msg m;
 
-	open_keys(r, &keys);
+	open_keys(r, master, &keys);
 	role_confine(r);
 	role_ready(r);
 	while (role_next(r, &peer, &m) == ERR_OK) {
@@ -185,5 +185,6 @@ keys_main(struct role *r)
 		ipc_msg_clear(&m);
 	}
 	keys_set_clear(&keys);
+	secret_free(master);
 	return 0;
 }
