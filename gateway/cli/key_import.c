@@ -257,6 +257,49 @@ import_certs(struct import *im, const char *file, struct span in,
 	return result;
 }
 
+/* Append what the store has of the key already. */
+static enum err
+put_known(struct import *im, const struct crypto_pgp_cert *cert,
+    struct arena *arena, struct buf *out)
+{
+	struct ks_record *old;
+	enum err e;
+
+	if (cert->fpr_len == 0)
+		return ERR_OK;
+	e = ks_get(im->store, SPAN(cert->fpr, cert->fpr_len), arena, &old);
+	if (e != ERR_OK)
+		return e == ERR_NOT_FOUND ? ERR_OK : e;
+	return old->kind == KS_OPENPGP ? buf_put(out, old->key) : ERR_OK;
+}
+
+/* Let gpg put together what we have and what comes, so that an older copy
+   takes back neither a revocation nor a later expiry. */
+static enum err
+merge_known(struct import *im, struct crypto_pgp_list *list,
+    struct arena *arena, struct err_why *why)
+{
+	struct crypto_pgp_list merged = {0};
+	enum err e = ERR_OK;
+	struct buf both;
+	size_t known;
+
+	buf_init(&both, 2 * LIMIT_KEYS_SIZE);
+	for (size_t i = 0; i < list->n && e == ERR_OK; i++)
+		e = put_known(im, &list->certs[i], arena, &both);
+	known = both.len;
+	for (size_t i = 0; i < list->n && e == ERR_OK; i++)
+		e = buf_put(&both, buf_span(&list->certs[i].minimal));
+	if (e == ERR_OK && known > 0)
+		e = crypto_pgp_inspect(im->pgp, buf_span(&both), &merged, why);
+	if (e == ERR_OK && known > 0) {
+		crypto_pgp_list_clear(list);
+		*list = merged;
+	}
+	buf_clear(&both);
+	return e;
+}
+
 static enum err
 import_pgp(struct import *im, const char *file, struct span in,
     struct arena *arena, struct err_why *why)
@@ -266,7 +309,10 @@ import_pgp(struct import *im, const char *file, struct span in,
 
 	if (result == ERR_OK)
 		result = crypto_pgp_inspect(im->pgp, in, &list, why);
+	if (result == ERR_OK)
+		result = merge_known(im, &list, arena, why);
 	if (result != ERR_OK) {
+		crypto_pgp_list_clear(&list);
 		refuse(im, file, result, why->text);
 		return result;
 	}

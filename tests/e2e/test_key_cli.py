@@ -149,6 +149,38 @@ def test_keys_are_named_by_fingerprint_beginning_or_key_id(gw):
         assert gw.run("key", "show", name).returncode == status, name
 
 
+def test_an_older_copy_takes_nothing_back(gw, tmp_path):
+    home = tmp_path / "gpg"
+    home.mkdir(mode=0o700)
+
+    def gpg(when, *args):
+        return subprocess.run(
+            ["gpg", "--homedir", str(home), "--batch", "--quiet",
+             "--faked-system-time", when, "--pinentry-mode", "loopback",
+             "--passphrase", "", *args],
+            check=True, capture_output=True, timeout=60).stdout
+
+    try:
+        gpg("20260101T000000", "--quick-gen-key", "old@example.org",
+            "future-default", "default", "1y")
+        older = gpg("20260102T000000", "--export")
+        listing = gpg("20260102T000000", "--with-colons", "--list-keys")
+        fpr = next(l.split(b":")[9] for l in listing.splitlines()
+                   if l.startswith(b"fpr")).decode()
+        gpg("20260103T000000", "--quick-set-expire", fpr, "2099-01-01")
+        newer = gpg("20260104T000000", "--export")
+    finally:
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"],
+                       check=False, timeout=60)
+    assert gw.run("key", "import", "-", stdin=newer).returncode == 0
+    until = gw.json("key", "show", fpr)[0]["not_after"]
+    assert gw.run("key", "import", "-", stdin=older).returncode == 0
+    assert gw.json("key", "show", fpr)[0]["not_after"] == until
+    assert gw.run("key", "delete", fpr).returncode == 0
+    assert gw.run("key", "import", "-", stdin=older).returncode == 0
+    assert gw.json("key", "show", fpr)[0]["not_after"] < until
+
+
 def test_what_is_deleted_is_gone(gw):
     gw.run("key", "import", DATA / "bob.asc", DATA / "p256.pem")
     for fpr in gw.fingerprints():
