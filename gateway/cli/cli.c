@@ -6,6 +6,7 @@
 #include "gateway/cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/users.h"
 #include "keystore/store.h"
 
 enum { PATH_SIZE = 1024 };
@@ -139,6 +141,64 @@ cli_give_up_root(const char *dir)
 	return ERR_OK;
 }
 
+/* Make the keystore before the gateway has ever started, or take one over that
+   root has made: the directory and its files go to the user of store. */
+static enum err
+hand_over(const char *dir, const struct users_id *id)
+{
+	static const char *const files[] = {"data.mdb", "lock.mdb"};
+	int fd = -1;
+	enum err e;
+
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		goto fail;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		goto fail;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (fchownat(fd, files[i], id->uid, id->gid,
+			AT_SYMLINK_NOFOLLOW) != 0 &&
+		    errno != ENOENT)
+			goto fail;
+	/* The mode after the owner, whose change clears the set-group bit. */
+	if (fchown(fd, id->uid, id->gid) != 0 || fchmod(fd, 02750) != 0)
+		goto fail;
+	close(fd);
+	return ERR_OK;
+fail:
+	e = err_from_errno(errno);
+	cli_say("%s: %s", dir, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return e == ERR_NOT_FOUND ? ERR_IO : e;
+}
+
+/* Give up root in favour of who owns the keystore, or is to own it. */
+static enum err
+become_owner(const struct conf *conf, bool write)
+{
+	const char *dir = conf->paths.keystore;
+	struct err_why why = {""};
+	struct users_id id;
+	struct stat st;
+	enum err e;
+
+	if (geteuid() != 0 || (stat(dir, &st) == 0 && st.st_uid != 0) ||
+	    (conf->users == NULL && conf->users_base == 0))
+		return cli_give_up_root(dir);
+	e = users_find(conf, ROLE_STORE, &id, &why);
+	if (e == ERR_OK && write) {
+		e = hand_over(dir, &id);
+		if (e != ERR_OK)
+			return e;
+	}
+	if (e == ERR_OK)
+		e = users_become(&id, &why);
+	if (e != ERR_OK)
+		cli_say("%s", why.text);
+	return e;
+}
+
 enum err
 cli_keystore(struct cli *cli, bool write, struct ks_store **out)
 {
@@ -150,7 +210,7 @@ cli_keystore(struct cli *cli, bool write, struct ks_store **out)
 	e = cli_conf(cli, &conf);
 	if (e != ERR_OK)
 		return e;
-	e = cli_give_up_root(conf->paths.keystore);
+	e = become_owner(conf, write);
 	if (e != ERR_OK)
 		return e;
 	if (write)

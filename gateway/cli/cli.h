@@ -60,7 +60,9 @@ enum err cli_conf(struct cli *cli, const struct conf **out) MUST_CHECK;
    root, for good. To be called before a key or a message is read. What is
    wrong is said: ERR_PERMISSION when that owner is root. */
 enum err cli_give_up_root(const char *dir) MUST_CHECK;
-/* Both, then open the keystore. What is wrong is said. The caller closes. */
+/* Both, then open the keystore. One that is still root's or is not there yet
+   goes to the user of store, if the configuration names users. What is wrong
+   is said. The caller closes. */
 enum err cli_keystore(
     struct cli *cli, bool write, struct ks_store **out) MUST_CHECK;
 

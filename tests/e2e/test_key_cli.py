@@ -240,3 +240,22 @@ def test_root_is_given_up(gw):
     done = gw.run("key", "list")
     assert done.returncode == 3
     assert b"belongs to root" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up root")
+def test_root_may_import_before_the_first_start(gw):
+    gw.conf.write_text("users = 61000\n" + gw.conf.read_text())
+    (gw.dir / "keystore").rmdir()
+    assert gw.run("key", "list").returncode == 1
+    assert not (gw.dir / "keystore").exists(), "reading made it"
+    assert gw.run("key", "import", DATA / "bob.asc").returncode == 0
+    paths = [gw.dir / "keystore", *(gw.dir / "keystore").iterdir()]
+    owners = {p.stat().st_uid for p in paths}
+    assert len(paths) == 3 and len(owners) == 1 and 0 not in owners
+    assert oct(paths[0].stat().st_mode)[-4:] == "2750"
+    for path in paths:
+        os.chown(path, 0, 0)
+    assert gw.run("key", "import", DATA / "rita.asc").returncode == 0
+    assert {p.stat().st_uid for p in paths} == owners
+    assert len(gw.json("key", "list")) == 2
+    assert oct((gw.dir / "keystore" / "lock.mdb").stat().st_mode)[-3:] == "660"
