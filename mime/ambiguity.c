@@ -86,27 +86,63 @@ check_mime_version(const struct mime_header *h)
 	return NULL;
 }
 
-/* The strict alphabet and form: decoders differ on all else. */
-static const char *
-check_base64(struct span body)
+/* What an octet of base64 counts as; sums tell what a text has. */
+#define B64_DIGIT   ((uint64_t)1)
+#define B64_PAD	    ((uint64_t)1 << 32)
+#define B64_FOREIGN ((uint64_t)1 << 48)
+
+static void
+fill_base64_counts(uint64_t count[256])
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				       "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	uint8_t class[256] = {0}; /* 0 foreign, 1 digit, 2 pad, 3 blank */
-	size_t digits = 0, pads = 0;
 
+	for (size_t i = 0; i < 256; i++)
+		count[i] = B64_FOREIGN;
 	for (size_t i = 0; i < sizeof(alphabet) - 1; i++)
-		class[(uint8_t)alphabet[i]] = 1;
-	class['='] = 2;
-	class['\r'] = class['\n'] = class[' '] = class['\t'] = 3;
-	for (size_t i = 0; i < body.len; i++) {
-		uint8_t k = class[body.data[i]];
+		count[(uint8_t)alphabet[i]] = B64_DIGIT;
+	count['='] = B64_PAD;
+	count['\r'] = count['\n'] = count[' '] = count['\t'] = 0;
+}
 
-		if (k == 0 || (k == 1 && pads > 0))
-			return "base64 with foreign characters";
-		digits += k == 1;
-		pads += k == 2;
+static uint64_t
+sum_counts(struct span s, const uint64_t count[256])
+{
+	uint64_t a = 0, b = 0;
+	size_t i = 0;
+
+	for (; i + 2 <= s.len; i += 2) {
+		a += count[s.data[i]];
+		b += count[s.data[i + 1]];
 	}
+	return a + b + (i < s.len ? count[s.data[i]] : 0);
+}
+
+/* The strict alphabet and form: decoders differ on all else. Large parts are
+   base64, so this is one addition an octet, in pieces that cannot overflow
+   the sums. */
+static const char *
+check_base64(struct span body)
+{
+	const size_t piece = 32768;
+	size_t pad_at = span_find_chr(body, 0, '='), digits = 0, pads;
+	uint64_t count[256], sum;
+
+	fill_base64_counts(count);
+	for (size_t i = 0; i < pad_at; i += piece) {
+		sum = sum_counts(SPAN(body.data + i,
+				     pad_at - i < piece ? pad_at - i : piece),
+		    count);
+		if (sum >= B64_FOREIGN)
+			return "base64 with foreign characters";
+		digits += (size_t)sum;
+	}
+	if (body.len - pad_at > piece)
+		return "base64 with too much behind its end";
+	sum = sum_counts(SPAN(body.data + pad_at, body.len - pad_at), count);
+	pads = (size_t)(sum >> 32);
+	if (sum >= B64_FOREIGN || sum % B64_PAD != 0)
+		return "base64 with foreign characters";
 	if (pads > 2 || (digits + pads) % 4 != 0)
 		return "base64 that ends in the middle";
 	return NULL;
@@ -188,8 +224,17 @@ struct delimiter {
 	bool close;
 };
 
+static bool
+is_delimiter(struct span body, size_t at, struct span boundary)
+{
+	return (at == 0 || body.data[at - 1] == '\n') &&
+	       body.len - at >= boundary.len + 2 && body.data[at + 1] == '-' &&
+	       memcmp(body.data + at + 2, boundary.data, boundary.len) == 0;
+}
+
 /* The next such line at or behind pos. False if there is none; *odd if what
-   follows the boundary makes it neither delimiter nor something else. */
+   follows the boundary makes it neither delimiter nor something else. From
+   dash to dash and then to the next line: encoded parts have no dash. */
 static bool
 next_delimiter(struct span body, size_t pos, struct span boundary,
     struct delimiter *out, bool *odd)
@@ -197,18 +242,17 @@ next_delimiter(struct span body, size_t pos, struct span boundary,
 	struct span rest;
 	size_t at, end;
 
-	for (;; pos = at + 1) {
-		at = span_find(body, pos, boundary);
+	for (;; pos = span_find_chr(body, at, '\n')) {
+		at = span_find_chr(body, pos, '-');
 		if (at == body.len)
 			return false;
-		if (at >= 2 && body.data[at - 1] == '-' &&
-		    body.data[at - 2] == '-' &&
-		    (at == 2 || body.data[at - 3] == '\n'))
+		if (is_delimiter(body, at, boundary))
 			break;
 	}
 	end = span_find_chr(body, at, '\n');
-	rest = SPAN(body.data + at + boundary.len, end - at - boundary.len);
-	out->at = at - 2;
+	out->at = at;
+	at += 2 + boundary.len;
+	rest = SPAN(body.data + at, end - at);
 	out->next = end + (end < body.len);
 	out->close =
 	    rest.len >= 2 && rest.data[0] == '-' && rest.data[1] == '-';

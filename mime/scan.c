@@ -33,12 +33,23 @@ has_8bit(struct span s)
 	return (all & 0x8080808080808080ULL) != 0;
 }
 
+/* Eight octets at a time: a whole message is counted. */
 static size_t
 count_chr(struct span s, uint8_t c)
 {
-	size_t n = 0;
+	const uint64_t low = 0x7f7f7f7f7f7f7f7fULL,
+		       ones = 0x0101010101010101ULL;
+	size_t n = 0, i = 0;
+	uint64_t w;
 
-	for (size_t i = 0; i < s.len; i++)
+	for (; i + sizeof(w) <= s.len; i += sizeof(w)) {
+		memcpy(&w, s.data + i, sizeof(w));
+		w ^= ones * c;
+		/* the top bit of each octet that was c */
+		w = ~(((w & low) + low) | w | low);
+		n += (w >> 7) * ones >> 56;
+	}
+	for (; i < s.len; i++)
 		n += s.data[i] == c;
 	return n;
 }
