@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Print one of the messages that mime/ makes, for test_shapes.py to read with
+ * another parser: emit_shapes smime|pgp|plain|dsn|notice.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "mime/compose.h"
+#include "mime/dsn.h"
+#include "mime/header.h"
+#include "mime/write.h"
+
+static const char msg[] =
+    "From: =?utf-8?q?J=C3=B6rg?= <alice@example.com>\r\n"
+    "To: Bob <bob@example.org>\r\nBcc: hidden@example.net\r\n"
+    "Subject: [secure] s\r\nMessage-ID: <1@example.com>\r\n"
+    "MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n"
+    "Content-Transfer-Encoding: 8bit\r\n\r\n<p>gr\xc3\xbc\xc3\x9f"
+    "e</p>\r\n";
+
+static const struct mime_edit edit = {
+    .trace = {(const uint8_t *)"Received: from a by b; now\r\n", 28},
+    .subject = {(const uint8_t *)"Subject: s\r\n", 12},
+};
+
+static enum err
+emit_sealed(const char *what, const struct mime_sink *to)
+{
+	struct mime_boundary b = mime_boundary_make((const uint8_t *)msg);
+	struct mime_split s;
+	struct buf inner;
+	enum err e;
+
+	e = mime_split_for_sealing(SPAN(msg, sizeof(msg) - 1), &edit, &s, NULL);
+	if (e != ERR_OK)
+		return e;
+	buf_init(&inner, 65536);
+	e = buf_put(&inner, buf_span(&s.inner_head));
+	if (e == ERR_OK)
+		e = buf_put(&inner, s.inner_body);
+	/* "sealed" with nothing: the shape is looked at, and what is in it */
+	if (e == ERR_OK && strcmp(what, "smime") == 0)
+		e = mime_write_smime(
+		    &s, MIME_SMIME_AUTH_ENVELOPED, buf_span(&inner), to);
+	else if (e == ERR_OK)
+		e = mime_write_pgp(&s, &b, buf_span(&inner), to);
+	buf_clear(&inner);
+	mime_split_clear(&s);
+	return e;
+}
+
+static enum err
+emit_dsn(const struct mime_sink *to)
+{
+	static const struct mime_dsn_rcpt rcpt = {.addr = "bob@example.org",
+	    .action = MIME_DSN_FAILED,
+	    .status = "5.1.1",
+	    .diagnostic = "550 no such us\xc3\xa4r\r\n here",
+	    .reason = "The other server does not know this address.",
+	    .advice = "Check it."};
+	struct mime_dsn d = {.host = "gw.example.com",
+	    .to = "alice@example.com",
+	    .queue_id = "4Kq1",
+	    .now_s = 1795298280,
+	    .rcpts = &rcpt,
+	    .n = 1,
+	    .boundary = mime_boundary_make((const uint8_t *)msg)};
+	struct buf outer;
+	enum err e;
+
+	buf_init(&outer, 65536);
+	e = mime_write_outer_header(
+	    SPAN(msg, sizeof(msg) - 1), &edit, &outer, NULL);
+	d.outer = buf_span(&outer);
+	if (e == ERR_OK)
+		e = mime_dsn_write(&d, to);
+	buf_clear(&outer);
+	return e;
+}
+
+static enum err
+emit_notice(const struct mime_sink *to)
+{
+	static const struct mime_compose_field extra[] = {
+	    {"Auto-Submitted", "auto-generated"}};
+	struct mime_compose m = {.from_name = "J\xc3\xb6rg, \"the\" postmaster",
+	    .from = "postmaster@example.com",
+	    .to = "carol@example.org",
+	    .subject = "Gr\xc3\xbc\xc3\x9f"
+		       "e: a message of some length is waiting for you at our "
+		       "portal, and this line has to be folded",
+	    .message_id = "1@gw.example.com",
+	    .date_s = 1795298280,
+	    .extra = extra,
+	    .n_extra = 1,
+	    .body = SPAN_LIT("Gr\xc3\xbc\xc3\x9f"
+			     "e\nhttps://post.example.com/m/abc#"
+			     "0123456789012345678901234567890123456789"
+			     "0123456789012345678901234567890123456789\n"
+			     ".\nFrom here =3D\n")};
+
+	return mime_compose_write(&m, to);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *what = argc == 2 ? argv[1] : "";
+	struct mime_sink sink;
+	struct buf out;
+	enum err e = ERR_USAGE;
+
+	buf_init(&out, 1024 * 1024);
+	sink = mime_sink_buf(&out);
+	if (strcmp(what, "smime") == 0 || strcmp(what, "pgp") == 0)
+		e = emit_sealed(what, &sink);
+	else if (strcmp(what, "plain") == 0)
+		e = mime_write_plain(
+		    SPAN(msg, sizeof(msg) - 1), &edit, &sink, NULL);
+	else if (strcmp(what, "dsn") == 0)
+		e = emit_dsn(&sink);
+	else if (strcmp(what, "notice") == 0)
+		e = emit_notice(&sink);
+	if (e == ERR_OK && fwrite(out.data, 1, out.len, stdout) != out.len)
+		e = ERR_IO;
+	buf_clear(&out);
+	if (e != ERR_OK)
+		fprintf(stderr, "%s: %s\n", what, err_name(e));
+	return e != ERR_OK;
+}
