@@ -100,21 +100,6 @@ ladder_has(const struct policy_ladder *l, enum rung r)
 	return false;
 }
 
-/* A pending entry may only be decided as strictly as it was recorded. */
-static void
-keep_floor(const struct decide_facts *f, struct policy_ladder *l)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < l->n; i++)
-		if (!policy_rung_sends(l->rung[i]) ||
-		    policy_strength(l->rung[i], l->escrow) >= f->min_strength)
-			l->rung[n++] = l->rung[i];
-	l->n = n;
-	if (n == 0)
-		l->rung[l->n++] = RUNG_HOLD;
-}
-
 enum err
 decide_rcpt(const struct decide_facts *f, const char *to_key,
     const struct proto_answers *answers, struct arena *arena,
@@ -130,7 +115,7 @@ decide_rcpt(const struct decide_facts *f, const char *to_key,
 		*out = d;
 		return ERR_OK;
 	}
-	keep_floor(f, &d.rules.ladder);
+	policy_decision_raise(&d.rules, f->min_strength);
 	if (ladder_has(&d.rules.ladder, RUNG_SMIME))
 		d.state[RUNG_SMIME] =
 		    look_up(f, to_key, KS_SMIME, answers, arena, &d.smime);
