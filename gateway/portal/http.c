@@ -96,6 +96,9 @@ on_completed(void *cls, struct MHD_Connection *mhd, void **req_ptr,
 	*req_ptr = NULL;
 }
 
+static void on_library_log(void *cls, const char *fmt, va_list ap)
+    PRINTF_LIKE(2, 0);
+
 /* Strangers can make the library complain as often as they like. */
 static void
 on_library_log(void *cls, const char *fmt, va_list ap)
