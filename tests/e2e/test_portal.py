@@ -405,6 +405,16 @@ def test_many_wrong_proofs_are_slowed_but_lock_nobody_out(portal):
     assert portal.open(made["id"], made["proof"]).status == 200
 
 
+def test_client_behind_a_proxy_is_the_last_one_named(portal):
+    made = portal.put([text_part("Hello\r\n")])
+    portal.open(made["id"], made["proof"],
+                **{"X-Forwarded-For": "192.0.2.66, 203.0.113.9"})
+    portal.wait_for(f"opened {made['id']} 203.0.113.9")
+    portal.open(made["id"], made["proof"],
+                **{"X-Forwarded-For": "203.0.113.10, nonsense"})
+    portal.wait_for(f"opened {made['id']} 127.0.0.1")
+
+
 REQUESTS = [
     ("GET", "/m/" + "A" * 22, {}, 200),
     ("GET", "/a/view.js", {}, 200),
