@@ -336,6 +336,21 @@ check_multipart(struct check *c, const struct mime_part *p)
 	return NULL;
 }
 
+/* libetpan looks into message/rfc822 only; others look into any message/ type,
+   put pieces together (partial) or fetch the rest (external-body). */
+static const char *
+check_message_type(const struct mime_part *p)
+{
+	static const char *const known[] = {"rfc822", "delivery-status",
+	    "disposition-notification", "feedback-report", "global-headers",
+	    "global-delivery-status", "global-disposition-notification"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strcmp(p->subtype, known[i]) == 0)
+			return NULL;
+	return "a kind of message that not everyone looks into";
+}
+
 static const char *check_part(struct check *c, const struct mime_part *p);
 
 static const char *
@@ -367,8 +382,8 @@ check_part(struct check *c, const struct mime_part *p)
 		fault = "Content-Type that can be read in two ways";
 	if (fault == NULL && p->fields.body.data != p->body.data)
 		fault = "a header that ends in two places";
-	if (fault == NULL && mime_part_is(p, "message", "partial"))
-		fault = "a piece of a message";
+	if (fault == NULL && strcmp(p->type, "message") == 0)
+		fault = check_message_type(p);
 	if (fault == NULL)
 		fault = check_encoding(p);
 	if (fault == NULL && strcmp(p->type, "multipart") == 0)

@@ -6,6 +6,7 @@
  */
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/arena.h"
 #include "mime/header.h"
@@ -82,6 +83,25 @@ Test(header_text, without_converters_the_word_stays)
 		  ERR_OK);
 	cr_assert(span_eq_str(buf_span(&out), "=?koi8-r?B?0NLJ18XU?="));
 	buf_clear(&out);
+}
+
+/* What a sandbox does to iconv: no file can be opened any more. */
+Test(header_text, converters_opened_before_work_without_files)
+{
+	const struct rlimit none = {0, 0};
+	struct buf out;
+
+	mime_charsets_open();
+	cr_assert(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	buf_init(&out, 65536);
+	cr_assert(mime_header_decode(
+		      SPAN_LIT("=?koi8-r?B?0NLJ18XU?= =?iso-8859-15?q?=A4?="),
+		      &out) == ERR_OK);
+	cr_assert(span_eq_str(buf_span(&out),
+	    "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82"
+	    "\xe2\x82\xac"));
+	buf_clear(&out);
+	mime_charsets_close();
 }
 
 static const char *const values[] = {

@@ -241,6 +241,12 @@ static const struct {
 	HEAD "Content-Transfer-Encoding: quoted-printable\r\n\r\na=ZZ\r\n"},
     {"message/partial", HEAD "Content-Type: message/partial; id=a; number=1;"
 			     " total=2\r\n\r\nx\r\n"},
+    {"message/external-body",
+	HEAD "Content-Type: message/external-body; access-type=x\r\n\r\nx\r\n"},
+    {"message/global", HEAD "Content-Type: message/global\r\n\r\n"
+			    "From: a@b.example\r\n\r\nx\r\n"},
+    {"message/ of no known kind",
+	HEAD "Content-Type: message/--rfc822\r\n\r\nx\r\n"},
     /* the 97 octets that make libetpan 1.9.4 write out of bounds */
     {"boundary of one quote",
 	"From: a@b.c\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; "
