@@ -98,7 +98,8 @@ enum proto_type {
 	PROTO_PGP_SEALED,
 	/* → pgp (admission): what is in this blob? Payload: the blob. */
 	PROTO_PGP_INSPECT,
-	PROTO_PGP_INSPECTED, /* as keystore/ packs it */
+	PROTO_PGP_INSPECTED, /* u32 err, reason as string, the keys as
+				crypto/openpgp_pack.h writes them */
 
 	/* store → portal: an object that is in the directory. The id is the
 	   first 64 bits of the object's. */

@@ -293,6 +293,19 @@ const int sandbox_refused_programs[] = {
 		"/usr/lib/ssl", SANDBOX_READ, 0                                \
 	}
 
+/* The program that loads programs, whichever this machine has: the kernel asks
+   for the right to execute it, too. */
+#define LOADER                                                                 \
+	{"/lib64/ld-linux-x86-64.so.2", SANDBOX_EXECUTE, 0},                   \
+	    {"/lib/ld-linux-aarch64.so.1", SANDBOX_EXECUTE, 0},                \
+	    {"/lib/ld-linux-armhf.so.3", SANDBOX_EXECUTE, 0},                  \
+	    {"/lib/ld-linux.so.2", SANDBOX_EXECUTE, 0},                        \
+	    {"/lib/ld-linux-riscv64-lp64d.so.1", SANDBOX_EXECUTE, 0},          \
+	    {"/lib64/ld64.so.2", SANDBOX_EXECUTE, 0},                          \
+	{                                                                      \
+		"/lib/ld64.so.1", SANDBOX_EXECUTE, 0                           \
+	}
+
 const struct sandbox_profile sandbox_profiles[ROLE_COUNT] = {
     [ROLE_KEYS] = {.list = {base, fstat_by_name}},
     [ROLE_STORE] =
@@ -308,7 +321,7 @@ const struct sandbox_profile sandbox_profiles[ROLE_COUNT] = {
 		{"/usr/bin/gpg", SANDBOX_EXECUTE, 0},
 		{"/usr/bin/gpgconf", SANDBOX_EXECUTE, 0},
 		{"/usr/bin/gpgsm", SANDBOX_EXECUTE, 0},
-		{"/usr/bin/gpg-agent", SANDBOX_EXECUTE, 0},
+		{"/usr/bin/gpg-agent", SANDBOX_EXECUTE, 0}, LOADER,
 		{"/usr/lib", SANDBOX_READ, 0}, {"/lib", SANDBOX_READ, 0},
 		{"/lib64", SANDBOX_READ, 0},
 		{"/etc/ld.so.cache", SANDBOX_READ, 0},

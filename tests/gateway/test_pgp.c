@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The pgp process, started as the supervisor starts it: behind its walls, with
+ * the test as supervisor and worker.
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/ipc.h"
+#include "common/memfd.h"
+#include "common/pack.h"
+#include "crypto/openpgp.h"
+#include "crypto/openpgp_pack.h"
+#include "gateway/pgp/pgp_private.h"
+#include "gateway/proto.h"
+#include "gateway/role.h"
+#include "tests/crypto/peer.h"
+
+#define USERS 61000
+
+struct process {
+	char dir[64];
+	pid_t pid;
+	struct ipc *supervisor; /* our ends */
+	struct ipc *worker;
+};
+
+static void
+make_dirs(struct process *p, char *conf, size_t size)
+{
+	char path[128];
+	bool root = geteuid() == 0;
+
+	peer_dir_make(p->dir);
+	cr_assert_eq(chmod(p->dir, 0755), 0);
+	snprintf(path, sizeof(path), "%s/run", p->dir);
+	cr_assert_eq(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/run/pgp", p->dir);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	if (root)
+		cr_assert_eq(
+		    chown(path, USERS + ROLE_PGP, USERS + ROLE_PGP), 0);
+	snprintf(conf, size,
+	    "hostname = \"gw.example\" domains = \"example.com\"\n"
+	    "state = \"%s/state\" runtime = \"%s/run\"\n"
+	    "%s"
+	    "listen outbound { address = \"127.0.0.1:1\" }\n"
+	    "relay outbound { via = \"mx\" }\n"
+	    "rule r { try = clear }\n",
+	    p->dir, p->dir, root ? "users = 61000\n" : "");
+}
+
+static void
+send_boot(struct process *p, const char *conf)
+{
+	struct proto_boot boot = {.last = true, .conf_name = "test"};
+	struct buf b;
+
+	boot.conf = span_str(conf);
+	buf_init(&b, 10000);
+	cr_assert_eq(proto_boot_pack(&boot, &b), ERR_OK);
+	cr_assert_eq(
+	    ipc_send(p->supervisor, PROTO_BOOT, 0, buf_span(&b), NULL, 0),
+	    ERR_OK);
+	buf_clear(&b);
+}
+
+/* gpg NULL: the real thing, behind its walls. */
+static void
+start(struct process *p, const char *gpg, unsigned timeout_ms)
+{
+	char conf[1024];
+	int sup[2], work[2];
+	struct ipc_msg m;
+	static const uint8_t peer[] = {ROLE_WORKER, 0, 0, 0, 0};
+
+	make_dirs(p, conf, sizeof(conf));
+	cr_assert_eq(ipc_pair(&sup[0], &sup[1]), ERR_OK);
+	cr_assert_eq(ipc_pair(&work[0], &work[1]), ERR_OK);
+	p->pid = fork();
+	cr_assert_geq(p->pid, 0);
+	if (p->pid == 0) {
+		struct role *r;
+
+		close(sup[0]);
+		close(work[0]);
+		close(work[1]); /* comes again with PROTO_PEER */
+		r = role_boot(ROLE_PGP, 0, sup[1]);
+		if (gpg == NULL)
+			_exit(pgp_main(r));
+		setpgid(0, 0);
+		_exit(pgp_serve(r, gpg, timeout_ms));
+	}
+	close(sup[1]);
+	p->supervisor = ipc_new(sup[0]);
+	p->worker = ipc_new(work[0]);
+	send_boot(p, conf);
+	cr_assert_eq(ipc_recv(p->supervisor, &m), ERR_OK);
+	cr_assert_eq(m.type, PROTO_READY, "%.*s", (int)m.payload.len,
+	    (const char *)m.payload.data);
+	ipc_msg_clear(&m);
+	cr_assert_eq(ipc_send(p->supervisor, PROTO_PEER, 0,
+			 SPAN(peer, sizeof(peer)), &work[1], 1),
+	    ERR_OK);
+	close(work[1]);
+}
+
+static int
+stop(struct process *p)
+{
+	int status = 0;
+
+	cr_assert_eq(
+	    ipc_send(p->supervisor, PROTO_STOP, 0, SPAN(NULL, 0), NULL, 0),
+	    ERR_OK);
+	cr_assert_eq(waitpid(p->pid, &status, 0), p->pid);
+	ipc_free(p->supervisor);
+	ipc_free(p->worker);
+	peer_dir_remove(p->dir);
+	return status;
+}
+
+static void
+ask_seal(struct process *p, uint64_t id, const char *const *names, uint32_t n,
+    struct span in)
+{
+	struct packer pack;
+	struct buf b;
+	int fd = -1;
+
+	buf_init(&b, 100000);
+	pack_begin(&pack, &b);
+	pack_u32(&pack, n);
+	for (uint32_t i = 0; i < n; i++) {
+		struct buf key = peer_read(peer_data(names[i]));
+
+		pack_span(&pack, buf_span(&key));
+		buf_clear(&key);
+	}
+	cr_assert_eq(pack_end(&pack), ERR_OK);
+	cr_assert_eq(memfd_from(in, &fd), ERR_OK);
+	cr_assert_eq(
+	    ipc_send(p->worker, PROTO_PGP_SEAL, id, buf_span(&b), &fd, 1),
+	    ERR_OK);
+	close(fd);
+	buf_clear(&b);
+}
+
+/* The answer to a request to seal: its error, and the message in out. */
+static enum err
+take_sealed(
+    struct process *p, uint64_t id, struct buf *out, struct err_why *why)
+{
+	struct arena *arena = arena_new(10000);
+	struct memfd_map map;
+	struct ipc_msg m;
+	enum err result;
+	const char *text;
+	int fd;
+
+	cr_assert_eq(ipc_recv(p->worker, &m), ERR_OK);
+	cr_assert_eq(m.type, PROTO_PGP_SEALED);
+	cr_assert_eq(m.id, id);
+	cr_assert_eq(
+	    proto_failure_unpack(m.payload, arena, &result, &text), ERR_OK);
+	err_why(why, result, "%s", text);
+	fd = ipc_msg_take_fd(&m, 0);
+	cr_assert_eq(fd >= 0, result == ERR_OK, "%s", text);
+	if (fd >= 0) {
+		cr_assert_eq(memfd_map(fd, 10000000, &map), ERR_OK);
+		cr_assert_eq(buf_put(out, map.data), ERR_OK);
+		memfd_unmap(&map);
+		close(fd);
+	}
+	ipc_msg_clear(&m);
+	arena_free(arena);
+	return result;
+}
+
+static bool
+bob_opens(struct process *p, struct span sealed, struct span wanted)
+{
+	char home[80];
+	struct buf b;
+	bool same;
+
+	snprintf(home, sizeof(home), "%s/p", p->dir);
+	mkdir(home, 0700);
+	peer_write(peer_path(p->dir, "sealed"), sealed);
+	peer_run(NULL, NULL, "gpg", "--homedir", home, "--batch", "--import",
+	    peer_data("bob.sec.asc"), NULL);
+	peer_run(NULL, peer_path(p->dir, "opened"), "gpg", "--homedir", home,
+	    "--batch", "--decrypt", peer_path(p->dir, "sealed"), NULL);
+	peer_run(
+	    NULL, NULL, "gpgconf", "--homedir", home, "--kill", "all", NULL);
+	b = peer_read(peer_path(p->dir, "opened"));
+	same = span_eq(buf_span(&b), wanted);
+	buf_clear(&b);
+	return same;
+}
+
+Test(pgp, seals_behind_its_walls)
+{
+	static const char *const names[] = {"bob.pgp", "rita.pgp"};
+	struct process p;
+	struct err_why why = {""};
+	struct buf in = peer_octets(200000), out;
+	int status;
+
+	start(&p, NULL, 0);
+	for (uint64_t id = 7; id < 10; id++) {
+		buf_init(&out, 1000000);
+		ask_seal(&p, id, names, 2, buf_span(&in));
+		cr_assert_eq(
+		    take_sealed(&p, id, &out, &why), ERR_OK, "%s", why.text);
+		cr_expect(bob_opens(&p, buf_span(&out), buf_span(&in)));
+		buf_clear(&out);
+	}
+	buf_clear(&in);
+	status = stop(&p);
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+Test(pgp, refuses_with_the_reason_and_goes_on)
+{
+	static const char *const bad[] = {"bob.pgp", "revoked.pgp"};
+	static const char *const good[] = {"bob.pgp"};
+	struct process p;
+	struct err_why why = {""};
+	struct buf out;
+
+	buf_init(&out, 100000);
+	start(&p, NULL, 0);
+	ask_seal(&p, 1, bad, 2, SPAN_LIT("secret"));
+	cr_expect_eq(take_sealed(&p, 1, &out, &why), ERR_KEY_REVOKED);
+	cr_expect_not_null(strstr(why.text, "revoked"), "%s", why.text);
+	ask_seal(&p, 2, NULL, 0, SPAN_LIT("secret"));
+	cr_expect_eq(take_sealed(&p, 2, &out, &why), ERR_NO_KEY);
+	/* no descriptor, a cut payload, a memfd that can still be changed */
+	cr_assert_eq(ipc_send(p.worker, PROTO_PGP_SEAL, 3, SPAN_LIT("\0\0\0\0"),
+			 NULL, 0),
+	    ERR_OK);
+	cr_expect_eq(take_sealed(&p, 3, &out, &why), ERR_IPC);
+	ask_seal(&p, 4, good, 1, SPAN_LIT("secret"));
+	cr_expect_eq(take_sealed(&p, 4, &out, &why), ERR_OK, "%s", why.text);
+	buf_clear(&out);
+	stop(&p);
+}
+
+Test(pgp, malformed_requests_are_answered_or_end_the_channel)
+{
+	struct process p;
+	struct err_why why = {""};
+	struct buf out;
+	struct ipc_msg m;
+	int fd = -1;
+
+	buf_init(&out, 100000);
+	start(&p, NULL, 0);
+	cr_assert_eq(memfd_new(&fd), ERR_OK); /* not sealed */
+	cr_assert_eq(memfd_write(fd, SPAN_LIT("secret")), ERR_OK);
+	cr_assert_eq(
+	    ipc_send(p.worker, PROTO_PGP_SEAL, 1, SPAN_LIT("\0\0\0\0"), &fd, 1),
+	    ERR_OK);
+	cr_expect_eq(take_sealed(&p, 1, &out, &why), ERR_IPC);
+	close(fd);
+	cr_assert_eq(memfd_from(SPAN_LIT("secret"), &fd), ERR_OK);
+	cr_assert_eq(ipc_send(p.worker, PROTO_PGP_SEAL, 2,
+			 SPAN_LIT("\0\0\0\1\0\0\0\5x"), &fd, 1),
+	    ERR_OK);
+	cr_expect_eq(take_sealed(&p, 2, &out, &why), ERR_IPC);
+	close(fd);
+	cr_expect_eq(out.len, 0);
+	cr_assert_eq(
+	    ipc_send(p.worker, PROTO_DELIVER, 3, SPAN(NULL, 0), NULL, 0),
+	    ERR_OK);
+	cr_expect_eq(ipc_recv(p.worker, &m), ERR_CLOSED);
+	buf_clear(&out);
+	stop(&p);
+}
+
+static enum err
+ask_inspect(struct process *p, const char *name, struct crypto_pgp_list *list)
+{
+	struct buf b = peer_read(peer_data(name));
+	struct arena *arena = arena_new(10000);
+	struct unpacker u;
+	struct ipc_msg m;
+	enum err result;
+
+	cr_assert_eq(
+	    ipc_send(p->worker, PROTO_PGP_INSPECT, 5, buf_span(&b), NULL, 0),
+	    ERR_OK);
+	cr_assert_eq(ipc_recv(p->worker, &m), ERR_OK);
+	cr_assert_eq(m.type, PROTO_PGP_INSPECTED);
+	unpack_begin(&u, m.payload);
+	result = (enum err)unpack_u32(&u);
+	cr_expect_eq(unpack_str(&u, arena)[0] == '\0', result == ERR_OK);
+	cr_assert_eq(crypto_pgp_list_unpack(&u, list), ERR_OK);
+	cr_assert_eq(unpack_end(&u), ERR_OK);
+	ipc_msg_clear(&m);
+	arena_free(arena);
+	buf_clear(&b);
+	return result;
+}
+
+Test(pgp, inspects_behind_its_walls)
+{
+	struct process p;
+	struct crypto_pgp_list list = {0};
+
+	start(&p, NULL, 0);
+	cr_expect_eq(ask_inspect(&p, "two.asc", &list), ERR_OK);
+	cr_assert_eq(list.n, 2);
+	cr_expect_eq(list.certs[0].seal_err, ERR_OK);
+	cr_assert_eq(list.certs[0].n_uids, 4);
+	cr_expect_str_eq(list.certs[0].uids[1].addr, "bob@example.org");
+	crypto_pgp_list_clear(&list);
+	cr_expect_eq(ask_inspect(&p, "bob.sec.asc", &list), ERR_PERMISSION);
+	cr_expect_eq(list.n, 0);
+	crypto_pgp_list_clear(&list);
+	stop(&p);
+}
+
+/* Is the process gone, or waiting to be reaped by whoever has it now? */
+static bool
+is_gone(pid_t pid)
+{
+	char path[64];
+	struct buf b;
+	bool gone;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	close(fd);
+	b = peer_read(path);
+	gone = b.len == 0;
+	buf_clear(&b);
+	return gone;
+}
+
+Test(pgp, a_gpg_that_hangs_is_killed_and_the_process_ends)
+{
+	static const char *const names[] = {"bob.pgp"};
+	struct process p;
+	struct err_why why = {""};
+	struct buf out, pid_text;
+	char tools[64], gpg[80], pid_file[80], script[400];
+	int status = 0;
+	pid_t gpg_pid;
+
+	peer_dir_make(tools);
+	cr_assert_eq(chmod(tools, 0777), 0);
+	snprintf(gpg, sizeof(gpg), "%s/gpg", tools);
+	snprintf(pid_file, sizeof(pid_file), "%s/pid", tools);
+	snprintf(script, sizeof(script),
+	    "#!/bin/sh\n"
+	    "[ \"$1\" = --version ] && exec gpg --version\n"
+	    "trap '' TERM HUP PIPE\n"
+	    "echo $$ >%s\n"
+	    "exec sleep 1000\n",
+	    pid_file);
+	peer_write(gpg, span_str(script));
+	cr_assert_eq(chmod(gpg, 0755), 0);
+	start(&p, gpg, 500);
+	buf_init(&out, 100000);
+	ask_seal(&p, 1, names, 1, SPAN_LIT("secret"));
+	cr_expect_eq(
+	    take_sealed(&p, 1, &out, &why), ERR_TIMEOUT, "%s", why.text);
+	cr_expect_eq(out.len, 0);
+	cr_assert_eq(waitpid(p.pid, &status, 0), p.pid);
+	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	pid_text = peer_read(pid_file);
+	gpg_pid = (pid_t)strtol(buf_cstr(&pid_text), NULL, 10);
+	cr_assert_gt(gpg_pid, 1);
+	for (int i = 0; i < 200 && !is_gone(gpg_pid); i++)
+		usleep(10000);
+	cr_expect(is_gone(gpg_pid));
+	buf_clear(&pid_text);
+	buf_clear(&out);
+	ipc_free(p.supervisor);
+	ipc_free(p.worker);
+	peer_dir_remove(p.dir);
+	peer_dir_remove(tools);
+}
