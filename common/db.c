@@ -8,15 +8,20 @@
 #include "common/db.h"
 
 #include <errno.h>
-#include <lmdb.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <lmdb.h>
 
 enum {
 	READERS_MAX = 510,
 	PATH_SIZE = 512,
+	FILE_PATH_SIZE = PATH_SIZE + 16,
 	/* A file system with less free than this is the reason of EIO. */
 	DISK_IS_FULL = 1 << 20,
 };
@@ -108,26 +113,58 @@ map_size(const struct db *db)
 	return size < MAP_SIZE_MIN ? MAP_SIZE_MIN : size;
 }
 
-/* Readers need the lock file writable, the data must stay the writer's. Files
-   of another owner are left as they are: that owner sees to them. */
+static enum err
+path_of(const struct db *db, const char *name, char out[FILE_PATH_SIZE])
+{
+	int n = snprintf(out, FILE_PATH_SIZE, "%s/%s", db->dir, name);
+
+	return n < 0 || n >= FILE_PATH_SIZE ? ERR_LIMIT : ERR_OK;
+}
+
+/* Readers need the lock file writable, the data must stay the writer's. The
+   lock file is made so before LMDB makes it otherwise: a reader that starts
+   meanwhile would be refused. */
+static void
+make_lock_file(const struct db *db)
+{
+	char path[FILE_PATH_SIZE];
+	int fd;
+
+	if (path_of(db, "lock.mdb", path) != ERR_OK)
+		return;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	(void)!fchmod(fd, 0660);
+	close(fd);
+}
+
+/* For files that were there before. Those of another owner are left as they
+   are: that owner sees to them. */
 static void
 set_modes(const struct db *db)
 {
-	static const struct {
-		const char *name;
-		mode_t mode;
-	} files[] = {{"data.mdb", 0640}, {"lock.mdb", 0660}};
-	char path[PATH_SIZE + 16];
+	char path[FILE_PATH_SIZE];
 
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		struct buf b;
+	if (path_of(db, "data.mdb", path) == ERR_OK)
+		(void)!chmod(path, 0640);
+}
 
-		buf_init(&b, sizeof(path));
-		if (buf_printf(&b, "%s/%s", db->dir, files[i].name) == ERR_OK &&
-		    buf_cstr(&b) != NULL)
-			(void)!chmod(buf_cstr(&b), files[i].mode);
-		buf_clear(&b);
-	}
+static int
+open_files(struct db *db, unsigned flags)
+{
+	mode_t old;
+	int rc;
+
+	if (!db->opt.group || db->opt.readonly)
+		return mdb_env_open(db->env, db->dir, flags, 0600);
+	make_lock_file(db);
+	old = umask(0027);
+	rc = mdb_env_open(db->env, db->dir, flags, 0640);
+	(void)umask(old);
+	if (rc == 0)
+		set_modes(db);
+	return rc;
 }
 
 static unsigned
@@ -174,10 +211,7 @@ open_env(struct db *db)
 	if (rc == 0)
 		rc = mdb_env_set_mapsize(db->env, map_size(db));
 	if (rc == 0)
-		rc = mdb_env_open(
-		    db->env, db->dir, flags, db->opt.group ? 0640 : 0600);
-	if (rc == 0 && db->opt.group)
-		set_modes(db);
+		rc = open_files(db, flags);
 	if (rc == 0)
 		rc = mdb_reader_check(db->env, &dead);
 	if (rc == 0)
