@@ -14,6 +14,7 @@
 #include "mime/utf8.h"
 
 enum {
+	ENCODED_WORD_MAX = 4096, /* RFC 2047 allows 75; some write more */
 	LINE_WANT = 76,	  /* where lines are folded: RFC 2047 section 2 */
 	WORD_PLAIN = 200, /* a longer word is encoded, so that it can be cut */
 	NAME_PLAIN = 60,  /* a longer display name is encoded, to be folded */
@@ -72,6 +73,9 @@ find_word(struct span s, size_t pos, struct word *out)
 		w.base64 = false;
 	else
 		return false;
+	/* bounded, or a line of "=?" would be searched again for each */
+	if (s.len - cs_end > ENCODED_WORD_MAX)
+		s.len = cs_end + ENCODED_WORD_MAX;
 	text_end = span_find(s, cs_end + 3, SPAN_LIT("?="));
 	if (text_end == s.len)
 		return false;

@@ -284,25 +284,20 @@ copy_part(struct builder *b, const struct mailmime *from, const uint8_t *start,
 	return e;
 }
 
-/* What stands for a message that was not parsed. */
-static enum err
-one_part(
-    struct mime_tree *t, struct span msg, const char *reason, struct arena *a)
+/* What stands for a message that was not parsed. Takes no memory: that may be
+   what is missing. */
+static void
+one_part(struct mime_tree *t, struct span msg, const char *reason)
 {
-	struct mime_part *p = arena_alloc(a, sizeof(*p));
-
-	if (p == NULL)
-		return ERR_NOMEM;
-	p->type = "application";
-	p->subtype = "octet-stream";
-	p->encoding = "binary";
-	p->fields = t->header;
-	p->header = SPAN(msg.data, msg.len - t->header.body.len);
-	p->body = t->header.body;
-	t->root = p;
+	t->whole = (struct mime_part){.type = "application",
+	    .subtype = "octet-stream",
+	    .encoding = "binary",
+	    .fields = t->header,
+	    .header = SPAN(msg.data, msg.len - t->header.body.len),
+	    .body = t->header.body};
+	t->root = &t->whole;
 	t->n_parts = 1;
 	t->ambiguous = reason;
-	return ERR_OK;
 }
 
 /* Through libetpan. ERR_LIMIT and t->ambiguous set if it cannot be used. */
@@ -341,16 +336,18 @@ mime_tree_parse(struct span msg, const struct mime_scan *scan, bool smtputf8,
 	e = mime_header_parse(msg, a, &t->header, why);
 	if (e != ERR_OK)
 		return e;
-	if (msg.len == 0)
-		e = one_part(t, msg, "the message is empty", a);
-	else if (scan->complex != NULL)
-		e = one_part(t, msg, scan->complex, a);
-	else
+	if (msg.len == 0) {
+		one_part(t, msg, "the message is empty");
+	} else if (scan->complex != NULL) {
+		one_part(t, msg, scan->complex);
+	} else {
 		e = parse_parts(t, msg, a);
-	if (e == ERR_LIMIT)
-		e = one_part(t, msg, t->ambiguous, a);
-	if (e != ERR_OK)
-		return err_why(why, e, "out of memory");
+		/* refused again and again, it would never leave */
+		if (e == ERR_NOMEM)
+			t->ambiguous = "too many fields in its parts";
+		if (e != ERR_OK)
+			one_part(t, msg, t->ambiguous);
+	}
 	if (t->ambiguous == NULL)
 		t->ambiguous = ambiguity_find(t, scan, smtputf8, a);
 	*out = t;

@@ -22,9 +22,10 @@ enum {
 
 /* Parse a message that mime_scan() accepted. MIME_TREE_PADDING readable zero
    octets must follow it. smtputf8: it came with SMTPUTF8 (RFC 6532). The tree
-   lives in the arena and points into msg. A message that is malformed or too
-   complex to parse gives a tree that is ambiguous, of one part at worst.
-   ERR_NOMEM, ERR_LIMIT (arena). */
+   lives in the arena and points into msg. A message that is malformed, too
+   complex to parse or too large for the arena gives a tree that is ambiguous,
+   of one part at worst; 16 MiB are enough for every honest one. ERR_NOMEM if
+   the arena has not even room for the header, ERR_LIMIT for its fields. */
 enum err mime_tree_parse(struct span msg, const struct mime_scan *scan,
     bool smtputf8, struct arena *a, struct mime_tree **out,
     struct err_why *why) MUST_CHECK;

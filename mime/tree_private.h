@@ -33,6 +33,7 @@ struct mime_part {
 struct mime_tree {
 	struct mime_header header; /* of the message */
 	struct mime_part *root;
+	struct mime_part whole; /* the root of what was not parsed */
 	size_t n_parts;
 	const char *ambiguous; /* the first reason, or NULL */
 };

@@ -481,3 +481,28 @@ Test(tree, hostile_sizes_cost_neither_stack_nor_time)
 		buf_clear(&b);
 	}
 }
+
+Test(tree, an_arena_that_is_too_small_makes_it_ambiguous)
+{
+	static const uint8_t zeros[MIME_TREE_PADDING];
+	struct arena *a = arena_new(65536);
+	struct mime_tree *tree;
+	struct mime_scan scan;
+	struct buf b;
+	size_t len;
+
+	buf_init(&b, 1024 * 1024);
+	cr_assert(buf_puts(&b, MIXED) == ERR_OK);
+	for (int i = 0; i < 100; i++)
+		cr_assert(buf_puts(&b, "--b1\r\nX: y\r\n\r\nz\r\n") == ERR_OK);
+	cr_assert(buf_puts(&b, "--b1--\r\n") == ERR_OK);
+	len = b.len;
+	cr_assert(buf_put(&b, SPAN(zeros, sizeof(zeros))) == ERR_OK);
+	cr_assert(mime_scan(SPAN(b.data, len), &scan, NULL) == ERR_OK);
+	cr_assert(mime_tree_parse(SPAN(b.data, len), &scan, false, a, &tree,
+		      NULL) == ERR_OK);
+	cr_assert(mime_tree_is_ambiguous(tree, NULL));
+	cr_assert(mime_tree_part_count(tree) == 1);
+	buf_clear(&b);
+	arena_free(a);
+}
