@@ -7,7 +7,6 @@
  */
 #include "gateway/config_value.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -17,8 +16,8 @@
 #include "mime/addr.h"
 #include "policy/policy.h"
 
-static bool
-bad(const struct config_target *t, const struct config_value *v,
+bool
+config_bad(const struct config_target *t, const struct config_value *v,
     const struct config_entry *e, const char *expected)
 {
 	if (v->kind == CONFIG_LIST)
@@ -65,7 +64,7 @@ number(const struct config_target *t, const struct config_entry *e,
 
 	if (v->kind != kind &&
 	    !(kind == CONFIG_SIZE && v->kind == CONFIG_NUMBER))
-		return bad(t, v, e, number_kind[kind].expected);
+		return config_bad(t, v, e, number_kind[kind].expected);
 	if (v->number < e->min || v->number > e->max) {
 		conf_find(t->f, CONF_ERROR, v->line,
 		    "%s: found %s, expected from %" PRIu64 "%s to %" PRIu64
@@ -133,19 +132,19 @@ set_word(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_LOG:
 		i = word(v, log);
 		if (i < 0)
-			return bad(t, v, e, "info or debug");
+			return config_bad(t, v, e, "info or debug");
 		t->conf->log_debug = i == 1;
 		return true;
 	case CONFIG_T_BOOL:
 		i = word(v, boolean);
 		if (i < 0)
-			return bad(t, v, e, "true or false");
+			return config_bad(t, v, e, "true or false");
 		t->rule->may_lower = i == 1;
 		return true;
 	default:
 		i = word(v, on_error);
 		if (i < 0)
-			return bad(t, v, e, "hold or weaker");
+			return config_bad(t, v, e, "hold or weaker");
 		t->rule->on_error_weaker = i == 1;
 		return true;
 	}
@@ -160,7 +159,7 @@ set_auto(const struct config_target *t, const struct config_entry *e,
 	if (v->kind != CONFIG_WORD ||
 	    policy_rung_by_name(v->text, &r) != ERR_OK ||
 	    policy_set_auto_rung(t->conf->policy, r) != ERR_OK)
-		return bad(t, v, e, "hold, reject or drop");
+		return config_bad(t, v, e, "hold, reject or drop");
 	return true;
 }
 
@@ -174,7 +173,7 @@ set_host(const struct config_target *t, const struct config_entry *e,
 	const char *name;
 
 	if (v->kind != CONFIG_STRING || *v->text == '[')
-		return bad(t, v, e, "a host name in double quotes");
+		return config_bad(t, v, e, "a host name in double quotes");
 	if (mime_domain_parse(span_str(v->text), t->conf->arena, &name, &why) !=
 	    ERR_OK) {
 		conf_find(t->f, CONF_ERROR, v->line,
@@ -194,7 +193,7 @@ set_mailbox(const struct config_target *t, const struct config_entry *e,
 	struct mime_addr addr;
 
 	if (v->kind != CONFIG_STRING)
-		return bad(t, v, e, "a mail address in double quotes");
+		return config_bad(t, v, e, "a mail address in double quotes");
 	if (mime_addr_parse(
 		span_str(v->text), 0, t->conf->arena, &addr, &why) != ERR_OK) {
 		conf_find(t->f, CONF_ERROR, v->line,
@@ -236,7 +235,7 @@ set_path(const struct config_target *t, const struct config_entry *e,
 		return true;
 	}
 	if (v->kind != CONFIG_STRING || !is_path(v->text))
-		return bad(t, v, e,
+		return config_bad(t, v, e,
 		    e->type == CONFIG_T_MASTER
 			? "an absolute path in double quotes, or credential"
 			: "an absolute path in double quotes, without . or ..");
@@ -256,7 +255,7 @@ set_keystore(const struct config_target *t, const struct config_entry *e,
 {
 	if (v->kind != CONFIG_STRING || strncmp(v->text, "lmdb:", 5) != 0 ||
 	    !is_path(v->text + 5))
-		return bad(t, v, e, "\"lmdb:\" with an absolute path");
+		return config_bad(t, v, e, "\"lmdb:\" with an absolute path");
 	set_text(t, e, v->text + 5);
 	return true;
 }
@@ -277,7 +276,7 @@ set_users(const struct config_target *t, const struct config_entry *e,
 	    strlen(v->text) > 20 ||
 	    strspn(v->text, "abcdefghijklmnopqrstuvwxyz0123456789-_") !=
 		strlen(v->text))
-		return bad(t, v, e,
+		return config_bad(t, v, e,
 		    "the prefix of user names in double quotes, or a number");
 	set_text(t, e, v->text);
 	return true;
@@ -293,18 +292,18 @@ set_url(const struct config_target *t, const struct config_entry *e,
 	size_t len;
 
 	if (v->kind != CONFIG_STRING)
-		return bad(t, v, e, "a URL in double quotes");
+		return config_bad(t, v, e, "a URL in double quotes");
 	if (strncmp(p, "https://", 8) == 0)
 		p += 8;
 	else if (strncmp(p, "http://", 7) == 0)
 		p += 7;
 	else
-		return bad(t, v, e, "https:// and a host");
+		return config_bad(t, v, e, "https:// and a host");
 	len = strlen(p);
 	if (len == 0 || *p == '/' || *p == ':' || len > LIMIT_CONFIG_URL ||
 	    strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 		      "0123456789-._~:/[]") != len)
-		return bad(
+		return config_bad(
 		    t, v, e, "https://, a host, and perhaps a port and a path");
 	url = arena_strdup(t->conf->arena, v->text);
 	if (url == NULL)
@@ -312,167 +311,6 @@ set_url(const struct config_target *t, const struct config_entry *e,
 	for (len = strlen(url); url[len - 1] == '/'; len--)
 		url[len - 1] = '\0';
 	set_text(t, e, url);
-	return true;
-}
-
-/* --- addresses of the network */
-
-/* Cut "host:port", "[v6]:port" or a host alone. The host is a copy without
-   brackets, the port 0 if there is none. */
-static bool
-split_host_port(struct arena *a, const char *text, char **host, uint16_t *port)
-{
-	const char *end, *colon;
-	unsigned n = 0;
-	bool bracket = *text == '[';
-
-	end = bracket ? strchr(text, ']') : strchr(text, ':');
-	if (bracket && end == NULL)
-		return false;
-	if (end == NULL)
-		end = text + strlen(text);
-	colon = bracket ? end + 1 : end;
-	*host = arena_span_str(
-	    a, SPAN(text + bracket, (size_t)(end - text) - bracket));
-	*port = 0;
-	if (*host == NULL || **host == '\0')
-		return false;
-	if (*colon == '\0')
-		return true;
-	if (*colon != ':' || colon[1] == '\0')
-		return false;
-	for (const char *p = colon + 1; *p != '\0'; p++) {
-		if (*p < '0' || *p > '9')
-			return false;
-		n = n * 10 + (unsigned)(*p - '0');
-		if (n > 65535)
-			return false;
-	}
-	*port = (uint16_t)n;
-	return n != 0;
-}
-
-/* The port is e->min unless given; 0 there means that it must be given. */
-static bool
-one_addr(const struct config_target *t, const struct config_entry *e,
-    const struct config_value *v, void *out)
-{
-	struct conf_addr addr = {.text = v->text, .line = v->line};
-	struct sockaddr_in *in4 = (struct sockaddr_in *)(void *)&addr.sa;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)&addr.sa;
-	uint16_t port;
-	char *host;
-
-	if (v->kind != CONFIG_STRING ||
-	    !split_host_port(t->conf->arena, v->text, &host, &port))
-		return bad(
-		    t, v, e, "\"address:port\", with IPv6 \"[address]:port\"");
-	if (port == 0)
-		port = (uint16_t)e->min;
-	if (port == 0)
-		return bad(t, v, e, "a port behind the address");
-	if (inet_pton(AF_INET, host, &in4->sin_addr) == 1) {
-		in4->sin_family = AF_INET;
-		in4->sin_port = htons(port);
-		addr.sa_len = sizeof(*in4);
-	} else if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(port);
-		addr.sa_len = sizeof(*in6);
-	} else {
-		return bad(t, v, e, "an IPv4 or IPv6 address, not a name");
-	}
-	*(struct conf_addr *)out = addr;
-	return true;
-}
-
-/* Bits behind the prefix must be clear: 10.0.0.5/8 is more likely a mistake
-   than 10.0.0.0/8 in other words. */
-static bool
-host_bits_clear(const struct conf_net *net, size_t n_addr)
-{
-	for (size_t i = net->prefix; i < n_addr * 8; i++)
-		if (net->addr[i / 8] & (0x80 >> (i % 8)))
-			return false;
-	return true;
-}
-
-static bool
-one_net(const struct config_target *t, const struct config_entry *e,
-    const struct config_value *v, void *out)
-{
-	struct conf_net net = {0};
-	const char *slash, *p;
-	unsigned max, prefix = 0;
-	char *host;
-
-	if (v->kind != CONFIG_STRING)
-		return bad(t, v, e, "a network such as \"10.0.0.0/8\"");
-	slash = strchr(v->text, '/');
-	host = arena_span_str(t->conf->arena,
-	    SPAN(v->text,
-		slash == NULL ? strlen(v->text) : (size_t)(slash - v->text)));
-	if (host == NULL)
-		return false;
-	if (inet_pton(AF_INET, host, net.addr) == 1)
-		net.family = AF_INET;
-	else if (inet_pton(AF_INET6, host, net.addr) == 1)
-		net.family = AF_INET6;
-	else
-		return bad(t, v, e,
-		    "a network such as \"10.0.0.0/8\" or \"2001:db8::/32\"");
-	max = net.family == AF_INET ? 32 : 128;
-	for (p = slash == NULL ? "" : slash + 1;
-	     *p >= '0' && *p <= '9' && prefix <= max; p++)
-		prefix = prefix * 10 + (unsigned)(*p - '0');
-	if (slash != NULL && (slash[1] == '\0' || *p != '\0' || prefix > max))
-		return bad(t, v, e,
-		    max == 32 ? "a prefix from 0 to 32"
-			      : "a prefix from 0 to 128");
-	net.prefix = slash == NULL ? max : prefix;
-	if (!host_bits_clear(&net, max / 8))
-		return bad(
-		    t, v, e, "no bits set behind the prefix of the network");
-	*(struct conf_net *)out = net;
-	return true;
-}
-
-static bool
-set_via(const struct config_target *t, const struct config_entry *e,
-    const struct config_value *v)
-{
-	struct conf_relay *relay = t->part;
-	const char *where = v->text, *name;
-	struct in6_addr any;
-	char *host;
-	uint16_t port;
-	bool lmtp;
-
-	if (v->kind == CONFIG_LIST)
-		return bad(t, v, e, "one next hop");
-	if (v->kind != CONFIG_STRING)
-		return bad(t, v, e, "\"mx\" or a next hop in double quotes");
-	relay->via = v->text;
-	if (strcmp(where, "mx") == 0) {
-		relay->kind = CONF_VIA_MX;
-		return true;
-	}
-	lmtp = strncmp(where, "lmtp://", 7) == 0;
-	if (!split_host_port(
-		t->conf->arena, where + (lmtp ? 7 : 0), &host, &port))
-		return bad(t, v, e, "\"mx\", \"host:port\" or \"lmtp://host\"");
-	if (inet_pton(AF_INET, host, &any) != 1 &&
-	    inet_pton(AF_INET6, host, &any) != 1) {
-		if (strpbrk(host, "[]") != NULL ||
-		    mime_domain_parse(
-			span_str(host), t->conf->arena, &name, NULL) != ERR_OK)
-			return bad(t, v, e, "a host name or an address");
-	} else {
-		name = host;
-	}
-	relay->kind = lmtp ? CONF_VIA_LMTP : CONF_VIA_SMTP;
-	relay->host = name;
-	relay->port = port != 0 ? port : lmtp ? 24 : 25;
 	return true;
 }
 
@@ -487,7 +325,7 @@ one_domain(const struct config_target *t, const struct config_entry *e,
 	bool wild;
 
 	if (v->kind != CONFIG_STRING || *text == '[')
-		return bad(t, v, e, "a domain in double quotes");
+		return config_bad(t, v, e, "a domain in double quotes");
 	wild = strncmp(text, "*.", 2) == 0;
 	if (mime_domain_parse(span_str(text + (wild ? 2 : 0)), t->conf->arena,
 		&name, &why) != ERR_OK) {
@@ -516,7 +354,8 @@ one_pattern(const struct config_target *t, const struct config_entry *e,
 	bool wild;
 
 	if (v->kind != CONFIG_STRING)
-		return bad(t, v, e, "an address pattern in double quotes");
+		return config_bad(
+		    t, v, e, "an address pattern in double quotes");
 	not = *text == '!' ? "!" : "";
 	text += *text == '!';
 	if (strcmp(text, "<>") == 0) {
@@ -551,7 +390,7 @@ one_tag(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v, void *out)
 {
 	if (v->kind != CONFIG_STRING || *v->text == '\0')
-		return bad(t, v, e, "a word in double quotes");
+		return config_bad(t, v, e, "a word in double quotes");
 	*(const char **)out = v->text;
 	return true;
 }
@@ -564,7 +403,7 @@ one_rung(const struct config_target *t, const struct config_entry *e,
 
 	if (v->kind != CONFIG_WORD ||
 	    policy_rung_by_name(v->text, &r) != ERR_OK)
-		return bad(
+		return config_bad(
 		    t, v, e, "smime, pgp, escrow, hold, reject, drop or clear");
 	if (r == RUNG_TLS || r == RUNG_TLS_ENCRYPT) {
 		conf_find(t->f, CONF_ERROR, v->line,
@@ -584,8 +423,8 @@ static const struct {
 	size_t size;
 } list_kind[] = {
     [CONFIG_T_DOMAINS] = {one_domain, sizeof(const char *)},
-    [CONFIG_T_ADDRS] = {one_addr, sizeof(struct conf_addr)},
-    [CONFIG_T_NETS] = {one_net, sizeof(struct conf_net)},
+    [CONFIG_T_ADDRS] = {config_one_addr, sizeof(struct conf_addr)},
+    [CONFIG_T_NETS] = {config_one_net, sizeof(struct conf_net)},
     [CONFIG_T_PATTERNS] = {one_pattern, sizeof(const char *)},
     [CONFIG_T_LADDER] = {one_rung, sizeof(int)},
 };
@@ -711,7 +550,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_LADDER:
 		return set_list(t, e, v);
 	case CONFIG_T_VIA:
-		return set_via(t, e, v);
+		return config_set_via(t, e, v);
 	case CONFIG_T_KEYSTORE:
 		return set_keystore(t, e, v);
 	case CONFIG_T_SOURCES:

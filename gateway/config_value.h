@@ -36,4 +36,18 @@ struct config_rule {
 bool config_set(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v);
 
+/* --- between config_value.c and config_net.c */
+
+/* Add "found this, expected that"; false. */
+bool config_bad(const struct config_target *t, const struct config_value *v,
+    const struct config_entry *e, const char *expected);
+/* One element of a list into a struct conf_addr, struct conf_net. */
+bool config_one_addr(const struct config_target *t,
+    const struct config_entry *e, const struct config_value *v, void *out);
+bool config_one_net(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, void *out);
+/* Into the struct conf_relay that is the target's part. */
+bool config_set_via(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v);
+
 #endif

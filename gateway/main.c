@@ -116,6 +116,22 @@ usage(FILE *out, int status)
 	return status;
 }
 
+static int
+run(const char *path, bool check)
+{
+	struct conf *c;
+
+	sandbox_limits();
+	secret_init();
+	c = load(path);
+	if (c == NULL)
+		return check ? 1 : EX_CONFIG;
+	if (!check)
+		return supervisor_run(c);
+	conf_free(c);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -129,7 +145,6 @@ main(int argc, char **argv)
 	const char *path = getenv("SEALGATE_CONF");
 	const char *role = NULL, *index = NULL;
 	bool check = false;
-	struct conf *c;
 	int opt;
 
 	if (path == NULL || *path == '\0')
@@ -161,13 +176,5 @@ main(int argc, char **argv)
 		return usage(stderr, EX_USAGE);
 	if (role != NULL)
 		return run_role(role, index);
-	sandbox_limits();
-	secret_init();
-	c = load(path);
-	if (c == NULL)
-		return check ? 1 : EX_CONFIG;
-	if (!check)
-		return supervisor_run(c);
-	conf_free(c);
-	return 0;
+	return run(path, check);
 }

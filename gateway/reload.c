@@ -151,7 +151,11 @@ out:
 	return err;
 }
 
-/* --- requests of the command line */
+/* --- requests of the command line
+
+   {"verb": "reload"}: {"ok": bool, "findings": ["FILE:LINE: text", …]}
+   {"verb": "status"}: {"ok": true, "hostname": …, "processes": [{"process",
+   "index", "state", "pid", "up_s", "restarts"}, …]} */
 
 static json_t *
 answer_reload(struct supervisor *s)

@@ -23,6 +23,7 @@
 static char top[64], conf_path[128], log_text[1 << 18];
 static size_t log_len;
 static int log_fd = -1, notify_fd = -1, port;
+static char listen_more[512]; /* options of the listen section */
 static pid_t pid;
 
 static const char *
@@ -59,10 +60,10 @@ write_conf(const char *hostname, const char *more)
 	fprintf(f,
 	    "hostname = \"%s\" domains = \"example.com\" users = 61000\n"
 	    "state = \"%s/state\" runtime = \"%s/run\"\n"
-	    "listen outbound { address = \"127.0.0.1:%d\" }\n"
+	    "listen outbound { address = \"127.0.0.1:%d\" %s }\n"
 	    "relay outbound { via = \"mx\" }\nlimits { stop = 2s }\n"
 	    "rule r { try = clear }\n%s\n",
-	    hostname, top, top, port, more);
+	    hostname, top, top, port, listen_more, more);
 	fclose(f);
 }
 
@@ -88,7 +89,7 @@ teardown(void)
 	static const char *const files[] = {"state/keys/ready.sealed",
 	    "state/keys/pending.sealed", "state/keys/audit.sealed",
 	    "state/keys/complete", "run/control", "master.key", "notify",
-	    "sealgate.conf", "copy"};
+	    "sealgate.conf", "copy", "tls.crt", "tls.key"};
 	static const char *const dirs[] = {"state/keys", "state/spool",
 	    "state/bodies", "state/escrow", "state/portal", "state/audit",
 	    "state/keystore", "state", "run/pgp", "run", "."};
@@ -349,6 +350,55 @@ Test(supervisor, reloads_what_is_right_and_keeps_the_old_otherwise,
 	await("address cannot change while the gateway runs");
 	cr_expect_null(strstr(log_text, "hostname=\"wrong"));
 	cr_expect_null(strstr(log_text, "hostname=\"moved"));
+	cr_expect_eq(stop(), 0);
+}
+
+static void
+make_certificate(void)
+{
+	int status, null;
+	pid_t p = fork();
+
+	cr_assert_neq(p, -1);
+	if (p == 0) {
+		null = open("/dev/null", O_RDWR);
+		dup2(null, STDERR_FILENO);
+		execlp("openssl", "openssl", "req", "-x509", "-nodes",
+		    "-newkey", "rsa:2048", "-keyout", in("tls.key"), "-out",
+		    in("tls.crt"), "-days", "2", "-subj", "/CN=gw.example.com",
+		    (char *)NULL);
+		_exit(127);
+	}
+	cr_assert_eq(waitpid(p, &status, 0), p);
+	cr_assert_eq(status, 0);
+}
+
+Test(
+    supervisor, a_renewed_certificate_is_taken, .init = setup, .fini = teardown)
+{
+	FILE *f;
+
+	make_certificate();
+	snprintf(listen_more, sizeof(listen_more),
+	    "tls-cert = \"%s\" tls-key = \"%s\"", in("tls.crt"), in("tls.key"));
+	write_conf("gw.example.com", "");
+	start(NULL);
+	await("event=ready");
+	make_certificate();
+	write_conf("new.example.com", "");
+	kill(pid, SIGHUP);
+	await("event=conf hostname=\"new.example.com\" certificate=1");
+	/* one that does not fit its key changes nothing */
+	cr_assert_eq(truncate(in("tls.key"), 0), 0);
+	write_conf("third.example.com", "");
+	kill(pid, SIGHUP);
+	await("sealgate.conf:3: tls-key:");
+	await("the old configuration stays");
+	f = fopen(in("tls.crt"), "w");
+	cr_assert_not_null(f);
+	fclose(f);
+	kill(pid, SIGHUP);
+	await("sealgate.conf:3: tls-cert:");
 	cr_expect_eq(stop(), 0);
 }
 
