@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors */
+#include "gateway/decide.h"
+
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "gateway/message.h"
+#include "gateway/proto.h"
+#include "tests/keystore/records.h"
+
+enum { NOW = 1500 };
+
+static const enum rung opportunistic[] = {RUNG_SMIME, RUNG_PGP, RUNG_CLEAR};
+static const enum rung mandatory[] = {RUNG_SMIME, RUNG_PGP, RUNG_ESCROW};
+
+static char dir[64];
+static struct ks_store *store;
+static struct arena *arena;
+static struct policy *policy;
+static struct decide_facts facts;
+
+static void
+set_rule(const enum rung *ladder, size_t n)
+{
+	struct policy_spec spec = {
+	    .name = "all", .line = 1, .ladder = ladder, .n_ladder = n};
+
+	policy_free(policy);
+	policy = policy_new();
+	cr_assert_eq(policy_add_rule(policy, &spec, NULL), ERR_OK);
+	facts.policy = policy;
+}
+
+static void
+open_all(void)
+{
+	store = records_open(dir);
+	arena = arena_new(64 << 20);
+	facts = (struct decide_facts){.keys = store,
+	    .now_s = NOW,
+	    .have_portal = true,
+	    .from_key = "s@sender.example"};
+	set_rule(opportunistic, 3);
+}
+
+static void
+close_all(void)
+{
+	policy_free(policy);
+	arena_free(arena);
+	records_close(store, dir);
+}
+
+TestSuite(decide, .init = open_all, .fini = close_all);
+
+static struct decision
+decide(const struct proto_answers *answers)
+{
+	struct decision d;
+
+	cr_assert_eq(
+	    decide_rcpt(&facts, "a@b.example", answers, arena, &d), ERR_OK);
+	return d;
+}
+
+Test(decide, no_key_for_sure_goes_down_the_ladder)
+{
+	struct proto_answers all = {.key = "a@b.example", .complete = true};
+	struct decision d = decide(&all);
+
+	cr_assert_eq(d.outcome.result, POLICY_CHOSEN);
+	cr_assert_eq(d.outcome.rung, RUNG_CLEAR);
+}
+
+Test(decide, a_discovery_that_did_not_answer_defers_and_never_clears)
+{
+	struct proto_answers none = {.key = "a@b.example", .complete = false};
+	struct decision d = decide(&none);
+
+	cr_assert_eq(d.outcome.result, POLICY_DEFER);
+	cr_assert_eq(d.state[RUNG_SMIME], RUNG_FAILED);
+	cr_assert_eq(d.state[RUNG_PGP], RUNG_FAILED);
+}
+
+Test(decide, a_source_that_failed_defers)
+{
+	struct proto_answer failed = {KS_SOURCE_WKD, PROTO_ANSWER_FAILED};
+	struct proto_answers a = {
+	    .key = "a@b.example", .complete = true, .answer = &failed, .n = 1};
+
+	cr_assert_eq(decide(&a).outcome.result, POLICY_DEFER);
+}
+
+Test(decide, a_keystore_that_cannot_be_opened_defers)
+{
+	facts.keys = NULL;
+	cr_assert_eq(decide(NULL).outcome.result, POLICY_DEFER);
+	set_rule(mandatory, 3);
+	/* pick-up by link is weaker than what failed */
+	cr_assert_eq(decide(NULL).outcome.result, POLICY_DEFER);
+}
+
+Test(decide, a_rung_that_fails_while_sealing_never_leads_to_a_weaker_one)
+{
+	struct sample s;
+	struct decision d;
+
+	sample_init(&s, 1, "a@b.example");
+	s.r.not_before = 1000;
+	s.r.not_after = 2000;
+	cr_assert_eq(ks_put(store, &s.r), ERR_OK);
+	d = decide(NULL);
+	cr_assert_eq(d.outcome.rung, RUNG_SMIME);
+	cr_assert_not_null(d.smime.chosen);
+	decide_again(&facts, &d, ERR_ENGINE);
+	cr_assert_eq(d.outcome.result, POLICY_DEFER);
+	cr_assert_eq(d.failure[RUNG_SMIME], ERR_ENGINE);
+	cr_assert(strstr(decide_reason(&d, arena), "engine") != NULL);
+}
+
+Test(decide, an_expired_key_lets_pick_up_stand_in_but_not_clear)
+{
+	struct sample s;
+	struct decision d;
+
+	sample_init(&s, 1, "a@b.example");
+	s.r.not_before = 1000;
+	s.r.not_after = NOW - 1;
+	cr_assert_eq(ks_put(store, &s.r), ERR_OK);
+	cr_assert_eq(decide(NULL).outcome.result, POLICY_DEFER);
+	set_rule(mandatory, 3);
+	d = decide(NULL);
+	cr_assert_eq(d.outcome.result, POLICY_CHOSEN);
+	cr_assert_eq(d.outcome.rung, RUNG_ESCROW);
+	cr_assert(d.outcome.lapsed_escrow);
+}
+
+Test(decide, a_pending_entry_keeps_its_floor)
+{
+	facts.min_strength = POLICY_STRENGTH_SEALED;
+	cr_assert_eq(decide(NULL).outcome.rung, RUNG_HOLD);
+}
+
+Test(decide, together_takes_only_rungs_of_the_ladder_that_hold)
+{
+	struct decision d = decide(NULL);
+
+	cr_assert(decide_force(&d, RUNG_CLEAR));
+	cr_assert(!decide_force(&d, RUNG_SMIME));
+	cr_assert(!decide_force(&d, RUNG_ESCROW));
+	cr_assert_eq(d.outcome.rung, RUNG_CLEAR);
+}
+
+Test(decide, rcpt_refuses_on_definite_answers_only)
+{
+	static const enum rung must[] = {RUNG_SMIME, RUNG_REJECT};
+	struct err_why why;
+
+	set_rule(must, 2);
+	cr_assert_eq(decide_promise(&facts, "a@b.example", arena, &why),
+	    ERR_POLICY_REJECT);
+	facts.keys = NULL;
+	cr_assert_eq(
+	    decide_promise(&facts, "a@b.example", arena, &why), ERR_OK);
+}
+
+Test(decide, without_a_rule_nothing_leaves)
+{
+	struct decision d;
+
+	policy_free(policy);
+	policy = policy_new();
+	facts.policy = policy;
+	d = decide(NULL);
+	cr_assert_eq(d.err, ERR_NO_RULE);
+	cr_assert_str_eq(decide_result_name(&d), "refused");
+}
+
+Test(decide, the_trace_says_which_keys_were_considered)
+{
+	struct sample s;
+	struct decision d;
+	json_t *j, *keys;
+
+	sample_init(&s, 1, "a@b.example");
+	s.r.trust = KS_CANDIDATE;
+	cr_assert_eq(ks_put(store, &s.r), ERR_OK);
+	d = decide(NULL);
+	j = decide_json(&d);
+	cr_assert_not_null(j);
+	cr_assert_str_eq(
+	    json_string_value(json_object_get(j, "result")), "clear");
+	keys = json_object_get(j, "keys");
+	cr_assert_str_eq(json_string_value(json_object_get(
+			     json_array_get(keys, 0), "verdict")),
+	    "ERR_KEY_UNTRUSTED");
+	json_decref(j);
+}
+
+/* --- messages --- */
+
+static struct message
+parse(const char *text)
+{
+	static uint8_t octets[4096];
+	struct message m;
+	size_t n = strlen(text);
+
+	memset(octets, 0, sizeof(octets));
+	memcpy(octets, text, n);
+	cr_assert_eq(
+	    message_parse(policy, SPAN(octets, n), true, arena, &m, NULL),
+	    ERR_OK);
+	return m;
+}
+
+static void
+add_tag_rule(void)
+{
+	static const char *const tag[] = {"[secure]"};
+	struct policy_spec spec = {.name = "tagged",
+	    .line = 2,
+	    .subject_tag = tag,
+	    .n_subject_tag = 1,
+	    .ladder = mandatory,
+	    .n_ladder = 3};
+
+	cr_assert_eq(policy_add_rule(policy, &spec, NULL), ERR_OK);
+}
+
+Test(decide, a_tag_raises_and_so_does_a_message_that_cannot_be_told)
+{
+	static const struct {
+		const char *name, *text;
+		enum rung rung;
+	} rows[] = {
+	    {"plain", "From: s@x.example\r\nSubject: x\r\n\r\nb\r\n",
+		RUNG_CLEAR},
+	    {"tag", "Subject: [SECURE] x\r\n\r\nb\r\n", RUNG_ESCROW},
+	    {"two subjects", "Subject: x\r\nSubject: y\r\n\r\nb\r\n",
+		RUNG_ESCROW},
+	    {"second subject has it",
+		"Subject: x\r\nSubject: [secure]\r\n\r\nb\r\n", RUNG_ESCROW},
+	};
+
+	add_tag_rule();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct message m = parse(rows[i].text);
+
+		facts.message = &m;
+		cr_assert_eq(decide(NULL).outcome.rung, rows[i].rung, "%s",
+		    rows[i].name);
+		message_clear(&m);
+	}
+}
+
+Test(decide, hidden_recipients_are_those_not_shown)
+{
+	struct message m =
+	    parse("To: A <A@B.example>\r\nCc: g: c@d.example;\r\n"
+		  "Subject: x\r\n\r\nb\r\n");
+
+	cr_assert(message_shows(&m, "a@b.example"));
+	cr_assert(message_shows(&m, "c@d.example"));
+	cr_assert(!message_shows(&m, "e@f.example"));
+	message_clear(&m);
+	/* a field that does not parse hides everybody */
+	m = parse("To: a@b.example, <<\r\nSubject: x\r\n\r\nb\r\n");
+	cr_assert(!message_shows(&m, "a@b.example"));
+	message_clear(&m);
+}
+
+Test(decide, automatic_mail_is_never_escrowed)
+{
+	struct message m =
+	    parse("Auto-Submitted: auto-replied\r\nSubject: x\r\n\r\nb\r\n");
+
+	set_rule(mandatory, 3);
+	facts.message = &m;
+	cr_assert_neq(decide(NULL).outcome.rung, RUNG_ESCROW);
+	message_clear(&m);
+	facts.message = NULL;
+	facts.from_key = "";
+	cr_assert_neq(decide(NULL).outcome.rung, RUNG_ESCROW);
+}
