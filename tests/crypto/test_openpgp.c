@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Sealing to OpenPGP keys and admitting them, with gpg, sq and rnp as those
- * who open; openpgp_inspect.c and openpgp_run.c are tested here, too.
+ * Sealing to OpenPGP keys, with gpg, sq and rnp as those who open;
+ * openpgp_run.c is tested here, too.
  */
 #include "crypto/openpgp.h"
 
@@ -17,39 +17,8 @@
 
 #include "common/clock.h"
 #include "common/limits.h"
+#include "tests/crypto/homes.h"
 #include "tests/crypto/peer.h"
-
-#define TIMEOUT 60000
-
-/* A home of the gateway's, and one of the people who open. */
-struct homes {
-	char dir[64];
-	char gateway[80];
-	char people[80];
-	struct crypto_pgp *pgp;
-};
-
-static void
-homes_make(struct homes *h)
-{
-	struct err_why why = {""};
-
-	peer_dir_make(h->dir);
-	snprintf(h->gateway, sizeof(h->gateway), "%s/g", h->dir);
-	snprintf(h->people, sizeof(h->people), "%s/p", h->dir);
-	cr_assert_eq(mkdir(h->people, 0700), 0);
-	cr_assert_eq(crypto_pgp_open(h->gateway, NULL, TIMEOUT, &h->pgp, &why),
-	    ERR_OK, "%s", why.text);
-}
-
-static void
-homes_remove(struct homes *h)
-{
-	crypto_pgp_close(h->pgp);
-	peer_run(NULL, NULL, "gpgconf", "--homedir", h->people, "--kill", "all",
-	    NULL);
-	peer_dir_remove(h->dir);
-}
 
 /* Seal in to the keys named, to DIR/sealed. */
 static enum err
@@ -290,222 +259,6 @@ Test(openpgp, no_key_or_no_room_is_an_error)
 	homes_remove(&h);
 }
 
-/* User IDs as "address" or "-", a revoked one with "!", joined by blanks. */
-static void
-join_uids(const struct crypto_pgp_cert *cert, char *out, size_t size)
-{
-	out[0] = '\0';
-	for (size_t i = 0; i < cert->n_uids; i++) {
-		const struct crypto_pgp_uid *uid = &cert->uids[i];
-		size_t len = strlen(out);
-
-		snprintf(out + len, size - len, "%s%s%s", i == 0 ? "" : " ",
-		    uid->revoked ? "!" : "",
-		    uid->addr == NULL ? "-" : uid->addr);
-	}
-}
-
-static struct crypto_pgp_list
-inspect(struct homes *h, const char *file)
-{
-	struct buf b = peer_read(peer_data(file));
-	struct crypto_pgp_list list = {0};
-	struct err_why why = {""};
-
-	cr_assert_eq(crypto_pgp_inspect(h->pgp, buf_span(&b), &list, &why),
-	    ERR_OK, "%s: %s", file, why.text);
-	buf_clear(&b);
-	return list;
-}
-
-Test(openpgp, keys_say_what_they_are)
-{
-	static const struct {
-		const char *file, *alg;
-		unsigned bits;
-		const char *seal_alg;
-		unsigned seal_bits;
-		const char *uids;
-		enum err e;
-		bool revoked;
-	} rows[] = {
-	    {"bob.asc", "Ed25519", 255, "Cv25519", 255,
-		"- bob@example.org bob@work.example !old@example.org", ERR_OK,
-		false},
-	    {"bob.pgp", "Ed25519", 255, "Cv25519", 255,
-		"- bob@example.org bob@work.example !old@example.org", ERR_OK,
-		false},
-	    {"rita.pgp", "RSA", 3072, "RSA", 3072, "rita@example.org", ERR_OK,
-		false},
-	    {"nina.pgp", "P-256", 256, "P-256", 256, "nina@example.org", ERR_OK,
-		false},
-	    {"expired.pgp", "Ed25519", 255, "", 0, "past@example.org",
-		ERR_KEY_EXPIRED, false},
-	    {"subexpired.pgp", "Ed25519", 255, "", 0, "half@example.org",
-		ERR_KEY_EXPIRED, false},
-	    {"revoked.pgp", "Ed25519", 255, "", 0, "!rev@example.org",
-		ERR_KEY_REVOKED, true},
-	    {"subrevoked.pgp", "Ed25519", 255, "", 0, "sub@example.org",
-		ERR_KEY_REVOKED, false},
-	    {"signonly.pgp", "Ed25519", 255, "", 0, "sig@example.org",
-		ERR_KEY_UNUSABLE, false},
-	    {"rsa1024.pgp", "RSA", 2048, "RSA", 1024, "short@example.org",
-		ERR_KEY_UNUSABLE, false},
-	    {"v6.asc", "", 0, "", 0, "", ERR_UNSUPPORTED, false},
-	};
-	struct homes h;
-
-	homes_make(&h);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct crypto_pgp_list list = inspect(&h, rows[i].file);
-		struct crypto_pgp_cert *cert = &list.certs[0];
-		const char *file = rows[i].file;
-		char uids[256];
-
-		join_uids(cert, uids, sizeof(uids));
-		cr_expect_eq(list.n, 1, "%s", file);
-		cr_expect_str_eq(
-		    cert->alg, rows[i].alg, "%s: %s", file, cert->alg);
-		cr_expect_eq(
-		    cert->bits, rows[i].bits, "%s: %u", file, cert->bits);
-		cr_expect_str_eq(cert->seal_alg, rows[i].seal_alg, "%s: %s",
-		    file, cert->seal_alg);
-		cr_expect_eq(cert->seal_bits, rows[i].seal_bits, "%s: %u", file,
-		    cert->seal_bits);
-		cr_expect_str_eq(uids, rows[i].uids, "%s: %s", file, uids);
-		cr_expect_eq(cert->seal_err, rows[i].e, "%s: %s", file,
-		    cert->seal_why.text);
-		cr_expect_eq(cert->seal_why.text[0] == '\0',
-		    rows[i].e == ERR_OK, "%s", file);
-		cr_expect_eq(cert->revoked, rows[i].revoked, "%s", file);
-		cr_expect_eq(cert->minimal.len == 0,
-		    rows[i].e == ERR_UNSUPPORTED, "%s", file);
-		crypto_pgp_list_clear(&list);
-	}
-	homes_remove(&h);
-}
-
-Test(openpgp, times_and_fingerprints_are_right)
-{
-	struct homes h;
-	struct crypto_pgp_list list;
-
-	homes_make(&h);
-	list = inspect(&h, "nina.pgp");
-	cr_expect_eq(list.certs[0].created, INT64_C(1767225600));
-	cr_expect_eq(list.certs[0].expires, 0);
-	cr_expect_eq(list.certs[0].seal_until, INT64_C(3786912000));
-	cr_expect_eq(list.certs[0].version, 4);
-	cr_expect_eq(list.certs[0].fpr_len, 20);
-	cr_expect_eq(strlen(list.certs[0].fpr_hex), 40);
-	crypto_pgp_list_clear(&list);
-	list = inspect(&h, "expired.pgp");
-	cr_expect_eq(list.certs[0].expires, INT64_C(1609459200));
-	crypto_pgp_list_clear(&list);
-	list = inspect(&h, "v6.asc");
-	cr_expect_eq(list.certs[0].version, 6);
-	cr_expect_eq(list.certs[0].fpr_len, 32);
-	crypto_pgp_list_clear(&list);
-	homes_remove(&h);
-}
-
-Test(openpgp, a_ring_is_listed_in_its_order_each_key_once)
-{
-	static const char *const files[] = {"three.pgp", "two.asc"};
-	struct homes h;
-
-	homes_make(&h);
-	for (size_t i = 0; i < 2; i++) {
-		struct crypto_pgp_list list = inspect(&h, files[i]);
-
-		cr_assert_eq(list.n, 2, "%s: %zu", files[i], list.n);
-		cr_expect_str_eq(list.certs[0].alg, "Ed25519");
-		cr_expect_str_eq(list.certs[1].alg, "RSA");
-		cr_expect_eq(list.certs[1].seal_err, ERR_OK);
-		crypto_pgp_list_clear(&list);
-	}
-	homes_remove(&h);
-}
-
-Test(openpgp, what_is_stored_has_self_signatures_only_and_seals)
-{
-	struct buf signed_key = peer_read(peer_data("signed.pgp")), out;
-	struct homes h;
-	struct crypto_pgp_list list, again;
-	struct err_why why = {""};
-	struct span key;
-
-	homes_make(&h);
-	list = inspect(&h, "signed.pgp");
-	again = inspect(&h, "nina.pgp");
-	cr_assert_gt(list.certs[0].minimal.len, 0);
-	cr_expect_lt(list.certs[0].minimal.len, signed_key.len);
-	cr_expect(span_eq(buf_span(&list.certs[0].minimal),
-	    buf_span(&again.certs[0].minimal)));
-	/* what came before is forgotten */
-	cr_expect_eq(again.n, 1);
-	key = buf_span(&list.certs[0].minimal);
-	buf_init(&out, 10000);
-	cr_expect_eq(crypto_pgp_seal(h.pgp, &key, 1, SPAN_LIT("x"), &out, &why),
-	    ERR_OK, "%s", why.text);
-	buf_clear(&out);
-	buf_clear(&signed_key);
-	crypto_pgp_list_clear(&list);
-	crypto_pgp_list_clear(&again);
-	homes_remove(&h);
-}
-
-Test(openpgp, a_key_whose_self_signatures_are_wrong_is_refused)
-{
-	struct buf b = peer_read(peer_data("rita.pgp"));
-	struct crypto_pgp_list list = {0};
-	struct homes h;
-	struct err_why why = {""};
-	size_t at = span_find(buf_span(&b), 0, SPAN_LIT("Rita"));
-
-	homes_make(&h);
-	cr_assert_lt(at, b.len);
-	b.data[at] = 'M'; /* now another name than was signed */
-	cr_assert_eq(crypto_pgp_inspect(h.pgp, buf_span(&b), &list, &why),
-	    ERR_OK, "%s", why.text);
-	cr_assert_eq(list.n, 1);
-	cr_expect_eq(list.certs[0].seal_err, ERR_KEY_UNUSABLE);
-	cr_expect_eq(list.certs[0].n_uids, 0);
-	cr_expect_eq(list.certs[0].minimal.len, 0);
-	crypto_pgp_list_clear(&list);
-	buf_clear(&b);
-	homes_remove(&h);
-}
-
-Test(openpgp, what_is_no_public_key_is_refused)
-{
-	static const struct {
-		const char *file;
-		enum err e;
-	} rows[] = {
-	    {"bob.sec.asc", ERR_PERMISSION},
-	    {"message.asc", ERR_MALFORMED},
-	    {"p256.pem", ERR_NO_KEY},
-	    {"p256.der", ERR_NO_KEY},
-	};
-	struct homes h;
-
-	homes_make(&h);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct buf b = peer_read(peer_data(rows[i].file));
-		struct crypto_pgp_list list = {0};
-		struct err_why why = {""};
-
-		cr_expect_eq(
-		    crypto_pgp_inspect(h.pgp, buf_span(&b), &list, &why),
-		    rows[i].e, "%s: %s", rows[i].file, why.text);
-		cr_expect_null(list.certs);
-		cr_expect_neq(why.text[0], '\0', "%s", rows[i].file);
-		buf_clear(&b);
-	}
-	homes_remove(&h);
-}
-
 /* A program in the place of gpg. */
 static void
 fake_gpg(struct homes *h, const char *script)
@@ -570,7 +323,8 @@ Test(openpgp, a_gpg_that_lies_or_dies_is_not_believed)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct err_why why = {""};
 
-		cr_expect_eq(seal_with_fake(rows[i].script, TIMEOUT, &why),
+		cr_expect_eq(
+		    seal_with_fake(rows[i].script, HOMES_TIMEOUT, &why),
 		    ERR_ENGINE, "%s: %s", rows[i].script, why.text);
 	}
 }
@@ -599,7 +353,8 @@ Test(openpgp, a_gpg_that_leaves_out_a_recipient_is_not_believed)
 		 "done\n"
 		 "exec gpg $out\n");
 	snprintf(fake, sizeof(fake), "%s/gpg", h.dir);
-	cr_assert_eq(crypto_pgp_open(h.gateway, fake, TIMEOUT, &h.pgp, &why),
+	cr_assert_eq(
+	    crypto_pgp_open(h.gateway, fake, HOMES_TIMEOUT, &h.pgp, &why),
 	    ERR_OK, "%s", why.text);
 	cr_expect_eq(seal(&h, keys, 1, SPAN_LIT("secret"), &why), ERR_OK, "%s",
 	    why.text);
@@ -634,12 +389,16 @@ Test(openpgp, the_home_is_left_as_it_was)
 	struct homes h;
 	static const char *const keys[] = {"bob.pgp"};
 	struct err_why why = {""};
-	struct crypto_pgp_list list;
+	struct crypto_pgp_list list = {0};
+	struct buf key;
 
 	homes_make(&h);
 	cr_expect_eq(seal(&h, keys, 1, SPAN_LIT("x"), &why), ERR_OK);
-	list = inspect(&h, "bob.pgp");
+	key = peer_read(peer_data("bob.pgp"));
+	cr_expect_eq(
+	    crypto_pgp_inspect(h.pgp, buf_span(&key), &list, &why), ERR_OK);
 	crypto_pgp_list_clear(&list);
+	buf_clear(&key);
 	cr_expect_neq(access(peer_path(h.gateway, "k0"), F_OK), 0);
 	cr_expect_neq(access(peer_path(h.gateway, "a/pubring.kbx"), F_OK), 0);
 	crypto_pgp_close(h.pgp);
@@ -665,7 +424,7 @@ in_the_cold(const char *home, const struct buf *key)
 	if (prctl(PR_SET_DUMPABLE, 0) != 0)
 		return 11;
 	buf_init(&out, 10000);
-	if (crypto_pgp_open(home, NULL, TIMEOUT, &pgp, &why) != ERR_OK)
+	if (crypto_pgp_open(home, NULL, HOMES_TIMEOUT, &pgp, &why) != ERR_OK)
 		rc = 12;
 	else if (crypto_pgp_seal(pgp, &span, 1, SPAN_LIT("x"), &out, &why) !=
 		 ERR_OK)
