@@ -113,6 +113,9 @@ ended(struct proc *p, int status)
 		       WEXITSTATUS(status) == EX_CONFIG;
 
 	log_end(p, status);
+	/* pgp leads a process group: a gpg that outlived it ends with it */
+	if (p->role == ROLE_PGP)
+		kill(-p->pid, SIGKILL);
 	p->pid = 0;
 	p->state = PROC_DOWN;
 	if (s->stopping) {

@@ -20,10 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/role.h"
+
 static char top[64], conf_path[128], log_text[1 << 18];
 static size_t log_len;
 static int log_fd = -1, notify_fd = -1, port;
 static char listen_more[512]; /* options of the listen section */
+static const char *users = "users = 61000";
 static pid_t pid;
 
 static const char *
@@ -58,12 +61,12 @@ write_conf(const char *hostname, const char *more)
 
 	cr_assert_not_null(f);
 	fprintf(f,
-	    "hostname = \"%s\" domains = \"example.com\" users = 61000\n"
+	    "hostname = \"%s\" domains = \"example.com\" %s\n"
 	    "state = \"%s/state\" runtime = \"%s/run\"\n"
 	    "listen outbound { address = \"127.0.0.1:%d\" %s }\n"
 	    "relay outbound { via = \"mx\" }\nlimits { stop = 2s }\n"
 	    "rule r { try = clear }\n%s\n",
-	    hostname, top, top, port, listen_more, more);
+	    hostname, users, top, top, port, listen_more, more);
 	fclose(f);
 }
 
@@ -483,4 +486,65 @@ Test(supervisor, checks_without_starting, .init = setup, .fini = teardown)
 	start("-n");
 	cr_expect_eq(finish(), 1);
 	must_say("sealgate.conf:7: tls-cert: /nonexistent cannot be read");
+}
+
+Test(supervisor, root_is_told_which_users_it_lacks, .init = setup,
+    .fini = teardown)
+{
+	if (geteuid() != 0)
+		cr_skip("only root changes users");
+	users = "";
+	write_conf("gw.example.com", "");
+	start("-n");
+	cr_expect_eq(finish(), 1);
+	must_say("nothing says who to run as");
+	users = "users = \"sgnone\"";
+	write_conf("gw.example.com", "");
+	start("-n");
+	cr_expect_eq(finish(), 1);
+	must_say("there is no user sgnone-keys: create it with");
+}
+
+Test(supervisor, a_place_that_the_users_cannot_reach_is_named, .init = setup,
+    .fini = teardown)
+{
+	if (geteuid() != 0)
+		cr_skip("only root changes users");
+	cr_assert_eq(chmod(top, 0700), 0);
+	start(NULL);
+	cr_expect_eq(finish(), EX_CONFIG);
+	must_say("the users of the gateway cannot pass it");
+	must_say("chmod o+x");
+}
+
+Test(supervisor, each_role_owns_what_it_writes, .init = setup, .fini = teardown)
+{
+	static const struct {
+		const char *path;
+		mode_t mode;
+		enum role_id owner;
+	} row[] = {
+	    {"state/keys", 0700, ROLE_KEYS},
+	    {"state/spool", 0700, ROLE_STORE},
+	    {"state/bodies", 03770, ROLE_STORE},
+	    {"state/audit", 0750, ROLE_STORE},
+	    {"state/keystore", 02750, ROLE_STORE},
+	    {"state/escrow", 03770, ROLE_PORTAL},
+	    {"state/portal", 0700, ROLE_PORTAL},
+	    {"run/pgp", 0700, ROLE_PGP},
+	    {"run/control", 0660, ROLE_CONTROL},
+	};
+
+	start(NULL);
+	await("event=ready");
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		uid_t want = geteuid() == 0 ? 61000 + row[i].owner : geteuid();
+		struct stat st;
+
+		cr_assert_eq(stat(in(row[i].path), &st), 0, "%s", row[i].path);
+		cr_expect_eq(st.st_mode & 07777, row[i].mode, "%s %o",
+		    row[i].path, st.st_mode & 07777);
+		cr_expect_eq(st.st_uid, want, "%s", row[i].path);
+	}
+	cr_expect_eq(stop(), 0);
 }
