@@ -49,6 +49,14 @@
 #define LIMIT_IDLE_S 300u
 /* octets a second below which a transfer is cut, after the first 30 s */
 #define LIMIT_MIN_RATE 500u
+/* seconds for one message however steadily it comes */
+#define LIMIT_TRANSFER_S (4u * 3600)
+/* commands without a message after which each counts as an error */
+#define LIMIT_SESSION_JUNK 100u
+/* milliseconds from the final dot to our answer: the client waits ten minutes
+   (RFC 5321 4.5.3.2.6), and store has LIMIT_FENCE_MS of them for a last word */
+#define LIMIT_JOB_MS   (9u * 60 * 1000)
+#define LIMIT_FENCE_MS 30000u
 /* octets of an address (RFC 5321 4.5.3.1.3: path 256 with its brackets) */
 #define LIMIT_ADDRESS 254u
 

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What discovery is asked about recipients. Nobody waits for it beyond the
+ * budget, and nobody at all while it is down: a missing answer counts as
+ * failed, which policy knows how to take.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/ipc.h"
+#include "common/log.h"
+#include "common/pack.h"
+#include "gateway/conf.h"
+#include "gateway/listener/jobs.h"
+#include "gateway/listener/listener_private.h"
+
+struct listener_lookup {
+	struct listener_node node;
+	TAILQ_ENTRY(listener_lookup) link; /* of its message */
+	TAILQ_ENTRY(listener_lookup) all;
+	struct listener_message *m;
+	uint32_t rcpt;
+};
+
+static void
+forget(struct listener *l, struct listener_lookup *q)
+{
+	listener_table_remove(&l->lookups, &q->node);
+	TAILQ_REMOVE(&q->m->lookups, q, link);
+	TAILQ_REMOVE(&l->all_lookups, q, all);
+	free(q);
+}
+
+static void
+answered(struct listener *l, struct listener_lookup *q)
+{
+	struct listener_message *m = q->m;
+
+	forget(l, q);
+	if (TAILQ_EMPTY(&m->lookups) && m->state == LISTENER_JOB_LOOKUPS)
+		listener_jobs_answered(l, m);
+}
+
+static enum err
+take_answers(struct listener_message *m, uint32_t i, struct span payload)
+{
+	struct proto_answers got;
+	struct unpacker u;
+
+	unpack_begin(&u, payload);
+	proto_answers_unpack(&u, m->arena, &got);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	if (strcmp(got.key, m->m.answers[i].key) != 0)
+		return ERR_IPC;
+	m->m.answers[i] = got;
+	return ERR_OK;
+}
+
+static void
+on_msg(void *arg, struct ipc_msg *msg)
+{
+	struct listener *l = arg;
+	struct listener_lookup *q;
+	enum err e;
+
+	q = listener_table_find(&l->lookups, msg->id);
+	if (msg->type != PROTO_ANSWERS || q == NULL)
+		return; /* too late */
+	e = take_answers(q->m, q->rcpt, msg->payload);
+	if (e != ERR_OK)
+		log_event(LOG_LVL_WARN, NULL, "lookup-answer", KV_ERR(e));
+	answered(l, q);
+}
+
+static void
+on_close(void *arg)
+{
+	struct listener *l = arg;
+	struct listener_lookup *q;
+
+	ipc_free(l->discovery);
+	l->discovery = NULL;
+	while ((q = TAILQ_FIRST(&l->all_lookups)) != NULL)
+		answered(l, q);
+}
+
+void
+listener_discovery_attach(struct listener *l, struct ipc *ch)
+{
+	static const struct ipc_events events = {on_msg, on_close};
+
+	if (l->discovery != NULL)
+		on_close(l);
+	l->discovery = ch;
+	ipc_attach(ch, l->loop, &events, l);
+}
+
+void
+listener_discovery_clear(struct listener *l)
+{
+	ipc_free(l->discovery);
+	l->discovery = NULL;
+}
+
+static enum err
+ask(struct listener *l, uint64_t id, const char *key)
+{
+	struct packer p;
+
+	if (l->discovery == NULL)
+		return ERR_CLOSED;
+	buf_reset(&l->scratch);
+	pack_begin(&p, &l->scratch);
+	pack_u32(&p, (uint32_t)listener_conf(l)->discovery_timeout_ms);
+	pack_str(&p, key);
+	if (pack_end(&p) != ERR_OK)
+		return p.err;
+	return ipc_post(
+	    l->discovery, PROTO_LOOKUP, id, buf_span(&l->scratch), NULL, 0);
+}
+
+void
+listener_lookup_start(
+    struct listener *l, struct listener_message *m, uint32_t i)
+{
+	uint64_t id = ++l->next_id;
+	struct listener_lookup *q;
+
+	if (ask(l, id, m->m.answers[i].key) != ERR_OK)
+		return;
+	q = calloc(1, sizeof(*q));
+	if (q == NULL)
+		return;
+	q->m = m;
+	q->rcpt = i;
+	listener_table_put(&l->lookups, &q->node, id);
+	TAILQ_INSERT_TAIL(&m->lookups, q, link);
+	TAILQ_INSERT_TAIL(&l->all_lookups, q, all);
+	m->lookups_until_ms =
+	    clock_steady_ms() + listener_conf(l)->discovery_timeout_ms;
+}
+
+void
+listener_lookups_cancel(struct listener *l, struct listener_message *m)
+{
+	struct listener_lookup *q;
+
+	while ((q = TAILQ_FIRST(&m->lookups)) != NULL)
+		forget(l, q);
+}

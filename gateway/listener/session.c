@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * A session goes on whenever something has happened: octets, room for
+ * answers, a worker's word, time. listener_session_resume() is the only place
+ * where it does, and where it is freed.
+ */
+#include "gateway/listener/session.h"
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/arena.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "gateway/conf.h"
+#include "gateway/entry.h"
+#include "gateway/listener/jobs.h"
+#include "net/tls_server.h"
+
+enum {
+	ROUNDS = 16,	       /* reads before others get their turn */
+	RATE_GRACE_MS = 30000, /* before the rate of a transfer counts */
+};
+
+static const struct {
+	enum listener_state state;
+	const char *name;
+} state_names[] = {
+    {LISTENER_HELO, "helo"},
+    {LISTENER_READY, "ready"},
+    {LISTENER_MAIL, "mail"},
+    {LISTENER_RCPT, "rcpt"},
+    {LISTENER_CHUNKS, "chunks"},
+    {LISTENER_DATA, "data"},
+    {LISTENER_BDAT, "bdat"},
+    {LISTENER_JOB, "job"},
+    {LISTENER_HANDSHAKE, "handshake"},
+};
+
+const char *
+listener_state_name(enum listener_state state)
+{
+	for (size_t i = 0; i < sizeof(state_names) / sizeof(*state_names); i++)
+		if (state_names[i].state == state)
+			return state_names[i].name;
+	return "?";
+}
+
+void
+listener_session_set_state(
+    struct listener_session *s, enum listener_state state)
+{
+	if (s->state == state)
+		return;
+	log_event(LOG_LVL_DEBUG, s->id, "state",
+	    KV_STR("from", listener_state_name(s->state)),
+	    KV_STR("to", listener_state_name(state)));
+	s->state = state;
+}
+
+static void
+be_patient(struct listener_session *s)
+{
+	s->deadline_ms =
+	    clock_steady_ms() + listener_conf(s->l)->limits.idle_ms;
+}
+
+/* --- answers --- */
+
+void
+listener_session_line(
+    struct listener_session *s, int code, bool last, const char *fmt, ...)
+{
+	char text[LISTENER_REPLY_TEXT + 16];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	/* a client that never reads its answers gets no more of them */
+	if (buf_printf(&s->out, "%d%c%s\r\n", code, last ? ' ' : '-', text) !=
+	    ERR_OK)
+		s->dead = true;
+}
+
+void
+listener_session_reply(
+    struct listener_session *s, const struct listener_reply *r)
+{
+	listener_session_line(s, r->code, true, "%s%s%s", r->status,
+	    r->status[0] == '\0' ? "" : " ", r->text);
+}
+
+void
+listener_session_say(struct listener_session *s, int code, const char *status,
+    const char *fmt, ...)
+{
+	struct listener_reply r;
+	char text[LISTENER_REPLY_TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	listener_reply_set(&r, code, status, "%s", text);
+	listener_session_reply(s, &r);
+}
+
+void
+listener_session_end(struct listener_session *s)
+{
+	s->closing = true;
+}
+
+void
+listener_session_error(struct listener_session *s)
+{
+	if (++s->errors < listener_conf(s->l)->limits.errors || s->closing)
+		return;
+	listener_session_say(s, 421, "4.7.0", "Too many errors, goodbye");
+	log_event(LOG_LVL_NOTICE, s->id, "too-many-errors",
+	    KV_STR("client", s->peer));
+	listener_session_end(s);
+}
+
+/* --- the message in progress --- */
+
+static void
+drop_slots(struct listener_session *s)
+{
+	struct listener_slot *slot;
+
+	while ((slot = TAILQ_FIRST(&s->slots)) != NULL) {
+		listener_check_cancel(s->l, slot);
+		TAILQ_REMOVE(&s->slots, slot, link);
+		free(slot);
+	}
+	s->n_slots = 0;
+}
+
+void
+listener_session_drop_message(struct listener_session *s)
+{
+	drop_slots(s);
+	if (s->state == LISTENER_JOB && s->msg != NULL)
+		s->msg->session = NULL; /* it goes on without us */
+	else
+		listener_message_free(s->l, s->msg);
+	s->msg = NULL;
+}
+
+void
+listener_session_answer(
+    struct listener_session *s, const struct listener_reply *r)
+{
+	s->msg = NULL;
+	listener_session_set_state(s, LISTENER_READY);
+	listener_session_reply(s, r);
+	be_patient(s);
+	if (s->l->stopping)
+		listener_session_stop(s);
+	else
+		listener_session_resume(s);
+}
+
+static void
+accept_rcpt(struct listener_session *s, struct listener_slot *slot)
+{
+	struct listener_message *m = s->msg;
+
+	if (slot->reply.code != 250 ||
+	    listener_message_has_rcpt(m, &slot->rcpt.to))
+		return;
+	if (listener_message_add_rcpt(m, &slot->rcpt) != ERR_OK) {
+		listener_reply_set(
+		    &slot->reply, 452, "4.3.1", "Not enough memory");
+		return;
+	}
+	listener_lookup_start(s->l, m, m->m.envelope.n_rcpt - 1);
+	listener_session_set_state(s, LISTENER_RCPT);
+}
+
+void
+listener_session_flush_slots(struct listener_session *s)
+{
+	struct listener_slot *slot;
+
+	while ((slot = TAILQ_FIRST(&s->slots)) != NULL && slot->done) {
+		accept_rcpt(s, slot);
+		listener_session_reply(s, &slot->reply);
+		TAILQ_REMOVE(&s->slots, slot, link);
+		s->n_slots--;
+		free(slot);
+	}
+}
+
+void
+listener_session_verdict(
+    struct listener_slot *slot, const struct listener_reply *r)
+{
+	struct listener_session *s = slot->session;
+
+	slot->reply = *r;
+	slot->done = true;
+	if (slot == TAILQ_FIRST(&s->slots)) {
+		listener_session_flush_slots(s);
+		be_patient(s);
+		listener_session_resume(s);
+	}
+}
+
+/* --- commands --- */
+
+static bool
+run_line(struct listener_session *s, const uint8_t *p, size_t len)
+{
+	bool crlf = len > 0 && p[len - 1] == '\r';
+
+	if (s->skip_line || len > LIMIT_COMMAND_LINE) {
+		if (!TAILQ_EMPTY(&s->slots))
+			return false;
+		listener_session_say(s, 500, "5.5.2",
+		    "Command longer than %u octets", LIMIT_COMMAND_LINE);
+		listener_session_error(s);
+		s->skip_line = false;
+	} else if (!crlf) {
+		if (!TAILQ_EMPTY(&s->slots))
+			return false;
+		listener_session_say(
+		    s, 500, "5.5.2", "Lines must end in CRLF, not in LF");
+		listener_session_error(s);
+	} else if (!listener_command_run(s, SPAN(p, len - 1))) {
+		return false;
+	}
+	return true;
+}
+
+/* One command. false: none is there, or it must wait. The place behind the
+   line is taken first, so that a command can see what stands behind it. */
+static bool
+step_command(struct listener_session *s)
+{
+	size_t n = s->in_len - s->in_at, at = s->in_at;
+	const uint8_t *lf = memchr(s->in + at, '\n', n);
+	size_t len;
+
+	if (lf == NULL) {
+		if (n > LIMIT_COMMAND_LINE) {
+			s->skip_line = true;
+			s->in_at = s->in_len;
+		}
+		return false;
+	}
+	len = (size_t)(lf - (s->in + at));
+	s->in_at = at + len + 1;
+	if (!run_line(s, s->in + at, len)) {
+		s->in_at = at;
+		return false;
+	}
+	be_patient(s);
+	return true;
+}
+
+/* false: nothing can be done before something happens. */
+static bool
+step(struct listener_session *s)
+{
+	size_t before = s->in_at;
+
+	if (s->closing || s->dead || s->out.len >= LISTENER_OUT_FULL)
+		return false;
+	switch (s->state) {
+	case LISTENER_DATA:
+		if (s->in_at < s->in_len)
+			listener_receive_data(s);
+		return s->in_at != before;
+	case LISTENER_BDAT:
+		listener_receive_chunk(s);
+		return s->in_at != before || s->state != LISTENER_BDAT;
+	case LISTENER_JOB:
+	case LISTENER_HANDSHAKE:
+		return false;
+	case LISTENER_HELO:
+	case LISTENER_READY:
+	case LISTENER_MAIL:
+	case LISTENER_RCPT:
+	case LISTENER_CHUNKS:
+		return step_command(s);
+	}
+	return false;
+}
+
+static enum listener_step
+handshake(struct listener_session *s)
+{
+	enum listener_step step = listener_io_handshake(s);
+
+	if (step == LISTENER_STEP_END)
+		log_event(LOG_LVL_NOTICE, s->id, "tls-failed",
+		    KV_STR("client", s->peer));
+	if (step != LISTENER_STEP_GO)
+		return step;
+	net_tls_server_describe(s->tls, s->tls_text, sizeof(s->tls_text));
+	s->tls_done = true;
+	listener_session_set_state(s, LISTENER_HELO);
+	be_patient(s);
+	return LISTENER_STEP_GO;
+}
+
+static bool
+may_read(const struct listener_session *s)
+{
+	return !s->closing && s->state != LISTENER_JOB &&
+	       TAILQ_EMPTY(&s->slots) && s->out.len < LISTENER_OUT_FULL;
+}
+
+/* Octets that no poll will report must be read now. */
+static bool
+may_rest(const struct listener_session *s)
+{
+	return s->tls == NULL || !net_tls_server_has_pending(s->tls);
+}
+
+static enum listener_step
+go_on(struct listener_session *s)
+{
+	enum listener_step wrote, got = LISTENER_STEP_GO;
+
+	for (int i = 0; i < ROUNDS || !may_rest(s); i++) {
+		while (step(s))
+			continue;
+		wrote = listener_io_write(s);
+		if (wrote == LISTENER_STEP_END || s->dead)
+			return LISTENER_STEP_END;
+		if (s->closing)
+			return wrote == LISTENER_STEP_GO ? LISTENER_STEP_END
+							 : wrote;
+		if (wrote == LISTENER_STEP_WAIT || !may_read(s))
+			return LISTENER_STEP_WAIT;
+		got = s->state == LISTENER_HANDSHAKE ? handshake(s)
+						     : listener_io_read(s);
+		if (got != LISTENER_STEP_GO)
+			return got;
+	}
+	return got;
+}
+
+void
+listener_session_resume(struct listener_session *s)
+{
+	if (s->running)
+		return;
+	s->running = true;
+	s->tls_wants_write = false;
+	if (go_on(s) == LISTENER_STEP_END) {
+		listener_session_free(s);
+		return;
+	}
+	s->running = false;
+	listener_io_watch(s);
+}
+
+static void
+on_io(void *arg, unsigned events)
+{
+	listener_session_resume(arg);
+}
+
+/* --- beginning and end --- */
+
+static void
+set_peer(struct listener_session *s, const struct sockaddr *sa)
+{
+	const struct sockaddr_in *in = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+
+	if (sa->sa_family == AF_INET)
+		inet_ntop(AF_INET, &in->sin_addr, s->peer, sizeof(s->peer));
+	else if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, s->peer,
+		    sizeof(s->peer));
+	else
+		inet_ntop(AF_INET6, &in6->sin6_addr, s->peer, sizeof(s->peer));
+}
+
+void
+listener_session_start(
+    struct listener *l, int fd, const struct sockaddr *peer, unsigned section)
+{
+	const struct conf *conf = listener_conf(l);
+	const struct conf_listen *at = &conf->listen[section];
+	struct listener_session *s = calloc(1, sizeof(*s));
+	int on = 1;
+
+	if (s != NULL)
+		s->in = malloc(LISTENER_IN);
+	if (s == NULL || s->in == NULL)
+		fatal("out of memory");
+	s->l = l;
+	s->fd = fd;
+	s->client = listener_client_of(peer);
+	set_peer(s, peer);
+	text_id(entry_new_id(), s->id);
+	s->section = section;
+	s->may_relay = conf_net_matches(at->clients, at->n_clients, peer);
+	s->max_size = at->message_size;
+	s->state = LISTENER_HELO;
+	TAILQ_INIT(&s->slots);
+	buf_init(&s->out, LISTENER_OUT);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	s->io = loop_io_new(l->loop, fd, on_io, s);
+	TAILQ_INSERT_TAIL(&l->sessions, s, link);
+	log_event(LOG_LVL_DEBUG, s->id, "connect", KV_STR("client", s->peer));
+	be_patient(s);
+	listener_wake_tick(l);
+	listener_session_line(
+	    s, 220, true, "%s ESMTP Sealgate", conf->hostname);
+	listener_session_resume(s);
+}
+
+void
+listener_session_free(struct listener_session *s)
+{
+	struct listener *l = s->l;
+
+	listener_session_drop_message(s);
+	net_tls_server_conn_free(s->tls);
+	loop_io_free(s->io);
+	close(s->fd);
+	TAILQ_REMOVE(&l->sessions, s, link);
+	listener_limits_leave(&l->limits, &s->client);
+	log_event(
+	    LOG_LVL_DEBUG, s->id, "disconnect", KV_STR("client", s->peer));
+	buf_clear(&s->out);
+	free(s->in);
+	free(s);
+}
+
+void
+listener_session_stop(struct listener_session *s)
+{
+	if (s->state == LISTENER_JOB || s->state == LISTENER_DATA ||
+	    s->state == LISTENER_BDAT || s->state == LISTENER_CHUNKS)
+		return;
+	if (s->state != LISTENER_HANDSHAKE && !s->closing)
+		listener_session_say(
+		    s, 421, "4.3.2", "Shutting down, try again in a moment");
+	listener_session_end(s);
+	listener_session_resume(s);
+}
+
+/* --- time --- */
+
+static void
+time_out(struct listener_session *s, const char *text)
+{
+	log_event(LOG_LVL_NOTICE, s->id, "timeout", KV_STR("client", s->peer),
+	    KV_STR("state", listener_state_name(s->state)));
+	if (s->closing || s->state == LISTENER_HANDSHAKE ||
+	    s->out_at < s->out.len)
+		s->dead = true; /* it does not listen, either */
+	else
+		listener_session_say(s, 421, "4.4.2", "%s", text);
+	listener_session_end(s);
+	listener_session_resume(s);
+}
+
+static void
+give_up_check(struct listener_session *s, struct listener_slot *slot)
+{
+	struct listener_reply r;
+
+	listener_check_cancel(s->l, slot);
+	listener_reply_set(&r, 451, "4.3.2",
+	    "The recipient cannot be checked now, try again later");
+	listener_session_verdict(slot, &r);
+}
+
+static bool
+is_too_slow(const struct listener_session *s, uint64_t now_ms)
+{
+	uint64_t ms = now_ms - s->transfer_ms;
+
+	if (s->state != LISTENER_DATA && s->state != LISTENER_BDAT)
+		return false;
+	if (now_ms - s->message_ms >= LIMIT_TRANSFER_S * 1000ull)
+		return true;
+	return ms >= RATE_GRACE_MS &&
+	       s->transfer_len <
+		   ms / 1000 * listener_conf(s->l)->limits.min_rate;
+}
+
+bool
+listener_session_tick(struct listener_session *s, uint64_t now_ms)
+{
+	struct listener_slot *slot = TAILQ_FIRST(&s->slots);
+
+	if (slot != NULL) {
+		if (now_ms < slot->until_ms)
+			return false;
+		give_up_check(s, slot);
+		return true;
+	}
+	if (s->state == LISTENER_JOB)
+		return false;
+	if (now_ms >= s->deadline_ms)
+		time_out(s, "Nothing came for too long, goodbye");
+	else if (is_too_slow(s, now_ms))
+		time_out(s, "The message comes too slowly, goodbye");
+	else
+		return false;
+	return true;
+}

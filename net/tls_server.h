@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * TLS as a server, on sockets that never block: TLS 1.2 with forward secrecy
+ * and AEAD, or 1.3 (RFC 9325). No client certificates, no session tickets, no
+ * renegotiation. What to do with a step's result is the caller's business.
+ */
+#ifndef NET_TLS_SERVER_H
+#define NET_TLS_SERVER_H
+
+#include <stdbool.h>
+
+#include "common/buf.h"
+#include "net/io.h"
+
+struct net_tls_server;
+struct net_tls_server_conn;
+
+/* Read a certificate with its chain and its private key, both PEM, from the
+   beginning of descriptors that stay the caller's. ERR_TLS with the reason.
+   Caller frees with net_tls_server_unref(). */
+enum err net_tls_server_new(int cert_fd, int key_fd,
+    struct net_tls_server **out, struct err_why *why) MUST_CHECK;
+/* One more owner: a session outlives a change of certificates. */
+struct net_tls_server *net_tls_server_ref(struct net_tls_server *s);
+/* NULL is fine. */
+void net_tls_server_unref(struct net_tls_server *s);
+
+/* A connection on a connected socket, which stays the caller's. ERR_NOMEM. */
+enum err net_tls_server_conn_new(struct net_tls_server *s, int fd,
+    struct net_tls_server_conn **out) MUST_CHECK;
+/* Says goodbye if that is possible without waiting. NULL is fine. */
+void net_tls_server_conn_free(struct net_tls_server_conn *c);
+
+enum net_io net_tls_server_handshake(struct net_tls_server_conn *c) MUST_CHECK;
+/* NET_IO_DONE: *n octets, at least one. */
+enum net_io net_tls_server_read(struct net_tls_server_conn *c, uint8_t *out,
+    size_t out_size, size_t *n) MUST_CHECK;
+/* NET_IO_DONE: the first *n octets of s are on their way. */
+enum net_io net_tls_server_write(
+    struct net_tls_server_conn *c, struct span s, size_t *n) MUST_CHECK;
+/* Octets have been taken from the socket that no poll will report. */
+bool net_tls_server_has_pending(const struct net_tls_server_conn *c);
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384" once the handshake is done. */
+void net_tls_server_describe(
+    const struct net_tls_server_conn *c, char *out, size_t out_size);
+
+#endif
