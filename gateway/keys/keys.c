@@ -8,6 +8,7 @@
  * length.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -119,6 +120,16 @@ static const struct {
     {PROTO_CONTENT_KEY, ROLE_STORE, answer_content_key},
 };
 
+/* Whoever asks waits for the answer, so there is room for it; a peer that asks
+   and never reads must not keep the others waiting. */
+static bool
+reads_answers(const struct role_peer *peer)
+{
+	struct pollfd p = {.fd = ipc_fd(peer->ch), .events = POLLOUT};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+}
+
 /* A peer that asks what it may not is not ours any more: it is cut off. */
 static void
 serve(struct role *r, const struct keys_set *keys, const struct role_peer *peer,
@@ -127,7 +138,8 @@ serve(struct role *r, const struct keys_set *keys, const struct role_peer *peer,
 	enum err err = ERR_PERMISSION;
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
-		if (requests[i].type == m->type && requests[i].from == peer->id)
+		if (requests[i].type == m->type &&
+		    requests[i].from == peer->id && reads_answers(peer))
 			err = requests[i].answer(keys, peer, m);
 	if (err == ERR_OK)
 		return;

@@ -352,3 +352,26 @@ Test(keys, refuses_another_master_key, .init = setup, .fini = teardown)
 	close(fd);
 	must_refuse("not the master key of this state directory");
 }
+
+Test(keys, a_peer_that_never_reads_does_not_stop_the_others, .init = setup,
+    .fini = teardown)
+{
+	struct ipc *deaf, *worker;
+	struct proto_keys seen;
+	uint8_t private[SEALED_KEY];
+	enum err err = ERR_OK;
+	int fd = master_with(KEYS_MASTER, 1);
+
+	start(fd);
+	close(fd);
+	must_be_ready();
+	deaf = connect_as(ROLE_STORE);
+	worker = connect_as(ROLE_WORKER);
+	for (int i = 0; i < 100000 && err == ERR_OK; i++)
+		err = ipc_send(deaf, PROTO_KEYS_GET, 1, SPAN(NULL, 0), NULL, 0);
+	cr_expect_eq(err, ERR_CLOSED, "it was not cut off");
+	ask_keys(worker, &seen, private);
+	ipc_free(deaf);
+	ipc_free(worker);
+	cr_expect_eq(ended(), 0);
+}
