@@ -58,7 +58,7 @@ must_open(struct keys_set *out)
 
 	cr_assert_eq(open_set(master, out, &why), ERR_OK, "%s", why.text);
 	for (int i = SEALED_READY; i <= SEALED_AUDIT; i++) {
-		cr_assert_eq(out->pub[i].purpose, i);
+		cr_assert_eq((int)out->pub[i].purpose, i);
 		cr_assert_not_null(out->priv[i]);
 	}
 	cr_assert_eq(out->pub[SEALED_NONE].purpose, SEALED_NONE);
