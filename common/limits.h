@@ -124,7 +124,8 @@
 /* milliseconds for an answer, and octets a second below which it is cut */
 #define LIMIT_PORTAL_REPLY_MS 30000u
 #define LIMIT_PORTAL_MIN_RATE 4096u
-/* reports to store that wait while there is none */
+/* reports to store that wait while there is none, and objects that could not be
+   taken in yet */
 #define LIMIT_PORTAL_REPORTS 4096u
 /* wrong proofs in a row from one client, and the time one of them takes to be
    forgotten; the same for one object */

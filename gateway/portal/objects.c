@@ -312,23 +312,45 @@ portal_objects_close(struct portal_objects *o)
 	free(o);
 }
 
-/* A commit that failed leaves the environment unusable: open it again for
-   the next one (LMDB would go on). */
+/* A commit that failed leaves the environment unusable until it is opened
+   again (LMDB itself would go on). */
 static enum err
-commit(struct portal_objects *o, struct db_txn *txn, enum err e)
+mend(struct portal_objects *o)
 {
-	if (e != ERR_OK) {
-		db_end(txn);
-		return e;
-	}
-	e = db_commit(txn);
-	if (e != ERR_OK && db_is_broken(o->db)) {
-		struct err_why why;
+	struct err_why why = {""};
+	enum err e;
 
-		if (db_reopen(o->db, &why) != ERR_OK)
-			log_event(LOG_LVL_ERR, NULL, "portal-index",
-			    KV_STR("why", why.text));
-	}
+	if (!db_is_broken(o->db))
+		return ERR_OK;
+	e = db_reopen(o->db, &why);
+	if (e != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "portal-index", KV_ERR(e),
+		    KV_STR("why", why.text));
+	return e;
+}
+
+static enum err
+begin_read(struct portal_objects *o, struct db_txn **out)
+{
+	enum err e = mend(o);
+
+	return e != ERR_OK ? e : db_read(o->db, out);
+}
+
+static enum err
+begin_write(struct portal_objects *o, struct db_txn **out)
+{
+	enum err e = mend(o);
+
+	return e != ERR_OK ? e : db_write(o->db, out);
+}
+
+static enum err
+end_write(struct db_txn *txn, enum err e)
+{
+	if (e == ERR_OK)
+		return db_commit(txn);
+	db_end(txn);
 	return e;
 }
 
@@ -343,10 +365,10 @@ portal_objects_add(struct portal_objects *o, const uint8_t *id)
 	object_id_format(id, name);
 	e = read_file(o->dir, name, &h);
 	if (e == ERR_OK)
-		e = db_write(o->db, &txn);
+		e = begin_write(o, &txn);
 	if (e != ERR_OK)
 		return e;
-	return commit(o, txn, put_header(txn, &h));
+	return end_write(txn, put_header(txn, &h));
 }
 
 enum err
@@ -355,7 +377,7 @@ portal_objects_find(struct portal_objects *o, const uint8_t *id, uint64_t now_s,
 {
 	struct object_header h;
 	struct db_txn *txn;
-	enum err e = db_read(o->db, &txn);
+	enum err e = begin_read(o, &txn);
 
 	if (e != ERR_OK)
 		return e;
@@ -420,7 +442,7 @@ portal_objects_expire(struct portal_objects *o, uint64_t now_s, uint8_t *id_out)
 	struct object_header h = {.expires_s = 0};
 	char name[OBJECT_ID_TEXT_SIZE];
 	struct db_txn *txn;
-	enum err e = db_write(o->db, &txn);
+	enum err e = begin_write(o, &txn);
 
 	if (e != ERR_OK)
 		return e;
@@ -428,13 +450,13 @@ portal_objects_expire(struct portal_objects *o, uint64_t now_s, uint8_t *id_out)
 	if (e == ERR_OK && h.expires_s > now_s)
 		e = ERR_NOT_FOUND;
 	if (e != ERR_OK)
-		return commit(o, txn, e);
+		return end_write(txn, e);
 	/* The file first: an entry without one is forgotten at the next start,
 	   a file without an entry would come back. */
 	object_id_format(h.id, name);
 	if (unlinkat(o->dir, name, 0) != 0 && errno != ENOENT)
-		return commit(o, txn, err_from_errno(errno));
-	e = commit(o, txn, del_header(txn, &h));
+		return end_write(txn, err_from_errno(errno));
+	e = end_write(txn, del_header(txn, &h));
 	if (e == ERR_OK)
 		memcpy(id_out, h.id, sizeof(h.id));
 	return e;
@@ -445,7 +467,7 @@ portal_objects_next_expiry(struct portal_objects *o)
 {
 	struct object_header h;
 	struct db_txn *txn;
-	enum err e = db_read(o->db, &txn);
+	enum err e = begin_read(o, &txn);
 
 	if (e != ERR_OK)
 		return UINT64_MAX;

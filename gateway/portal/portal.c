@@ -6,6 +6,7 @@
  * message, and tells store what it has, what was opened and what expired.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -19,7 +20,7 @@
 #include "gateway/proto.h"
 #include "gateway/role.h"
 
-enum { LISTEN_MAX = 16, TICK_MS = 1000, PEM_MAX = 256 * 1024 };
+enum { LISTEN_MAX = 16, TICK_MS = 1000, LATE_MS = 10000, PEM_MAX = 256 * 1024 };
 
 struct portal {
 	struct role *role;
@@ -37,6 +38,9 @@ struct portal {
 	struct ipc *store; /* NULL while there is none */
 	struct portal_reports *reports;
 	uint64_t stop_by_ms;
+	uint8_t (*late)[OBJECT_ID_SIZE]; /* objects to take in later */
+	size_t n_late;
+	uint64_t late_at_ms;
 };
 
 /* --- store */
@@ -50,20 +54,39 @@ on_opened(void *arg, const struct object_header *h, const char *client,
 	portal_report_opened(p->reports, h, client, user_agent);
 }
 
+/* Take in an object that store has announced. What may work later, as when
+   the disk is full, is tried again: the notice waits for it. */
 static void
-add_object(struct portal *p, const struct proto_object *m)
+add_object(struct portal *p, const uint8_t *id)
 {
-	uint8_t id[OBJECT_ID_SIZE];
-	enum err e = ERR_MALFORMED;
+	char name[OBJECT_ID_TEXT_SIZE];
+	enum err e = portal_objects_add(p->objects, id);
 
-	if (object_id_parse(span_str(m->name), id))
-		e = portal_objects_add(p->objects, id);
 	if (e == ERR_OK) {
 		portal_report_object(p->reports, PROTO_OBJECT_HAVE, id);
 		return;
 	}
-	log_event(LOG_LVL_ERR, NULL, "portal-no-object",
-	    KV_STR("object", m->name), KV_ERR(e));
+	object_id_format(id, name);
+	log_event(LOG_LVL_ERR, NULL, "portal-no-object", KV_STR("object", name),
+	    KV_ERR(e));
+	if (e != ERR_NOT_FOUND && e != ERR_MALFORMED && e != ERR_UNSUPPORTED &&
+	    p->n_late < LIMIT_PORTAL_REPORTS)
+		memcpy(p->late[p->n_late++], id, OBJECT_ID_SIZE);
+}
+
+static void
+retry_late(struct portal *p)
+{
+	size_t n = p->n_late;
+
+	p->n_late = 0;
+	/* what fails again goes back to a place that has been read */
+	for (size_t i = 0; i < n; i++) {
+		uint8_t id[OBJECT_ID_SIZE];
+
+		memcpy(id, p->late[i], sizeof(id));
+		add_object(p, id);
+	}
 }
 
 static void
@@ -71,6 +94,7 @@ on_store_msg(void *arg, struct ipc_msg *m)
 {
 	struct portal *p = arg;
 	struct proto_object object;
+	uint8_t id[OBJECT_ID_SIZE];
 	struct unpacker u;
 	struct arena *a;
 
@@ -82,8 +106,9 @@ on_store_msg(void *arg, struct ipc_msg *m)
 	a = arena_new(4096);
 	unpack_begin(&u, m->payload);
 	proto_object_unpack(&u, a, &object);
-	if (unpack_end(&u) == ERR_OK)
-		add_object(p, &object);
+	if (unpack_end(&u) == ERR_OK &&
+	    object_id_parse(span_str(object.name), id))
+		add_object(p, id);
 	else
 		log_event(LOG_LVL_ERR, NULL, "portal-malformed",
 		    KV_STR("message", proto_name(m->type)));
@@ -153,6 +178,10 @@ on_tick(void *arg)
 
 	portal_http_enforce(p->http);
 	expire_objects(p);
+	if (p->n_late > 0 && clock_steady_ms() >= p->late_at_ms) {
+		p->late_at_ms = clock_steady_ms() + LATE_MS;
+		retry_late(p);
+	}
 	if (p->stop_by_ms != 0 && (portal_http_connections(p->http) == 0 ||
 				      clock_steady_ms() >= p->stop_by_ms))
 		loop_stop(p->loop);
@@ -308,6 +337,7 @@ stop(struct portal *p)
 	ipc_free(p->store);
 	portal_objects_close(p->objects);
 	portal_assets_free(p->assets);
+	free(p->late);
 	buf_clear(&p->cert);
 	buf_clear(&p->key);
 }
@@ -319,7 +349,7 @@ portal_main(struct role *role)
 	    .role = role, .loop = loop_new(), .reports = portal_reports_new()};
 	const struct conf *c = role_conf(role);
 
-	if (p.reports == NULL)
+	if (p.reports == NULL || p.late == NULL)
 		fatal("portal: out of memory");
 
 	buf_init(&p.cert, PEM_MAX);

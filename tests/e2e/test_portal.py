@@ -504,6 +504,20 @@ def test_slow_clients_are_cut_off(portal):
     assert 15 < time.monotonic() - start < 30
 
 
+def test_object_that_cannot_be_read_yet_is_taken_in_later(portal, tmp_path):
+    made = portal.put([text_part("Hello\r\n")])
+    path = portal.objects / made["id"]
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")  # not followed: an I/O error
+    portal.told.clear()
+    portal.process.stdin.write(f"add {made['id']}\n".encode())
+    portal.process.stdin.flush()
+    time.sleep(0.3)
+    assert portal.told == []
+    (tmp_path / "elsewhere").rename(path)
+    portal.wait_for(f"object-have {made['id']}", 15)
+
+
 def test_idle_connections_do_not_hold_up_the_end(tmp_path, page):
     portal = Portal(tmp_path, page)
     idle = [http.client.HTTPConnection("127.0.0.1", portal.port)
