@@ -27,7 +27,6 @@ static void on_greeting(struct relay_smtp *s, const struct relay_reply *r);
 static void on_ehlo(struct relay_smtp *s, const struct relay_reply *r);
 static void on_helo(struct relay_smtp *s, const struct relay_reply *r);
 static void on_starttls(struct relay_smtp *s, const struct relay_reply *r);
-static void on_unasked(struct relay_smtp *s, const struct relay_reply *r);
 static void on_quit(struct relay_smtp *s, const struct relay_reply *r);
 
 /* Time limits: RFC 5321 4.5.3.2; a handshake is one command to us. */
@@ -43,7 +42,7 @@ static const struct {
     [SMTP_HELO] = {"waiting for the reply to HELO", 300, on_helo},
     [SMTP_STARTTLS] = {"waiting for the reply to STARTTLS", 120, on_starttls},
     [SMTP_HANDSHAKE] = {"negotiating TLS", 120, NULL},
-    [SMTP_READY] = {"idle", 300, on_unasked},
+    [SMTP_READY] = {"idle", 300, NULL},
     [SMTP_ENVELOPE] = {"waiting for the reply to the envelope", 300,
 	smtp_transaction_reply},
     [SMTP_BODY] = {"sending the message", 180, smtp_transaction_reply},
@@ -304,13 +303,6 @@ on_starttls(struct relay_smtp *s, const struct relay_reply *r)
 		smtp_set_state(s, SMTP_HANDSHAKE);
 }
 
-/* A server that speaks while nothing was asked is about to close. */
-static void
-on_unasked(struct relay_smtp *s, const struct relay_reply *r)
-{
-	smtp_fail(s, RELAY_FAULT_NONE, r, "closed by the peer");
-}
-
 static void
 on_quit(struct relay_smtp *s, const struct relay_reply *r)
 {
@@ -438,7 +430,7 @@ move(struct relay_smtp *s, struct err_why *why)
 	bool more = smtp_transaction_produce(s) && s->state == SMTP_BODY;
 	enum net_io io;
 
-	if (s->state == SMTP_DOWN)
+	if (s->state == SMTP_DOWN || s->state == SMTP_READY)
 		return NET_IO_DONE;
 	io = flush(s, why);
 	if (io == NET_IO_FAILED || io == NET_IO_CLOSED) {
@@ -492,12 +484,14 @@ relay_smtp_step(struct relay_smtp *s)
 				return step;
 			break;
 		case SMTP_READY:
-			if (s->in.len == 0) {
-				if (idle(s, &why))
-					return RELAY_SMTP_READY;
-				break;
-			}
-			/* fall through */
+			/* who speaks while nothing was asked is about to
+			   close, or takes us for somebody else */
+			if (s->in.len > 0)
+				smtp_fail(s, RELAY_FAULT_NONE, NULL,
+				    "the peer spoke unasked");
+			else if (idle(s, &why))
+				return RELAY_SMTP_READY;
+			break;
 		case SMTP_GREETING:
 		case SMTP_EHLO:
 		case SMTP_HELO:
