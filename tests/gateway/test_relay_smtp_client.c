@@ -309,7 +309,6 @@ run_row(const struct row *row)
 	struct entry e = sample(row->n_rcpt, row->tls);
 	uint64_t id;
 
-		fprintf(stderr, "%ld %s\n", (long)clock_steady_ms(), row->name);
 	if (row->lmtp)
 		relay_driver_conf(d)->outbound.kind = CONF_VIA_LMTP;
 	relay_driver_start(d);
