@@ -346,7 +346,11 @@ int
 portal_main(struct role *role)
 {
 	struct portal p = {
-	    .role = role, .loop = loop_new(), .reports = portal_reports_new()};
+	    .role = role,
+	    .loop = loop_new(),
+	    .reports = portal_reports_new(),
+	    .late = calloc(LIMIT_PORTAL_REPORTS, OBJECT_ID_SIZE),
+	};
 	const struct conf *c = role_conf(role);
 
 	if (p.reports == NULL || p.late == NULL)
