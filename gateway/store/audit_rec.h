@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * One record of the audit log: a compact JSON object on one line, written
+ * directly, because there are several for every message. What it may say is
+ * in docs/format-audit.md.
+ */
+#ifndef GATEWAY_STORE_AUDIT_REC_H
+#define GATEWAY_STORE_AUDIT_REC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+enum {
+	/* octets of a record: a full trace of one decision is far below */
+	STORE_REC_MAX = 256 * 1024,
+	STORE_REC_DEPTH = 16,
+};
+
+struct store_rec {
+	struct buf b;
+	enum err err; /* of the first call that failed */
+};
+
+/* {"type":"…" */
+void store_rec_begin(struct store_rec *r, const char *type);
+/* ,"name":"text". What is not UTF-8 becomes U+FFFD. */
+void store_rec_str(struct store_rec *r, const char *name, const char *text);
+void store_rec_num(struct store_rec *r, const char *name, uint64_t n);
+/* An id as text. */
+void store_rec_id(struct store_rec *r, const char *name, uint64_t id);
+void store_rec_hex(struct store_rec *r, const char *name, struct span octets);
+/* Close the object; borrowed until store_rec_clear(). */
+enum err store_rec_end(struct store_rec *r, struct span *out) MUST_CHECK;
+void store_rec_clear(struct store_rec *r);
+
+/* Is what another process wrote one object on one line, of sane size and
+   depth, that does not pass itself off as a record of the log's own? */
+bool store_rec_is_sound(struct span rec);
+
+#endif

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Ready entries: to relay when they are due, and what relay says became of
+ * them. Whatever happens between the two, the entry stays until its result is
+ * durable; then its recipients are done one by one.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/secret.h"
+#include "common/text.h"
+#include "gateway/conf.h"
+#include "gateway/store/store_private.h"
+
+/* Doubled with every try, a quarter more or less so that what failed together
+   does not come back together. */
+uint64_t
+store_next_try(const struct store *s, uint32_t tries)
+{
+	uint64_t wait = s->conf->retry.first_ms, max = s->conf->retry.max_ms;
+
+	for (uint32_t i = 1; i < tries && wait < max; i++)
+		wait *= 2;
+	wait = wait - wait / 4 + random_u64() % (wait / 2 + 1);
+	return store_now(s) + (wait < max ? wait : max);
+}
+
+/* --- to relay --- */
+
+static bool
+is_done(const struct store_status *st, uint32_t i)
+{
+	return i < st->done.len && st->done.data[i] != PROTO_DEFERRED;
+}
+
+static enum err
+fill(struct store *s, const struct store_status *st, struct proto_deliver *m)
+{
+	m->open = arena_array(s->arena, m->entry.n_rcpt, sizeof(*m->open));
+	if (m->open == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < m->entry.n_rcpt; i++)
+		if (!is_done(st, i))
+			m->open[m->n_open++] = i;
+	m->tries = st->tries;
+	m->age_ms = store_now(s) - st->born_ms;
+	m->give_up = m->age_ms >= s->conf->retry.expire_ms;
+	m->warn =
+	    !m->give_up && !st->warned && m->age_ms >= s->conf->retry.warn_ms;
+	return ERR_OK;
+}
+
+static enum err
+post(struct store_peer *relay, const struct proto_deliver *m, int body_fd)
+{
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	e = proto_deliver_pack(m, &b);
+	if (e == ERR_OK)
+		e = ipc_post(relay->ch, PROTO_DELIVER, m->entry.id,
+		    buf_span(&b), &body_fd, body_fd >= 0 ? 1 : 0);
+	buf_clear(&b);
+	return e;
+}
+
+/* ERR_AGAIN when relay takes no more at the moment. */
+static enum err
+deliver_one(struct store *s, struct db_txn *txn, struct store_peer *relay,
+    struct store_item *item)
+{
+	struct proto_deliver m = {0};
+	struct store_status st;
+	int fd = -1;
+	enum err e;
+
+	arena_reset(s->arena);
+	e = store_status_get(txn, s->arena, item->id, &st);
+	if (e == ERR_OK)
+		e = store_entry_get(txn, s->arena, item->id, &m.entry);
+	if (e == ERR_OK && st.in_file) {
+		fd = store_open_body(s, item->id);
+		e = fd < 0 ? ERR_NOT_FOUND : ERR_OK;
+	}
+	if (e == ERR_OK)
+		e = fill(s, &st, &m);
+	if (e != ERR_OK)
+		return e;
+	e = post(relay, &m, fd);
+	if (fd >= 0)
+		close(fd);
+	if (e != ERR_OK)
+		return ERR_AGAIN;
+	item->said_late = m.warn;
+	store_index_fly(s->index, item, STORE_FLIGHT_RELAY);
+	s->with_relay++;
+	return ERR_OK;
+}
+
+/* What cannot be delivered must not stand in the way of the rest. */
+static void
+set_aside(struct store *s, struct store_item *item, enum store_op_kind kind)
+{
+	store_index_fly(s->index, item, STORE_FLIGHT_RELAY);
+	s->with_relay++;
+	store_queue(s, kind, item->id, NULL, SPAN(NULL, 0));
+}
+
+void
+store_deliver_due(struct store *s)
+{
+	struct store_peer *relay = store_find_peer(s, ROLE_RELAY, 0);
+	struct store_item *item;
+	struct db_txn *txn = NULL;
+	uint64_t now = store_now(s);
+	enum err e = ERR_OK;
+
+	while (relay != NULL && s->with_relay < STORE_WINDOW) {
+		item = store_index_first(s->index, ENTRY_READY);
+		if (item == NULL || item->due_ms > now)
+			break;
+		if (txn == NULL)
+			e = db_read(s->db, &txn);
+		if (e != ERR_OK)
+			break;
+		if (item->state == STORE_WAITING) {
+			set_aside(s, item, STORE_OP_OVERDUE);
+			continue;
+		}
+		e = deliver_one(s, txn, relay, item);
+		if (e == ERR_NOT_FOUND || e == ERR_DB_BROKEN)
+			set_aside(s, item, STORE_OP_BROKEN);
+		else if (e != ERR_OK)
+			break;
+	}
+	db_end(txn);
+}
+
+void
+store_recall(struct store *s, uint64_t id)
+{
+	struct store_peer *relay = store_find_peer(s, ROLE_RELAY, 0);
+
+	if (relay != NULL)
+		(void)!ipc_post(
+		    relay->ch, PROTO_RECALL, id, SPAN(NULL, 0), NULL, 0);
+}
+
+static void
+land_one(void *arg, struct store_item *item)
+{
+	struct store *s = arg;
+
+	if (item->flight != STORE_FLIGHT_RELAY)
+		return;
+	store_index_land(s->index, item, store_now(s));
+	if (item->doomed)
+		store_queue(s, STORE_OP_DOOMED, item->id, NULL, SPAN(NULL, 0));
+}
+
+/* Relay died: what it had is due at once. Results it sent are in the batch,
+   and find their entries in no flight. */
+void
+store_relay_gone(struct store *s)
+{
+	store_index_each(s->index, land_one, s);
+	s->with_relay = 0;
+}
+
+/* --- results --- */
+
+static const char *const outcome_name[] = {
+    [PROTO_DEFERRED] = "deferred",
+    [PROTO_DELIVERED] = "delivered",
+    [PROTO_FAILED] = "failed",
+};
+
+static enum err
+record_result(struct store *s, struct db_txn *txn, const struct entry *entry,
+    const struct proto_result *m, const struct proto_rcpt_result *r)
+{
+	struct store_rec rec;
+
+	store_rec_begin(&rec, outcome_name[r->outcome]);
+	store_rec_id(&rec, "id", entry->message_id);
+	store_rec_id(&rec, "entry", entry->id);
+	store_rec_str(&rec, "rcpt", entry->rcpt[r->rcpt].addr);
+	store_rec_str(&rec, "peer", m->peer);
+	store_rec_str(&rec, "tls", m->tls);
+	store_rec_num(&rec, "code", r->code);
+	store_rec_str(&rec, "status", r->status);
+	store_rec_str(&rec, "reply", r->text);
+	return store_add_record(s, txn, &rec);
+}
+
+static enum err
+note_results(struct store *s, struct db_txn *txn, const struct entry *entry,
+    const struct proto_result *m, struct store_status *st, uint8_t *done)
+{
+	enum err e = ERR_OK;
+
+	for (uint32_t i = 0; e == ERR_OK && i < m->n_rcpt; i++) {
+		const struct proto_rcpt_result *r = &m->rcpt[i];
+
+		if (r->rcpt >= entry->n_rcpt)
+			return ERR_IPC;
+		if (done[r->rcpt] != PROTO_DEFERRED)
+			continue;
+		done[r->rcpt] = r->outcome;
+		if (r->outcome == PROTO_DEFERRED && r->text[0] != '\0')
+			st->last = r->text;
+		e = record_result(s, txn, entry, m, r);
+	}
+	return e;
+}
+
+/* Notifications go to the sender of what they are about. One that is not what
+   it should be is left out: a result must not be lost with it. */
+static enum err
+add_notices(struct store *s, struct db_txn *txn, const struct entry *entry,
+    const struct proto_result *m)
+{
+	char id[TEXT_ID_SIZE];
+	enum err e = ERR_OK;
+
+	for (uint32_t i = 0; e == ERR_OK && i < m->n_dsn; i++) {
+		const struct entry *d = &m->dsn[i];
+
+		if (d->kind != ENTRY_READY || d->from[0] != '\0' ||
+		    entry->from[0] == '\0')
+			e = ERR_PERMISSION;
+		else
+			e = store_add_entry(s, txn, d, store_now(s));
+		if (e != ERR_PERMISSION && e != ERR_IPC && e != ERR_NOT_FOUND)
+			continue;
+		text_id(entry->id, id);
+		log_event(LOG_LVL_ERR, id, "notice-refused", KV_ERR(e));
+		e = ERR_OK;
+	}
+	return e;
+}
+
+static enum err
+remove_entry(struct store *s, struct db_txn *txn, uint64_t id, bool in_file)
+{
+	enum err e = store_entry_del(txn, id);
+
+	if (e == ERR_OK && in_file)
+		store_orphan(s, id);
+	return e;
+}
+
+static bool
+all_done(const uint8_t *done, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (done[i] == PROTO_DEFERRED)
+			return false;
+	return true;
+}
+
+static enum err
+save_result(struct store *s, struct db_txn *txn, struct store_op *op,
+    struct store_status *st)
+{
+	const struct store_item *item = store_index_find(s->index, op->id);
+
+	st->tries++;
+	st->due_ms = store_next_try(s, st->tries);
+	st->warned = st->warned || (item != NULL && item->said_late);
+	return store_status_put(txn, op->id, st);
+}
+
+enum err
+store_apply_result(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	struct store_status st;
+	struct proto_result m;
+	struct entry entry;
+	uint8_t *done = NULL;
+	enum err e = proto_result_unpack(op->payload, s->arena, &m);
+
+	if (e == ERR_OK)
+		e = store_status_get(txn, s->arena, op->id, &st);
+	if (e == ERR_OK)
+		e = store_entry_get(txn, s->arena, op->id, &entry);
+	if (e == ERR_OK && st.kind != ENTRY_READY)
+		e = ERR_PERMISSION;
+	if (e == ERR_OK) {
+		done = arena_alloc(s->arena, entry.n_rcpt);
+		e = done == NULL ? ERR_NOMEM : ERR_OK;
+	}
+	if (e != ERR_OK)
+		return e;
+	if (st.done.len == entry.n_rcpt)
+		memcpy(done, st.done.data, entry.n_rcpt);
+	st.done = SPAN(done, entry.n_rcpt);
+	e = note_results(s, txn, &entry, &m, &st, done);
+	if (e == ERR_OK)
+		e = add_notices(s, txn, &entry, &m);
+	if (e == ERR_OK)
+		e = all_done(done, entry.n_rcpt) || st.doomed
+			? remove_entry(s, txn, op->id, st.in_file)
+			: save_result(s, txn, op, &st);
+	store_touch(s, op->id);
+	return e;
+}
+
+void
+store_after_result(struct store *s, struct store_op *op)
+{
+	struct store_item *item = store_index_find(s->index, op->id);
+	char id[TEXT_ID_SIZE];
+
+	if (op->result != ERR_OK) {
+		text_id(op->id, id);
+		log_event(
+		    LOG_LVL_ERR, id, "result-refused", KV_ERR(op->result));
+	}
+	if (item == NULL || item->flight == STORE_FLIGHT_NONE)
+		return;
+	if (item->flight == STORE_FLIGHT_RELAY)
+		s->with_relay--;
+	else if (op->kind != STORE_OP_BROKEN)
+		return;
+	/* a result that makes no sense is a try that failed */
+	store_index_land(s->index, item, store_next_try(s, 1));
+}
+
+/* --- what cannot go on --- */
+
+static enum err
+record_alarm(struct store *s, struct db_txn *txn, uint64_t id,
+    const struct store_status *st, const char *type, const char *reason)
+{
+	struct store_rec rec;
+	char text[TEXT_ID_SIZE];
+
+	text_id(id, text);
+	log_event(LOG_LVL_ERR, text, type, KV_STR("reason", reason));
+	store_rec_begin(&rec, type);
+	store_rec_id(&rec, "id", st->message_id);
+	store_rec_id(&rec, "entry", id);
+	store_rec_str(&rec, "reason", reason);
+	return store_add_record(s, txn, &rec);
+}
+
+enum err
+store_apply_overdue(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	struct store_status st;
+	enum err e = store_status_get(txn, s->arena, op->id, &st);
+
+	if (e != ERR_OK)
+		return e;
+	store_touch(s, op->id);
+	if (st.state != STORE_WAITING)
+		return ERR_OK;
+	st.due_ms = store_now(s) + s->conf->retry.hold_ms;
+	e = store_status_put(txn, op->id, &st);
+	return e != ERR_OK
+		   ? e
+		   : record_alarm(s, txn, op->id, &st, "waiting",
+			 "the portal does not take the object of this notice");
+}
+
+enum err
+store_apply_broken(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	struct store_status st;
+	enum err e = store_status_get(txn, s->arena, op->id, &st);
+
+	store_touch(s, op->id);
+	if (e != ERR_OK)
+		return e;
+	st.state = STORE_HELD;
+	st.last = "its sealed body is not there or cannot be read";
+	e = store_status_put(txn, op->id, &st);
+	return e != ERR_OK ? e
+			   : record_alarm(s, txn, op->id, &st, "held", st.last);
+}
+
+enum err
+store_apply_doomed(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	struct store_status st;
+	enum err e = store_status_get(txn, s->arena, op->id, &st);
+
+	store_touch(s, op->id);
+	if (e == ERR_NOT_FOUND)
+		return ERR_OK;
+	return e != ERR_OK ? e : remove_entry(s, txn, op->id, st.in_file);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Escrow objects: the portal is told of each until it says that it has it;
+ * only then do the notices go that carry its link. What the portal reports of
+ * pick-ups becomes part of the audit log.
+ */
+#include <string.h>
+
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/object_header.h"
+#include "gateway/store/store_private.h"
+
+enum err
+store_add_object(struct store *s, struct db_txn *txn,
+    const struct proto_object *o, const struct entry *e, uint32_t n_entries)
+{
+	struct store_object old,
+	    new = {.size = o->size, .expires_s = o->expires_s};
+	enum err err;
+
+	if (o->name[0] == '\0' || o->name[0] == '.' ||
+	    strchr(o->name, '/') != NULL || strlen(o->name) > 64)
+		return ERR_IPC;
+	err = store_object_get(txn, s->arena, o->name, &old);
+	if (err != ERR_NOT_FOUND)
+		return err == ERR_OK ? ERR_EXISTS : err;
+	new.notice = arena_array(s->arena, n_entries, sizeof(*new.notice));
+	if (new.notice == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < n_entries; i++)
+		if (strcmp(e[i].wait_object, o->name) == 0)
+			new.notice[new.n_notices++] = e[i].id;
+	return store_object_put(txn, o->name, &new);
+}
+
+/* --- to the portal --- */
+
+static uint64_t
+id_of(const char *name)
+{
+	uint8_t id[OBJECT_ID_SIZE];
+	uint64_t v = 0;
+
+	if (strlen(name) < OBJECT_ID_TEXT_SIZE - 1 ||
+	    !object_id_parse(SPAN(name, OBJECT_ID_TEXT_SIZE - 1), id))
+		return 0;
+	for (int i = 0; i < 8; i++)
+		v = v << 8 | id[i];
+	return v;
+}
+
+static enum err
+offer(struct store_peer *portal, const struct proto_object *m)
+{
+	struct packer p;
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, LIMIT_IPC_INLINE);
+	pack_begin(&p, &b);
+	proto_object_pack(&p, m);
+	e = pack_end(&p);
+	if (e == ERR_OK)
+		e = ipc_post(portal->ch, PROTO_OBJECT_ADD, id_of(m->name),
+		    buf_span(&b), NULL, 0);
+	buf_clear(&b);
+	return e;
+}
+
+void
+store_offer_submitted(struct store *s, struct span submission)
+{
+	struct store_peer *portal = store_find_peer(s, ROLE_PORTAL, 0);
+	struct proto_submit m;
+
+	arena_reset(s->arena);
+	if (portal == NULL ||
+	    proto_submit_unpack(submission, s->arena, &m) != ERR_OK)
+		return;
+	/* a portal that is gone is told of all when it is back */
+	for (uint32_t i = 0; i < m.n_objects; i++)
+		if (offer(portal, &m.object[i]) != ERR_OK)
+			return;
+}
+
+static enum err
+offer_stored(struct store *s, struct store_peer *portal, struct span name,
+    struct span stored)
+{
+	struct store_object o;
+	struct proto_object m;
+	enum err e;
+
+	arena_reset(s->arena);
+	e = store_object_unpack(stored, s->arena, &o);
+	if (e != ERR_OK || o.have)
+		return e;
+	m = (struct proto_object){.name = arena_span_str(s->arena, name),
+	    .size = o.size,
+	    .expires_s = o.expires_s};
+	return m.name == NULL ? ERR_NOMEM : offer(portal, &m);
+}
+
+void
+store_offer_objects(struct store *s)
+{
+	struct store_peer *portal = store_find_peer(s, ROLE_PORTAL, 0);
+	struct db_cursor *c = NULL;
+	struct db_txn *txn = NULL;
+	struct span name, stored;
+	enum err e;
+
+	if (portal == NULL)
+		return;
+	e = db_read(s->db, &txn);
+	if (e == ERR_OK)
+		e = db_cursor_open(txn, STORE_OBJECT, &c);
+	while (e == ERR_OK) {
+		e = db_cursor_move(c, DB_NEXT, &name, &stored);
+		if (e == ERR_OK)
+			e = offer_stored(s, portal, name, stored);
+	}
+	if (e != ERR_NOT_FOUND && e != ERR_CLOSED)
+		log_event(LOG_LVL_ERR, NULL, "objects", KV_ERR(e));
+	db_cursor_close(c);
+	db_end(txn);
+}
+
+/* --- from the portal --- */
+
+static enum err
+read_name(struct store *s, struct span payload, const char **out)
+{
+	struct unpacker u;
+
+	unpack_begin(&u, payload);
+	*out = unpack_str(&u, s->arena);
+	return unpack_end(&u);
+}
+
+static enum err
+record(struct store *s, struct db_txn *txn, const char *type, const char *name)
+{
+	struct store_rec rec;
+
+	store_rec_begin(&rec, type);
+	store_rec_str(&rec, "object", name);
+	return store_add_record(s, txn, &rec);
+}
+
+static enum err
+release(struct store *s, struct db_txn *txn, uint64_t id)
+{
+	struct store_status st;
+	enum err e = store_status_get(txn, s->arena, id, &st);
+
+	if (e != ERR_OK)
+		return e == ERR_NOT_FOUND ? ERR_OK : e;
+	store_touch(s, id);
+	if (st.state == STORE_WAITING)
+		st.state = STORE_QUEUED;
+	st.due_ms = store_now(s);
+	st.object = "";
+	return store_status_put(txn, id, &st);
+}
+
+enum err
+store_apply_have(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	struct store_object o;
+	const char *name;
+	enum err e = read_name(s, op->payload, &name);
+
+	if (e == ERR_OK)
+		e = store_object_get(txn, s->arena, name, &o);
+	if (e != ERR_OK || o.have)
+		return e;
+	for (uint32_t i = 0; e == ERR_OK && i < o.n_notices; i++)
+		e = release(s, txn, o.notice[i]);
+	o.have = true;
+	o.n_notices = 0;
+	if (e == ERR_OK)
+		e = store_object_put(txn, name, &o);
+	return e == ERR_OK ? record(s, txn, "object-ready", name) : e;
+}
+
+enum err
+store_apply_opened(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	struct proto_opened m;
+	struct store_rec rec;
+	enum err e = proto_opened_unpack(op->payload, s->arena, &m);
+
+	if (e != ERR_OK)
+		return e;
+	store_rec_begin(&rec, "object-opened");
+	store_rec_str(&rec, "object", m.name);
+	store_rec_str(&rec, "client", m.client);
+	store_rec_str(&rec, "agent", m.agent);
+	store_rec_num(&rec, "at_ms", m.at_ms);
+	return store_add_record(s, txn, &rec);
+}
+
+enum err
+store_apply_expired(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	const char *name;
+	enum err e = read_name(s, op->payload, &name);
+
+	if (e == ERR_OK)
+		e = db_del(txn, STORE_OBJECT, span_str(name));
+	if (e == ERR_OK || e == ERR_NOT_FOUND)
+		e = record(s, txn, "object-expired", name);
+	return e;
+}

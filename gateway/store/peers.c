@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The other ends: who may send what, and what a new or a lost channel means.
+ * A message that a process has no business to send is refused and logged.
+ */
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/secret.h"
+#include "gateway/store/store_private.h"
+
+/* --- the signing key of the audit log --- */
+
+static void
+ask_keys(struct store *s, struct store_peer *keys)
+{
+	if (!store_audit_has_key(s->audit))
+		(void)!ipc_post(
+		    keys->ch, PROTO_KEYS_GET, 0, SPAN(NULL, 0), NULL, 0);
+}
+
+static void
+lost_key(struct store *s, enum err e)
+{
+	/* the log goes on, and says that nobody vouches for the new key */
+	if (e != ERR_NOT_FOUND)
+		log_event(LOG_LVL_CRIT, NULL, "audit-key-lost", KV_ERR(e));
+	store_audit_renew_key(s->audit);
+}
+
+static void
+on_keys(struct store *s, struct store_peer *keys, struct ipc_msg *m)
+{
+	struct proto_keys k;
+	struct packer p;
+	struct buf header, b;
+	enum err e = proto_keys_unpack(m->payload, &k);
+
+	if (e != ERR_OK || k.pub[SEALED_AUDIT].purpose != SEALED_AUDIT) {
+		log_event(LOG_LVL_ERR, NULL, "keys", KV_ERR(ERR_IPC));
+		return;
+	}
+	store_audit_set_pub(s->audit, &k.pub[SEALED_AUDIT]);
+	buf_init(&header, 256);
+	buf_init(&b, 256);
+	e = store_audit_key_header(s->audit, &header);
+	if (e == ERR_OK) {
+		pack_begin(&p, &b);
+		pack_u8(&p, SEALED_AUDIT);
+		pack_raw(&p, header.data, header.len);
+		e = pack_end(&p);
+	}
+	if (e == ERR_OK)
+		e = ipc_post(
+		    keys->ch, PROTO_CONTENT_KEY, 0, buf_span(&b), NULL, 0);
+	if (e != ERR_OK && e != ERR_CLOSED)
+		lost_key(s, e);
+	buf_clear(&header);
+	buf_clear(&b);
+}
+
+static void
+on_content_key(struct store *s, struct store_peer *keys, struct ipc_msg *m)
+{
+	struct unpacker u;
+	struct secret *key = NULL;
+	struct span octets;
+	uint32_t said;
+	enum err e;
+
+	(void)keys;
+	unpack_begin(&u, m->payload);
+	said = unpack_u32(&u);
+	octets = unpack_span(&u);
+	e = unpack_end(&u);
+	if (e == ERR_OK && (said != ERR_OK || octets.len != SEALED_KEY))
+		e = ERR_BAD_SEAL;
+	if (e == ERR_OK) {
+		key = secret_from(octets);
+		e = key == NULL ? ERR_NOMEM : ERR_OK;
+	}
+	/* the octets still lie in the channel's buffer */
+	if (octets.len > 0)
+		secret_wipe((void *)(uintptr_t)octets.data, octets.len);
+	if (e == ERR_OK)
+		e = store_audit_open_key(s->audit, key);
+	secret_free(key);
+	if (e != ERR_OK)
+		lost_key(s, e);
+}
+
+/* --- messages --- */
+
+static void
+on_request(struct store *s, struct store_peer *control, struct ipc_msg *m)
+{
+	store_request(s, control, m);
+}
+
+static const struct {
+	enum role_id from;
+	uint16_t type;
+	enum store_op_kind op; /* queued, or handled here */
+	void (*handle)(
+	    struct store *s, struct store_peer *p, struct ipc_msg *m);
+} inputs[] = {
+    {ROLE_WORKER, PROTO_SUBMIT, STORE_OP_SUBMIT, NULL},
+    {ROLE_WORKER, PROTO_UNDECIDED, STORE_OP_UNDECIDED, NULL},
+    {ROLE_LISTENER, PROTO_FENCE, STORE_OP_FENCE, NULL},
+    {ROLE_RELAY, PROTO_RESULT, STORE_OP_RESULT, NULL},
+    {ROLE_PORTAL, PROTO_OBJECT_HAVE, STORE_OP_HAVE, NULL},
+    {ROLE_PORTAL, PROTO_OBJECT_OPENED, STORE_OP_OPENED, NULL},
+    {ROLE_PORTAL, PROTO_OBJECT_EXPIRED, STORE_OP_EXPIRED, NULL},
+    {ROLE_KEYS, PROTO_KEYS, STORE_OP_KINDS, on_keys},
+    {ROLE_KEYS, PROTO_CONTENT_KEY_IS, STORE_OP_KINDS, on_content_key},
+    {ROLE_CONTROL, PROTO_REQUEST, STORE_OP_KINDS, on_request},
+};
+
+static void
+on_msg(void *arg, struct ipc_msg *m)
+{
+	struct store_peer *p = arg;
+	struct store *s = p->store;
+
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+		if (inputs[i].from != p->id || inputs[i].type != m->type)
+			continue;
+		if (inputs[i].handle != NULL)
+			inputs[i].handle(s, p, m);
+		else if (inputs[i].op == STORE_OP_UNDECIDED &&
+			 (p->deciding == 0 || p->deciding != m->id))
+			break;
+		else
+			store_queue_msg(s, inputs[i].op, p, m);
+		return;
+	}
+	log_event(LOG_LVL_ERR, NULL, "unexpected-message",
+	    KV_STR("from", role_name(p->id)),
+	    KV_STR("type", proto_name(m->type)));
+}
+
+/* --- channels --- */
+
+struct store_peer *
+store_find_peer(const struct store *s, enum role_id id, unsigned index)
+{
+	struct store_peer *p = s->peers;
+
+	while (p != NULL && (p->id != id || p->index != index))
+		p = p->next;
+	return p;
+}
+
+struct store_peer *
+store_idle_worker(const struct store *s)
+{
+	struct store_peer *p = s->peers;
+
+	while (p != NULL && (p->id != ROLE_WORKER || p->deciding != 0))
+		p = p->next;
+	return p;
+}
+
+static void
+drop(struct store_peer *p)
+{
+	struct store *s = p->store;
+	struct store_peer **q = &s->peers;
+
+	while (*q != p)
+		q = &(*q)->next;
+	*q = p->next;
+	for (struct store_op *op = s->first; op != NULL; op = op->next)
+		if (op->from == p)
+			op->from = NULL;
+	ipc_free(p->ch);
+	free(p);
+}
+
+/* What a worker submitted before it died counts: only when that did not decide
+   its entry has it died of it. */
+static bool
+has_answered(const struct store *s, const struct store_peer *worker)
+{
+	for (const struct store_op *op = s->first; op != NULL; op = op->next)
+		if (op->from == worker && (op->kind == STORE_OP_UNDECIDED ||
+					      op->kind == STORE_OP_SUBMIT))
+			return true;
+	return false;
+}
+
+static void
+lose(struct store_peer *p)
+{
+	struct store *s = p->store;
+
+	/* while its operations still say whose they are */
+	if (p->id == ROLE_WORKER && has_answered(s, p))
+		store_commit(s);
+	if (p->id == ROLE_WORKER)
+		store_worker_gone(s, p);
+	if (p->id == ROLE_RELAY && s->first != NULL)
+		store_commit(s);
+	if (p->id == ROLE_RELAY)
+		store_relay_gone(s);
+	drop(p);
+}
+
+static void
+on_close(void *arg)
+{
+	lose(arg);
+}
+
+void
+store_drop_peers(struct store *s)
+{
+	while (s->peers != NULL)
+		drop(s->peers);
+}
+
+void
+store_tell_intake(struct store *s)
+{
+	struct store_peer *listener = store_find_peer(s, ROLE_LISTENER, 0);
+	struct packer p;
+	struct buf b;
+
+	if (listener == NULL)
+		return;
+	buf_init(&b, 16);
+	pack_begin(&p, &b);
+	pack_u32(&p, s->intake);
+	if (pack_end(&p) == ERR_OK)
+		(void)!ipc_post(
+		    listener->ch, PROTO_INTAKE, 0, buf_span(&b), NULL, 0);
+	buf_clear(&b);
+}
+
+void
+store_add_peer(struct store *s, enum role_id id, unsigned index, struct ipc *ch)
+{
+	static const struct ipc_events events = {on_msg, on_close};
+	struct store_peer *p = store_find_peer(s, id, index);
+
+	if (p != NULL)
+		lose(p);
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		fatal("out of memory");
+	*p = (struct store_peer){
+	    .next = s->peers, .store = s, .id = id, .index = index, .ch = ch};
+	s->peers = p;
+	ipc_attach(ch, s->loop, &events, p);
+	if (id == ROLE_LISTENER)
+		store_tell_intake(s);
+	if (id == ROLE_KEYS)
+		ask_keys(s, p);
+	if (id == ROLE_PORTAL)
+		store_offer_objects(s);
+}

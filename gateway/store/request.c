@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What an administrator asks by `sealgate`: JSON in, JSON out. Looking is
+ * answered at once, changes go into the batch with a record of who made them.
+ * Envelopes, reasons and results are told, never content.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "gateway/conf.h"
+#include "gateway/store/store_private.h"
+
+enum {
+	PAGE_MAX = 1000, /* entries in one answer */
+};
+
+/* --- entries as JSON --- */
+
+static const char *const state_name[] = {
+    [STORE_HELD] = "held",
+    [STORE_WAITING] = "waiting",
+    [STORE_QUEUED] = "queued",
+};
+
+static const char *const outcome_name[] = {
+    [PROTO_DEFERRED] = "open",
+    [PROTO_DELIVERED] = "delivered",
+    [PROTO_FAILED] = "failed",
+};
+
+/* Text from outside; what is not UTF-8 is escaped first. */
+static json_t *
+text_json(const char *text)
+{
+	char plain[1024];
+	json_t *j = json_string(text);
+
+	if (j != NULL)
+		return j;
+	text_escape(span_str(text), plain, sizeof(plain));
+	return json_string(plain);
+}
+
+static json_t *
+id_json(uint64_t id)
+{
+	char text[TEXT_ID_SIZE];
+
+	text_id(id, text);
+	return json_string(text);
+}
+
+static json_t *
+number_json(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+static json_t *
+rcpts_json(const struct entry *e, const struct store_status *st)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < e->n_rcpt; i++) {
+		uint8_t done =
+		    i < st->done.len ? st->done.data[i] : PROTO_DEFERRED;
+		json_t *r = json_object();
+
+		json_object_set_new(r, "addr", text_json(e->rcpt[i].addr));
+		json_object_set_new(r, "state",
+		    json_string(
+			done <= PROTO_FAILED ? outcome_name[done] : "?"));
+		json_array_append_new(list, r);
+	}
+	return list;
+}
+
+static json_t *
+entry_json(
+    const struct store *s, const struct entry *e, const struct store_status *st)
+{
+	const struct store_item *item = store_index_find(s->index, e->id);
+	uint64_t now = store_now(s);
+	char when[TEXT_TIME_SIZE];
+	json_t *j = json_object();
+
+	text_time_ms(e->accepted_ms, when);
+	json_object_set_new(j, "entry", id_json(e->id));
+	json_object_set_new(j, "id", id_json(e->message_id));
+	json_object_set_new(j, "kind", json_string(entry_kind_name(e->kind)));
+	json_object_set_new(j, "state", json_string(state_name[st->state]));
+	json_object_set_new(j, "why", json_string(entry_why_name(st->why)));
+	json_object_set_new(j, "under_way",
+	    json_boolean(item != NULL && item->flight != STORE_FLIGHT_NONE));
+	json_object_set_new(j, "deleted", json_boolean(st->doomed));
+	json_object_set_new(j, "route",
+	    json_string(e->route == ENTRY_INBOUND ? "inbound" : "outbound"));
+	json_object_set_new(j, "from", text_json(e->from));
+	json_object_set_new(j, "rcpts", rcpts_json(e, st));
+	json_object_set_new(j, "size", number_json(e->body_size));
+	json_object_set_new(j, "accepted", json_string(when));
+	json_object_set_new(
+	    j, "age_s", number_json((now - st->born_ms) / 1000));
+	json_object_set_new(j, "next_s",
+	    number_json(st->due_ms > now ? (st->due_ms - now) / 1000 : 0));
+	json_object_set_new(j, "tries", number_json(st->tries));
+	json_object_set_new(j, "crashes", number_json(st->crashes));
+	json_object_set_new(j, "last", text_json(st->last));
+	json_object_set_new(j, "reason", text_json(e->reason));
+	json_object_set_new(j, "rule", text_json(e->rule));
+	json_object_set_new(j, "rung", number_json(e->rung));
+	json_object_set_new(j, "object", text_json(st->object));
+	return j;
+}
+
+/* --- looking --- */
+
+static enum err
+add_entry(struct store *s, struct db_txn *txn, uint64_t id, json_t *list)
+{
+	struct store_status st;
+	struct entry entry;
+	enum err e;
+
+	arena_reset(s->arena);
+	e = store_status_get(txn, s->arena, id, &st);
+	if (e == ERR_OK)
+		e = store_entry_get(txn, s->arena, id, &entry);
+	if (e == ERR_OK)
+		json_array_append_new(list, entry_json(s, &entry, &st));
+	return e;
+}
+
+static bool
+read_id(const json_t *request, const char *name, uint64_t *out)
+{
+	const char *text = json_string_value(json_object_get(request, name));
+
+	return text != NULL && text_unid(text, out) == ERR_OK;
+}
+
+/* Entries behind "after", at most "max" of them. */
+static enum err
+list(struct store *s, struct db_txn *txn, const json_t *request, json_t *answer)
+{
+	json_int_t max = json_integer_value(json_object_get(request, "max"));
+	json_t *entries = json_array();
+	struct db_cursor *c = NULL;
+	uint64_t after = 0;
+	struct span key, val;
+	enum err e = db_cursor_open(txn, STORE_STATUS, &c);
+
+	(void)!read_id(request, "after", &after);
+	after++;
+	key = db_u64(&after);
+	if (max <= 0 || max > PAGE_MAX)
+		max = PAGE_MAX;
+	if (e == ERR_OK)
+		e = db_cursor_move(c, DB_SEEK, &key, &val);
+	for (; e == ERR_OK && max > 0; max--) {
+		e = add_entry(s, txn, db_u64_of(key), entries);
+		if (e == ERR_OK)
+			e = db_cursor_move(c, DB_NEXT, &key, &val);
+	}
+	db_cursor_close(c);
+	json_object_set_new(answer, "entries", entries);
+	json_object_set_new(answer, "more", json_boolean(e == ERR_OK));
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+struct matches {
+	uint64_t id; /* of an entry or a message; 0: all */
+	uint64_t *list;
+	size_t n;
+	size_t cap;
+};
+
+static void
+match_one(void *arg, struct store_item *item)
+{
+	struct matches *m = arg;
+
+	if (m->id != 0 && item->id != m->id && item->message_id != m->id)
+		return;
+	if (m->n == m->cap) {
+		m->cap = m->cap == 0 ? 64 : 2 * m->cap;
+		m->list = realloc(m->list, m->cap * sizeof(*m->list));
+		if (m->list == NULL)
+			fatal("out of memory");
+	}
+	m->list[m->n++] = item->id;
+}
+
+static enum err
+show(struct store *s, struct db_txn *txn, const json_t *request, json_t *answer)
+{
+	json_t *entries = json_array();
+	struct matches m = {0};
+	enum err e = ERR_OK;
+
+	if (!read_id(request, "id", &m.id) || m.id == 0)
+		e = ERR_USAGE;
+	else
+		store_index_each(s->index, match_one, &m);
+	for (size_t i = 0; e == ERR_OK && i < m.n && i < PAGE_MAX; i++)
+		e = add_entry(s, txn, m.list[i], entries);
+	if (e == ERR_OK && m.n == 0)
+		e = ERR_NOT_FOUND;
+	free(m.list);
+	json_object_set_new(answer, "entries", entries);
+	return e;
+}
+
+static enum err
+status(
+    struct store *s, struct db_txn *txn, const json_t *request, json_t *answer)
+{
+	struct store_audit_head head = store_audit_durable_head(s->audit);
+	char hex[2 * DIGEST_SIZE + 1];
+	struct store_counts n;
+	uint64_t space = 0;
+
+	(void)txn;
+	(void)request;
+	store_index_count(s->index, &n);
+	text_hex(SPAN(head.hash, DIGEST_SIZE), hex);
+	json_object_set_new(answer, "ready", number_json(n.ready));
+	json_object_set_new(answer, "pending", number_json(n.pending));
+	json_object_set_new(answer, "held", number_json(n.held));
+	json_object_set_new(answer, "waiting", number_json(n.waiting));
+	json_object_set_new(answer, "under_way", number_json(n.flying));
+	json_object_set_new(answer, "intake",
+	    json_string(s->intake == ERR_OK ? "open" : err_text(s->intake)));
+	if (db_disk_free(s->db, &space) == ERR_OK)
+		json_object_set_new(answer, "free_octets", number_json(space));
+	json_object_set_new(answer, "audit_number", number_json(head.seq));
+	json_object_set_new(answer, "audit_hash", json_string(hex));
+	json_object_set_new(answer, "audit_unsigned", number_json(head.since));
+	json_object_set_new(
+	    answer, "audit_signs", json_boolean(store_audit_has_key(s->audit)));
+	return ERR_OK;
+}
+
+/* --- changing --- */
+
+static void
+flush_one(struct store *s, struct store_status *st)
+{
+	if (st->state == STORE_QUEUED)
+		st->due_ms = store_now(s);
+}
+
+static void
+hold_one(struct store *s, struct store_status *st)
+{
+	(void)s;
+	st->state = STORE_HELD;
+}
+
+/* What was held by a rule goes back to a worker, which is told so. */
+static void
+release_one(struct store *s, struct store_status *st)
+{
+	if (st->state != STORE_HELD)
+		return;
+	st->state = st->object[0] != '\0' ? STORE_WAITING : STORE_QUEUED;
+	st->released = true;
+	st->crashes = 0;
+	st->due_ms = st->hold_ms = store_now(s);
+}
+
+static void
+delete_one(struct store *s, struct store_status *st)
+{
+	(void)s;
+	st->doomed = true;
+}
+
+static const struct verb {
+	const char *name;
+	enum err (*look)(struct store *s, struct db_txn *txn,
+	    const json_t *request, json_t *answer);
+	void (*change)(struct store *s, struct store_status *st);
+	const char *record; /* of a change, in the audit log */
+} verbs[] = {
+    {"queue-list", list, NULL, NULL},
+    {"queue-show", show, NULL, NULL},
+    {"store-status", status, NULL, NULL},
+    {"queue-flush", NULL, flush_one, NULL},
+    {"queue-hold", NULL, hold_one, "admin-hold"},
+    {"queue-release", NULL, release_one, "admin-release"},
+    {"queue-delete", NULL, delete_one, "admin-delete"},
+};
+
+static const struct verb *
+find_verb(const json_t *request)
+{
+	const char *name = json_string_value(json_object_get(request, "verb"));
+
+	for (size_t i = 0; name != NULL && i < sizeof(verbs) / sizeof(verbs[0]);
+	     i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static enum err
+record_change(struct store *s, struct db_txn *txn, const struct verb *v,
+    const json_t *request, uint64_t id, const struct store_status *st)
+{
+	json_int_t uid = json_integer_value(json_object_get(request, "uid"));
+	struct store_rec rec;
+
+	store_rec_begin(&rec, v->record);
+	store_rec_id(&rec, "id", st->message_id);
+	store_rec_id(&rec, "entry", id);
+	store_rec_num(&rec, "uid", (uint64_t)uid);
+	return store_add_record(s, txn, &rec);
+}
+
+static enum err
+change_one(struct store *s, struct db_txn *txn, const struct verb *v,
+    const json_t *request, uint64_t id)
+{
+	const struct store_item *item = store_index_find(s->index, id);
+	struct store_status st;
+	enum err e;
+
+	arena_reset(s->arena);
+	e = store_status_get(txn, s->arena, id, &st);
+	if (e != ERR_OK)
+		return e == ERR_NOT_FOUND ? ERR_OK : e;
+	v->change(s, &st);
+	store_touch(s, id);
+	/* what relay has ends when relay says what became of it */
+	if (st.doomed && (item == NULL || item->flight != STORE_FLIGHT_RELAY)) {
+		e = store_entry_del(txn, id);
+		if (e == ERR_OK && st.in_file)
+			store_orphan(s, id);
+	} else {
+		e = store_status_put(txn, id, &st);
+	}
+	if (e == ERR_OK && v->record != NULL)
+		e = record_change(s, txn, v, request, id, &st);
+	return e;
+}
+
+static enum err
+change(struct store *s, struct db_txn *txn, const struct verb *v,
+    const json_t *request, json_t *answer)
+{
+	json_t *id = json_object_get(request, "id");
+	struct matches m = {0};
+	enum err e = ERR_OK;
+
+	/* only flushing is for all at once */
+	if (id != NULL ? !read_id(request, "id", &m.id) || m.id == 0
+		       : v->record != NULL)
+		return ERR_USAGE;
+	store_index_each(s->index, match_one, &m);
+	if (m.n == 0 && m.id != 0)
+		e = ERR_NOT_FOUND;
+	for (size_t i = 0; e == ERR_OK && i < m.n; i++)
+		e = change_one(s, txn, v, request, m.list[i]);
+	json_object_set_new(answer, "changed", number_json(m.n));
+	free(m.list);
+	return e;
+}
+
+/* --- questions and answers --- */
+
+static void
+put_answer(json_t *answer, enum err e, struct buf *out)
+{
+	char *text;
+
+	json_object_set_new(answer, "ok", json_boolean(e == ERR_OK));
+	if (e != ERR_OK) {
+		json_object_set_new(answer, "err", json_string(err_name(e)));
+		json_object_set_new(answer, "text", json_string(err_text(e)));
+	}
+	text = json_dumps(answer, JSON_COMPACT);
+	buf_reset(out);
+	if (text == NULL || buf_puts(out, text) != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "answer-lost", KV_ERR(ERR_NOMEM));
+	free(text);
+}
+
+static void
+post_answer(struct store_peer *to, uint64_t id, const struct buf *b)
+{
+	if (to != NULL)
+		(void)!ipc_post(to->ch, PROTO_ANSWER, id, buf_span(b), NULL, 0);
+}
+
+static json_t *
+read_request(struct span payload)
+{
+	return json_loadb((const char *)payload.data, payload.len, 0, NULL);
+}
+
+enum err
+store_apply_request(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	json_t *request = read_request(op->payload);
+	json_t *answer = json_object();
+	const struct verb *v = find_verb(request);
+	enum err e = v == NULL || v->change == NULL
+			 ? ERR_USAGE
+			 : change(s, txn, v, request, answer);
+
+	put_answer(answer, e, &op->answer);
+	json_decref(answer);
+	json_decref(request);
+	return e;
+}
+
+static void
+recall_one(void *arg, struct store_item *item)
+{
+	struct store *s = arg;
+
+	if (item->flight == STORE_FLIGHT_RELAY &&
+	    (item->doomed || item->state == STORE_HELD))
+		store_recall(s, item->id);
+}
+
+void
+store_after_request(struct store *s, struct store_op *op)
+{
+	json_t *answer;
+
+	if (op->result == ERR_OK) {
+		s->recall = true;
+	} else {
+		/* of the commit, too, which the answer does not know of */
+		answer = json_object();
+		put_answer(answer, op->result, &op->answer);
+		json_decref(answer);
+	}
+	post_answer(op->from, op->id, &op->answer);
+}
+
+void
+store_recall_changed(struct store *s)
+{
+	s->recall = false;
+	store_index_each(s->index, recall_one, s);
+}
+
+void
+store_request(struct store *s, struct store_peer *from, struct ipc_msg *m)
+{
+	json_t *request = read_request(m->payload);
+	const struct verb *v = find_verb(request);
+	struct db_txn *txn = NULL;
+	json_t *answer;
+	struct buf b;
+	enum err e;
+
+	if (v != NULL && v->change != NULL) {
+		store_queue_msg(s, STORE_OP_REQUEST, from, m);
+		json_decref(request);
+		return;
+	}
+	answer = json_object();
+	e = v == NULL ? ERR_USAGE : db_read(s->db, &txn);
+	if (e == ERR_OK)
+		e = v->look(s, txn, request, answer);
+	db_end(txn);
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	put_answer(answer, e, &b);
+	post_answer(from, m->id, &b);
+	buf_clear(&b);
+	json_decref(answer);
+	json_decref(request);
+}

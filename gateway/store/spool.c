@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Records of the spool as octets (docs/format-spool.md). Every record begins
+ * with the number of its format.
+ */
+#include "gateway/store/spool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/file.h"
+#include "common/limits.h"
+#include "common/pack.h"
+
+enum {
+	FORMAT = 1,
+	SMALL_RECORD = 8 * 1024 + LIMIT_RECIPIENTS,
+};
+
+/* --- status --- */
+
+enum {
+	FLAG_DOOMED = 1,
+	FLAG_WARNED = 2,
+	FLAG_RELEASED = 4,
+	FLAG_IN_FILE = 8,
+};
+
+enum err
+store_status_unpack(struct span in, struct arena *a, struct store_status *out)
+{
+	struct unpacker u;
+	struct store_status s = {0};
+	uint8_t format, kind, state, flags, why;
+
+	unpack_begin(&u, in);
+	format = unpack_u8(&u);
+	kind = unpack_u8(&u);
+	state = unpack_u8(&u);
+	flags = unpack_u8(&u);
+	why = unpack_u8(&u);
+	s.message_id = unpack_u64(&u);
+	s.born_ms = unpack_u64(&u);
+	s.due_ms = unpack_u64(&u);
+	s.hold_ms = unpack_u64(&u);
+	s.tries = unpack_u32(&u);
+	s.crashes = unpack_u32(&u);
+	s.object = unpack_str(&u, a);
+	s.last = unpack_str(&u, a);
+	s.done = unpack_span(&u);
+	if (unpack_end(&u) != ERR_OK || format != FORMAT ||
+	    kind > ENTRY_READY || state > STORE_QUEUED ||
+	    why > ENTRY_WHY_CRASHED)
+		return ERR_DB_BROKEN;
+	s.kind = (enum entry_kind)kind;
+	s.state = (enum store_state)state;
+	s.why = (enum entry_why)why;
+	s.doomed = (flags & FLAG_DOOMED) != 0;
+	s.warned = (flags & FLAG_WARNED) != 0;
+	s.released = (flags & FLAG_RELEASED) != 0;
+	s.in_file = (flags & FLAG_IN_FILE) != 0;
+	*out = s;
+	return ERR_OK;
+}
+
+static enum err
+status_pack(const struct store_status *s, struct buf *out)
+{
+	struct packer p;
+	uint8_t flags = 0;
+
+	flags |= s->doomed ? FLAG_DOOMED : 0;
+	flags |= s->warned ? FLAG_WARNED : 0;
+	flags |= s->released ? FLAG_RELEASED : 0;
+	flags |= s->in_file ? FLAG_IN_FILE : 0;
+	pack_begin(&p, out);
+	pack_u8(&p, FORMAT);
+	pack_u8(&p, (uint8_t)s->kind);
+	pack_u8(&p, (uint8_t)s->state);
+	pack_u8(&p, flags);
+	pack_u8(&p, (uint8_t)s->why);
+	pack_u64(&p, s->message_id);
+	pack_u64(&p, s->born_ms);
+	pack_u64(&p, s->due_ms);
+	pack_u64(&p, s->hold_ms);
+	pack_u32(&p, s->tries);
+	pack_u32(&p, s->crashes);
+	pack_str(&p, s->object);
+	pack_str(&p, s->last);
+	pack_span(&p, s->done);
+	return pack_end(&p);
+}
+
+enum err
+store_status_get(
+    struct db_txn *txn, struct arena *a, uint64_t id, struct store_status *out)
+{
+	struct span v, copy;
+	enum err e = db_get(txn, STORE_STATUS, db_u64(&id), &v);
+
+	if (e != ERR_OK)
+		return e;
+	/* a later write of the transaction may move the page */
+	e = arena_span(a, v, &copy);
+	return e != ERR_OK ? e : store_status_unpack(copy, a, out);
+}
+
+enum err
+store_status_put(struct db_txn *txn, uint64_t id, const struct store_status *s)
+{
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, SMALL_RECORD);
+	e = status_pack(s, &b);
+	if (e == ERR_OK)
+		e = db_put(txn, STORE_STATUS, db_u64(&id), buf_span(&b));
+	buf_clear(&b);
+	return e;
+}
+
+/* --- entries --- */
+
+enum err
+store_entry_get(
+    struct db_txn *txn, struct arena *a, uint64_t id, struct entry *out)
+{
+	struct unpacker u;
+	struct span v;
+	struct entry entry;
+	enum err e = db_get(txn, STORE_ENTRY, db_u64(&id), &v);
+
+	if (e != ERR_OK)
+		return e;
+	unpack_begin(&u, v);
+	entry_unpack(&u, a, &entry);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err == ERR_NOMEM ? ERR_NOMEM : ERR_DB_BROKEN;
+	*out = entry;
+	return ERR_OK;
+}
+
+enum err
+store_entry_add(
+    struct db_txn *txn, const struct entry *entry, const struct store_status *s)
+{
+	struct packer p;
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	pack_begin(&p, &b);
+	entry_pack(&p, entry);
+	e = pack_end(&p);
+	if (e == ERR_OK)
+		e = db_add(txn, STORE_ENTRY, db_u64(&entry->id), buf_span(&b));
+	buf_clear(&b);
+	if (e == ERR_OK)
+		e = store_status_put(txn, entry->id, s);
+	return e;
+}
+
+enum err
+store_entry_del(struct db_txn *txn, uint64_t id)
+{
+	enum err e = db_del(txn, STORE_ENTRY, db_u64(&id));
+
+	if (e == ERR_OK)
+		e = db_del(txn, STORE_STATUS, db_u64(&id));
+	return e;
+}
+
+/* --- what became of a message's id --- */
+
+static enum err
+done_unpack(struct span in, struct store_done *out)
+{
+	struct unpacker u;
+	struct store_done d;
+	uint8_t format;
+
+	unpack_begin(&u, in);
+	format = unpack_u8(&u);
+	d.when_ms = unpack_u64(&u);
+	d.attempt = unpack_u32(&u);
+	d.committed = unpack_bool(&u);
+	if (unpack_end(&u) != ERR_OK || format != FORMAT)
+		return ERR_DB_BROKEN;
+	*out = d;
+	return ERR_OK;
+}
+
+enum err
+store_done_get(struct db_txn *txn, uint64_t id, struct store_done *out)
+{
+	struct span v;
+	enum err e = db_get(txn, STORE_DONE, db_u64(&id), &v);
+
+	return e != ERR_OK ? e : done_unpack(v, out);
+}
+
+enum err
+store_done_put(struct db_txn *txn, uint64_t id, const struct store_done *d)
+{
+	struct packer p;
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, SMALL_RECORD);
+	pack_begin(&p, &b);
+	pack_u8(&p, FORMAT);
+	pack_u64(&p, d->when_ms);
+	pack_u32(&p, d->attempt);
+	pack_bool(&p, d->committed);
+	e = pack_end(&p);
+	if (e == ERR_OK)
+		e = db_put(txn, STORE_DONE, db_u64(&id), buf_span(&b));
+	buf_clear(&b);
+	return e;
+}
+
+/* Ids begin with the time they were made at, so the old ones come first. */
+enum err
+store_done_prune(struct db_txn *txn, uint64_t before_ms, unsigned max)
+{
+	struct db_cursor *c = NULL;
+	struct store_done d;
+	struct span key, val;
+	enum err e = db_cursor_open(txn, STORE_DONE, &c);
+
+	if (e != ERR_OK)
+		return e;
+	while (max-- > 0 && e == ERR_OK) {
+		e = db_cursor_move(c, DB_FIRST, &key, &val);
+		if (e == ERR_OK)
+			e = done_unpack(val, &d);
+		if (e == ERR_OK && d.when_ms >= before_ms)
+			break;
+		if (e == ERR_OK)
+			e = db_cursor_del(c);
+	}
+	db_cursor_close(c);
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+/* --- escrow objects --- */
+
+enum err
+store_object_unpack(struct span in, struct arena *a, struct store_object *out)
+{
+	struct unpacker u;
+	struct store_object o = {0};
+	uint8_t format;
+
+	unpack_begin(&u, in);
+	format = unpack_u8(&u);
+	o.size = unpack_u64(&u);
+	o.expires_s = unpack_u64(&u);
+	o.have = unpack_bool(&u);
+	o.n_notices = unpack_count(&u, sizeof(uint64_t));
+	o.notice = arena_array(a, o.n_notices, sizeof(*o.notice));
+	if (o.notice == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < o.n_notices; i++)
+		o.notice[i] = unpack_u64(&u);
+	if (unpack_end(&u) != ERR_OK || format != FORMAT)
+		return ERR_DB_BROKEN;
+	*out = o;
+	return ERR_OK;
+}
+
+enum err
+store_object_get(struct db_txn *txn, struct arena *a, const char *name,
+    struct store_object *out)
+{
+	struct span v;
+	enum err e = db_get(txn, STORE_OBJECT, span_str(name), &v);
+
+	return e != ERR_OK ? e : store_object_unpack(v, a, out);
+}
+
+enum err
+store_object_put(
+    struct db_txn *txn, const char *name, const struct store_object *o)
+{
+	struct packer p;
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, SMALL_RECORD);
+	pack_begin(&p, &b);
+	pack_u8(&p, FORMAT);
+	pack_u64(&p, o->size);
+	pack_u64(&p, o->expires_s);
+	pack_bool(&p, o->have);
+	pack_u32(&p, o->n_notices);
+	for (uint32_t i = 0; i < o->n_notices; i++)
+		pack_u64(&p, o->notice[i]);
+	e = pack_end(&p);
+	if (e == ERR_OK)
+		e = db_put(txn, STORE_OBJECT, span_str(name), buf_span(&b));
+	buf_clear(&b);
+	return e;
+}
+
+/* --- the clock --- */
+
+static const struct span clock_key = {(const uint8_t *)"clock", 5};
+
+uint64_t
+store_clock_now(const struct store_clock *c)
+{
+	return c->base_ms + (clock_steady_ms() - c->steady_ms);
+}
+
+static void
+read_boot_id(char *out, size_t size)
+{
+	struct buf b;
+	const char *id;
+
+	out[0] = '\0';
+	buf_init(&b, size - 1);
+	if (file_read_path(-1, "/proc/sys/kernel/random/boot_id", &b) ==
+		ERR_OK &&
+	    (id = buf_cstr(&b)) != NULL)
+		snprintf(out, size, "%s", id);
+	buf_clear(&b);
+}
+
+enum err
+store_clock_load(struct db_txn *txn, struct store_clock *out)
+{
+	struct store_clock c = {.steady_ms = clock_steady_ms()};
+	uint64_t base, steady;
+	struct unpacker u;
+	struct span v, boot;
+	enum err e;
+
+	read_boot_id(c.boot, sizeof(c.boot));
+	e = db_get(txn, STORE_STATE, clock_key, &v);
+	if (e == ERR_NOT_FOUND) {
+		*out = c;
+		return ERR_OK;
+	}
+	if (e != ERR_OK)
+		return e;
+	unpack_begin(&u, v);
+	base = unpack_u64(&u);
+	steady = unpack_u64(&u);
+	boot = unpack_span(&u);
+	if (unpack_end(&u) != ERR_OK)
+		return ERR_DB_BROKEN;
+	c.base_ms = base;
+	c.rebooted = c.boot[0] == '\0' || !span_eq_str(boot, c.boot) ||
+		     steady > c.steady_ms;
+	if (!c.rebooted)
+		c.base_ms += c.steady_ms - steady;
+	*out = c;
+	return ERR_OK;
+}
+
+enum err
+store_clock_save(struct db_txn *txn, const struct store_clock *c)
+{
+	struct packer p;
+	struct buf b;
+	uint64_t steady = clock_steady_ms();
+	enum err e;
+
+	buf_init(&b, SMALL_RECORD);
+	pack_begin(&p, &b);
+	pack_u64(&p, c->base_ms + (steady - c->steady_ms));
+	pack_u64(&p, steady);
+	pack_str(&p, c->boot);
+	e = pack_end(&p);
+	if (e == ERR_OK)
+		e = db_put(txn, STORE_STATE, clock_key, buf_span(&b));
+	buf_clear(&b);
+	return e;
+}

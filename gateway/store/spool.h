@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The spool's environment: its tables, the octets of what store keeps beside
+ * an entry, opening it, and putting it aside when it cannot be used. Octets:
+ * docs/format-spool.md. What changes them is submit.c, deliver.c, decide.c.
+ */
+#ifndef GATEWAY_STORE_SPOOL_H
+#define GATEWAY_STORE_SPOOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "common/db.h"
+#include "gateway/entry.h"
+
+struct conf;
+
+enum store_table {
+	STORE_ENTRY,  /* id → entry as entry_pack() writes it */
+	STORE_STATUS, /* id → struct store_status */
+	STORE_DONE,   /* message id → struct store_done */
+	STORE_OBJECT, /* name of an escrow object → struct store_object */
+	STORE_AUDIT,  /* sequence number → line of the log */
+	STORE_STATE,  /* name → value */
+	STORE_TABLES
+};
+
+/* The zero value is the one in which nothing goes out. */
+enum store_state {
+	STORE_HELD = 0, /* an administrator decides */
+	STORE_WAITING,	/* for the portal to have the escrow object */
+	STORE_QUEUED,	/* to be delivered or decided when due */
+};
+
+/* What changes of an entry. Times are of the spool's clock. */
+struct store_status {
+	uint64_t message_id;
+	enum entry_kind kind;
+	enum store_state state;
+	bool doomed;   /* deleted; ends when nothing is under way any more */
+	bool warned;   /* the sender was told that it is late */
+	bool released; /* an administrator let it go on */
+	bool in_file;  /* the body is a file, named by the id as text */
+	enum entry_why why;
+	uint64_t born_ms; /* accepted */
+	uint64_t due_ms;  /* next try */
+	uint64_t hold_ms; /* held when undecided since then for too long */
+	uint32_t tries;
+	uint32_t crashes;   /* workers it killed while being decided */
+	const char *object; /* escrow object it waits for, "" */
+	const char *last;   /* what the last try said, "" */
+	struct span done;   /* an octet a recipient: enum proto_outcome */
+};
+
+enum err store_status_get(struct db_txn *txn, struct arena *a, uint64_t id,
+    struct store_status *out) MUST_CHECK;
+enum err store_status_put(
+    struct db_txn *txn, uint64_t id, const struct store_status *s) MUST_CHECK;
+enum err store_status_unpack(
+    struct span in, struct arena *a, struct store_status *out) MUST_CHECK;
+
+/* The entry, borrowed from the transaction and the arena. */
+enum err store_entry_get(struct db_txn *txn, struct arena *a, uint64_t id,
+    struct entry *out) MUST_CHECK;
+/* Add a new entry that was checked (submit.h). ERR_EXISTS. */
+enum err store_entry_add(struct db_txn *txn, const struct entry *e,
+    const struct store_status *s) MUST_CHECK;
+/* Remove it with its status; a file stays until the change is durable. */
+enum err store_entry_del(struct db_txn *txn, uint64_t id) MUST_CHECK;
+
+/* What store remembers of a message's id. */
+struct store_done {
+	uint64_t when_ms; /* of the spool's clock */
+	uint32_t attempt; /* committed, or the last that was fenced off */
+	bool committed;
+};
+
+enum err store_done_get(
+    struct db_txn *txn, uint64_t id, struct store_done *out) MUST_CHECK;
+enum err store_done_put(
+    struct db_txn *txn, uint64_t id, const struct store_done *d) MUST_CHECK;
+/* Forget what is older than before_ms, at most max of them. */
+enum err store_done_prune(
+    struct db_txn *txn, uint64_t before_ms, unsigned max) MUST_CHECK;
+
+struct store_object {
+	uint64_t size;
+	uint64_t expires_s;
+	bool have;	  /* the portal said so */
+	uint64_t *notice; /* entries that wait for it */
+	uint32_t n_notices;
+};
+
+enum err store_object_unpack(
+    struct span in, struct arena *a, struct store_object *out) MUST_CHECK;
+enum err store_object_get(struct db_txn *txn, struct arena *a, const char *name,
+    struct store_object *out) MUST_CHECK;
+enum err store_object_put(struct db_txn *txn, const char *name,
+    const struct store_object *o) MUST_CHECK;
+
+/* The clock mail ages by: steady while this machine runs, whoever sets the
+   other one, and standing still while it is off. */
+struct store_clock {
+	uint64_t base_ms;   /* of the spool's clock, at... */
+	uint64_t steady_ms; /* ...this moment of clock_steady_ms() */
+	char boot[40];	    /* the running system's boot id */
+	bool rebooted;	    /* since the spool was last written */
+};
+
+uint64_t store_clock_now(const struct store_clock *c);
+enum err store_clock_load(
+    struct db_txn *txn, struct store_clock *out) MUST_CHECK;
+enum err store_clock_save(
+    struct db_txn *txn, const struct store_clock *c) MUST_CHECK;
+
+struct store_opened {
+	struct db *db;
+	/* Where an unusable environment and the bodies were moved, "" */
+	char aside[32];
+};
+
+/* Open the environment at conf->paths.spool and make the directories of spool
+   and bodies. One that is no database any more, or that made this process
+   crash twice (store_crash_watch()), is moved aside together with the bodies
+   (NAME.broken-TIME) and a new one opened; out->aside says so. */
+enum err store_spool_open(const struct conf *conf, struct store_opened *out,
+    struct err_why *why) MUST_CHECK;
+/* From here on a fault in this process is counted in state/spool.faults. Only
+   what an environment can cause counts: faults and aborts, not kills. */
+void store_crash_watch(const struct conf *conf);
+/* It has run well for a while: forget the faults. */
+void store_crash_forgive(void);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Opening, what comes with time, and the end.
+ */
+#include "gateway/store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/secret.h"
+#include "gateway/conf.h"
+#include "gateway/store/store_private.h"
+
+enum { TICK_MS = 1000, EXPORT_LINES = 4096 };
+
+/* --- opening --- */
+
+static void
+queue_alarm(struct store *s, const char *type, const char *reason)
+{
+	struct store_rec r;
+	struct span rec;
+
+	store_rec_begin(&r, type);
+	store_rec_str(&r, "reason", reason);
+	if (store_rec_end(&r, &rec) == ERR_OK)
+		store_queue(s, STORE_OP_RECORD, 0, NULL, rec);
+	store_rec_clear(&r);
+}
+
+/* After a restart of the machine nobody knows how long it was off: what was
+   waiting is tried soon, not all at once. */
+static uint64_t
+due_after_boot(const struct store *s, uint64_t due)
+{
+	uint64_t soon =
+	    store_now(s) + random_u64() % (s->conf->retry.first_ms + 1);
+
+	return s->clock.rebooted && due > soon ? soon : due;
+}
+
+static enum err
+load_index(struct store *s, struct db_txn *txn)
+{
+	struct db_cursor *c = NULL;
+	struct store_status st;
+	struct span key, val;
+	enum err e = db_cursor_open(txn, STORE_STATUS, &c);
+
+	while (e == ERR_OK) {
+		e = db_cursor_move(c, DB_NEXT, &key, &val);
+		if (e != ERR_OK)
+			break;
+		arena_reset(s->arena);
+		e = store_status_unpack(val, s->arena, &st);
+		if (e != ERR_OK)
+			break;
+		if (st.state == STORE_QUEUED)
+			st.due_ms = due_after_boot(s, st.due_ms);
+		store_index_set(
+		    s->index, store_index_add(s->index, db_u64_of(key)), &st);
+		if (st.doomed)
+			store_queue(s, STORE_OP_DOOMED, db_u64_of(key), NULL,
+			    SPAN(NULL, 0));
+	}
+	db_cursor_close(c);
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+static enum err
+open_rest(struct store *s, const struct store_opened *o, struct err_why *why)
+{
+	struct err_why problem;
+	struct db_txn *txn;
+	enum err e;
+
+	s->bodies_fd =
+	    open(s->conf->paths.bodies, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->bodies_fd < 0)
+		return err_why(why, err_from_errno(errno),
+		    "cannot open the directory %s: %s", s->conf->paths.bodies,
+		    strerror(errno));
+	e = store_audit_open(
+	    s->conf->paths.audit, s->db, &s->audit, &problem, why);
+	if (e != ERR_OK)
+		return e;
+	if (o->aside[0] != '\0')
+		queue_alarm(s, "spool-moved-aside", o->aside);
+	if (problem.text[0] != '\0') {
+		log_event(LOG_LVL_CRIT, NULL, "audit-damaged",
+		    KV_STR("reason", problem.text));
+		queue_alarm(s, "audit-damaged", problem.text);
+	}
+	e = db_read(s->db, &txn);
+	if (e != ERR_OK)
+		return err_why(why, e, "cannot read the spool");
+	e = store_clock_load(txn, &s->clock);
+	if (e == ERR_OK)
+		e = load_index(s, txn);
+	db_end(txn);
+	return e == ERR_OK ? e : err_why(why, e, "cannot read the spool");
+}
+
+enum err
+store_open(const struct conf *conf, struct store **out, struct err_why *why)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	struct store_opened o = {0};
+	enum err e;
+
+	if (s == NULL)
+		return ERR_NOMEM;
+	s->conf = conf;
+	s->bodies_fd = -1;
+	s->last = &s->first;
+	s->arena = arena_new(STORE_ARENA);
+	s->index = store_index_new();
+	s->started_ms = s->committed_ms = clock_steady_ms();
+	e = s->arena == NULL ? ERR_NOMEM : store_spool_open(conf, &o, why);
+	s->db = o.db;
+	if (e == ERR_OK)
+		e = open_rest(s, &o, why);
+	if (e != ERR_OK) {
+		store_close(s);
+		return e;
+	}
+	*out = s;
+	return ERR_OK;
+}
+
+void
+store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	store_drop_peers(s);
+	store_drop_ops(s);
+	loop_hook_free(s->hook);
+	loop_timer_free(s->due_timer);
+	loop_timer_free(s->tick_timer);
+	store_audit_close(s->audit);
+	db_close(s->db);
+	if (s->bodies_fd >= 0)
+		close(s->bodies_fd);
+	store_index_free(s->index);
+	arena_free(s->arena);
+	free(s);
+}
+
+void
+store_set_conf(struct store *s, const struct conf *conf)
+{
+	s->conf = conf;
+}
+
+/* --- what comes with time --- */
+
+/* Below the reserve new mail is refused, so that deletes find room. */
+static void
+look_at_space(struct store *s)
+{
+	uint64_t space;
+	enum err was = s->intake;
+
+	if (s->retry_ms != 0 || db_disk_free(s->db, &space) != ERR_OK)
+		return;
+	s->intake = space < s->conf->limits.free_space ? ERR_DISK_FULL : ERR_OK;
+	if (s->intake == was)
+		return;
+	log_event(s->intake == ERR_OK ? LOG_LVL_NOTICE : LOG_LVL_CRIT, NULL,
+	    s->intake == ERR_OK ? "intake-open" : "intake-closed",
+	    KV_NUM("free_octets", space));
+	store_tell_intake(s);
+}
+
+static bool
+is_busy(const struct store *s)
+{
+	static const enum role_id with[] = {
+	    ROLE_LISTENER, ROLE_WORKER, ROLE_RELAY};
+
+	for (const struct store_peer *p = s->peers; p != NULL; p = p->next)
+		for (size_t i = 0; i < sizeof(with) / sizeof(with[0]); i++)
+			if (p->id == with[i])
+				return true;
+	return false;
+}
+
+/* The others go first: what they still bring is still committed. */
+static void
+end_when_idle(struct store *s)
+{
+	if (is_busy(s) && clock_steady_ms() < s->stop_ms)
+		return;
+	store_commit(s);
+	if (store_audit_export(s->audit) == ERR_OK)
+		store_commit(s);
+	store_end(s, false);
+}
+
+static void
+on_tick(void *arg)
+{
+	struct store *s = arg;
+	uint64_t now = clock_steady_ms();
+
+	if (s->ended)
+		return;
+	look_at_space(s);
+	(void)!store_audit_export(s->audit);
+	if (now - s->committed_ms >= STORE_CLOCK_MS)
+		s->wants_commit = true;
+	if (now - s->swept_ms >= STORE_SWEEP_MS)
+		store_sweep(s);
+	if (!s->forgiven && now - s->started_ms >= STORE_FORGIVE_MS) {
+		s->forgiven = true;
+		store_crash_forgive();
+	}
+	store_round(s);
+	if (s->stopping)
+		end_when_idle(s);
+}
+
+static void
+on_round(void *arg)
+{
+	struct store *s = arg;
+
+	store_round(s);
+	if (store_audit_lines_behind(s->audit) >= EXPORT_LINES)
+		(void)!store_audit_export(s->audit);
+	if (s->stopping && !s->ended && !is_busy(s))
+		end_when_idle(s);
+}
+
+void
+store_start(struct store *s, struct loop *loop,
+    void (*on_end)(void *arg, bool failed), void *arg)
+{
+	s->loop = loop;
+	s->on_end = on_end;
+	s->arg = arg;
+	s->hook = loop_hook_new(loop, on_round, s);
+	s->due_timer = loop_timer_new(loop, on_round, s);
+	s->tick_timer = loop_timer_new(loop, on_tick, s);
+	loop_timer_start(s->tick_timer, TICK_MS, TICK_MS);
+	look_at_space(s);
+	store_sweep(s);
+	/* the first commit shows whether the spool can be written at all */
+	s->wants_commit = true;
+	store_round(s);
+}
+
+void
+store_stop(struct store *s)
+{
+	s->stopping = true;
+	s->stop_ms = clock_steady_ms() + s->conf->limits.stop_ms;
+	store_audit_ask_checkpoint(s->audit);
+	loop_timer_start(s->tick_timer, 0, TICK_MS / 10);
+}

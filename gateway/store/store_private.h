@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What the files of store share. A change of the spool is an operation: it is
+ * queued when a message arrives, applied in a nested transaction with all
+ * others of the round, and settled when the commit has succeeded or failed
+ * (batch.c). Which file applies what stands in the table there.
+ */
+#ifndef GATEWAY_STORE_STORE_PRIVATE_H
+#define GATEWAY_STORE_STORE_PRIVATE_H
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/ipc.h"
+#include "gateway/proto.h"
+#include "gateway/store/audit.h"
+#include "gateway/store/audit_rec.h"
+#include "gateway/store/index.h"
+#include "gateway/store/spool.h"
+#include "gateway/store/store.h"
+
+enum {
+	/* entries that relay has at a time */
+	STORE_WINDOW = 256,
+	/* milliseconds a message's id is remembered after its commit */
+	STORE_DONE_MS = 15 * 60 * 1000,
+	/* milliseconds until a failed commit is tried again */
+	STORE_RETRY_MS = 1000,
+	/* milliseconds without a commit after which the clock is saved */
+	STORE_CLOCK_MS = 60 * 1000,
+	/* milliseconds of good work after which faults are forgiven */
+	STORE_FORGIVE_MS = 10 * 60 * 1000,
+	/* milliseconds between looks for files without an entry, and how old
+	   such a file must be: a worker may be about to submit it */
+	STORE_SWEEP_MS = 3600 * 1000,
+	STORE_SWEEP_AGE_S = 15 * 60,
+	/* octets of strings and arrays of one operation */
+	STORE_ARENA = 64 * 1024 * 1024,
+};
+
+struct store_peer {
+	struct store_peer *next;
+	struct store *store;
+	enum role_id id;
+	unsigned index;
+	struct ipc *ch;
+	uint64_t deciding; /* the pending entry this worker has, or 0 */
+};
+
+enum store_op_kind {
+	STORE_OP_SUBMIT,
+	STORE_OP_FENCE,
+	STORE_OP_RESULT,
+	STORE_OP_UNDECIDED,
+	STORE_OP_CRASHED, /* a worker died that had this entry */
+	STORE_OP_OVERDUE, /* the object it waits for does not come */
+	STORE_OP_BROKEN,  /* its body is not there */
+	STORE_OP_DOOMED,  /* deleted, and nothing is under way any more */
+	STORE_OP_HAVE,
+	STORE_OP_OPENED,
+	STORE_OP_EXPIRED,
+	STORE_OP_REQUEST, /* of an administrator */
+	STORE_OP_RECORD,  /* the payload is a record for the audit log */
+	STORE_OP_KINDS
+};
+
+struct store_op {
+	struct store_op *next;
+	enum store_op_kind kind;
+	uint64_t id;
+	struct store_peer *from; /* NULL once it is gone */
+	struct span payload;
+	uint8_t *copy; /* owned, of the payload; or it is in the map */
+	struct memfd_map map;
+	enum err result;
+	uint32_t n_objects; /* that a submission brought */
+	struct buf answer;  /* of a request */
+};
+
+struct store {
+	const struct conf *conf;
+	struct loop *loop;
+	struct loop_hook *hook;
+	struct loop_timer *due_timer;
+	struct loop_timer *tick_timer;
+	void (*on_end)(void *arg, bool failed);
+	void *arg;
+
+	struct db *db;
+	struct store_index *index;
+	struct store_audit *audit;
+	struct store_clock clock;
+	int bodies_fd;
+	struct arena *arena; /* of one operation */
+	struct store_peer *peers;
+	size_t with_relay; /* entries */
+
+	/* the batch */
+	struct store_op *first, **last;
+	uint64_t *touched; /* entries to look at again after the commit */
+	size_t n_touched, cap_touched;
+	uint64_t *orphan; /* entries whose body files go after the commit */
+	size_t n_orphans, cap_orphans;
+	bool recall;	   /* relay has what was held or deleted */
+	bool wants_commit; /* although nothing is in the batch */
+
+	uint64_t started_ms, committed_ms, swept_ms; /* steady clock */
+	uint64_t retry_ms;			     /* not before; 0: now */
+	enum err intake; /* ERR_OK: new mail may come */
+	bool forgiven;
+	bool stopping;
+	bool ended;
+	bool failed;
+	uint64_t stop_ms; /* when waiting ends */
+};
+
+/* --- batch.c --- */
+
+/* Queue an operation; the payload is copied, or taken from the message. from
+   may be NULL. */
+void store_queue(struct store *s, enum store_op_kind kind, uint64_t id,
+    struct store_peer *from, struct span payload);
+void store_queue_msg(struct store *s, enum store_op_kind kind,
+    struct store_peer *from, struct ipc_msg *m);
+void store_commit(struct store *s);
+/* Commit what is queued, then hand out what is due. */
+void store_round(struct store *s);
+/* For the functions that apply: the entry's status changed. */
+void store_touch(struct store *s, uint64_t id);
+/* For them: this entry is gone and had a file. */
+void store_orphan(struct store *s, uint64_t id);
+void store_drop_ops(struct store *s);
+/* Nothing can go on; end with this status. */
+void store_end(struct store *s, bool failed);
+uint64_t store_now(const struct store *s);
+enum err store_add_record(
+    struct store *s, struct db_txn *txn, struct store_rec *r) MUST_CHECK;
+
+/* Each applies one kind of operation within its own nested transaction; what
+   it returns other than ERR_OK gives that up. */
+typedef enum err store_apply_fn(
+    struct store *s, struct db_txn *txn, struct store_op *op);
+
+/* --- submit.c --- */
+
+store_apply_fn store_apply_submit, store_apply_fence;
+void store_after_submit(struct store *s, struct store_op *op);
+void store_after_fence(struct store *s, struct store_op *op);
+/* Check and add one new entry, which counts as accepted at born_ms. */
+enum err store_add_entry(struct store *s, struct db_txn *txn,
+    const struct entry *e, uint64_t born_ms) MUST_CHECK;
+
+/* --- deliver.c --- */
+
+store_apply_fn store_apply_result, store_apply_overdue, store_apply_broken,
+    store_apply_doomed;
+void store_after_result(struct store *s, struct store_op *op);
+void store_deliver_due(struct store *s);
+void store_relay_gone(struct store *s);
+/* Ask relay for it back. */
+void store_recall(struct store *s, uint64_t id);
+/* When to try again after so many tries. */
+uint64_t store_next_try(const struct store *s, uint32_t tries);
+/* Open the file of an entry's body: -1 when it is not there. */
+int store_open_body(const struct store *s, uint64_t id);
+
+/* --- decide.c --- */
+
+store_apply_fn store_apply_undecided, store_apply_crashed;
+void store_after_decision(struct store *s, struct store_op *op);
+void store_decide_due(struct store *s);
+void store_worker_gone(struct store *s, struct store_peer *worker);
+
+/* --- object.c --- */
+
+store_apply_fn store_apply_have, store_apply_opened, store_apply_expired;
+enum err store_add_object(struct store *s, struct db_txn *txn,
+    const struct proto_object *o, const struct entry *e,
+    uint32_t n_entries) MUST_CHECK;
+/* Tell the portal of what this submission brought. */
+void store_offer_submitted(struct store *s, struct span submission);
+/* Tell it of every object it does not have yet. */
+void store_offer_objects(struct store *s);
+
+/* --- files.c --- */
+
+/* A file of this entry with these octets of sealed body. */
+bool store_has_body(const struct store *s, uint64_t id, uint64_t size);
+void store_unlink_body(const struct store *s, uint64_t id);
+/* Remove files without an entry. */
+void store_sweep(struct store *s);
+
+/* --- peers.c --- */
+
+struct store_peer *store_find_peer(
+    const struct store *s, enum role_id id, unsigned index);
+/* A worker that decides nothing; NULL if there is none. */
+struct store_peer *store_idle_worker(const struct store *s);
+void store_drop_peers(struct store *s);
+/* Tell the listener whether new mail may come. */
+void store_tell_intake(struct store *s);
+
+/* --- request.c --- */
+
+store_apply_fn store_apply_request;
+void store_after_request(struct store *s, struct store_op *op);
+/* Ask relay for what an administrator held or deleted. */
+void store_recall_changed(struct store *s);
+/* A request of the command line: answered at once, or queued. */
+void store_request(struct store *s, struct store_peer *from, struct ipc_msg *m);
+
+#endif
