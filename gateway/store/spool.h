@@ -117,17 +117,18 @@ enum err store_clock_save(
 
 struct store_opened {
 	struct db *db;
-	/* Where an unusable environment and the bodies were moved, "" */
+	/* The directory below spool and bodies that the files of an unusable
+	   environment were moved to, "" */
 	char aside[32];
 };
 
 /* Open the environment at conf->paths.spool and make the directories of spool
    and bodies. One that is no database any more, or that made this process
-   crash twice (store_crash_watch()), is moved aside together with the bodies
-   (NAME.broken-TIME) and a new one opened; out->aside says so. */
+   fault twice (store_crash_watch()), is moved aside together with the bodies
+   and a new one opened; out->aside says so. */
 enum err store_spool_open(const struct conf *conf, struct store_opened *out,
     struct err_why *why) MUST_CHECK;
-/* From here on a fault in this process is counted in state/spool.faults. Only
+/* From here on a fault in this process is counted in spool/faults. Only
    what an environment can cause counts: faults and aborts, not kills. */
 void store_crash_watch(const struct conf *conf);
 /* It has run well for a while: forget the faults. */

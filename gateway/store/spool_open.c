@@ -7,6 +7,7 @@
  */
 #include "gateway/store/spool.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -23,6 +24,8 @@ enum {
 	FAULTS_MAX = 2,
 	PATH_SIZE = 1200,
 };
+
+#define FAULTS "faults"
 
 static const struct db_table tables[STORE_TABLES] = {
     [STORE_ENTRY] = {"entry", DB_INTEGER_KEY},
@@ -50,7 +53,7 @@ open_faults(const struct conf *conf)
 {
 	char path[PATH_SIZE];
 
-	snprintf(path, sizeof(path), "%s.faults", conf->paths.spool);
+	snprintf(path, sizeof(path), "%s/" FAULTS, conf->paths.spool);
 	return open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
@@ -99,16 +102,36 @@ make_dir(const char *path, struct err_why *why)
 	    "cannot make the directory %s: %s", path, strerror(errno));
 }
 
+/* Move the regular files of a directory into a new one below it: what is
+   above need not be ours to write. */
 static enum err
-move_one(const char *path, const char *suffix, struct err_why *why)
+move_files(const char *dir, const char *name, struct err_why *why)
 {
-	char to[PATH_SIZE];
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), to = -1;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	bool good = d != NULL && mkdirat(fd, name, 0700) == 0;
 
-	snprintf(to, sizeof(to), "%s%s", path, suffix);
-	if (rename(path, to) == 0 || errno == ENOENT)
-		return ERR_OK;
-	return err_why(why, err_from_errno(errno), "cannot move %s aside: %s",
-	    path, strerror(errno));
+	if (good)
+		to = openat(fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	good = to >= 0;
+	while (good && (entry = readdir(d)) != NULL)
+		if (entry->d_type == DT_REG &&
+		    strcmp(entry->d_name, FAULTS) != 0)
+			good =
+			    renameat(fd, entry->d_name, to, entry->d_name) == 0;
+	good = good && fsync(to) == 0 && fsync(fd) == 0;
+	if (!good)
+		(void)err_why(why, err_from_errno(errno),
+		    "cannot move the files of %s aside: %s", dir,
+		    strerror(errno));
+	if (to >= 0)
+		close(to);
+	if (d != NULL)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+	return good ? ERR_OK : ERR_IO;
 }
 
 /* The bodies first: were the environment gone and they still here, the sweep
@@ -119,14 +142,10 @@ move_aside(
 {
 	enum err e;
 
-	snprintf(out->aside, sizeof(out->aside), ".broken-%llu",
+	snprintf(out->aside, sizeof(out->aside), "broken-%llu",
 	    (unsigned long long)clock_unix_ms());
-	e = move_one(conf->paths.bodies, out->aside, why);
-	if (e == ERR_OK)
-		e = move_one(conf->paths.spool, out->aside, why);
-	if (e == ERR_OK)
-		e = make_dir(conf->paths.bodies, why);
-	return e;
+	e = move_files(conf->paths.bodies, out->aside, why);
+	return e == ERR_OK ? move_files(conf->paths.spool, out->aside, why) : e;
 }
 
 enum err
@@ -145,16 +164,14 @@ store_spool_open(
 		return e;
 	e = has_faulted(conf)
 		? err_why(&broken, ERR_DB_BROKEN,
-		      "it made "
-		      "store fault %d times",
-		      FAULTS_MAX)
+		      "it made store fault %d times", FAULTS_MAX)
 		: db_open(conf->paths.spool, &opt, &o.db, &broken);
 	if (e == ERR_DB_BROKEN) {
 		e = move_aside(conf, &o, why);
 		if (e != ERR_OK)
 			return e;
 		log_event(LOG_LVL_CRIT, NULL, "spool-moved-aside",
-		    KV_STR("dir", conf->paths.spool), KV_STR("suffix", o.aside),
+		    KV_STR("dir", conf->paths.spool), KV_STR("to", o.aside),
 		    KV_STR("reason", broken.text));
 		e = db_open(conf->paths.spool, &opt, &o.db, &broken);
 	}
