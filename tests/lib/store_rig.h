@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * A store in this process on a throw-away directory, the other processes
+ * played by the test, and a clock that the test moves.
+ */
+#ifndef TESTS_LIB_STORE_RIG_H
+#define TESTS_LIB_STORE_RIG_H
+
+#include "common/arena.h"
+#include "common/ipc.h"
+#include "common/sealed.h"
+#include "gateway/conf.h"
+#include "gateway/proto.h"
+#include "gateway/store/store.h"
+
+struct loop;
+
+enum { RIG_INDEXES = 3 };
+
+struct rig {
+	char dir[64];
+	char path[6][96];
+	struct conf conf;
+	struct loop *loop;
+	struct store *store;
+	struct ipc *far[ROLE_COUNT][RIG_INDEXES];
+	struct arena *arena;
+	struct sealed_pub pub; /* of the audit key */
+	struct secret *priv;
+	bool ended, failed;
+};
+
+/* Milliseconds that both clocks are ahead of the real ones. */
+extern uint64_t rig_ahead_ms;
+/* The same for the wall clock alone. */
+extern int64_t rig_wall_ms;
+
+void rig_init(struct rig *r);
+/* Removes the directory. */
+void rig_clear(struct rig *r);
+/* Open and start; connects listener, worker 0, relay and, as a fake that
+   answers by itself, keys. Returns what store_open() says. */
+enum err rig_start(struct rig *r);
+/* As after kill -9: nothing is finished. */
+void rig_kill(struct rig *r);
+/* As after SIGTERM. */
+void rig_stop(struct rig *r);
+
+void rig_connect(struct rig *r, enum role_id id, unsigned index);
+void rig_disconnect(struct rig *r, enum role_id id, unsigned index);
+/* Let the store work for so long. */
+void rig_run(struct rig *r, unsigned ms);
+void rig_advance(struct rig *r, uint64_t ms);
+
+void rig_send(struct rig *r, enum role_id id, unsigned index, uint16_t type,
+    uint64_t msg_id, struct span payload);
+/* The next message to that process; false when none comes in time. */
+bool rig_recv(
+    struct rig *r, enum role_id id, unsigned index, struct ipc_msg *m);
+/* Nothing comes. */
+bool rig_is_quiet(struct rig *r, enum role_id id, unsigned index);
+
+/* A small entry with one recipient and a body of body_size octets (sealed
+   octets are random). */
+struct entry rig_entry(
+    struct rig *r, uint64_t id, uint64_t message_id, enum entry_kind kind);
+/* Submit one message; the answer is the listener's to read. */
+void rig_submit(struct rig *r, unsigned worker, uint64_t message_id,
+    const struct proto_submit *m);
+/* What the listener is told of it: ERR_COUNT when it is told nothing. */
+enum err rig_committed(struct rig *r, uint64_t message_id);
+/* Take a delivery; false when there is none. Strings live in the arena. */
+bool rig_deliver(struct rig *r, struct proto_deliver *out);
+/* Report the same outcome for all recipients of an entry of one. */
+void rig_result(struct rig *r, uint64_t entry_id, enum proto_outcome outcome);
+/* Answer of a request of the command line. Caller frees. */
+char *rig_request(struct rig *r, const char *json);
+
+#endif
