@@ -438,7 +438,8 @@ smtp_transaction_produce(struct relay_smtp *s)
 		return false;
 	if (s->state == SMTP_ENVELOPE)
 		produce_envelope(s);
-	else if (s->state == SMTP_BODY)
+	/* which may have found that the body comes next */
+	if (s->state == SMTP_BODY && s->out.len == 0)
 		produce_body(s);
 	return s->out.len > 0;
 }

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Entries, destinations and results: bodies that do not open, sessions that
+ * are used again, notifications, a store that goes away, the end. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/digest.h"
+#include "common/stream.h"
+#include "tests/lib/relay_driver.h"
+#include "tests/lib/script_peer.h"
+
+#define CANARY	    "CANARY-51d0"
+#define SECRET_BODY "BODY-9c2e"
+#define TEXT                                                                   \
+	"Subject: " CANARY "\r\nBcc: hidden@example.org\r\n\r\n" SECRET_BODY   \
+	"\r\n"
+
+#define HELLO	 "< 220 mx\n> EHLO gw.example.com\n"
+#define OK	 "< 250 ok\n"
+#define BARE	 HELLO "< 250 mx\n"
+#define CHUNK	 HELLO "< 250-mx\n< 250-PIPELINING\n< 250 CHUNKING\n"
+#define ENVELOPE "> MAIL\n" OK "> RCPT\n" OK
+#define DATA	 "> DATA\n< 354 go\nbody\n"
+/* any number of messages */
+#define MANY CHUNK "mark\n> MAIL\n> RCPT\nbdat\n" OK OK OK "again\n"
+
+static struct entry_rcpt rcpts[] = {
+    {"r1@example.org", "r1@example.org", "rfc822;R1+40example.org", 0},
+    {"r2@example.org", "r2@example.org", "", 0},
+    {"r3@example.org", "r3@example.org", "", 0},
+};
+
+static struct entry
+sample(uint32_t n_rcpt)
+{
+	return (struct entry){.message_id = 5,
+	    .kind = ENTRY_READY,
+	    .from = "sender@example.com",
+	    .from_key = "sender@example.com",
+	    .envid = "",
+	    .accepted_ms = 1795252087123ull,
+	    .rcpt = rcpts,
+	    .n_rcpt = n_rcpt};
+}
+
+struct scene {
+	struct script_peer *peer;
+	struct relay_driver *driver;
+};
+
+static struct scene
+begin(const char *const *script, uint64_t timeout_ms)
+{
+	struct scene s;
+
+	s.peer = script_peer_new(script, 1);
+	s.driver = relay_driver_new(script_peer_port(s.peer), timeout_ms);
+	relay_driver_start(s.driver);
+	return s;
+}
+
+static void
+end(struct scene *s)
+{
+	relay_driver_free(s->driver);
+	cr_assert_str_empty(script_peer_complaint(s->peer), "%s",
+	    script_peer_complaint(s->peer));
+	script_peer_free(s->peer);
+}
+
+static const struct proto_result *
+deliver(struct scene *s, struct proto_deliver *m, const struct entry *e)
+{
+	uint64_t id = relay_driver_deliver(s->driver, m, e, SPAN_LIT(TEXT));
+	const struct proto_result *r;
+
+	relay_driver_wait(s->driver, 1, 20000);
+	r = relay_driver_result(s->driver, id);
+	cr_assert_not_null(r);
+	return r;
+}
+
+/* --- bodies --- */
+
+static struct buf
+large_text(size_t size)
+{
+	struct buf b;
+
+	buf_init(&b, size + 100);
+	cr_assert_eq(buf_puts(&b, "Subject: large\r\n\r\n"), ERR_OK);
+	while (b.len < size)
+		cr_assert_eq(buf_puts(&b, ".23456789 " CANARY "\r\n"), ERR_OK);
+	return b;
+}
+
+Test(deliver, what_is_not_ready_is_never_sent)
+{
+	static const char *const script[] = {MANY};
+	struct scene s = begin(script, 8000);
+	struct entry e = sample(1);
+	struct proto_deliver m = {0};
+	const struct proto_result *r;
+
+	e.kind = ENTRY_PENDING;
+	r = deliver(&s, &m, &e);
+	cr_assert_eq(r->rcpt[0].outcome, PROTO_DEFERRED);
+	cr_assert_eq(script_peer_connections(s.peer), 0);
+	end(&s);
+}
+
+/* One octet of the sealed body turned over, in each of its parts. */
+Test(deliver, an_altered_body_is_never_sent)
+{
+	static const char *const script[] = {MANY};
+	static const size_t places[] = {
+	    0, 4, 5, 8, 20, 30, SEALED_HEADER, SEALED_HEADER + 40, SIZE_MAX};
+	struct entry e = sample(1);
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct scene s = begin(script, 8000);
+		uint64_t id = relay_driver_deliver_broken(
+		    s.driver, &e, SPAN_LIT(TEXT), places[i]);
+		const struct proto_result *r;
+
+		relay_driver_wait(s.driver, 1, 20000);
+		r = relay_driver_result(s.driver, id);
+		cr_assert_not_null(r, "%zu", i);
+		cr_assert_eq(r->rcpt[0].outcome, PROTO_DEFERRED, "%zu", i);
+		cr_assert(!script_peer_saw_plain(s.peer, "MAIL"), "%zu", i);
+		end(&s);
+	}
+}
+
+/* The last chunk of a large one is altered: its beginning is on the wire when
+   that is found. The end of the message never is. */
+Test(deliver, a_large_altered_body_never_gets_its_end)
+{
+	static const char *const data[] = {BARE ENVELOPE DATA OK};
+	static const char *const bdat[] = {
+	    CHUNK "> MAIL\n> RCPT\n" OK OK "bdat\n" OK "bdat\n" OK "bdat\n" OK};
+	struct buf text = large_text(3 * STREAM_CHUNK);
+	struct entry e = sample(1);
+
+	for (int i = 0; i < 2; i++) {
+		struct scene s = begin(i == 0 ? data : bdat, 8000);
+		uint64_t id = relay_driver_deliver_broken(
+		    s.driver, &e, buf_span(&text), SIZE_MAX);
+		const struct proto_result *r;
+
+		relay_driver_wait(s.driver, 1, 20000);
+		r = relay_driver_result(s.driver, id);
+		cr_assert_not_null(r);
+		cr_assert_eq(r->rcpt[0].outcome, PROTO_DEFERRED);
+		relay_driver_free(s.driver);
+		for (int k = 0;
+		     k < 400 && !script_peer_saw_plain(s.peer, CANARY); k++)
+			usleep(5000);
+		cr_assert(script_peer_saw_plain(s.peer, CANARY), "%d", i);
+		cr_assert(!script_peer_saw_plain(s.peer, "\r\n.\r\n"));
+		cr_assert(!script_peer_saw_plain(s.peer, "LAST"));
+		script_peer_free(s.peer);
+	}
+	buf_clear(&text);
+}
+
+Test(deliver, a_large_body_arrives_whole)
+{
+	static const char *const data[] = {BARE ENVELOPE DATA OK};
+	static const char *const bdat[] = {
+	    CHUNK "> MAIL\n> RCPT\n" OK OK "mark\nbdat\n" OK "again\n"};
+	static const char *const tls[] = {
+	    HELLO "< 250-x\n< 250 STARTTLS\n> STARTTLS\n< 220 go\ntls\n> EHLO\n"
+		  "< 250 mx\n" ENVELOPE DATA OK};
+	const char *const *scripts[] = {data, bdat, tls};
+	/* 5 MiB: many times what a socket takes at once */
+	struct buf text = large_text(5 * 1024 * 1024);
+	unsigned lines = (unsigned)(text.len / 23);
+	struct entry e = sample(1);
+
+	for (int i = 0; i < 3; i++) {
+		struct scene s = begin(scripts[i], 20000);
+		uint64_t id =
+		    relay_driver_deliver_file(s.driver, &e, buf_span(&text));
+		const struct proto_result *r;
+		unsigned n;
+
+		relay_driver_wait(s.driver, 1, 60000);
+		r = relay_driver_result(s.driver, id);
+		cr_assert_not_null(r, "%d", i);
+		cr_assert_eq(r->rcpt[0].outcome, PROTO_DELIVERED, "%d: %s", i,
+		    r->rcpt[0].text);
+		n = script_peer_count(s.peer, CANARY "\r\n");
+		/* a command may stand in the middle of a line */
+		cr_assert(n > lines - (i == 1 ? 90 : 3) && n <= lines,
+		    "%d: %u of %u", i, n, lines);
+		if (i != 1)
+			cr_assert_eq(
+			    script_peer_count(s.peer, "\r\n..2345"), n);
+		end(&s);
+	}
+	buf_clear(&text);
+}
+
+/* --- destinations --- */
+
+Test(deliver, sessions_are_used_again)
+{
+	static const char *const script[] = {MANY};
+	struct scene s = begin(script, 8000);
+	struct entry e = sample(1);
+	unsigned n = 300;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct proto_deliver m = {0};
+
+		(void)relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
+	}
+	cr_assert_eq(relay_driver_wait(s.driver, n, 30000), n);
+	cr_assert_leq(script_peer_connections(s.peer), 20);
+	cr_assert_eq(script_peer_count(s.peer, "MAIL FROM"), n);
+	cr_assert_eq(
+	    script_peer_count(s.peer, "EHLO"), script_peer_connections(s.peer));
+	end(&s);
+}
+
+Test(deliver, a_transaction_that_failed_is_reset_before_the_next)
+{
+	static const char *const script[] = {
+	    BARE "> MAIL\n" OK
+		 "> RCPT\n< 550 5.1.1 no\n> RSET\n" OK ENVELOPE DATA OK};
+	struct scene s = begin(script, 8000);
+	struct entry e = sample(1);
+	struct proto_deliver m = {0};
+	uint64_t id;
+
+	cr_assert_eq(deliver(&s, &m, &e)->rcpt[0].outcome, PROTO_FAILED);
+	memset(&m, 0, sizeof(m));
+	id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
+	relay_driver_wait(s.driver, 2, 20000);
+	cr_assert_eq(relay_driver_result(s.driver, id)->rcpt[0].outcome,
+	    PROTO_DELIVERED);
+	cr_assert_eq(script_peer_connections(s.peer), 1);
+	end(&s);
+}
+
+Test(deliver, only_open_recipients_are_asked_for)
+{
+	static const char *const script[] = {
+	    BARE "> MAIL\n" OK "> RCPT TO:<r2@\n" OK DATA OK};
+	struct scene s = begin(script, 8000);
+	struct entry e = sample(3);
+	uint32_t open[] = {1};
+	struct proto_deliver m = {.open = open, .n_open = 1};
+	const struct proto_result *r = deliver(&s, &m, &e);
+
+	cr_assert_eq(r->n_rcpt, 1);
+	cr_assert_eq(r->rcpt[0].rcpt, 1);
+	cr_assert_eq(r->rcpt[0].outcome, PROTO_DELIVERED);
+	end(&s);
+}
+
+Test(deliver, a_dead_destination_gives_back_what_waits)
+{
+	static const char *const script[] = {"< 421 no\n"};
+	struct scene s = begin(script, 8000);
+	struct entry e = sample(1);
+
+	for (int i = 0; i < 50; i++) {
+		struct proto_deliver m = {0};
+
+		(void)relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
+	}
+	cr_assert_eq(relay_driver_wait(s.driver, 50, 10000), 50);
+	cr_assert_leq(script_peer_connections(s.peer), 5);
+	end(&s);
+}
+
+Test(deliver, a_hanging_destination_does_not_block_another)
+{
+	static const char *const hangs[] = {"hang"};
+	static const char *const works[] = {MANY};
+	struct scene s = begin(hangs, 60000);
+	struct script_peer *other = script_peer_new(works, 1);
+	struct conf *c = relay_driver_conf(s.driver);
+	struct entry e = sample(1);
+	struct proto_deliver slow = {0}, quick = {0};
+	uint64_t id;
+
+	c->inbound.port = script_peer_port(other);
+	(void)relay_driver_deliver(s.driver, &slow, &e, SPAN_LIT(TEXT));
+	e.route = ENTRY_INBOUND;
+	id = relay_driver_deliver(s.driver, &quick, &e, SPAN_LIT(TEXT));
+	cr_assert_eq(relay_driver_wait(s.driver, 1, 10000), 1);
+	cr_assert_eq(relay_driver_result(s.driver, id)->rcpt[0].outcome,
+	    PROTO_DELIVERED);
+	end(&s);
+	script_peer_free(other);
+}
+
+/* --- notifications --- */
+
+static void
+open_dsn(struct scene *s, const struct proto_result *r, struct buf *out)
+{
+	cr_assert_eq(r->n_dsn, 1);
+	cr_assert_eq(r->dsn[0].kind, ENTRY_READY);
+	cr_assert_str_empty(r->dsn[0].from);
+	cr_assert_eq(r->dsn[0].n_rcpt, 1);
+	cr_assert_str_eq(r->dsn[0].rcpt[0].addr, "sender@example.com");
+	cr_assert_eq(r->dsn[0].rcpt[0].notify, PROTO_NOTIFY_NEVER);
+	relay_driver_open(s->driver, &r->dsn[0], out);
+}
+
+static bool
+has(const struct buf *b, const char *what)
+{
+	return span_find(buf_span(b), 0, span_str(what)) < b->len;
+}
+
+Test(deliver, a_failure_is_told_to_the_sender)
+{
+	static const char *const script[] = {
+	    BARE "> MAIL\n" OK
+		 "> RCPT\n< 550 5.1.1 no such user\n> RCPT\n" OK DATA OK};
+	struct scene s = begin(script, 8000);
+	struct entry e = sample(2);
+	struct proto_deliver m = {0};
+	const struct proto_result *r = deliver(&s, &m, &e);
+	struct buf b;
+
+	buf_init(&b, 1000000);
+	open_dsn(&s, r, &b);
+	cr_assert(has(&b, "Action: failed"));
+	cr_assert(has(&b, "Final-Recipient: rfc822; r1@example.org") ||
+		  has(&b, "Final-Recipient: rfc822;r1@example.org"));
+	cr_assert(has(&b, "R1@example.org"));
+	cr_assert(has(&b, "550 no such user"));
+	cr_assert(has(&b, "Subject: " CANARY));
+	cr_assert(!has(&b, SECRET_BODY));
+	cr_assert(!has(&b, "hidden@example.org"));
+	cr_assert(!has(&b, "r2@example.org"));
+	cr_assert_eq(r->dsn[0].route, ENTRY_OUTBOUND);
+	buf_clear(&b);
+	end(&s);
+}
+
+Test(deliver, a_notification_for_one_of_ours_goes_inside)
+{
+	static const char *const script[] = {BARE "> MAIL\n< 550 5.7.1 no\n"};
+	static const char *ours[] = {"example.com"};
+	struct scene s = begin(script, 8000);
+	struct conf *c = relay_driver_conf(s.driver);
+	struct entry e = sample(1);
+	struct proto_deliver m = {0};
+	const struct proto_result *r;
+
+	c->domains = ours;
+	c->n_domains = 1;
+	r = deliver(&s, &m, &e);
+	cr_assert_eq(r->n_dsn, 1);
+	cr_assert_eq(r->dsn[0].route, ENTRY_INBOUND);
+	end(&s);
+}
+
+struct told {
+	const char *name;
+	const char *reply; /* to RCPT */
+	const char *from;
+	uint8_t notify;
+	bool warn, give_up;
+	const char *offer;
+	const char *action; /* NULL: nobody is told */
+	uint8_t outcome;
+};
+
+static const struct told told[] = {
+    {"failed", "< 550 x\n", NULL, 0, false, false, "", "failed", PROTO_FAILED},
+    {"failed, NEVER", "< 550 x\n", NULL, PROTO_NOTIFY_NEVER, false, false, "",
+	NULL, PROTO_FAILED},
+    {"failed, DELAY only", "< 550 x\n", NULL, PROTO_NOTIFY_DELAY, false, false,
+	"", NULL, PROTO_FAILED},
+    {"failed, null sender", "< 550 x\n", "", 0, false, false, "", NULL,
+	PROTO_FAILED},
+    {"deferred", "< 450 x\n", NULL, 0, false, false, "", NULL, PROTO_DEFERRED},
+    {"late", "< 450 x\n", NULL, 0, true, false, "", "delayed", PROTO_DEFERRED},
+    {"late, FAILURE only", "< 450 x\n", NULL, PROTO_NOTIFY_FAILURE, true, false,
+	"", NULL, PROTO_DEFERRED},
+    {"given up", "< 450 x\n", NULL, 0, false, true, "", "failed", PROTO_FAILED},
+    {"delivered", OK DATA OK, NULL, 0, false, false, "", NULL, PROTO_DELIVERED},
+    {"delivered, SUCCESS", OK DATA OK, NULL, PROTO_NOTIFY_SUCCESS, false, false,
+	"", "relayed", PROTO_DELIVERED},
+    {"delivered, SUCCESS, DSN offered", OK DATA OK, NULL, PROTO_NOTIFY_SUCCESS,
+	false, false, "< 250-DSN\n", NULL, PROTO_DELIVERED},
+};
+
+Test(deliver, who_is_told_what)
+{
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+		const struct told *t = &told[i];
+		char script[512], action[64];
+		const char *scripts[1] = {script};
+		struct scene s;
+		struct entry_rcpt rcpt = rcpts[0];
+		struct entry e = sample(1);
+		struct proto_deliver m = {
+		    .warn = t->warn, .give_up = t->give_up};
+		const struct proto_result *r;
+		struct buf b;
+
+		snprintf(script, sizeof(script),
+		    HELLO "< 250-mx\n%s< 250 X\n> MAIL\n" OK "> RCPT\n%s",
+		    t->offer, t->reply);
+		s = begin(scripts, 8000);
+		rcpt.notify = t->notify;
+		e.rcpt = &rcpt;
+		if (t->from != NULL)
+			e.from = e.from_key = t->from;
+		r = deliver(&s, &m, &e);
+		cr_assert_eq(r->rcpt[0].outcome, t->outcome, "%s", t->name);
+		cr_assert_eq(
+		    r->n_dsn, t->action == NULL ? 0u : 1u, "%s", t->name);
+		if (t->action != NULL) {
+			buf_init(&b, 1000000);
+			open_dsn(&s, r, &b);
+			snprintf(
+			    action, sizeof(action), "Action: %s", t->action);
+			cr_assert(has(&b, action), "%s", t->name);
+			buf_clear(&b);
+		}
+		end(&s);
+	}
+}
+
+/* --- store and the end --- */
+
+Test(deliver, a_result_is_kept_for_the_store_that_comes_back)
+{
+	static const char *const script[] = {
+	    BARE ENVELOPE "> DATA\n< 354 go\nbody\n"
+			  "hang"};
+	struct scene s = begin(script, 700);
+	struct entry e = sample(1);
+	struct proto_deliver m = {0};
+	uint64_t id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
+
+	/* until the whole message is out */
+	for (int i = 0; i < 100 && script_peer_count(s.peer, "\r\n.\r\n") == 0;
+	     i++)
+		relay_driver_wait(s.driver, 1, 5);
+	relay_driver_cut_store(s.driver);
+	relay_driver_wait(s.driver, 1, 1500);
+	cr_assert_null(relay_driver_result(s.driver, id));
+	relay_driver_new_store(s.driver);
+	relay_driver_wait(s.driver, 1, 5000);
+	cr_assert_not_null(relay_driver_result(s.driver, id));
+	cr_assert_eq(
+	    relay_driver_result(s.driver, id)->rcpt[0].outcome, PROTO_DEFERRED);
+	end(&s);
+}
+
+Test(deliver, without_store_nothing_is_begun)
+{
+	static const char *const script[] = {BARE "> MAIL\nhang"};
+	struct scene s = begin(script, 60000);
+	struct entry e = sample(1);
+	struct proto_deliver m = {0};
+	uint64_t id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
+
+	for (int i = 0; i < 100 && script_peer_count(s.peer, "MAIL") == 0; i++)
+		relay_driver_wait(s.driver, 1, 5);
+	relay_driver_cut_store(s.driver);
+	relay_driver_wait(s.driver, 1, 50);
+	relay_driver_new_store(s.driver);
+	relay_driver_wait(s.driver, 1, 5000);
+	cr_assert_eq(
+	    relay_driver_result(s.driver, id)->rcpt[0].outcome, PROTO_DEFERRED);
+	cr_assert(!script_peer_saw_plain(s.peer, SECRET_BODY));
+	end(&s);
+}
+
+Test(deliver, what_waits_is_recalled)
+{
+	static const char *const script[] = {"hang"};
+	struct scene s = begin(script, 60000);
+	struct entry e = sample(1);
+	struct proto_deliver m = {0};
+	uint64_t id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
+
+	relay_driver_wait(s.driver, 1, 50);
+	relay_driver_recall(s.driver, id);
+	relay_driver_wait(s.driver, 1, 5000);
+	cr_assert_not_null(relay_driver_result(s.driver, id));
+	cr_assert_eq(
+	    relay_driver_result(s.driver, id)->rcpt[0].outcome, PROTO_DEFERRED);
+	end(&s);
+}
+
+Test(deliver, the_end_waits_for_the_reply_to_a_whole_message)
+{
+	static const char *const script[] = {BARE ENVELOPE DATA OK};
+	struct scene s = begin(script, 8000);
+	struct entry e = sample(1);
+	struct proto_deliver m = {0};
+	uint64_t id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
+
+	relay_driver_wait(s.driver, 1, 5000);
+	cr_assert_eq(relay_driver_result(s.driver, id)->rcpt[0].outcome,
+	    PROTO_DELIVERED);
+	cr_assert(relay_driver_stop(s.driver, 3000));
+	end(&s);
+}
+
+Test(deliver, the_end_is_bounded_and_gives_everything_back)
+{
+	static const char *const script[] = {BARE ENVELOPE DATA "hang"};
+	struct scene s = begin(script, 60000);
+	struct entry e = sample(1);
+	struct proto_deliver m = {0}, later = {0};
+	uint64_t first = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
+	uint64_t second;
+
+	for (int i = 0; i < 100 && script_peer_count(s.peer, "\r\n.\r\n") == 0;
+	     i++)
+		relay_driver_wait(s.driver, 1, 5);
+	/* this one has no session yet, or one that is stuck before the dot */
+	second = relay_driver_deliver(s.driver, &later, &e, SPAN_LIT(TEXT));
+	relay_driver_wait(s.driver, 1, 20);
+	cr_assert(relay_driver_stop(s.driver, 6000));
+	cr_assert_null(relay_driver_result(s.driver, first));
+	(void)second;
+	end(&s);
+}
