@@ -227,9 +227,8 @@ split_url(struct portal_http *h, struct err_why *why)
 		return err_why(
 		    why, ERR_CONFIG, "url of the portal: expected https://");
 	h->authority = url + (h->https ? 8 : 7);
-	if (h->authority[strcspn(h->authority, "/?#@")] != '\0')
-		return err_why(why, ERR_CONFIG,
-		    "url of the portal: expected a host without a path");
+	h->authority_len = strcspn(h->authority, "/");
+	h->base = h->authority + h->authority_len;
 	return ERR_OK;
 }
 

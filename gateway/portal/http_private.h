@@ -24,7 +24,9 @@ struct portal_conn {
 struct portal_http {
 	struct portal_http_options opt;
 	const char *authority; /* what Host must be; within opt.url */
-	bool https;	       /* the URL is, whoever speaks TLS */
+	size_t authority_len;
+	const char *base; /* path in front of every other, "" or "/x" */
+	bool https;	  /* the URL is, whoever speaks TLS */
 	struct MHD_Daemon **daemon;
 	struct MHD_Response **page; /* one for each asset */
 	struct portal_objects *objects;

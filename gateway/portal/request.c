@@ -54,7 +54,7 @@ host_is_ours(const struct portal_request *req)
 	const char *host = one_header(req, "Host");
 	const char *ours = req->http->authority;
 	const char *port = req->http->https ? ":443" : ":80";
-	size_t len = strlen(ours);
+	size_t len = req->http->authority_len;
 
 	if (host == NULL || strncasecmp(host, ours, len) != 0)
 		return false;
@@ -67,10 +67,12 @@ static bool
 origin_is_ours(const struct portal_request *req)
 {
 	const char *origin = one_header(req, "Origin");
+	const char *ours = req->http->opt.url;
+	size_t len = (size_t)(req->http->base - ours);
 
 	return origin != NULL &&
-	       (origin[0] == '\0' ||
-		   strcasecmp(origin, req->http->opt.url) == 0);
+	       (origin[0] == '\0' || (strlen(origin) == len &&
+					 strncasecmp(origin, ours, len) == 0));
 }
 
 /* Where the request ends must be beyond doubt (RFC 9112 §6.3), and what has no
@@ -360,6 +362,17 @@ route(struct portal_request *req)
 	return portal_reply_error(req, MHD_HTTP_NOT_FOUND, NULL);
 }
 
+/* The path beneath that of the configured URL. A proxy in front may have taken
+   its part off already. */
+static const char *
+path_beneath(const struct portal_http *h, const char *url)
+{
+	size_t len = strlen(h->base);
+
+	return strncmp(url, h->base, len) == 0 && url[len] == '/' ? url + len
+								  : url;
+}
+
 static struct portal_request *
 new_request(struct portal_http *h, struct MHD_Connection *mhd, const char *url,
     const char *method)
@@ -377,7 +390,7 @@ new_request(struct portal_http *h, struct MHD_Connection *mhd, const char *url,
 	req->mhd = mhd;
 	req->conn = info->socket_context;
 	req->conn->busy = true;
-	req->url = url;
+	req->url = path_beneath(h, url);
 	req->method = method;
 	return req;
 }

@@ -78,7 +78,7 @@ class Portal:
         threading.Thread(target=self.listen, daemon=True).start()
         self.port = int(self.wait_for("port ").split()[1])
         self.wait_for("ready")
-        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        self.url = (url or f"{scheme}://127.0.0.1:PORT").replace("PORT", str(self.port))
 
     def listen(self):
         for line in self.process.stdout:
@@ -324,6 +324,21 @@ def test_mail_that_has_only_html_is_shown_in_the_frame(portal, browser_modules):
     made = portal.put([text_part("<h1>Only</h1><p>this</p>", "text/html")])
     seen = read_with_browser(browser_modules, made["url"], ["click", "frame"])
     assert seen["frame"]["text"].split() == ["Only", "this"]
+
+
+@needs_browser
+def test_portal_may_be_beneath_a_path(tmp_path, page, browser_modules):
+    portal = Portal(tmp_path, page, url="http://127.0.0.1:PORT/post/box")
+    made = portal.put([text_part("<p>in a <b>frame</b></p>", "text/html")])
+    seen = read_with_browser(browser_modules, made["url"], ["click", "frame"])
+    assert seen["frame"]["text"] == "in a frame"
+    assert seen["console"] == []
+    assert "in a" in run_node(page / "open-link.mjs", made["url"])
+    # a proxy may have taken the path off; nothing is beneath another one
+    assert portal.ask("GET", "/m/" + made["id"]).status == 200
+    assert portal.ask("GET", "/post/m/" + made["id"]).status == 404
+    assert portal.ask("GET", "/post/boxm/" + made["id"]).status == 404
+    assert portal.stop() == 0
 
 
 # --- programs that follow links

@@ -224,8 +224,9 @@ main(int argc, char **argv)
 	log_init("portal", 0, LOG_LVL_DEBUG, false);
 	port = listen_on(argv[1], &r.sockets[0]);
 	if (strstr(argv[2], "PORT") != NULL)
-		snprintf(url, sizeof(url), "%.*s%d",
-		    (int)(strstr(argv[2], "PORT") - argv[2]), argv[2], port);
+		snprintf(url, sizeof(url), "%.*s%d%s",
+		    (int)(strstr(argv[2], "PORT") - argv[2]), argv[2], port,
+		    strstr(argv[2], "PORT") + 4);
 	else
 		snprintf(url, sizeof(url), "%s", argv[2]);
 	c.portal.url = url;

@@ -117,7 +117,7 @@ async function showHtml(object, plan) {
 		const html = texts.map(asHtml).join('<hr>');
 		frame_content = { html,
 			images: await inlineImages(object, plan.inline, html) };
-		$('html').src = '/frame';
+		$('html').src = '../frame';
 	}
 	$('html').hidden = false;
 	$('text').hidden = true;
@@ -212,13 +212,14 @@ function showAttachments(object, plan) {
 }
 
 async function showMessage() {
-	const [, id] = /^\/m\/([^/]*)$/.exec(location.pathname) ?? [, ''];
+	const [, base, id] = /^(.*)\/m\/([^/]*)$/.exec(location.pathname) ??
+		[, '', ''];
 	$('show').disabled = true;
 	$('error').hidden = true;
 	$('status').textContent = 'Decrypting …';
 	try {
 		const link = parseLink(id, location.hash.slice(1));
-		const object = await openObject('', link);
+		const object = await openObject(base, link);
 		const plan = planMessage(object.index);
 		showFields(object);
 		await showBody(object, plan);
