@@ -327,28 +327,44 @@ may_rest(const struct listener_session *s)
 	return s->tls == NULL || !net_tls_server_has_pending(s->tls);
 }
 
+/* Do what has been read and send the answers. GO: all of it is done, and more
+   may be read. */
+static enum listener_step
+work_off(struct listener_session *s)
+{
+	enum listener_step wrote;
+	bool full;
+
+	do {
+		while (step(s))
+			continue;
+		full = s->out.len >= LISTENER_OUT_FULL;
+		wrote = listener_io_write(s);
+		if (s->dead)
+			return LISTENER_STEP_END;
+	} while (full && wrote == LISTENER_STEP_GO && !s->closing);
+	if (wrote != LISTENER_STEP_GO)
+		return wrote;
+	if (s->closing)
+		return LISTENER_STEP_END;
+	return may_read(s) ? LISTENER_STEP_GO : LISTENER_STEP_WAIT;
+}
+
 static enum listener_step
 go_on(struct listener_session *s)
 {
-	enum listener_step wrote, got = LISTENER_STEP_GO;
+	enum listener_step next = work_off(s);
 
-	for (int i = 0; i < ROUNDS || !may_rest(s); i++) {
-		while (step(s))
-			continue;
-		wrote = listener_io_write(s);
-		if (wrote == LISTENER_STEP_END || s->dead)
-			return LISTENER_STEP_END;
-		if (s->closing)
-			return wrote == LISTENER_STEP_GO ? LISTENER_STEP_END
-							 : wrote;
-		if (wrote == LISTENER_STEP_WAIT || !may_read(s))
-			return LISTENER_STEP_WAIT;
-		got = s->state == LISTENER_HANDSHAKE ? handshake(s)
-						     : listener_io_read(s);
-		if (got != LISTENER_STEP_GO)
-			return got;
+	for (int i = 0; next == LISTENER_STEP_GO; i++) {
+		/* nothing lies here any more that no poll would report */
+		if (i >= ROUNDS && may_rest(s))
+			break;
+		next = s->state == LISTENER_HANDSHAKE ? handshake(s)
+						      : listener_io_read(s);
+		if (next == LISTENER_STEP_GO)
+			next = work_off(s);
 	}
-	return got;
+	return next;
 }
 
 void

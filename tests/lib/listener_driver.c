@@ -12,6 +12,25 @@
 #include "common/clock.h"
 #include "common/text.h"
 #include "gateway/role.h"
+#include "gateway/sandbox.h"
+
+/* The leak checker traces the process and writes a report, which the walls
+   keep it from: under it there are none. */
+enum err __real_sandbox_enter(
+    enum role_id role, const struct conf *c, struct err_why *why);
+enum err __wrap_sandbox_enter(
+    enum role_id role, const struct conf *c, struct err_why *why);
+
+enum err
+__wrap_sandbox_enter(
+    enum role_id role, const struct conf *c, struct err_why *why)
+{
+#ifdef WITH_SANITIZERS
+	return ERR_OK;
+#else
+	return __real_sandbox_enter(role, c, why);
+#endif
+}
 
 static const volatile uint64_t *ahead_ms;
 
