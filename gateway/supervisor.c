@@ -122,7 +122,9 @@ ended(struct proc *p, int status)
 		stop_next_step(s);
 		return;
 	}
-	if (refused) {
+	/* once the gateway has been up, what is wrong now may be mended under
+	   it: the rest goes on, and this process is tried again */
+	if (refused && !s->said_ready) {
 		begin_stop(s, EX_CONFIG);
 		return;
 	}
