@@ -89,4 +89,22 @@ int cli_key_lookup(struct cli *cli, int argc, char **argv);
 /* explain.c */
 int cli_explain(struct cli *cli, int argc, char **argv);
 
+/* queue.c */
+int cli_queue_list(struct cli *cli, int argc, char **argv);
+int cli_queue_show(struct cli *cli, int argc, char **argv);
+int cli_queue_flush(struct cli *cli, int argc, char **argv);
+int cli_queue_hold(struct cli *cli, int argc, char **argv);
+int cli_queue_release(struct cli *cli, int argc, char **argv);
+int cli_queue_delete(struct cli *cli, int argc, char **argv);
+
+/* audit.c */
+int cli_audit_list(struct cli *cli, int argc, char **argv);
+int cli_audit_show(struct cli *cli, int argc, char **argv);
+int cli_audit_verify(struct cli *cli, int argc, char **argv);
+
+/* status.c */
+int cli_status_show(struct cli *cli, int argc, char **argv);
+int cli_reload(struct cli *cli, int argc, char **argv);
+int cli_check(struct cli *cli, int argc, char **argv);
+
 #endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Asking the running gateway: a line of JSON to its socket, a line back.
+ */
+#ifndef GATEWAY_CLI_ASK_H
+#define GATEWAY_CLI_ASK_H
+
+#include "gateway/cli/cli.h"
+
+/* Ask the gateway of this configuration; takes the question. *out is the
+   answer, with "ok" true, the caller's to release. What is wrong is said;
+   returns the exit status. An answer with "ok" false is CLI_NO or CLI_FAILED,
+   and is handed out, too, when bad_out is not NULL. */
+int cli_ask(struct cli *cli, struct json_t *question, struct json_t **out,
+    struct json_t **bad_out) MUST_CHECK;
+
+/* Print as JSON and release. */
+void cli_put_json(struct json_t *json);
+/* A string member; "" if there is none. */
+const char *cli_member(const struct json_t *j, const char *name);
+/* "3d 4h", "12m", "5s" */
+enum { CLI_SPAN_SIZE = 24 };
+void cli_span(uint64_t seconds, char out[CLI_SPAN_SIZE]);
+
+#endif
