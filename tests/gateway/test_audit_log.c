@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The audit log: what store writes verifies, and nothing that is altered,
+ * removed, put elsewhere, put in or cut off goes unnoticed.
+ */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/digest.h"
+#include "common/file.h"
+#include "common/text.h"
+#include "gateway/store/audit_reader.h"
+#include "gateway/store/audit_rec.h"
+#include "gateway/store/audit_verify.h"
+#include "tests/lib/store_rig.h"
+
+enum {
+	FILE_MAX = 4 * 1024 * 1024,
+	HOUR_MS = 3600 * 1000,
+	DAY_MS = 24 * HOUR_MS,
+};
+
+static struct rig rig;
+
+static void
+set_up(void)
+{
+	rig_init(&rig);
+	/* at noon: no test runs into the next day by itself */
+	rig_wall_ms = 12 * HOUR_MS - (int64_t)(clock_unix_ms() % DAY_MS);
+	cr_assert_eq(rig_start(&rig), ERR_OK);
+}
+
+static void
+tear_down(void)
+{
+	rig_clear(&rig);
+}
+
+TestSuite(audit_log, .init = set_up, .fini = tear_down);
+
+static void
+submit(uint64_t id)
+{
+	struct entry e = rig_entry(&rig, id + 1000, id, ENTRY_READY);
+	const char *recs[] = {"{\"type\":\"accepted\",\"n\":1}",
+	    "{\"type\":\"sealed\",\"rcpt\":\"b@example.org\"}"};
+	struct proto_submit m = {.attempt = 1,
+	    .entry = &e,
+	    .n_entries = 1,
+	    .audit = recs,
+	    .n_audit = 2};
+
+	rig_submit(&rig, 0, id, &m);
+	cr_assert_eq(rig_committed(&rig, id), ERR_OK);
+}
+
+static struct store_verified
+verify(struct store_verify v)
+{
+	struct store_verified out;
+
+	cr_assert_eq(
+	    store_audit_verify(rig.conf.paths.audit, &v, &out), ERR_OK);
+	return out;
+}
+
+/* --- the files, as an attacker with a disk sees them --- */
+
+static char path[256];
+static char *line[512];
+static size_t n_lines;
+static struct buf text;
+
+static void
+read_log(void)
+{
+	char name[STORE_AUDIT_NAME];
+
+	store_audit_file_name(1, name);
+	snprintf(path, sizeof(path), "%s/%s", rig.conf.paths.audit, name);
+	buf_init(&text, FILE_MAX);
+	cr_assert_eq(file_read_path(AT_FDCWD, path, &text), ERR_OK);
+	n_lines = 0;
+	cr_assert_eq(buf_putc(&text, 0), ERR_OK);
+	for (char *p = (char *)text.data; *p != 0;) {
+		char *end = strchr(p, '\n');
+
+		cr_assert_not_null(end);
+		*end = 0;
+		line[n_lines++] = p;
+		p = end + 1;
+	}
+}
+
+static void
+write_log(void)
+{
+	FILE *f = fopen(path, "w");
+
+	for (size_t i = 0; i < n_lines; i++)
+		fprintf(f, "%s\n", line[i]);
+	fclose(f);
+}
+
+/* The digest of a line that was changed, put right again. */
+static void
+rehash(char *l)
+{
+	uint8_t hash[DIGEST_SIZE];
+	char hex[2 * DIGEST_SIZE + 1];
+
+	store_line_hash(span_str(l), hash);
+	text_hex(SPAN(hash, DIGEST_SIZE), hex);
+	memcpy(l + strlen(l) - 2 - 2 * DIGEST_SIZE, hex, 2 * DIGEST_SIZE);
+}
+
+/* The whole chain from this line on made to fit again. */
+static void
+rechain(size_t from)
+{
+	for (size_t i = from; i < n_lines; i++) {
+		char *prev = strstr(line[i], "\"prev\":\"") + 8;
+		const char *before = line[i - 1];
+
+		memcpy(prev, before + strlen(before) - 2 - 2 * DIGEST_SIZE,
+		    2 * DIGEST_SIZE);
+		rehash(line[i]);
+	}
+}
+
+static void
+alter(void)
+{
+	*strstr(line[5], "\"type\"") = 'x';
+}
+
+static void
+alter_and_rehash(void)
+{
+	alter();
+	rehash(line[5]);
+}
+
+static void
+alter_and_rechain(void)
+{
+	alter();
+	rehash(line[5]);
+	rechain(6);
+}
+
+static void
+alter_time(void)
+{
+	char *t = strstr(line[5], "\"time\":\"") + 8;
+
+	t[3] = t[3] == '0' ? '1' : '0';
+}
+
+static void
+take_out(void)
+{
+	memmove(&line[5], &line[6], (--n_lines - 5) * sizeof(line[0]));
+}
+
+static void
+take_first(void)
+{
+	memmove(&line[0], &line[1], --n_lines * sizeof(line[0]));
+}
+
+static void
+swap(void)
+{
+	char *l = line[5];
+
+	line[5] = line[6];
+	line[6] = l;
+}
+
+static void
+put_in(void)
+{
+	memmove(&line[6], &line[5], (n_lines++ - 5) * sizeof(line[0]));
+}
+
+static void
+put_in_junk(void)
+{
+	static char junk[] = "{}";
+
+	put_in();
+	line[5] = junk;
+}
+
+static void
+forge_signature(void)
+{
+	for (size_t i = 0; i < n_lines; i++) {
+		char *sig = strstr(line[i], "audit-checkpoint");
+
+		if (sig == NULL)
+			continue;
+		sig = strstr(sig, "\"sig\":\"") + 7;
+		*sig = *sig == '0' ? '1' : '0';
+		rehash(line[i]);
+		if (i + 1 < n_lines)
+			rechain(i + 1);
+		return;
+	}
+	cr_assert_fail("no checkpoint");
+}
+
+static void
+cut_tail(void)
+{
+	n_lines -= 2;
+}
+
+static void
+nothing(void)
+{
+}
+
+/* A log of 30 lines with a checkpoint in the middle and one at the end. */
+static void
+make_log(void)
+{
+	for (uint64_t i = 0; i < 8; i++)
+		submit(i + 1);
+	rig_advance(&rig, 61 * 1000);
+	rig_run(&rig, 10);
+	for (uint64_t i = 8; i < 12; i++)
+		submit(i + 1);
+	rig_stop(&rig);
+}
+
+Test(audit_log, what_was_written_verifies)
+{
+	struct store_verified v;
+
+	make_log();
+	v = verify((struct store_verify){0});
+	cr_assert_eq(v.problems, 0);
+	cr_assert_eq(v.first, 1);
+	cr_assert_eq(v.last, v.lines);
+	cr_assert_geq(v.lines, 12u * 2 + 3);
+	cr_assert_geq(v.signatures, 3, "key, checkpoint, end");
+	cr_assert_eq(v.signed_seq, v.last, "it ends with a signature");
+	cr_assert(v.has_key);
+}
+
+Test(audit_log, no_change_goes_unnoticed)
+{
+	static const struct {
+		const char *name;
+		void (*change)(void);
+		bool needs_head;
+	} rows[] = {
+	    {"nothing", nothing, false},
+	    {"altered", alter, false},
+	    {"altered, digest put right", alter_and_rehash, false},
+	    {"altered, chain put right", alter_and_rechain, false},
+	    {"time altered", alter_time, false},
+	    {"removed", take_out, false},
+	    {"first removed", take_first, false},
+	    {"reordered", swap, false},
+	    {"inserted twice", put_in, false},
+	    {"junk inserted", put_in_junk, false},
+	    {"signature altered", forge_signature, false},
+	    {"cut off", cut_tail, true},
+	};
+	struct store_verify head = {0};
+	struct store_verified good, v;
+
+	make_log();
+	good = verify(head);
+	head.head_seq = good.last;
+	memcpy(head.head_hash, good.hash, DIGEST_SIZE);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool bad = rows[i].change != nothing;
+
+		read_log();
+		rows[i].change();
+		write_log();
+		v = verify((struct store_verify){0});
+		cr_expect_eq(v.problems > 0, bad && !rows[i].needs_head, "%s",
+		    rows[i].name);
+		v = verify(head);
+		cr_expect_eq(
+		    v.problems > 0, bad, "with the head: %s", rows[i].name);
+		buf_clear(&text);
+		/* back to what it was: the rows are in no file any more */
+		rig_clear(&rig);
+		rig_init(&rig);
+		cr_assert_eq(rig_start(&rig), ERR_OK);
+		make_log();
+		good = verify((struct store_verify){0});
+		head.head_seq = good.last;
+		memcpy(head.head_hash, good.hash, DIGEST_SIZE);
+	}
+}
+
+Test(audit_log, a_line_that_was_written_half_is_written_again)
+{
+	struct store_verified v;
+	int fd;
+
+	make_log();
+	read_log();
+	buf_clear(&text);
+	fd = open(path, O_WRONLY | O_APPEND);
+	cr_assert_eq(write(fd, "{\"seq\":99,\"ti", 13), 13);
+	close(fd);
+	cr_assert_gt(verify((struct store_verify){0}).problems, 0);
+	cr_assert_eq(rig_start(&rig), ERR_OK);
+	submit(50);
+	rig_stop(&rig);
+	v = verify((struct store_verify){0});
+	cr_assert_eq(v.problems, 0);
+}
+
+Test(audit_log, rows_survive_a_kill_before_they_are_in_a_file)
+{
+	struct store_verified v;
+
+	for (uint64_t i = 0; i < 5; i++)
+		submit(i + 1);
+	rig_kill(&rig);
+	cr_assert_eq(rig_start(&rig), ERR_OK);
+	rig_stop(&rig);
+	v = verify((struct store_verify){0});
+	cr_assert_eq(v.problems, 0);
+	cr_assert_geq(v.lines, 10);
+}
+
+static int
+count_keys(void)
+{
+	DIR *d = opendir(rig.conf.paths.audit);
+	struct dirent *e;
+	int n = 0;
+
+	while ((e = readdir(d)) != NULL)
+		n += strncmp(e->d_name, "signing-", 8) == 0;
+	closedir(d);
+	return n;
+}
+
+Test(audit_log, each_day_has_a_file_and_a_key_of_its_own)
+{
+	char one[STORE_AUDIT_NAME];
+	struct store_verified v;
+	uint64_t *first = NULL;
+	size_t n = 0;
+	int fd;
+
+	submit(1);
+	rig_advance(&rig, 25ull * 3600 * 1000);
+	submit(2);
+	rig_advance(&rig, 61 * 1000);
+	submit(3);
+	rig_advance(&rig, 25ull * 3600 * 1000);
+	submit(4);
+	rig_stop(&rig);
+	v = verify((struct store_verify){0});
+	cr_assert_eq(v.problems, 0);
+	fd = open(rig.conf.paths.audit, O_RDONLY);
+	cr_assert_eq(store_audit_files(fd, &first, &n), ERR_OK);
+	cr_assert_eq(n, 3, "%zu", n);
+	/* a later file vouches for itself when its beginning is named */
+	v = verify((struct store_verify){.from = first[2]});
+	cr_assert_gt(v.problems, 0);
+	store_audit_file_name(first[0], one);
+	cr_assert_eq(unlinkat(fd, one, 0), 0);
+	store_audit_file_name(first[1], one);
+	cr_assert_eq(unlinkat(fd, one, 0), 0);
+	cr_assert_gt(verify((struct store_verify){0}).problems, 0);
+	v = verify((struct store_verify){.from = first[2]});
+	cr_assert_eq(v.problems, 0);
+	cr_assert_eq(count_keys(), 1, "only the last private half is left");
+	free(first);
+	close(fd);
+}
+
+Test(audit_log, it_goes_on_behind_the_files_with_a_new_spool)
+{
+	struct store_verified before, v;
+	char file[200];
+
+	make_log();
+	before = verify((struct store_verify){0});
+	snprintf(file, sizeof(file), "%s/data.mdb", rig.conf.paths.spool);
+	cr_assert_eq(unlink(file), 0);
+	cr_assert_eq(rig_start(&rig), ERR_OK);
+	submit(70);
+	rig_stop(&rig);
+	v = verify(
+	    (struct store_verify){.head_seq = before.last, .head_hash = {0}});
+	cr_assert_eq(v.problems, 1, "a head that is none");
+	v = verify((struct store_verify){0});
+	cr_assert_eq(v.problems, 0);
+	cr_assert_gt(v.last, before.last);
+}
+
+Test(audit_log, records_of_others_are_looked_over)
+{
+	static const struct {
+		const char *rec;
+		bool sound;
+	} rows[] = {
+	    {"{}", true},
+	    {"{\"a\":\"}\"}", true},
+	    {"{\"a\":\"\\\"}\",\"b\":[{}]}", true},
+	    {"{\"type\":\"sealed\"}", true},
+	    {"", false},
+	    {"{", false},
+	    {"[]", false},
+	    {"{}{}", false},
+	    {"{} ", false},
+	    {"{\"a\":[}]}", false},
+	    {"{\"a\":\"}", false},
+	    {"{\"a\":\"\\\"}", false},
+	    {"{\"a\":\n1}", false},
+	    {"{\"type\":\"audit-checkpoint\",\"key\":\"\"}", false},
+	    {"{\"a\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_expect_eq(store_rec_is_sound(span_str(rows[i].rec)),
+		    rows[i].sound, "%s", rows[i].rec);
+}
+
+Test(audit_log, text_from_outside_stays_in_its_string)
+{
+	struct store_rec r;
+	struct span rec;
+
+	store_rec_begin(&r, "t");
+	store_rec_str(&r, "s", "a\"b\\c\n\x7f\xff\xc3\xa9\xed\xa0\x80");
+	cr_assert_eq(store_rec_end(&r, &rec), ERR_OK);
+	cr_expect(span_eq_str(rec,
+	    "{\"type\":\"t\",\"s\":\"a\\\"b\\\\c\\u000a\\u007f\xef\xbf\xbd"
+	    "\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"}"));
+	cr_expect(store_rec_is_sound(rec));
+	store_rec_clear(&r);
+}
