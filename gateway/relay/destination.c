@@ -477,8 +477,10 @@ abort_sessions(struct relay_dest *d, const char *text, bool every)
 
 	for (c = d->conns; c != NULL; c = next) {
 		next = c->next;
-		if (every || c->smtp == NULL ||
-		    !relay_smtp_is_past_dot(c->smtp))
+		if (c->state == RELAY_CONN_IDLE)
+			relay_conn_quit_idle(c);
+		else if (every || c->smtp == NULL ||
+			 !relay_smtp_is_past_dot(c->smtp))
 			relay_conn_abort(c, text);
 	}
 }
@@ -503,6 +505,7 @@ relay_dests_free(struct relay_dests *all)
 	for (unsigned b = 0; b < BUCKETS; b++)
 		while ((d = all->bucket[b]) != NULL) {
 			give_back_job(d, NULL, "shutting down");
+			abort_sessions(d, "shutting down", false);
 			abort_sessions(d, "shutting down", true);
 			relay_route_cancel(d->route);
 			all->bucket[b] = d->next;

@@ -173,7 +173,8 @@ read_bdat(struct conn *c)
 	if (!read_line(c, line, sizeof(line)))
 		return false;
 	if (sscanf(line, "BDAT %lu", &left) != 1) {
-		complain(c, "bdat", line);
+		if (strcmp(line, "QUIT") != 0)
+			complain(c, "bdat", line);
 		return false;
 	}
 	while (left > 0) {

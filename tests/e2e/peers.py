@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The Sealgate authors
+"""Real servers for the tests, from Debian packages that are unpacked into
+build/peers (packaging/unpack-peers) and never installed. Where one wants fixed
+paths or users it runs in a mount namespace of its own. Everything is stopped
+by pid."""
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from harness import BUILD, TOP, Problem, free_port, run, wait_for
+
+PEERS = BUILD / "peers"
+
+
+def unpacked(package):
+    """The directory of an unpacked package."""
+    root = PEERS / package
+    if not (root / ".unpacked").exists():
+        run("sh", TOP / "packaging/unpack-peers", PEERS, package)
+    return root
+
+
+def port_is_open(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+def stop(proc, seconds=10):
+    """End a process that was started here."""
+    if proc is None or proc.poll() is not None:
+        return
+    proc.send_signal(signal.SIGTERM)
+    try:
+        proc.wait(seconds)
+    except subprocess.TimeoutExpired:
+        proc.kill()
+        proc.wait()
+
+
+def certificate(root):
+    """A self-signed certificate for localhost: (certificate, key) files."""
+    crt, key = pathlib.Path(root) / "tls.crt", pathlib.Path(root) / "tls.key"
+    run("openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-keyout", key,
+        "-out", crt, "-days", "30", "-subj", "/CN=localhost",
+        "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    return crt, key
+
+
+class Sink:
+    """Postfix's smtp-sink: takes everything and counts."""
+
+    def __init__(self, *options):
+        self.root = unpacked("postfix")
+        self.port = free_port()
+        self.options = options
+        self.proc = None
+
+    def start(self):
+        args = [self.root / "usr/sbin/smtp-sink", *self.options]
+        if os.geteuid() == 0:
+            args += ["-u", "nobody"]
+        args += ["127.0.0.1:%d" % self.port, "200"]
+        env = dict(os.environ, LD_LIBRARY_PATH=str(self.root / "usr/lib/postfix"))
+        self.proc = subprocess.Popen([str(a) for a in args], env=env,
+                                     stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.DEVNULL)
+        wait_for("smtp-sink", lambda: port_is_open(self.port))
+        return self
+
+    def stop(self):
+        stop(self.proc)
+
+
+MASTER_CF = """\
+127.0.0.1:{port} inet n - n - - smtpd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+MAIN_CF = """\
+compatibility_level = 3.6
+queue_directory = {root}/queue
+data_directory = {root}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+shlib_directory = /usr/lib/postfix
+meta_directory = {usr}/etc/postfix
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = postfix.example
+mydestination =
+alias_maps =
+alias_database =
+local_recipient_maps =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+smtp_dns_support_level = disabled
+smtp_host_lookup = native
+maillog_file = {root}/log
+maillog_file_prefixes = {root}
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_client_connection_rate_limit = 0
+smtpd_client_connection_count_limit = 0
+{next_hop}
+{more}
+"""
+
+# A private /usr with Postfix in it, users that it wants, and master in the
+# foreground under the pid that was started.
+ENTER = """\
+set -eu
+mount -t overlay overlay -o "lowerdir=$1/usr:/usr" /usr
+cp /etc/passwd "$2/passwd"
+cp /etc/group "$2/group"
+grep -q '^postfix:' "$2/passwd" ||
+	echo 'postfix:x:64005:64005::/nonexistent:/bin/false' >>"$2/passwd"
+grep -q '^postfix:' "$2/group" || echo 'postfix:x:64005:' >>"$2/group"
+grep -q '^postdrop:' "$2/group" || echo 'postdrop:x:64006:' >>"$2/group"
+mount --bind "$2/passwd" /etc/passwd
+mount --bind "$2/group" /etc/group
+export MAIL_CONFIG="$2/etc"
+mkdir -p "$2/queue" "$2/data"
+chown 64005 "$2/data"
+/usr/sbin/postfix -c "$2/etc" check >"$2/check" 2>&1
+exec /usr/lib/postfix/sbin/master -c "$2/etc" -d >>"$2/check" 2>&1
+"""
+
+
+class Postfix:
+    """A real Postfix that relays everything to 127.0.0.1:next_hop, or throws it
+    away; more is text for its main.cf."""
+
+    def __init__(self, next_hop=None, more="", tls=False):
+        self.usr = unpacked("postfix")
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="sgp."))
+        self.root.chmod(0o755)
+        self.port = free_port()
+        self.proc = None
+        (self.root / "etc").mkdir()
+        if tls:
+            crt, key = certificate(self.root)
+            more += ("\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = %s"
+                     "\nsmtpd_tls_key_file = %s\n" % (crt, key))
+        hop = ("relayhost = [127.0.0.1]:%d" % next_hop if next_hop
+               else "default_transport = discard")
+        (self.root / "etc/main.cf").write_text(
+            MAIN_CF.format(root=self.root, usr=self.usr, next_hop=hop,
+                           more=more))
+        (self.root / "etc/master.cf").write_text(MASTER_CF.format(port=self.port))
+
+    def start(self):
+        self.proc = subprocess.Popen(
+            ["unshare", "-m", "--propagation", "private", "sh", "-c", ENTER, "sh",
+             str(self.usr), str(self.root)], stdin=subprocess.DEVNULL)
+        try:
+            wait_for("Postfix", self.is_up, 20)
+        except Problem as p:
+            self.proc.kill()
+            raise Problem("%s\n%s" % (p, self.said()))
+        return self
+
+    def is_up(self):
+        if self.proc.poll() is not None:
+            raise Problem("Postfix has ended\n" + self.said())
+        return port_is_open(self.port)
+
+    def said(self):
+        return "".join(p.read_text(errors="replace") for p in
+                       (self.root / "check", self.root / "log") if p.exists())
+
+    def log(self):
+        path = self.root / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def stop(self):
+        stop(self.proc)
+        time.sleep(0.1)
+        shutil.rmtree(self.root, ignore_errors=True)
