@@ -151,12 +151,12 @@ decide_json(const struct decision *d)
 	json_t *keys, *j;
 
 	if (d->err != ERR_OK)
-		return json_pack("{s:s, s:s, s:s}", "to", d->to_key, "result",
+		return json_pack("{s:s, s:s, s:s}", "rcpt", d->to_key, "result",
 		    "refused", "error", err_name(d->err));
 	keys = json_array();
 	add_candidates(keys, "smime", &d->smime);
 	add_candidates(keys, "openpgp", &d->pgp);
-	j = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:o}, s:o, s:o, s:o}", "to",
+	j = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:o}, s:o, s:o, s:o}", "rcpt",
 	    d->to_key, "result", decide_result_name(d), "rung",
 	    d->outcome.result == POLICY_CHOSEN
 		? policy_rung_name(d->outcome.rung)

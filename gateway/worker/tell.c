@@ -151,7 +151,7 @@ tell_refused(struct job *j)
 	return n == 0 ? ERR_OK : add_dsn(j, d, n);
 }
 
-static json_t *row_start(const struct job *j, const char *event);
+static json_t *row_start(const struct job *j, const char *type);
 static enum err row_end(struct job *j, json_t *row);
 
 enum err
@@ -168,7 +168,7 @@ tell_given_up(struct job *j)
 		const struct entry_rcpt *r = j->rcpt[i].rcpt;
 
 		row = row_start(j, "given-up");
-		json_object_set_new(row, "to", json_string(r->addr));
+		json_object_set_new(row, "rcpt", json_string(r->addr));
 		json_object_set_new(
 		    row, "why", json_string(j->envelope.reason));
 		e = row_end(j, row);
@@ -225,13 +225,13 @@ tell_reply(struct job *j, struct proto_reply *out)
 /* --- audit rows --- */
 
 static json_t *
-row_start(const struct job *j, const char *event)
+row_start(const struct job *j, const char *type)
 {
 	char id[TEXT_ID_SIZE];
 	json_t *row = json_object();
 
 	text_id(j->id, id);
-	json_object_set_new(row, "event", json_string(event));
+	json_object_set_new(row, "type", json_string(type));
 	json_object_set_new(row, "id", json_string(id));
 	json_object_set_new(row, "from", json_string(j->envelope.from));
 	json_object_set_new(row, "client", json_string(j->envelope.client));

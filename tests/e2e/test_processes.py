@@ -105,8 +105,11 @@ def test_a_role_that_dies_comes_back_and_mail_goes_on(gateway, capture, role):
     old = gateway.pids()[role]
     for pid in old:
         os.kill(pid, signal.SIGKILL)
-    wait_for("%s to be restarted" % role, lambda: len(gateway.pids().get(role, [])) == len(old)
-             and not set(gateway.pids()[role]) & set(old), 30)
+
+    def is_back():
+        new = gateway.pids().get(role, [])
+        return len(new) == len(old) and not set(new) & set(old)
+    wait_for("%s to be restarted" % role, is_back, 30)
 
     def goes():
         try:

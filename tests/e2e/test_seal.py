@@ -190,7 +190,7 @@ rule "default" { try = { escrow } }
     assert refused.value.smtp_code == 550
     assert not capture.messages
     gw.stop()
-    assert [r["rec"]["result"] for r in gw.audit() if r["rec"].get("event") == "decided"] \
+    assert [r["rec"]["result"] for r in gw.audit() if r["rec"].get("type") == "decided"] \
         == ["refused"]
 
 
