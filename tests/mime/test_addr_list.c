@@ -71,8 +71,7 @@ static const char *const invalid[] = {
     "a@b .example",
     "a@b.example.",
     "a\x01@b.example",
-    "Bo\x08"
-    "b <a@b.example>",
+    "Bo\010b <a@b.example>",
     "a@[192.0.2.1",
     "a@b..example",
     "((((((((((((((((((((((((((((((((((((((((((((((((a@b.example",
