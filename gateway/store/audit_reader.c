@@ -136,7 +136,9 @@ store_reader_next(struct store_reader *r, struct span *line, bool *whole)
 	enum err e;
 
 	for (;;) {
-		rest = SPAN(r->b.data + r->used, r->b.len - r->used);
+		rest = buf_span(&r->b);
+		if (r->used > 0)
+			rest = SPAN(rest.data + r->used, rest.len - r->used);
 		len = span_find_chr(rest, from, '\n');
 		if (len < rest.len || r->end)
 			break;
