@@ -23,7 +23,7 @@ enum {
 	CONNS_DEST_MAX = 20, /* sessions with one */
 	CONNS_DEST_START = 2,
 	FAILURES_MAX = 3, /* broken sessions in a row */
-	DEAD_STEPS = 6,	  /* 1 s doubled so often */
+	DEAD_STEPS = 4,	  /* 1 s doubled so often */
 	MAILS_MAX = 1000, /* in one session */
 	SESSION_MS = 300 * 1000,
 	IDLE_MS = 10 * 1000,
