@@ -25,6 +25,7 @@ enum sealed_purpose {
 	SEALED_PENDING, /* entries that must be decided again: keys */
 	SEALED_AUDIT,	/* audit signing keys: keys */
 	SEALED_WRAP,	/* the above, under the master key */
+	SEALED_PRIVATE, /* private keys of senders: keys */
 	SEALED_PURPOSES,
 };
 

@@ -37,6 +37,10 @@ static const struct {
     {PROTO_KEYS, "keys"},
     {PROTO_CONTENT_KEY, "content-key"},
     {PROTO_CONTENT_KEY_IS, "content-key-is"},
+    {PROTO_REGISTER, "register"},
+    {PROTO_UNREGISTER, "unregister"},
+    {PROTO_SIGN, "sign"},
+    {PROTO_SIGNED, "signed"},
     {PROTO_PGP_SEAL, "pgp-seal"},
     {PROTO_PGP_SEALED, "pgp-sealed"},
     {PROTO_PGP_INSPECT, "pgp-inspect"},
@@ -56,6 +60,12 @@ proto_name(uint16_t type)
 		if (names[i].type == type)
 			return names[i].name;
 	return "?";
+}
+
+static enum err
+as_err(uint32_t v)
+{
+	return v < ERR_COUNT ? (enum err)v : ERR_INTERNAL;
 }
 
 /* n elements of size octets, each of which takes at least min_packed octets
@@ -573,6 +583,91 @@ proto_keys_unpack(struct span in, struct proto_keys *out)
 	return ERR_OK;
 }
 
+enum err
+proto_register_pack(const struct proto_register *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_u32(&p, m->n_addr);
+	for (uint32_t i = 0; i < m->n_addr; i++)
+		pack_str(&p, m->addr[i]);
+	return pack_end(&p);
+}
+
+enum err
+proto_register_unpack(
+    struct span in, struct arena *a, struct proto_register *out)
+{
+	struct proto_register m;
+	struct unpacker u;
+
+	unpack_begin(&u, in);
+	m.addr = unpack_array(&u, a, 4, sizeof(*m.addr), &m.n_addr);
+	for (uint32_t i = 0; i < m.n_addr; i++)
+		m.addr[i] = unpack_str(&u, a);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
+proto_sign_pack(const struct proto_sign *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_span(&p, m->fpr);
+	pack_u8(&p, m->alg);
+	pack_span(&p, m->in);
+	return pack_end(&p);
+}
+
+enum err
+proto_sign_unpack(struct span in, struct proto_sign *out)
+{
+	struct proto_sign m;
+	struct unpacker u;
+
+	unpack_begin(&u, in);
+	m.fpr = unpack_span(&u);
+	m.alg = unpack_u8(&u);
+	m.in = unpack_span(&u);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
+proto_signed_pack(const struct proto_signed *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_u32(&p, m->result);
+	pack_span(&p, m->signature);
+	return pack_end(&p);
+}
+
+enum err
+proto_signed_unpack(struct span in, struct proto_signed *out)
+{
+	struct proto_signed m;
+	struct unpacker u;
+
+	unpack_begin(&u, in);
+	m.result = as_err(unpack_u32(&u));
+	m.signature = unpack_span(&u);
+	if (u.err == ERR_OK && (m.signature.len > 0) != (m.result == ERR_OK))
+		u.err = ERR_IPC;
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
 /* --- portal --- */
 
 enum err
@@ -606,12 +701,6 @@ proto_opened_unpack(struct span in, struct arena *a, struct proto_opened *out)
 }
 
 /* --- single numbers and words --- */
-
-static enum err
-as_err(uint32_t v)
-{
-	return v < ERR_COUNT ? (enum err)v : ERR_INTERNAL;
-}
 
 enum err
 proto_committed_pack(uint32_t attempt, enum err result, struct buf *out)

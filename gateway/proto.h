@@ -89,6 +89,16 @@ enum proto_type {
 	   u32 err, the key (SEALED_KEY octets) as span. */
 	PROTO_CONTENT_KEY,
 	PROTO_CONTENT_KEY_IS,
+	/* listener → keys, store → keys: whoever works on the message with
+	   this id may have signed in the name of these addresses, until
+	   PROTO_UNREGISTER. Replaces what is registered under the id. The id 0,
+	   without addresses, forgets all that the sender has registered. */
+	PROTO_REGISTER,	  /* struct proto_register */
+	PROTO_UNREGISTER, /* no payload */
+	/* worker → keys: a signature by a private key of the keystore. The id
+	   is that of the message. */
+	PROTO_SIGN,   /* struct proto_sign */
+	PROTO_SIGNED, /* struct proto_signed */
 
 	/* worker → pgp: seal descriptor 0 (sealed memfd) to these
 	   certificates. The id is the worker's own. */
@@ -357,6 +367,39 @@ struct proto_keys {
 enum err proto_keys_pack(
     const struct proto_keys *m, struct buf *out) MUST_CHECK;
 enum err proto_keys_unpack(struct span in, struct proto_keys *out) MUST_CHECK;
+
+/* Canonical addresses (struct mime_addr.key). */
+struct proto_register {
+	const char **addr;
+	uint32_t n_addr;
+};
+
+enum err proto_register_pack(
+    const struct proto_register *m, struct buf *out) MUST_CHECK;
+enum err proto_register_unpack(
+    struct span in, struct arena *a, struct proto_register *out) MUST_CHECK;
+
+struct proto_sign {
+	struct span fpr; /* of the certificate */
+	uint8_t alg;	 /* enum crypto_sign_alg */
+	struct span in;	 /* of the length that the algorithm asks for */
+};
+
+enum err proto_sign_pack(
+    const struct proto_sign *m, struct buf *out) MUST_CHECK;
+enum err proto_sign_unpack(struct span in, struct proto_sign *out) MUST_CHECK;
+
+/* ERR_PERMISSION: the key is for no address that is registered under the
+   message's id. ERR_NO_KEY, ERR_UNSUPPORTED, ERR_BAD_SEAL, ERR_CRYPTO. */
+struct proto_signed {
+	enum err result;
+	struct span signature; /* empty unless result is ERR_OK */
+};
+
+enum err proto_signed_pack(
+    const struct proto_signed *m, struct buf *out) MUST_CHECK;
+enum err proto_signed_unpack(
+    struct span in, struct proto_signed *out) MUST_CHECK;
 
 /* --- portal --- */
 

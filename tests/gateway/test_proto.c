@@ -232,3 +232,64 @@ Test(proto, a_delivery_names_the_recipients_that_are_open)
 	buf_clear(&b);
 	arena_free(a);
 }
+
+Test(proto, what_keys_are_asked_survives_and_every_cut_is_refused)
+{
+	const char *addrs[] = {"a@example.com", "b@example.com"};
+	struct proto_register reg = {.addr = addrs, .n_addr = 2}, reg_out;
+	struct proto_sign sign = {SPAN_LIT("fingerprint"), 7, SPAN_LIT("in")};
+	struct proto_signed sig = {ERR_OK, SPAN_LIT("signature")};
+	struct arena *a = arena_new(65536);
+	struct proto_signed sig_out;
+	struct proto_sign sign_out;
+	struct buf b[3];
+
+	for (int i = 0; i < 3; i++)
+		buf_init(&b[i], 1000);
+	cr_assert_eq(proto_register_pack(&reg, &b[0]), ERR_OK);
+	cr_assert_eq(proto_sign_pack(&sign, &b[1]), ERR_OK);
+	cr_assert_eq(proto_signed_pack(&sig, &b[2]), ERR_OK);
+	cr_assert_eq(
+	    proto_register_unpack(buf_span(&b[0]), a, &reg_out), ERR_OK);
+	cr_expect_eq(reg_out.n_addr, 2);
+	cr_expect_str_eq(reg_out.addr[1], "b@example.com");
+	cr_assert_eq(proto_sign_unpack(buf_span(&b[1]), &sign_out), ERR_OK);
+	cr_expect(span_eq(sign_out.fpr, sign.fpr));
+	cr_expect_eq(sign_out.alg, 7);
+	cr_expect(span_eq(sign_out.in, sign.in));
+	cr_assert_eq(proto_signed_unpack(buf_span(&b[2]), &sig_out), ERR_OK);
+	cr_expect_eq(sig_out.result, ERR_OK);
+	cr_expect(span_eq(sig_out.signature, sig.signature));
+	for (size_t n = 0; n < b[0].len; n++)
+		cr_expect_neq(
+		    proto_register_unpack(SPAN(b[0].data, n), a, &reg_out),
+		    ERR_OK, "register, %zu octets", n);
+	for (size_t n = 0; n < b[1].len; n++)
+		cr_expect_neq(proto_sign_unpack(SPAN(b[1].data, n), &sign_out),
+		    ERR_OK, "sign, %zu octets", n);
+	for (size_t n = 0; n < b[2].len; n++)
+		cr_expect_neq(proto_signed_unpack(SPAN(b[2].data, n), &sig_out),
+		    ERR_OK, "signed, %zu octets", n);
+	for (int i = 0; i < 3; i++)
+		buf_clear(&b[i]);
+	arena_free(a);
+}
+
+Test(proto, a_signature_and_an_error_exclude_each_other)
+{
+	static const struct proto_signed bad[] = {
+	    {ERR_OK, {NULL, 0}},
+	    {ERR_PERMISSION, {(const uint8_t *)"x", 1}},
+	};
+	struct proto_signed out;
+	struct buf b;
+
+	buf_init(&b, 1000);
+	for (size_t i = 0; i < 2; i++) {
+		buf_reset(&b);
+		cr_assert_eq(proto_signed_pack(&bad[i], &b), ERR_OK);
+		cr_expect_eq(proto_signed_unpack(buf_span(&b), &out), ERR_IPC,
+		    "row %zu", i);
+	}
+	buf_clear(&b);
+}
