@@ -184,9 +184,8 @@ is_readable(const struct ipc *ch)
 	return poll(&p, 1, 0) == 1;
 }
 
-/* The process that keeps keys. */
-static void
-play_keys(struct rig *r)
+void
+rig_play_keys(struct rig *r)
 {
 	struct ipc *ch = r->far[ROLE_KEYS][0];
 	struct proto_keys k = {0};
@@ -231,7 +230,7 @@ rig_run(struct rig *r, unsigned ms)
 	for (unsigned done = 0; done < ms; done += STEP_MS) {
 		loop_timer_start(t, STEP_MS, 0);
 		loop_run(r->loop);
-		play_keys(r);
+		rig_play_keys(r);
 	}
 	loop_timer_free(t);
 }

@@ -49,6 +49,8 @@ void rig_stop(struct rig *r);
 
 void rig_connect(struct rig *r, enum role_id id, unsigned index);
 void rig_disconnect(struct rig *r, enum role_id id, unsigned index);
+/* Answer what is asked of the process that keeps keys, if something is. */
+void rig_play_keys(struct rig *r);
 /* Let the store work for so long. */
 void rig_run(struct rig *r, unsigned ms);
 void rig_advance(struct rig *r, uint64_t ms);
