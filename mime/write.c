@@ -9,6 +9,7 @@
 #include "mime/write.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/arena.h"
 #include "common/limits.h"
@@ -138,48 +139,67 @@ mime_split_clear(struct mime_split *s)
 	s->inner_body = SPAN(NULL, 0);
 }
 
-/* Outer fields and what follows them in one piece. */
 static enum err
-put_head(
-    const struct mime_split *s, const char *rest, const struct mime_sink *to)
-{
-	enum err e = mime_put(to, buf_span(&s->outer));
-
-	return e == ERR_OK ? mime_puts(to, rest) : e;
-}
-
-enum err
-mime_write_smime_head(const struct mime_split *s, enum mime_smime_type type,
-    const struct mime_sink *to)
-{
-	char rest[512];
-
-	snprintf(rest, sizeof(rest),
-	    "MIME-Version: 1.0\r\n"
-	    "Content-Type: application/pkcs7-mime; smime-type=%s;\r\n"
-	    " name=\"smime.p7m\"\r\n"
-	    "Content-Transfer-Encoding: base64\r\n"
-	    "Content-Disposition: attachment; filename=\"smime.p7m\"\r\n"
-	    "Content-Description: S/MIME encrypted message\r\n"
-	    "\r\n",
-	    type == MIME_SMIME_AUTH_ENVELOPED ? "authEnveloped-data"
-					      : "enveloped-data");
-	return put_head(s, rest, to);
-}
-
-enum err
-mime_write_smime(const struct mime_split *s, enum mime_smime_type type,
-    struct span der, const struct mime_sink *to)
+put_base64(struct span s, const struct mime_sink *to)
 {
 	struct mime_base64 b64;
 	enum err e;
 
-	e = mime_write_smime_head(s, type, to);
-	if (e != ERR_OK)
-		return e;
 	mime_base64_init(&b64, *to);
-	e = mime_base64_put(&b64, der);
+	e = mime_base64_put(&b64, s);
 	return e == ERR_OK ? mime_base64_finish(&b64) : e;
+}
+
+/* Outer fields and what follows them. */
+static enum err
+put_head(struct span outer, const char *rest, const struct mime_sink *to)
+{
+	enum err e = mime_put(to, outer);
+
+	if (e == ERR_OK && outer.len > 0)
+		e = mime_puts(to, "MIME-Version: 1.0\r\n");
+	return e == ERR_OK ? mime_puts(to, rest) : e;
+}
+
+static const char *
+smime_type_name(enum mime_smime_type type)
+{
+	switch (type) {
+	case MIME_SMIME_ENVELOPED:
+		return "enveloped-data";
+	case MIME_SMIME_AUTH_ENVELOPED:
+		return "authEnveloped-data";
+	case MIME_SMIME_SIGNED:
+		return "signed-data";
+	}
+	return "enveloped-data";
+}
+
+enum err
+mime_write_smime_head(
+    struct span outer, enum mime_smime_type type, const struct mime_sink *to)
+{
+	char rest[512];
+
+	snprintf(rest, sizeof(rest),
+	    "Content-Type: application/pkcs7-mime; smime-type=%s;\r\n"
+	    " name=\"smime.p7m\"\r\n"
+	    "Content-Transfer-Encoding: base64\r\n"
+	    "Content-Disposition: attachment; filename=\"smime.p7m\"\r\n"
+	    "Content-Description: S/MIME %s message\r\n"
+	    "\r\n",
+	    smime_type_name(type),
+	    type == MIME_SMIME_SIGNED ? "signed" : "encrypted");
+	return put_head(outer, rest, to);
+}
+
+enum err
+mime_write_smime(struct span outer, enum mime_smime_type type, struct span der,
+    const struct mime_sink *to)
+{
+	enum err e = mime_write_smime_head(outer, type, to);
+
+	return e == ERR_OK ? put_base64(der, to) : e;
 }
 
 struct mime_boundary
@@ -194,14 +214,19 @@ mime_boundary_make(const uint8_t random[16])
 	return b;
 }
 
+static bool
+has_boundary(struct span s, const struct mime_boundary *boundary)
+{
+	return span_find(s, 0, span_str(boundary->text)) < s.len;
+}
+
 enum err
-mime_write_pgp_head(const struct mime_split *s,
-    const struct mime_boundary *boundary, const struct mime_sink *to)
+mime_write_pgp_head(struct span outer, const struct mime_boundary *boundary,
+    const struct mime_sink *to)
 {
 	char rest[1024];
 
 	snprintf(rest, sizeof(rest),
-	    "MIME-Version: 1.0\r\n"
 	    "Content-Type: multipart/encrypted;\r\n"
 	    " protocol=\"application/pgp-encrypted\";\r\n"
 	    " boundary=\"%s\"\r\n"
@@ -219,7 +244,7 @@ mime_write_pgp_head(const struct mime_split *s,
 	    "Content-Disposition: inline; filename=\"encrypted.asc\"\r\n"
 	    "\r\n",
 	    boundary->text, boundary->text, boundary->text);
-	return put_head(s, rest, to);
+	return put_head(outer, rest, to);
 }
 
 enum err
@@ -233,29 +258,115 @@ mime_write_pgp_tail(
 }
 
 enum err
-mime_write_pgp(const struct mime_split *s, const struct mime_boundary *boundary,
+mime_write_pgp(struct span outer, const struct mime_boundary *boundary,
     struct span armor, const struct mime_sink *to)
 {
 	enum err e;
 
-	if (span_find(armor, 0, span_str(boundary->text)) < armor.len)
+	if (has_boundary(armor, boundary))
 		return ERR_AMBIGUOUS;
-	e = mime_write_pgp_head(s, boundary, to);
+	e = mime_write_pgp_head(outer, boundary, to);
 	if (e == ERR_OK)
 		e = mime_put_crlf(to, armor);
 	return e == ERR_OK ? mime_write_pgp_tail(boundary, to) : e;
 }
 
-/* The edited header in out; what follows it, empty line first, in *rest. */
+/* RFC 2045 section 5.1: it stands unquoted in a field that we write. */
+static bool
+is_token(const char *s)
+{
+	if (*s == '\0')
+		return false;
+	for (; *s != '\0'; s++)
+		if (*s <= ' ' || *s > '~' ||
+		    strchr("()<>@,;:\\\"/[]?=", *s) != NULL)
+			return false;
+	return true;
+}
+
 static enum err
-edit_header(struct span msg, const struct mime_edit *edit, struct buf *out,
-    struct span *rest, struct err_why *why)
+put_signed_head(struct span outer, const struct mime_boundary *boundary,
+    const struct mime_signature *sig, const struct mime_sink *to)
+{
+	bool cms = sig->format == MIME_SIGNATURE_CMS;
+	char rest[1024];
+
+	snprintf(rest, sizeof(rest),
+	    "Content-Type: multipart/signed; micalg=%s;\r\n"
+	    " protocol=\"application/%s-signature\";\r\n"
+	    " boundary=\"%s\"\r\n"
+	    "\r\n"
+	    "This is %s signed message (RFC %s).\r\n"
+	    "--%s\r\n",
+	    sig->micalg, cms ? "pkcs7" : "pgp", boundary->text,
+	    cms ? "an S/MIME" : "an OpenPGP/MIME", cms ? "8551" : "3156",
+	    boundary->text);
+	return put_head(outer, rest, to);
+}
+
+static enum err
+put_signature(const struct mime_boundary *boundary,
+    const struct mime_signature *sig, const struct mime_sink *to)
+{
+	bool cms = sig->format == MIME_SIGNATURE_CMS;
+	char head[512];
+	enum err e;
+
+	/* the line end before the boundary is not signed (RFC 1847 2.1) */
+	snprintf(head, sizeof(head),
+	    "\r\n--%s\r\n"
+	    "Content-Type: application/%s-signature; name=\"%s\"\r\n"
+	    "%s"
+	    "Content-Disposition: attachment; filename=\"%s\"\r\n"
+	    "Content-Description: %s\r\n"
+	    "\r\n",
+	    boundary->text, cms ? "pkcs7" : "pgp",
+	    cms ? "smime.p7s" : "signature.asc",
+	    cms ? "Content-Transfer-Encoding: base64\r\n" : "",
+	    cms ? "smime.p7s" : "signature.asc",
+	    cms ? "S/MIME signature" : "OpenPGP digital signature");
+	e = mime_puts(to, head);
+	if (e != ERR_OK)
+		return e;
+	return cms ? put_base64(sig->octets, to)
+		   : mime_put_crlf(to, sig->octets);
+}
+
+enum err
+mime_write_signed(struct span outer, const struct mime_boundary *boundary,
+    struct span entity, const struct mime_signature *sig,
+    const struct mime_sink *to)
+{
+	enum err e;
+
+	if (!is_token(sig->micalg))
+		return ERR_USAGE;
+	if (has_boundary(entity, boundary) ||
+	    (sig->format == MIME_SIGNATURE_PGP &&
+		has_boundary(sig->octets, boundary)))
+		return ERR_AMBIGUOUS;
+	e = put_signed_head(outer, boundary, sig, to);
+	if (e == ERR_OK)
+		e = mime_put(to, entity);
+	if (e == ERR_OK)
+		e = put_signature(boundary, sig, to);
+	return e == ERR_OK ? mime_write_pgp_tail(boundary, to) : e;
+}
+
+/* The edited header in out; what follows it, empty line first, in *rest.
+   to_its_end: not if a line that is no field cuts it short. */
+static enum err
+edit_header(struct span msg, const struct mime_edit *edit, bool to_its_end,
+    struct buf *out, struct span *rest, struct err_why *why)
 {
 	struct arena *a = arena_new(FIELDS_MEMORY);
 	struct mime_header h;
 	enum err e;
 
 	e = mime_header_parse(msg, a, &h, why);
+	if (e == ERR_OK && to_its_end && h.no_end)
+		e = err_why(why, ERR_AMBIGUOUS,
+		    "a line in the header is no header field");
 	if (e == ERR_OK) {
 		e = put_outer(&h, edit, true, out);
 		if (e != ERR_OK)
@@ -279,7 +390,7 @@ mime_write_plain(struct span msg, const struct mime_edit *edit,
 	enum err e;
 
 	buf_init(&head, HEAD_MAX);
-	e = edit_header(msg, edit, &head, &rest, why);
+	e = edit_header(msg, edit, true, &head, &rest, why);
 	if (e == ERR_OK)
 		e = mime_put(to, buf_span(&head));
 	if (e == ERR_OK)
@@ -294,7 +405,7 @@ mime_write_outer_header(struct span msg, const struct mime_edit *edit,
 {
 	size_t mark = out->len;
 	struct span rest;
-	enum err e = edit_header(msg, edit, out, &rest, why);
+	enum err e = edit_header(msg, edit, false, out, &rest, why);
 
 	if (e != ERR_OK)
 		out->len = mark;

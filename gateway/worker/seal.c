@@ -148,7 +148,8 @@ smime_from(struct job *j, const struct mime_split *split,
 	spill_init(&inner, LIMIT_MESSAGE_SIZE_MAX);
 	e = whole_inner(split, &inner, &octets);
 	if (e == ERR_OK)
-		e = mime_write_smime_head(split, MIME_SMIME_ENVELOPED, to);
+		e = mime_write_smime_head(
+		    buf_span(&split->outer), MIME_SMIME_ENVELOPED, to);
 	if (e == ERR_OK) {
 		const struct mime_sink sealed = {put_base64, &b64};
 
@@ -229,7 +230,8 @@ write_pgp(struct job *j, struct job_rcpt *const *rcpts, uint32_t n,
 	if (e == ERR_OK) {
 		random_octets(seed, sizeof(seed));
 		boundary = mime_boundary_make(seed);
-		e = mime_write_pgp(split, &boundary, armor.data, to);
+		e = mime_write_pgp(
+		    buf_span(&split->outer), &boundary, armor.data, to);
 	}
 	memfd_unmap(&armor);
 	return e;

@@ -43,10 +43,11 @@ emit_sealed(const char *what, const struct mime_sink *to)
 		e = buf_put(&inner, s.inner_body);
 	/* "sealed" with nothing: the shape is looked at, and what is in it */
 	if (e == ERR_OK && strcmp(what, "smime") == 0)
-		e = mime_write_smime(
-		    &s, MIME_SMIME_AUTH_ENVELOPED, buf_span(&inner), to);
+		e = mime_write_smime(buf_span(&s.outer),
+		    MIME_SMIME_AUTH_ENVELOPED, buf_span(&inner), to);
 	else if (e == ERR_OK)
-		e = mime_write_pgp(&s, &b, buf_span(&inner), to);
+		e = mime_write_pgp(
+		    buf_span(&s.outer), &b, buf_span(&inner), to);
 	buf_clear(&inner);
 	mime_split_clear(&s);
 	return e;
