@@ -45,6 +45,11 @@ static const struct {
     {PROTO_PGP_SEALED, "pgp-sealed"},
     {PROTO_PGP_INSPECT, "pgp-inspect"},
     {PROTO_PGP_INSPECTED, "pgp-inspected"},
+    {PROTO_PGP_SIGN, "pgp-sign"},
+    {PROTO_PGP_SIGNED, "pgp-signed"},
+    {PROTO_PGP_SEAL_SIGN, "pgp-seal-sign"},
+    {PROTO_PGP_SECRET_GET, "pgp-secret-get"},
+    {PROTO_PGP_SECRET, "pgp-secret"},
     {PROTO_OBJECT_ADD, "object-add"},
     {PROTO_OBJECT_HAVE, "object-have"},
     {PROTO_OBJECT_OPENED, "object-opened"},
@@ -664,6 +669,72 @@ proto_signed_unpack(struct span in, struct proto_signed *out)
 		u.err = ERR_IPC;
 	if (unpack_end(&u) != ERR_OK)
 		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+/* --- pgp --- */
+
+enum err
+proto_pgp_sign_pack(const struct proto_pgp_sign *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_span(&p, m->fpr);
+	pack_u32(&p, m->n_certs);
+	for (uint32_t i = 0; i < m->n_certs; i++)
+		pack_span(&p, m->cert[i]);
+	return pack_end(&p);
+}
+
+enum err
+proto_pgp_sign_unpack(
+    struct span in, struct arena *a, struct proto_pgp_sign *out)
+{
+	struct unpacker u;
+	struct proto_pgp_sign m = {0};
+
+	unpack_begin(&u, in);
+	m.fpr = unpack_span(&u);
+	m.cert = unpack_array(&u, a, 4, sizeof(*m.cert), &m.n_certs);
+	for (uint32_t i = 0; i < m.n_certs; i++)
+		m.cert[i] = unpack_span(&u);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	if (m.fpr.len == 0 || m.n_certs > LIMIT_RECIPIENTS)
+		return ERR_IPC;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
+proto_pgp_signed_pack(const struct proto_pgp_signed *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_u32(&p, m->err);
+	pack_str(&p, m->why);
+	pack_str(&p, m->micalg);
+	return pack_end(&p);
+}
+
+enum err
+proto_pgp_signed_unpack(
+    struct span in, struct arena *a, struct proto_pgp_signed *out)
+{
+	struct unpacker u;
+	struct proto_pgp_signed m;
+
+	unpack_begin(&u, in);
+	m.err = as_err(unpack_u32(&u));
+	m.why = unpack_str(&u, a);
+	m.micalg = unpack_str(&u, a);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	if ((m.err == ERR_OK) != (m.micalg[0] != '\0'))
+		return ERR_IPC;
 	*out = m;
 	return ERR_OK;
 }

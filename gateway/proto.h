@@ -111,6 +111,22 @@ enum proto_type {
 	PROTO_PGP_INSPECTED, /* u32 err, reason as string, the keys as
 				crypto/openpgp_pack.h writes them */
 
+	/* worker → pgp: a detached signature over descriptor 0 (sealed memfd),
+	   which is canonical text. The id is the message's (the entry's when it
+	   is decided again): keys gives the secret key for that alone. */
+	PROTO_PGP_SIGN, /* struct proto_pgp_sign without certificates */
+	/* pgp → worker: descriptor 0 is a sealed memfd with the armored
+	   signature when err is ERR_OK. */
+	PROTO_PGP_SIGNED, /* struct proto_pgp_signed */
+	/* worker → pgp: sign and seal in one; id and descriptor 0 as above. The
+	   answer is PROTO_PGP_SEALED. */
+	PROTO_PGP_SEAL_SIGN, /* struct proto_pgp_sign */
+	/* pgp → keys: the secret key for a message. The id is the message's.
+	   The answer: u32 err, reason as string; descriptor 0 is a sealed memfd
+	   with the key as crypto/openpgp_sign.h takes it when err is ERR_OK. */
+	PROTO_PGP_SECRET_GET, /* the fingerprint as span */
+	PROTO_PGP_SECRET,
+
 	/* store → portal: an object that is in the directory. The id is the
 	   first 64 bits of the object's. */
 	PROTO_OBJECT_ADD = 110, /* struct proto_object */
@@ -401,6 +417,30 @@ enum err proto_signed_pack(
 enum err proto_signed_unpack(
     struct span in, struct proto_signed *out) MUST_CHECK;
 
+/* --- pgp --- */
+
+struct proto_pgp_sign {
+	struct span fpr;   /* of the primary key that signs */
+	struct span *cert; /* to seal to; none for PROTO_PGP_SIGN */
+	uint32_t n_certs;
+};
+
+enum err proto_pgp_sign_pack(
+    const struct proto_pgp_sign *m, struct buf *out) MUST_CHECK;
+enum err proto_pgp_sign_unpack(
+    struct span in, struct arena *a, struct proto_pgp_sign *out) MUST_CHECK;
+
+struct proto_pgp_signed {
+	enum err err;
+	const char *why;
+	const char *micalg; /* "pgp-sha256"; empty on failure */
+};
+
+enum err proto_pgp_signed_pack(
+    const struct proto_pgp_signed *m, struct buf *out) MUST_CHECK;
+enum err proto_pgp_signed_unpack(
+    struct span in, struct arena *a, struct proto_pgp_signed *out) MUST_CHECK;
+
 /* --- portal --- */
 
 struct proto_opened {
@@ -422,7 +462,7 @@ enum err proto_committed_pack(
     uint32_t attempt, enum err result, struct buf *out) MUST_CHECK;
 enum err proto_committed_unpack(
     struct span in, uint32_t *attempt, enum err *result) MUST_CHECK;
-/* "u32 err, reason" of PROTO_UNDECIDED and PROTO_PGP_SEALED. */
+/* "u32 err, reason" of PROTO_UNDECIDED, PROTO_PGP_SEALED, PROTO_PGP_SECRET. */
 enum err proto_failure_pack(
     enum err result, const char *why, struct buf *out) MUST_CHECK;
 enum err proto_failure_unpack(struct span in, struct arena *a, enum err *result,

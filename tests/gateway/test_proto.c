@@ -293,3 +293,42 @@ Test(proto, a_signature_and_an_error_exclude_each_other)
 	}
 	buf_clear(&b);
 }
+
+Test(proto, requests_to_sign_survive_and_every_cut_is_refused)
+{
+	struct span certs[2] = {SPAN_LIT("one"), SPAN_LIT("two")};
+	struct proto_pgp_sign m = {.fpr = SPAN_LIT("01234567890123456789"),
+				  .cert = certs,
+				  .n_certs = 2},
+			      got;
+	struct proto_pgp_signed s = {ERR_OK, "", "pgp-sha256"}, said;
+	struct arena *a = arena_new(1 << 16);
+	struct buf b;
+
+	buf_init(&b, 10000);
+	cr_assert_eq(proto_pgp_sign_pack(&m, &b), ERR_OK);
+	cr_assert_eq(proto_pgp_sign_unpack(buf_span(&b), a, &got), ERR_OK);
+	cr_assert(span_eq(got.fpr, m.fpr));
+	cr_assert_eq(got.n_certs, 2);
+	cr_assert(span_eq_str(got.cert[1], "two"));
+	for (size_t n = 0; n < b.len; n++)
+		cr_assert_eq(proto_pgp_sign_unpack(SPAN(b.data, n), a, &got),
+		    ERR_IPC, "cut at %zu", n);
+	buf_reset(&b);
+	m.fpr = SPAN(NULL, 0); /* nobody signs */
+	cr_assert_eq(proto_pgp_sign_pack(&m, &b), ERR_OK);
+	cr_assert_eq(proto_pgp_sign_unpack(buf_span(&b), a, &got), ERR_IPC);
+	buf_reset(&b);
+	cr_assert_eq(proto_pgp_signed_pack(&s, &b), ERR_OK);
+	cr_assert_eq(proto_pgp_signed_unpack(buf_span(&b), a, &said), ERR_OK);
+	cr_assert_str_eq(said.micalg, "pgp-sha256");
+	for (size_t n = 0; n < b.len; n++)
+		cr_assert_eq(proto_pgp_signed_unpack(SPAN(b.data, n), a, &said),
+		    ERR_IPC, "cut at %zu", n);
+	buf_reset(&b);
+	s.micalg = ""; /* signed, with nothing */
+	cr_assert_eq(proto_pgp_signed_pack(&s, &b), ERR_OK);
+	cr_assert_eq(proto_pgp_signed_unpack(buf_span(&b), a, &said), ERR_IPC);
+	buf_clear(&b);
+	arena_free(a);
+}
