@@ -398,6 +398,10 @@ relay_job_take(struct relay *r, struct ipc_msg *m)
 		relay_job_free(j);
 		return;
 	}
+	if (relay_was_told(r, j)) {
+		relay_job_free(j);
+		return;
+	}
 	*at = j;
 	r->n_jobs++;
 	if (r->priv != NULL || r->stopping)

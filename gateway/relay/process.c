@@ -69,19 +69,26 @@ free_jobs(struct relay *r)
 		}
 }
 
-void
-relay_free(struct relay *r)
+static void
+forget(struct relay_kept **list)
 {
 	struct relay_kept *k;
 
+	while ((k = *list) != NULL) {
+		*list = k->next;
+		free(k);
+	}
+}
+
+void
+relay_free(struct relay *r)
+{
 	if (r == NULL)
 		return;
 	relay_dests_free(r->dests);
 	free_jobs(r);
-	while ((k = r->kept) != NULL) {
-		r->kept = k->next;
-		free(k);
-	}
+	forget(&r->kept);
+	forget(&r->told);
 	ipc_free(r->store);
 	ipc_free(r->keys);
 	net_dns_free(r->dns);
@@ -120,8 +127,32 @@ tell_kept(struct relay *r)
 		r->kept = k->next;
 		if (r->kept == NULL)
 			r->kept_last = &r->kept;
-		free(k);
+		k->next = r->told;
+		r->told = k;
 	}
+}
+
+/* A new store may ask for what is in its spool before it reads the results
+   that were kept for it. Once it has read one, it never asks for a recipient
+   that is done there: so who does has not read it yet, and it will land what
+   was asked for. To deliver now would be to deliver twice. */
+bool
+relay_was_told(const struct relay *r, const struct relay_job *j)
+{
+	struct proto_result res;
+
+	for (const struct relay_kept *k = r->told; k != NULL; k = k->next) {
+		if (k->id != j->id ||
+		    proto_result_unpack(
+			SPAN(k->payload, k->len), j->arena, &res) != ERR_OK)
+			continue;
+		for (uint32_t i = 0; i < res.n_rcpt; i++)
+			for (uint32_t o = 0; o < j->deliver.n_open; o++)
+				if (res.rcpt[i].rcpt == j->deliver.open[o] &&
+				    res.rcpt[i].outcome != PROTO_DEFERRED)
+					return true;
+	}
+	return false;
 }
 
 void
@@ -167,6 +198,7 @@ on_store_close(void *arg)
 
 	ipc_free(r->store);
 	r->store = NULL;
+	forget(&r->told);
 	if (r->dests != NULL)
 		relay_dests_abandon(r->dests, "the spool was not there");
 }

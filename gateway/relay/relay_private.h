@@ -63,6 +63,7 @@ struct relay {
 	unsigned n_jobs;
 	struct relay_kept *kept;
 	struct relay_kept **kept_last;
+	struct relay_kept *told; /* of those, to the store of now */
 	struct loop_timer *stop_timer;
 	uint64_t stop_until_ms;
 	bool stopping;
@@ -103,6 +104,9 @@ void relay_on_settled(void *arg, struct relay_mail *m);
 /* Tell store; kept until it can be told. */
 void relay_tell_result(
     struct relay *r, uint64_t id, const struct proto_result *res);
+
+/* Did store ask for this before it had read a result that was kept for it? */
+bool relay_was_told(const struct relay *r, const struct relay_job *j);
 
 /* --- bounce.c --- */
 

@@ -303,6 +303,30 @@ Test(deliver, a_hanging_destination_does_not_block_another)
 	script_peer_free(other);
 }
 
+Test(deliver, tls_sessions_are_resumed)
+{
+	static const char *const script[] = {
+	    HELLO "< 250-x\n< 250 STARTTLS\n> STARTTLS\n< 220 go\ntls\n> EHLO\n"
+		  "< 250 mx\n" ENVELOPE DATA OK};
+	struct scene s = begin(script, 8000);
+	struct entry e = sample(1);
+	struct proto_deliver m = {0}, again = {0};
+	const struct proto_result *r = deliver(&s, &m, &e);
+	uint64_t id;
+
+	cr_assert_null(strstr(r->tls, "resumed"), "%s", r->tls);
+	/* the peer closes; the relay sees it */
+	relay_driver_wait(s.driver, 2, 100);
+	id = relay_driver_deliver(s.driver, &again, &e, SPAN_LIT(TEXT));
+	relay_driver_wait(s.driver, 2, 8000);
+	r = relay_driver_result(s.driver, id);
+	cr_assert_not_null(r);
+	cr_assert_eq(r->rcpt[0].outcome, PROTO_DELIVERED);
+	cr_assert_not_null(strstr(r->tls, "unverified resumed"), "%s", r->tls);
+	cr_assert_eq(script_peer_connections(s.peer), 2);
+	end(&s);
+}
+
 /* --- notifications --- */
 
 static void
@@ -461,6 +485,36 @@ Test(deliver, a_result_is_kept_for_the_store_that_comes_back)
 	cr_assert_not_null(relay_driver_result(s.driver, id));
 	cr_assert_eq(
 	    relay_driver_result(s.driver, id)->rcpt[0].outcome, PROTO_DEFERRED);
+	end(&s);
+}
+
+Test(deliver, a_store_that_asks_before_it_listens_gets_no_second_delivery)
+{
+	static const char *const script[] = {BARE ENVELOPE DATA
+	    "pause\n" OK "mark\n> MAIL\n" OK "> RCPT\n" OK DATA OK "again\n"};
+	struct scene s = begin(script, 8000);
+	struct entry e = sample(1);
+	struct proto_deliver m = {0}, again = {0}, other = {0};
+	uint64_t id, next;
+
+	e.id = entry_new_id();
+	id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
+	for (int i = 0; i < 100 && script_peer_count(s.peer, "\r\n.\r\n") == 0;
+	     i++)
+		relay_driver_wait(s.driver, 1, 5);
+	relay_driver_cut_store(s.driver);
+	relay_driver_wait(s.driver, 1, 800);
+	cr_assert_null(relay_driver_result(s.driver, id));
+	relay_driver_new_store(s.driver);
+	(void)relay_driver_deliver(s.driver, &again, &e, SPAN_LIT(TEXT));
+	e.id = 0;
+	next = relay_driver_deliver(s.driver, &other, &e, SPAN_LIT(TEXT));
+	cr_assert_eq(relay_driver_wait(s.driver, 2, 5000), 2);
+	cr_assert_eq(relay_driver_result(s.driver, id)->rcpt[0].outcome,
+	    PROTO_DELIVERED);
+	cr_assert_eq(relay_driver_result(s.driver, next)->rcpt[0].outcome,
+	    PROTO_DELIVERED);
+	cr_assert_eq(script_peer_count(s.peer, "MAIL FROM"), 2);
 	end(&s);
 }
 

@@ -248,6 +248,8 @@ do_step(struct conn *c, const char *step)
 		return say(c, "this is no TLS at all\r\n", 23);
 	if (strcmp(step, "long") == 0)
 		return send_long(c);
+	if (strcmp(step, "pause") == 0)
+		return usleep(300000) == 0;
 	if (strcmp(step, "hang") == 0)
 		return hang(c);
 	fatal("script_peer: unknown step: %s", step);

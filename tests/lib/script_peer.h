@@ -20,6 +20,7 @@ struct script_peer;
      tls      become a TLS server
      junk     send octets that are not TLS
      long     send a reply line without end
+     pause    do nothing for 300 ms
      hang     wait until the client closes
      again    go back to the first "mark"
      mark     where "again" goes to
