@@ -214,6 +214,7 @@ add_rule(struct build *b, const struct config_section *s,
 	    .n_subject_tag = r->n_subject_tag,
 	    .ladder = ladder,
 	    .n_ladder = r->n_ladder,
+	    .together = r->together,
 	    .may_lower = r->may_lower,
 	    .on_error_weaker = r->on_error_weaker,
 	};
@@ -279,7 +280,7 @@ apply_group(struct build *b, const struct config_group *g,
 			apply_section(b, g, s, listen, NULL);
 		return;
 	case CONFIG_G_RULE:
-		apply_section(b, g, s, NULL, &rule);
+		apply_section(b, g, s, &rule, &rule);
 		if (b->f->n_errors == before)
 			add_rule(b, s, &rule);
 		return;

@@ -10,6 +10,7 @@
 
 #include "common/limits.h"
 #include "gateway/conf.h"
+#include "gateway/config_value.h"
 
 #define N(a)	 (sizeof(a) / sizeof((a)[0]))
 #define AT(s, m) offsetof(struct s, m)
@@ -233,11 +234,16 @@ const struct config_entry config_entries[] = {
 	"The ladder: rungs in the order they are tried. The last must always "
 	"hold: escrow, hold, reject, drop or clear."},
     {"rule", "may-lower", CONFIG_T_BOOL, false, 0, 0, "false",
-	0, 0,
+	AT(config_rule, may_lower), 0,
 	"Lets a rule with subject-tag decide, so that a tag can ask for less "
 	"than the other rules would."},
+    {"rule", "together", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(config_rule, together), 0,
+	"Nobody gets what another recipient of the message does not get: all "
+	"get the rung of the one who is placed weakest, where their ladders "
+	"have it, or all are refused. While one has to wait all wait."},
     {"rule", "on-error", CONFIG_T_ONERROR, false, 0, 0, "hold",
-	0, 0,
+	AT(config_rule, on_error_weaker), 0,
 	"What happens when a rung fails rather than being absent: hold waits, "
 	"weaker goes on to weaker rungs, never to clear."},
     /* clang-format on */
@@ -247,7 +253,6 @@ const size_t config_n_entries = N(config_entries);
 const struct config_later config_laters[] = {
     {"listen inbound", NULL},
     {"rule", "sign"},
-    {"rule", "together"},
     {"rule", "anonymise"},
     {"rule", "archive"},
     {"rule", "client"},

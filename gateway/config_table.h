@@ -32,7 +32,7 @@ enum config_type {
 	CONFIG_T_URL,	   /* const char *: https://… */
 	CONFIG_T_PATTERNS, /* of a rule: strings */
 	CONFIG_T_LADDER,   /* of a rule: words */
-	CONFIG_T_BOOL,	   /* of a rule: true, false */
+	CONFIG_T_BOOL,	   /* bool: the words true and false */
 	CONFIG_T_ONERROR,  /* of a rule: the words weaker, hold */
 };
 

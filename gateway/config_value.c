@@ -119,35 +119,28 @@ word(const struct config_value *v, const char *const *list)
 	return -1;
 }
 
+static const struct {
+	const char *const *words; /* their places are the values */
+	const char *expected;
+} word_kind[] = {
+    [CONFIG_T_LOG] = {(const char *const[]){"info", "debug", NULL},
+	"info or debug"},
+    [CONFIG_T_BOOL] = {(const char *const[]){"false", "true", NULL},
+	"true or false"},
+    [CONFIG_T_ONERROR] = {(const char *const[]){"hold", "weaker", NULL},
+	"hold or weaker"},
+};
+
 static bool
 set_word(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v)
 {
-	static const char *const log[] = {"info", "debug", NULL};
-	static const char *const boolean[] = {"false", "true", NULL};
-	static const char *const on_error[] = {"hold", "weaker", NULL};
-	int i;
+	int i = word(v, word_kind[e->type].words);
 
-	switch (e->type) {
-	case CONFIG_T_LOG:
-		i = word(v, log);
-		if (i < 0)
-			return config_bad(t, v, e, "info or debug");
-		t->conf->log_debug = i == 1;
-		return true;
-	case CONFIG_T_BOOL:
-		i = word(v, boolean);
-		if (i < 0)
-			return config_bad(t, v, e, "true or false");
-		t->rule->may_lower = i == 1;
-		return true;
-	default:
-		i = word(v, on_error);
-		if (i < 0)
-			return config_bad(t, v, e, "hold or weaker");
-		t->rule->on_error_weaker = i == 1;
-		return true;
-	}
+	if (i < 0)
+		return config_bad(t, v, e, word_kind[e->type].expected);
+	*(bool *)member(t, e->offset) = i == 1;
+	return true;
 }
 
 static bool

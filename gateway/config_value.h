@@ -16,7 +16,8 @@ struct config_rule;
 /* Where options go. */
 struct config_target {
 	struct conf *conf;
-	void *part;		  /* the structure of the group */
+	void *part;		  /* the structure of the group; of a rule the
+				     same as below */
 	struct config_rule *rule; /* of a rule, else NULL */
 	struct conf_findings *f;
 };
@@ -28,6 +29,7 @@ struct config_rule {
 	int *ladder; /* enum rung */
 	size_t n_ladder;
 	bool may_lower;
+	bool together;
 	bool on_error_weaker;
 };
 

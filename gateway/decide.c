@@ -129,24 +129,56 @@ decide_rcpt(const struct decide_facts *f, const char *to_key,
 }
 
 void
+decide_alone(const struct decide_facts *f, struct decision *d)
+{
+	d->overruled = NULL;
+	if (d->err != ERR_OK)
+		return;
+	policy_walk(&d->rules, d->state, walk_flags(f), &d->outcome);
+	/* clear holds always, but this one could not even be written */
+	if (d->outcome.result == POLICY_CHOSEN &&
+	    d->failure[d->outcome.rung] != ERR_OK) {
+		d->outcome.result = POLICY_DEFER;
+		d->outcome.rung = RUNG_HOLD;
+	}
+}
+
+void
 decide_again(const struct decide_facts *f, struct decision *d, enum err failure)
 {
 	d->state[d->outcome.rung] = RUNG_FAILED;
 	d->failure[d->outcome.rung] = failure;
-	policy_walk(&d->rules, d->state, walk_flags(f), &d->outcome);
+	decide_alone(f, d);
 }
 
-bool
-decide_force(struct decision *d, enum rung rung)
+enum decide_instead
+decide_instead(const struct decide_facts *f, struct decision *d, enum rung rung)
 {
-	if (d->outcome.rung == rung)
-		return true;
-	if (!ladder_has(&d->rules.ladder, rung) ||
-	    (d->state[rung] != RUNG_HOLDS && !policy_rung_ends(rung)))
-		return false;
+	struct policy_outcome o;
+	struct policy_decision only = d->rules;
+	size_t n = 0;
+
+	if (!ladder_has(&d->rules.ladder, rung) || d->failure[rung] != ERR_OK)
+		return DECIDE_NEVER;
+	/* rungs that hold give way to this one, those that failed do not */
+	for (size_t i = 0; i < d->rules.ladder.n; i++) {
+		enum rung r = d->rules.ladder.rung[i];
+
+		if (r == rung || (r != RUNG_CLEAR && policy_rung_sends(r) &&
+				     d->state[r] != RUNG_HOLDS))
+			only.ladder.rung[n++] = r;
+	}
+	only.ladder.n = n;
+	policy_walk(&only, d->state, walk_flags(f), &o);
+	if (o.result == POLICY_DEFER)
+		return DECIDE_LATER;
+	if (o.rung != rung)
+		return DECIDE_NEVER;
+	d->outcome.result = POLICY_CHOSEN;
 	d->outcome.rung = rung;
-	d->outcome.strength = policy_strength(rung, d->rules.ladder.escrow);
-	return true;
+	d->outcome.strength = o.strength;
+	d->outcome.lapsed_escrow = o.lapsed_escrow;
+	return DECIDE_TAKEN;
 }
 
 enum err

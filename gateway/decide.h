@@ -39,6 +39,8 @@ struct decision {
 	struct ks_result smime;
 	struct ks_result pgp;
 	struct policy_outcome outcome;
+	const char *overruled; /* why another recipient's fate is this one's
+				  (`together`); NULL: its own */
 };
 
 /* Decide for one recipient. answers: what discovery said, NULL if it was not
@@ -47,13 +49,26 @@ enum err decide_rcpt(const struct decide_facts *f, const char *to_key,
     const struct proto_answers *answers, struct arena *arena,
     struct decision *out) MUST_CHECK;
 
-/* The rung that was chosen did not come about: it has failed, walk again. */
+/* The rung that was chosen did not come about: it has failed, walk again. The
+   one that has failed is never chosen once more: then it is to wait. */
 void decide_again(
     const struct decide_facts *f, struct decision *d, enum err failure);
+/* Walk again with what is known, as if nobody else got the message. */
+void decide_alone(const struct decide_facts *f, struct decision *d);
 
-/* Take rung instead of what the walk chose, if it is in the ladder and holds
-   (for `together`). False if it is not to be had. */
-bool decide_force(struct decision *d, enum rung rung);
+enum decide_instead {
+	DECIDE_NEVER = 0, /* not in the ladder, or does not hold */
+	DECIDE_LATER,	  /* a stronger rung has failed: not now */
+	DECIDE_TAKEN,
+};
+/* Take rung instead of what the walk chose, as if no other rung that sends
+   held. Without DECIDE_TAKEN the decision is as it was. */
+enum decide_instead decide_instead(
+    const struct decide_facts *f, struct decision *d, enum rung rung);
+/* Where a rule says `together`: let the weakest-placed recipient decide for
+   all n of a message, or refuse all. Each comes from its own walk. */
+void decide_together(const struct decide_facts *f, struct decision *const *d,
+    size_t n, struct arena *arena);
 
 /* May the recipient be promised anything (RCPT)? why gets a sentence for the
    sender when not. ERR_OK, ERR_POLICY_REJECT, ERR_NO_RULE. */

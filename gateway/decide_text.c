@@ -56,6 +56,8 @@ decide_reason(const struct decision *d, struct arena *arena)
 	const char *text = NULL;
 	const struct policy_outcome *o = &d->outcome;
 
+	if (d->overruled != NULL)
+		return d->overruled;
 	if (d->err != ERR_OK)
 		return err_text(d->err);
 	for (size_t i = 0; i < o->n && text == NULL; i++) {
@@ -156,8 +158,8 @@ decide_json(const struct decision *d)
 	keys = json_array();
 	add_candidates(keys, "smime", &d->smime);
 	add_candidates(keys, "openpgp", &d->pgp);
-	j = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:o}, s:o, s:o, s:o}", "rcpt",
-	    d->to_key, "result", decide_result_name(d), "rung",
+	j = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:o}, s:o, s:o, s:o}",
+	    "rcpt", d->to_key, "result", decide_result_name(d), "rung",
 	    d->outcome.result == POLICY_CHOSEN
 		? policy_rung_name(d->outcome.rung)
 		: "none",
@@ -165,5 +167,7 @@ decide_json(const struct decision *d)
 	    "raising", raising_json(&d->rules), "ladder",
 	    ladder_json(&d->rules.ladder), "steps", steps_json(d), "keys",
 	    keys);
+	if (d->overruled != NULL)
+		json_object_set_new(j, "together", json_string(d->overruled));
 	return j;
 }

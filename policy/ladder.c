@@ -132,6 +132,15 @@ ladder_above(
 	*out = l;
 }
 
+/* What any rule that matches wants. */
+static void
+take_options(const struct policy_rule *r, struct policy_decision *d)
+{
+	if (r->together && !d->together)
+		d->together_rule = r->name;
+	d->together = d->together || r->together;
+}
+
 /* Let one more matching rule, the raising r, act on the decision. best is the
    rule whose ladder wins so far; the earlier one keeps a tie. */
 static void
@@ -144,7 +153,7 @@ raise_by(const struct policy_rule *r, const struct policy_rule **best,
 		*floor = weakest;
 		*best = r;
 	}
-	d->together = d->together || r->together;
+	take_options(r, d);
 	d->on_error_weaker = d->on_error_weaker && r->on_error_weaker;
 	d->raising[d->n_raising++] = r->name;
 }
@@ -168,7 +177,7 @@ policy_decide(const struct policy *p, const struct policy_facts *f,
 		return ERR_NOMEM;
 	d.decider = decider->name;
 	d.decider_line = decider->line;
-	d.together = decider->together;
+	take_options(decider, &d);
 	d.on_error_weaker = decider->on_error_weaker;
 	floor = policy_ladder_weakest(&decider->ladder);
 	for (size_t i = 0; i < p->n_rules && d.n_raising < n; i++)
@@ -363,6 +372,19 @@ is_refusal(const struct policy *p, const struct policy_rule *r,
 	return o.result == POLICY_CHOSEN && o.rung == RUNG_REJECT;
 }
 
+/* A recipient refused by itself would let the others get what it does not: the
+   message as a whole is to be refused. */
+static bool
+somebody_wants_together(
+    const struct policy *p, const struct policy_facts *envelope)
+{
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (p->rules[i].together &&
+		    policy_list_matches(&p->rules[i].from, envelope->from))
+			return true;
+	return false;
+}
+
 /* What can come out is the ladder of one of the rules that may turn out to
    decide, or of one that raises above such a ladder. */
 enum policy_rcpt
@@ -386,6 +408,8 @@ policy_could_leave(const struct policy *p, const struct policy_facts *envelope,
 		if (weakest < lowest)
 			lowest = weakest;
 	}
+	if (somebody_wants_together(p, envelope))
+		return POLICY_RCPT_GO_ON;
 	if (!any)
 		return POLICY_RCPT_NO_RULE;
 	for (size_t i = 0; i < p->n_rules; i++) {

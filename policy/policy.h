@@ -144,7 +144,8 @@ struct policy_decision {
 	const char **raising; /* names of the raising rules that matched */
 	size_t n_raising;
 	bool together;
-	bool on_error_weaker; /* only if every rule that matched says so */
+	const char *together_rule; /* the first that says so; else NULL */
+	bool on_error_weaker;	   /* only if every rule that matched says so */
 };
 
 /* ERR_NO_RULE if no rule decides (out is untouched), ERR_NOMEM. */

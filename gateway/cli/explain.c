@@ -157,6 +157,11 @@ print_decision(const struct ask *a, const struct decision *d)
 		return;
 	}
 	print_steps(d);
+	if (d->overruled != NULL) {
+		fputs("  ", stdout);
+		cli_put_text(span_str(d->overruled));
+		putchar('\n');
+	}
 	print_candidates("certificate", &d->smime);
 	print_candidates("OpenPGP key", &d->pgp);
 	if (a->have_msg && a->msg.ambiguous)
@@ -178,37 +183,46 @@ protects_or_waits(const struct decision *d)
 				       d->outcome.rung != RUNG_REJECT);
 }
 
+/* Decide for all recipients; CLI_DONE, or the status to end with. */
+static int
+decide_all(struct ask *a, struct decision **d)
+{
+	struct err_why why = {""};
+	const char *key;
+
+	for (size_t i = 0; i < a->n_to; i++) {
+		d[i] = arena_alloc(a->arena, sizeof(*d[i]));
+		if (d[i] == NULL)
+			return CLI_FAILED;
+		if (parse_key(a->to[i], MIME_ADDR_POSTMASTER, a->arena, &key,
+			&why) != ERR_OK) {
+			cli_say("%s: %s", a->to[i], why.text);
+			return CLI_USAGE;
+		}
+		if (decide_rcpt(&a->facts, key, NULL, a->arena, d[i]) != ERR_OK)
+			return CLI_FAILED;
+	}
+	decide_together(&a->facts, d, a->n_to, a->arena);
+	return CLI_DONE;
+}
+
 static int
 explain_all(struct cli *cli, struct ask *a)
 {
+	struct decision **d = arena_array(a->arena, a->n_to, sizeof(*d));
 	json_t *list = json_array();
-	struct err_why why = {""};
-	const char *key;
-	struct decision d;
-	int status = CLI_DONE;
-	enum err e = ERR_OK;
+	int status = d == NULL ? CLI_FAILED : decide_all(a, d);
+	bool decided = status == CLI_DONE;
 
-	for (size_t i = 0; e == ERR_OK && i < a->n_to; i++) {
-		e = parse_key(
-		    a->to[i], MIME_ADDR_POSTMASTER, a->arena, &key, &why);
-		if (e != ERR_OK) {
-			cli_say("%s: %s", a->to[i], why.text);
-			status = CLI_USAGE;
-			break;
-		}
-		e = decide_rcpt(&a->facts, key, NULL, a->arena, &d);
-		if (e != ERR_OK) {
-			status = CLI_FAILED;
-			break;
-		}
-		if (!protects_or_waits(&d))
+	for (size_t i = 0; decided && i < a->n_to; i++) {
+		if (!protects_or_waits(d[i]))
 			status = CLI_NO;
 		if (cli->json)
-			json_array_append_new(list, decide_json(&d));
+			json_array_append_new(list, decide_json(d[i]));
 		else
-			print_decision(a, &d);
+			print_decision(a, d[i]);
 	}
-	if (cli->json && e == ERR_OK) {
+	if (cli->json && decided) {
 		json_dumpf(list, stdout, JSON_INDENT(2));
 		putchar('\n');
 	}

@@ -174,6 +174,7 @@ job_undo(struct job *j)
 		unlinkat(j->w->escrow_fd, j->out.object[i].name, 0);
 	j->out.n_entries = 0;
 	j->out.n_objects = 0;
+	j->octets = 0;
 }
 
 void

@@ -83,13 +83,23 @@ is_rung_failure(enum err e)
 	       e == ERR_AMBIGUOUS;
 }
 
-static void
+/* With `together` a failure of one changes what all get. */
+static enum err
 start_over(struct job *j)
 {
 	job_undo(j);
 	for (uint32_t i = 0; i < j->n_rcpt; i++)
 		j->rcpt[i].done = false;
-	job_together(j);
+	return job_decide_anew(j);
+}
+
+static bool
+is_together(const struct job *j)
+{
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		if (j->rcpt[i].d.err == ERR_OK && j->rcpt[i].d.rules.together)
+			return true;
+	return false;
 }
 
 static void
@@ -104,18 +114,17 @@ say_failed(const struct job *j, const struct job_rcpt *r, enum err e)
 
 /* A variant could not be made: first each of its recipients alone, so that one
    bad key costs the others nothing; then down the ladder. */
-static void
+static enum err
 after_failure(struct job *j, struct job_rcpt **group, uint32_t n, enum err e)
 {
 	if (n > 1) {
 		for (uint32_t i = 0; i < n; i++)
 			group[i]->alone = true;
-		return;
+		return ERR_OK;
 	}
 	say_failed(j, group[0], e);
 	decide_again(&j->facts, &group[0]->d, e);
-	if (group[0]->d.rules.together)
-		start_over(j);
+	return is_together(j) ? start_over(j) : ERR_OK;
 }
 
 static struct job_rcpt *
@@ -144,9 +153,10 @@ make_all_sent(struct job *j, struct job_rcpt **group)
 				group[i]->done = true;
 			continue;
 		}
-		if (!is_rung_failure(e))
+		if (is_rung_failure(e))
+			e = after_failure(j, group, n, e);
+		if (e != ERR_OK)
 			return e;
-		after_failure(j, group, n, e);
 	}
 	return ERR_OK;
 }

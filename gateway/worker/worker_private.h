@@ -75,11 +75,11 @@ void job_clear(struct job *j);
    recipients have room for n. NULL when there is none. */
 struct entry *job_add_entry(struct job *j, uint32_t n);
 
-/* --- decide.c: ladders for all recipients --- */
+/* --- plan.c: ladders for all recipients --- */
 
 enum err job_decide(struct job *j) MUST_CHECK;
-/* Apply `together`: the weakest-placed recipient decides for all. */
-void job_together(struct job *j);
+/* The same with what is known by now, after a rung has failed. */
+enum err job_decide_anew(struct job *j) MUST_CHECK;
 
 /* --- variants.c, seal.c, pickup.c: from decisions to entries --- */
 

@@ -148,10 +148,134 @@ Test(decide, together_takes_only_rungs_of_the_ladder_that_hold)
 {
 	struct decision d = decide(NULL);
 
-	cr_assert(decide_force(&d, RUNG_CLEAR));
-	cr_assert(!decide_force(&d, RUNG_SMIME));
-	cr_assert(!decide_force(&d, RUNG_ESCROW));
+	cr_assert_eq(decide_instead(&facts, &d, RUNG_CLEAR), DECIDE_TAKEN);
+	cr_assert_eq(decide_instead(&facts, &d, RUNG_SMIME), DECIDE_NEVER);
+	cr_assert_eq(decide_instead(&facts, &d, RUNG_ESCROW), DECIDE_NEVER);
 	cr_assert_eq(d.outcome.rung, RUNG_CLEAR);
+}
+
+/* A recipient of a message as rules and keys place it. */
+struct placed {
+	const char *ladder;
+	const char *holds; /* keys: smime, pgp */
+	const char *fails;
+	bool together;
+};
+
+static struct decision
+place(const struct placed *p, const char *to)
+{
+	struct decision d = {.to_key = to};
+	const char *const names[] = {
+	    "smime", "pgp", "escrow", "clear", "hold", "reject", "drop"};
+
+	d.rules.from_rule = d.rules.decider = "r";
+	d.rules.auto_rung = RUNG_HOLD;
+	d.rules.together = p->together;
+	d.rules.together_rule = p->together ? "t" : NULL;
+	/* ladders of the table stand in the order of names */
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		enum rung r;
+
+		if (strstr(p->ladder, names[i]) == NULL)
+			continue;
+		cr_assert_eq(policy_rung_by_name(names[i], &r), ERR_OK);
+		d.rules.ladder.rung[d.rules.ladder.n++] = r;
+		d.state[r] =
+		    strstr(p->fails, names[i]) != NULL ? RUNG_FAILED
+		    : strstr(p->holds, names[i]) != NULL || r == RUNG_ESCROW
+			? RUNG_HOLDS
+			: RUNG_ABSENT;
+	}
+	decide_alone(&facts, &d);
+	return d;
+}
+
+Test(decide, together_the_weakest_placed_decides_for_all_or_all_are_refused)
+{
+	static const struct {
+		const char *name;
+		struct placed a, b;
+		const char *results[2];
+	} rows[] = {
+	    {"without the word everybody goes alone",
+		{"smime escrow", "smime", "", false},
+		{"smime escrow", "", "", false}, {"sealed", "escrowed"}},
+	    {"the weakest decides", {"smime escrow", "smime", "", false},
+		{"smime escrow", "", "", true}, {"escrowed", "escrowed"}},
+	    {"down to clear where both ladders say so",
+		{"smime clear", "smime", "", true}, {"clear", "", "", false},
+		{"clear", "clear"}},
+	    {"equally strong ones keep their own",
+		{"smime reject", "smime", "", true},
+		{"pgp reject", "pgp", "", true}, {"sealed", "sealed"}},
+	    {"a ladder without the rung of the weakest refuses all",
+		{"smime reject", "smime", "", true},
+		{"smime escrow", "", "", true}, {"refused", "refused"}},
+	    {"one refused, all refused", {"smime reject", "smime", "", true},
+		{"smime reject", "", "", false}, {"refused", "refused"}},
+	    {"one has to wait, all wait", {"smime clear", "smime", "", true},
+		{"smime clear", "", "smime", false}, {"deferred", "deferred"}},
+	    {"refused goes before waiting", {"smime reject", "", "", true},
+		{"smime clear", "", "smime", false}, {"refused", "refused"}},
+	    {"one held, all held", {"smime hold", "smime", "", true},
+		{"smime hold", "", "", false}, {"held", "held"}},
+	    {"one dropped, all refused", {"smime drop", "smime", "", true},
+		{"smime drop", "", "", false}, {"refused", "refused"}},
+	    {"all dropped", {"smime drop", "", "", true},
+		{"smime drop", "", "", false}, {"dropped", "dropped"}},
+	    {"a rung that failed is not left for a weaker one by it",
+		{"smime pgp clear", "pgp", "smime", true},
+		{"clear", "", "", false}, {"deferred", "deferred"}},
+	    {"nor for a weaker pick-up",
+		{"smime pgp escrow", "pgp", "smime", true},
+		{"smime escrow", "", "", false}, {"deferred", "deferred"}},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct decision a = place(&rows[i].a, "a@b.example"),
+				b = place(&rows[i].b, "b@b.example");
+		struct decision *const ab[] = {&a, &b}, *const ba[] = {&b, &a};
+
+		decide_together(&facts, ab, 2, arena);
+		cr_expect_str_eq(decide_result_name(&a), rows[i].results[0],
+		    "%s: %s", rows[i].name, decide_result_name(&a));
+		cr_expect_str_eq(decide_result_name(&b), rows[i].results[1],
+		    "%s: %s", rows[i].name, decide_result_name(&b));
+		/* the order of recipients makes no difference, nor does doing
+		   it again */
+		decide_alone(&facts, &a);
+		decide_alone(&facts, &b);
+		decide_together(&facts, ba, 2, arena);
+		cr_expect_str_eq(decide_result_name(&a), rows[i].results[0],
+		    "%s, turned", rows[i].name);
+		cr_expect_str_eq(decide_result_name(&b), rows[i].results[1],
+		    "%s, turned", rows[i].name);
+	}
+}
+
+Test(decide, together_tells_everybody_whose_fate_it_is)
+{
+	struct placed pa = {"smime reject", "smime", "", true},
+		      pb = {"smime reject", "", "", false};
+	struct decision a = place(&pa, "a@b.example"),
+			b = place(&pb, "b@b.example");
+	struct decision *const all[] = {&a, &b};
+
+	decide_together(&facts, all, 2, arena);
+	cr_assert_not_null(strstr(decide_reason(&a, arena), "b@b.example"),
+	    "%s", decide_reason(&a, arena));
+	cr_assert_not_null(strstr(decide_reason(&a, arena), "rule \"t\""));
+}
+
+Test(decide, a_rung_that_always_holds_is_not_chosen_again_after_it_failed)
+{
+	struct decision d = decide(NULL);
+
+	cr_assert_eq(d.outcome.rung, RUNG_CLEAR);
+	decide_again(&facts, &d, ERR_AMBIGUOUS);
+	cr_assert_eq(d.outcome.result, POLICY_DEFER);
+	cr_assert_eq(decide_instead(&facts, &d, RUNG_CLEAR), DECIDE_NEVER);
 }
 
 Test(decide, rcpt_refuses_on_definite_answers_only)
