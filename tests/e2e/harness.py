@@ -165,12 +165,23 @@ class Gateway:
         if portal:
             text += ('portal { address = "127.0.0.1:%d" url = "http://127.0.0.1:%d"'
                      ' page = "%s" }\n'
-                     % (self.portal_port, self.portal_port, portal_page(self.build)))
+                     % (self.portal_port, self.portal_port, self.page()))
         if limits:
             text += "limits { %s }\n" % limits
         if retry:
             text += "retry { %s }\n" % retry
         self.conf.write_text(text + (self.RULES if rules is None else rules))
+
+    def page(self):
+        """Started by root, the portal has a user of its own, who may not reach
+        a checkout below a home directory: it gets a copy."""
+        page = portal_page(self.build)
+        if os.geteuid() != 0:
+            return page
+        copy = self.root / "page"
+        if not copy.exists():
+            shutil.copytree(page, copy)
+        return copy
 
     # --- running
 
