@@ -51,8 +51,10 @@ def browser_modules():
     if not mark.exists() or mark.read_bytes() != lock.read_bytes():
         for name in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copy(HERE / name, directory)
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--loglevel=error"],
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--loglevel=error",
+                        "--cache", str(directory / ".npm")],
                        cwd=directory, check=True, timeout=300)
+        shutil.rmtree(directory / ".npm", ignore_errors=True)
         shutil.copy(lock, mark)
     return directory
 
