@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Messages from a process that was taken over, and entries from a disk that
+ * somebody wrote to. The first octet chooses which. What is taken packs to
+ * the same octets again.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "gateway/proto.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+static void
+entry_round_trip(struct span in, struct arena *a)
+{
+	struct unpacker u;
+	struct packer p;
+	struct entry e;
+	struct buf b;
+
+	unpack_begin(&u, in);
+	entry_unpack(&u, a, &e);
+	if (unpack_end(&u) != ERR_OK)
+		return;
+	buf_init(&b, 1 << 22);
+	pack_begin(&p, &b);
+	entry_pack(&p, &e);
+	if (pack_end(&p) == ERR_OK && !span_eq(buf_span(&b), in))
+		abort();
+	buf_clear(&b);
+}
+
+static void
+unpack_one(unsigned which, struct span in, struct arena *a)
+{
+	union {
+		struct proto_boot boot;
+		struct proto_rcpt_check check;
+		struct proto_reply reply;
+		struct proto_message message;
+		struct proto_done done;
+		struct proto_submit submit;
+		struct proto_decide decide;
+		struct proto_deliver deliver;
+		struct proto_result result;
+		struct proto_keys keys;
+		struct proto_opened opened;
+	} m;
+	enum err e = ERR_OK;
+
+	switch (which) {
+	case 0:
+		entry_round_trip(in, a);
+		break;
+	case 1:
+		e = proto_boot_unpack(in, a, &m.boot);
+		break;
+	case 2:
+		e = proto_rcpt_check_unpack(in, a, &m.check);
+		break;
+	case 3:
+		e = proto_reply_unpack(in, a, &m.reply);
+		break;
+	case 4:
+		e = proto_message_unpack(in, a, &m.message);
+		break;
+	case 5:
+		e = proto_done_unpack(in, a, &m.done);
+		break;
+	case 6:
+		e = proto_submit_unpack(in, a, &m.submit);
+		break;
+	case 7:
+		e = proto_decide_unpack(in, a, &m.decide);
+		break;
+	case 8:
+		e = proto_deliver_unpack(in, a, &m.deliver);
+		break;
+	case 9:
+		e = proto_result_unpack(in, a, &m.result);
+		break;
+	case 10:
+		e = proto_keys_unpack(in, &m.keys);
+		break;
+	default:
+		e = proto_opened_unpack(in, a, &m.opened);
+		break;
+	}
+	if (e != ERR_OK && e != ERR_IPC && e != ERR_NOMEM)
+		abort();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct arena *a;
+
+	if (len == 0)
+		return 0;
+	a = arena_new(1 << 22);
+	unpack_one(data[0] % 12, SPAN(data + 1, len - 1), a);
+	arena_free(a);
+	return 0;
+}
