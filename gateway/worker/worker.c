@@ -106,6 +106,19 @@ reply_error(struct proto_reply *reply, enum err e, const struct err_why *why)
 	reply->text = why->text[0] != 0 ? why->text : err_text(e);
 }
 
+/* The listener gets the reply before store gets the message: if this process
+   dies in between nothing is committed, and if it dies afterwards the reply is
+   known, so that a refusal is never answered with 250. */
+static enum err
+hand_over(struct job *j, uint64_t id, struct proto_done *done)
+{
+	tell_reply(j, &done->reply);
+	/* nothing decided because of us: the client tries again */
+	done->submitted = done->reply.code / 100 != 4;
+	send_done(j->w, id, done);
+	return done->submitted ? peers_submit(j) : ERR_OK;
+}
+
 /* A new message from the listener. */
 static void
 on_message(struct worker *w, struct ipc_msg *m)
@@ -125,20 +138,15 @@ on_message(struct worker *w, struct ipc_msg *m)
 	e = job_from_message(&j, w, m->id, &in, fd);
 	if (e == ERR_OK)
 		e = process(&j, in.unparsed, &why);
-	if (e == ERR_OK) {
-		tell_reply(&j, &done.reply);
-		/* nothing decided because of us: the client tries again */
-		done.submitted = done.reply.code / 100 != 4;
-		if (done.submitted)
-			e = peers_submit(&j);
-	}
+	if (e == ERR_OK)
+		e = hand_over(&j, m->id, &done);
 	if (e != ERR_OK) {
 		done.submitted = false;
 		reply_error(&done.reply, e, &why);
+		send_done(w, m->id, &done);
 	}
 	if (!done.submitted)
 		job_undo(&j);
-	send_done(w, m->id, &done);
 	job_clear(&j);
 }
 
