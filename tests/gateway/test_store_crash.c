@@ -401,11 +401,14 @@ check_log(void)
 	for (size_t i = 0; i < n_files; i++) {
 		cr_assert_eq(store_reader_open(fd, first[i], &r), ERR_OK);
 		while (store_reader_next(r, &line, &whole) == ERR_OK) {
+			char rec[80];
 			unsigned long long n;
 
 			cr_assert_eq(store_line_parse(line, &l), ERR_OK);
-			if (sscanf((const char *)l.rec.data,
-				"{\"type\":\"accepted\",\"n\":%llu}", &n) == 1)
+			snprintf(rec, sizeof(rec), "%.*s", (int)l.rec.len,
+			    (const char *)l.rec.data);
+			if (sscanf(rec, "{\"type\":\"accepted\",\"n\":%llu}",
+				&n) == 1)
 				seen[n]++;
 		}
 		store_reader_close(r);

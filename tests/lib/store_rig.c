@@ -216,7 +216,7 @@ rig_play_keys(struct rig *r)
 			    buf_span(&b), NULL, 0);
 		secret_free(key);
 	}
-	if (e != ERR_OK)
+	if (e != ERR_OK && e != ERR_CLOSED)
 		abort();
 	buf_clear(&b);
 	ipc_msg_clear(&m);
