@@ -52,7 +52,8 @@ struct entry {
 	enum entry_kind kind;
 	enum entry_route route;
 	uint8_t rung;	  /* enum rung that was chosen; for pending: 0 */
-	uint8_t strength; /* pending: the least strength that may be decided */
+	uint8_t strength; /* of the rung; pending: the least that may be
+			     decided, which store checks */
 	uint8_t tls;	  /* enum entry_tls: what the hop must have at least */
 	const char *from; /* mime_addr.text, "" the null sender */
 	const char *from_key;

@@ -168,12 +168,14 @@ is_notice(const struct entry *e, const struct entry *pending)
 	       strcmp(e->rcpt[0].key, pending->from_key) == 0;
 }
 
+/* Towards our own mail server is always allowed: nothing leaves by it. */
 static enum err
 check_fits(const struct entry *e, const struct entry *pending)
 {
 	if (is_notice(e, pending))
 		return ERR_OK;
-	if (e->message_id != pending->message_id || e->route != pending->route)
+	if (e->message_id != pending->message_id ||
+	    (e->route != pending->route && e->route != ENTRY_INBOUND))
 		return ERR_PERMISSION;
 	if (e->strength < pending->strength)
 		return ERR_PERMISSION;

@@ -277,6 +277,7 @@ make_notice(struct job *j, struct job_rcpt *rcpt,
 		return ERR_NOMEM;
 	e->kind = ENTRY_READY;
 	e->rung = RUNG_ESCROW;
+	e->strength = (uint8_t)rcpt->d.outcome.strength;
 	e->tls = ENTRY_TLS_OPPORTUNISTIC;
 	e->body_8bit = false;
 	e->rule = rcpt->d.rules.from_rule;

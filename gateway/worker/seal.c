@@ -279,6 +279,7 @@ begin_entry(
 	e->kind = ENTRY_READY;
 	e->route = route_of(j, rcpts[0]);
 	e->rung = (uint8_t)rung;
+	e->strength = (uint8_t)rcpts[0]->d.outcome.strength;
 	e->tls = ENTRY_TLS_OPPORTUNISTIC;
 	e->body_8bit = rung == RUNG_CLEAR && j->envelope.body_8bit;
 	e->rule = rcpts[0]->d.rules.from_rule;

@@ -452,23 +452,28 @@ Test(store, a_pending_entry_becomes_nothing_weaker_or_other)
 		const char *from, *rcpt;
 		uint64_t replaces;
 	} rows[] = {
-	    {"weaker", 4, 100, ENTRY_OUTBOUND, "a@ours.example",
-		"b@example.org", 1000},
-	    {"another message", 5, 101, ENTRY_OUTBOUND, "a@ours.example",
-		"b@example.org", 1000},
-	    {"another direction", 5, 100, ENTRY_INBOUND, "a@ours.example",
-		"b@example.org", 1000},
-	    {"another recipient", 5, 100, ENTRY_OUTBOUND, "a@ours.example",
-		"c@example.org", 1000},
-	    {"a notice to another", 0, 100, ENTRY_INBOUND, "", "c@example.org",
+	    {"weaker", 4, 100, ENTRY_INBOUND, "a@ours.example", "b@example.org",
 		1000},
-	    {"another entry", 5, 100, ENTRY_OUTBOUND, "a@ours.example",
+	    {"another message", 5, 101, ENTRY_INBOUND, "a@ours.example",
+		"b@example.org", 1000},
+	    {"another direction", 5, 100, ENTRY_OUTBOUND, "a@ours.example",
+		"b@example.org", 1000},
+	    {"another recipient", 5, 100, ENTRY_INBOUND, "a@ours.example",
+		"c@example.org", 1000},
+	    {"a notice to another", 0, 100, ENTRY_OUTBOUND, "", "c@example.org",
+		1000},
+	    {"another entry", 5, 100, ENTRY_INBOUND, "a@ours.example",
 		"b@example.org", 999},
 	};
 	struct proto_decide d;
 	struct entry e;
+	struct proto_submit first = {.attempt = 1, .entry = &e, .n_entries = 1};
 
-	submit_pending(100, 1000, ENTRY_WHY_UNDECIDED);
+	e = rig_entry(&rig, 1000, 100, ENTRY_PENDING);
+	e.strength = 5;
+	e.route = ENTRY_INBOUND;
+	rig_submit(&rig, 0, 100, &first);
+	cr_assert_eq(rig_committed(&rig, 100), ERR_OK);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct proto_submit m = {
 		    .replaces = rows[i].replaces, .entry = &e, .n_entries = 1};
