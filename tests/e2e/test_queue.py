@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The Sealgate authors
+"""`sealgate queue`, `status`, `reload`, `check` and `audit` against a gateway
+whose next hop is away, and P4: what waits says why."""
+from harness import free_port, message, wait_for
+
+SENDER = "sam@sender.example"
+ALICE = "alice@partner.example"
+CANARY = "canary-4471-canary"
+
+
+def text(result):
+    return result.stdout.decode() if isinstance(result.stdout, bytes) else result.stdout
+
+
+def test_an_administrator_sees_and_rules_the_queue(make_gateway, keys):
+    gw = make_gateway(free_port(), import_keys=[keys.alice_crt])
+    gw.send(SENDER, ALICE, message(subject=CANARY, body=CANARY + "\r\n"))
+    wait_for("a try", lambda: gw.cli_json("queue", "list")[0]["tries"] > 0)
+
+    entry = gw.cli_json("queue", "list")[0]
+    assert entry["rcpts"] == [{"addr": ALICE, "state": "open"}]
+    assert entry["from"] == SENDER and entry["last"]
+    shown = text(gw.cli("queue", "list")) + text(gw.cli("queue", "show", entry["id"]))
+    assert ALICE in shown and entry["last"] in shown and CANARY not in shown
+
+    gw.cli("queue", "hold", entry["entry"])
+    assert gw.cli_json("queue", "show", entry["entry"])[0]["state"] == "held"
+    gw.cli("queue", "flush")
+    assert gw.cli_json("queue", "list")[0]["state"] == "held"
+    gw.cli("queue", "release", entry["id"])
+    assert gw.cli_json("queue", "list")[0]["state"] == "queued"
+    gw.cli("queue", "delete", entry["id"])
+    wait_for("the end of it", lambda: gw.cli_json("queue", "list") == [])
+    assert "empty" in text(gw.cli("queue", "list"))
+    assert gw.cli("queue", "show", entry["id"], check=False).returncode == 1
+    assert gw.cli("queue", "delete", "nonsense", check=False).returncode == 1
+
+    wait_for("records", lambda: {"admin-hold", "admin-release", "admin-delete"} <=
+             {r["rec"]["type"] for r in gw.audit()})
+    assert "deferred" in text(gw.cli("audit", "list", "--rcpt", ALICE))
+    assert gw.cli("audit", "show", "999999", check=False).returncode == 1
+
+
+def test_what_was_delivered_is_in_a_log_that_verifies(make_gateway, capture, keys):
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt])
+    gw.send(SENDER, ALICE, message())
+    wait_for("delivery", lambda: capture.messages)
+    wait_for("its record", lambda: any(
+        r["rec"]["type"] == "delivered" for r in gw.audit()))
+    gw.stop()
+    good = gw.cli_json("audit", "verify")
+    assert good["ok"] and good["signed"] == good["last"]
+    head = "%d:%s" % (good["last"], good["hash"])
+    gw.cli("audit", "verify", "--head", head)
+
+    path = sorted((gw.state / "audit").glob("*.jsonl"))[-1]
+    lines = path.read_text().splitlines(True)
+    path.write_text("".join(lines[:-1]))
+    assert gw.cli("audit", "verify", "--head", head, check=False).returncode == 1
+    path.write_text("".join(lines))
+    gw.cli("audit", "verify", "--head", head)
+
+
+def test_status_reload_and_check(make_gateway, capture):
+    gw = make_gateway(capture.port)
+    wait_for("all to be up", lambda: gw.cli("status", check=False).returncode == 0)
+    status = gw.cli_json("status")
+    assert {"store", "relay", "worker"} <= {p["process"] for p in status["processes"]}
+    assert status["well"] and status["store"]["intake"] == "open"
+
+    gw.cli("check")
+    gw.cli("reload")
+    good = gw.conf.read_text()
+    gw.conf.write_text(good + "nonsense = 1\n")
+    assert gw.cli("check", check=False).returncode == 1
+    gw.conf.write_text(good)
+    gw.stop()
+    assert gw.cli("status", check=False).returncode == 3
