@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The Sealgate authors
+"""What could not be decided at once waits, sealed, and is decided later; what
+is held waits for an administrator. Nothing of it is lost or gets weaker."""
+import os
+import signal
+
+from harness import message, wait_for
+
+SENDER = "sam@sender.example"
+ALICE, CAROL = "alice@partner.example", "carol@partner.example"
+OURS = "otto@sender.example"
+CANARY = b"canary-0818-canary"
+
+
+def queue(gw):
+    got = gw.cli_json("queue", "list")
+    return got if isinstance(got, list) else got["entries"]
+
+
+def freeze(gw, role, signo):
+    for pid in gw.pids()[role]:
+        os.kill(pid, signo)
+
+
+def test_an_undecided_recipient_waits_and_is_decided_later(make_gateway, capture, keys):
+    """Discovery is silent: alice's key is here, carol's may be anywhere."""
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], inbound=capture.port,
+                      options="discovery { timeout = 300ms }\n", retry="first = 300ms",
+                      rules='rule "all" { try = { smime, escrow } }\n')
+    freeze(gw, "discovery", signal.SIGSTOP)
+    to = [ALICE, CAROL, OURS]
+    gw.send(SENDER, to, message(body=CANARY.decode() + "\r\n", to=", ".join(to)))
+    assert [m.rcpts for m in capture.wait(1)] == [[ALICE]]
+    freeze(gw, "discovery", signal.SIGCONT)
+    got = capture.wait(3)
+    assert sorted(m.rcpts[0] for m in got) == sorted(to)
+    assert CANARY not in capture.everything()
+    wait_for("an empty queue", lambda: not queue(gw))
+
+
+def test_undecided_mail_survives_a_power_cut(make_gateway, capture, keys):
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt],
+                      options="discovery { timeout = 300ms }\n", retry="first = 1s",
+                      rules='rule "all" { try = { smime, escrow } }\n')
+    freeze(gw, "discovery", signal.SIGSTOP)
+    gw.send(SENDER, [ALICE, CAROL], message(body=CANARY.decode() + "\r\n"))
+    capture.wait(1)
+    gw.kill()
+    gw.start()
+    capture.wait(2, 20)
+    assert CANARY not in capture.everything()
+
+
+def test_held_mail_goes_on_when_there_is_a_key_and_it_is_released(make_gateway, capture, keys):
+    gw = make_gateway(capture.port, rules='rule "all" { try = { smime, hold } }\n')
+    gw.send(SENDER, ALICE, message(body=CANARY.decode() + "\r\n"))
+    entry = wait_for("the held entry", lambda: queue(gw))[0]
+    # released without a key it is held again
+    gw.cli("queue", "release", entry["id"])
+    held = wait_for("it to be held again", lambda: [
+        e for e in queue(gw) if e["id"] != entry["id"] or e.get("state") == "held"])
+    gw.cli("key", "import", keys.alice_crt)
+    gw.cli("queue", "release", held[0]["id"])
+    got = capture.wait(1)[0]
+    assert CANARY in keys.open_smime(got.data, keys.alice_key)
+    wait_for("an empty queue", lambda: not queue(gw))
+    gw.cli("audit", "verify")
+
+
+def test_held_mail_that_is_deleted_is_gone_and_recorded(make_gateway, capture):
+    gw = make_gateway(capture.port, rules='rule "all" { try = { hold } }\n')
+    gw.send(SENDER, ALICE, message(body=CANARY.decode() + ("x" * 70 + "\r\n") * 6000))
+    entry = wait_for("the held entry", lambda: queue(gw))[0]
+    gw.cli("queue", "delete", entry["id"])
+    wait_for("an empty queue", lambda: not queue(gw))
+    wait_for("the body's file to go", lambda: not any((gw.state / "bodies").iterdir()))
+    wait_for("the record", lambda: any(
+        "delete" in str(r["rec"].get("type")) for r in gw.audit()))
