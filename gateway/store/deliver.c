@@ -279,7 +279,7 @@ save_result(struct store *s, struct db_txn *txn, struct store_op *op,
 enum err
 store_apply_result(struct store *s, struct db_txn *txn, struct store_op *op)
 {
-	struct store_status st;
+	struct store_status st = {0};
 	struct proto_result m;
 	struct entry entry;
 	uint8_t *done = NULL;

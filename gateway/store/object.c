@@ -169,7 +169,7 @@ release(struct store *s, struct db_txn *txn, uint64_t id)
 enum err
 store_apply_have(struct store *s, struct db_txn *txn, struct store_op *op)
 {
-	struct store_object o;
+	struct store_object o = {0};
 	const char *name;
 	enum err e = read_name(s, op->payload, &name);
 
