@@ -85,7 +85,10 @@ def check(senders, capture):
     got = arrived(capture)
     # a delivery whose reply was cut off is repeated: SMTP allows no better
     assert CANARY not in capture.everything()
-    return sum(n - 1 for n in got.values()), got
+    duplicates = sum(n - 1 for n in got.values())
+    print("figure: %d messages accepted, none lost, %d came more than once, "
+          "nothing readable" % (len(senders.accepted), duplicates))
+    return duplicates, got
 
 
 def test_kill_minus_nine_at_any_moment(make_gateway, capture, keys):
@@ -102,6 +105,7 @@ def test_kill_minus_nine_at_any_moment(make_gateway, capture, keys):
         time.sleep(0.5)
     finally:
         senders.finish()
+    print("figure: the whole gateway killed %d times (seed %d):" % (KILLS, SEED))
     duplicates, got = check(senders, capture)
     assert len(senders.accepted) > KILLS
     # only what was under way to the next hop at a kill can come twice
@@ -131,6 +135,7 @@ def test_killing_single_processes_costs_nothing(make_gateway, capture, keys):
         time.sleep(1)
     finally:
         senders.finish()
+    print("figure: single processes killed %d times:" % (2 * KILLS))
     duplicates, got = check(senders, capture)
     assert gw.proc.poll() is None
     assert duplicates <= relay_kills * 40
