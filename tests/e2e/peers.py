@@ -55,6 +55,13 @@ def certificate(root):
     return crt, key
 
 
+def smtp_source(*args):
+    """Postfix's load generator, to its end."""
+    root = unpacked("postfix")
+    return run(root / "usr/sbin/smtp-source", *args,
+               env=dict(os.environ, LD_LIBRARY_PATH=str(root / "usr/lib/postfix")))
+
+
 class Sink:
     """Postfix's smtp-sink: takes everything and counts."""
 

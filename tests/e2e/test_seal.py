@@ -5,12 +5,14 @@ opens to what was sent."""
 import email
 import email.policy
 import json
+import os
 import re
 import smtplib
 
 import pytest
 
 from harness import BUILD, message, run, wait_for
+from peers import Postfix
 
 SENDER = "sam@sender.example"
 ALICE, ERIN = "alice@partner.example", "erin@partner.example"
@@ -243,3 +245,21 @@ def test_explain_tells_beforehand_what_then_happens(gateway, capture, keys):
     answer = gateway.cli_json("explain", "--from", SENDER, "--to", BOB)
     assert answer[0]["rung"] == "pgp" and answer[0]["rule"]["decider"] == "default"
     assert any(k.get("chosen") for k in answer[0]["keys"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Postfix wants to be started by root")
+def test_sealed_mail_survives_a_real_mail_server(make_gateway, capture, keys):
+    """swaks → Sealgate → Postfix → the recipient's server: every form opens."""
+    postfix = Postfix(next_hop=capture.port).start()
+    try:
+        gw = make_gateway(postfix.port, import_keys=[keys.alice_crt, keys.bob_asc])
+        for to in (ALICE, BOB, CAROL):
+            run("swaks", "--server", "127.0.0.1:%d" % gw.port, "--from", SENDER, "--to", to,
+                "--body", CANARY, "--header", "Subject: through a server")
+        got = {m.rcpts[0]: m.data for m in capture.wait(3, 30)}
+    finally:
+        postfix.stop()
+    assert CANARY.encode() in keys.open_smime(got[ALICE], keys.alice_key)
+    assert CANARY.encode() in keys.open_pgp(armor_of(got[BOB]))
+    assert CANARY in open_link(link_of(got[CAROL]))
+    assert CANARY.encode() not in capture.everything()

@@ -3,7 +3,6 @@
 """Mail handed in: the dialogue, strict line ends, who may relay, STARTTLS,
 limits. With swaks, with raw sockets, and with other servers' tools."""
 import re
-import shutil
 import smtplib
 import socket
 import ssl
@@ -12,6 +11,7 @@ import time
 import pytest
 
 from harness import message, run, wait_for
+from peers import smtp_source
 
 SENDER, CAROL = "sam@sender.example", "carol@partner.example"
 CLEAR = 'rule "all" { try = { clear } }\n'
@@ -251,11 +251,9 @@ def test_no_rule_no_hope_is_said_at_rcpt(make_gateway, capture):
         c.reply(250)
 
 
-@pytest.mark.skipif(shutil.which("smtp-source") is None,
-                    reason="needs smtp-source of Postfix")
 def test_many_sessions_at_once(clear, capture):
-    run("smtp-source", "-s", "15", "-m", "300", "-l", "10240", "-f", SENDER,
-        "-t", CAROL, "127.0.0.1:%d" % clear.port)
+    smtp_source("-s", "15", "-m", "300", "-l", "10240", "-f", SENDER,
+                "-t", CAROL, "127.0.0.1:%d" % clear.port)
     capture.wait(300, 60)
 
 
