@@ -330,6 +330,39 @@ db_disk_free(const struct db *db, uint64_t *out)
 	return ERR_OK;
 }
 
+enum err
+db_reusable(struct db *db, uint64_t *out)
+{
+	MDB_txn *txn = NULL;
+	MDB_cursor *c = NULL;
+	MDB_val k, v;
+	MDB_stat st;
+	uint64_t pages = 0;
+	size_t n;
+	int rc;
+
+	if (db->broken)
+		return ERR_DB_BROKEN;
+	rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
+	if (rc != 0)
+		return err_from_mdb(rc);
+	/* table 0 lists free pages; each value begins with their number */
+	rc = mdb_cursor_open(txn, 0, &c);
+	while (rc == 0 && (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
+		memcpy(&n, v.mv_data, sizeof(n));
+		pages += n;
+	}
+	if (c != NULL)
+		mdb_cursor_close(c);
+	if (rc == MDB_NOTFOUND)
+		rc = mdb_env_stat(db->env, &st);
+	mdb_txn_abort(txn);
+	if (rc != 0)
+		return err_from_mdb(rc);
+	*out = pages * st.ms_psize;
+	return ERR_OK;
+}
+
 /* Begin; another process may have made the map larger meanwhile, which can be
    taken over only while nothing is open here. */
 static int

@@ -66,6 +66,10 @@ enum err db_check_readers(struct db *db, unsigned *out) MUST_CHECK;
 /* Free octets of the file system the environment is on. */
 enum err db_disk_free(const struct db *db, uint64_t *out) MUST_CHECK;
 
+/* Octets of the file that were freed and are used again before it grows: the
+   file itself never shrinks. Reads the list of free pages. */
+enum err db_reusable(struct db *db, uint64_t *out) MUST_CHECK;
+
 /* A read transaction costs a microsecond: it is kept and renewed. It sees one
    state of the data; keep it short, or the file grows. db_end() ends it.
    ERR_BUSY when there are too many readers. */

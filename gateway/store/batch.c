@@ -380,6 +380,7 @@ store_commit(struct store *s)
 		settle(s, s->intake == ERR_OK ? ERR_DB_BROKEN : s->intake);
 		return;
 	}
+	store_look_at_space(s);
 	e = write_all(s);
 	store_audit_committed(s->audit, e == ERR_OK);
 	if (e == ERR_OK) {

@@ -163,14 +163,18 @@ store_set_conf(struct store *s, const struct conf *conf)
 /* --- what comes with time --- */
 
 /* Below the reserve new mail is refused, so that deletes find room. */
-static void
-look_at_space(struct store *s)
+void
+store_look_at_space(struct store *s)
 {
-	uint64_t space;
+	uint64_t space, inside = 0;
 	enum err was = s->intake;
 
 	if (s->retry_ms != 0 || db_disk_free(s->db, &space) != ERR_OK)
 		return;
+	/* the spool's file never shrinks: what is free in it counts, too */
+	if (space < s->conf->limits.free_space &&
+	    db_reusable(s->db, &inside) == ERR_OK)
+		space += inside;
 	s->intake = space < s->conf->limits.free_space ? ERR_DISK_FULL : ERR_OK;
 	if (s->intake == was)
 		return;
@@ -213,7 +217,7 @@ on_tick(void *arg)
 
 	if (s->ended)
 		return;
-	look_at_space(s);
+	store_look_at_space(s);
 	(void)!store_audit_export(s->audit);
 	if (now - s->committed_ms >= STORE_CLOCK_MS)
 		s->wants_commit = true;
@@ -251,7 +255,7 @@ store_start(struct store *s, struct loop *loop,
 	s->due_timer = loop_timer_new(loop, on_round, s);
 	s->tick_timer = loop_timer_new(loop, on_tick, s);
 	loop_timer_start(s->tick_timer, TICK_MS, TICK_MS);
-	look_at_space(s);
+	store_look_at_space(s);
 	store_sweep(s);
 	/* the first commit shows whether the spool can be written at all */
 	s->wants_commit = true;

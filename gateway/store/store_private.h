@@ -190,6 +190,11 @@ void store_unlink_body(const struct store *s, uint64_t id);
 /* Remove files without an entry. */
 void store_sweep(struct store *s);
 
+/* --- store.c --- */
+
+/* Below the reserve no new mail is taken. */
+void store_look_at_space(struct store *s);
+
 /* --- peers.c --- */
 
 struct store_peer *store_find_peer(

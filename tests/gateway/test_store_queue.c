@@ -6,8 +6,10 @@
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -652,6 +654,68 @@ Test(store, it_refuses_new_mail_below_the_reserve)
 	rig_run(&rig, 1200);
 	rig_submit(&rig, 0, 100, &m);
 	cr_assert_eq(rig_committed(&rig, 100), ERR_OK);
+}
+
+/* A file system of its own: needs the right to mount. */
+static bool
+mount_small(void)
+{
+	rig_kill(&rig);
+	if (unshare(CLONE_NEWNS) != 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("tmpfs", rig.dir, "tmpfs", 0, "size=1m") != 0)
+		return false;
+	rig.conf.limits.free_space = 400 * 1024;
+	return rig_start(&rig) == ERR_OK;
+}
+
+/* Submit until the disk says no; how many were acknowledged. */
+static uint64_t
+fill_disk(void)
+{
+	enum err e = ERR_OK;
+	uint64_t n = 0;
+
+	while (e == ERR_OK && n < 1000) {
+		struct entry entry =
+		    rig_entry(&rig, 1000 + n, 100 + n, ENTRY_READY);
+		struct proto_submit m = {
+		    .attempt = 1, .entry = &entry, .n_entries = 1};
+		static uint8_t body[64 * 1024];
+
+		entry.body_size = 30 * 1024;
+		entry.body = SPAN(body, sealed_size(entry.body_size));
+		rig_submit(&rig, 0, 100 + n, &m);
+		e = rig_committed(&rig, 100 + n);
+		n += e == ERR_OK;
+	}
+	cr_assert_eq(e, ERR_DISK_FULL, "%s", err_name(e));
+	return n;
+}
+
+Test(store, a_full_disk_is_an_error_and_loses_nothing)
+{
+	struct proto_deliver d;
+	uint64_t n;
+
+	if (!mount_small())
+		cr_skip_test("needs the right to mount");
+	rig_disconnect(&rig, ROLE_RELAY, 0);
+	n = fill_disk();
+	cr_assert_gt(n, 3);
+	cr_assert_not(rig.ended, "it goes on");
+	rig_run(&rig, 1200);
+	rig_connect(&rig, ROLE_RELAY, 0);
+	for (uint64_t i = 0; i < n; i++) {
+		cr_assert(rig_deliver(&rig, &d), "%d", (int)i);
+		cr_assert_eq(d.entry.id, 1000 + i);
+		rig_result(&rig, d.entry.id, PROTO_DELIVERED);
+	}
+	rig_run(&rig, 50);
+	cr_assert(answer_has("{\"verb\":\"store-status\"}", "\"ready\":0"));
+	/* the file does not shrink, but what is free in it can be used */
+	submit_ready(5000, 6000);
+	cr_assert(rig_deliver(&rig, &d));
 }
 
 Test(store, it_ends_when_the_others_have_ended)
