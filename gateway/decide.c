@@ -206,3 +206,13 @@ decide_promise(const struct decide_facts *f, const char *to_key,
 	}
 	return ERR_OK;
 }
+
+const struct ks_record *
+decide_key(const struct decision *d, enum rung rung)
+{
+	if (rung == RUNG_SMIME)
+		return d->smime.chosen;
+	if (rung == RUNG_PGP)
+		return d->pgp.chosen;
+	return NULL;
+}

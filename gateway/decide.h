@@ -75,6 +75,10 @@ void decide_together(const struct decide_facts *f, struct decision *const *d,
 enum err decide_promise(const struct decide_facts *f, const char *to_key,
     struct arena *arena, struct err_why *why) MUST_CHECK;
 
+/* The key that the rung seals to; NULL if there is none, or the rung has no
+   keys. Borrowed from d. */
+const struct ks_record *decide_key(const struct decision *d, enum rung rung);
+
 /* A sentence for the sender: why the recipient was refused, or what is being
    waited for. In the arena. */
 const char *decide_reason(const struct decision *d, struct arena *arena);

@@ -123,6 +123,13 @@ message_clear(struct message *m)
 		buf_clear(&m->subject);
 }
 
+struct mime_edit
+message_edit(const struct message *m, const char *trace)
+{
+	return (struct mime_edit){
+	    .trace = span_str(trace), .subject = buf_span(&m->subject)};
+}
+
 bool
 message_shows(const struct message *m, const char *key)
 {

@@ -11,6 +11,7 @@
 
 #include "common/buf.h"
 #include "mime/scan.h"
+#include "mime/write.h"
 
 struct arena;
 struct mime_tree;
@@ -39,6 +40,10 @@ enum err message_parse(const struct policy *policy, struct span raw,
     bool smtputf8, struct arena *arena, struct message *out,
     struct err_why *why) MUST_CHECK;
 void message_clear(struct message *m);
+
+/* What is changed in every variant: the trace field goes first, tags go.
+   Borrowed from both. */
+struct mime_edit message_edit(const struct message *m, const char *trace);
 
 /* Do To or Cc name this canonical address? */
 bool message_shows(const struct message *m, const char *key);

@@ -158,7 +158,7 @@ static enum err
 make_object(struct job *j, struct job_rcpt *rcpt, struct proto_object *obj,
     struct secret **link)
 {
-	struct mime_edit edit = job_edit(j);
+	struct mime_edit edit = message_edit(&j->msg, j->envelope.trace);
 	struct crypto_escrow esc = {0};
 	struct object_header header;
 	struct mime_sink sink;

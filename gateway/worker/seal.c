@@ -15,17 +15,8 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/text.h"
-#include "crypto/cert_cache.h"
-#include "crypto/cms_seal.h"
+#include "gateway/variant.h"
 #include "gateway/worker/worker_private.h"
-#include "mime/base64.h"
-
-struct mime_edit
-job_edit(const struct job *j)
-{
-	return (struct mime_edit){.trace = span_str(j->envelope.trace),
-	    .subject = buf_span(&j->msg.subject)};
-}
 
 /* --- at rest --- */
 
@@ -99,163 +90,33 @@ seal_body(struct job *j, struct entry *e, const struct sealed_pub *pub,
 
 /* --- protected messages --- */
 
+/* gateway/variant.h asks for OpenPGP: the pgp process does it. */
 static enum err
-put_base64(void *arg, struct span octets)
+ask_pgp(void *arg, const struct span *certs, size_t n, int fd,
+    struct memfd_map *out, struct err_why *why)
 {
-	return mime_base64_put(arg, octets);
-}
-
-/* The entity that is sealed, in one piece. */
-static enum err
-whole_inner(const struct mime_split *split, struct spill *s, struct span *out)
-{
-	struct mime_sink sink = spill_sink(s);
-	enum err e = mime_put(&sink, buf_span(&split->inner_head));
-
-	if (e == ERR_OK)
-		e = mime_put(&sink, split->inner_body);
-	return e == ERR_OK ? spill_finish(s, out) : e;
-}
-
-static enum err
-get_certs(struct job *j, struct job_rcpt *const *rcpts, uint32_t n,
-    struct crypto_cert **certs, struct err_why *why)
-{
-	enum err e = ERR_OK;
-
-	for (uint32_t i = 0; e == ERR_OK && i < n; i++) {
-		const struct ks_record *key = rcpts[i]->d.smime.chosen;
-
-		if (key == NULL || key->fpr.len != CRYPTO_CERT_FPR_SIZE)
-			return ERR_KEY_UNUSABLE;
-		e = crypto_cert_cache_get(
-		    j->w->certs, key->fpr.data, key->key, &certs[i], why);
-	}
-	return e;
-}
-
-static enum err
-smime_from(struct job *j, const struct mime_split *split,
-    struct crypto_cert **certs, uint32_t n, const struct mime_sink *to,
-    struct err_why *why)
-{
-	static const struct crypto_cms_form form; /* what everybody opens */
-	struct mime_base64 b64;
-	struct spill inner;
-	struct span octets;
-	enum err e;
-
-	spill_init(&inner, LIMIT_MESSAGE_SIZE_MAX);
-	e = whole_inner(split, &inner, &octets);
-	if (e == ERR_OK)
-		e = mime_write_smime_head(
-		    buf_span(&split->outer), MIME_SMIME_ENVELOPED, to);
-	if (e == ERR_OK) {
-		const struct mime_sink sealed = {put_base64, &b64};
-
-		mime_base64_init(&b64, *to);
-		e = crypto_cms_seal(
-		    certs, n, &form, j->facts.now_s, octets, &sealed, why);
-	}
-	if (e == ERR_OK)
-		e = mime_base64_finish(&b64);
-	spill_clear(&inner);
-	return e;
-}
-
-static enum err
-write_smime(struct job *j, struct job_rcpt *const *rcpts, uint32_t n,
-    const struct mime_split *split, const struct mime_sink *to,
-    struct err_why *why)
-{
-	struct crypto_cert **certs = arena_array(j->arena, n, sizeof(*certs));
-	enum err e;
-
-	if (certs == NULL)
-		return ERR_NOMEM;
-	e = get_certs(j, rcpts, n, certs, why);
-	if (e == ERR_OK)
-		e = smime_from(j, split, certs, n, to, why);
-	for (uint32_t i = 0; i < n; i++)
-		crypto_cert_unref(certs[i]);
-	return e;
-}
-
-/* The inner entity in a memfd of its own, for the pgp process. */
-static enum err
-inner_memfd(const struct mime_split *split, int *fd_out)
-{
-	int fd;
-	enum err e = memfd_new(&fd);
-
-	if (e != ERR_OK)
-		return e;
-	e = memfd_write(fd, buf_span(&split->inner_head));
-	if (e == ERR_OK)
-		e = memfd_write(fd, split->inner_body);
-	if (e == ERR_OK)
-		e = memfd_seal(fd);
-	if (e != ERR_OK) {
-		close(fd);
-		return e;
-	}
-	*fd_out = fd;
-	return ERR_OK;
-}
-
-static enum err
-write_pgp(struct job *j, struct job_rcpt *const *rcpts, uint32_t n,
-    const struct mime_split *split, const struct mime_sink *to,
-    struct err_why *why)
-{
-	struct span *keys = arena_array(j->arena, n, sizeof(*keys));
-	struct memfd_map armor = {0};
-	struct mime_boundary boundary;
-	uint8_t seed[16];
-	int fd;
-	enum err e;
-
-	if (keys == NULL)
-		return ERR_NOMEM;
-	for (uint32_t i = 0; i < n; i++) {
-		if (rcpts[i]->d.pgp.chosen == NULL)
-			return ERR_KEY_UNUSABLE;
-		keys[i] = rcpts[i]->d.pgp.chosen->key;
-	}
-	e = inner_memfd(split, &fd);
-	if (e != ERR_OK)
-		return e;
-	e = peers_pgp_seal(j->w, keys, n, fd, &armor, why);
-	close(fd);
-	if (e == ERR_OK) {
-		random_octets(seed, sizeof(seed));
-		boundary = mime_boundary_make(seed);
-		e = mime_write_pgp(
-		    buf_span(&split->outer), &boundary, armor.data, to);
-	}
-	memfd_unmap(&armor);
-	return e;
+	return peers_pgp_seal(arg, certs, n, fd, out, why);
 }
 
 static enum err
 write_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
     uint32_t n, const struct mime_sink *to, struct err_why *why)
 {
-	struct mime_edit edit = job_edit(j);
-	struct mime_split split;
-	enum err e;
+	const struct variant_engines engines = {
+	    .certs = j->w->certs, .pgp = {ask_pgp, j->w}};
+	const struct ks_record **keys = arena_array(j->arena, n, sizeof(*keys));
+	const struct variant v = {.rung = rung,
+	    .raw = j->msg.raw,
+	    .edit = message_edit(&j->msg, j->envelope.trace),
+	    .key = keys,
+	    .n_keys = n,
+	    .now_s = j->facts.now_s};
 
-	if (rung == RUNG_CLEAR)
-		return mime_write_plain(j->msg.raw, &edit, to, why);
-	if (rung != RUNG_SMIME && rung != RUNG_PGP)
-		return ERR_UNSUPPORTED;
-	e = mime_split_for_sealing(j->msg.raw, &edit, &split, why);
-	if (e != ERR_OK)
-		return e;
-	e = rung == RUNG_SMIME ? write_smime(j, rcpts, n, &split, to, why)
-			       : write_pgp(j, rcpts, n, &split, to, why);
-	mime_split_clear(&split);
-	return e;
+	if (keys == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		keys[i] = decide_key(&rcpts[i]->d, rung);
+	return variant_write(&v, &engines, j->arena, to, why);
 }
 
 static enum entry_route

@@ -15,7 +15,7 @@
 #include "gateway/message.h"
 #include "gateway/proto.h"
 #include "gateway/role.h"
-#include "gateway/worker/spill.h"
+#include "gateway/spill.h"
 #include "mime/write.h"
 
 struct crypto_cert_cache;
@@ -99,8 +99,6 @@ enum err seal_body(struct job *j, struct entry *e, const struct sealed_pub *pub,
  */
 enum err seal_pending(struct job *j, enum entry_why why, const char *reason,
     struct job_rcpt *const *rcpts, uint32_t n) MUST_CHECK;
-/* What is changed in every variant: trace field, tags. */
-struct mime_edit job_edit(const struct job *j);
 
 /* --- peers.c: asking other processes, with a time limit --- */
 

@@ -5,8 +5,8 @@
  * few, in a memfd when they are many, so that a large message is bounded by
  * what was reserved for it and never on a disk.
  */
-#ifndef GATEWAY_WORKER_SPILL_H
-#define GATEWAY_WORKER_SPILL_H
+#ifndef GATEWAY_SPILL_H
+#define GATEWAY_SPILL_H
 
 #include "common/buf.h"
 #include "common/memfd.h"

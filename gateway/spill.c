@@ -3,7 +3,7 @@
  *
  * A buffer that becomes a memfd.
  */
-#include "gateway/worker/spill.h"
+#include "gateway/spill.h"
 
 #include <unistd.h>
 
