@@ -716,6 +716,8 @@ Test(store, a_full_disk_is_an_error_and_loses_nothing)
 	/* the file does not shrink, but what is free in it can be used */
 	submit_ready(5000, 6000);
 	cr_assert(rig_deliver(&rig, &d));
+	rig_kill(&rig);
+	umount(rig.dir);
 }
 
 Test(store, it_ends_when_the_others_have_ended)
