@@ -54,6 +54,29 @@ find_one(const struct conf *c, enum role_id role, uid_t *uid, gid_t *gid,
 	return ERR_OK;
 }
 
+/* Users that share a number or a group would share files, too. */
+static enum err
+check_alone(const struct conf *c, enum role_id role, const struct users_id *id,
+    struct err_why *why)
+{
+	uid_t uid;
+	gid_t gid;
+	enum err err = ERR_OK;
+
+	for (int r = ROLE_KEYS; r < ROLE_COUNT && err == ERR_OK; r++) {
+		if (r == (int)role)
+			continue;
+		err = find_one(c, (enum role_id)r, &uid, &gid, why);
+		if (err == ERR_OK && (uid == id->uid || gid == id->gid))
+			err = err_why(why, ERR_CONFIG,
+			    "the users of %s and %s have one number or group: "
+			    "give each a group of its own (useradd "
+			    "--user-group)",
+			    role_name(role), role_name((enum role_id)r));
+	}
+	return err;
+}
+
 enum err
 users_find(const struct conf *c, enum role_id role, struct users_id *out,
     struct err_why *why)
@@ -65,6 +88,8 @@ users_find(const struct conf *c, enum role_id role, struct users_id *out,
 
 	if (users_change()) {
 		err = find_one(c, role, &id.uid, &id.gid, why);
+		if (err == ERR_OK && c->users != NULL)
+			err = check_alone(c, role, &id, why);
 		if (err != ERR_OK)
 			return err;
 		for (size_t i = 0; role == ROLE_WORKER && i < 2; i++) {

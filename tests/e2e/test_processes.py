@@ -185,3 +185,23 @@ def test_no_process_is_left_when_the_supervisor_is_killed(gateway):
     wait_for("the processes to go",
              lambda: not any(pathlib.Path("/proc/%d" % p).exists() for p in every), 20)
     gateway.proc = None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a passwd file of its own needs root")
+@pytest.mark.parametrize("shared, ok", [(False, True), (True, False)])
+def test_roles_with_one_group_are_refused(make_gateway, capture, shared, ok):
+    """useradd -g with a common group would open the keystore to everybody."""
+    gw = make_gateway(capture.port, start=False)
+    text = gw.conf.read_text()
+    gw.conf.write_text(re.sub(r"(?m)^users = .*$", 'users = "sgtest"', text))
+    users = "".join("sgtest-%s:x:%d:%d::/:/bin/false\n" % (
+        role, 64300 + n, 64300 if shared else 64300 + n)
+        for n, role in enumerate(sorted(ROLES)))
+    passwd = gw.root / "passwd"
+    passwd.write_text(pathlib.Path("/etc/passwd").read_text() + users)
+    done = run("unshare", "-m", "--propagation", "private", "sh", "-c",
+               'mount --bind "$1" /etc/passwd && exec "$2" -n -f "$3"', "sh", passwd,
+               gw.build / "sealgated", gw.conf, check=False)
+    said = (done.stdout + done.stderr).decode()
+    assert (done.returncode == 0) == ok, said
+    assert ok or "a group of its own" in said
