@@ -51,7 +51,7 @@ decide_one(struct store *s, struct db_txn *txn, struct store_peer *worker,
 	if (e != ERR_OK)
 		return e;
 	m.age_ms = store_now(s) - st.born_ms;
-	m.give_up = m.age_ms >= s->conf->retry.expire_ms;
+	m.give_up = store_is_too_old(s, &st);
 	m.released = st.released;
 	e = post(worker, &m, fd);
 	if (fd >= 0)

@@ -29,6 +29,13 @@ store_next_try(const struct store *s, uint32_t tries)
 	return store_now(s) + (wait < max ? wait : max);
 }
 
+/* What was held, or waited for an object, has its whole time from then on. */
+bool
+store_is_too_old(const struct store *s, const struct store_status *st)
+{
+	return store_now(s) - st->hold_ms >= s->conf->retry.expire_ms;
+}
+
 /* --- to relay --- */
 
 static bool
@@ -48,7 +55,7 @@ fill(struct store *s, const struct store_status *st, struct proto_deliver *m)
 			m->open[m->n_open++] = i;
 	m->tries = st->tries;
 	m->age_ms = store_now(s) - st->born_ms;
-	m->give_up = m->age_ms >= s->conf->retry.expire_ms;
+	m->give_up = store_is_too_old(s, st);
 	m->warn =
 	    !m->give_up && !st->warned && m->age_ms >= s->conf->retry.warn_ms;
 	return ERR_OK;
@@ -174,6 +181,22 @@ store_relay_gone(struct store *s)
 
 /* --- results --- */
 
+static enum err
+record_alarm(struct store *s, struct db_txn *txn, uint64_t id,
+    const struct store_status *st, const char *type, const char *reason)
+{
+	struct store_rec rec;
+	char text[TEXT_ID_SIZE];
+
+	text_id(id, text);
+	log_event(LOG_LVL_ERR, text, type, KV_STR("reason", reason));
+	store_rec_begin(&rec, type);
+	store_rec_id(&rec, "id", st->message_id);
+	store_rec_id(&rec, "entry", id);
+	store_rec_str(&rec, "reason", reason);
+	return store_add_record(s, txn, &rec);
+}
+
 static const char *const outcome_name[] = {
     [PROTO_DEFERRED] = "deferred",
     [PROTO_DELIVERED] = "delivered",
@@ -223,7 +246,7 @@ note_results(struct store *s, struct db_txn *txn, const struct entry *entry,
    it should be is left out: a result must not be lost with it. */
 static enum err
 add_notices(struct store *s, struct db_txn *txn, const struct entry *entry,
-    const struct proto_result *m)
+    const struct proto_result *m, bool *left_out)
 {
 	char id[TEXT_ID_SIZE];
 	enum err e = ERR_OK;
@@ -240,9 +263,37 @@ add_notices(struct store *s, struct db_txn *txn, const struct entry *entry,
 			continue;
 		text_id(entry->id, id);
 		log_event(LOG_LVL_ERR, id, "notice-refused", KV_ERR(e));
+		*left_out = true;
 		e = ERR_OK;
 	}
 	return e;
+}
+
+/* What may not be bounced is never dropped: it is held with an alarm, and
+   whoever failed is tried again when an administrator releases it. */
+static enum err
+hold_unbounceable(struct store *s, struct db_txn *txn,
+    const struct entry *entry, const struct proto_result *m,
+    struct store_status *st, uint8_t *done)
+{
+	const char *text = NULL;
+
+	for (uint32_t i = 0; i < m->n_rcpt; i++) {
+		const struct proto_rcpt_result *r = &m->rcpt[i];
+
+		if (done[r->rcpt] != PROTO_FAILED)
+			continue;
+		done[r->rcpt] = PROTO_DEFERRED;
+		text = arena_printf(s->arena,
+		    "failed, and there is no sender to tell: %s", r->text);
+		if (text == NULL)
+			return ERR_NOMEM;
+	}
+	if (text == NULL)
+		return ERR_OK;
+	st->state = STORE_HELD;
+	st->last = text;
+	return record_alarm(s, txn, entry->id, st, "held", text);
 }
 
 static enum err
@@ -283,6 +334,7 @@ store_apply_result(struct store *s, struct db_txn *txn, struct store_op *op)
 	struct proto_result m;
 	struct entry entry;
 	uint8_t *done = NULL;
+	bool untold;
 	enum err e = proto_result_unpack(op->payload, s->arena, &m);
 
 	if (e == ERR_OK)
@@ -297,12 +349,15 @@ store_apply_result(struct store *s, struct db_txn *txn, struct store_op *op)
 	}
 	if (e != ERR_OK)
 		return e;
+	untold = entry.from[0] == '\0';
 	if (st.done.len == entry.n_rcpt)
 		memcpy(done, st.done.data, entry.n_rcpt);
 	st.done = SPAN(done, entry.n_rcpt);
 	e = note_results(s, txn, &entry, &m, &st, done);
 	if (e == ERR_OK)
-		e = add_notices(s, txn, &entry, &m);
+		e = add_notices(s, txn, &entry, &m, &untold);
+	if (e == ERR_OK && untold)
+		e = hold_unbounceable(s, txn, &entry, &m, &st, done);
 	if (e == ERR_OK)
 		e = all_done(done, entry.n_rcpt) || st.doomed
 			? remove_entry(s, txn, op->id, st.in_file)
@@ -333,22 +388,6 @@ store_after_result(struct store *s, struct store_op *op)
 }
 
 /* --- what cannot go on --- */
-
-static enum err
-record_alarm(struct store *s, struct db_txn *txn, uint64_t id,
-    const struct store_status *st, const char *type, const char *reason)
-{
-	struct store_rec rec;
-	char text[TEXT_ID_SIZE];
-
-	text_id(id, text);
-	log_event(LOG_LVL_ERR, text, type, KV_STR("reason", reason));
-	store_rec_begin(&rec, type);
-	store_rec_id(&rec, "id", st->message_id);
-	store_rec_id(&rec, "entry", id);
-	store_rec_str(&rec, "reason", reason);
-	return store_add_record(s, txn, &rec);
-}
 
 enum err
 store_apply_overdue(struct store *s, struct db_txn *txn, struct store_op *op)

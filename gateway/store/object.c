@@ -161,7 +161,7 @@ release(struct store *s, struct db_txn *txn, uint64_t id)
 	store_touch(s, id);
 	if (st.state == STORE_WAITING)
 		st.state = STORE_QUEUED;
-	st.due_ms = store_now(s);
+	st.due_ms = st.hold_ms = store_now(s);
 	st.object = "";
 	return store_status_put(txn, id, &st);
 }

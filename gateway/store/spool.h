@@ -46,7 +46,8 @@ struct store_status {
 	enum entry_why why;
 	uint64_t born_ms; /* accepted */
 	uint64_t due_ms;  /* next try */
-	uint64_t hold_ms; /* held when undecided since then for too long */
+	uint64_t hold_ms; /* held when undecided since then for too long, and
+			     given up: accepted, released, or its object came */
 	uint32_t tries;
 	uint32_t crashes;   /* workers it killed while being decided */
 	const char *object; /* escrow object it waits for, "" */

@@ -161,6 +161,8 @@ void store_relay_gone(struct store *s);
 void store_recall(struct store *s, uint64_t id);
 /* When to try again after so many tries. */
 uint64_t store_next_try(const struct store *s, uint32_t tries);
+/* Is it time to give it up? */
+bool store_is_too_old(const struct store *s, const struct store_status *st);
 /* Open the file of an entry's body: -1 when it is not there. */
 int store_open_body(const struct store *s, uint64_t id);
 

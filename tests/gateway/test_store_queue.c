@@ -297,6 +297,60 @@ Test(store, a_deferred_entry_waits_longer_and_longer_then_gives_up)
 	cr_assert_gt(tries, 20);
 }
 
+Test(store, what_may_not_be_bounced_is_held_with_an_alarm)
+{
+	struct entry e = rig_entry(&rig, 1000, 100, ENTRY_READY);
+	struct proto_submit m = {.attempt = 1, .entry = &e, .n_entries = 1};
+	struct proto_deliver d;
+
+	e.from = e.from_key = "";
+	rig_submit(&rig, 0, 100, &m);
+	cr_assert_eq(rig_committed(&rig, 100), ERR_OK);
+	cr_assert(rig_deliver(&rig, &d));
+	rig_result(&rig, 1000, PROTO_FAILED);
+	rig_run(&rig, 20);
+	cr_assert(answer_has("{\"verb\":\"store-status\"}", "\"held\":1"));
+	cr_assert(answer_has("{\"verb\":\"queue-list\"}", "no sender to tell"));
+	rig_kill(&rig);
+	cr_assert_eq(rig_start(&rig), ERR_OK);
+	rig_advance(&rig, 9ull * HOUR_MS);
+	cr_assert(rig_is_quiet(&rig, ROLE_RELAY, 0), "it is held");
+	cr_assert(answer_has(
+	    "{\"verb\":\"queue-release\",\"id\":\"00000000000Z8\",\"uid\":0}",
+	    "\"ok\":true"));
+	cr_assert(rig_deliver(&rig, &d));
+	cr_assert_eq(d.n_open, 1);
+	rig_result(&rig, 1000, PROTO_DELIVERED);
+	rig_run(&rig, 20);
+	cr_assert(answer_has("{\"verb\":\"store-status\"}", "\"held\":0"));
+	cr_assert(answer_has("{\"verb\":\"store-status\"}", "\"ready\":0"));
+}
+
+Test(store, what_is_released_late_has_its_whole_time_again)
+{
+	struct proto_deliver d;
+	struct proto_decide p;
+
+	submit_ready(100, 1000);
+	cr_assert(rig_deliver(&rig, &d));
+	rig_result(&rig, 1000, PROTO_DEFERRED);
+	submit_pending(101, 1001, ENTRY_WHY_HELD);
+	cr_assert(answer_has(
+	    "{\"verb\":\"queue-hold\",\"id\":\"00000000000Z8\",\"uid\":0}",
+	    "\"ok\":true"));
+	rig_advance(&rig, 6ull * 24 * HOUR_MS);
+	cr_assert(answer_has(
+	    "{\"verb\":\"queue-release\",\"id\":\"00000000000Z8\",\"uid\":0}",
+	    "\"ok\":true"));
+	cr_assert(rig_deliver(&rig, &d));
+	cr_assert_not(d.give_up, "not bounced at the first trouble");
+	cr_assert(answer_has(
+	    "{\"verb\":\"queue-release\",\"id\":\"00000000000Z9\",\"uid\":0}",
+	    "\"ok\":true"));
+	cr_assert(take_decide(0, &p));
+	cr_assert_not(p.give_up, "decided, not bounced");
+}
+
 Test(store, steps_of_the_wall_clock_expire_nothing)
 {
 	struct proto_deliver d;
