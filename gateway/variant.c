@@ -194,3 +194,11 @@ variant_write(const struct variant *v, const struct variant_engines *engines,
 	mime_split_clear(&split);
 	return e;
 }
+
+bool
+variant_is_rung_failure(enum err e)
+{
+	return err_class(e) == ERR_CLASS_CRYPTO || e == ERR_TIMEOUT ||
+	       e == ERR_CRASHED || e == ERR_ENGINE || e == ERR_UNSUPPORTED ||
+	       e == ERR_AMBIGUOUS;
+}

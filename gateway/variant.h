@@ -8,6 +8,7 @@
 #ifndef GATEWAY_VARIANT_H
 #define GATEWAY_VARIANT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,5 +56,9 @@ struct variant {
 enum err variant_write(const struct variant *v,
     const struct variant_engines *engines, struct arena *arena,
     const struct mime_sink *to, struct err_why *why) MUST_CHECK;
+
+/* Is it the rung that failed, so that the walk goes on, or are we out of
+   something, so that all of the message waits? */
+bool variant_is_rung_failure(enum err e);
 
 #endif

@@ -89,6 +89,9 @@ int cli_key_lookup(struct cli *cli, int argc, char **argv);
 /* explain.c */
 int cli_explain(struct cli *cli, int argc, char **argv);
 
+/* seal.c */
+int cli_seal(struct cli *cli, int argc, char **argv);
+
 /* queue.c */
 int cli_queue_list(struct cli *cli, int argc, char **argv);
 int cli_queue_show(struct cli *cli, int argc, char **argv);

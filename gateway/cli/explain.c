@@ -4,26 +4,19 @@
  * `sealgate explain`: what would happen to a message, and why, before it is
  * sent. The same decision as the worker's (gateway/decide.h).
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/arena.h"
 #include "common/clock.h"
-#include "common/file.h"
-#include "common/limits.h"
 #include "common/text.h"
 #include "gateway/cli/cli.h"
+#include "gateway/cli/input.h"
 #include "gateway/conf.h"
 #include "gateway/decide.h"
-#include "gateway/message.h"
-#include "mime/addr.h"
 #include "mime/header.h"
-#include "mime/sink.h"
 
 enum { ARENA_MAX = 256 << 20 };
 
@@ -33,62 +26,9 @@ struct ask {
 	const char **to;
 	size_t n_to;
 	struct arena *arena;
-	struct buf raw;
-	struct message msg;
-	bool have_msg;
+	struct cli_input in; /* open if a message was given */
 	struct decide_facts facts;
 };
-
-/* --- reading --- */
-
-/* A file has the line ends of this system; a message has CRLF. */
-static enum err
-read_message(struct ask *a, struct err_why *why)
-{
-	static const uint8_t zero[LIMIT_MESSAGE_PADDING];
-	struct mime_sink sink = mime_sink_buf(&a->raw);
-	struct buf text;
-	int fd = strcmp(a->file, "-") == 0
-		     ? STDIN_FILENO
-		     : open(a->file, O_RDONLY | O_CLOEXEC);
-	enum err e;
-
-	if (fd < 0)
-		return err_why(why, err_from_errno(errno), "%s: %s", a->file,
-		    strerror(errno));
-	buf_init(&text, LIMIT_MESSAGE_SIZE_MAX);
-	e = file_read_all(fd, &text);
-	if (fd != STDIN_FILENO)
-		close(fd);
-	if (e == ERR_OK)
-		e = mime_put_crlf(&sink, buf_span(&text));
-	if (e == ERR_OK)
-		e = buf_put(&a->raw, SPAN(zero, sizeof(zero)));
-	buf_clear(&text);
-	if (e != ERR_OK)
-		return err_why(why, e, "%s: %s", a->file, err_text(e));
-	a->raw.len -= sizeof(zero);
-	e = message_parse(
-	    a->facts.policy, buf_span(&a->raw), true, a->arena, &a->msg, why);
-	if (e == ERR_OK) {
-		a->have_msg = true;
-		a->facts.message = &a->msg;
-	}
-	return e;
-}
-
-static enum err
-parse_key(const char *text, unsigned flags, struct arena *arena,
-    const char **out, struct err_why *why)
-{
-	struct mime_addr addr;
-	enum err e = mime_addr_parse(
-	    span_str(text), flags | MIME_ADDR_UTF8, arena, &addr, why);
-
-	if (e == ERR_OK)
-		*out = addr.key;
-	return e;
-}
 
 /* --- printing --- */
 
@@ -132,9 +72,9 @@ print_rules(const struct ask *a, const char *to_key)
 	    .from = span_str(a->facts.from_key), .to = span_str(to_key)};
 	struct policy_trace t;
 
-	if (a->have_msg) {
-		f.has_tag = a->msg.has_tag;
-		f.ambiguous = a->msg.ambiguous;
+	if (a->in.is_open) {
+		f.has_tag = a->in.message.has_tag;
+		f.ambiguous = a->in.message.ambiguous;
 	}
 	for (size_t i = 0; i < policy_n_rules(a->facts.policy); i++) {
 		policy_explain(a->facts.policy, i, &f, &t);
@@ -164,11 +104,12 @@ print_decision(const struct ask *a, const struct decision *d)
 	}
 	print_candidates("certificate", &d->smime);
 	print_candidates("OpenPGP key", &d->pgp);
-	if (a->have_msg && a->msg.ambiguous)
+	if (a->in.is_open && a->in.message.ambiguous)
 		printf("  the message is ambiguous (%s): every raising rule "
 		       "counts\n",
-		    a->msg.ambiguous_why == NULL ? "malformed"
-						 : a->msg.ambiguous_why);
+		    a->in.message.ambiguous_why == NULL
+			? "malformed"
+			: a->in.message.ambiguous_why);
 	if (d->outcome.lapsed_escrow)
 		puts("  the key has expired: pick-up stands in until there is "
 		     "another");
@@ -194,8 +135,8 @@ decide_all(struct ask *a, struct decision **d)
 		d[i] = arena_alloc(a->arena, sizeof(*d[i]));
 		if (d[i] == NULL)
 			return CLI_FAILED;
-		if (parse_key(a->to[i], MIME_ADDR_POSTMASTER, a->arena, &key,
-			&why) != ERR_OK) {
+		if (cli_input_recipient(a->to[i], a->arena, &key, &why) !=
+		    ERR_OK) {
 			cli_say("%s: %s", a->to[i], why.text);
 			return CLI_USAGE;
 		}
@@ -280,13 +221,12 @@ explain(struct cli *cli, struct ask *a)
 	a->facts.keys = keys;
 	a->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
 	a->facts.have_portal = conf->portal.present;
-	a->facts.from_key = "";
-	if (a->from[0] != 0 && strcmp(a->from, "<>") != 0)
-		e = parse_key(a->from, 0, a->arena, &a->facts.from_key, &why);
-	else
-		e = ERR_OK;
+	e = cli_input_sender(a->from, a->arena, &a->facts.from_key, &why);
 	if (e == ERR_OK && a->file != NULL)
-		e = read_message(a, &why);
+		e = cli_input_open(
+		    &a->in, a->file, conf->policy, a->arena, &why);
+	if (a->in.is_open)
+		a->facts.message = &a->in.message;
 	if (e != ERR_OK) {
 		cli_say("%s", why.text[0] != 0 ? why.text : err_text(e));
 		ks_close(keys);
@@ -303,14 +243,11 @@ cli_explain(struct cli *cli, int argc, char **argv)
 	struct ask a = {.arena = arena_new(ARENA_MAX)};
 	int status;
 
-	buf_init(&a.raw, LIMIT_MESSAGE_SIZE_MAX * 2ul);
 	mime_charsets_open();
 	status = take_options(cli, argc, argv, &a);
 	if (status == CLI_DONE)
 		status = explain(cli, &a);
-	if (a.have_msg)
-		message_clear(&a.msg);
-	buf_clear(&a.raw);
+	cli_input_close(&a.in);
 	mime_charsets_close();
 	arena_free(a.arena);
 	return status;

@@ -5,16 +5,12 @@
  * read. Certificates go through OpenSSL, OpenPGP keys through gpg in a scratch
  * home of its own; both only describe, what is kept is keystore/admit.c's.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,107 +23,29 @@
 #include "crypto/cert.h"
 #include "crypto/openpgp.h"
 #include "gateway/cli/cli.h"
+#include "gateway/cli/gpg.h"
 #include "gateway/cli/key_private.h"
 #include "gateway/conf.h"
 #include "keystore/admit.h"
 
 enum {
 	CERTS_MAX = 1000,
-	HOME_SIZE = CRYPTO_PGP_HOME_MAX + 1,
 	MEMORY = 256 << 20, /* octets of records made from one file */
 };
-
-extern char **environ;
 
 struct import {
 	struct cli *cli;
 	struct ks_store *store;
 	struct ks_origin origin;
-	struct crypto_pgp *pgp;
-	char home[HOME_SIZE]; /* empty while there is none */
+	struct cli_gpg gpg; /* opened when an OpenPGP key comes */
 	json_t *imported;
 	json_t *refused;
 };
 
-/* --- gpg's scratch home --- */
-
-/* In memory, never on a disk; short enough for the sockets in it. */
-static enum err
-make_home(char out[HOME_SIZE])
-{
-	const char *dirs[] = {getenv("XDG_RUNTIME_DIR"), "/dev/shm"};
-	char path[HOME_SIZE];
-
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		int n;
-
-		if (dirs[i] == NULL || dirs[i][0] != '/')
-			continue;
-		n = snprintf(path, sizeof(path), "%s/sealgate-XXXXXX", dirs[i]);
-		if (n < 0 || (size_t)n >= sizeof(path) || mkdtemp(path) == NULL)
-			continue;
-		memcpy(out, path, sizeof(path));
-		return ERR_OK;
-	}
-	return ERR_IO;
-}
-
-static void
-remove_tree(int parent, const char *name)
-{
-	int fd = openat(
-	    parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *d;
-
-	if (dir == NULL) {
-		if (fd >= 0)
-			close(fd);
-		(void)unlinkat(parent, name, 0);
-		return;
-	}
-	while ((d = readdir(dir)) != NULL)
-		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			remove_tree(dirfd(dir), d->d_name);
-	closedir(dir);
-	(void)unlinkat(parent, name, AT_REMOVEDIR);
-}
-
-/* gpg leaves an agent behind that would live as long as the home. */
-static void
-end_agent(char *home)
-{
-	char *const argv[] = {(char[]){"gpgconf"}, (char[]){"--homedir"}, home,
-	    (char[]){"--kill"}, (char[]){"all"}, NULL};
-	pid_t pid;
-
-	if (posix_spawnp(&pid, "gpgconf", NULL, NULL, argv, environ) == 0)
-		(void)waitpid(pid, NULL, 0);
-}
-
 static enum err
 open_pgp(struct import *im, struct err_why *why)
 {
-	enum err e;
-
-	if (im->pgp != NULL)
-		return ERR_OK;
-	e = make_home(im->home);
-	if (e != ERR_OK)
-		return err_why(why, e,
-		    "no directory in memory for gpg: neither XDG_RUNTIME_DIR "
-		    "nor /dev/shm can be written");
-	return crypto_pgp_open(im->home, NULL, LIMIT_PGP_MS, &im->pgp, why);
-}
-
-static void
-close_pgp(struct import *im)
-{
-	crypto_pgp_close(im->pgp);
-	if (im->home[0] == '\0')
-		return;
-	end_agent(im->home);
-	remove_tree(AT_FDCWD, im->home);
+	return im->gpg.engine != NULL ? ERR_OK : cli_gpg_open(&im->gpg, why);
 }
 
 /* --- telling --- */
@@ -291,7 +209,8 @@ merge_known(struct import *im, struct crypto_pgp_list *list,
 	for (size_t i = 0; i < list->n && e == ERR_OK; i++)
 		e = buf_put(&both, buf_span(&list->certs[i].minimal));
 	if (e == ERR_OK && known > 0)
-		e = crypto_pgp_inspect(im->pgp, buf_span(&both), &merged, why);
+		e = crypto_pgp_inspect(
+		    im->gpg.engine, buf_span(&both), &merged, why);
 	if (e == ERR_OK && known > 0) {
 		crypto_pgp_list_clear(list);
 		*list = merged;
@@ -308,7 +227,7 @@ import_pgp(struct import *im, const char *file, struct span in,
 	enum err e, result = open_pgp(im, why);
 
 	if (result == ERR_OK)
-		result = crypto_pgp_inspect(im->pgp, in, &list, why);
+		result = crypto_pgp_inspect(im->gpg.engine, in, &list, why);
 	if (result == ERR_OK)
 		result = merge_known(im, &list, arena, why);
 	if (result != ERR_OK) {
@@ -430,7 +349,7 @@ import_all(struct cli *cli, enum ks_trust trust, int n, char **names)
 			key_print_json(json_pack("{s:O, s:O}", "imported",
 			    im.imported, "refused", im.refused));
 	}
-	close_pgp(&im);
+	cli_gpg_close(&im.gpg);
 	ks_close(im.store);
 	json_decref(im.imported);
 	json_decref(im.refused);

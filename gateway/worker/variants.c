@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/text.h"
+#include "gateway/variant.h"
 #include "gateway/worker/worker_private.h"
 #include "keystore/record.h"
 
@@ -72,15 +73,6 @@ collect(struct job *j, struct job_rcpt *first, struct job_rcpt **out)
 			out[n++] = r;
 	}
 	return n;
-}
-
-/* Is it the rung that failed (walk on), or are we out of something (451)? */
-static bool
-is_rung_failure(enum err e)
-{
-	return err_class(e) == ERR_CLASS_CRYPTO || e == ERR_TIMEOUT ||
-	       e == ERR_CRASHED || e == ERR_ENGINE || e == ERR_UNSUPPORTED ||
-	       e == ERR_AMBIGUOUS;
 }
 
 /* With `together` a failure of one changes what all get. */
@@ -153,7 +145,7 @@ make_all_sent(struct job *j, struct job_rcpt **group)
 				group[i]->done = true;
 			continue;
 		}
-		if (is_rung_failure(e))
+		if (variant_is_rung_failure(e))
 			e = after_failure(j, group, n, e);
 		if (e != ERR_OK)
 			return e;

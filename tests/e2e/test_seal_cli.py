@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The Sealgate authors
+"""`sealgate seal` writes what the gateway would send, and writes nothing where
+the gateway would send nothing at once."""
+import email
+import email.policy
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from harness import Gateway, free_port, message
+
+SENDER = "sam@sender.example"
+ALICE, BOB, CAROL = "alice@partner.example", "bob@partner.example", "carol@partner.example"
+CANARY = "canary 1712 canary"
+RULES = '''
+rule "tagged" { subject-tag = "[secure]" try = { smime, pgp, reject } }
+rule "bulk" { to = "@bulk.example" try = { smime, drop } }
+rule "held" { to = "@held.example" try = { smime, hold } }
+rule "open" { to = "@open.example" try = { clear } }
+rule "default" { from = "@sender.example" try = { smime, pgp, escrow } }
+'''
+
+
+@pytest.fixture(scope="module")
+def gateway(keys):
+    """One that has run once, so that there is a keystore; the verb needs no
+    running gateway."""
+    root = pathlib.Path(tempfile.mkdtemp(prefix="sge."))
+    root.chmod(0o755)
+    g = Gateway(root, free_port(), rules=RULES)
+    g.start()
+    g.cli("key", "import", keys.alice_crt, keys.bob_asc)
+    g.stop()
+    yield g
+    g.close()
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def parse(data):
+    return email.message_from_bytes(data, policy=email.policy.default)
+
+
+def seal(gw, to, text, sender=SENDER, options=()):
+    return gw.cli(*options, "seal", "--from", sender, "--to", to, input=text, check=False)
+
+
+def scratch_homes():
+    return set(pathlib.Path("/dev/shm").glob("sealgate-*"))
+
+
+def test_smime_opens_to_what_went_in(gateway, keys):
+    sent = message(body=CANARY + "\r\n", extra="Bcc: hidden@partner.example\r\n")
+    done = seal(gateway, ALICE, sent)
+    assert done.returncode == 0, done.stderr
+    assert CANARY.encode() not in done.stdout and b"hidden@" not in done.stdout
+    got = parse(done.stdout)
+    assert got["From"] and got.get_content_type() == "application/pkcs7-mime"
+    opened = keys.open_smime(done.stdout, keys.alice_key)
+    assert opened.partition(b"\r\n\r\n")[2] == (CANARY + "\r\n").encode()
+
+
+def test_pgp_opens_and_the_scratch_home_is_gone(gateway, keys):
+    before = scratch_homes()
+    done = seal(gateway, BOB, message(to=BOB, body=CANARY + "\r\n"))
+    assert done.returncode == 0, done.stderr
+    got = parse(done.stdout)
+    assert got.get_content_type() == "multipart/encrypted"
+    armor = got.get_payload(1).get_payload(decode=True)
+    assert CANARY.encode() in keys.open_pgp(armor)
+    assert CANARY.encode() not in done.stdout
+    assert scratch_homes() <= before
+
+
+def test_line_ends_of_a_file_do(gateway, keys):
+    sent = message(body="one\r\ntwo\r\n").replace(b"\r\n", b"\n")
+    done = seal(gateway, ALICE, sent)
+    assert b"\n" not in done.stdout.replace(b"\r\n", b"")
+    assert keys.open_smime(done.stdout, keys.alice_key).endswith(b"one\r\ntwo\r\n")
+
+
+def test_tag_is_removed_and_clear_leaves_all_else(gateway):
+    sent = message(subject="plain", body="readable\r\n", to="x@open.example")
+    done = seal(gateway, "x@open.example", sent)
+    assert done.returncode == 0 and done.stdout == sent
+
+
+@pytest.mark.parametrize("to,subject,says", [
+    (CAROL, "x", b"escrowed"),
+    (CAROL, "[secure] x", b"refused"),
+    ("x@bulk.example", "x", b"dropped"),
+    ("x@held.example", "x", b"held"),
+    (ALICE, "x", b"refused"),
+])
+def test_what_is_not_sent_at_once_is_not_written(gateway, to, subject, says):
+    sender = "nobody@elsewhere.example" if to == ALICE else SENDER
+    done = seal(gateway, to, message(subject=subject, to=to, body=CANARY + "\r\n"), sender)
+    assert done.returncode == 1 and done.stdout == b""
+    assert says in done.stderr and to.encode() in done.stderr
+    assert CANARY.encode() not in done.stderr
+
+
+@pytest.mark.parametrize("text", [
+    b"Subject: " + b"x" * (70 * 1024) + b"\r\n\r\n",
+    b"".join(b"Received: from a by b; x\r\n" for _ in range(60)) + b"\r\nx\r\n",
+])
+def test_what_the_gateway_refuses_is_refused(gateway, text):
+    done = seal(gateway, ALICE, text)
+    assert done.returncode == 1 and done.stdout == b"" and done.stderr
+
+
+def test_json_tells_the_decision(gateway):
+    sent = message(to=CAROL)
+    done = seal(gateway, CAROL, sent, options=["--json"])
+    d = json.loads(done.stderr)
+    assert done.returncode == 1 and done.stdout == b""
+    assert d["result"] == "escrowed" and d["rung"] == "escrow" and d["reason"]
+    d = json.loads(seal(gateway, ALICE, sent, options=["--json"]).stderr)
+    assert d["result"] == "sealed" and "reason" not in d
+
+
+def test_usage(gateway):
+    for args in (["--from", SENDER], ["--to", ALICE],
+                 ["--from", SENDER, "--to", ALICE, "--to", BOB], ["x"]):
+        assert gateway.cli("seal", *args, check=False).returncode == 2
+    assert seal(gateway, "not an address", message()).returncode in (1, 2)
+
+
+def test_full_output_is_a_failure(gateway):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [str(gateway.build / "sealgate"), "-f", str(gateway.conf), "seal",
+             "--from", SENDER, "--to", ALICE], input=message(), stdout=full,
+            stderr=subprocess.PIPE)
+    assert done.returncode == 3 and done.stderr
