@@ -10,7 +10,6 @@
 #include <limits.h>
 #include <string.h>
 
-#include <openssl/bio.h>
 #include <openssl/cms.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -20,77 +19,10 @@
 #include "common/limits.h"
 #include "crypto/cert.h"
 #include "crypto/cert_private.h"
+#include "crypto/cms_private.h"
 #include "mime/sink.h"
 
 #define SEAL_FLAGS (CMS_BINARY | CMS_PARTIAL | CMS_STREAM)
-/* octets collected before the sink is called: OpenSSL writes many small
-   pieces */
-#define SINK_CHUNK 16384
-
-/* A BIO that writes to a sink and keeps its first error: OpenSSL does not look
-   at what a write returns everywhere. */
-struct sink_state {
-	const struct mime_sink *to;
-	enum err e;
-};
-
-static int
-sink_write(BIO *bio, const char *data, size_t len, size_t *written)
-{
-	struct sink_state *state = BIO_get_data(bio);
-
-	if (state->e == ERR_OK)
-		state->e = mime_put(state->to, SPAN(data, len));
-	if (state->e != ERR_OK)
-		return 0;
-	*written = len;
-	return 1;
-}
-
-static long
-sink_ctrl(BIO *bio, int cmd, long num, void *ptr)
-{
-	struct sink_state *state = BIO_get_data(bio);
-
-	return cmd == BIO_CTRL_FLUSH && state->e == ERR_OK ? 1 : 0;
-}
-
-static BIO_METHOD *
-sink_method(void)
-{
-	static BIO_METHOD *method;
-	BIO_METHOD *m;
-
-	if (method != NULL)
-		return method;
-	m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sink");
-	if (m == NULL || BIO_meth_set_write_ex(m, sink_write) != 1 ||
-	    BIO_meth_set_ctrl(m, sink_ctrl) != 1) {
-		BIO_meth_free(m);
-		return NULL;
-	}
-	method = m;
-	return method;
-}
-
-/* A buffer in front of the sink; freed by BIO_free_all(). */
-static BIO *
-sink_open(struct sink_state *state)
-{
-	BIO_METHOD *method = sink_method();
-	BIO *sink = method == NULL ? NULL : BIO_new(method);
-	BIO *front = BIO_new(BIO_f_buffer());
-
-	if (sink == NULL || front == NULL ||
-	    BIO_set_write_buffer_size(front, SINK_CHUNK) != 1) {
-		BIO_free(sink);
-		BIO_free(front);
-		return NULL;
-	}
-	BIO_set_data(sink, state);
-	BIO_set_init(sink, 1);
-	return BIO_push(front, sink);
-}
 
 /* The KDF's hash as strong as the curve (RFC 5753 §7.1.4); OpenSSL would take
    SHA-1. */
@@ -151,6 +83,10 @@ cipher_of(const struct crypto_cms_form *form)
 		return EVP_aes_256_cbc();
 	case CRYPTO_CMS_AES256_GCM:
 		return EVP_aes_256_gcm();
+	case CRYPTO_CMS_AES128_CBC:
+		return EVP_aes_128_cbc();
+	case CRYPTO_CMS_AES128_GCM:
+		return EVP_aes_128_gcm();
 	}
 	return NULL;
 }
@@ -182,43 +118,6 @@ add_recipients(struct crypto_cert *const *certs, size_t n,
 	return ERR_OK;
 }
 
-/* What i2d_CMS_bio_stream() does, with every return looked at. */
-static enum err
-write_sealed(CMS_ContentInfo *cms, struct span in, const struct mime_sink *to,
-    struct err_why *why)
-{
-	struct sink_state state = {.to = to};
-	BIO *end = sink_open(&state);
-	BIO *chain = end == NULL ? NULL : BIO_new_CMS(end, cms);
-	enum err e = ERR_OK;
-	size_t written = 0;
-	bool done;
-
-	if (chain == NULL) {
-		e = err_why(why, ERR_CRYPTO, "no CMS stream: %s",
-		    ERR_reason_error_string(ERR_peek_last_error()));
-		goto out;
-	}
-	done = BIO_write_ex(chain, in.data, in.len, &written) == 1 &&
-	       written == in.len;
-	done = done && BIO_flush(chain) == 1;
-	/* the cipher's finish fails without failing the flush */
-	if (done && BIO_find_type(chain, BIO_TYPE_CIPHER) != NULL &&
-	    BIO_get_cipher_status(BIO_find_type(chain, BIO_TYPE_CIPHER)) != 1)
-		done = false;
-	if (state.e != ERR_OK)
-		e = err_why(why, state.e, "%s", err_text(state.e));
-	else if (!done)
-		e = err_why(why, ERR_CRYPTO, "CMS not written: %s",
-		    ERR_reason_error_string(ERR_peek_last_error()));
-out:
-	if (chain != NULL)
-		BIO_free_all(chain);
-	else
-		BIO_free_all(end);
-	return e;
-}
-
 enum err
 crypto_cms_seal(struct crypto_cert *const *certs, size_t n,
     const struct crypto_cms_form *form, int64_t now, struct span in,
@@ -245,7 +144,7 @@ crypto_cms_seal(struct crypto_cert *const *certs, size_t n,
 	ERR_clear_error();
 	e = add_recipients(certs, n, form, &cms, why);
 	if (e == ERR_OK)
-		e = write_sealed(cms, in, to, why);
+		e = crypto_cms_write(cms, in, to, why);
 	CMS_ContentInfo_free(cms);
 	ERR_clear_error();
 	return e;

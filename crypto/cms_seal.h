@@ -13,25 +13,10 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "crypto/cms_form.h"
 
 struct crypto_cert;
 struct mime_sink;
-
-enum crypto_cms_cipher {
-	CRYPTO_CMS_AES256_CBC, /* EnvelopedData: every client opens it */
-	CRYPTO_CMS_AES256_GCM, /* AuthEnvelopedData (RFC 5083, RFC 5084) */
-};
-
-enum crypto_cms_rsa {
-	CRYPTO_CMS_RSA_PKCS1, /* v1.5: every client opens it */
-	CRYPTO_CMS_RSA_OAEP,  /* SHA-256 (RFC 3560) */
-};
-
-/* What to seal with; zeroed, it is the form that everybody opens. */
-struct crypto_cms_form {
-	enum crypto_cms_cipher cipher;
-	enum crypto_cms_rsa rsa;
-};
 
 /* Seal in to every one of the n certificates, each checked to be usable at
    now. The result (BER of indefinite length, the DER subset otherwise) goes to

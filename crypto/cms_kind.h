@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What octets are as a CMS message, by their structure alone (RFC 5652,
+ * RFC 5083, RFC 3274): signed, sealed, to whom. Nothing is opened or verified.
+ */
+#ifndef CRYPTO_CMS_KIND_H
+#define CRYPTO_CMS_KIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+
+struct arena;
+
+enum crypto_cms_kind {
+	CRYPTO_CMS_NONE = 0, /* no content type of these */
+	CRYPTO_CMS_DATA,
+	CRYPTO_CMS_SIGNED,
+	CRYPTO_CMS_ENVELOPED,
+	CRYPTO_CMS_AUTH_ENVELOPED,
+	CRYPTO_CMS_COMPRESSED,
+};
+
+/* How a message names one of its recipients: either issuer and serial number,
+   or the subject key identifier; the other spans are empty. As struct
+   crypto_cert_info has them. */
+struct crypto_cms_rid {
+	struct span issuer;
+	struct span serial;
+	struct span ski;
+};
+
+/* Everything is borrowed from the input, the list from the arena. */
+struct crypto_cms_shape {
+	enum crypto_cms_kind kind;
+	/* SIGNED: without signers it only carries certificates. */
+	size_t n_signers;
+	bool has_content; /* inside; else detached or missing */
+	/* ENVELOPED, AUTH_ENVELOPED */
+	struct crypto_cms_rid *rids;
+	size_t n_rids;
+	size_t n_others;    /* recipients with a password or a shared key */
+	struct span cipher; /* the object identifier's content octets */
+};
+
+/* Look at all of in, DER or BER. ERR_MALFORMED: it is not exactly one
+   ContentInfo, or not what its type says (an enveloped-data without recipients
+   or without ciphertext is none). ERR_LIMIT: more recipients or signers than
+   LIMIT_RECIPIENTS. ERR_NOMEM. */
+enum err crypto_cms_look(
+    struct span in, struct arena *a, struct crypto_cms_shape *out) MUST_CHECK;
+
+#endif

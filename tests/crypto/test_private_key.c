@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors */
+#include "crypto/private_key.h"
+
+#include <criterion/criterion.h>
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "crypto/cert.h"
+#include "crypto/cert_private.h"
+#include "tests/crypto/peer.h"
+
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+
+static struct crypto_cert *
+load_cert(const char *who)
+{
+	struct crypto_cert *cert = NULL;
+	char name[32];
+	struct buf b;
+
+	snprintf(name, sizeof(name), "%s.der", who);
+	b = peer_read(peer_data(name));
+	cr_assert_eq(crypto_cert_parse(buf_span(&b), &cert, NULL), ERR_OK);
+	buf_clear(&b);
+	return cert;
+}
+
+/* PKCS#8, DER, of a new key or of one of the data. */
+static struct buf
+pkcs8_of(const char *dir, const char *path)
+{
+	cr_assert_eq(peer_run(NULL, NULL, "openssl", "pkcs8", "-topk8",
+			 "-nocrypt", "-in", path, "-outform", "DER", "-out",
+			 peer_path(dir, "p8"), NULL),
+	    0);
+	return peer_read(peer_path(dir, "p8"));
+}
+
+static struct crypto_private *
+load_key(const char *dir, const char *who)
+{
+	struct crypto_private *key = NULL;
+	char name[32];
+	struct buf b;
+
+	snprintf(name, sizeof(name), "%s.key", who);
+	b = pkcs8_of(dir, peer_data(name));
+	cr_assert_eq(
+	    crypto_private_parse(buf_span(&b), &key), ERR_OK, "%s", who);
+	buf_clear(&b);
+	return key;
+}
+
+/* Does OpenSSL, asked for the algorithm, find the signature good? */
+static bool
+is_good(const struct crypto_cert *cert, bool pss, const EVP_MD *md,
+    struct span digest, struct span sig)
+{
+	EVP_PKEY_CTX *ctx =
+	    EVP_PKEY_CTX_new(X509_get0_pubkey(cert->x509), NULL);
+	bool good = EVP_PKEY_verify_init(ctx) == 1;
+
+	if (good && pss)
+		good = EVP_PKEY_CTX_set_rsa_padding(
+			   ctx, RSA_PKCS1_PSS_PADDING) == 1;
+	good = good && EVP_PKEY_CTX_set_signature_md(ctx, md) == 1 &&
+	       EVP_PKEY_verify(
+		   ctx, sig.data, sig.len, digest.data, digest.len) == 1;
+	EVP_PKEY_CTX_free(ctx);
+	return good;
+}
+
+static const struct {
+	const char *who;
+	enum crypto_sign_alg alg;
+	const EVP_MD *(*md)(void);
+	size_t len;
+} digests[] = {
+    {"rsa2048", CRYPTO_SIGN_RSA_SHA256, EVP_sha256, 32},
+    {"rsa2048", CRYPTO_SIGN_RSA_SHA384, EVP_sha384, 48},
+    {"rsa3072", CRYPTO_SIGN_RSA_SHA512, EVP_sha512, 64},
+    {"p256", CRYPTO_SIGN_ECDSA_SHA256, EVP_sha256, 32},
+    {"p384", CRYPTO_SIGN_ECDSA_SHA384, EVP_sha384, 48},
+    {"p521", CRYPTO_SIGN_ECDSA_SHA512, EVP_sha512, 64},
+};
+
+Test(private_key, signatures_of_digests_are_good)
+{
+	uint8_t digest[64];
+	struct buf sig;
+	char dir[64];
+
+	cr_assert_eq(crypto_private_init(), ERR_OK);
+	peer_dir_make(dir);
+	memset(digest, 7, sizeof(digest));
+	buf_init(&sig, CRYPTO_SIGN_MAX);
+	for (size_t i = 0; i < N(digests); i++) {
+		struct crypto_private *key = load_key(dir, digests[i].who);
+		struct crypto_cert *cert = load_cert(digests[i].who);
+		struct span in = SPAN(digest, digests[i].len);
+
+		buf_reset(&sig);
+		cr_assert_eq(crypto_private_sign(key, digests[i].alg, in, &sig),
+		    ERR_OK, "row %zu", i);
+		cr_expect(
+		    is_good(cert, false, digests[i].md(), in, buf_span(&sig)),
+		    "row %zu", i);
+		/* no other length, and nothing at all */
+		for (size_t len = 0; len <= 64; len++)
+			if (len != digests[i].len)
+				cr_expect_eq(
+				    crypto_private_sign(key, digests[i].alg,
+					SPAN(digest, len), &sig),
+				    ERR_MALFORMED, "row %zu, %zu octets", i,
+				    len);
+		crypto_private_free(key);
+		crypto_cert_unref(cert);
+	}
+	buf_clear(&sig);
+	peer_dir_remove(dir);
+}
+
+/* The encoding of a digest for a key of so many octets. */
+static void
+encode_pss(const struct crypto_cert *cert, const uint8_t *digest, int salt,
+    uint8_t *em, size_t len)
+{
+	EVP_PKEY *pkey = X509_get0_pubkey(cert->x509);
+	RSA *rsa;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+	rsa = EVP_PKEY_get1_RSA(pkey);
+	cr_assert_eq(RSA_size(rsa), (int)len);
+	cr_assert_eq(RSA_padding_add_PKCS1_PSS_mgf1(
+			 rsa, em, digest, EVP_sha256(), EVP_sha256(), salt),
+	    1);
+	RSA_free(rsa);
+#pragma GCC diagnostic pop
+}
+
+Test(private_key, only_what_is_a_pss_encoding_is_signed_as_one)
+{
+	struct crypto_cert *cert = load_cert("rsa2048");
+	struct crypto_private *key;
+	uint8_t digest[32], em[256], bad[257];
+	struct buf sig;
+	char dir[64];
+
+	peer_dir_make(dir);
+	key = load_key(dir, "rsa2048");
+	memset(digest, 9, sizeof(digest));
+	buf_init(&sig, CRYPTO_SIGN_MAX);
+	encode_pss(cert, digest, 32, em, sizeof(em));
+	cr_assert_eq(crypto_private_sign(key, CRYPTO_SIGN_PSS_SHA256,
+			 SPAN(em, sizeof(em)), &sig),
+	    ERR_OK);
+	cr_expect(is_good(
+	    cert, true, EVP_sha256(), SPAN(digest, 32), buf_span(&sig)));
+	/* another hash, a short or a long block, a digest */
+	cr_expect_eq(crypto_private_sign(key, CRYPTO_SIGN_PSS_SHA512,
+			 SPAN(em, sizeof(em)), &sig),
+	    ERR_MALFORMED);
+	memcpy(bad + 1, em, sizeof(em));
+	bad[0] = 0;
+	cr_expect_eq(crypto_private_sign(
+			 key, CRYPTO_SIGN_PSS_SHA256, SPAN(bad, 257), &sig),
+	    ERR_MALFORMED);
+	cr_expect_eq(crypto_private_sign(
+			 key, CRYPTO_SIGN_PSS_SHA256, SPAN(em, 255), &sig),
+	    ERR_MALFORMED);
+	cr_expect_eq(crypto_private_sign(
+			 key, CRYPTO_SIGN_PSS_SHA256, SPAN(digest, 32), &sig),
+	    ERR_MALFORMED);
+	/* what one might want opened: any change shows */
+	for (size_t i = 0; i < sizeof(em); i++) {
+		memcpy(bad, em, sizeof(em));
+		bad[i] ^= 0x80;
+		/* the salt is at the end of the masked part, and free */
+		if (i >= 256 - 1 - 32 - 32 && i < 256 - 1 - 32)
+			continue;
+		cr_expect_eq(crypto_private_sign(key, CRYPTO_SIGN_PSS_SHA256,
+				 SPAN(bad, sizeof(em)), &sig),
+		    ERR_MALFORMED, "octet %zu", i);
+	}
+	/* a salt of another length is not ours */
+	encode_pss(cert, digest, 20, em, sizeof(em));
+	cr_expect_eq(crypto_private_sign(key, CRYPTO_SIGN_PSS_SHA256,
+			 SPAN(em, sizeof(em)), &sig),
+	    ERR_MALFORMED);
+	buf_clear(&sig);
+	crypto_private_free(key);
+	crypto_cert_unref(cert);
+	peer_dir_remove(dir);
+}
+
+Test(private_key, a_key_signs_only_by_its_own_algorithms)
+{
+	static const struct {
+		const char *who;
+		unsigned alg;
+	} rows[] = {
+	    {"rsa2048", CRYPTO_SIGN_NONE},
+	    {"rsa2048", CRYPTO_SIGN_ECDSA_SHA256},
+	    {"rsa2048", 10},
+	    {"rsa2048", 255},
+	    {"p256", CRYPTO_SIGN_RSA_SHA256},
+	    {"p256", CRYPTO_SIGN_PSS_SHA256},
+	    {"p256", CRYPTO_SIGN_NONE},
+	};
+	uint8_t in[32] = {0};
+	struct buf sig;
+	char dir[64];
+
+	peer_dir_make(dir);
+	buf_init(&sig, CRYPTO_SIGN_MAX);
+	for (size_t i = 0; i < N(rows); i++) {
+		struct crypto_private *key = load_key(dir, rows[i].who);
+
+		cr_expect_eq(
+		    crypto_private_sign(key, (enum crypto_sign_alg)rows[i].alg,
+			SPAN(in, sizeof(in)), &sig),
+		    ERR_UNSUPPORTED, "row %zu", i);
+		crypto_private_free(key);
+	}
+	cr_expect_eq(sig.len, 0);
+	peer_dir_remove(dir);
+}
+
+Test(private_key, fits_its_certificate_and_no_other)
+{
+	static const char *const who[] = {
+	    "rsa2048", "rsa3072", "p256", "p384", "p521"};
+	char dir[64];
+
+	peer_dir_make(dir);
+	for (size_t i = 0; i < N(who); i++) {
+		struct crypto_private *key = load_key(dir, who[i]);
+
+		for (size_t k = 0; k < N(who); k++) {
+			struct crypto_cert *cert = load_cert(who[k]);
+
+			cr_expect_eq(crypto_private_fits(key, cert), i == k,
+			    "%s, %s", who[i], who[k]);
+			crypto_cert_unref(cert);
+		}
+		crypto_private_free(key);
+	}
+	peer_dir_remove(dir);
+}
+
+Test(private_key, what_is_no_key_or_none_for_us)
+{
+	static const struct {
+		const char *args[3];
+		enum err e;
+	} rows[] = {
+	    {{"RSA", "rsa_keygen_bits:1024"}, ERR_UNSUPPORTED},
+	    {{"EC", "ec_paramgen_curve:secp256k1"}, ERR_UNSUPPORTED},
+	    {{"ED25519", NULL}, ERR_UNSUPPORTED},
+	    {{"X25519", NULL}, ERR_UNSUPPORTED},
+	    {{"RSA-PSS", "rsa_keygen_bits:2048"}, ERR_UNSUPPORTED},
+	};
+	struct crypto_private *key = NULL;
+	struct buf b;
+	char dir[64];
+
+	peer_dir_make(dir);
+	for (size_t i = 0; i < N(rows); i++) {
+		const char *opt = rows[i].args[1];
+
+		cr_assert_eq(
+		    peer_run(NULL, NULL, "openssl", "genpkey", "-algorithm",
+			rows[i].args[0], "-out", peer_path(dir, "new"),
+			opt == NULL ? NULL : "-pkeyopt", opt, NULL),
+		    0);
+		b = pkcs8_of(dir, peer_path(dir, "new"));
+		cr_expect_eq(crypto_private_parse(buf_span(&b), &key),
+		    rows[i].e, "row %zu", i);
+		buf_clear(&b);
+	}
+	b = pkcs8_of(dir, peer_data("p256.key"));
+	for (size_t n = 0; n < b.len; n++)
+		cr_expect_eq(crypto_private_parse(SPAN(b.data, n), &key),
+		    ERR_MALFORMED, "%zu octets", n);
+	cr_assert_eq(buf_putc(&b, 0), ERR_OK);
+	cr_expect_eq(crypto_private_parse(buf_span(&b), &key), ERR_MALFORMED);
+	cr_expect_null(key);
+	buf_clear(&b);
+	peer_dir_remove(dir);
+}
