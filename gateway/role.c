@@ -32,6 +32,12 @@ struct handed_fd {
 	int fd;
 };
 
+struct retired {
+	struct retired *next;
+	struct conf *conf; /* or */
+	struct ipc *ch;
+};
+
 struct role {
 	enum role_id id;
 	unsigned index;
@@ -44,6 +50,9 @@ struct role {
 	struct role_peer *peer;
 	size_t n_peer;
 	size_t turn; /* whose message is looked for first */
+	/* what was replaced under the message in hand, which may still need
+	   it: freed before the next one */
+	struct retired *retired;
 	/* of a process with a loop */
 	struct role_events events;
 	void *arg;
@@ -244,6 +253,19 @@ role_boot(enum role_id id, unsigned index, int fd)
 	return r;
 }
 
+static void
+free_retired(struct role *r)
+{
+	struct retired *old;
+
+	while ((old = r->retired) != NULL) {
+		r->retired = old->next;
+		conf_free(old->conf);
+		ipc_free(old->ch);
+		free(old);
+	}
+}
+
 void
 role_free(struct role *r)
 {
@@ -255,6 +277,7 @@ role_free(struct role *r)
 	for (size_t i = 0; i < r->n_peer; i++)
 		ipc_free(r->peer[i].ch);
 	ipc_free(r->supervisor);
+	free_retired(r);
 	conf_free(r->conf);
 	free(r->fd);
 	free(r->peer);
@@ -262,6 +285,17 @@ role_free(struct role *r)
 }
 
 /* --- what the supervisor says */
+
+static void
+retire(struct role *r, struct conf *conf, struct ipc *ch)
+{
+	struct retired *old = malloc(sizeof(*old));
+
+	if (old == NULL)
+		fatal("out of memory");
+	*old = (struct retired){r->retired, conf, ch};
+	r->retired = old;
+}
 
 struct new_tls {
 	struct role *r;
@@ -307,8 +341,11 @@ new_conf(struct role *r, struct ipc_msg *m)
 	r->conf = c;
 	if (m->n_fds > 0)
 		state_each_tls(c, r->id, take_tls, &tls);
-	if (r->attached)
-		r->events.on_conf(r->arg);
+	if (!r->attached) {
+		retire(r, old, NULL);
+		return;
+	}
+	r->events.on_conf(r->arg);
 	conf_free(old);
 }
 
@@ -320,6 +357,20 @@ drop_at(struct role *r, size_t i)
 	r->peer[i] = r->peer[--r->n_peer];
 }
 
+/* The message in hand may lie in the old channel's buffer. */
+static bool
+replace_peer(struct role *r, enum role_id id, unsigned index, struct ipc *ch)
+{
+	for (size_t i = 0; i < r->n_peer; i++) {
+		if (r->peer[i].id != id || r->peer[i].index != index)
+			continue;
+		retire(r, NULL, r->peer[i].ch);
+		r->peer[i].ch = ch;
+		return true;
+	}
+	return false;
+}
+
 static void
 add_peer(struct role *r, enum role_id id, unsigned index, struct ipc *ch)
 {
@@ -329,11 +380,8 @@ add_peer(struct role *r, enum role_id id, unsigned index, struct ipc *ch)
 		r->events.on_peer(r->arg, id, index, ch);
 		return;
 	}
-	for (size_t i = 0; i < r->n_peer; i++)
-		if (r->peer[i].id == id && r->peer[i].index == index) {
-			drop_at(r, i);
-			break;
-		}
+	if (replace_peer(r, id, index, ch))
+		return;
 	grown = realloc(r->peer, (r->n_peer + 1) * sizeof(*grown));
 	if (grown == NULL)
 		fatal("out of memory");
@@ -470,6 +518,7 @@ role_next(struct role *r, struct role_peer *from, struct ipc_msg *out)
 	struct pollfd *p = NULL;
 	enum err err = ERR_SHUTDOWN;
 
+	free_retired(r);
 	while (!r->stopping) {
 		free(p);
 		p = calloc(1 + r->n_peer, sizeof(*p));

@@ -59,7 +59,7 @@ struct role;
 
 /* The running configuration. Borrowed: for a role with a loop until its
    role_events.on_conf is called (a role that has none keeps the one it started
-   with), for a blocking one until the next role_next() or role_wait_peer(). */
+   with), for a blocking one until the next role_next(). */
 const struct conf *role_conf(const struct role *r);
 enum role_id role_self(const struct role *r);
 unsigned role_index(const struct role *r);
