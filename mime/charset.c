@@ -16,7 +16,9 @@ static struct {
 	const char *name;
 	const char *iconv_name;
 	iconv_t cd;
+	iconv_t back; /* from UTF-8 */
 	bool open;
+	bool back_open;
 } table[] = {
     {.name = "iso-8859-2", .iconv_name = "ISO-8859-2"},
     {.name = "iso-8859-3", .iconv_name = "ISO-8859-3"},
@@ -67,6 +69,8 @@ mime_charsets_open(void)
 		table[i].cd = iconv_open("UTF-8", table[i].iconv_name);
 		/* a system without that converter reads that much less */
 		table[i].open = table[i].cd != (iconv_t)-1;
+		table[i].back = iconv_open(table[i].iconv_name, "UTF-8");
+		table[i].back_open = table[i].back != (iconv_t)-1;
 	}
 }
 
@@ -76,7 +80,9 @@ mime_charsets_close(void)
 	for (int i = 0; i < TABLE_LEN; i++) {
 		if (table[i].open)
 			iconv_close(table[i].cd);
-		table[i].open = false;
+		if (table[i].back_open)
+			iconv_close(table[i].back);
+		table[i].open = table[i].back_open = false;
 	}
 }
 
@@ -139,4 +145,74 @@ mime_charset_put(struct span charset, struct span s, struct buf *out)
 		if (table[i].open && span_caseeq_str(charset, table[i].name))
 			return put_iconv(table[i].cd, s, out);
 	return ERR_UNSUPPORTED;
+}
+
+static enum err
+from_utf8_below(uint32_t limit, struct span s, struct buf *out)
+{
+	enum err e = ERR_OK;
+	uint32_t c;
+	size_t n;
+
+	for (size_t i = 0; i < s.len && e == ERR_OK; i += n) {
+		n = mime_utf8_next(SPAN(s.data + i, s.len - i), &c);
+		if (n == 0 || c >= limit)
+			return ERR_UNSUPPORTED;
+		e = buf_putc(out, (uint8_t)c);
+	}
+	return e;
+}
+
+static enum err
+from_utf8_iconv(iconv_t cd, struct span s, struct buf *out)
+{
+	char *in = (char *)s.data, *to;
+	char text[512];
+	size_t in_left = s.len, to_left, rc;
+	bool done = false;
+	enum err e = ERR_OK;
+
+	iconv(cd, NULL, NULL, NULL, NULL);
+	while (!done && e == ERR_OK) {
+		to = text;
+		to_left = sizeof(text);
+		/* at the end: back to the first state of the charset */
+		done = in_left == 0;
+		rc = done ? iconv(cd, NULL, NULL, &to, &to_left)
+			  : iconv(cd, &in, &in_left, &to, &to_left);
+		if (rc != 0 && (rc != (size_t)-1 || errno != E2BIG))
+			return ERR_UNSUPPORTED;
+		e = buf_put(out, SPAN(text, sizeof(text) - to_left));
+	}
+	return e;
+}
+
+static enum err
+from_utf8(struct span charset, struct span s, struct buf *out)
+{
+	if (span_caseeq_str(charset, "utf-8") ||
+	    span_caseeq_str(charset, "utf8"))
+		return mime_utf8_is_valid(s) ? buf_put(out, s)
+					     : ERR_UNSUPPORTED;
+	if (mime_is_ascii(s))
+		return buf_put(out, s);
+	if (span_caseeq_str(charset, "iso-8859-1") ||
+	    span_caseeq_str(charset, "latin1"))
+		return from_utf8_below(0x100, s, out);
+	for (int i = 0; i < TABLE_LEN; i++)
+		if (table[i].back_open &&
+		    span_caseeq_str(charset, table[i].name))
+			return from_utf8_iconv(table[i].back, s, out);
+	return ERR_UNSUPPORTED;
+}
+
+enum err
+mime_charset_from_utf8(struct span charset, struct span s, struct buf *out)
+{
+	size_t mark = out->len;
+	enum err e = from_utf8(charset, s, out);
+
+	if (e != ERR_OK)
+		out->len = mark;
+	return e;
 }

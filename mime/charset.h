@@ -14,5 +14,9 @@
    a charset that is unknown or was not opened. */
 enum err mime_charset_put(
     struct span charset, struct span s, struct buf *out) MUST_CHECK;
+/* Append UTF-8 converted to a charset. ERR_UNSUPPORTED, with out as it was, if
+   the charset is not to be had or has not all of the characters. */
+enum err mime_charset_from_utf8(
+    struct span charset, struct span s, struct buf *out) MUST_CHECK;
 
 #endif

@@ -39,12 +39,19 @@ struct mime_payload_form {
 };
 
 /* Make the payload of a message that mime_tree_parse() took. It lives in the
-   arena and points into msg; all parts that need no change are the same
-   octets. An ambiguous message gets no change but in its header. Bcc is
-   nowhere. ERR_NOMEM, ERR_TOO_BIG. */
-enum err mime_payload_make(struct span msg, const struct mime_tree *tree,
+   arena and points into the tree and its message; all parts that need no change
+   are the same octets. An ambiguous message gets no change but in its header.
+   Bcc is nowhere. ERR_NOMEM, ERR_TOO_BIG. */
+enum err mime_payload_make(const struct mime_tree *tree,
     const struct mime_payload_form *form, struct arena *a,
     struct mime_payload **out, struct err_why *why) MUST_CHECK;
+
+/* What header protection it gets: as the form says, but none around an entity
+   that somebody has signed or sealed already. Readers look for protected
+   fields inside of all layers, and there nothing may be changed: hidden
+   outside, the subject would be seen by nobody. */
+enum mime_hp mime_payload_hp(
+    const struct mime_tree *tree, const struct mime_payload_form *form);
 
 /* The fields that stay outside, for the writers of write.h. */
 struct span mime_payload_outer(const struct mime_payload *p);
