@@ -45,7 +45,7 @@ void ks_rollback(struct ks_store *s);
 
 /* Add the record or replace the one with its fingerprint. */
 enum err ks_put(struct ks_store *s, const struct ks_record *r) MUST_CHECK;
-/* ERR_NOT_FOUND. */
+/* Its private key, if there is one, goes, too. ERR_NOT_FOUND. */
 enum err ks_delete(struct ks_store *s, struct span fpr) MUST_CHECK;
 /* ERR_NOT_FOUND. */
 enum err ks_set_trust(

@@ -11,11 +11,12 @@
 #include "common/db.h"
 #include "keystore/store_private.h"
 
-enum { TABLE_RECORD, TABLE_INDEX };
+enum { TABLE_RECORD, TABLE_INDEX, TABLE_PRIVATE };
 
 static const struct db_table tables[] = {
     [TABLE_RECORD] = {"record", 0},
     [TABLE_INDEX] = {"index", DB_DUP},
+    [TABLE_PRIVATE] = {"private", 0},
 };
 
 enum {
@@ -241,6 +242,7 @@ lmdb_put(struct ks_store *base, const struct ks_record *r)
 	return end_change(t, e);
 }
 
+/* With it goes what only the holder of its certificate needs. */
 static enum err
 lmdb_del(struct ks_store *base, struct span fpr)
 {
@@ -250,7 +252,12 @@ lmdb_del(struct ks_store *base, struct span fpr)
 
 	if (e != ERR_OK)
 		return e;
-	return end_change(t, remove_record(s, t, fpr));
+	e = remove_record(s, t, fpr);
+	if (e == ERR_OK) {
+		e = db_del(t, TABLE_PRIVATE, fpr);
+		e = e == ERR_NOT_FOUND ? ERR_OK : e;
+	}
+	return end_change(t, e);
 }
 
 /* Trust is in no index: only the record's own octets change. */
@@ -434,6 +441,49 @@ lmdb_count(struct ks_store *base, size_t *out)
 	return e;
 }
 
+/* --- private keys --- */
+
+static enum err
+lmdb_private_put(struct ks_store *base, struct span fpr, struct span octets)
+{
+	struct db_txn *t;
+	enum err e = begin_change(of(base), &t);
+
+	return e != ERR_OK
+		   ? e
+		   : end_change(t, db_put(t, TABLE_PRIVATE, fpr, octets));
+}
+
+static enum err
+lmdb_private_get(struct ks_store *base, struct span fpr,
+    enum err (*visit)(void *ctx, struct span octets), void *ctx)
+{
+	struct store *s = of(base);
+	struct db_txn *t;
+	struct span octets;
+	enum err e;
+
+	if (fpr.len == 0)
+		return ERR_NOT_FOUND;
+	e = begin_search(s, &t);
+	if (e != ERR_OK)
+		return e;
+	e = db_get(t, TABLE_PRIVATE, fpr, &octets);
+	if (e == ERR_OK)
+		e = visit(ctx, octets);
+	end_search(s, t);
+	return e;
+}
+
+static enum err
+lmdb_private_del(struct ks_store *base, struct span fpr)
+{
+	struct db_txn *t;
+	enum err e = begin_change(of(base), &t);
+
+	return e != ERR_OK ? e : end_change(t, db_del(t, TABLE_PRIVATE, fpr));
+}
+
 static const struct ks_store_ops lmdb_ops = {
     .close = lmdb_close,
     .begin = lmdb_begin,
@@ -446,6 +496,9 @@ static const struct ks_store_ops lmdb_ops = {
     .find = lmdb_find,
     .each = lmdb_each,
     .count = lmdb_count,
+    .private_put = lmdb_private_put,
+    .private_get = lmdb_private_get,
+    .private_del = lmdb_private_del,
 };
 
 enum err

@@ -25,6 +25,12 @@ struct ks_store_ops {
 	enum err (*each)(
 	    struct ks_store *s, struct span prefix, ks_visit *visit, void *ctx);
 	enum err (*count)(struct ks_store *s, size_t *out);
+	/* Private keys as octets (private.c); del removes them, too. */
+	enum err (*private_put)(
+	    struct ks_store *s, struct span fpr, struct span octets);
+	enum err (*private_get)(struct ks_store *s, struct span fpr,
+	    enum err (*visit)(void *ctx, struct span octets), void *ctx);
+	enum err (*private_del)(struct ks_store *s, struct span fpr);
 };
 
 /* The first member of every store. */
