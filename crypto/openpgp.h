@@ -33,13 +33,14 @@ enum err crypto_pgp_open(const char *home, const char *gpg, unsigned timeout_ms,
 void crypto_pgp_close(struct crypto_pgp *pgp);
 
 /* Seal in to every one of the n certificates (binary, one in each span) as an
-   armored message with LF line ends, appended to out. One that is expired,
-   revoked or cannot be sealed to fails the whole; out is as it was then.
+   armored message with LF line ends, to the end of the file out (a memfd, open
+   for reading and writing). One that is expired, revoked or cannot be sealed to
+   fails the whole; out is as long as it was then.
    ERR_NO_KEY when n is 0, ERR_KEY_EXPIRED, ERR_KEY_REVOKED, ERR_KEY_UNUSABLE,
    ERR_TIMEOUT (gpg may still run: the process should end its process group),
    ERR_TOO_BIG, ERR_IO, ERR_ENGINE. */
 enum err crypto_pgp_seal(struct crypto_pgp *pgp, const struct span *certs,
-    size_t n, struct span in, struct buf *out, struct err_why *why) MUST_CHECK;
+    size_t n, struct span in, int out, struct err_why *why) MUST_CHECK;
 
 struct crypto_pgp_uid {
 	char *text; /* UTF-8, as it stands; escape before showing */

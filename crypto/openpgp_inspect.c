@@ -87,8 +87,8 @@ list_pieces(const struct crypto_pgp_piece *pieces, size_t n,
 	return ERR_OK;
 }
 
-static void
-alg_name(const gpgme_subkey_t key, char out[16])
+void
+crypto_pgp_alg_name(const gpgme_subkey_t key, char out[16])
 {
 	static const struct {
 		const char *curve, *name;
@@ -177,8 +177,8 @@ expiry_of(const gpgme_subkey_t key)
 }
 
 /* The earlier of two expiries, 0 being never. */
-static int64_t
-earlier(int64_t a, int64_t b)
+int64_t
+crypto_pgp_earlier(int64_t a, int64_t b)
 {
 	if (a == 0 || b == 0)
 		return a == 0 ? b : a;
@@ -217,8 +217,8 @@ choose_subkey(const gpgme_key_t key, struct crypto_pgp_cert *cert)
 	return best;
 }
 
-static bool
-is_too_short(const gpgme_subkey_t key)
+bool
+crypto_pgp_is_too_short(const gpgme_subkey_t key)
 {
 	switch (key->pubkey_algo) {
 	case GPGME_PK_RSA:
@@ -258,10 +258,10 @@ judge(const gpgme_key_t key, struct crypto_pgp_cert *cert)
 	sub = choose_subkey(key, cert);
 	if (sub == NULL)
 		return;
-	alg_name(sub, cert->seal_alg);
+	crypto_pgp_alg_name(sub, cert->seal_alg);
 	cert->seal_bits = sub->length;
-	cert->seal_until = earlier(cert->expires, expiry_of(sub));
-	if (is_too_short(sub)) {
+	cert->seal_until = crypto_pgp_earlier(cert->expires, expiry_of(sub));
+	if (crypto_pgp_is_too_short(sub)) {
 		refuse(cert, ERR_KEY_UNUSABLE,
 		    "its encryption key is shorter than 2048 bits");
 		return;
@@ -287,7 +287,7 @@ read_key(
 	cert->created = key->subkeys->timestamp;
 	cert->expires = expiry_of(key->subkeys);
 	cert->revoked = key->revoked;
-	alg_name(key->subkeys, cert->alg);
+	crypto_pgp_alg_name(key->subkeys, cert->alg);
 	cert->bits = key->subkeys->length;
 	e = read_uids(key, cert, why);
 	if (e == ERR_OK)
@@ -374,24 +374,35 @@ share_out(
 	return e;
 }
 
-static enum err export(
-    struct crypto_pgp *pgp, struct crypto_pgp_list *list, struct err_why *why) {
-	struct pgp_side *side = &pgp->admit; gpgme_data_t data = NULL;
-	gpgme_error_t err; char *octets = NULL; size_t len = 0; enum err e;
+static enum err
+take_export(
+    struct crypto_pgp *pgp, struct crypto_pgp_list *list, struct err_why *why)
+{
+	struct pgp_side *side = &pgp->admit;
+	gpgme_data_t data = NULL;
+	gpgme_error_t err;
+	char *octets = NULL;
+	size_t len = 0;
+	enum err e;
 
-	crypto_pgp_run_clear(&side->run); err = gpgme_data_new(&data);
-	if (err == 0) err = gpgme_op_export_start(
-	    side->ctx, NULL, GPGME_EXPORT_MODE_MINIMAL, data);
+	crypto_pgp_run_clear(&side->run);
+	err = gpgme_data_new(&data);
+	if (err == 0)
+		err = gpgme_op_export_start(
+		    side->ctx, NULL, GPGME_EXPORT_MODE_MINIMAL, data);
 	e = crypto_pgp_run(side, err, pgp->timeout_ms, &err, why);
 	if (e == ERR_OK && err != 0)
-	    e = crypto_pgp_engine_why(why, err, "gpg could not export");
-	if (e != ERR_OK){gpgme_data_release(data); return e;}
-octets = gpgme_data_release_and_get_mem(data, &len);
-/* nothing is exported when nothing was taken */
-if (octets != NULL && len > 0)
-	e = share_out(SPAN(octets, len), list, why);
-gpgme_free(octets);
-return e;
+		e = crypto_pgp_engine_why(why, err, "gpg could not export");
+	if (e != ERR_OK) {
+		gpgme_data_release(data);
+		return e;
+	}
+	octets = gpgme_data_release_and_get_mem(data, &len);
+	/* nothing is exported when nothing was taken */
+	if (octets != NULL && len > 0)
+		e = share_out(SPAN(octets, len), list, why);
+	gpgme_free(octets);
+	return e;
 }
 
 /* A certificate without octets to store cannot be used, whatever it says. */
@@ -435,7 +446,7 @@ crypto_pgp_inspect(struct crypto_pgp *pgp, struct span blob,
 	if (e == ERR_OK && any)
 		e = list_keys(pgp, &list, why);
 	if (e == ERR_OK && any)
-		e = export(pgp, &list, why);
+		e = take_export(pgp, &list, why);
 	/* the next inspection must not see these keys */
 	if (e == ERR_OK)
 		e = crypto_pgp_home_sweep(&pgp->admit, why);

@@ -10,6 +10,7 @@
 #include <gpgme.h>
 
 #include "crypto/openpgp.h"
+#include "crypto/openpgp_sign.h"
 
 #define PGP_FDS_MAX                                                            \
 	16 /* descriptors GPGME waits for in one run; it needs six */
@@ -39,10 +40,33 @@ struct pgp_side {
 	struct pgp_run run;
 };
 
+/* A secret key in the home of pgp->sign. */
+struct pgp_secret {
+	gpgme_key_t key;      /* referenced; NULL: no secret here */
+	uint8_t fpr[20];      /* of the primary key */
+	uint8_t digest[32];   /* of its octets: told apart from a later copy */
+	char sub[2 * 20 + 1]; /* fingerprint of the subkey that signs */
+	char sub_alg[16];
+	int64_t until; /* Unix seconds: judge it anew then; 0: never */
+	uint64_t used; /* the smaller the longer ago */
+};
+
 struct crypto_pgp {
 	struct pgp_side seal;  /* no keyring: keys come as files */
 	struct pgp_side admit; /* a keyring that lasts for one inspection */
+	struct pgp_side sign;  /* a keyring of secret keys, with an agent */
+	struct pgp_secret secrets[CRYPTO_PGP_SECRETS];
+	uint64_t secrets_used; /* counts */
 	unsigned timeout_ms;
+};
+
+/* Where gpg's output goes: to the end of a file, with the first thing that
+   went wrong. */
+struct pgp_output {
+	int fd;
+	off_t start;
+	uint64_t len, max;
+	enum err e;
 };
 
 /* Make the context of a side, whose home and dir are set. */
@@ -62,6 +86,47 @@ enum err crypto_pgp_engine_why(
 /* Write a file of a home, 0600; an existing one is replaced. */
 enum err crypto_pgp_file_write(const struct pgp_side *side, const char *name,
     struct span octets, struct err_why *why) MUST_CHECK;
+/* Begin an output of what becomes of in_len octets for n_certs. */
+enum err crypto_pgp_output_begin(struct pgp_output *o, int fd, size_t in_len,
+    size_t n_certs, struct err_why *why) MUST_CHECK;
+/* Hand on e; unless it is ERR_OK the file is as it was at the beginning. */
+enum err crypto_pgp_output_end(struct pgp_output *o, enum err e) MUST_CHECK;
+/* GPGME's view of input and output; the caller releases both. */
+enum err crypto_pgp_data(struct span in, struct pgp_output *o,
+    gpgme_data_t *in_out, gpgme_data_t *out_out,
+    struct err_why *why) MUST_CHECK;
+/* Append up to max octets of the output from there on. */
+enum err crypto_pgp_output_read(const struct pgp_output *o, uint64_t from,
+    size_t max, struct buf *out) MUST_CHECK;
+/* ERR_ENGINE unless the output begins and ends so. */
+enum err crypto_pgp_output_is(
+    const struct pgp_output *o, const char *first, const char *last) MUST_CHECK;
+
+/* Seal with the keys of a side; pgp->sign: and sign with the one signer that
+   its context has. What was written on failure is the caller's to take back. */
+enum err crypto_pgp_seal_with(struct crypto_pgp *pgp, struct pgp_side *side,
+    const struct span *certs, size_t n, struct span in, struct pgp_output *out,
+    struct err_why *why) MUST_CHECK;
+
+/* The name of an algorithm or curve. */
+void crypto_pgp_alg_name(const gpgme_subkey_t key, char out[16]);
+/* RSA and ElGamal below LIMIT_RSA_BITS_MIN. */
+bool crypto_pgp_is_too_short(const gpgme_subkey_t key);
+/* The earlier of two expiries, 0 being never. */
+int64_t crypto_pgp_earlier(int64_t a, int64_t b);
+
+/* Put a secret key into the home, or find it there. Borrowed until the next
+   call. Errors are those of crypto_pgp_sign(). */
+enum err crypto_pgp_secret_use(struct crypto_pgp *pgp,
+    const struct crypto_pgp_signer *signer, struct pgp_secret **out,
+    struct err_why *why) MUST_CHECK;
+/* Remove all secret keys. */
+void crypto_pgp_forget_secrets(struct crypto_pgp *pgp);
+
+/* Remove every file of a home, and what gpg-agent keeps there, but its
+   configuration. An agent whose socket goes ends by itself. */
+enum err crypto_pgp_home_wipe(
+    const struct pgp_side *side, struct err_why *why) MUST_CHECK;
 /* Remove every file of a home but its configuration. */
 enum err crypto_pgp_home_sweep(
     const struct pgp_side *side, struct err_why *why) MUST_CHECK;

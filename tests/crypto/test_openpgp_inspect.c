@@ -7,9 +7,11 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "crypto/openpgp.h"
 #include "tests/crypto/homes.h"
+#include "tests/crypto/out.h"
 #include "tests/crypto/peer.h"
 
 /* User IDs as "address" or "-", a revoked one with "!", joined by blanks. */
@@ -151,7 +153,8 @@ Test(openpgp, a_ring_is_listed_in_its_order_each_key_once)
 
 Test(openpgp, what_is_stored_has_self_signatures_only_and_seals)
 {
-	struct buf signed_key = peer_read(peer_data("signed.pgp")), out;
+	struct buf signed_key = peer_read(peer_data("signed.pgp"));
+	int out = out_new("");
 	struct homes h;
 	struct crypto_pgp_list list, again;
 	struct err_why why = {""};
@@ -167,10 +170,9 @@ Test(openpgp, what_is_stored_has_self_signatures_only_and_seals)
 	/* what came before is forgotten */
 	cr_expect_eq(again.n, 1);
 	key = buf_span(&list.certs[0].minimal);
-	buf_init(&out, 10000);
-	cr_expect_eq(crypto_pgp_seal(h.pgp, &key, 1, SPAN_LIT("x"), &out, &why),
+	cr_expect_eq(crypto_pgp_seal(h.pgp, &key, 1, SPAN_LIT("x"), out, &why),
 	    ERR_OK, "%s", why.text);
-	buf_clear(&out);
+	close(out);
 	buf_clear(&signed_key);
 	crypto_pgp_list_clear(&list);
 	crypto_pgp_list_clear(&again);
