@@ -76,41 +76,19 @@ crypto_pgp_file_write(const struct pgp_side *side, const char *name,
 	return e;
 }
 
-enum err
-crypto_pgp_home_sweep(const struct pgp_side *side, struct err_why *why)
+/* What stays in a home when it is swept. */
+static bool
+is_kept(const char *name, bool agent_stays)
 {
-	int fd = openat(side->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (dir == NULL) {
-		if (fd >= 0)
-			close(fd);
-		return err_why(why, err_from_errno(errno),
-		    "cannot read the home of GnuPG: %s", strerror(errno));
-	}
-	while ((entry = readdir(dir)) != NULL) {
-		if (strcmp(entry->d_name, GPG_CONF) == 0 ||
-		    strcmp(entry->d_name, GPG_AGENT_CONF) == 0)
-			continue;
-		/* directories stay: EISDIR */
-		if (unlinkat(side->dir, entry->d_name, 0) != 0 &&
-		    errno != EISDIR && errno != ENOENT && errno != EPERM) {
-			enum err e = err_why(why, err_from_errno(errno),
-			    "cannot remove %.60s: %s", entry->d_name,
-			    strerror(errno));
-
-			closedir(dir);
-			return e;
-		}
-	}
-	closedir(dir);
-	return ERR_OK;
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	       strcmp(name, GPG_CONF) == 0 ||
+	       strcmp(name, GPG_AGENT_CONF) == 0 ||
+	       (agent_stays && strncmp(name, "S.", 2) == 0);
 }
 
-/* Remove the directory and what is in it; deeper there is nothing. */
+/* Remove the files of a directory, not those below it. */
 static enum err
-remove_dir(int parent, const char *name)
+empty_dir(int parent, const char *name, bool agent_stays)
 {
 	int fd = openat(
 	    parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -125,31 +103,46 @@ remove_dir(int parent, const char *name)
 		return e;
 	}
 	while ((entry = readdir(dir)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 &&
-		    strcmp(entry->d_name, "..") != 0 &&
-		    unlinkat(fd, entry->d_name, 0) != 0 && errno != ENOENT)
+		/* directories stay: EISDIR */
+		if (!is_kept(entry->d_name, agent_stays) &&
+		    unlinkat(fd, entry->d_name, 0) != 0 && errno != EISDIR &&
+		    errno != ENOENT && errno != EPERM)
 			e = err_from_errno(errno);
 	closedir(dir);
-	if (e == ERR_OK && unlinkat(parent, name, AT_REMOVEDIR) != 0)
-		e = err_from_errno(errno);
 	return e;
 }
 
-/* Where gpg-agent keeps secret keys, and what gpg makes for them. */
 enum err
-crypto_pgp_home_wipe(const struct pgp_side *side, struct err_why *why)
+crypto_pgp_home_sweep(const struct pgp_side *side, struct err_why *why)
 {
-	static const char *const names[] = {
-	    "private-keys-v1.d", "openpgp-revocs.d"};
+	enum err e = empty_dir(side->dir, ".", false);
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		enum err e = remove_dir(side->dir, names[i]);
+	return e == ERR_OK ? e
+			   : err_why(why, e, "cannot sweep the home of GnuPG");
+}
 
+/* Where gpg-agent keeps secret keys, and what gpg makes beside them. */
+static const char *const secret_dirs[] = {
+    "private-keys-v1.d", "openpgp-revocs.d"};
+
+enum err
+crypto_pgp_home_forget(
+    const struct pgp_side *side, bool agent_stays, struct err_why *why)
+{
+	for (size_t i = 0; i < sizeof(secret_dirs) / sizeof(secret_dirs[0]);
+	     i++) {
+		enum err e = empty_dir(side->dir, secret_dirs[i], false);
+
+		if (e == ERR_OK && !agent_stays &&
+		    unlinkat(side->dir, secret_dirs[i], AT_REMOVEDIR) != 0)
+			e = err_from_errno(errno);
 		if (e != ERR_OK && e != ERR_NOT_FOUND)
-			return err_why(why, e, "cannot remove %s: %s", names[i],
-			    err_text(e));
+			return err_why(why, e, "cannot remove %s: %s",
+			    secret_dirs[i], err_text(e));
 	}
-	return crypto_pgp_home_sweep(side, why);
+	return empty_dir(side->dir, ".", agent_stays) == ERR_OK
+		   ? ERR_OK
+		   : err_why(why, ERR_IO, "cannot sweep the home of GnuPG");
 }
 
 static enum err
@@ -179,7 +172,7 @@ open_side(struct pgp_side *side, const char *gpg, const char *conf,
 	enum err e = make_dir(side, why);
 
 	if (e == ERR_OK)
-		e = crypto_pgp_home_wipe(side, why);
+		e = crypto_pgp_home_forget(side, false, why);
 	if (e == ERR_OK)
 		e = crypto_pgp_file_write(side, GPG_CONF, span_str(conf), why);
 	if (e == ERR_OK)
@@ -230,6 +223,11 @@ crypto_pgp_open(const char *home, const char *gpg, unsigned timeout_ms,
 	pgp->seal.dir = -1;
 	pgp->admit.dir = -1;
 	pgp->sign.dir = -1;
+	pgp->seal.keylist_mode = GPGME_KEYLIST_MODE_LOCAL;
+	pgp->admit.keylist_mode = GPGME_KEYLIST_MODE_LOCAL;
+	/* and which secret parts are there */
+	pgp->sign.keylist_mode =
+	    GPGME_KEYLIST_MODE_LOCAL | GPGME_KEYLIST_MODE_WITH_SECRET;
 	snprintf(pgp->seal.home, sizeof(pgp->seal.home), "%s", home);
 	snprintf(pgp->admit.home, sizeof(pgp->admit.home), "%s/a", home);
 	snprintf(pgp->sign.home, sizeof(pgp->sign.home), "%s/s", home);
@@ -256,7 +254,7 @@ close_side(struct pgp_side *side)
 	crypto_pgp_run_clear(&side->run);
 	if (side->dir < 0)
 		return;
-	if (crypto_pgp_home_wipe(side, NULL) == ERR_OK) {
+	if (crypto_pgp_home_forget(side, false, NULL) == ERR_OK) {
 		unlinkat(side->dir, GPG_CONF, 0);
 		unlinkat(side->dir, GPG_AGENT_CONF, 0);
 	}

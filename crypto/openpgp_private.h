@@ -36,6 +36,7 @@ struct pgp_run {
 struct pgp_side {
 	char home[CRYPTO_PGP_HOME_MAX + 8];
 	int dir; /* descriptor of home */
+	gpgme_keylist_mode_t keylist_mode;
 	gpgme_ctx_t ctx;
 	struct pgp_run run;
 };
@@ -123,10 +124,11 @@ enum err crypto_pgp_secret_use(struct crypto_pgp *pgp,
 /* Remove all secret keys. */
 void crypto_pgp_forget_secrets(struct crypto_pgp *pgp);
 
-/* Remove every file of a home, and what gpg-agent keeps there, but its
-   configuration. An agent whose socket goes ends by itself. */
-enum err crypto_pgp_home_wipe(
-    const struct pgp_side *side, struct err_why *why) MUST_CHECK;
+/* Remove every file of a home but its configuration, and what gpg-agent keeps
+   there. agent_stays: it may go on with the next key; else its sockets are
+   removed, too, and it ends by itself. */
+enum err crypto_pgp_home_forget(const struct pgp_side *side, bool agent_stays,
+    struct err_why *why) MUST_CHECK;
 /* Remove every file of a home but its configuration. */
 enum err crypto_pgp_home_sweep(
     const struct pgp_side *side, struct err_why *why) MUST_CHECK;

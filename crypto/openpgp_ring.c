@@ -5,6 +5,7 @@
  * request brings one, judged, and removed when others need their place. Three
  * runs of gpg for a key that was not there.
  */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -32,7 +33,7 @@ crypto_pgp_forget_secrets(struct crypto_pgp *pgp)
 		gpgme_signers_clear(pgp->sign.ctx);
 	/* a process that cannot rid itself of keys must not go on */
 	if (pgp->sign.dir >= 0 &&
-	    crypto_pgp_home_wipe(&pgp->sign, &why) != ERR_OK)
+	    crypto_pgp_home_forget(&pgp->sign, true, &why) != ERR_OK)
 		fatal("secret keys stay in the home of GnuPG: %s", why.text);
 }
 
@@ -191,7 +192,7 @@ judge(struct crypto_pgp *pgp, const char *fpr, struct pgp_secret *out,
 	enum err e;
 
 	crypto_pgp_run_clear(&side->run);
-	err = gpgme_op_keylist_start(side->ctx, fpr, 1);
+	err = gpgme_op_keylist_start(side->ctx, fpr, 0);
 	e = crypto_pgp_run(side, err, pgp->timeout_ms, &err, why);
 	if (e != ERR_OK)
 		return e;

@@ -121,8 +121,7 @@ crypto_pgp_run_init(struct pgp_side *side, const char *gpg, struct err_why *why)
 		err = gpgme_ctx_set_engine_info(
 		    side->ctx, GPGME_PROTOCOL_OpenPGP, gpg, side->home);
 	if (err == 0)
-		err =
-		    gpgme_set_keylist_mode(side->ctx, GPGME_KEYLIST_MODE_LOCAL);
+		err = gpgme_set_keylist_mode(side->ctx, side->keylist_mode);
 	if (err != 0)
 		return crypto_pgp_engine_why(why, err, "GnuPG does not start");
 	gpgme_set_offline(side->ctx, 1);

@@ -19,6 +19,7 @@ static const struct {
     {ROLE_WORKER, ROLE_STORE, false},
     {ROLE_WORKER, ROLE_KEYS, false},
     {ROLE_WORKER, ROLE_PGP, true},
+    {ROLE_KEYS, ROLE_PGP, false},
     {ROLE_KEYS, ROLE_RELAY, false},
     {ROLE_KEYS, ROLE_STORE, false},
     {ROLE_STORE, ROLE_RELAY, false},

@@ -19,6 +19,7 @@
 #include "common/pack.h"
 #include "crypto/openpgp.h"
 #include "crypto/openpgp_pack.h"
+#include "crypto/openpgp_packet.h"
 #include "gateway/pgp/pgp_private.h"
 #include "gateway/proto.h"
 #include "gateway/role.h"
@@ -28,9 +29,11 @@
 
 struct process {
 	char dir[64];
+	char conf[1024];
 	pid_t pid;
 	struct ipc *supervisor; /* our ends */
 	struct ipc *worker;
+	struct ipc *keys;
 };
 
 static void
@@ -75,16 +78,15 @@ send_boot(struct process *p, const char *conf)
 
 /* gpg NULL: the real thing, behind its walls. */
 static void
-start(struct process *p, const char *gpg, unsigned timeout_ms)
+launch(struct process *p, const char *gpg, unsigned timeout_ms)
 {
-	char conf[1024];
-	int sup[2], work[2];
+	int sup[2], work[2], keys[2];
 	struct ipc_msg m;
-	static const uint8_t peer[] = {ROLE_WORKER, 0, 0, 0, 0};
+	static const uint8_t peers[2][5] = {{ROLE_WORKER}, {ROLE_KEYS}};
 
-	make_dirs(p, conf, sizeof(conf));
 	cr_assert_eq(ipc_pair(&sup[0], &sup[1]), ERR_OK);
 	cr_assert_eq(ipc_pair(&work[0], &work[1]), ERR_OK);
+	cr_assert_eq(ipc_pair(&keys[0], &keys[1]), ERR_OK);
 	p->pid = fork();
 	cr_assert_geq(p->pid, 0);
 	if (p->pid == 0) {
@@ -93,6 +95,8 @@ start(struct process *p, const char *gpg, unsigned timeout_ms)
 		close(sup[0]);
 		close(work[0]);
 		close(work[1]); /* comes again with PROTO_PEER */
+		close(keys[0]);
+		close(keys[1]);
 		r = role_boot(ROLE_PGP, 0, sup[1]);
 		if (gpg == NULL)
 			_exit(pgp_main(r));
@@ -102,15 +106,27 @@ start(struct process *p, const char *gpg, unsigned timeout_ms)
 	close(sup[1]);
 	p->supervisor = ipc_new(sup[0]);
 	p->worker = ipc_new(work[0]);
-	send_boot(p, conf);
+	p->keys = ipc_new(keys[0]);
+	send_boot(p, p->conf);
 	cr_assert_eq(ipc_recv(p->supervisor, &m), ERR_OK);
 	cr_assert_eq(m.type, PROTO_READY, "%.*s", (int)m.payload.len,
 	    (const char *)m.payload.data);
 	ipc_msg_clear(&m);
-	cr_assert_eq(ipc_send(p->supervisor, PROTO_PEER, 0,
-			 SPAN(peer, sizeof(peer)), &work[1], 1),
+	cr_assert_eq(ipc_send(p->supervisor, PROTO_PEER, 0, SPAN(peers[0], 5),
+			 &work[1], 1),
+	    ERR_OK);
+	cr_assert_eq(ipc_send(p->supervisor, PROTO_PEER, 0, SPAN(peers[1], 5),
+			 &keys[1], 1),
 	    ERR_OK);
 	close(work[1]);
+	close(keys[1]);
+}
+
+static void
+start(struct process *p, const char *gpg, unsigned timeout_ms)
+{
+	make_dirs(p, p->conf, sizeof(p->conf));
+	launch(p, gpg, timeout_ms);
 }
 
 static int
@@ -124,6 +140,7 @@ stop(struct process *p)
 	cr_assert_eq(waitpid(p->pid, &status, 0), p->pid);
 	ipc_free(p->supervisor);
 	ipc_free(p->worker);
+	ipc_free(p->keys);
 	peer_dir_remove(p->dir);
 	return status;
 }
@@ -287,6 +304,245 @@ Test(pgp, malformed_requests_are_answered_or_end_the_channel)
 	stop(&p);
 }
 
+/* --- signing: the test is keys, too --- */
+
+#define SIGNED_TEXT "Content-Type: text/plain\r\n\r\nHello\r\n"
+
+static struct span
+fpr_of(const char *name, uint8_t fpr[32])
+{
+	struct crypto_pgp_piece piece;
+	struct buf b = peer_read(peer_data(name));
+	size_t n;
+
+	cr_assert_eq(
+	    crypto_pgp_split(buf_span(&b), &piece, 1, &n, NULL), ERR_OK);
+	cr_assert_eq(crypto_pgp_fpr(piece.key, fpr, &n), ERR_OK);
+	buf_clear(&b);
+	return SPAN(fpr, n);
+}
+
+/* certs NULL: a signature alone. */
+static void
+ask_sign(struct process *p, uint64_t id, struct span fpr, const char *cert)
+{
+	struct buf b, key = {0};
+	struct span span;
+	struct proto_pgp_sign m = {.fpr = fpr, .cert = &span};
+	int fd = -1;
+
+	if (cert != NULL) {
+		key = peer_read(peer_data(cert));
+		span = buf_span(&key);
+		m.n_certs = 1;
+	}
+	buf_init(&b, 100000);
+	cr_assert_eq(proto_pgp_sign_pack(&m, &b), ERR_OK);
+	cr_assert_eq(memfd_from(SPAN_LIT(SIGNED_TEXT), &fd), ERR_OK);
+	cr_assert_eq(ipc_send(p->worker,
+			 cert == NULL ? PROTO_PGP_SIGN : PROTO_PGP_SEAL_SIGN,
+			 id, buf_span(&b), &fd, 1),
+	    ERR_OK);
+	close(fd);
+	buf_clear(&b);
+	buf_clear(&key);
+}
+
+/* Answer the question that must come now: this secret key, or an error. */
+static void
+give_secret(struct process *p, uint64_t id, struct span fpr, const char *name,
+    enum err e)
+{
+	struct unpacker u;
+	struct ipc_msg m;
+	struct buf b;
+	int fd = -1;
+
+	cr_assert_eq(ipc_recv(p->keys, &m), ERR_OK);
+	cr_assert_eq(m.type, PROTO_PGP_SECRET_GET);
+	cr_assert_eq(m.id, id);
+	unpack_begin(&u, m.payload);
+	cr_assert(span_eq(unpack_span(&u), fpr));
+	cr_assert_eq(unpack_end(&u), ERR_OK);
+	ipc_msg_clear(&m);
+	if (e == ERR_OK) {
+		b = peer_read(peer_data(name));
+		cr_assert_eq(memfd_from(buf_span(&b), &fd), ERR_OK);
+		buf_clear(&b);
+	}
+	buf_init(&b, 1000);
+	cr_assert_eq(
+	    proto_failure_pack(e, e == ERR_OK ? "" : "no", &b), ERR_OK);
+	cr_assert_eq(ipc_send(p->keys, PROTO_PGP_SECRET, id, buf_span(&b), &fd,
+			 fd >= 0 ? 1 : 0),
+	    ERR_OK);
+	if (fd >= 0)
+		close(fd);
+	buf_clear(&b);
+}
+
+/* The answer to a request to sign; a signature is written to DIR/sig. */
+static enum err
+take_signed(struct process *p, uint64_t id, struct err_why *why)
+{
+	struct arena *arena = arena_new(10000);
+	struct proto_pgp_signed answer;
+	struct memfd_map map;
+	struct ipc_msg m;
+	int fd;
+
+	cr_assert_eq(ipc_recv(p->worker, &m), ERR_OK);
+	cr_assert_eq(m.type, PROTO_PGP_SIGNED);
+	cr_assert_eq(m.id, id);
+	cr_assert_eq(
+	    proto_pgp_signed_unpack(m.payload, arena, &answer), ERR_OK);
+	err_why(why, answer.err, "%s", answer.why);
+	fd = ipc_msg_take_fd(&m, 0);
+	cr_assert_eq(fd >= 0, answer.err == ERR_OK, "%s", answer.why);
+	if (fd >= 0) {
+		cr_expect_str_eq(answer.micalg, "pgp-sha256");
+		cr_assert_eq(memfd_map(fd, 100000, &map), ERR_OK);
+		peer_write(peer_path(p->dir, "sig"), map.data);
+		memfd_unmap(&map);
+		close(fd);
+	}
+	ipc_msg_clear(&m);
+	arena_free(arena);
+	return answer.err;
+}
+
+static bool
+verifies(struct process *p, const char *pub)
+{
+	char home[80];
+	bool good;
+
+	snprintf(home, sizeof(home), "%s/v", p->dir);
+	mkdir(home, 0700);
+	peer_write(peer_path(p->dir, "text"), SPAN_LIT(SIGNED_TEXT));
+	peer_run(NULL, NULL, "gpg", "--homedir", home, "--batch", "--import",
+	    peer_data(pub), NULL);
+	good =
+	    peer_run(NULL, NULL, "gpg", "--homedir", home, "--batch",
+		"--trust-model", "always", "--verify", peer_path(p->dir, "sig"),
+		peer_path(p->dir, "text"), NULL) == 0;
+	peer_run(
+	    NULL, NULL, "gpgconf", "--homedir", home, "--kill", "all", NULL);
+	return good;
+}
+
+Test(pgp, signs_behind_its_walls_with_what_keys_gives)
+{
+	struct process p;
+	uint8_t room[32];
+	struct span fpr = fpr_of("sign/sam.pgp", room);
+	struct err_why why = {""};
+	struct buf out;
+	int status;
+
+	start(&p, NULL, 0);
+	for (uint64_t id = 70; id < 73; id++) {
+		ask_sign(&p, id, fpr, NULL);
+		give_secret(&p, id, fpr, "sign/sam.sec.pgp", ERR_OK);
+		cr_assert_eq(take_signed(&p, id, &why), ERR_OK, "%s", why.text);
+		cr_expect(verifies(&p, "sign/sam.pgp"));
+	}
+	buf_init(&out, 100000);
+	ask_sign(&p, 80, fpr, "bob.pgp");
+	give_secret(&p, 80, fpr, "sign/sam.sec.pgp", ERR_OK);
+	cr_assert_eq(take_sealed(&p, 80, &out, &why), ERR_OK, "%s", why.text);
+	cr_expect(bob_opens(&p, buf_span(&out), SPAN_LIT(SIGNED_TEXT)));
+	buf_clear(&out);
+	status = stop(&p);
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+Test(pgp, what_keys_refuses_is_not_signed_though_the_key_is_here)
+{
+	struct process p;
+	uint8_t room[32];
+	struct span fpr = fpr_of("sign/sam.pgp", room);
+	struct err_why why = {""};
+	struct buf out;
+
+	start(&p, NULL, 0);
+	ask_sign(&p, 1, fpr, NULL);
+	give_secret(&p, 1, fpr, "sign/sam.sec.pgp", ERR_OK);
+	cr_assert_eq(take_signed(&p, 1, &why), ERR_OK, "%s", why.text);
+	ask_sign(&p, 2, fpr, NULL);
+	give_secret(&p, 2, fpr, NULL, ERR_PERMISSION);
+	cr_expect_eq(take_signed(&p, 2, &why), ERR_PERMISSION);
+	cr_expect_str_eq(why.text, "no");
+	buf_init(&out, 100000);
+	ask_sign(&p, 3, fpr, "bob.pgp");
+	give_secret(&p, 3, fpr, NULL, ERR_PERMISSION);
+	cr_expect_eq(take_sealed(&p, 3, &out, &why), ERR_PERMISSION);
+	/* another key than the one asked for */
+	ask_sign(&p, 4, fpr, NULL);
+	give_secret(&p, 4, fpr, "sign/rosa.sec.pgp", ERR_OK);
+	cr_expect_eq(take_signed(&p, 4, &why), ERR_NO_KEY, "%s", why.text);
+	/* an answer to another question is none, and ends the channel */
+	ask_sign(&p, 5, fpr, NULL);
+	{
+		struct ipc_msg m;
+
+		cr_assert_eq(ipc_recv(p.keys, &m), ERR_OK);
+		ipc_msg_clear(&m);
+		cr_assert_eq(ipc_send(p.keys, PROTO_PGP_SECRET, 4,
+				 SPAN_LIT("\0\0\0\0\0\0\0\0"), NULL, 0),
+		    ERR_OK);
+		cr_expect_eq(take_signed(&p, 5, &why), ERR_IPC);
+		cr_expect_eq(ipc_recv(p.keys, &m), ERR_CLOSED);
+	}
+	cr_expect_eq(out.len, 0);
+	buf_clear(&out);
+	stop(&p);
+}
+
+/* Does a file of this kind lie below DIR/run? */
+static bool
+has_private_keys(const struct process *p)
+{
+	char found[128];
+	struct buf b;
+	bool any;
+
+	snprintf(found, sizeof(found), "%s/found", p->dir);
+	peer_run(NULL, found, "find", peer_path(p->dir, "run"), "-name",
+	    "*.key", NULL);
+	b = peer_read(found);
+	any = b.len > 0;
+	buf_clear(&b);
+	return any;
+}
+
+Test(pgp, a_crash_leaves_no_key_once_it_runs_again)
+{
+	struct process p;
+	uint8_t room[32];
+	struct span fpr = fpr_of("sign/sam.pgp", room);
+	struct err_why why = {""};
+	int status;
+
+	start(&p, NULL, 0);
+	ask_sign(&p, 1, fpr, NULL);
+	give_secret(&p, 1, fpr, "sign/sam.sec.pgp", ERR_OK);
+	cr_assert_eq(take_signed(&p, 1, &why), ERR_OK, "%s", why.text);
+	cr_expect(has_private_keys(&p), "where does it keep them?");
+	cr_assert_eq(kill(p.pid, SIGKILL), 0);
+	cr_assert_eq(waitpid(p.pid, &status, 0), p.pid);
+	ipc_free(p.supervisor);
+	ipc_free(p.worker);
+	ipc_free(p.keys);
+	launch(&p, NULL, 0);
+	cr_expect_not(has_private_keys(&p));
+	/* and it signs again, with an agent of its own */
+	ask_sign(&p, 2, fpr, NULL);
+	give_secret(&p, 2, fpr, "sign/sam.sec.pgp", ERR_OK);
+	cr_assert_eq(take_signed(&p, 2, &why), ERR_OK, "%s", why.text);
+	stop(&p);
+}
+
 static enum err
 ask_inspect(struct process *p, const char *name, struct crypto_pgp_list *list)
 {
@@ -391,6 +647,7 @@ Test(pgp, a_gpg_that_hangs_is_killed_and_the_process_ends)
 	buf_clear(&out);
 	ipc_free(p.supervisor);
 	ipc_free(p.worker);
+	ipc_free(p.keys);
 	peer_dir_remove(p.dir);
 	peer_dir_remove(tools);
 }
