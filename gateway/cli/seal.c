@@ -57,24 +57,23 @@ seal_with_gpg(void *arg, const struct span *certs, size_t n, int fd,
 {
 	struct cli_gpg *gpg = arg;
 	struct memfd_map in = {0};
-	struct buf armor;
 	int sealed = -1;
 	enum err e = gpg->engine != NULL ? ERR_OK : cli_gpg_open(gpg, why);
 
-	buf_init(&armor, LIMIT_IPC_PAYLOAD);
 	if (e == ERR_OK)
 		e = memfd_map(fd, LIMIT_IPC_PAYLOAD, &in);
 	if (e == ERR_OK)
-		e = crypto_pgp_seal(
-		    gpg->engine, certs, n, in.data, &armor, why);
+		e = memfd_new(&sealed);
 	if (e == ERR_OK)
-		e = memfd_from(buf_span(&armor), &sealed);
+		e = crypto_pgp_seal(
+		    gpg->engine, certs, n, in.data, sealed, why);
+	if (e == ERR_OK)
+		e = memfd_seal(sealed);
 	if (e == ERR_OK)
 		e = memfd_map(sealed, LIMIT_IPC_PAYLOAD, out);
 	if (sealed >= 0)
 		close(sealed);
 	memfd_unmap(&in);
-	buf_clear(&armor);
 	return e;
 }
 
