@@ -1,13 +1,56 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Secrets on libsodium's guarded, locked allocations.
+ * Secrets on libsodium's guarded, locked allocations. Those are a dozen system
+ * calls each, and every message has a content key or two: freed memory of the
+ * length of a key is cleared and kept for the next one.
  */
 #include "common/secret.h"
 
+#include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { KEPT_LEN = 32, KEPT_MAX = 8 };
+
+/* Clear, guarded and locked; of this length only, so that a secret ends at its
+   guard page whichever it was before. */
+static struct {
+	pthread_mutex_t lock;
+	uint8_t *data[KEPT_MAX];
+	size_t n;
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static uint8_t *
+take_kept(size_t len)
+{
+	uint8_t *data = NULL;
+
+	if (len != KEPT_LEN)
+		return NULL;
+	pthread_mutex_lock(&kept.lock);
+	if (kept.n > 0)
+		data = kept.data[--kept.n];
+	pthread_mutex_unlock(&kept.lock);
+	return data;
+}
+
+static bool
+keep(uint8_t *data, size_t len)
+{
+	bool room;
+
+	if (len != KEPT_LEN)
+		return false;
+	sodium_memzero(data, len);
+	pthread_mutex_lock(&kept.lock);
+	room = kept.n < KEPT_MAX;
+	if (room)
+		kept.data[kept.n++] = data;
+	pthread_mutex_unlock(&kept.lock);
+	return room;
+}
 
 void
 secret_init(void)
@@ -23,7 +66,9 @@ secret_new(size_t len)
 
 	if (s == NULL)
 		return NULL;
-	s->data = sodium_malloc(len);
+	s->data = take_kept(len);
+	if (s->data == NULL)
+		s->data = sodium_malloc(len);
 	if (s->data == NULL) {
 		free(s);
 		return NULL;
@@ -58,7 +103,8 @@ secret_free(struct secret *s)
 {
 	if (s == NULL)
 		return;
-	sodium_free(s->data);
+	if (!keep(s->data, s->len))
+		sodium_free(s->data);
 	free(s);
 }
 
