@@ -91,25 +91,45 @@ relay_body_free(struct relay_body *b)
 	free(b);
 }
 
-/* Every LF has its CR before it, every CR its LF behind it, no NUL. No branch
-   in the loop: it runs over every octet that leaves. */
+static bool
+is_7bit(struct span s)
+{
+	uint64_t all = 0, word;
+
+	for (; s.len >= sizeof(word); s.len -= sizeof(word)) {
+		memcpy(&word, s.data, sizeof(word));
+		all |= word;
+		s.data += sizeof(word);
+	}
+	for (size_t i = 0; i < s.len; i++)
+		all |= s.data[i];
+	return (all & 0x8080808080808080U) == 0;
+}
+
+/* Every LF has its CR before it, every CR its LF behind it, no NUL. A line at
+   a time: it looks at every octet that leaves. */
 static bool
 lines_are_clean(struct relay_body *b, struct span s)
 {
-	uint8_t prev = b->prev, c, all = 0;
-	unsigned bad = 0;
+	size_t at = 0, cr;
 
-	for (size_t i = 0; i < s.len; i++) {
-		c = s.data[i];
-		bad |= (unsigned)(c == 0) |
-		       ((unsigned)(c == '\n') ^ (unsigned)(prev == '\r'));
-		all |= c;
-		prev = c;
+	if (s.len == 0)
+		return true;
+	if (span_find_chr(s, 0, 0) != s.len)
+		return false;
+	/* the CR was the last of the chunk before */
+	if (b->prev == '\r' && s.data[at++] != '\n')
+		return false;
+	for (; at < s.len; at = cr + 2) {
+		cr = span_find_chr(s, at, '\r');
+		if (span_find_chr(SPAN(s.data, cr), at, '\n') != cr)
+			return false;
+		if (cr + 1 < s.len && s.data[cr + 1] != '\n')
+			return false;
 	}
-	b->prev = prev;
-	if (all >= 0x80)
-		b->has_8bit = true;
-	return bad == 0;
+	b->prev = s.data[s.len - 1];
+	b->has_8bit = b->has_8bit || !is_7bit(s);
+	return true;
 }
 
 static enum err
