@@ -83,7 +83,8 @@ _Noreturn void role_refuse(struct role *r, const char *fmt, ...)
 
 /* The channel to a peer, NULL while there is none. */
 struct ipc *role_channel(struct role *r, enum role_id id, unsigned index);
-/* Drop a channel that has failed; the supervisor brings another. */
+/* Drop a channel that has failed. The supervisor brings another when the peer
+   or this process starts anew. */
 void role_drop(struct role *r, struct ipc *ch);
 /* The next message from any peer; messages of the supervisor (new peers, new
    configuration) are dealt with inside. Clear the message when done.

@@ -12,6 +12,7 @@
 #include "common/digest.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/text.h"
 #include "gateway/relay/body.h"
 #include "gateway/relay/relay_private.h"
 #include "mime/dsn.h"
@@ -340,6 +341,7 @@ anybody_is_concerned(const struct relay_job *j, const struct proto_result *res)
 enum err
 relay_bounce_add(struct relay_job *j, struct proto_result *res)
 {
+	char id[TEXT_ID_SIZE];
 	struct buf outer;
 	enum err e = ERR_OK;
 
@@ -354,10 +356,11 @@ relay_bounce_add(struct relay_job *j, struct proto_result *res)
 	outer_header(j, &outer);
 	for (int a = 0; e == ERR_OK && a < KINDS; a++)
 		e = add_kind(j, (enum mime_dsn_action)a, buf_span(&outer), res);
-	for (uint32_t i = 0; e == ERR_OK && i < res->n_dsn; i++)
+	for (uint32_t i = 0; e == ERR_OK && i < res->n_dsn; i++) {
+		text_id(res->dsn[i].id, id);
 		log_event(LOG_LVL_INFO, j->id_text, "notify",
-		    KV_STR("to", j->deliver.entry.from),
-		    KV_NUM("entry", res->dsn[i].id));
+		    KV_STR("to", j->deliver.entry.from), KV_STR("entry", id));
+	}
 	buf_clear(&outer);
 	return e;
 }

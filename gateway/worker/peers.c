@@ -29,7 +29,8 @@ channel(struct worker *w, enum role_id id, unsigned index, unsigned ms)
 }
 
 /* Wait for the answer to a question that was sent. On any failure the channel
-   is dropped: a late answer must not be taken for the next one. */
+   is dropped: a late answer must not be taken for the next one. Nobody brings
+   another while the peer lives: then this process begins anew. */
 static enum err
 answer(struct worker *w, struct ipc *ch, uint16_t type, uint64_t id, int ms,
     struct ipc_msg *out)
@@ -49,8 +50,10 @@ answer(struct worker *w, struct ipc *ch, uint16_t type, uint64_t id, int ms,
 		ipc_msg_clear(out);
 		e = ERR_IPC;
 	}
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
 		role_drop(w->role, ch);
+		w->renew = e != ERR_CLOSED;
+	}
 	return e == ERR_CLOSED ? ERR_CRASHED : e;
 }
 

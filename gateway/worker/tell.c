@@ -130,6 +130,46 @@ refusal(struct job *j, const struct job_rcpt *r)
 		      "or your administrator for another rule."};
 }
 
+static json_t *row_start(const struct job *j, const char *type);
+static enum err row_end(struct job *j, json_t *row);
+
+/* What may not be bounced is never dropped: it is held with an alarm. */
+static enum err
+hold_untold(struct job *j, struct job_rcpt **group, uint32_t n, const char *why)
+{
+	char id[TEXT_ID_SIZE];
+	const char *reason = arena_printf(j->arena,
+	    "cannot be sent, and there is no sender to tell: %s", why);
+	json_t *row;
+
+	if (reason == NULL)
+		return ERR_NOMEM;
+	text_id(j->id, id);
+	log_event(LOG_LVL_ERR, id, "held", KV_STR("rcpt", group[0]->rcpt->addr),
+	    KV_NUM("recipients", n), KV_STR("reason", reason));
+	row = row_start(j, "held");
+	json_object_set_new(row, "why", json_string("no-sender"));
+	json_object_set_new(row, "reason", json_string(reason));
+	if (row_end(j, row) != ERR_OK)
+		return ERR_NOMEM;
+	return seal_pending(j, ENTRY_WHY_HELD, reason, group, n);
+}
+
+static enum err
+hold_refused(struct job *j, uint32_t refused)
+{
+	struct job_rcpt **group =
+	    arena_array(j->arena, refused, sizeof(*group));
+	uint32_t n = 0;
+
+	if (group == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		if (is_refused(&j->rcpt[i]))
+			group[n++] = &j->rcpt[i];
+	return hold_untold(j, group, n, decide_reason(&group[0]->d, j->arena));
+}
+
 enum err
 tell_refused(struct job *j)
 {
@@ -137,10 +177,11 @@ tell_refused(struct job *j)
 	uint32_t refused = count(j, is_refused);
 	size_t n = 0;
 
-	/* all refused: the reply says so; a null sender gets nothing */
-	if (refused == 0 || (refused == j->n_rcpt && j->replaces == 0) ||
-	    j->envelope.from[0] == 0)
+	/* all refused: the reply says so */
+	if (refused == 0 || (refused == j->n_rcpt && j->replaces == 0))
 		return ERR_OK;
+	if (j->envelope.from[0] == 0)
+		return hold_refused(j, refused);
 	d = arena_array(j->arena, refused, sizeof(*d));
 	if (d == NULL)
 		return ERR_NOMEM;
@@ -151,8 +192,19 @@ tell_refused(struct job *j)
 	return n == 0 ? ERR_OK : add_dsn(j, d, n);
 }
 
-static json_t *row_start(const struct job *j, const char *type);
-static enum err row_end(struct job *j, json_t *row);
+static enum err
+hold_given_up(struct job *j)
+{
+	struct job_rcpt **all = arena_array(j->arena, j->n_rcpt, sizeof(*all));
+
+	if (all == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		all[i] = &j->rcpt[i];
+	return hold_untold(j, all, j->n_rcpt,
+	    j->envelope.reason[0] != 0 ? j->envelope.reason
+				       : "it could not be protected in time");
+}
 
 enum err
 tell_given_up(struct job *j)
@@ -164,6 +216,8 @@ tell_given_up(struct job *j)
 
 	if (d == NULL)
 		return ERR_NOMEM;
+	if (j->envelope.from[0] == 0)
+		return hold_given_up(j);
 	for (uint32_t i = 0; i < j->n_rcpt; i++) {
 		const struct entry_rcpt *r = j->rcpt[i].rcpt;
 
@@ -185,7 +239,7 @@ tell_given_up(struct job *j)
 			    .advice = "Nothing has been sent. Please send it "
 				      "again or ask your administrator."};
 	}
-	return n == 0 || j->envelope.from[0] == 0 ? ERR_OK : add_dsn(j, d, n);
+	return n == 0 ? ERR_OK : add_dsn(j, d, n);
 }
 
 /* --- the reply --- */

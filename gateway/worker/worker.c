@@ -342,7 +342,7 @@ worker_main(struct role *r)
 	role_confine(r);
 	role_ready(r);
 	if (peers_learn_keys(&w) == ERR_OK) {
-		while (role_next(r, &from, &m) == ERR_OK) {
+		while (!w.renew && role_next(r, &from, &m) == ERR_OK) {
 			dispatch(&w, &from, &m);
 			ipc_msg_clear(&m);
 			arena_reset(w.arena);

@@ -28,6 +28,7 @@ struct worker {
 	int bodies_fd;		/* directory of large sealed bodies */
 	int escrow_fd; /* directory of escrow objects; -1 without a portal */
 	struct arena *arena; /* of the message in hand */
+	bool renew;	     /* a peer that lives does not answer: begin anew */
 };
 
 /* A recipient and what becomes of it. */
@@ -112,7 +113,8 @@ enum err peers_submit(struct job *j) MUST_CHECK;
 
 /* --- tell.c: notifications to the sender, replies, audit rows --- */
 
-/* A DSN for every recipient that was refused, as one ready entry. */
+/* A DSN for every recipient that was refused, as one ready entry; without a
+   sender they are held. */
 enum err tell_refused(struct job *j) MUST_CHECK;
 /* The same for a pending entry that is too old. */
 enum err tell_given_up(struct job *j) MUST_CHECK;

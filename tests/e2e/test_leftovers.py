@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The Sealgate authors
+"""P1, P2: what waits in the spool, for whatever reason, is there after a power
+cut and goes on; what nobody can be told of is held, never dropped."""
+import os
+import signal
+import smtplib
+import time
+
+from capture import Capture
+from harness import message, wait_for
+
+SENDER = "sam@sender.example"
+ALICE, BOB, CAROL = "alice@partner.example", "bob@partner.example", "carol@partner.example"
+LATE = "late@partner.example"
+CANARY = b"canary-0818-canary"
+QUICK = "first = 200ms max = 400ms"
+
+
+def entries(gw):
+    """{recipient: entry} of the queue."""
+    return {r["addr"]: e for e in gw.cli_json("queue", "list") for r in e["rcpts"]}
+
+
+def signal_role(gw, role, signo):
+    for pid in gw.pids()[role]:
+        os.kill(pid, signo)
+
+
+def expired_key(keys):
+    out = keys.root / "late-expired.asc"
+    if not out.exists():
+        keys.gpg("--pinentry-mode", "loopback", "--passphrase", "", "--faked-system-time",
+                 "20200101T000000", "--quick-generate-key", "Late <%s>" % LATE,
+                 "future-default", "default", "30d")
+        out.write_bytes(keys.gpg("--armor", "--export", LATE).stdout)
+    return out
+
+
+def audit_types(gw):
+    return [r["rec"].get("type") for r in gw.audit()]
+
+
+def test_all_that_waits_survives_a_power_cut(make_gateway, capture, keys):
+    """Delayed, held, undecided, and a notice whose object the portal lacks."""
+    capture.extensions = ["8BITMIME"]  # nothing is said behind what was refused
+    capture.verbs["MAIL"] = lambda line: (451, "4.3.0 later")
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt, expired_key(keys)],
+                      retry=QUICK, rules='''
+rule "held" { to = "held@partner.example" try = { smime, hold } }
+rule "late" { to = "late@partner.example" try = { smime, pgp, clear } }
+rule "default" { try = { smime, pgp, escrow } }
+''')
+    signal_role(gw, "portal", signal.SIGSTOP)
+    text = message(body=CANARY.decode() + "\r\n", to="%s, %s" % (ALICE, LATE))
+    gw.send(SENDER, [ALICE, LATE], text)
+    gw.send(SENDER, "held@partner.example", message(body=CANARY.decode() + "\r\n"))
+    gw.send(SENDER, CAROL, message(body=CANARY.decode() + "\r\n"))
+    before = entries(gw)
+    assert {a: e["state"] for a, e in before.items()} == {
+        ALICE: "queued", LATE: "queued", "held@partner.example": "held", CAROL: "waiting"}
+    gw.kill()
+    gw.start()
+    after = entries(gw)
+    assert set(after) == set(before)
+    assert after["held@partner.example"]["state"] == "held"
+    assert all(after[a]["entry"] == before[a]["entry"] for a in (ALICE, CAROL))
+    # the portal is back, the next hop is back, a key has come
+    late = keys.certificate(LATE)[0]
+    held = keys.certificate("held@partner.example", name="held")
+    gw.cli("key", "import", late, held[0])
+    gw.cli("queue", "release", after["held@partner.example"]["entry"])
+    capture.verbs.clear()
+    got = {m.rcpts[0]: m.data for m in capture.wait(4, 30)}
+    assert set(got) == {ALICE, LATE, "held@partner.example", CAROL}
+    assert b"pkcs7-mime" in got[LATE] and b"pkcs7-mime" in got["held@partner.example"]
+    assert b"/m/" in got[CAROL]
+    assert CANARY not in capture.everything()
+    assert CANARY in keys.open_smime(got["held@partner.example"], held[1])
+    wait_for("the queue to be empty", lambda: not entries(gw))
+    wait_for("the rows", lambda: audit_types(gw).count("delivered") == 4)
+    assert {"admin-release", "object-ready", "decided"} <= set(audit_types(gw))
+    gw.cli("audit", "verify")
+
+
+def test_a_late_message_is_warned_of_then_returned(make_gateway, capture):
+    """The clock of its age goes on through a power cut."""
+    inside = Capture().start()
+    capture.verbs["MAIL"] = lambda line: (451, "4.3.0 later")
+    try:
+        gw = make_gateway(capture.port, rules='rule "clear" { try = { clear } }\n',
+                          inbound=inside.port,
+                          retry=QUICK + " warn = 500ms hold = 4s expire = 4s")
+        gw.send(SENDER, CAROL, message(subject="outer", body=CANARY.decode() + "\r\n"))
+        warning = inside.wait(1, 20)[0]
+        assert b"Action: delayed" in warning.data and CANARY not in warning.data
+        # killed before that is noted, it would be sent once more
+        wait_for("the warning to be noted", lambda: set(entries(gw)) == {CAROL})
+        gw.kill()
+        gw.start()
+        failure = inside.wait(2, 30)[1]
+        assert b"Action: failed" in failure.data and CANARY not in failure.data
+        assert failure.mail_from == "" and failure.rcpts == [SENDER]
+        wait_for("the queue to be empty", lambda: not entries(gw))
+        assert len(inside.messages) == 2
+    finally:
+        inside.stop()
+
+
+def test_what_has_no_sender_is_held_not_dropped(make_gateway, capture, keys):
+    """Refused by a rule after DATA for one of two, and refused by the next hop."""
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], retry=QUICK, rules='''
+rule "tagged" { subject-tag = "[strict]" try = { smime, reject } }
+rule "default" { try = { smime, clear } }
+''')
+    capture.extensions = ["8BITMIME"]  # no octets to who takes no recipient
+    capture.verbs["RCPT"] = lambda line: (550, "5.1.1 nobody") if b"alice" in line else None
+    with smtplib.SMTP("127.0.0.1", gw.port, timeout=60) as s:
+        s.sendmail("", [ALICE, CAROL],
+                   message(subject="[strict] x", body=CANARY.decode() + "\r\n",
+                           to="%s, %s" % (ALICE, CAROL)))
+    wait_for("both to be held", lambda: {a: e["state"] for a, e in entries(gw).items()} == {
+        ALICE: "held", CAROL: "held"})
+    gw.kill()
+    gw.start()
+    held = entries(gw)
+    assert set(held) == {ALICE, CAROL}
+    assert all("no sender to tell" in e["last"] + e["reason"] for e in held.values())
+    assert gw.log().count("event=held") >= 2
+    assert not capture.messages
+    # mended: both go on, carol by the certificate that she has now
+    capture.verbs.clear()
+    gw.cli("key", "import", keys.certificate(CAROL)[0])
+    gw.cli("queue", "release", held[ALICE]["entry"], held[CAROL]["entry"])
+    got = capture.wait(2, 30)
+    assert all(b"pkcs7-mime" in m.data for m in got)
+    wait_for("the queue to be empty", lambda: not entries(gw))
+    wait_for("the rows", lambda: audit_types(gw).count("held") == 2)
+    gw.cli("audit", "verify")
+
+
+def test_a_peer_that_was_silent_is_asked_again(make_gateway, capture, keys):
+    """keys does not answer for longer than a worker waits: nothing goes out,
+    and afterwards everything goes on without a restart."""
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], retry=QUICK,
+                      limits="workers = 1",
+                      rules='rule "held" { try = { smime, hold } }\n')
+    gw.send(SENDER, CAROL, message(body=CANARY.decode() + "\r\n"))
+    signal_role(gw, "keys", signal.SIGSTOP)
+    gw.cli("key", "import", keys.certificate(CAROL)[0])
+    gw.cli("queue", "release", entries(gw)[CAROL]["entry"])
+    wait_for("a try", lambda: entries(gw)[CAROL]["tries"] > 0, 30)
+    assert not capture.messages
+    signal_role(gw, "keys", signal.SIGCONT)
+    started = time.monotonic()
+    assert b"pkcs7-mime" in capture.wait(1, 30)[0].data
+    assert time.monotonic() - started < 20
