@@ -384,7 +384,8 @@ listener_jobs_done(struct listener *l, struct listener_worker *w, uint64_t id,
 static bool
 tick_one(struct listener *l, struct listener_message *m, uint64_t now_ms)
 {
-	bool late = now_ms - m->started_ms >= LIMIT_JOB_MS;
+	/* what this tick has begun is younger than now_ms */
+	bool late = now_ms >= m->started_ms + LIMIT_JOB_MS;
 
 	switch (m->state) {
 	case LISTENER_JOB_RECEIVING:
@@ -409,7 +410,7 @@ tick_one(struct listener *l, struct listener_message *m, uint64_t now_ms)
 		return true;
 	case LISTENER_JOB_FENCING:
 		/* store is gone for good: the client asks again anyway */
-		if (!late || now_ms - m->fenced_ms < LIMIT_FENCE_MS)
+		if (!late || now_ms < m->fenced_ms + LIMIT_FENCE_MS)
 			break;
 		finish_err(l, m, ERR_TIMEOUT);
 		return true;
