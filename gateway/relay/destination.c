@@ -391,12 +391,12 @@ sweep_dest(struct relay_dest *d, uint64_t now)
 {
 	struct relay_conn *c;
 
-	while (d->first != NULL && now - d->first->queued_ms > WAIT_MS)
+	while (d->first != NULL && now > d->first->queued_ms + WAIT_MS)
 		give_back(d, pop(d), PROTO_DEFERRED, 0, "4.4.5",
 		    "the next hop takes its time and others wait");
 	/* one a second: ending one may change the list */
 	for (c = d->conns; c != NULL; c = c->next)
-		if (c->state == RELAY_CONN_IDLE && now - c->idle_ms > IDLE_MS) {
+		if (c->state == RELAY_CONN_IDLE && now > c->idle_ms + IDLE_MS) {
 			relay_conn_quit_idle(c);
 			return;
 		}
@@ -406,7 +406,7 @@ static bool
 is_unused(const struct relay_dest *d, uint64_t now)
 {
 	return d->first == NULL && d->conns == NULL && d->route == NULL &&
-	       now - d->used_ms > UNUSED_MS && now > d->dead_until_ms;
+	       now > d->used_ms + UNUSED_MS && now > d->dead_until_ms;
 }
 
 static void
