@@ -124,12 +124,30 @@ adopt_keystore(const struct conf *c, struct err_why *why)
 	return ERR_OK;
 }
 
+/* A backup that came back in part: new keys would be made beside mail that
+   they do not open. */
+static enum err
+check_keys_are_there(const struct conf *c, struct err_why *why)
+{
+	char data[4096];
+
+	snprintf(data, sizeof(data), "%s/data.mdb", c->paths.spool);
+	if (access(data, F_OK) != 0 || access(c->paths.keys, F_OK) == 0 ||
+	    errno != ENOENT)
+		return ERR_OK;
+	return err_why(why, ERR_MASTER_KEY,
+	    "%s is missing, and the mail in %s is sealed with the keys that "
+	    "were in it: bring it back from the backup, or move %s away to "
+	    "start without that mail",
+	    c->paths.keys, c->paths.spool, c->paths.spool);
+}
+
 enum err
 state_prepare(const struct conf *c, struct err_why *why)
 {
 	const char *const roots[] = {c->state, c->runtime};
 	const struct users_id ourselves = {.uid = geteuid(), .gid = getegid()};
-	enum err err = ERR_OK;
+	enum err err = check_keys_are_there(c, why);
 
 	for (size_t i = 0; err == ERR_OK && i < 2; i++) {
 		if (users_change())
@@ -277,6 +295,21 @@ state_master_key(const struct conf *c, int *fd_out, struct err_why *why)
 
 /* --- sockets */
 
+static const char *
+listen_hint(int no)
+{
+	if (no == EADDRINUSE)
+		return "; stop the program that has it (ss -ltnp shows which) "
+		       "or choose another port";
+	if (no == EACCES)
+		return "; ports below 1024 are for root and for "
+		       "CAP_NET_BIND_SERVICE";
+	if (no == EADDRNOTAVAIL)
+		return "; this machine has no such address (ip address shows "
+		       "which it has)";
+	return "";
+}
+
 enum err
 state_listen(const struct conf_addr *addr, int *fd_out, struct err_why *why)
 {
@@ -297,7 +330,8 @@ state_listen(const struct conf_addr *addr, int *fd_out, struct err_why *why)
 		if (fd != -1)
 			close(fd);
 		return err_why(why, err_from_errno(no),
-		    "cannot listen on %s: %s", addr->text, strerror(no));
+		    "cannot listen on %s: %s%s", addr->text, strerror(no),
+		    listen_hint(no));
 	}
 	*fd_out = fd;
 	return ERR_OK;

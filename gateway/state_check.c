@@ -13,6 +13,8 @@
 #include "gateway/topology.h"
 #include "gateway/users.h"
 
+enum { EXPIRY_WARN_DAYS = 14 };
+
 void
 state_each_tls(const struct conf *c, enum role_id role,
     void (*cb)(void *arg, enum role_fd kind, unsigned which, const char *path),
@@ -35,6 +37,28 @@ static int
 no_passphrase(char *buf, int size, int rwflag, void *arg)
 {
 	return 0;
+}
+
+/* Nobody looks at a server's certificate as often as its peers do. */
+static void
+check_expiry(struct conf_findings *f, unsigned line, const SSL_CTX *ctx,
+    const char *cert)
+{
+	const ASN1_TIME *end =
+	    X509_get0_notAfter(SSL_CTX_get0_certificate(ctx));
+	int days, seconds;
+
+	if (ASN1_TIME_diff(&days, &seconds, NULL, end) != 1)
+		return;
+	if (days < 0 || seconds < 0)
+		conf_find(f, CONF_WARN, line,
+		    "tls-cert: %s has expired: who verifies it does not "
+		    "connect any more; renew it and reload",
+		    cert);
+	else if (days < EXPIRY_WARN_DAYS)
+		conf_find(f, CONF_WARN, line,
+		    "tls-cert: %s expires in %d days: renew it and reload",
+		    cert, days);
 }
 
 static void
@@ -60,6 +84,8 @@ check_pair(
 		    "tls-key: %s cannot be read, or is not the PEM private key "
 		    "(without passphrase) of %s",
 		    key, cert);
+	else
+		check_expiry(f, line, ctx, cert);
 	ERR_clear_error();
 	SSL_CTX_free(ctx);
 }
