@@ -2,10 +2,11 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * Header: "SGSB" version[1] purpose[1] zero[2] key id[8] text length[8]
- * ephemeral public key or salt[32]. Content key: BLAKE2b-256 keyed with the
+ * ephemeral public key[32] salt[32]. Content key: BLAKE2b-256 keyed with the
  * shared secret over label, header and public key, so that a header that was
- * altered gives another key. Chunks: stream.h, associated data BLAKE2b-256 of
- * the caller's.
+ * altered gives another key, and its salt makes each key another although an
+ * ephemeral pair serves for a while. Chunks: stream.h, associated data
+ * BLAKE2b-256 of the caller's.
  */
 #include "common/sealed.h"
 
@@ -14,15 +15,38 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/memfd.h"
 #include "common/stream.h"
 
 #define MAGIC "SGSB"
 
-enum { FORMAT_VERSION = 1, KEY_ID = 8 };
+enum {
+	FORMAT_VERSION = 2,
+	KEY_ID = 8,
+	EPHEMERAL = 24, /* places in the header */
+	SALT = 56,
+	/* how long a sender uses an ephemeral pair */
+	PAIR_MS = 1000,
+	/* what a reader remembers: writers times purposes, more or less */
+	AGREED_MAX = 16,
+};
 
 static const uint8_t no_prefix[STREAM_PREFIX];
+
+/* What X25519 gave for a recipient and an ephemeral public key. It costs more
+   than all the rest of sealing a message of ordinary size. */
+struct agreed {
+	struct secret *shared; /* NULL: nothing */
+	uint8_t pub[SEALED_KEY];
+	uint8_t ephemeral[SEALED_KEY];
+	uint64_t since_ms;
+};
+
+static struct agreed sending[SEALED_PURPOSES];
+static struct agreed reading[AGREED_MAX];
+static unsigned reading_next;
 
 struct sealed_reader {
 	struct stream *stream;
@@ -65,7 +89,7 @@ key_id(const uint8_t *pub, uint8_t out[KEY_ID])
 
 static void
 put_header(uint8_t *h, enum sealed_purpose purpose, const uint8_t *id,
-    uint64_t len, const uint8_t *eph)
+    uint64_t len, const uint8_t *ephemeral)
 {
 	memset(h, 0, SEALED_HEADER);
 	memcpy(h, MAGIC, 4);
@@ -74,7 +98,8 @@ put_header(uint8_t *h, enum sealed_purpose purpose, const uint8_t *id,
 	memcpy(h + 8, id, KEY_ID);
 	for (int i = 0; i < 8; i++)
 		h[16 + i] = (uint8_t)(len >> (56 - 8 * i));
-	memcpy(h + 24, eph, SEALED_KEY);
+	memcpy(h + EPHEMERAL, ephemeral, SEALED_KEY);
+	random_octets(h + SALT, SEALED_KEY);
 }
 
 static bool
@@ -90,7 +115,7 @@ static enum err
 derive(const uint8_t *shared, const uint8_t *header, const uint8_t *pub,
     struct secret **out)
 {
-	static const uint8_t label[] = "sealgate sealed 1";
+	static const uint8_t label[] = "sealgate sealed 2";
 	crypto_generichash_state st;
 	struct secret *key = secret_new(STREAM_KEY);
 
@@ -106,25 +131,118 @@ derive(const uint8_t *shared, const uint8_t *header, const uint8_t *pub,
 	return ERR_OK;
 }
 
+/* --- agreeing on a shared secret --- */
+
+static void
+forget(struct agreed *a)
+{
+	secret_free(a->shared);
+	*a = (struct agreed){0};
+}
+
+static enum err
+agree(struct agreed *a, const uint8_t *private_key, const uint8_t *peer)
+{
+	struct secret *shared = secret_new(SEALED_KEY);
+
+	if (shared == NULL)
+		return ERR_NOMEM;
+	if (crypto_scalarmult(shared->data, private_key, peer) != 0) {
+		secret_free(shared);
+		return ERR_CRYPTO;
+	}
+	forget(a);
+	a->shared = shared;
+	a->since_ms = clock_steady_ms();
+	return ERR_OK;
+}
+
+static bool
+is_old(const struct agreed *a)
+{
+	return a->shared != NULL && clock_steady_ms() - a->since_ms >= PAIR_MS;
+}
+
+void
+sealed_forget_old(void)
+{
+	for (int i = 0; i < SEALED_PURPOSES; i++)
+		if (is_old(&sending[i]))
+			forget(&sending[i]);
+}
+
+/* The pair of the moment for what is sealed to pub. */
+static enum err
+agree_to_send(const struct sealed_pub *pub, const struct agreed **out)
+{
+	uint8_t ephemeral[SEALED_KEY], ephemeral_pub[SEALED_KEY];
+	struct agreed *a;
+	enum err e = ERR_OK;
+
+	if (pub->purpose >= SEALED_PURPOSES)
+		return ERR_INTERNAL;
+	a = &sending[pub->purpose];
+	if (a->shared == NULL || is_old(a) ||
+	    memcmp(a->pub, pub->octets, SEALED_KEY) != 0) {
+		random_octets(ephemeral, sizeof(ephemeral));
+		e = crypto_scalarmult_base(ephemeral_pub, ephemeral) != 0
+			? ERR_CRYPTO
+			: agree(a, ephemeral, pub->octets);
+		secret_wipe(ephemeral, sizeof(ephemeral));
+		if (e != ERR_OK)
+			return e;
+		memcpy(a->pub, pub->octets, SEALED_KEY);
+		memcpy(a->ephemeral, ephemeral_pub, SEALED_KEY);
+	}
+	*out = a;
+	return ERR_OK;
+}
+
+/* The same secret from the other side. Nobody learns more from what is kept
+   than from the private key itself. */
+static enum err
+agree_to_read(const struct sealed_pub *pub, const struct secret *priv,
+    const uint8_t *ephemeral, const struct agreed **out)
+{
+	struct agreed *a;
+	enum err e;
+
+	for (int i = 0; i < AGREED_MAX; i++) {
+		a = &reading[i];
+		if (a->shared != NULL &&
+		    memcmp(a->ephemeral, ephemeral, SEALED_KEY) == 0 &&
+		    memcmp(a->pub, pub->octets, SEALED_KEY) == 0) {
+			*out = a;
+			return ERR_OK;
+		}
+	}
+	a = &reading[reading_next];
+	e = agree(a, priv->data, ephemeral);
+	if (e != ERR_OK)
+		return e == ERR_CRYPTO ? ERR_BAD_SEAL : e;
+	memcpy(a->pub, pub->octets, SEALED_KEY);
+	memcpy(a->ephemeral, ephemeral, SEALED_KEY);
+	reading_next = (reading_next + 1) % AGREED_MAX;
+	*out = a;
+	return ERR_OK;
+}
+
+/* --- sealing --- */
+
 /* A header for fresh sealed octets, and their content key. */
 static enum err
 begin_seal(const struct sealed_pub *pub, uint64_t len, uint8_t *header,
     struct secret **key)
 {
-	uint8_t eph[SEALED_KEY], shared[SEALED_KEY], eph_pub[SEALED_KEY];
+	const struct agreed *a;
 	uint8_t id[KEY_ID];
-	enum err e = ERR_CRYPTO;
+	enum err e = agree_to_send(pub, &a);
 
-	random_octets(eph, sizeof(eph));
-	if (crypto_scalarmult_base(eph_pub, eph) == 0 &&
-	    crypto_scalarmult(shared, eph, pub->octets) == 0) {
-		key_id(pub->octets, id);
-		put_header(header, pub->purpose, id, len, eph_pub);
-		e = derive(shared, header, pub->octets, key);
-	}
-	secret_wipe(eph, sizeof(eph));
-	secret_wipe(shared, sizeof(shared));
-	return e;
+	if (e != ERR_OK)
+		return e;
+	key_id(pub->octets, id);
+	put_header(header, pub->purpose, id, len, a->ephemeral);
+	return derive(a->shared->data, header, pub->octets, key);
 }
 
 static struct stream *
@@ -219,16 +337,17 @@ enum err
 sealed_content_key(const struct sealed_pub *pub, const struct secret *priv,
     struct span header, struct secret **out)
 {
-	uint8_t shared[SEALED_KEY], id[KEY_ID];
-	enum err e = ERR_BAD_SEAL;
+	const struct agreed *a;
+	uint8_t id[KEY_ID];
+	enum err e;
 
 	key_id(pub->octets, id);
 	if (!header_is(header, pub->purpose, id))
 		return ERR_BAD_SEAL;
-	if (crypto_scalarmult(shared, priv->data, header.data + 24) == 0)
-		e = derive(shared, header.data, pub->octets, out);
-	secret_wipe(shared, sizeof(shared));
-	return e;
+	e = agree_to_read(pub, priv, header.data + EPHEMERAL, &a);
+	if (e != ERR_OK)
+		return e;
+	return derive(a->shared->data, header.data, pub->octets, out);
 }
 
 enum err
@@ -357,14 +476,14 @@ enum err
 sealed_wrap(
     const struct secret *key, struct span ad, struct span text, struct buf *out)
 {
-	uint8_t header[SEALED_HEADER], salt[SEALED_KEY], id[KEY_ID] = {0};
+	static const uint8_t none[SEALED_KEY];
+	uint8_t header[SEALED_HEADER];
 	struct secret *content = NULL;
 	size_t before = out->len;
 	enum err e;
 
-	random_octets(salt, sizeof(salt));
-	put_header(header, SEALED_WRAP, id, text.len, salt);
-	e = derive(key->data, header, salt, &content);
+	put_header(header, SEALED_WRAP, none, text.len, none);
+	e = derive(key->data, header, none, &content);
 	if (e == ERR_OK)
 		e = buf_put(out, SPAN(header, sizeof(header)));
 	if (e == ERR_OK)
@@ -379,7 +498,7 @@ enum err
 sealed_unwrap(const struct secret *key, struct span ad, struct span sealed,
     struct secret **out)
 {
-	static const uint8_t id[KEY_ID];
+	static const uint8_t none[SEALED_KEY];
 	struct secret *content = NULL, *text = NULL;
 	struct stream *s = NULL;
 	uint64_t len;
@@ -387,9 +506,9 @@ sealed_unwrap(const struct secret *key, struct span ad, struct span sealed,
 
 	/* what the master key wraps are keys: one chunk */
 	if (e != ERR_OK || len > STREAM_CHUNK ||
-	    !header_is(sealed, SEALED_WRAP, id))
+	    !header_is(sealed, SEALED_WRAP, none))
 		return ERR_BAD_SEAL;
-	e = derive(key->data, sealed.data, sealed.data + 24, &content);
+	e = derive(key->data, sealed.data, none, &content);
 	if (e != ERR_OK)
 		goto out;
 	s = open_stream(content, ad);

@@ -14,7 +14,7 @@
 #include "common/secret.h"
 
 enum {
-	SEALED_HEADER = 56, /* octets before the first chunk */
+	SEALED_HEADER = 88, /* octets before the first chunk */
 	SEALED_KEY = 32,
 };
 
@@ -41,12 +41,18 @@ enum err sealed_keypair(enum sealed_purpose purpose, struct sealed_pub *pub,
 /* Octets that text_len octets take when sealed, header included. */
 uint64_t sealed_size(uint64_t text_len);
 
-/* Seal to the holder of the private half. Appends to out. */
+/* Seal to the holder of the private half. Appends to out. The ephemeral pair
+   serves for a second's texts, each of which has a key of its own: one thread
+   of a process seals. */
 enum err sealed_seal(const struct sealed_pub *pub, struct span ad,
     struct span text, struct buf *out) MUST_CHECK;
 /* The same into a file, from its current position. */
 enum err sealed_seal_fd(const struct sealed_pub *pub, struct span ad,
     struct span text, int fd) MUST_CHECK;
+
+/* Forget what could open the texts of more than a second ago. Whoever seals
+   calls this before it reads what a stranger wrote. */
+void sealed_forget_old(void);
 
 /* The key of one sealed object from its header (at least SEALED_HEADER
    octets): the only step that needs the private half. Caller frees.

@@ -343,6 +343,7 @@ worker_main(struct role *r)
 	role_ready(r);
 	if (peers_learn_keys(&w) == ERR_OK) {
 		while (!w.renew && role_next(r, &from, &m) == ERR_OK) {
+			sealed_forget_old();
 			dispatch(&w, &from, &m);
 			ipc_msg_clear(&m);
 			arena_reset(w.arena);

@@ -148,6 +148,73 @@ Test(sealed, another_key_pair_or_purpose_does_not_open)
 	box_clear(&b);
 }
 
+/* The place of the ephemeral key in the header of a text just sealed, and its
+   content key. */
+static void
+seal_one(const struct sealed_pub *pub, const struct secret *priv,
+    uint8_t ephemeral[SEALED_KEY], struct secret **key)
+{
+	struct buf b;
+
+	buf_init(&b, 1000);
+	cr_assert_eq(
+	    sealed_seal(pub, SPAN_LIT("ad"), SPAN_LIT("text"), &b), ERR_OK);
+	memcpy(ephemeral, b.data + 24, SEALED_KEY);
+	cr_assert_eq(sealed_content_key(pub, priv, buf_span(&b), key), ERR_OK);
+	buf_clear(&b);
+}
+
+Test(sealed, a_pair_serves_for_a_second_and_no_two_texts_share_a_key)
+{
+	uint8_t ephemeral[40][SEALED_KEY], late[SEALED_KEY];
+	struct secret *key[40], *other;
+	struct sealed_pub pub[2];
+	struct secret *priv[2];
+
+	secret_init();
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(
+		    sealed_keypair(SEALED_READY, &pub[i], &priv[i]), ERR_OK);
+	for (int i = 0; i < 40; i++) {
+		/* in turn, and then several to the same */
+		int to = i < 20 ? i % 2 : 1;
+
+		seal_one(&pub[to], priv[to], ephemeral[i], &key[i]);
+		for (int k = 0; k < i; k++)
+			cr_assert_not(secret_eq(key[i], key[k]), "%d %d", i, k);
+		sealed_forget_old();
+	}
+	cr_expect_eq(memcmp(ephemeral[38], ephemeral[39], SEALED_KEY), 0);
+	cr_expect_neq(memcmp(ephemeral[18], ephemeral[19], SEALED_KEY), 0);
+	usleep(1100 * 1000);
+	seal_one(&pub[1], priv[1], late, &other);
+	cr_expect_neq(memcmp(ephemeral[39], late, SEALED_KEY), 0);
+	secret_free(other);
+	usleep(1100 * 1000);
+	sealed_forget_old();
+	for (int i = 0; i < 40; i++)
+		secret_free(key[i]);
+	for (int i = 0; i < 2; i++)
+		secret_free(priv[i]);
+}
+
+/* A version that is no more, and one that is not yet. */
+Test(sealed, another_version_is_refused)
+{
+	static const uint8_t versions[] = {0, 1, 3, 255};
+	struct box b;
+	struct secret *key;
+
+	box_make(&b, 10);
+	for (size_t i = 0; i < sizeof(versions); i++) {
+		b.sealed.data[4] = versions[i];
+		cr_expect_eq(sealed_content_key(
+				 &b.pub, b.priv, buf_span(&b.sealed), &key),
+		    ERR_BAD_SEAL, "version %u", versions[i]);
+	}
+	box_clear(&b);
+}
+
 Test(sealed, wraps_under_a_master_key)
 {
 	struct secret *master, *wrong, *got;
