@@ -6,6 +6,7 @@
  */
 #include "gateway/conf.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -151,6 +152,24 @@ conf_net_matches(
 	}
 	for (size_t i = 0; i < n; i++)
 		if (net_has(&nets[i], family, addr))
+			return true;
+	return false;
+}
+
+bool
+conf_may_sign(const struct conf *c, const char *client)
+{
+	struct sockaddr_in in4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+	const struct sockaddr *sa = NULL;
+
+	if (inet_pton(AF_INET, client, &in4.sin_addr) == 1)
+		sa = (const struct sockaddr *)(const void *)&in4;
+	else if (inet_pton(AF_INET6, client, &in6.sin6_addr) == 1)
+		sa = (const struct sockaddr *)(const void *)&in6;
+	for (size_t i = 0; sa != NULL && i < c->n_listen; i++)
+		if (conf_net_matches(
+			c->listen[i].may_sign, c->listen[i].n_may_sign, sa))
 			return true;
 	return false;
 }

@@ -42,6 +42,8 @@ struct conf_listen {
 	size_t n_address;
 	struct conf_net *clients; /* who may relay; never empty */
 	size_t n_clients;
+	struct conf_net *may_sign; /* whose mail may be signed; may be none */
+	size_t n_may_sign;
 	const char *tls_cert; /* PEM files, both or neither */
 	const char *tls_key;
 	uint64_t message_size; /* octets, at most limits.message_size */
@@ -178,6 +180,9 @@ void conf_free(struct conf *c);
 
 /* Is the domain (lower case A-labels) one of ours? */
 bool conf_domain_is_ours(const struct conf *c, struct span domain);
+/* May mail that the client (an address as text) handed in be signed in its
+   sender's name? */
+bool conf_may_sign(const struct conf *c, const char *client);
 /* Is the peer in one of the networks? An IPv4-mapped IPv6 address counts as
    the IPv4 address it carries. */
 bool conf_net_matches(

@@ -237,6 +237,22 @@ const struct config_entry config_entries[] = {
 	AT(config_rule, may_lower), 0,
 	"Lets a rule with subject-tag decide, so that a tag can ask for less "
 	"than the other rules would."},
+    {"rule", "header-protection", CONFIG_T_HP, false, 0, 0, NULL,
+	AT(config_rule, form.hp), 0,
+	"What sealed mail shows outside and what its header protects inside "
+	"(RFC 9788): baseline hides the subject, shy display names and the "
+	"time zone, too, none leaves the header alone. Unless given it is "
+	"baseline."},
+    {"rule", "smime-cipher", CONFIG_T_CIPHER, false, 0, 0, NULL,
+	AT(config_rule, form.cipher), 0,
+	"The least that S/MIME is encrypted with: aes128-cbc, aes256-cbc, "
+	"aes128-gcm or aes256-gcm. More is used where all recipients are "
+	"known to open it. Unless given it is aes256-cbc, which everybody "
+	"opens."},
+    {"rule", "smime-padding", CONFIG_T_PADDING, false, 0, 0, "pkcs1",
+	AT(config_rule, form.padding), 0,
+	"The least that keys are sealed with to RSA certificates: pkcs1 or "
+	"oaep. The same holds for it."},
     {"rule", "together", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(config_rule, together), 0,
 	"Nobody gets what another recipient of the message does not get: all "

@@ -34,6 +34,11 @@ enum config_type {
 	CONFIG_T_LADDER,   /* of a rule: words */
 	CONFIG_T_BOOL,	   /* bool: the words true and false */
 	CONFIG_T_ONERROR,  /* of a rule: the words weaker, hold */
+	CONFIG_T_SIGN,	   /* of a rule: enum policy_sign */
+	CONFIG_T_HP,	   /* of a rule: enum policy_hp */
+	CONFIG_T_CIPHER,   /* of a rule: enum policy_cipher */
+	CONFIG_T_PADDING,  /* of a rule: enum policy_padding */
+	CONFIG_T_OPTOUT,   /* bool: true unless the word is true */
 };
 
 enum config_group_kind {

@@ -119,16 +119,29 @@ word(const struct config_value *v, const char *const *list)
 	return -1;
 }
 
+/* The place of a word is the value that it stands for. */
 static const struct {
-	const char *const *words; /* their places are the values */
+	const char *const *words;
 	const char *expected;
 } word_kind[] = {
     [CONFIG_T_LOG] = {(const char *const[]){"info", "debug", NULL},
 	"info or debug"},
     [CONFIG_T_BOOL] = {(const char *const[]){"false", "true", NULL},
 	"true or false"},
+    [CONFIG_T_OPTOUT] = {(const char *const[]){"true", "false", NULL},
+	"true or false"},
     [CONFIG_T_ONERROR] = {(const char *const[]){"hold", "weaker", NULL},
 	"hold or weaker"},
+    [CONFIG_T_SIGN] = {(const char *const[]){
+			   "no", "if-possible", "required", NULL},
+	"no, if-possible or required"},
+    [CONFIG_T_HP] = {(const char *const[]){"", "none", "baseline", "shy", NULL},
+	"baseline, shy or none"},
+    [CONFIG_T_CIPHER] = {(const char *const[]){"", "aes128-cbc", "aes256-cbc",
+			     "aes128-gcm", "aes256-gcm", NULL},
+	"aes128-cbc, aes256-cbc, aes128-gcm or aes256-gcm"},
+    [CONFIG_T_PADDING] = {(const char *const[]){"pkcs1", "oaep", NULL},
+	"pkcs1 or oaep"},
 };
 
 static bool
@@ -136,10 +149,27 @@ set_word(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v)
 {
 	int i = word(v, word_kind[e->type].words);
+	void *out = member(t, e->offset);
 
 	if (i < 0)
 		return config_bad(t, v, e, word_kind[e->type].expected);
-	*(bool *)member(t, e->offset) = i == 1;
+	switch (e->type) {
+	case CONFIG_T_SIGN:
+		*(enum policy_sign *)out = (enum policy_sign)i;
+		break;
+	case CONFIG_T_HP:
+		*(enum policy_hp *)out = (enum policy_hp)i;
+		break;
+	case CONFIG_T_CIPHER:
+		*(enum policy_cipher *)out = (enum policy_cipher)i;
+		break;
+	case CONFIG_T_PADDING:
+		*(enum policy_padding *)out = (enum policy_padding)i;
+		break;
+	default:
+		*(bool *)out = i == 1;
+		break;
+	}
 	return true;
 }
 
@@ -530,7 +560,12 @@ config_set(const struct config_target *t, const struct config_entry *e,
 		return set_mailbox(t, e, v);
 	case CONFIG_T_LOG:
 	case CONFIG_T_BOOL:
+	case CONFIG_T_OPTOUT:
 	case CONFIG_T_ONERROR:
+	case CONFIG_T_SIGN:
+	case CONFIG_T_HP:
+	case CONFIG_T_CIPHER:
+	case CONFIG_T_PADDING:
 		return set_word(t, e, v);
 	case CONFIG_T_USERS:
 		return set_users(t, e, v);

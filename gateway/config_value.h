@@ -10,6 +10,7 @@
 
 #include "gateway/config_read.h"
 #include "gateway/config_table.h"
+#include "policy/policy.h"
 
 struct config_rule;
 
@@ -28,6 +29,7 @@ struct config_rule {
 	size_t n_from, n_to, n_subject_tag;
 	int *ladder; /* enum rung */
 	size_t n_ladder;
+	struct policy_form form;
 	bool may_lower;
 	bool together;
 	bool on_error_weaker;

@@ -4,7 +4,7 @@
  * Facts to policy, answers to keystore, states to the walk. No rule of its
  * own, except that what is not known for sure has failed.
  */
-#include "gateway/decide.h"
+#include "gateway/decide_private.h"
 
 #include <string.h>
 
@@ -123,7 +123,7 @@ decide_rcpt(const struct decide_facts *f, const char *to_key,
 		d.state[RUNG_PGP] =
 		    look_up(f, to_key, KS_OPENPGP, answers, arena, &d.pgp);
 	d.state[RUNG_ESCROW] = f->have_portal ? RUNG_HOLDS : RUNG_FAILED;
-	policy_walk(&d.rules, d.state, walk_flags(f), &d.outcome);
+	decide_alone(f, &d);
 	*out = d;
 	return ERR_OK;
 }
@@ -141,6 +141,7 @@ decide_alone(const struct decide_facts *f, struct decision *d)
 		d->outcome.result = POLICY_DEFER;
 		d->outcome.rung = RUNG_HOLD;
 	}
+	decide_signature(f, d);
 }
 
 void
@@ -178,7 +179,10 @@ decide_instead(const struct decide_facts *f, struct decision *d, enum rung rung)
 	d->outcome.rung = rung;
 	d->outcome.strength = o.strength;
 	d->outcome.lapsed_escrow = o.lapsed_escrow;
-	return DECIDE_TAKEN;
+	decide_signature(f, d);
+	if (d->outcome.result == POLICY_DEFER)
+		return DECIDE_LATER;
+	return d->sign.refused ? DECIDE_NEVER : DECIDE_TAKEN;
 }
 
 enum err
@@ -188,11 +192,13 @@ decide_promise(const struct decide_facts *f, const char *to_key,
 	struct policy_facts facts = facts_for(f, to_key);
 	enum rung_state state[RUNG_COUNT] = {0};
 	struct ks_result smime, pgp;
+	unsigned flags =
+	    walk_flags(f) | (decide_is_unsignable(f) ? POLICY_UNSIGNABLE : 0);
 
 	state[RUNG_SMIME] = look_up(f, to_key, KS_SMIME, NULL, arena, &smime);
 	state[RUNG_PGP] = look_up(f, to_key, KS_OPENPGP, NULL, arena, &pgp);
 	state[RUNG_ESCROW] = f->have_portal ? RUNG_HOLDS : RUNG_FAILED;
-	switch (policy_could_leave(f->policy, &facts, state, walk_flags(f))) {
+	switch (policy_could_leave(f->policy, &facts, state, flags)) {
 	case POLICY_RCPT_GO_ON:
 		return ERR_OK;
 	case POLICY_RCPT_REJECT:
@@ -200,6 +206,11 @@ decide_promise(const struct decide_facts *f, const char *to_key,
 		    "the rules allow mail to this recipient only protected, "
 		    "and there is no key: ask the recipient for a certificate "
 		    "or an OpenPGP key");
+	case POLICY_RCPT_UNSIGNED:
+		return err_why(why, ERR_POLICY_REJECT,
+		    "the rules ask for a signature, and it cannot be made: %s",
+		    f->signer.why != NULL ? f->signer.why
+					  : "there is no key for the sender");
 	case POLICY_RCPT_NO_RULE:
 		return err_why(why, ERR_NO_RULE,
 		    "no rule of this gateway allows mail to this recipient");

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gateway/signer.h"
 #include "keystore/lookup.h"
 #include "policy/policy.h"
 
@@ -27,7 +28,16 @@ struct decide_facts {
 	bool have_portal;
 	const char *from_key;	       /* "" is the null sender */
 	const struct message *message; /* NULL at RCPT */
+	struct signer signer;	       /* zeroed: nobody can sign */
 	int min_strength; /* of a pending entry: nothing weaker; 0 for none */
+};
+
+/* The signature of a recipient's copy. */
+struct decide_sign {
+	const struct ks_record *key; /* NULL: not signed */
+	bool of_domain;		     /* the domain's key, not the sender's */
+	bool refused;		     /* it had to be signed and cannot be */
+	const char *why;	     /* wanted, but not signed: the reason */
 };
 
 struct decision {
@@ -39,6 +49,9 @@ struct decision {
 	struct ks_result smime;
 	struct ks_result pgp;
 	struct policy_outcome outcome;
+	struct decide_sign sign;
+	/* keys that turned out unable to sign this, by kind: the reason */
+	const char *cannot_sign[KS_OPENPGP + 1];
 	const char *overruled; /* why another recipient's fate is this one's
 				  (`together`); NULL: its own */
 };
@@ -53,6 +66,10 @@ enum err decide_rcpt(const struct decide_facts *f, const char *to_key,
    one that has failed is never chosen once more: then it is to wait. */
 void decide_again(
     const struct decide_facts *f, struct decision *d, enum err failure);
+/* The key that was to sign it cannot, for certain: the next one, or what the
+   lack of one means. why is kept. */
+void decide_unsigned(
+    const struct decide_facts *f, struct decision *d, const char *why);
 /* Walk again with what is known, as if nobody else got the message. */
 void decide_alone(const struct decide_facts *f, struct decision *d);
 
@@ -62,7 +79,7 @@ enum decide_instead {
 	DECIDE_TAKEN,
 };
 /* Take rung instead of what the walk chose, as if no other rung that sends
-   held. Without DECIDE_TAKEN the decision is as it was. */
+   held. Without DECIDE_TAKEN the outcome is of no use. */
 enum decide_instead decide_instead(
     const struct decide_facts *f, struct decision *d, enum rung rung);
 /* Where a rule says `together`: let the weakest-placed recipient decide for

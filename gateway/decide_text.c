@@ -60,6 +60,11 @@ decide_reason(const struct decision *d, struct arena *arena)
 		return d->overruled;
 	if (d->err != ERR_OK)
 		return err_text(d->err);
+	if (d->sign.refused)
+		text = arena_printf(arena,
+		    "rule \"%s\" asks for a signature, and it cannot be made: "
+		    "%s",
+		    d->rules.sign_rule, d->sign.why);
 	for (size_t i = 0; i < o->n && text == NULL; i++) {
 		enum rung r = o->trace[i].rung;
 
@@ -137,6 +142,23 @@ add_candidates(json_t *list, const char *kind, const struct ks_result *r)
 			      err_name(r->err)));
 }
 
+/* NULL when no rule asks for a signature, or nothing is sent. */
+static json_t *
+sign_json(const struct decision *d)
+{
+	const struct decide_sign *s = &d->sign;
+	char fpr[2 * KS_FPR_MAX + 1];
+
+	if (s->key == NULL)
+		return s->why == NULL ? NULL
+				      : json_pack("{s:s, s:s}", "rule",
+					    d->rules.sign_rule, "none", s->why);
+	text_hex(s->key->fpr, fpr);
+	return json_pack("{s:s, s:s, s:s, s:b}", "rule", d->rules.sign_rule,
+	    "kind", s->key->kind == KS_SMIME ? "smime" : "openpgp", "key", fpr,
+	    "of-domain", s->of_domain);
+}
+
 static json_t *
 raising_json(const struct policy_decision *rules)
 {
@@ -150,7 +172,7 @@ raising_json(const struct policy_decision *rules)
 json_t *
 decide_json(const struct decision *d)
 {
-	json_t *keys, *j;
+	json_t *keys, *sign, *j;
 
 	if (d->err != ERR_OK)
 		return json_pack("{s:s, s:s, s:s}", "rcpt", d->to_key, "result",
@@ -167,6 +189,11 @@ decide_json(const struct decision *d)
 	    "raising", raising_json(&d->rules), "ladder",
 	    ladder_json(&d->rules.ladder), "steps", steps_json(d), "keys",
 	    keys);
+	if (j == NULL)
+		return NULL;
+	sign = sign_json(d);
+	if (sign != NULL)
+		json_object_set_new(j, "signature", sign);
 	if (d->overruled != NULL)
 		json_object_set_new(j, "together", json_string(d->overruled));
 	return j;

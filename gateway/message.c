@@ -53,6 +53,21 @@ is_automatic(const struct message *m, const struct mime_header *h)
 	       span_caseeq_str(span_str(report), "disposition-notification");
 }
 
+/* The one address in the one From field. */
+static const char *
+find_author(const struct mime_header *h, struct arena *arena)
+{
+	const struct mime_field *f;
+	struct mime_addr_list list;
+
+	if (mime_header_unique(h, "From", &f) != ERR_OK ||
+	    mime_addr_parse_list(
+		f->value, MIME_ADDR_UTF8, arena, &list, NULL) != ERR_OK ||
+	    list.n != 1)
+		return NULL;
+	return list.addrs[0].key;
+}
+
 static bool
 add_shown(struct message *m, const struct mime_header *h, const char *name,
     size_t max, struct arena *arena)
@@ -103,6 +118,7 @@ message_parse(const struct policy *policy, struct span raw, bool smtputf8,
 	h = mime_tree_header(m.tree);
 	m.ambiguous = mime_tree_is_ambiguous(m.tree, &m.ambiguous_why);
 	m.automatic = is_automatic(&m, h);
+	m.author = m.ambiguous ? NULL : find_author(h, arena);
 	e = find_tags(policy, h, arena, &m);
 	if (e != ERR_OK)
 		goto out;

@@ -24,6 +24,7 @@ struct message {
 	bool *has_tag;		   /* for each of policy_tags() */
 	bool ambiguous;		   /* two parsers would disagree about it */
 	const char *ambiguous_why; /* NULL when not */
+	const char *author; /* canonical address of From; NULL: not one */
 	bool automatic;	    /* Auto-Submitted or an MDN: never escrowed */
 	struct buf subject; /* the Subject field without tags; empty: keep */
 	/* To and Cc, canonical: whoever is not here is a hidden recipient. Not

@@ -228,6 +228,7 @@ proto_rcpt_check_pack(const struct proto_rcpt_check *m, struct buf *out)
 	pack_begin(&p, out);
 	pack_str(&p, m->from_key);
 	pack_str(&p, m->rcpt_key);
+	pack_str(&p, m->client);
 	return pack_end(&p);
 }
 
@@ -241,6 +242,7 @@ proto_rcpt_check_unpack(
 	unpack_begin(&u, in);
 	m.from_key = unpack_str(&u, a);
 	m.rcpt_key = unpack_str(&u, a);
+	m.client = unpack_str(&u, a);
 	if (unpack_end(&u) != ERR_OK)
 		return u.err;
 	*out = m;

@@ -237,6 +237,7 @@ void proto_answers_unpack(
 struct proto_rcpt_check {
 	const char *from_key;
 	const char *rcpt_key;
+	const char *client; /* address, text */
 };
 
 enum err proto_rcpt_check_pack(

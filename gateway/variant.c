@@ -1,32 +1,101 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Variants: split, seal, shape. The text to be sealed is made aside; only what
- * the engines return goes to the sink.
+ * Variants: payload, signature, seal, shape. What is signed is written once,
+ * and every step after works on these octets. What is to be sealed is made
+ * aside; only what the engines return goes to the sink.
  */
+#include "gateway/variant.h"
+
 #include <unistd.h>
 
 #include "common/arena.h"
 #include "common/limits.h"
 #include "common/memfd.h"
 #include "common/secret.h"
-#include "crypto/cert.h"
 #include "crypto/cert_cache.h"
 #include "crypto/cms_seal.h"
 #include "gateway/spill.h"
-#include "gateway/variant.h"
+#include "gateway/variant_private.h"
 #include "keystore/record.h"
 #include "mime/base64.h"
+#include "mime/payload.h"
 
-/* One call's worth of what all its steps need. */
-struct making {
-	const struct variant *v;
-	const struct variant_engines *engines;
-	struct arena *arena;
-	const struct mime_split *split;
-	const struct mime_sink *to;
-	struct err_why *why;
-};
+/* octets: re-encoding 8-bit parts makes them larger, up to three times */
+#define PAYLOAD_MAX (3 * (uint64_t)LIMIT_MESSAGE_SIZE_MAX)
+
+/* --- the payload --- */
+
+static enum mime_hp
+hp_of(const struct variant *v)
+{
+	switch (v->form.hp) {
+	case POLICY_HP_NONE:
+		return MIME_HP_NONE;
+	case POLICY_HP_UNSET:
+	case POLICY_HP_BASELINE:
+		return MIME_HP_BASELINE;
+	case POLICY_HP_SHY:
+		return MIME_HP_SHY;
+	}
+	return MIME_HP_SHY;
+}
+
+static enum mime_transport
+transport_of(const struct variant *v)
+{
+	if (v->signer == NULL)
+		return MIME_TRANSPORT_ANY;
+	/* RFC 3156 section 6.2 wants it of what is signed and sealed in one,
+	   too */
+	return v->signer->kind == KS_OPENPGP ? MIME_TRANSPORT_PGP
+					     : MIME_TRANSPORT_7BIT;
+}
+
+static enum err
+make_payload(const struct making *m, struct mime_payload **out)
+{
+	const struct variant *v = m->v;
+	struct mime_payload_form form = {.edit = v->edit,
+	    .hp = hp_of(v),
+	    .sealed = v->rung != RUNG_CLEAR,
+	    .transport = transport_of(v)};
+
+	return mime_payload_make(v->tree, &form, m->arena, out, m->why);
+}
+
+static enum err
+write_payload(
+    const struct mime_payload *p, struct spill *s, struct span *octets)
+{
+	struct mime_sink sink = spill_sink(s);
+	enum err e = mime_payload_write(p, &sink);
+
+	return e == ERR_OK ? spill_finish(s, octets) : e;
+}
+
+/* --- readable --- */
+
+static enum err
+write_signed(const struct making *m)
+{
+	const char *reason = "it is not fit for every transport";
+	struct mime_payload *p;
+	struct spill spill;
+	struct span entity;
+	enum err e = make_payload(m, &p);
+
+	if (e != ERR_OK)
+		return e;
+	if (!mime_payload_is_fit(p, &reason))
+		return err_why(m->why, ERR_CANNOT_SIGN, "%s", reason);
+	spill_init(&spill, PAYLOAD_MAX);
+	e = write_payload(p, &spill, &entity);
+	if (e == ERR_OK)
+		e = variant_put_signed(m, mime_payload_outer(p), entity, m->to);
+	spill_clear(&spill);
+	return e;
+}
 
 /* --- S/MIME --- */
 
@@ -34,18 +103,6 @@ static enum err
 put_base64(void *arg, struct span octets)
 {
 	return mime_base64_put(arg, octets);
-}
-
-/* The entity that is sealed, in one piece. */
-static enum err
-whole_inner(const struct mime_split *split, struct spill *s, struct span *out)
-{
-	struct mime_sink sink = spill_sink(s);
-	enum err e = mime_put(&sink, buf_span(&split->inner_head));
-
-	if (e == ERR_OK)
-		e = mime_put(&sink, split->inner_body);
-	return e == ERR_OK ? spill_finish(s, out) : e;
 }
 
 static enum err
@@ -66,34 +123,27 @@ get_certs(const struct making *m, struct crypto_cert **certs)
 }
 
 static enum err
-smime_from(const struct making *m, struct crypto_cert **certs)
+seal_to(const struct making *m, struct crypto_cert **certs, struct span outer,
+    struct span entity)
 {
-	static const struct crypto_cms_form form; /* what everybody opens */
+	struct crypto_cms_form form;
 	struct mime_base64 b64;
-	struct spill inner;
-	struct span octets;
-	enum err e;
+	const struct mime_sink sealed = {put_base64, &b64};
+	enum err e = variant_form(m, certs, &form);
 
-	spill_init(&inner, LIMIT_MESSAGE_SIZE_MAX);
-	e = whole_inner(m->split, &inner, &octets);
 	if (e == ERR_OK)
 		e = mime_write_smime_head(
-		    buf_span(&m->split->outer), MIME_SMIME_ENVELOPED, m->to);
+		    outer, variant_smime_type(&form), m->to);
 	if (e == ERR_OK) {
-		const struct mime_sink sealed = {put_base64, &b64};
-
 		mime_base64_init(&b64, *m->to);
 		e = crypto_cms_seal(certs, m->v->n_keys, &form, m->v->now_s,
-		    octets, &sealed, m->why);
+		    entity, &sealed, m->why);
 	}
-	if (e == ERR_OK)
-		e = mime_base64_finish(&b64);
-	spill_clear(&inner);
-	return e;
+	return e == ERR_OK ? mime_base64_finish(&b64) : e;
 }
 
 static enum err
-write_smime(const struct making *m)
+seal_smime(const struct making *m, struct span outer, struct span entity)
 {
 	size_t n = m->v->n_keys;
 	struct crypto_cert **certs = arena_array(m->arena, n, sizeof(*certs));
@@ -103,26 +153,64 @@ write_smime(const struct making *m)
 		return ERR_NOMEM;
 	e = get_certs(m, certs);
 	if (e == ERR_OK)
-		e = smime_from(m, certs);
+		e = seal_to(m, certs, outer, entity);
 	for (size_t i = 0; i < n; i++)
 		crypto_cert_unref(certs[i]);
 	return e;
 }
 
+/* Signed inside: what is sealed is a multipart/signed (RFC 8551 section
+   3.7). */
+static enum err
+sign_inside(const struct making *m, struct span *entity, struct spill *s)
+{
+	struct mime_sink sink = spill_sink(s);
+	enum err e = variant_put_signed(m, SPAN(NULL, 0), *entity, &sink);
+
+	return e == ERR_OK ? spill_finish(s, entity) : e;
+}
+
+static enum err
+write_smime(const struct making *m)
+{
+	struct mime_payload *p;
+	struct spill plain, with_signature;
+	struct span entity;
+	enum err e = make_payload(m, &p);
+
+	if (e != ERR_OK)
+		return e;
+	spill_init(&plain, PAYLOAD_MAX);
+	spill_init(&with_signature, PAYLOAD_MAX);
+	e = write_payload(p, &plain, &entity);
+	if (e == ERR_OK && m->v->signer != NULL)
+		e = sign_inside(m, &entity, &with_signature);
+	if (e == ERR_OK)
+		e = seal_smime(m, mime_payload_outer(p), entity);
+	spill_clear(&with_signature);
+	spill_clear(&plain);
+	return e;
+}
+
 /* --- PGP/MIME --- */
 
-/* The inner entity in a memfd of its own, for another process. */
 static enum err
-inner_memfd(const struct mime_split *split, int *fd_out)
+put_memfd(void *arg, struct span octets)
+{
+	return memfd_write(*(int *)arg, octets);
+}
+
+/* The payload in a memfd of its own, for another process. */
+static enum err
+payload_memfd(const struct mime_payload *p, int *fd_out)
 {
 	int fd;
+	struct mime_sink sink = {put_memfd, &fd};
 	enum err e = memfd_new(&fd);
 
 	if (e != ERR_OK)
 		return e;
-	e = memfd_write(fd, buf_span(&split->inner_head));
-	if (e == ERR_OK)
-		e = memfd_write(fd, split->inner_body);
+	e = mime_payload_write(p, &sink);
 	if (e == ERR_OK)
 		e = memfd_seal(fd);
 	if (e != ERR_OK) {
@@ -134,41 +222,47 @@ inner_memfd(const struct mime_split *split, int *fd_out)
 }
 
 static enum err
-pgp_from(const struct making *m, struct span armor)
+seal_pgp(const struct making *m, int fd, struct memfd_map *armor)
 {
-	struct mime_boundary boundary;
-	uint8_t seed[16];
+	const struct variant_pgp *pgp = &m->engines->pgp;
+	const struct variant *v = m->v;
+	struct span *keys = arena_array(m->arena, v->n_keys, sizeof(*keys));
 
-	random_octets(seed, sizeof(seed));
-	boundary = mime_boundary_make(seed);
-	return mime_write_pgp(
-	    buf_span(&m->split->outer), &boundary, armor, m->to);
+	if (keys == NULL)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < v->n_keys; i++) {
+		if (v->key[i] == NULL)
+			return ERR_KEY_UNUSABLE;
+		keys[i] = v->key[i]->key;
+	}
+	return v->signer == NULL
+		   ? pgp->seal(pgp->arg, keys, v->n_keys, fd, armor, m->why)
+		   : pgp->seal_sign(pgp->arg, v->signer->fpr, keys, v->n_keys,
+			 fd, armor, m->why);
 }
 
 static enum err
 write_pgp(const struct making *m)
 {
-	const struct variant_pgp *pgp = &m->engines->pgp;
-	size_t n = m->v->n_keys;
-	struct span *keys = arena_array(m->arena, n, sizeof(*keys));
 	struct memfd_map armor = {0};
+	struct mime_boundary boundary;
+	struct mime_payload *p;
+	uint8_t seed[16];
 	int fd;
-	enum err e;
+	enum err e = make_payload(m, &p);
 
-	if (keys == NULL)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < n; i++) {
-		if (m->v->key[i] == NULL)
-			return ERR_KEY_UNUSABLE;
-		keys[i] = m->v->key[i]->key;
-	}
-	e = inner_memfd(m->split, &fd);
+	if (e == ERR_OK)
+		e = payload_memfd(p, &fd);
 	if (e != ERR_OK)
 		return e;
-	e = pgp->seal(pgp->arg, keys, n, fd, &armor, m->why);
+	e = seal_pgp(m, fd, &armor);
 	close(fd);
-	if (e == ERR_OK)
-		e = pgp_from(m, armor.data);
+	if (e == ERR_OK) {
+		random_octets(seed, sizeof(seed));
+		boundary = mime_boundary_make(seed);
+		e = mime_write_pgp(
+		    mime_payload_outer(p), &boundary, armor.data, m->to);
+	}
 	memfd_unmap(&armor);
 	return e;
 }
@@ -179,20 +273,16 @@ enum err
 variant_write(const struct variant *v, const struct variant_engines *engines,
     struct arena *arena, const struct mime_sink *to, struct err_why *why)
 {
-	struct mime_split split;
-	struct making m = {v, engines, arena, &split, to, why};
-	enum err e;
+	struct making m = {v, engines, arena, to, why};
 
-	if (v->rung == RUNG_CLEAR)
-		return mime_write_plain(v->raw, &v->edit, to, why);
-	if (v->rung != RUNG_SMIME && v->rung != RUNG_PGP)
+	if (v->rung == RUNG_SMIME)
+		return write_smime(&m);
+	if (v->rung == RUNG_PGP)
+		return write_pgp(&m);
+	if (v->rung != RUNG_CLEAR)
 		return ERR_UNSUPPORTED;
-	e = mime_split_for_sealing(v->raw, &v->edit, &split, why);
-	if (e != ERR_OK)
-		return e;
-	e = v->rung == RUNG_SMIME ? write_smime(&m) : write_pgp(&m);
-	mime_split_clear(&split);
-	return e;
+	return v->signer != NULL ? write_signed(&m)
+				 : mime_write_plain(v->raw, &v->edit, to, why);
 }
 
 bool
@@ -200,5 +290,5 @@ variant_is_rung_failure(enum err e)
 {
 	return err_class(e) == ERR_CLASS_CRYPTO || e == ERR_TIMEOUT ||
 	       e == ERR_CRASHED || e == ERR_ENGINE || e == ERR_UNSUPPORTED ||
-	       e == ERR_AMBIGUOUS;
+	       e == ERR_AMBIGUOUS || e == ERR_CANNOT_SIGN;
 }

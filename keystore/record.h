@@ -73,6 +73,11 @@ enum ks_flaw {
 	KS_FLAW_REVOKED = 3,
 };
 
+/* Numbers of learned capabilities; they are on disk, too. */
+enum {
+	KS_CAP_SMIME = 1, /* SMIMECapabilities (RFC 8551 2.5.2), DER */
+};
+
 /* A learned capability: a number and what was learned. */
 struct ks_cap {
 	uint16_t tag;

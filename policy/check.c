@@ -11,7 +11,7 @@
 #include "common/arena.h"
 
 enum {
-	FINDINGS_PER_RULE = 12, /* each check below says at most one thing */
+	FINDINGS_PER_RULE = 15, /* each check below says at most one thing */
 };
 
 struct check {
@@ -177,6 +177,37 @@ check_options(struct check *c, const struct policy_rule *r)
 			r->name));
 }
 
+static bool
+only_sends_nothing(const struct policy_rule *r)
+{
+	for (size_t i = 0; i < r->ladder.n; i++)
+		if (policy_rung_sends(r->ladder.rung[i]))
+			return false;
+	return true;
+}
+
+static void
+check_form(struct check *c, const struct policy_rule *r)
+{
+	if (r->form.sign == POLICY_SIGN_NO && r->form.sign_as_domain)
+		found(c, r->line, false,
+		    arena_printf(c->arena,
+			"rule \"%s\": sign-as-domain does nothing unless a "
+			"rule signs",
+			r->name));
+	if (r->form.sign == POLICY_SIGN_REQUIRED && has_rung(r, RUNG_ESCROW))
+		found(c, r->line, false,
+		    arena_printf(c->arena,
+			"rule \"%s\": mail for pick-up is not signed: with "
+			"sign = required it is refused instead",
+			r->name));
+	if (r->form.sign != POLICY_SIGN_NO && only_sends_nothing(r))
+		found(c, r->line, false,
+		    arena_printf(c->arena,
+			"rule \"%s\" signs, but its ladder sends nothing",
+			r->name));
+}
+
 static void
 check_reachable(struct check *c, size_t at)
 {
@@ -233,6 +264,7 @@ policy_check(const struct policy *p, bool have_portal, struct arena *arena,
 		check_tls(&c, r);
 		check_escrow(&c, r);
 		check_options(&c, r);
+		check_form(&c, r);
 		check_reachable(&c, i);
 	}
 	check_default(&c);

@@ -139,6 +139,9 @@ take_options(const struct policy_rule *r, struct policy_decision *d)
 	if (r->together && !d->together)
 		d->together_rule = r->name;
 	d->together = d->together || r->together;
+	if (r->form.sign > d->form.sign)
+		d->sign_rule = r->name;
+	policy_form_raise(&d->form, &r->form);
 }
 
 /* Let one more matching rule, the raising r, act on the decision. best is the
@@ -178,6 +181,11 @@ policy_decide(const struct policy *p, const struct policy_facts *f,
 	d.decider = decider->name;
 	d.decider_line = decider->line;
 	take_options(decider, &d);
+	/* what the decider leaves open counts as said by it */
+	if (d.form.hp == POLICY_HP_UNSET)
+		d.form.hp = POLICY_HP_BASELINE;
+	if (d.form.cipher == POLICY_CIPHER_UNSET)
+		d.form.cipher = POLICY_CIPHER_AES256_CBC;
 	d.on_error_weaker = decider->on_error_weaker;
 	floor = policy_ladder_weakest(&decider->ladder);
 	for (size_t i = 0; i < p->n_rules && d.n_raising < n; i++)
@@ -356,9 +364,9 @@ policy_walk(const struct policy_decision *d, const enum rung_state *state,
 	*out = o;
 }
 
-/* Does this ladder end in a refusal for certain? */
-static bool
-is_refusal(const struct policy *p, const struct policy_rule *r,
+/* Does this rule end in a refusal for certain? */
+static enum policy_rcpt
+fate(const struct policy *p, const struct policy_rule *r,
     const enum rung_state *state, unsigned flags)
 {
 	struct policy_decision d = {
@@ -369,7 +377,14 @@ is_refusal(const struct policy *p, const struct policy_rule *r,
 	struct policy_outcome o;
 
 	policy_walk(&d, state, flags, &o);
-	return o.result == POLICY_CHOSEN && o.rung == RUNG_REJECT;
+	if (o.result != POLICY_CHOSEN)
+		return POLICY_RCPT_GO_ON;
+	if (o.rung == RUNG_REJECT)
+		return POLICY_RCPT_REJECT;
+	return policy_rung_sends(o.rung) && (flags & POLICY_UNSIGNABLE) &&
+		       r->form.sign == POLICY_SIGN_REQUIRED
+		   ? POLICY_RCPT_UNSIGNED
+		   : POLICY_RCPT_GO_ON;
 }
 
 /* A recipient refused by itself would let the others get what it does not: the
@@ -392,7 +407,8 @@ policy_could_leave(const struct policy *p, const struct policy_facts *envelope,
     const enum rung_state *state, unsigned flags)
 {
 	int lowest = POLICY_STRENGTH_SENDS_NOTHING;
-	bool certain = false, any = false;
+	bool certain = false;
+	enum policy_rcpt refusal = POLICY_RCPT_NO_RULE, one;
 
 	for (size_t i = 0; i < p->n_rules && !certain; i++) {
 		const struct policy_rule *r = &p->rules[i];
@@ -401,25 +417,27 @@ policy_could_leave(const struct policy *p, const struct policy_facts *envelope,
 		if (policy_rule_raises(r) ||
 		    !policy_rule_matches_envelope(r, envelope))
 			continue;
-		if (!is_refusal(p, r, state, flags))
+		one = fate(p, r, state, flags);
+		if (one == POLICY_RCPT_GO_ON)
 			return POLICY_RCPT_GO_ON;
-		any = true;
+		if (refusal == POLICY_RCPT_NO_RULE)
+			refusal = one;
 		certain = r->n_tags == 0;
 		if (weakest < lowest)
 			lowest = weakest;
 	}
 	if (somebody_wants_together(p, envelope))
 		return POLICY_RCPT_GO_ON;
-	if (!any)
-		return POLICY_RCPT_NO_RULE;
+	if (refusal == POLICY_RCPT_NO_RULE)
+		return refusal;
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct policy_rule *r = &p->rules[i];
 
 		if (policy_rule_raises(r) &&
 		    policy_rule_matches_envelope(r, envelope) &&
 		    policy_ladder_weakest(&r->ladder) > lowest &&
-		    !is_refusal(p, r, state, flags))
+		    fate(p, r, state, flags) == POLICY_RCPT_GO_ON)
 			return POLICY_RCPT_GO_ON;
 	}
-	return POLICY_RCPT_REJECT;
+	return refusal;
 }

@@ -189,6 +189,7 @@ policy_add_rule(
 {
 	struct policy_rule r = {
 	    .line = spec->line,
+	    .form = spec->form,
 	    .together = spec->together,
 	    .on_error_weaker = spec->on_error_weaker,
 	    .may_lower = spec->may_lower,

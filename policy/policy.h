@@ -66,6 +66,45 @@ bool policy_rung_sends(enum rung r);
 /* Nothing can keep this rung from holding, so it may end a ladder. */
 bool policy_rung_ends(enum rung r);
 
+/* What rules ask for beside the ladder. Of all that match the larger number
+   wins, except as said. */
+enum policy_sign {
+	POLICY_SIGN_NO = 0,
+	POLICY_SIGN_IF_POSSIBLE, /* unsigned when there is no key */
+	POLICY_SIGN_REQUIRED,	 /* refused when there is no key */
+};
+enum policy_hp {
+	POLICY_HP_UNSET = 0, /* baseline, unless another rule says more */
+	POLICY_HP_NONE,
+	POLICY_HP_BASELINE,
+	POLICY_HP_SHY,
+};
+/* The least of S/MIME that is good enough; more is used where the recipient is
+   known to open it. */
+enum policy_cipher {
+	POLICY_CIPHER_UNSET = 0, /* AES-256-CBC, unless a rule says more */
+	POLICY_CIPHER_AES128_CBC,
+	POLICY_CIPHER_AES256_CBC,
+	POLICY_CIPHER_AES128_GCM,
+	POLICY_CIPHER_AES256_GCM,
+};
+enum policy_padding {
+	POLICY_PADDING_PKCS1 = 0,
+	POLICY_PADDING_OAEP,
+};
+struct policy_form {
+	enum policy_sign sign;
+	bool sign_as_domain; /* the domain's key may stand in */
+	enum policy_hp hp;
+	enum policy_cipher cipher;
+	enum policy_padding padding;
+	bool no_autocrypt;
+};
+const char *policy_sign_name(enum policy_sign s);
+const char *policy_hp_name(enum policy_hp h);
+/* Make a what a and b together ask for. */
+void policy_form_raise(struct policy_form *a, const struct policy_form *b);
+
 /* --- the rules --- */
 
 /* One rule as the configuration says it. Lists are of n strings. An address
@@ -85,6 +124,7 @@ struct policy_spec {
 	const enum rung *ladder; /* `try` */
 	size_t n_ladder;
 	enum policy_escrow escrow;
+	struct policy_form form;
 	bool together;
 	bool on_error_weaker;
 	bool may_lower;
@@ -116,6 +156,9 @@ struct policy_finding {
 enum err policy_check(const struct policy *p, bool have_portal,
     struct arena *arena, struct policy_finding **out, size_t *n_out) MUST_CHECK;
 
+/* Does any rule sign? */
+bool policy_signs(const struct policy *p);
+
 /* --- deciding --- */
 
 struct policy_facts {
@@ -143,6 +186,8 @@ struct policy_decision {
 	unsigned from_line;
 	const char **raising; /* names of the raising rules that matched */
 	size_t n_raising;
+	struct policy_form form; /* nothing in it is unset */
+	const char *sign_rule;	 /* the first that signs; NULL: none */
 	bool together;
 	const char *together_rule; /* the first that says so; else NULL */
 	bool on_error_weaker;	   /* only if every rule that matched says so */
@@ -168,7 +213,9 @@ enum rung_state {
 const char *rung_state_name(enum rung_state s);
 
 enum {
-	POLICY_AUTO_MAIL = 1, /* null sender, automatic answer or MDN */
+	POLICY_AUTO_MAIL = 1,  /* null sender, automatic answer or MDN */
+	POLICY_UNSIGNABLE = 2, /* nobody can sign for the sender; only
+				  policy_could_leave() looks at it */
 };
 
 enum policy_result {
@@ -211,9 +258,10 @@ void policy_walk(const struct policy_decision *d, const enum rung_state *state,
 
 enum policy_rcpt {
 	POLICY_RCPT_GO_ON =
-	    0,		     /* the message will tell, or nothing is definite */
-	POLICY_RCPT_REJECT,  /* whatever the message says: 550 */
-	POLICY_RCPT_NO_RULE, /* no rule can decide: 550 5.7.1 */
+	    0,		    /* the message will tell, or nothing is definite */
+	POLICY_RCPT_REJECT, /* whatever the message says: 550 */
+	POLICY_RCPT_UNSIGNED, /* the same, for want of a signature */
+	POLICY_RCPT_NO_RULE,  /* no rule can decide: 550 5.7.1 */
 };
 
 /* Whether any rule that could still match leaves more than a refusal, by the

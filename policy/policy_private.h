@@ -34,6 +34,7 @@ struct policy_rule {
 	size_t *tags; /* places in policy.tags */
 	size_t n_tags;
 	struct policy_ladder ladder;
+	struct policy_form form;
 	bool together;
 	bool on_error_weaker;
 	bool may_lower;

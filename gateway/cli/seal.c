@@ -97,9 +97,11 @@ make(struct seal *s, struct err_why *why)
 	enum rung rung = s->d.outcome.rung;
 	const struct ks_record *key = decide_key(&s->d, rung);
 	const struct variant_engines engines = {
-	    .certs = s->certs, .pgp = {seal_with_gpg, &s->gpg}};
+	    .certs = s->certs, .pgp = {.seal = seal_with_gpg, .arg = &s->gpg}};
 	const struct variant v = {.rung = rung,
 	    .raw = s->in.message.raw,
+	    .tree = s->in.message.tree,
+	    .form = s->d.rules.form,
 	    .edit = message_edit(&s->in.message, ""),
 	    .key = &key,
 	    .n_keys = 1,
@@ -177,6 +179,7 @@ decide(struct seal *s, struct err_why *why)
 	if (s->in.raw.len > s->cli->conf->limits.message_size)
 		return ERR_TOO_BIG;
 	s->facts.message = &s->in.message;
+	s->facts.signer.why = "only the gateway itself signs";
 	return decide_rcpt(&s->facts, s->to_key, NULL, s->arena, &s->d);
 }
 

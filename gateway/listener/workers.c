@@ -84,7 +84,8 @@ post_check(struct listener_worker *w, struct listener_slot *slot)
 	struct listener *l = w->l;
 	struct proto_rcpt_check m = {
 	    .from_key = slot->session->msg->m.envelope.from_key,
-	    .rcpt_key = slot->rcpt.to.key};
+	    .rcpt_key = slot->rcpt.to.key,
+	    .client = slot->session->msg->m.envelope.client};
 	enum err e;
 
 	buf_reset(&l->scratch);

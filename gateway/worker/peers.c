@@ -5,6 +5,8 @@
  * error, and an error is never an answer.
  */
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -57,21 +59,22 @@ answer(struct worker *w, struct ipc *ch, uint16_t type, uint64_t id, int ms,
 	return e == ERR_CLOSED ? ERR_CRASHED : e;
 }
 
+/* Ask keys. */
 static enum err
-ask(struct worker *w, enum role_id id, unsigned index, uint16_t type,
-    struct span payload, uint16_t answer_type, struct ipc_msg *out)
+ask(struct worker *w, uint16_t type, uint64_t id, struct span payload,
+    uint16_t answer_type, struct ipc_msg *out)
 {
-	struct ipc *ch = channel(w, id, index, KEYS_MS);
+	struct ipc *ch = channel(w, ROLE_KEYS, 0, KEYS_MS);
 	enum err e;
 
 	if (ch == NULL)
 		return ERR_CRASHED;
-	e = ipc_send(ch, type, 0, payload, NULL, 0);
+	e = ipc_send(ch, type, id, payload, NULL, 0);
 	if (e != ERR_OK) {
 		role_drop(w->role, ch);
 		return ERR_CRASHED;
 	}
-	return answer(w, ch, answer_type, 0, KEYS_MS, out);
+	return answer(w, ch, answer_type, id, KEYS_MS, out);
 }
 
 enum err
@@ -82,8 +85,7 @@ peers_learn_keys(struct worker *w)
 	enum err e;
 
 	do {
-		e = ask(w, ROLE_KEYS, 0, PROTO_KEYS_GET, SPAN(NULL, 0),
-		    PROTO_KEYS, &m);
+		e = ask(w, PROTO_KEYS_GET, 0, SPAN(NULL, 0), PROTO_KEYS, &m);
 	} while (e == ERR_CRASHED && clock_steady_ms() < until);
 	if (e != ERR_OK)
 		return e;
@@ -114,7 +116,7 @@ peers_content_key(struct worker *w, struct span header, struct secret **out)
 	pack_raw(&p, header.data, header.len);
 	e = pack_end(&p);
 	if (e == ERR_OK)
-		e = ask(w, ROLE_KEYS, 0, PROTO_CONTENT_KEY, buf_span(&b),
+		e = ask(w, PROTO_CONTENT_KEY, 0, buf_span(&b),
 		    PROTO_CONTENT_KEY_IS, &m);
 	buf_clear(&b);
 	if (e != ERR_OK)
@@ -136,20 +138,68 @@ peers_content_key(struct worker *w, struct span header, struct secret **out)
 	return e;
 }
 
-static enum err
-read_pgp_answer(struct worker *w, struct ipc_msg *m, struct memfd_map *out,
-    struct err_why *why)
+/* Who has private keys knows a message by the id it has at its sender: that of
+   the entry when store wants it decided again. */
+static uint64_t
+registered_id(const struct job *j)
 {
-	enum err result;
-	const char *text;
-	int fd;
-	enum err e = proto_failure_unpack(m->payload, w->arena, &result, &text);
+	return j->replaces != 0 ? j->replaces : j->id;
+}
 
+enum err
+peers_sign(struct job *j, const struct proto_sign *m, struct buf *out)
+{
+	struct proto_signed signature;
+	struct ipc_msg in;
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, LIMIT_IPC_INLINE);
+	e = proto_sign_pack(m, &b);
+	if (e == ERR_OK)
+		e = ask(j->w, PROTO_SIGN, registered_id(j), buf_span(&b),
+		    PROTO_SIGNED, &in);
+	buf_clear(&b);
 	if (e != ERR_OK)
-		return ERR_ENGINE;
-	if (result != ERR_OK)
-		return err_why(why, result, "%s", text);
-	fd = ipc_msg_take_fd(m, 0);
+		return e;
+	e = proto_signed_unpack(in.payload, &signature);
+	if (e == ERR_OK)
+		e = signature.result;
+	if (e == ERR_OK)
+		e = buf_put(out, signature.signature);
+	ipc_msg_clear(&in);
+	return e;
+}
+
+/* --- pgp --- */
+
+/* Ask the pgp process about descriptor fd. */
+static enum err
+ask_pgp(struct worker *w, uint16_t type, uint64_t id, struct span payload,
+    int fd, uint16_t answer_type, struct ipc_msg *out)
+{
+	struct ipc *ch =
+	    channel(w, ROLE_PGP, role_index(w->role), PGP_START_MS);
+	enum err e;
+
+	if (ch == NULL)
+		return ERR_CRASHED;
+	e = ipc_send(ch, type, id, payload, &fd, 1);
+	if (e != ERR_OK) {
+		role_drop(w->role, ch);
+		return ERR_CRASHED;
+	}
+	return answer(
+	    w, ch, answer_type, id, (int)LIMIT_PGP_MS + PGP_SLACK_MS, out);
+}
+
+/* The armor that came with an answer. */
+static enum err
+take_armor(struct ipc_msg *m, struct memfd_map *out)
+{
+	int fd = ipc_msg_take_fd(m, 0);
+	enum err e;
+
 	if (fd < 0)
 		return ERR_ENGINE;
 	e = memfd_map(fd, LIMIT_IPC_PAYLOAD, out);
@@ -157,19 +207,29 @@ read_pgp_answer(struct worker *w, struct ipc_msg *m, struct memfd_map *out,
 	return e == ERR_OK && out->data.len == 0 ? ERR_ENGINE : e;
 }
 
+static enum err
+read_sealed(struct worker *w, struct ipc_msg *m, struct memfd_map *out,
+    struct err_why *why)
+{
+	enum err result;
+	const char *text;
+	enum err e = proto_failure_unpack(m->payload, w->arena, &result, &text);
+
+	if (e != ERR_OK)
+		return ERR_ENGINE;
+	return result != ERR_OK ? err_why(why, result, "%s", text)
+				: take_armor(m, out);
+}
+
 enum err
 peers_pgp_seal(struct worker *w, const struct span *certs, uint32_t n, int fd,
     struct memfd_map *out, struct err_why *why)
 {
-	struct ipc *ch =
-	    channel(w, ROLE_PGP, role_index(w->role), PGP_START_MS);
 	struct ipc_msg m;
 	struct buf b;
 	struct packer p;
 	enum err e;
 
-	if (ch == NULL)
-		return ERR_CRASHED;
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	pack_begin(&p, &b);
 	pack_u32(&p, n);
@@ -177,20 +237,72 @@ peers_pgp_seal(struct worker *w, const struct span *certs, uint32_t n, int fd,
 		pack_span(&p, certs[i]);
 	e = pack_end(&p);
 	if (e == ERR_OK)
-		e = ipc_send(ch, PROTO_PGP_SEAL, 0, buf_span(&b), &fd, 1);
+		e = ask_pgp(w, PROTO_PGP_SEAL, 0, buf_span(&b), fd,
+		    PROTO_PGP_SEALED, &m);
 	buf_clear(&b);
-	if (e != ERR_OK) {
-		role_drop(w->role, ch);
-		return ERR_CRASHED;
-	}
-	e = answer(
-	    w, ch, PROTO_PGP_SEALED, 0, (int)LIMIT_PGP_MS + PGP_SLACK_MS, &m);
 	if (e != ERR_OK)
 		return e;
-	e = read_pgp_answer(w, &m, out, why);
+	e = read_sealed(w, &m, out, why);
 	ipc_msg_clear(&m);
 	return e;
 }
+
+static enum err
+ask_pgp_sign(struct job *j, uint16_t type, const struct proto_pgp_sign *m,
+    int fd, uint16_t answer_type, struct ipc_msg *out)
+{
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	e = proto_pgp_sign_pack(m, &b);
+	if (e == ERR_OK)
+		e = ask_pgp(j->w, type, registered_id(j), buf_span(&b), fd,
+		    answer_type, out);
+	buf_clear(&b);
+	return e;
+}
+
+enum err
+peers_pgp_seal_sign(struct job *j, const struct proto_pgp_sign *m, int fd,
+    struct memfd_map *out, struct err_why *why)
+{
+	struct ipc_msg in;
+	enum err e =
+	    ask_pgp_sign(j, PROTO_PGP_SEAL_SIGN, m, fd, PROTO_PGP_SEALED, &in);
+
+	if (e != ERR_OK)
+		return e;
+	e = read_sealed(j->w, &in, out, why);
+	ipc_msg_clear(&in);
+	return e;
+}
+
+enum err
+peers_pgp_sign(struct job *j, const struct proto_pgp_sign *m, int fd,
+    struct memfd_map *out, char micalg[CRYPTO_PGP_MICALG], struct err_why *why)
+{
+	struct proto_pgp_signed answer;
+	struct ipc_msg in;
+	enum err e =
+	    ask_pgp_sign(j, PROTO_PGP_SIGN, m, fd, PROTO_PGP_SIGNED, &in);
+
+	if (e != ERR_OK)
+		return e;
+	e = proto_pgp_signed_unpack(in.payload, j->arena, &answer);
+	if (e != ERR_OK || strlen(answer.micalg) >= CRYPTO_PGP_MICALG)
+		e = ERR_ENGINE;
+	else if (answer.err != ERR_OK)
+		e = err_why(why, answer.err, "%s", answer.why);
+	else
+		e = take_armor(&in, out);
+	if (e == ERR_OK)
+		snprintf(micalg, CRYPTO_PGP_MICALG, "%s", answer.micalg);
+	ipc_msg_clear(&in);
+	return e;
+}
+
+/* --- store --- */
 
 enum err
 peers_submit(struct job *j)

@@ -90,24 +90,19 @@ seal_body(struct job *j, struct entry *e, const struct sealed_pub *pub,
 
 /* --- protected messages --- */
 
-/* gateway/variant.h asks for OpenPGP: the pgp process does it. */
-static enum err
-ask_pgp(void *arg, const struct span *certs, size_t n, int fd,
-    struct memfd_map *out, struct err_why *why)
-{
-	return peers_pgp_seal(arg, certs, n, fd, out, why);
-}
-
 static enum err
 write_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
     uint32_t n, const struct mime_sink *to, struct err_why *why)
 {
-	const struct variant_engines engines = {
-	    .certs = j->w->certs, .pgp = {ask_pgp, j->w}};
+	const struct variant_engines engines = job_engines(j);
+	const struct decision *d = &rcpts[0]->d;
 	const struct ks_record **keys = arena_array(j->arena, n, sizeof(*keys));
 	const struct variant v = {.rung = rung,
 	    .raw = j->msg.raw,
+	    .tree = j->msg.tree,
 	    .edit = message_edit(&j->msg, j->envelope.trace),
+	    .form = d->rules.form,
+	    .signer = d->sign.key,
 	    .key = keys,
 	    .n_keys = n,
 	    .now_s = j->facts.now_s};
@@ -142,7 +137,9 @@ begin_entry(
 	e->rung = (uint8_t)rung;
 	e->strength = (uint8_t)rcpts[0]->d.outcome.strength;
 	e->tls = ENTRY_TLS_OPPORTUNISTIC;
-	e->body_8bit = rung == RUNG_CLEAR && j->envelope.body_8bit;
+	/* what is signed is 7-bit, what is sealed is, too */
+	e->body_8bit = rung == RUNG_CLEAR && j->envelope.body_8bit &&
+		       rcpts[0]->d.sign.key == NULL;
 	e->rule = rcpts[0]->d.rules.from_rule;
 	/* what only a decision needs is not carried along */
 	e->client = "";
@@ -154,10 +151,9 @@ begin_entry(
 }
 
 enum err
-seal_variant(
-    struct job *j, enum rung rung, struct job_rcpt *const *rcpts, uint32_t n)
+seal_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
+    uint32_t n, struct err_why *why)
 {
-	struct err_why why = {""};
 	struct spill text;
 	struct mime_sink sink;
 	struct span octets;
@@ -167,7 +163,7 @@ seal_variant(
 	spill_init(&text,
 	    j->conf->limits.message_size * LIMIT_VARIANTS_FACTOR - j->octets);
 	sink = spill_sink(&text);
-	err = write_variant(j, rung, rcpts, n, &sink, &why);
+	err = write_variant(j, rung, rcpts, n, &sink, why);
 	if (err == ERR_OK)
 		err = spill_finish(&text, &octets);
 	if (err == ERR_OK) {
@@ -178,10 +174,10 @@ seal_variant(
 		if (e != NULL && err != ERR_OK)
 			j->out.n_entries--;
 	}
-	if (err != ERR_OK && why.text[0] != 0)
+	if (err != ERR_OK && why->text[0] != 0)
 		log_event(LOG_LVL_ERR, NULL, "seal",
 		    KV_STR("rcpt", rcpts[0]->rcpt->addr),
-		    KV_STR("why", why.text), KV_ERR(err));
+		    KV_STR("why", why->text), KV_ERR(err));
 	spill_clear(&text);
 	return err;
 }

@@ -3,8 +3,8 @@
  *
  * From decisions to variants: who shares one, and what happens when sealing
  * fails. A hidden recipient (not in To or Cc) gets a variant of its own, so
- * that nobody learns of it from a key ID (RFC 9787 9.3); RSA and EC
- * recipients do not share one, because some software opens no mix.
+ * that nobody learns of it from a key ID (RFC 9787 9.3); who shares one is
+ * signed for alike and opens the same form.
  */
 #include <string.h>
 
@@ -36,12 +36,15 @@ is_ours(const struct job *j, const struct job_rcpt *r)
 	    j->conf, ks_addr_domain(span_str(r->rcpt->key)));
 }
 
+/* What makes two variants look different beside the rung. */
 static bool
-is_rsa(const struct job_rcpt *r)
+same_form(const struct decision *a, const struct decision *b)
 {
-	const struct ks_record *key = r->d.smime.chosen;
+	const struct policy_form *fa = &a->rules.form, *fb = &b->rules.form;
 
-	return key != NULL && span_starts_caseeq(key->alg, "RSA");
+	return a->sign.key == b->sign.key && fa->hp == fb->hp &&
+	       fa->cipher == fb->cipher && fa->padding == fb->padding &&
+	       fa->no_autocrypt == fb->no_autocrypt;
 }
 
 /* May b be in the variant that a starts? */
@@ -52,12 +55,14 @@ may_share(
 	enum rung rung = a->d.outcome.rung;
 
 	if (!is_chosen(b, rung) || a->alone || b->alone ||
-	    rung == RUNG_ESCROW || is_ours(j, a) != is_ours(j, b))
+	    rung == RUNG_ESCROW || is_ours(j, a) != is_ours(j, b) ||
+	    !same_form(&a->d, &b->d))
 		return false;
 	if (!message_shows(&j->msg, a->rcpt->key) ||
 	    !message_shows(&j->msg, b->rcpt->key))
 		return false;
-	return rung != RUNG_SMIME || is_rsa(a) == is_rsa(b);
+	return rung != RUNG_SMIME || variant_may_share(j->w->certs,
+					 a->d.smime.chosen, b->d.smime.chosen);
 }
 
 static uint32_t
@@ -104,18 +109,60 @@ say_failed(const struct job *j, const struct job_rcpt *r, enum err e)
 	    KV_STR("rung", policy_rung_name(r->d.outcome.rung)), KV_ERR(e));
 }
 
+/* Is it for certain that the key cannot sign this? With one engine for
+   signing and sealing in one, what it says of a key may be meant of either:
+   unsigned it will say it again of the recipient's. */
+static bool
+is_lack_of_signature(const struct job_rcpt *r, enum err e)
+{
+	if (r->d.sign.key == NULL)
+		return false;
+	return e == ERR_CANNOT_SIGN ||
+	       (r->d.outcome.rung == RUNG_PGP &&
+		   (e == ERR_NO_KEY || e == ERR_KEY_EXPIRED ||
+		       e == ERR_KEY_REVOKED || e == ERR_KEY_UNUSABLE));
+}
+
+static enum err
+without_signature(
+    struct job *j, struct job_rcpt *r, enum err e, const struct err_why *why)
+{
+	char id[TEXT_ID_SIZE];
+	const char *reason =
+	    arena_printf(j->arena, "the key cannot sign it: %s",
+		why->text[0] != 0 ? why->text : err_text(e));
+
+	if (reason == NULL)
+		return ERR_NOMEM;
+	text_id(j->id, id);
+	log_event(LOG_LVL_WARN, id, "cannot-sign",
+	    KV_STR("from", j->envelope.from), KV_STR("rcpt", r->rcpt->addr),
+	    KV_STR("why", reason), KV_ERR(e));
+	decide_unsigned(&j->facts, &r->d, reason);
+	return ERR_OK;
+}
+
 /* A variant could not be made: first each of its recipients alone, so that one
    bad key costs the others nothing; then down the ladder. */
 static enum err
-after_failure(struct job *j, struct job_rcpt **group, uint32_t n, enum err e)
+after_failure(struct job *j, struct job_rcpt **group, uint32_t n, enum err e,
+    const struct err_why *why)
 {
+	enum err err;
+
 	if (n > 1) {
 		for (uint32_t i = 0; i < n; i++)
 			group[i]->alone = true;
 		return ERR_OK;
 	}
-	say_failed(j, group[0], e);
-	decide_again(&j->facts, &group[0]->d, e);
+	if (is_lack_of_signature(group[0], e)) {
+		err = without_signature(j, group[0], e, why);
+		if (err != ERR_OK)
+			return err;
+	} else {
+		say_failed(j, group[0], e);
+		decide_again(&j->facts, &group[0]->d, e);
+	}
 	return is_together(j) ? start_over(j) : ERR_OK;
 }
 
@@ -132,21 +179,24 @@ static enum err
 make_all_sent(struct job *j, struct job_rcpt **group)
 {
 	struct job_rcpt *first;
+	struct err_why why;
 	uint32_t n;
 	enum err e;
 
 	while ((first = next_to_make(j)) != NULL) {
 		n = collect(j, first, group);
+		why.text[0] = 0;
 		e = first->d.outcome.rung == RUNG_ESCROW
 			? pickup_make(j, first)
-			: seal_variant(j, first->d.outcome.rung, group, n);
+			: seal_variant(
+			      j, first->d.outcome.rung, group, n, &why);
 		if (e == ERR_OK) {
 			for (uint32_t i = 0; i < n; i++)
 				group[i]->done = true;
 			continue;
 		}
 		if (variant_is_rung_failure(e))
-			e = after_failure(j, group, n, e);
+			e = after_failure(j, group, n, e, &why);
 		if (e != ERR_OK)
 			return e;
 	}

@@ -59,6 +59,20 @@ parse(struct job *j, struct err_why *why)
 	return ERR_OK;
 }
 
+/* Who could sign it. */
+static void
+find_signer(struct job *j)
+{
+	const struct signer_facts f = {.keys = j->w->keys,
+	    .certs = j->w->certs,
+	    .now_s = j->facts.now_s,
+	    .from_key = j->facts.from_key,
+	    .may_sign = conf_may_sign(j->conf, j->envelope.client),
+	    .message = &j->msg};
+
+	signer_find(&f, j->arena, &j->facts.signer);
+}
+
 /* The whole way of a message. What stops it is an error of the message
    (malformed, loop) or of ours; a recipient's fate is no error. */
 static enum err
@@ -69,8 +83,10 @@ process(struct job *j, bool unparsed, struct err_why *why)
 	if (unparsed)
 		return put_aside(j);
 	e = parse(j, why);
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
+		find_signer(j);
 		e = job_decide(j);
+	}
 	if (e == ERR_OK)
 		e = job_make_variants(j);
 	if (e == ERR_OK)
@@ -240,7 +256,14 @@ on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
 	enum err e = proto_rcpt_check_unpack(m->payload, w->arena, &in);
 
 	if (e == ERR_OK) {
+		const struct signer_facts s = {.keys = w->keys,
+		    .certs = w->certs,
+		    .now_s = f.now_s,
+		    .from_key = in.from_key,
+		    .may_sign = conf_may_sign(conf, in.client)};
+
 		f.from_key = in.from_key;
+		signer_find(&s, w->arena, &f.signer);
 		e = decide_promise(&f, in.rcpt_key, w->arena, &why);
 	}
 	if (e != ERR_OK)

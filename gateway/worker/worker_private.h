@@ -16,6 +16,7 @@
 #include "gateway/proto.h"
 #include "gateway/role.h"
 #include "gateway/spill.h"
+#include "gateway/variant.h"
 #include "mime/write.h"
 
 struct crypto_cert_cache;
@@ -87,10 +88,12 @@ enum err job_decide_anew(struct job *j) MUST_CHECK;
 /* Make every variant. A rung that fails while sealing sends its recipients
    down the ladder again; nothing half-made stays. */
 enum err job_make_variants(struct job *j) MUST_CHECK;
+/* Who seals and signs for the job; borrows it. */
+struct variant_engines job_engines(struct job *j);
 /* The message for these recipients by one rung, sealed at rest, as a ready
    entry. On failure no entry and no file is left. */
 enum err seal_variant(struct job *j, enum rung rung,
-    struct job_rcpt *const *rcpts, uint32_t n) MUST_CHECK;
+    struct job_rcpt *const *rcpts, uint32_t n, struct err_why *why) MUST_CHECK;
 /* An object for pick-up and the notice with its link, for one recipient. */
 enum err pickup_make(struct job *j, struct job_rcpt *rcpt) MUST_CHECK;
 /* Seal text beside e's immutable part, inline or into a file. */
@@ -109,6 +112,16 @@ enum err peers_content_key(
 /* The armored message in a mapped memfd. */
 enum err peers_pgp_seal(struct worker *w, const struct span *certs, uint32_t n,
     int fd, struct memfd_map *out, struct err_why *why) MUST_CHECK;
+/* The same, signed inside; m->fpr is the key. */
+enum err peers_pgp_seal_sign(struct job *j, const struct proto_pgp_sign *m,
+    int fd, struct memfd_map *out, struct err_why *why) MUST_CHECK;
+/* An armored detached signature, in a mapped memfd. */
+enum err peers_pgp_sign(struct job *j, const struct proto_pgp_sign *m, int fd,
+    struct memfd_map *out, char micalg[CRYPTO_PGP_MICALG],
+    struct err_why *why) MUST_CHECK;
+/* Append a raw signature by the private key of a certificate. */
+enum err peers_sign(
+    struct job *j, const struct proto_sign *m, struct buf *out) MUST_CHECK;
 enum err peers_submit(struct job *j) MUST_CHECK;
 
 /* --- tell.c: notifications to the sender, replies, audit rows --- */

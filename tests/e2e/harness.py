@@ -315,6 +315,15 @@ def is_zombie(pid):
         return True
 
 
+def opened_body(entity):
+    """The text of an opened entity of one part as it was sent: without the
+    legacy display element that header protection may put in front of it."""
+    head, _, body = entity.partition(b"\r\n\r\n")
+    if b'hp-legacy-display="1"' in head:
+        body = body.partition(b"\r\n\r\n")[2]
+    return body
+
+
 def message(subject="A test", body="Hello.\r\n", sender="sam@sender.example",
             to="alice@partner.example", extra=""):
     """A small message as octets, CRLF line ends."""

@@ -12,7 +12,7 @@ import tempfile
 
 import pytest
 
-from harness import Gateway, free_port, message
+from harness import Gateway, free_port, message, opened_body
 
 SENDER = "sam@sender.example"
 ALICE, BOB, CAROL = "alice@partner.example", "bob@partner.example", "carol@partner.example"
@@ -61,7 +61,7 @@ def test_smime_opens_to_what_went_in(gateway, keys):
     got = parse(done.stdout)
     assert got["From"] and got.get_content_type() == "application/pkcs7-mime"
     opened = keys.open_smime(done.stdout, keys.alice_key)
-    assert opened.partition(b"\r\n\r\n")[2] == (CANARY + "\r\n").encode()
+    assert opened_body(opened) == (CANARY + "\r\n").encode()
 
 
 def test_pgp_opens_and_the_scratch_home_is_gone(gateway, keys):

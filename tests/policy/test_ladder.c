@@ -193,6 +193,114 @@ Test(ladder, what_any_matching_rule_wants_together_goes_together)
 	policy_free(p);
 }
 
+Test(ladder, what_is_asked_for_is_raised_and_never_lowered)
+{
+	static const struct {
+		const char *name;
+		struct policy_form decider, raising, want;
+	} rows[] = {
+	    {"nothing said", {0}, {0},
+		{.hp = POLICY_HP_BASELINE, .cipher = POLICY_CIPHER_AES256_CBC}},
+	    {"the decider alone",
+		{.hp = POLICY_HP_NONE, .cipher = POLICY_CIPHER_AES128_CBC}, {0},
+		{.hp = POLICY_HP_NONE, .cipher = POLICY_CIPHER_AES128_CBC}},
+	    {"more is asked for",
+		{.hp = POLICY_HP_NONE, .cipher = POLICY_CIPHER_AES128_CBC},
+		{.sign = POLICY_SIGN_REQUIRED,
+		    .sign_as_domain = true,
+		    .hp = POLICY_HP_SHY,
+		    .cipher = POLICY_CIPHER_AES256_GCM,
+		    .padding = POLICY_PADDING_OAEP,
+		    .no_autocrypt = true},
+		{.sign = POLICY_SIGN_REQUIRED,
+		    .sign_as_domain = true,
+		    .hp = POLICY_HP_SHY,
+		    .cipher = POLICY_CIPHER_AES256_GCM,
+		    .padding = POLICY_PADDING_OAEP,
+		    .no_autocrypt = true}},
+	    {"less is asked for",
+		{.sign = POLICY_SIGN_REQUIRED, .padding = POLICY_PADDING_OAEP},
+		{.sign = POLICY_SIGN_IF_POSSIBLE,
+		    .hp = POLICY_HP_NONE,
+		    .cipher = POLICY_CIPHER_AES128_CBC},
+		{.sign = POLICY_SIGN_REQUIRED,
+		    .hp = POLICY_HP_BASELINE,
+		    .cipher = POLICY_CIPHER_AES256_CBC,
+		    .padding = POLICY_PADDING_OAEP}},
+	};
+	static const enum rung ladder[] = {RUNG_SMIME, RUNG_HOLD};
+	static const char *const tag = "[t]";
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct policy *p = policy_new();
+		struct arena *arena = arena_new(1 << 20);
+		struct policy_spec decider = {.name = "d",
+				       .ladder = ladder,
+				       .n_ladder = 2,
+				       .form = rows[i].decider},
+				   raising = {.name = "r",
+				       .subject_tag = &tag,
+				       .n_subject_tag = 1,
+				       .ladder = ladder,
+				       .n_ladder = 2,
+				       .form = rows[i].raising};
+		bool has = true;
+		struct policy_facts f = {.from = span_str("a@b.example"),
+		    .to = span_str("c@d.example"),
+		    .has_tag = &has};
+		struct policy_decision d;
+		const struct policy_form *want = &rows[i].want;
+
+		cr_assert_eq(policy_add_rule(p, &raising, NULL), ERR_OK);
+		cr_assert_eq(policy_add_rule(p, &decider, NULL), ERR_OK);
+		cr_assert_eq(policy_decide(p, &f, arena, &d), ERR_OK);
+		cr_expect_eq(d.form.sign, want->sign, "%s", rows[i].name);
+		cr_expect_eq(d.form.sign_as_domain, want->sign_as_domain, "%s",
+		    rows[i].name);
+		cr_expect_eq(d.form.hp, want->hp, "%s", rows[i].name);
+		cr_expect_eq(d.form.cipher, want->cipher, "%s", rows[i].name);
+		cr_expect_eq(d.form.padding, want->padding, "%s", rows[i].name);
+		cr_expect_eq(d.form.no_autocrypt, want->no_autocrypt, "%s",
+		    rows[i].name);
+		cr_expect_eq(d.sign_rule == NULL, want->sign == POLICY_SIGN_NO,
+		    "%s", rows[i].name);
+		arena_free(arena);
+		policy_free(p);
+	}
+}
+
+Test(ladder, a_rule_that_cannot_be_signed_for_refuses_at_once)
+{
+	static const enum rung ladder[] = {RUNG_SMIME, RUNG_CLEAR};
+	static const enum rung_state none[RUNG_COUNT] = {
+	    [RUNG_SMIME] = RUNG_ABSENT};
+	static const struct {
+		enum policy_sign sign;
+		unsigned flags;
+		enum policy_rcpt want;
+	} rows[] = {
+	    {POLICY_SIGN_REQUIRED, POLICY_UNSIGNABLE, POLICY_RCPT_UNSIGNED},
+	    {POLICY_SIGN_REQUIRED, 0, POLICY_RCPT_GO_ON},
+	    {POLICY_SIGN_IF_POSSIBLE, POLICY_UNSIGNABLE, POLICY_RCPT_GO_ON},
+	    {POLICY_SIGN_NO, POLICY_UNSIGNABLE, POLICY_RCPT_GO_ON},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct policy *p = policy_new();
+		struct policy_spec spec = {.name = "d",
+		    .ladder = ladder,
+		    .n_ladder = 2,
+		    .form.sign = rows[i].sign};
+		struct policy_facts f = {.from = span_str("a@b.example"),
+		    .to = span_str("c@d.example")};
+
+		cr_assert_eq(policy_add_rule(p, &spec, NULL), ERR_OK);
+		cr_expect_eq(policy_could_leave(p, &f, none, rows[i].flags),
+		    rows[i].want, "row %zu", i);
+		policy_free(p);
+	}
+}
+
 Test(ladder, a_pending_entry_keeps_its_floor)
 {
 	struct policy_decision d = {0};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What the files of a decision share.
+ */
+#ifndef GATEWAY_DECIDE_PRIVATE_H
+#define GATEWAY_DECIDE_PRIVATE_H
+
+#include "gateway/decide.h"
+
+/* The rung stands: find the key to sign with, or what its lack means. */
+void decide_signature(const struct decide_facts *f, struct decision *d);
+/* Can nobody sign for this sender, whatever the message says? */
+bool decide_is_unsignable(const struct decide_facts *f);
+
+#endif

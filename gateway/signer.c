@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The keys of a sender. Only the one address in From that is the envelope
+ * sender, too, is signed for: whoever reads the message takes the signature
+ * for the word of who stands in From.
+ */
+#include "gateway/signer.h"
+
+#include <string.h>
+
+#include "common/arena.h"
+#include "crypto/cert_cache.h"
+#include "crypto/cms_sign.h"
+#include "gateway/message.h"
+#include "keystore/private.h"
+
+struct search {
+	const struct signer_facts *f;
+	struct arena *arena;
+	struct span addr;
+	struct signer_key *smime, *pgp;
+};
+
+static bool
+is_over(const struct ks_record *r, int64_t now)
+{
+	return now < r->not_before || (r->not_after != 0 && now > r->not_after);
+}
+
+/* What the certificate says of signing; records tell of sealing only. */
+static enum err
+certificate_signs(const struct signer_facts *f, const struct ks_record *r,
+    struct err_why *why)
+{
+	struct crypto_cert *cert = NULL;
+	enum err e = f->certs == NULL || r->fpr.len != CRYPTO_CERT_FPR_SIZE
+			 ? crypto_cert_parse(r->key, &cert, why)
+			 : crypto_cert_cache_get(
+			       f->certs, r->fpr.data, r->key, &cert, why);
+
+	if (e == ERR_OK)
+		e = crypto_cms_can_sign(cert, f->now_s, why);
+	crypto_cert_unref(cert);
+	return e;
+}
+
+/* ERR_OK: it may sign. */
+static enum err
+verdict(struct search *s, const struct ks_record *r, struct err_why *why)
+{
+	struct ks_private *p;
+	enum err e = ks_private_get(s->f->keys, r->fpr, s->arena, &p);
+
+	if (e != ERR_OK)
+		return e;
+	/* an administrator gave the private half; who was given it since then
+	   does not count */
+	if (r->trust < KS_TRUSTED)
+		return err_why(why, ERR_KEY_UNTRUSTED, "not trusted");
+	if (r->flaw == KS_FLAW_REVOKED)
+		return err_why(why, ERR_KEY_REVOKED, "revoked");
+	if (!ks_private_speaks_for(p, s->addr))
+		return err_why(why, ERR_KEY_ADDR, "not for this address");
+	if (r->kind == KS_SMIME)
+		return certificate_signs(s->f, r, why);
+	return is_over(r, s->f->now_s)
+		   ? err_why(why, ERR_KEY_EXPIRED, "expired")
+		   : ERR_OK;
+}
+
+static bool
+is_better(const struct ks_record *r, const struct ks_record *than)
+{
+	if (than == NULL)
+		return true;
+	if (r->trust != than->trust)
+		return r->trust > than->trust;
+	/* of two valid ones the newer */
+	return r->not_before > than->not_before;
+}
+
+static enum err
+visit(void *ctx, const struct ks_record *r)
+{
+	struct search *s = ctx;
+	struct signer_key *k = r->kind == KS_SMIME ? s->smime : s->pgp;
+	struct err_why why = {""};
+	struct ks_record *copy;
+	enum err e;
+
+	if (!is_better(r, k->record))
+		return ERR_OK;
+	e = verdict(s, r, &why);
+	if (e == ERR_NOT_FOUND)
+		return ERR_OK;
+	if (e != ERR_OK && why.text[0] == 0)
+		return e;
+	if (e != ERR_OK) {
+		k->why = arena_printf(s->arena, "its key is %s", why.text);
+		return k->why == NULL ? ERR_NOMEM : ERR_OK;
+	}
+	e = ks_record_copy(r, true, s->arena, &copy);
+	if (e == ERR_OK)
+		k->record = copy;
+	return e;
+}
+
+static enum err
+find_keys(struct search *s, enum ks_index index, struct span key)
+{
+	s->smime->why = "there is no certificate with a private key for it";
+	s->pgp->why = "there is no OpenPGP key with a secret part for it";
+	return ks_find(s->f->keys, index, key, visit, s);
+}
+
+/* Why nobody signs this, whatever keys there are; NULL: it may be signed. */
+static const char *
+objection(const struct signer_facts *f)
+{
+	if (f->from_key[0] == 0)
+		return "it has no sender";
+	if (!f->may_sign)
+		return "the client is not listed in may-sign";
+	if (f->message == NULL)
+		return NULL;
+	if (f->message->author == NULL)
+		return "From is not one address";
+	if (strcmp(f->message->author, f->from_key) != 0)
+		return "From is another address than the sender of the "
+		       "envelope";
+	return NULL;
+}
+
+void
+signer_find(
+    const struct signer_facts *f, struct arena *arena, struct signer *out)
+{
+	struct signer found = {.why = objection(f)};
+	struct search s = {.f = f, .arena = arena};
+
+	if (found.why == NULL && f->keys == NULL)
+		found.err = ERR_DB;
+	if (found.why == NULL && f->keys != NULL) {
+		s.addr = span_str(f->from_key);
+		s.smime = &found.smime;
+		s.pgp = &found.pgp;
+		found.err = find_keys(&s, KS_BY_ADDR, s.addr);
+		s.smime = &found.domain_smime;
+		s.pgp = &found.domain_pgp;
+		if (found.err == ERR_OK)
+			found.err =
+			    find_keys(&s, KS_BY_DOMAIN, ks_addr_domain(s.addr));
+	}
+	*out = found;
+}

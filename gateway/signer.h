@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * With which key a message may be signed, if any: who hands it in, whose name
+ * is on it, which private keys there are. Whether it is to be signed is for
+ * the rules; the private half is never here.
+ */
+#ifndef GATEWAY_SIGNER_H
+#define GATEWAY_SIGNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "keystore/record.h"
+
+struct arena;
+struct ks_store;
+struct crypto_cert_cache;
+struct message;
+
+/* A key of the sender's, or of its domain. */
+struct signer_key {
+	const struct ks_record *record; /* with the public key; NULL: none */
+	const char *why;		/* none: the reason, for a person */
+};
+
+/* Zeroed, nobody signs. */
+struct signer {
+	enum err err;	 /* the keystore could not tell: signing has failed */
+	const char *why; /* not allowed at all: the reason; NULL: allowed */
+	struct signer_key smime, pgp;		    /* the address's own */
+	struct signer_key domain_smime, domain_pgp; /* its domain's */
+};
+
+struct signer_facts {
+	struct ks_store *keys;		 /* NULL: cannot be opened */
+	struct crypto_cert_cache *certs; /* may be NULL */
+	int64_t now_s;
+	const char *from_key; /* of the envelope; "" is the null sender */
+	bool may_sign;	      /* the client is listed */
+	const struct message *message; /* NULL: not seen yet, at RCPT */
+};
+
+/* Find out. Everything in out is borrowed from the arena. Never fails: what
+   cannot be told is err. */
+void signer_find(
+    const struct signer_facts *f, struct arena *arena, struct signer *out);
+
+#endif
