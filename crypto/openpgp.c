@@ -226,8 +226,9 @@ crypto_pgp_open(const char *home, const char *gpg, unsigned timeout_ms,
 	pgp->seal.keylist_mode = GPGME_KEYLIST_MODE_LOCAL;
 	pgp->admit.keylist_mode = GPGME_KEYLIST_MODE_LOCAL;
 	/* and which secret parts are there */
-	pgp->sign.keylist_mode =
-	    GPGME_KEYLIST_MODE_LOCAL | GPGME_KEYLIST_MODE_WITH_SECRET;
+	pgp->sign.keylist_mode = GPGME_KEYLIST_MODE_LOCAL |
+				 GPGME_KEYLIST_MODE_WITH_SECRET |
+				 GPGME_KEYLIST_MODE_WITH_KEYGRIP;
 	snprintf(pgp->seal.home, sizeof(pgp->seal.home), "%s", home);
 	snprintf(pgp->admit.home, sizeof(pgp->admit.home), "%s/a", home);
 	snprintf(pgp->sign.home, sizeof(pgp->sign.home), "%s/s", home);

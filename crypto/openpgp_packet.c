@@ -17,7 +17,8 @@
 #define ARMOR_BEGIN  "-----BEGIN PGP "
 #define ARMOR_PUBLIC "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 #define ARMOR_SECRET "-----BEGIN PGP PRIVATE KEY BLOCK-----"
-#define ARMOR_END    "-----END PGP PUBLIC KEY BLOCK-----"
+#define END_PUBLIC   "-----END PGP PUBLIC KEY BLOCK-----"
+#define END_SECRET   "-----END PGP PRIVATE KEY BLOCK-----"
 
 static size_t
 number(const uint8_t *p, size_t n)
@@ -116,10 +117,11 @@ decode_body(struct span body, struct buf *out, struct err_why *why)
 	return ERR_OK;
 }
 
-/* Decode the block whose first line stands before pos; *next is behind it. */
+/* Decode the block whose first line stands before pos and whose last line is
+   end; *next is behind it. */
 static enum err
-dearmor_block(struct span in, size_t pos, size_t *next, struct buf *out,
-    struct err_why *why)
+dearmor_block(struct span in, size_t pos, const char *end, size_t *next,
+    struct buf *out, struct err_why *why)
 {
 	bool in_headers = true, in_body = false;
 	size_t from = in.len, to = in.len;
@@ -127,7 +129,7 @@ dearmor_block(struct span in, size_t pos, size_t *next, struct buf *out,
 	while (pos < in.len) {
 		struct span line = line_at(in, pos, next);
 
-		if (span_eq_str(line, ARMOR_END)) {
+		if (span_eq_str(line, end)) {
 			if (in_body)
 				to = pos;
 			return from > to ? err_why(why, ERR_MALFORMED,
@@ -159,8 +161,29 @@ dearmor_block(struct span in, size_t pos, size_t *next, struct buf *out,
 	return err_why(why, ERR_MALFORMED, "the key block has no proper end");
 }
 
-enum err
-crypto_pgp_dearmor(struct span in, struct buf *out, struct err_why *why)
+/* One block; secret tells which kind is wanted. */
+static enum err
+dearmor_line(struct span in, struct span line, size_t *next, bool secret,
+    struct buf *out, struct err_why *why)
+{
+	if (span_eq_str(line, ARMOR_PUBLIC))
+		return secret ? err_why(why, ERR_MALFORMED,
+				    "a public key beside secret ones")
+			      : dearmor_block(
+				    in, *next, END_PUBLIC, next, out, why);
+	if (span_eq_str(line, ARMOR_SECRET))
+		return secret
+			   ? dearmor_block(
+				 in, *next, END_SECRET, next, out, why)
+			   : err_why(why, ERR_PERMISSION, "it is a secret key");
+	if (span_starts_caseeq(line, ARMOR_BEGIN))
+		return err_why(
+		    why, ERR_MALFORMED, "an OpenPGP block that is no key");
+	return ERR_OK;
+}
+
+static enum err
+dearmor(struct span in, bool secret, struct buf *out, struct err_why *why)
 {
 	size_t before = out->len, pos = 0, next = 0;
 	enum err e = ERR_OK;
@@ -172,13 +195,7 @@ crypto_pgp_dearmor(struct span in, struct buf *out, struct err_why *why)
 	while (e == ERR_OK && pos < in.len) {
 		struct span line = line_at(in, pos, &next);
 
-		if (span_eq_str(line, ARMOR_PUBLIC))
-			e = dearmor_block(in, next, &next, out, why);
-		else if (span_eq_str(line, ARMOR_SECRET))
-			e = err_why(why, ERR_PERMISSION, "it is a secret key");
-		else if (span_starts_caseeq(line, ARMOR_BEGIN))
-			e = err_why(why, ERR_MALFORMED,
-			    "an OpenPGP block that is no key");
+		e = dearmor_line(in, line, &next, secret, out, why);
 		pos = next;
 	}
 	if (e == ERR_OK && out->len == before)
@@ -186,6 +203,18 @@ crypto_pgp_dearmor(struct span in, struct buf *out, struct err_why *why)
 	if (e != ERR_OK)
 		out->len = before;
 	return e;
+}
+
+enum err
+crypto_pgp_dearmor(struct span in, struct buf *out, struct err_why *why)
+{
+	return dearmor(in, false, out, why);
+}
+
+enum err
+crypto_pgp_dearmor_secret(struct span in, struct buf *out, struct err_why *why)
+{
+	return dearmor(in, true, out, why);
 }
 
 /* May a packet of this type stand in a certificate behind its first one? */
@@ -205,24 +234,30 @@ is_member(unsigned tag)
 	return false;
 }
 
+/* first: the type of packet that each key begins with. */
 static enum err
-check_packet(const struct crypto_pgp_packet *p, size_t n, struct err_why *why)
+check_packet(const struct crypto_pgp_packet *p, unsigned first, size_t n,
+    struct err_why *why)
 {
-	if (p->tag == CRYPTO_PGP_TAG_SECRET_KEY ||
-	    p->tag == CRYPTO_PGP_TAG_SECRET_SUBKEY)
+	bool secret = first == CRYPTO_PGP_TAG_SECRET_KEY;
+
+	if (!secret && (p->tag == CRYPTO_PGP_TAG_SECRET_KEY ||
+			   p->tag == CRYPTO_PGP_TAG_SECRET_SUBKEY))
 		return err_why(why, ERR_PERMISSION, "it is a secret key");
-	if (p->tag == CRYPTO_PGP_TAG_PUBLIC_KEY)
+	if (p->tag == first)
 		return p->body.len > 0
 			   ? ERR_OK
 			   : err_why(why, ERR_MALFORMED, "an empty key packet");
+	if (n > 0 && secret && p->tag == CRYPTO_PGP_TAG_SECRET_SUBKEY)
+		return ERR_OK;
 	if (n == 0 || !is_member(p->tag))
 		return err_why(why, ERR_MALFORMED,
 		    "a packet of type %u where a key was expected", p->tag);
 	return ERR_OK;
 }
 
-enum err
-crypto_pgp_split(struct span in, struct crypto_pgp_piece *out, size_t max,
+static enum err
+split(struct span in, unsigned first, struct crypto_pgp_piece *out, size_t max,
     size_t *n_out, struct err_why *why)
 {
 	struct crypto_pgp_packet p;
@@ -234,10 +269,10 @@ crypto_pgp_split(struct span in, struct crypto_pgp_piece *out, size_t max,
 		    SPAN(in.data + pos, in.len - pos), &p);
 		if (e != ERR_OK)
 			return err_why(why, e, "a damaged OpenPGP packet");
-		e = check_packet(&p, n, why);
+		e = check_packet(&p, first, n, why);
 		if (e != ERR_OK)
 			return e;
-		if (p.tag == CRYPTO_PGP_TAG_PUBLIC_KEY) {
+		if (p.tag == first) {
 			if (n == max)
 				return err_why(
 				    why, ERR_LIMIT, "more than %zu keys", max);
@@ -253,6 +288,20 @@ crypto_pgp_split(struct span in, struct crypto_pgp_piece *out, size_t max,
 		return err_why(why, ERR_NO_KEY, "no OpenPGP key in it");
 	*n_out = n;
 	return ERR_OK;
+}
+
+enum err
+crypto_pgp_split(struct span in, struct crypto_pgp_piece *out, size_t max,
+    size_t *n_out, struct err_why *why)
+{
+	return split(in, CRYPTO_PGP_TAG_PUBLIC_KEY, out, max, n_out, why);
+}
+
+enum err
+crypto_pgp_split_secret(struct span in, struct crypto_pgp_piece *out,
+    size_t max, size_t *n_out, struct err_why *why)
+{
+	return split(in, CRYPTO_PGP_TAG_SECRET_KEY, out, max, n_out, why);
 }
 
 enum err

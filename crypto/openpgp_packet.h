@@ -48,11 +48,18 @@ struct crypto_pgp_piece {
 enum err crypto_pgp_dearmor(
     struct span in, struct buf *out, struct err_why *why) MUST_CHECK;
 
+/* The same for secret keys: ERR_MALFORMED for a public key block among them. */
+enum err crypto_pgp_dearmor_secret(
+    struct span in, struct buf *out, struct err_why *why) MUST_CHECK;
+
 /* Cut binary octets into certificates. ERR_PERMISSION if a secret key is
    among them, ERR_MALFORMED for anything that belongs to no certificate,
    ERR_TOO_BIG (one over LIMIT_KEY_SIZE), ERR_LIMIT (more than max), ERR_NO_KEY.
  */
 enum err crypto_pgp_split(struct span in, struct crypto_pgp_piece *out,
+    size_t max, size_t *n_out, struct err_why *why) MUST_CHECK;
+/* The same for secret keys: ERR_MALFORMED for a public key among them. */
+enum err crypto_pgp_split_secret(struct span in, struct crypto_pgp_piece *out,
     size_t max, size_t *n_out, struct err_why *why) MUST_CHECK;
 
 /* The fingerprint of a primary key by its version (RFC 9580 §5.5.4; v5:

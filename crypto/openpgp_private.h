@@ -12,6 +12,8 @@
 #include "crypto/openpgp.h"
 #include "crypto/openpgp_sign.h"
 
+struct secret;
+
 #define PGP_FDS_MAX                                                            \
 	16 /* descriptors GPGME waits for in one run; it needs six */
 
@@ -115,6 +117,21 @@ void crypto_pgp_alg_name(const gpgme_subkey_t key, char out[16]);
 bool crypto_pgp_is_too_short(const gpgme_subkey_t key);
 /* The earlier of two expiries, 0 being never. */
 int64_t crypto_pgp_earlier(int64_t a, int64_t b);
+
+/* Take the passphrase off a secret key that the agent of the signing side has.
+   ERR_PASSPHRASE: it does not open with this one (NULL: none is known).
+   ERR_NO_KEY, ERR_TIMEOUT, ERR_ENGINE. */
+enum err crypto_pgp_agent_unlock(struct crypto_pgp *pgp, const char *keygrip,
+    const struct secret *passphrase, struct err_why *why) MUST_CHECK;
+
+/* Import secret keys into the signing side, one or many. */
+enum err crypto_pgp_ring_import(
+    struct crypto_pgp *pgp, struct span octets, struct err_why *why) MUST_CHECK;
+/* What the signing side knows of a key whose secret part is there, and which
+   subkey signs. out->key is set also where a reason is returned why it does
+   not; the caller unreferences it. */
+enum err crypto_pgp_ring_judge(struct crypto_pgp *pgp, const char *fpr,
+    struct pgp_secret *out, struct err_why *why) MUST_CHECK;
 
 /* Put a secret key into the home, or find it there. Borrowed until the next
    call. Errors are those of crypto_pgp_sign(). */

@@ -108,9 +108,9 @@ check_import(struct crypto_pgp *pgp, const char *fpr, struct err_why *why)
 	return ERR_OK;
 }
 
-static enum err
-import(struct crypto_pgp *pgp, struct span octets, const char *fpr,
-    struct err_why *why)
+enum err
+crypto_pgp_ring_import(
+    struct crypto_pgp *pgp, struct span octets, struct err_why *why)
 {
 	struct pgp_side *side = &pgp->sign;
 	gpgme_data_t data = NULL;
@@ -123,8 +123,7 @@ import(struct crypto_pgp *pgp, struct span octets, const char *fpr,
 	if (err == 0)
 		err = gpgme_op_import_start(side->ctx, data);
 	e = crypto_pgp_run(side, err, pgp->timeout_ms, &err, why);
-	if (e == ERR_OK)
-		e = check_import(pgp, fpr, why);
+	/* what gpg did not take shows in its result */
 	gpgme_data_release(data);
 	return e;
 }
@@ -182,9 +181,9 @@ choose_subkey(const gpgme_key_t key, gpgme_subkey_t *out, struct err_why *why)
 	return ERR_OK;
 }
 
-static enum err
-judge(struct crypto_pgp *pgp, const char *fpr, struct pgp_secret *out,
-    struct err_why *why)
+enum err
+crypto_pgp_ring_judge(struct crypto_pgp *pgp, const char *fpr,
+    struct pgp_secret *out, struct err_why *why)
 {
 	struct pgp_side *side = &pgp->sign;
 	gpgme_subkey_t sub = NULL;
@@ -199,17 +198,17 @@ judge(struct crypto_pgp *pgp, const char *fpr, struct pgp_secret *out,
 	if (err != 0 || side->run.n_keys != 1)
 		return err_why(why, ERR_NO_KEY,
 		    "gpg does not take the secret key %s", fpr);
-	e = choose_subkey(side->run.keys[0], &sub, why);
+	gpgme_key_ref(side->run.keys[0]);
+	out->key = side->run.keys[0];
+	e = choose_subkey(out->key, &sub, why);
 	if (e != ERR_OK || sub->fpr == NULL || strlen(sub->fpr) != 40)
 		return e != ERR_OK
 			   ? e
 			   : err_why(why, ERR_ENGINE, "an unreadable listing");
 	memcpy(out->sub, sub->fpr, sizeof(out->sub));
 	crypto_pgp_alg_name(sub, out->sub_alg);
-	out->until = crypto_pgp_earlier(
-	    sub->expires, side->run.keys[0]->subkeys->expires);
-	gpgme_key_ref(side->run.keys[0]);
-	out->key = side->run.keys[0];
+	out->until =
+	    crypto_pgp_earlier(sub->expires, out->key->subkeys->expires);
 	return ERR_OK;
 }
 
@@ -226,11 +225,14 @@ put_in(struct crypto_pgp *pgp, const struct crypto_pgp_signer *signer,
 		return e;
 	for (size_t i = 0; i < 20; i++)
 		snprintf(hex + 2 * i, 3, "%02X", signer->fpr.data[i]);
-	e = import(pgp, signer->secret, hex, why);
+	e = crypto_pgp_ring_import(pgp, signer->secret, why);
 	if (e == ERR_OK)
-		e = judge(pgp, hex, &secret, why);
+		e = check_import(pgp, hex, why);
+	if (e == ERR_OK)
+		e = crypto_pgp_ring_judge(pgp, hex, &secret, why);
 	crypto_pgp_run_clear(&pgp->sign.run);
 	if (e != ERR_OK) {
+		drop(&secret);
 		/* whatever came in is gone again */
 		if (e != ERR_TIMEOUT)
 			crypto_pgp_forget_secrets(pgp);

@@ -15,7 +15,7 @@ struct secret;
 struct crypto_pgp_secret {
 	uint8_t fpr[CRYPTO_PGP_FPR_MAX]; /* of the primary key */
 	size_t fpr_len;
-	char fpr_hex[2 * CRYPTO_PGP_FPR_MAX + 1];
+	char fpr_hex[2 * CRYPTO_PGP_FPR_MAX + 1]; /* empty if unknown */
 	struct secret *octets; /* transferable secret key, binary, without
 				  passphrase and without foreign signatures;
 				  NULL unless sign_err is ERR_OK */
@@ -31,14 +31,16 @@ struct crypto_pgp_secret {
 struct crypto_pgp_secrets {
 	struct crypto_pgp_secret *keys;
 	size_t n;
-	struct crypto_pgp_list certs; /* their public halves, in this order, as
-					 crypto_pgp_inspect() tells of them */
+	struct crypto_pgp_list certs; /* public halves of those that have a
+					 fingerprint, as crypto_pgp_inspect()
+					 tells of them */
 };
 
 /* Is there a secret key in the blob, armored or binary? */
 bool crypto_pgp_has_secret(struct span blob);
 
-/* Take in the secret keys of a blob. passphrase opens all of them; NULL when
+/* Take in the secret keys of a blob; those that the handle has signed with are
+   forgotten. passphrase opens all of them; NULL when
    they have none. ERR_PASSPHRASE when that does not open them; ERR_NO_KEY,
    ERR_MALFORMED, ERR_TOO_BIG, ERR_LIMIT, ERR_TIMEOUT, ERR_IO, ERR_ENGINE. The
    caller clears out. */

@@ -34,6 +34,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		if (n == 0 || sum != binary.len)
 			abort();
 	}
+	buf_reset(&binary);
+	if (crypto_pgp_dearmor_secret(SPAN(data, len), &binary, &why) ==
+		ERR_OK &&
+	    crypto_pgp_split_secret(buf_span(&binary), pieces, 8, &n, &why) ==
+		ERR_OK) {
+		sum = 0;
+		for (size_t i = 0; i < n; i++)
+			sum += pieces[i].octets.len;
+		if (n == 0 || sum != binary.len)
+			abort();
+	}
 	buf_clear(&binary);
 	return 0;
 }
