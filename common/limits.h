@@ -90,6 +90,10 @@
 #define LIMIT_IPC_FDS	  8u
 /* times a message may kill a worker before it is put aside unparsed */
 #define LIMIT_CRASHES 3u
+/* messages that are worked on at once, as keys knows of them, and addresses
+   that they are from or to: far above what the listener and store have */
+#define LIMIT_REGISTERED       8192u
+#define LIMIT_REGISTERED_ADDRS 65536u
 /* workers; more than cores helps nobody */
 #define LIMIT_WORKERS_MAX 64u
 

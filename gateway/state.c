@@ -35,7 +35,8 @@ static const struct {
 	enum role_id owner;
 	mode_t mode;
 } dirs[] = {
-    {offsetof(struct conf_paths, keys), ROLE_KEYS, 0700},
+    /* others read one file in it: docs/format-keys.md */
+    {offsetof(struct conf_paths, keys), ROLE_KEYS, 0711},
     {offsetof(struct conf_paths, spool), ROLE_STORE, 0700},
     {offsetof(struct conf_paths, bodies), ROLE_STORE, 03770},
     {offsetof(struct conf_paths, escrow), ROLE_PORTAL, 03770},
@@ -195,8 +196,8 @@ static bool
 state_in_use(const struct conf *c)
 {
 	static const char *const files[] = {"keys/ready.sealed",
-	    "keys/pending.sealed", "keys/audit.sealed", "keys/complete",
-	    "spool/data.mdb"};
+	    "keys/pending.sealed", "keys/audit.sealed", "keys/private.sealed",
+	    "keys/complete", "spool/data.mdb"};
 	char path[4096];
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

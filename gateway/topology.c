@@ -16,6 +16,7 @@ static const struct {
     {ROLE_LISTENER, ROLE_WORKER, false},
     {ROLE_LISTENER, ROLE_STORE, false},
     {ROLE_LISTENER, ROLE_DISCOVERY, false},
+    {ROLE_LISTENER, ROLE_KEYS, false},
     {ROLE_WORKER, ROLE_STORE, false},
     {ROLE_WORKER, ROLE_KEYS, false},
     {ROLE_WORKER, ROLE_PGP, true},

@@ -3,7 +3,8 @@
  *
  * Look up and become the user of a role. A group is shared one way only: the
  * worker is in the groups of store (keystore, large bodies) and of portal
- * (escrow objects), nobody is in the worker's.
+ * (escrow objects), keys in that of store (keystore); nobody is in the
+ * worker's or in that of keys.
  */
 #include "gateway/users.h"
 
@@ -81,7 +82,13 @@ enum err
 users_find(const struct conf *c, enum role_id role, struct users_id *out,
     struct err_why *why)
 {
-	static const enum role_id shared[] = {ROLE_STORE, ROLE_PORTAL};
+	static const struct {
+		enum role_id role, group;
+	} shared[] = {
+	    {ROLE_WORKER, ROLE_STORE},
+	    {ROLE_WORKER, ROLE_PORTAL},
+	    {ROLE_KEYS, ROLE_STORE},
+	};
 	struct users_id id = {.uid = geteuid(), .gid = getegid()};
 	enum err err;
 	uid_t uid;
@@ -92,8 +99,12 @@ users_find(const struct conf *c, enum role_id role, struct users_id *out,
 			err = check_alone(c, role, &id, why);
 		if (err != ERR_OK)
 			return err;
-		for (size_t i = 0; role == ROLE_WORKER && i < 2; i++) {
-			err = find_one(c, shared[i], &uid, &id.group[i], why);
+		for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]);
+		     i++) {
+			if (shared[i].role != role)
+				continue;
+			err = find_one(c, shared[i].group, &uid,
+			    &id.group[id.n_group], why);
 			if (err != ERR_OK)
 				return err;
 			id.n_group++;

@@ -3,27 +3,50 @@
  *
  * The process that holds the master key and the private keys of the purposes.
  * It hands out public halves, the private half of ready entries to relay, and
- * the content key of one sealed object to whoever may open that kind. It parses
- * nothing from outside: what it is given is a purpose and a header of fixed
- * length.
+ * the content key of one sealed object to whoever may open that kind, and signs
+ * with the private keys of senders. It parses nothing from outside: what it is
+ * given is a purpose and a header of fixed length, or a digest.
  */
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/arena.h"
 #include "common/file.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/pack.h"
+#include "common/stream.h"
+#include "common/text.h"
+#include "crypto/private_key.h"
 #include "gateway/conf.h"
+#include "gateway/keys/private.h"
 #include "gateway/keys/purpose.h"
+#include "gateway/keys/registered.h"
 #include "gateway/proto.h"
 #include "gateway/role.h"
 
+enum {
+	KEYSTORE_TRIES = 100,	 /* of a tenth of a second: store makes it */
+	ARENA_MAX = 1024 * 1024, /* octets of what one peer registers */
+};
+
+struct keys {
+	struct role *role;
+	struct keys_set set;
+	struct ks_store *store;
+	struct keys_registered *registered;
+	struct keys_private *private;
+	struct arena *arena; /* of one message */
+};
+
 static enum err
-answer_keys(const struct keys_set *keys, const struct role_peer *peer,
-    const struct ipc_msg *m)
+answer_keys(
+    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
 {
+	const struct keys_set *keys = &k->set;
 	struct proto_keys answer = {0};
 	struct buf b;
 	enum err err;
@@ -79,15 +102,15 @@ content_key(const struct keys_set *keys, enum role_id asks, struct span payload,
 }
 
 static enum err
-answer_content_key(const struct keys_set *keys, const struct role_peer *peer,
-    const struct ipc_msg *m)
+answer_content_key(
+    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
 {
 	struct secret *key = NULL;
 	struct packer p;
 	struct buf b;
 	enum err err, result;
 
-	result = content_key(keys, peer->id, m->payload, &key);
+	result = content_key(&k->set, peer->id, m->payload, &key);
 	if (result != ERR_OK)
 		log_event(LOG_LVL_ERR, NULL, "content-key",
 		    KV_STR("peer", role_name(peer->id)),
@@ -106,18 +129,122 @@ answer_content_key(const struct keys_set *keys, const struct role_peer *peer,
 	return err;
 }
 
+/* --- for whom we sign --- */
+
+static enum err
+take_register(
+    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
+{
+	struct proto_register reg;
+	enum err err;
+
+	arena_reset(k->arena);
+	err = proto_register_unpack(m->payload, k->arena, &reg);
+	if (err == ERR_OK)
+		err = keys_registered_put(k->registered, peer->id, m->id, &reg);
+	/* without it nothing is signed for the message, which its worker
+	   learns: no reason to cut anybody off */
+	if (err == ERR_LIMIT) {
+		log_event(LOG_LVL_ERR, NULL, "register",
+		    KV_STR("peer", role_name(peer->id)), KV_ERR(err));
+		err = ERR_OK;
+	}
+	return err;
+}
+
+static enum err
+take_unregister(
+    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
+{
+	if (m->payload.len != 0)
+		return ERR_IPC;
+	keys_registered_drop(k->registered, peer->id, m->id);
+	return ERR_OK;
+}
+
+static void serve(
+    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m);
+
+/* Who has the message registered it before the worker got it, but the two do
+   not share a channel: hear first what has been said already. */
+static void
+hear_registrars(struct keys *k)
+{
+	static const enum role_id from[] = {ROLE_LISTENER, ROLE_STORE};
+
+	for (size_t i = 0; i < sizeof(from) / sizeof(from[0]); i++) {
+		struct role_peer peer = {.id = from[i]};
+		struct pollfd p = {.events = POLLIN};
+		struct ipc_msg m;
+
+		for (unsigned n = 0; n < LIMIT_REGISTERED; n++) {
+			peer.ch = role_channel(k->role, from[i], 0);
+			if (peer.ch == NULL)
+				break;
+			p.fd = ipc_fd(peer.ch);
+			if (poll(&p, 1, 0) != 1)
+				break;
+			if (ipc_recv(peer.ch, &m) != ERR_OK) {
+				role_drop(k->role, peer.ch);
+				break;
+			}
+			serve(k, &peer, &m);
+			ipc_msg_clear(&m);
+		}
+	}
+}
+
+static enum err
+answer_sign(
+    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
+{
+	struct proto_signed answer = {ERR_OK, SPAN(NULL, 0)};
+	struct proto_sign ask;
+	struct buf sig, b;
+	enum err err = proto_sign_unpack(m->payload, &ask);
+	char id[TEXT_ID_SIZE];
+
+	if (err != ERR_OK)
+		return err;
+	if (!keys_registered_has(k->registered, m->id))
+		hear_registrars(k);
+	buf_init(&sig, CRYPTO_SIGN_MAX);
+	buf_init(&b, LIMIT_IPC_INLINE);
+	answer.result = keys_private_sign(
+	    k->private, m->id, ask.fpr, ask.alg, ask.in, &sig);
+	if (answer.result == ERR_OK)
+		answer.signature = buf_span(&sig);
+	if (answer.result != ERR_OK) {
+		text_id(m->id, id);
+		log_event(LOG_LVL_ERR, id, "sign-refused",
+		    KV_NUM("worker", peer->index), KV_ERR(answer.result));
+	}
+	err = proto_signed_pack(&answer, &b);
+	if (err == ERR_OK)
+		err = ipc_send(
+		    peer->ch, PROTO_SIGNED, m->id, buf_span(&b), NULL, 0);
+	buf_clear(&sig);
+	buf_clear(&b);
+	return err;
+}
+
 /* The messages this process accepts. */
 static const struct {
 	uint16_t type;
 	enum role_id from;
-	enum err (*answer)(const struct keys_set *, const struct role_peer *,
-	    const struct ipc_msg *);
+	enum err (*answer)(
+	    struct keys *, const struct role_peer *, const struct ipc_msg *);
 } requests[] = {
     {PROTO_KEYS_GET, ROLE_WORKER, answer_keys},
     {PROTO_KEYS_GET, ROLE_RELAY, answer_keys},
     {PROTO_KEYS_GET, ROLE_STORE, answer_keys},
     {PROTO_CONTENT_KEY, ROLE_WORKER, answer_content_key},
     {PROTO_CONTENT_KEY, ROLE_STORE, answer_content_key},
+    {PROTO_REGISTER, ROLE_LISTENER, take_register},
+    {PROTO_REGISTER, ROLE_STORE, take_register},
+    {PROTO_UNREGISTER, ROLE_LISTENER, take_unregister},
+    {PROTO_UNREGISTER, ROLE_STORE, take_unregister},
+    {PROTO_SIGN, ROLE_WORKER, answer_sign},
 };
 
 /* Whoever asks waits for the answer, so there is room for it; a peer that asks
@@ -132,21 +259,20 @@ reads_answers(const struct role_peer *peer)
 
 /* A peer that asks what it may not is not ours any more: it is cut off. */
 static void
-serve(struct role *r, const struct keys_set *keys, const struct role_peer *peer,
-    const struct ipc_msg *m)
+serve(struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
 {
 	enum err err = ERR_PERMISSION;
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
 		if (requests[i].type == m->type &&
 		    requests[i].from == peer->id && reads_answers(peer))
-			err = requests[i].answer(keys, peer, m);
+			err = requests[i].answer(k, peer, m);
 	if (err == ERR_OK)
 		return;
 	log_event(LOG_LVL_ERR, NULL, "refused",
 	    KV_STR("peer", role_name(peer->id)), KV_NUM("index", peer->index),
 	    KV_STR("message", proto_name(m->type)), KV_ERR(err));
-	role_drop(r, peer->ch);
+	role_drop(k->role, peer->ch);
 }
 
 static struct secret *
@@ -181,22 +307,69 @@ open_keys(struct role *r, const struct secret *master, struct keys_set *keys)
 	close(dir);
 }
 
+/* Read only; whatever is in it is sealed or public. */
+static struct ks_store *
+open_keystore(struct role *r)
+{
+	static const struct timespec pause = {0, 100 * 1000 * 1000};
+	const char *dir = role_conf(r)->paths.keystore;
+	struct ks_store *s = NULL;
+	struct err_why why = {""};
+	enum err err = ERR_NOT_FOUND;
+
+	for (int i = 0; i < KEYSTORE_TRIES && err == ERR_NOT_FOUND; i++) {
+		err = ks_open(dir, 0, &s, &why);
+		if (err == ERR_NOT_FOUND)
+			nanosleep(&pause, NULL);
+	}
+	if (err != ERR_OK)
+		role_refuse(r, "cannot open the keystore %s: %s", dir,
+		    why.text[0] != '\0' ? why.text : err_text(err));
+	return s;
+}
+
+/* Everything that cannot be had behind the walls. */
+static void
+open_all(struct keys *k, const struct secret *master)
+{
+	if (crypto_private_init() != ERR_OK)
+		role_refuse(k->role, "no memory for private keys");
+	stream_init();
+	open_keys(k->role, master, &k->set);
+	k->store = open_keystore(k->role);
+	k->registered = keys_registered_new();
+	k->private = keys_private_new(k->store, &k->set, k->registered);
+	k->arena = arena_new(ARENA_MAX);
+	if (k->arena == NULL)
+		fatal("out of memory");
+}
+
+static void
+close_all(struct keys *k)
+{
+	arena_free(k->arena);
+	keys_private_free(k->private);
+	keys_registered_free(k->registered);
+	ks_close(k->store);
+	keys_set_clear(&k->set);
+}
+
 int
 keys_main(struct role *r)
 {
 	struct secret *master = read_master(r);
-	struct keys_set keys;
+	struct keys k = {.role = r};
 	struct role_peer peer;
 	struct ipc_msg m;
 
-	open_keys(r, master, &keys);
+	open_all(&k, master);
 	role_confine(r);
 	role_ready(r);
 	while (role_next(r, &peer, &m) == ERR_OK) {
-		serve(r, &keys, &peer, &m);
+		serve(&k, &peer, &m);
 		ipc_msg_clear(&m);
 	}
-	keys_set_clear(&keys);
+	close_all(&k);
 	secret_free(master);
 	return 0;
 }

@@ -2,9 +2,9 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * The files of the purpose keys. Each is written beside, synced and renamed;
- * the file "complete" is made last. Before it is there a missing pair was
- * never used and is made; after that a missing pair is lost, and making
- * another would bury the mail that was sealed to it.
+ * the files "complete" and "public" are made last. Before its one is there a
+ * missing pair was never used and is made; after that a missing pair is lost,
+ * and making another would bury what was sealed to it.
  */
 #include "gateway/keys/purpose.h"
 
@@ -25,15 +25,21 @@ enum {
 };
 
 static const char complete[] = "complete";
+/* Nobody can seal a private key before this is there. */
+static const char public[] = "public";
 
 static const struct {
 	enum sealed_purpose purpose;
 	const char *file;
+	const char *mark; /* once it is there, the file must be, too */
 } files[] = {
-    {SEALED_READY, "ready.sealed"},
-    {SEALED_PENDING, "pending.sealed"},
-    {SEALED_AUDIT, "audit.sealed"},
+    {SEALED_READY, "ready.sealed", complete},
+    {SEALED_PENDING, "pending.sealed", complete},
+    {SEALED_AUDIT, "audit.sealed", complete},
+    {SEALED_PRIVATE, "private.sealed", public},
 };
+
+enum { FILES = sizeof(files) / sizeof(files[0]) };
 
 void
 keys_set_clear(struct keys_set *s)
@@ -159,6 +165,65 @@ sweep(int dir_fd)
 	closedir(d);
 }
 
+/* The public half that others need, where they can read it. */
+static enum err
+publish(int dir_fd, const struct sealed_pub *pub, struct err_why *why)
+{
+	uint8_t head[HEAD_PUB];
+	enum err err;
+
+	put_head(head, pub);
+	err = file_create_synced(
+	    dir_fd, public, SPAN(head, sizeof(head)), 0444, true);
+	if (err != ERR_OK)
+		return err_why(why, err, "cannot write keys/%s: %s", public,
+		    err_text(err));
+	return ERR_OK;
+}
+
+enum err
+keys_public_read(int dir_fd, struct sealed_pub *out, struct err_why *why)
+{
+	struct sealed_pub pub = {.purpose = SEALED_PRIVATE};
+	uint8_t head[HEAD_PUB];
+	struct buf b;
+	enum err err;
+
+	buf_init(&b, FILE_MAX);
+	err = file_read_path(dir_fd, public, &b);
+	if (err == ERR_OK && b.len != HEAD_PUB)
+		err = ERR_MALFORMED;
+	if (err == ERR_OK) {
+		memcpy(pub.octets, b.data + HEAD, SEALED_KEY);
+		put_head(head, &pub);
+		if (memcmp(head, b.data, HEAD_PUB) != 0)
+			err = ERR_MALFORMED;
+	}
+	buf_clear(&b);
+	if (err != ERR_OK)
+		return err_why(why, err, "keys/%s: %s", public, err_text(err));
+	*out = pub;
+	return ERR_OK;
+}
+
+/* The file that others read must say what the pair says. */
+static enum err
+check_public(int dir_fd, const struct keys_set *s, struct err_why *why)
+{
+	struct sealed_pub pub;
+	enum err err = keys_public_read(dir_fd, &pub, why);
+
+	if (err == ERR_NOT_FOUND)
+		return publish(dir_fd, &s->pub[SEALED_PRIVATE], why);
+	if (err == ERR_OK &&
+	    memcmp(pub.octets, s->pub[SEALED_PRIVATE].octets, SEALED_KEY) != 0)
+		return err_why(why, ERR_MALFORMED,
+		    "keys/%s is not the public half of keys/private.sealed: "
+		    "bring both back from a backup",
+		    public);
+	return err;
+}
+
 enum err
 keys_set_open(int dir_fd, const struct secret *master, struct keys_set *out,
     struct err_why *why)
@@ -168,13 +233,13 @@ keys_set_open(int dir_fd, const struct secret *master, struct keys_set *out,
 
 	memset(out, 0, sizeof(*out));
 	sweep(dir_fd);
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+	for (size_t i = 0; i < FILES; i++) {
 		err = load(dir_fd, i, master, out, why);
 		if (err != ERR_NOT_FOUND && err != ERR_OK)
 			return err;
 		if (err == ERR_OK)
 			continue;
-		if (is_complete)
+		if (faccessat(dir_fd, files[i].mark, F_OK, 0) == 0)
 			return err_why(why, ERR_NOT_FOUND,
 			    "keys/%s is missing: bring it back from a backup",
 			    files[i].file);
@@ -183,8 +248,9 @@ keys_set_open(int dir_fd, const struct secret *master, struct keys_set *out,
 			return err_why(why, err, "cannot write keys/%s: %s",
 			    files[i].file, err_text(err));
 	}
-	if (is_complete)
-		return ERR_OK;
+	err = check_public(dir_fd, out, why);
+	if (err != ERR_OK || is_complete)
+		return err;
 	err = file_create_synced(dir_fd, complete, SPAN("\n", 1), 0400, true);
 	if (err != ERR_OK)
 		return err_why(why, err, "cannot write keys/%s: %s", complete,

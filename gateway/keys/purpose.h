@@ -27,4 +27,10 @@ enum err keys_set_open(int dir_fd, const struct secret *master,
     struct keys_set *out, struct err_why *why) MUST_CHECK;
 void keys_set_clear(struct keys_set *s);
 
+/* The public half of SEALED_PRIVATE from the directory, for those who import
+   private keys; needs no master key. ERR_NOT_FOUND: the gateway has never been
+   started. ERR_MALFORMED, ERR_PERMISSION. */
+enum err keys_public_read(
+    int dir_fd, struct sealed_pub *out, struct err_why *why) MUST_CHECK;
+
 #endif

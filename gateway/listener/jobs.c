@@ -183,6 +183,7 @@ listener_jobs_start(struct listener *l, struct listener_message *m)
 	m->started_ms = clock_steady_ms();
 	listener_table_put(&l->jobs, &m->node, m->node.id);
 	TAILQ_INSERT_TAIL(&l->all_jobs, m, link);
+	listener_register(l, m);
 	listener_wake_tick(l);
 	if (TAILQ_EMPTY(&m->lookups) || m->started_ms >= m->lookups_until_ms)
 		listener_jobs_answered(l, m);

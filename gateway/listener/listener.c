@@ -234,6 +234,8 @@ on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 		listener_store_attach(l, ch);
 	else if (id == ROLE_DISCOVERY)
 		listener_discovery_attach(l, ch);
+	else if (id == ROLE_KEYS)
+		listener_keys_attach(l, ch);
 	else
 		ipc_free(ch);
 }
@@ -292,6 +294,7 @@ tear_down(struct listener *l)
 	listener_jobs_clear(l);
 	listener_workers_clear(l);
 	listener_discovery_clear(l);
+	listener_keys_clear(l);
 	close_sockets(l);
 	close_sections(l);
 	free(l->socket);
@@ -300,8 +303,8 @@ tear_down(struct listener *l)
 	listener_limits_clear(&l->limits);
 }
 
-/* Takes peers (workers, store, discovery), configuration and the word to stop
-   from the supervisor; listens on sockets that were bound for it. */
+/* Takes peers (workers, store, discovery, keys), configuration and the word to
+   stop from the supervisor; listens on sockets that were bound for it. */
 int
 listener_main(struct role *r)
 {

@@ -141,6 +141,9 @@ struct listener {
 	struct listener_table lookups;
 	TAILQ_HEAD(, listener_lookup) all_lookups;
 
+	/* registrar.c */
+	struct ipc *keys;
+
 	/* jobs.c */
 	struct ipc *store;
 	enum err intake; /* why no new mail may come */
@@ -194,5 +197,14 @@ void listener_lookup_start(
     struct listener *l, struct listener_message *m, uint32_t i);
 /* What is missing stays "incomplete". */
 void listener_lookups_cancel(struct listener *l, struct listener_message *m);
+
+/* --- registrar.c --- */
+
+void listener_keys_attach(struct listener *l, struct ipc *ch);
+void listener_keys_clear(struct listener *l);
+/* Let private keys be used for the sender of the message, from its final dot
+   until it is freed. */
+void listener_register(struct listener *l, const struct listener_message *m);
+void listener_unregister(struct listener *l, const struct listener_message *m);
 
 #endif

@@ -49,6 +49,7 @@ listener_message_free(struct listener *l, struct listener_message *m)
 	if (m->state == LISTENER_JOB_QUEUED)
 		TAILQ_REMOVE(&l->queue, m, queue);
 	if (m->state != LISTENER_JOB_RECEIVING) {
+		listener_unregister(l, m);
 		TAILQ_REMOVE(&l->all_jobs, m, link);
 		listener_table_remove(&l->jobs, &m->node);
 	}

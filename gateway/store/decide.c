@@ -31,6 +31,59 @@ post(struct store_peer *worker, const struct proto_decide *m, int body_fd)
 	return e;
 }
 
+/* Let private keys be used for the sender while the worker decides. */
+static void
+register_sender(struct store *s, uint64_t id, const char *from_key)
+{
+	struct store_peer *keys = store_find_peer(s, ROLE_KEYS, 0);
+	struct proto_register reg = {.addr = &from_key, .n_addr = 1};
+	struct buf b;
+
+	if (keys == NULL || from_key[0] == '\0')
+		return;
+	buf_init(&b, LIMIT_IPC_INLINE);
+	if (proto_register_pack(&reg, &b) == ERR_OK)
+		(void)!ipc_post(
+		    keys->ch, PROTO_REGISTER, id, buf_span(&b), NULL, 0);
+	buf_clear(&b);
+}
+
+static void
+unregister(struct store *s, uint64_t id)
+{
+	struct store_peer *keys = store_find_peer(s, ROLE_KEYS, 0);
+
+	if (keys != NULL && id != 0)
+		(void)!ipc_post(
+		    keys->ch, PROTO_UNREGISTER, id, SPAN(NULL, 0), NULL, 0);
+}
+
+void
+store_register_all(struct store *s, struct store_peer *keys)
+{
+	struct db_txn *txn = NULL;
+	struct entry entry;
+	struct buf b;
+	struct proto_register none = {0};
+
+	buf_init(&b, LIMIT_IPC_INLINE);
+	if (proto_register_pack(&none, &b) == ERR_OK)
+		(void)!ipc_post(
+		    keys->ch, PROTO_REGISTER, 0, buf_span(&b), NULL, 0);
+	buf_clear(&b);
+	if (db_read(s->db, &txn) != ERR_OK)
+		return;
+	for (struct store_peer *p = s->peers; p != NULL; p = p->next) {
+		if (p->id != ROLE_WORKER || p->deciding == 0)
+			continue;
+		arena_reset(s->arena);
+		if (store_entry_get(txn, s->arena, p->deciding, &entry) ==
+		    ERR_OK)
+			register_sender(s, p->deciding, entry.from_key);
+	}
+	db_end(txn);
+}
+
 static enum err
 decide_one(struct store *s, struct db_txn *txn, struct store_peer *worker,
     struct store_item *item)
@@ -53,11 +106,14 @@ decide_one(struct store *s, struct db_txn *txn, struct store_peer *worker,
 	m.age_ms = store_now(s) - st.born_ms;
 	m.give_up = store_is_too_old(s, &st);
 	m.released = st.released;
+	register_sender(s, item->id, m.entry.from_key);
 	e = post(worker, &m, fd);
 	if (fd >= 0)
 		close(fd);
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
+		unregister(s, item->id);
 		return ERR_AGAIN;
+	}
 	worker->deciding = item->id;
 	item->worker = worker->index;
 	store_index_fly(s->index, item, STORE_FLIGHT_WORKER);
@@ -96,6 +152,7 @@ store_worker_gone(struct store *s, struct store_peer *worker)
 {
 	struct store_item *item = store_index_find(s->index, worker->deciding);
 
+	unregister(s, worker->deciding);
 	if (worker->deciding == 0 || item == NULL)
 		return;
 	if (s->stopping)
@@ -183,6 +240,7 @@ store_after_decision(struct store *s, struct store_op *op)
 			return;
 		entry = op->from->deciding;
 		op->from->deciding = 0;
+		unregister(s, entry);
 	}
 	text_id(entry, id);
 	if (op->result != ERR_OK && op->kind != STORE_OP_SUBMIT)

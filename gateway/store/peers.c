@@ -255,8 +255,10 @@ store_add_peer(struct store *s, enum role_id id, unsigned index, struct ipc *ch)
 	ipc_attach(ch, s->loop, &events, p);
 	if (id == ROLE_LISTENER)
 		store_tell_intake(s);
-	if (id == ROLE_KEYS)
+	if (id == ROLE_KEYS) {
 		ask_keys(s, p);
+		store_register_all(s, p);
+	}
 	if (id == ROLE_PORTAL)
 		store_offer_objects(s);
 }

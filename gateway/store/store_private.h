@@ -171,6 +171,8 @@ int store_open_body(const struct store *s, uint64_t id);
 store_apply_fn store_apply_undecided, store_apply_crashed;
 void store_after_decision(struct store *s, struct store_op *op);
 void store_decide_due(struct store *s);
+/* Tell a new keys process for which senders entries are decided just now. */
+void store_register_all(struct store *s, struct store_peer *keys);
 void store_worker_gone(struct store *s, struct store_peer *worker);
 
 /* --- object.c --- */

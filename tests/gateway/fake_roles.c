@@ -12,6 +12,7 @@
 #include "common/loop.h"
 #include "gateway/conf.h"
 #include "gateway/role.h"
+#include "keystore/store.h"
 
 static int
 blocking(struct role *r)
@@ -102,9 +103,17 @@ looping(struct role *r)
 	_exit(0); /* the loop ends with the process */
 }
 
+/* Keys is real and wants a keystore. */
 int
 store_main(struct role *r)
 {
+	struct err_why why = {""};
+	struct ks_store *s;
+
+	if (ks_open(role_conf(r)->paths.keystore, KS_WRITE | KS_GROUP, &s,
+		&why) != ERR_OK)
+		role_refuse(r, "%s", why.text);
+	ks_close(s);
 	return blocking(r);
 }
 

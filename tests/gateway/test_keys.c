@@ -13,14 +13,52 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/memfd.h"
 #include "common/pack.h"
+#include "common/stream.h"
+#include "crypto/private_key.h"
 #include "gateway/keys/purpose.h"
 #include "gateway/proto.h"
 #include "gateway/role.h"
+#include "keystore/private.h"
+#include "tests/crypto/peer.h"
 
-static char top[64], keys_dir[128], master_path[128];
+static char top[64], keys_dir[128], keystore_dir[128], master_path[128];
 static struct ipc *super;
 static pid_t pid;
+
+static const char *const db_files[] = {"data.mdb", "lock.mdb"};
+
+/* As store makes it; with users, it belongs to store's. */
+static struct ks_store *
+write_keystore(void)
+{
+	struct ks_store *s = NULL;
+	struct err_why why = {""};
+
+	cr_assert_eq(ks_open(keystore_dir, KS_WRITE | KS_GROUP, &s, &why),
+	    ERR_OK, "%s", why.text);
+	return s;
+}
+
+static void
+make_keystore(void)
+{
+	char path[256];
+
+	ks_close(write_keystore());
+	if (geteuid() != 0)
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(
+		    path, sizeof(path), "%s/%s", keystore_dir, db_files[i]);
+		cr_assert_eq(
+		    chown(path, 61000 + ROLE_STORE, 61000 + ROLE_STORE), 0);
+	}
+	cr_assert_eq(
+	    chown(keystore_dir, 61000 + ROLE_STORE, 61000 + ROLE_STORE), 0);
+	cr_assert_eq(chmod(keystore_dir, 02750), 0);
+}
 
 static void
 setup(void)
@@ -39,12 +77,15 @@ setup(void)
 		cr_assert_eq(
 		    chown(keys_dir, 61000 + ROLE_KEYS, 61000 + ROLE_KEYS), 0);
 	snprintf(master_path, sizeof(master_path), "%s/master.key", top);
+	snprintf(keystore_dir, sizeof(keystore_dir), "%s/state/keystore", top);
+	cr_assert_eq(mkdir(keystore_dir, 02750), 0);
+	make_keystore();
 }
 
 static void
 teardown(void)
 {
-	char path[128];
+	char path[256];
 	DIR *d = opendir(keys_dir);
 	struct dirent *e;
 
@@ -53,6 +94,12 @@ teardown(void)
 	if (d != NULL)
 		closedir(d);
 	rmdir(keys_dir);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(
+		    path, sizeof(path), "%s/%s", keystore_dir, db_files[i]);
+		unlink(path);
+	}
+	rmdir(keystore_dir);
 	snprintf(path, sizeof(path), "%s/state", top);
 	rmdir(path);
 	unlink(master_path);
@@ -373,5 +420,261 @@ Test(keys, a_peer_that_never_reads_does_not_stop_the_others, .init = setup,
 	ask_keys(worker, &seen, private);
 	ipc_free(deaf);
 	ipc_free(worker);
+	cr_expect_eq(ended(), 0);
+}
+
+/* --- signing --- */
+
+/* Put the private half of a certificate of tests/crypto/data into the store, to
+   speak for the address; its "fingerprint" is 32 times the octet. */
+static void
+put_private(uint8_t octet, const char *file, const char *addr)
+{
+	uint8_t fpr[32];
+	struct span addrs[1] = {span_str(addr)};
+	struct ks_private p = {.kind = KS_SMIME,
+	    .fpr = SPAN(fpr, sizeof(fpr)),
+	    .n_addrs = 1,
+	    .addrs = addrs};
+	struct ks_store *s = write_keystore();
+	int dir = open(keys_dir, O_RDONLY | O_DIRECTORY);
+	struct sealed_pub pub;
+	struct buf key;
+	char tmp[64];
+
+	memset(fpr, octet, sizeof(fpr));
+	peer_dir_make(tmp);
+	cr_assert_eq(peer_run(NULL, NULL, "openssl", "pkcs8", "-topk8",
+			 "-nocrypt", "-in", peer_data(file), "-outform", "DER",
+			 "-out", peer_path(tmp, "p8"), NULL),
+	    0);
+	key = peer_read(peer_path(tmp, "p8"));
+	cr_assert_eq(keys_public_read(dir, &pub, NULL), ERR_OK);
+	cr_assert_eq(ks_private_put(s, &p, &pub, buf_span(&key)), ERR_OK);
+	close(dir);
+	buf_clear(&key);
+	peer_dir_remove(tmp);
+	ks_close(s);
+}
+
+static void
+say_register(struct ipc *ch, uint64_t id, const char *addr)
+{
+	struct proto_register m = {.addr = &addr, .n_addr = addr != NULL};
+	struct buf b;
+
+	buf_init(&b, 1000);
+	cr_assert_eq(proto_register_pack(&m, &b), ERR_OK);
+	cr_assert_eq(
+	    ipc_send(ch, PROTO_REGISTER, id, buf_span(&b), NULL, 0), ERR_OK);
+	buf_clear(&b);
+}
+
+/* What keys says to a request for a signature of len octets. */
+static enum err
+ask_sign(struct ipc *ch, uint64_t id, uint8_t octet, unsigned alg, size_t len)
+{
+	uint8_t fpr[32], in[512];
+	struct proto_sign ask = {.fpr = SPAN(fpr, sizeof(fpr)),
+	    .alg = (uint8_t)alg,
+	    .in = SPAN(in, len)};
+	struct proto_signed said;
+	struct ipc_msg m;
+	struct buf b;
+
+	memset(fpr, octet, sizeof(fpr));
+	memset(in, 5, sizeof(in));
+	buf_init(&b, 1000);
+	cr_assert_eq(proto_sign_pack(&ask, &b), ERR_OK);
+	cr_assert_eq(
+	    ipc_send(ch, PROTO_SIGN, id, buf_span(&b), NULL, 0), ERR_OK);
+	buf_clear(&b);
+	cr_assert_eq(ipc_recv(ch, &m), ERR_OK);
+	cr_assert_eq(m.type, PROTO_SIGNED);
+	cr_assert_eq(m.id, id);
+	cr_assert_eq(proto_signed_unpack(m.payload, &said), ERR_OK);
+	ipc_msg_clear(&m);
+	return said.result;
+}
+
+/* Wait until what was said before is done. */
+static void
+settle(struct ipc *ch)
+{
+	struct proto_keys seen;
+	uint8_t private[SEALED_KEY];
+
+	ask_keys(ch, &seen, private);
+}
+
+static void
+start_up(void)
+{
+	int fd = master_with(KEYS_MASTER, 1);
+
+	stream_init();
+	start(fd);
+	close(fd);
+	must_be_ready();
+}
+
+Test(keys, signs_for_the_registered_address_only, .init = setup,
+    .fini = teardown)
+{
+	struct ipc *worker, *listener, *store;
+
+	start_up();
+	put_private(1, "rsa2048.key", "alice@example.com");
+	put_private(2, "sign256.key", "sigrid@example.com");
+	worker = connect_as(ROLE_WORKER);
+	listener = connect_as(ROLE_LISTENER);
+	store = connect_as(ROLE_STORE);
+
+	/* nobody is registered */
+	cr_expect_eq(ask_sign(worker, 11, 1, CRYPTO_SIGN_RSA_SHA256, 32),
+	    ERR_PERMISSION);
+	say_register(listener, 11, "alice@example.com");
+	cr_expect_eq(
+	    ask_sign(worker, 11, 1, CRYPTO_SIGN_RSA_SHA256, 32), ERR_OK);
+	cr_expect_eq(
+	    ask_sign(worker, 11, 1, CRYPTO_SIGN_RSA_SHA512, 64), ERR_OK);
+	/* another's key, another message, a key that is not there */
+	cr_expect_eq(ask_sign(worker, 11, 2, CRYPTO_SIGN_ECDSA_SHA256, 32),
+	    ERR_PERMISSION);
+	cr_expect_eq(ask_sign(worker, 12, 1, CRYPTO_SIGN_RSA_SHA256, 32),
+	    ERR_PERMISSION);
+	cr_expect_eq(
+	    ask_sign(worker, 11, 3, CRYPTO_SIGN_RSA_SHA256, 32), ERR_NO_KEY);
+	/* store registers what it has decided again */
+	say_register(store, 12, "sigrid@example.com");
+	cr_expect_eq(
+	    ask_sign(worker, 12, 2, CRYPTO_SIGN_ECDSA_SHA256, 32), ERR_OK);
+	cr_expect_eq(ask_sign(worker, 12, 1, CRYPTO_SIGN_RSA_SHA256, 32),
+	    ERR_PERMISSION);
+	/* each takes back its own */
+	cr_assert_eq(
+	    ipc_send(store, PROTO_UNREGISTER, 11, SPAN(NULL, 0), NULL, 0),
+	    ERR_OK);
+	settle(store);
+	cr_expect_eq(
+	    ask_sign(worker, 11, 1, CRYPTO_SIGN_RSA_SHA256, 32), ERR_OK);
+	cr_assert_eq(
+	    ipc_send(listener, PROTO_UNREGISTER, 11, SPAN(NULL, 0), NULL, 0),
+	    ERR_OK);
+	say_register(listener, 13, "alice@example.com");
+	cr_expect_eq(
+	    ask_sign(worker, 13, 1, CRYPTO_SIGN_RSA_SHA256, 32), ERR_OK);
+	cr_expect_eq(ask_sign(worker, 11, 1, CRYPTO_SIGN_RSA_SHA256, 32),
+	    ERR_PERMISSION);
+	/* a listener that began anew */
+	say_register(listener, 0, NULL);
+	say_register(listener, 14, "alice@example.com");
+	cr_expect_eq(
+	    ask_sign(worker, 14, 1, CRYPTO_SIGN_RSA_SHA256, 32), ERR_OK);
+	cr_expect_eq(ask_sign(worker, 13, 1, CRYPTO_SIGN_RSA_SHA256, 32),
+	    ERR_PERMISSION);
+	cr_expect_eq(
+	    ask_sign(worker, 12, 2, CRYPTO_SIGN_ECDSA_SHA256, 32), ERR_OK);
+	ipc_free(worker);
+	ipc_free(listener);
+	ipc_free(store);
+	cr_expect_eq(ended(), 0);
+}
+
+Test(keys, takes_no_other_length_and_no_unknown_algorithm, .init = setup,
+    .fini = teardown)
+{
+	static const struct {
+		unsigned alg;
+		size_t len;
+		enum err e;
+	} rows[] = {
+	    {CRYPTO_SIGN_RSA_SHA256, 32, ERR_OK},
+	    {CRYPTO_SIGN_RSA_SHA256, 0, ERR_MALFORMED},
+	    {CRYPTO_SIGN_RSA_SHA256, 31, ERR_MALFORMED},
+	    {CRYPTO_SIGN_RSA_SHA256, 256, ERR_MALFORMED},
+	    {CRYPTO_SIGN_PSS_SHA256, 256, ERR_MALFORMED}, /* no encoding */
+	    {CRYPTO_SIGN_PSS_SHA256, 32, ERR_MALFORMED},
+	    {CRYPTO_SIGN_ECDSA_SHA256, 32, ERR_UNSUPPORTED},
+	    {CRYPTO_SIGN_NONE, 32, ERR_UNSUPPORTED},
+	    {10, 32, ERR_UNSUPPORTED},
+	    {255, 256, ERR_UNSUPPORTED},
+	};
+	struct ipc *worker, *listener;
+
+	start_up();
+	put_private(1, "rsa2048.key", "alice@example.com");
+	worker = connect_as(ROLE_WORKER);
+	listener = connect_as(ROLE_LISTENER);
+	say_register(listener, 11, "alice@example.com");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_expect_eq(ask_sign(worker, 11, 1, rows[i].alg, rows[i].len),
+		    rows[i].e, "row %zu", i);
+	ipc_free(worker);
+	ipc_free(listener);
+	cr_expect_eq(ended(), 0);
+}
+
+Test(keys, a_key_that_was_deleted_or_replaced_is_not_used, .init = setup,
+    .fini = teardown)
+{
+	struct ipc *worker, *listener;
+	struct ks_store *s;
+	uint8_t fpr[32];
+
+	start_up();
+	put_private(1, "rsa2048.key", "alice@example.com");
+	worker = connect_as(ROLE_WORKER);
+	listener = connect_as(ROLE_LISTENER);
+	say_register(listener, 11, "alice@example.com");
+	cr_expect_eq(
+	    ask_sign(worker, 11, 1, CRYPTO_SIGN_RSA_SHA256, 32), ERR_OK);
+	put_private(1, "sign256.key", "alice@example.com");
+	cr_expect_eq(ask_sign(worker, 11, 1, CRYPTO_SIGN_RSA_SHA256, 32),
+	    ERR_UNSUPPORTED);
+	cr_expect_eq(
+	    ask_sign(worker, 11, 1, CRYPTO_SIGN_ECDSA_SHA256, 32), ERR_OK);
+	memset(fpr, 1, sizeof(fpr));
+	s = write_keystore();
+	cr_assert_eq(ks_private_delete(s, SPAN(fpr, 32)), ERR_OK);
+	ks_close(s);
+	cr_expect_eq(
+	    ask_sign(worker, 11, 1, CRYPTO_SIGN_ECDSA_SHA256, 32), ERR_NO_KEY);
+	ipc_free(worker);
+	ipc_free(listener);
+	cr_expect_eq(ended(), 0);
+}
+
+Test(keys, nobody_else_registers_or_asks, .init = setup, .fini = teardown)
+{
+	static const struct {
+		enum role_id role;
+		uint16_t type;
+	} rows[] = {
+	    {ROLE_WORKER, PROTO_REGISTER},
+	    {ROLE_WORKER, PROTO_UNREGISTER},
+	    {ROLE_RELAY, PROTO_REGISTER},
+	    {ROLE_LISTENER, PROTO_SIGN},
+	    {ROLE_STORE, PROTO_SIGN},
+	    {ROLE_RELAY, PROTO_SIGN},
+	    {ROLE_LISTENER, PROTO_CONTENT_KEY},
+	    {ROLE_LISTENER, PROTO_KEYS_GET},
+	    /* nonsense */
+	    {ROLE_WORKER, PROTO_SIGN},
+	    {ROLE_LISTENER, PROTO_REGISTER},
+	    {ROLE_LISTENER, PROTO_UNREGISTER},
+	};
+	struct ipc_msg m;
+
+	start_up();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ipc *ch = connect_as(rows[i].role);
+
+		cr_assert_eq(
+		    ipc_send(ch, rows[i].type, 1, SPAN_LIT("?"), NULL, 0),
+		    ERR_OK);
+		cr_expect_eq(ipc_recv(ch, &m), ERR_CLOSED, "row %zu", i);
+		ipc_free(ch);
+	}
 	cr_expect_eq(ended(), 0);
 }

@@ -14,7 +14,7 @@
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
 static const char *const names[] = {
-    "ready.sealed", "pending.sealed", "audit.sealed"};
+    "ready.sealed", "pending.sealed", "audit.sealed", "private.sealed"};
 static char top[64];
 static int dir = -1;
 static struct secret *master;
@@ -57,11 +57,14 @@ must_open(struct keys_set *out)
 	struct err_why why;
 
 	cr_assert_eq(open_set(master, out, &why), ERR_OK, "%s", why.text);
-	for (int i = SEALED_READY; i <= SEALED_AUDIT; i++) {
+	for (int i = SEALED_READY; i <= SEALED_PRIVATE; i++) {
+		if (i == SEALED_WRAP)
+			continue;
 		cr_assert_eq((int)out->pub[i].purpose, i);
 		cr_assert_not_null(out->priv[i]);
 	}
 	cr_assert_eq(out->pub[SEALED_NONE].purpose, SEALED_NONE);
+	cr_assert_eq(out->pub[SEALED_WRAP].purpose, SEALED_NONE);
 }
 
 static void
@@ -255,4 +258,47 @@ Test(keys_purpose, says_when_it_cannot_write, .init = setup, .fini = teardown)
 	cr_expect_neq(why.text[0], '\0');
 	keys_set_clear(&s);
 	close(null);
+}
+
+Test(keys_purpose, the_public_half_is_there_for_others, .init = setup,
+    .fini = teardown)
+{
+	struct err_why why = {""};
+	struct sealed_pub pub;
+	struct keys_set s;
+	struct stat st;
+	uint8_t octet = 99;
+
+	cr_expect_eq(keys_public_read(dir, &pub, &why), ERR_NOT_FOUND);
+	must_open(&s);
+	cr_assert_eq(keys_public_read(dir, &pub, &why), ERR_OK, "%s", why.text);
+	cr_expect_eq(pub.purpose, SEALED_PRIVATE);
+	cr_expect_arr_eq(pub.octets, s.pub[SEALED_PRIVATE].octets, SEALED_KEY);
+	cr_assert_eq(fstatat(dir, "public", &st, 0), 0);
+	cr_expect_eq(st.st_mode & 0777, 0444);
+	keys_set_clear(&s);
+	/* one that was exchanged is noticed before anything is sealed to it */
+	write_over("public", 20, &octet, 1);
+	must_fail(master, ERR_MALFORMED, "keys/public is not");
+	write_over("public", 5, &octet, 1);
+	cr_expect_eq(keys_public_read(dir, &pub, &why), ERR_MALFORMED);
+	must_fail(master, ERR_MALFORMED, "keys/public");
+}
+
+Test(keys_purpose, a_state_from_before_it_gets_its_pair, .init = setup,
+    .fini = teardown)
+{
+	struct keys_set first, second;
+
+	must_open(&first);
+	cr_assert_eq(unlinkat(dir, "public", 0), 0);
+	cr_assert_eq(unlinkat(dir, "private.sealed", 0), 0);
+	must_open(&second);
+	cr_expect_arr_eq(first.pub[SEALED_READY].octets,
+	    second.pub[SEALED_READY].octets, SEALED_KEY);
+	keys_set_clear(&first);
+	keys_set_clear(&second);
+	/* and from then on it must be there */
+	cr_assert_eq(unlinkat(dir, "private.sealed", 0), 0);
+	must_fail(master, ERR_NOT_FOUND, "keys/private.sealed is missing");
 }

@@ -452,3 +452,51 @@ Test(listener_jobs, stopping_does_not_wait_longer_than_it_may)
 	memfd_unmap(&m.body);
 	peers_stop(&p);
 }
+
+Test(listener_jobs, keys_hears_of_the_sender_before_a_worker_has_the_message)
+{
+	struct peers p;
+	struct peers_message m;
+	uint64_t id;
+	int fd;
+
+	start(&p);
+	peers_keys(&p);
+	/* nothing of what was before holds */
+	cr_expect_eq(peers_registered(p.keys, NULL), 0);
+	fd = hand_in(&p, &m);
+	id = peers_registered(p.keys, "a@example.com");
+	cr_expect_eq(id, m.id);
+	/* one that began anew is told again */
+	peers_keys(&p);
+	cr_expect_eq(peers_registered(p.keys, NULL), 0);
+	cr_expect_eq(peers_registered(p.keys, "a@example.com"), id);
+	cr_expect(peers_is_quiet(p.keys));
+	peers_done(p.worker[0], &m, true, 250, "2.0.0", "taken");
+	cr_expect(peers_is_quiet(p.keys), "it is not over yet");
+	peers_commit(p.store, &m, ERR_OK);
+	peers_expect(fd, "250 2.0.0");
+	cr_expect_eq(peers_unregistered(p.keys), id);
+	memfd_unmap(&m.body);
+	close(fd);
+	/* nobody signs for the null sender */
+	fd = peers_connect(&p);
+	peers_say(fd, "EHLO client.example.com\r\n");
+	peers_expect(fd, "250 ");
+	peers_say(fd, "MAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\n");
+	peers_check(p.worker[0], 250, "ok");
+	peers_expect(fd, "250 2.1.0");
+	peers_expect(fd, "250 2.1.5");
+	peers_say(fd, "DATA\r\n");
+	peers_expect(fd, "354");
+	peers_say(fd, body);
+	peers_say(fd, ".\r\n");
+	peers_take(&p, p.worker[0], &m);
+	peers_done(p.worker[0], &m, true, 250, "2.0.0", "taken");
+	peers_commit(p.store, &m, ERR_OK);
+	peers_expect(fd, "250 2.0.0");
+	cr_expect(peers_is_quiet(p.keys));
+	memfd_unmap(&m.body);
+	close(fd);
+	peers_stop(&p);
+}

@@ -498,6 +498,36 @@ Test(store, a_pending_entry_is_decided_when_due_and_replaced_at_once)
 	cr_assert(answer_has("{\"verb\":\"store-status\"}", "\"pending\":0"));
 }
 
+Test(store, keys_hears_of_the_sender_while_a_worker_decides)
+{
+	struct proto_decide d;
+
+	submit_pending(100, 1000, ENTRY_WHY_UNDECIDED);
+	rig_run(&rig, 20);
+	cr_assert_eq(rig.registered, 0);
+	rig_advance(&rig, 400 * 1000);
+	cr_assert(take_decide(0, &d));
+	rig_run(&rig, 20);
+	cr_assert_eq(rig.registered, 1000);
+	cr_assert_str_eq(rig.registered_addr, d.entry.from_key);
+	/* keys began anew */
+	rig.registered = 0;
+	rig_connect(&rig, ROLE_KEYS, 0);
+	rig_run(&rig, 50);
+	cr_assert_eq(rig.registered, 1000);
+	undecided(0, 1000);
+	rig_run(&rig, 50);
+	cr_assert_eq(rig.registered, 0);
+	/* a worker that dies loses the right, too */
+	rig_advance(&rig, 2 * 700 * 1000);
+	cr_assert(take_decide(0, &d));
+	rig_run(&rig, 20);
+	cr_assert_eq(rig.registered, 1000);
+	rig_disconnect(&rig, ROLE_WORKER, 0);
+	rig_run(&rig, 50);
+	cr_assert_eq(rig.registered, 0);
+}
+
 Test(store, a_pending_entry_becomes_nothing_weaker_or_other)
 {
 	static const struct {

@@ -528,7 +528,7 @@ Test(supervisor, each_role_owns_what_it_writes, .init = setup, .fini = teardown)
 		mode_t mode;
 		enum role_id owner;
 	} row[] = {
-	    {"state/keys", 0700, ROLE_KEYS},
+	    {"state/keys", 0711, ROLE_KEYS},
 	    {"state/spool", 0700, ROLE_STORE},
 	    {"state/bodies", 03770, ROLE_STORE},
 	    {"state/audit", 0750, ROLE_STORE},

@@ -213,6 +213,7 @@ peers_stop(struct peers *p)
 	peers_kill(&p->supervisor);
 	peers_kill(&p->store);
 	peers_kill(&p->discovery);
+	peers_kill(&p->keys);
 	for (unsigned i = 0; i < PEERS_WORKERS; i++)
 		peers_kill(&p->worker[i]);
 	munmap(p->ahead_ms, 8);
@@ -268,6 +269,12 @@ void
 peers_discovery(struct peers *p)
 {
 	add_peer(p, ROLE_DISCOVERY, 0, &p->discovery);
+}
+
+void
+peers_keys(struct peers *p)
+{
+	add_peer(p, ROLE_KEYS, 0, &p->keys);
 }
 
 static void
@@ -378,6 +385,38 @@ peers_intake(struct ipc *store, enum err why)
 	pack_u32(&p, (uint32_t)why);
 	cr_assert_eq(pack_end(&p), ERR_OK);
 	post(store, PROTO_INTAKE, 0, &buf);
+}
+
+uint64_t
+peers_registered(struct ipc *keys, const char *addr)
+{
+	struct arena *a = arena_new(10000);
+	struct proto_register reg;
+	struct ipc_msg m;
+	uint64_t id;
+
+	take(keys, PROTO_REGISTER, &m);
+	cr_assert_eq(proto_register_unpack(m.payload, a, &reg), ERR_OK);
+	cr_assert_eq(reg.n_addr, addr == NULL ? 0 : 1);
+	if (addr != NULL)
+		cr_assert_str_eq(reg.addr[0], addr);
+	id = m.id;
+	ipc_msg_clear(&m);
+	arena_free(a);
+	return id;
+}
+
+uint64_t
+peers_unregistered(struct ipc *keys)
+{
+	struct ipc_msg m;
+	uint64_t id;
+
+	take(keys, PROTO_UNREGISTER, &m);
+	cr_assert_eq(m.payload.len, 0);
+	id = m.id;
+	ipc_msg_clear(&m);
+	return id;
 }
 
 void

@@ -25,6 +25,7 @@ struct peers {
 	struct ipc *worker[PEERS_WORKERS];
 	struct ipc *store;
 	struct ipc *discovery;
+	struct ipc *keys;
 	uint16_t port;
 	uint64_t *ahead_ms; /* of the listener's clock */
 	struct arena *arena;
@@ -43,6 +44,7 @@ void peers_conf(struct peers *p, const char *in_listen, const char *sections);
 void peers_worker(struct peers *p, unsigned i);
 void peers_store(struct peers *p);
 void peers_discovery(struct peers *p);
+void peers_keys(struct peers *p);
 /* The peer dies. */
 void peers_kill(struct ipc **ch);
 
@@ -68,6 +70,10 @@ void peers_commit(
 void peers_fence(
     struct ipc *store, const struct peers_message *m, enum err result);
 void peers_intake(struct ipc *store, enum err why);
+/* Takes a PROTO_REGISTER of this address (NULL: of none) and returns its id. */
+uint64_t peers_registered(struct ipc *keys, const char *addr);
+/* Takes a PROTO_UNREGISTER. */
+uint64_t peers_unregistered(struct ipc *keys);
 /* Takes a PROTO_LOOKUP; *id to answer with. */
 void peers_lookup(struct ipc *discovery, const char *key, uint64_t *id);
 void peers_answer(

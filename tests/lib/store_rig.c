@@ -184,6 +184,28 @@ is_readable(const struct ipc *ch)
 	return poll(&p, 1, 0) == 1;
 }
 
+/* What was registered; true if the message was about that. */
+static bool
+note_registered(struct rig *r, const struct ipc_msg *m)
+{
+	struct arena *a;
+	struct proto_register reg;
+
+	if (m->type == PROTO_UNREGISTER && m->id == r->registered)
+		r->registered = 0;
+	if (m->type != PROTO_REGISTER)
+		return m->type == PROTO_UNREGISTER;
+	a = arena_new(65536);
+	if (proto_register_unpack(m->payload, a, &reg) != ERR_OK ||
+	    reg.n_addr != (m->id != 0))
+		abort();
+	r->registered = m->id;
+	snprintf(r->registered_addr, sizeof(r->registered_addr), "%s",
+	    reg.n_addr > 0 ? reg.addr[0] : "");
+	arena_free(a);
+	return true;
+}
+
 void
 rig_play_keys(struct rig *r)
 {
@@ -199,7 +221,9 @@ rig_play_keys(struct rig *r)
 		return;
 	buf_init(&b, 4096);
 	k.pub[SEALED_AUDIT] = r->pub;
-	if (m.type == PROTO_KEYS_GET) {
+	if (note_registered(r, &m)) {
+		e = ERR_OK;
+	} else if (m.type == PROTO_KEYS_GET) {
 		e = proto_keys_pack(&k, &b);
 		if (e == ERR_OK)
 			e = ipc_send(

@@ -29,6 +29,10 @@ struct rig {
 	struct sealed_pub pub; /* of the audit key */
 	struct secret *priv;
 	bool ended, failed;
+	/* What keys was told last: the id and address that may be signed for,
+	   0 when none. */
+	uint64_t registered;
+	char registered_addr[64];
 };
 
 /* Milliseconds that both clocks are ahead of the real ones. */

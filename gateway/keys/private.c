@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The row of a key is read anew each time, so that a key that was deleted or
+ * replaced is not used any longer; what is kept is the parsed key, whose
+ * numbers are in locked memory (crypto/private_key.h), and what its row's seal
+ * began with: a sealing has no second of its kind.
+ */
+#include "gateway/keys/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "common/sealed.h"
+#include "common/stream.h"
+#include "crypto/private_key.h"
+#include "gateway/keys/purpose.h"
+#include "gateway/keys/registered.h"
+
+enum {
+	CACHE = 64,
+	ROW_MEMORY = 4 << 20, /* octets of one row: sealed key and addresses */
+};
+
+struct kept {
+	uint8_t header[SEALED_HEADER];
+	struct crypto_private *key; /* NULL: free */
+	uint64_t used;
+};
+
+struct keys_private {
+	struct ks_store *store;
+	const struct keys_set *set;
+	const struct keys_registered *registered;
+	struct arena *arena; /* of the row that is looked at */
+	struct kept kept[CACHE];
+	uint64_t clock;
+};
+
+struct keys_private *
+keys_private_new(struct ks_store *store, const struct keys_set *set,
+    const struct keys_registered *registered)
+{
+	struct keys_private *p = calloc(1, sizeof(*p));
+
+	if (p == NULL || (p->arena = arena_new(ROW_MEMORY)) == NULL)
+		fatal("out of memory");
+	p->store = store;
+	p->set = set;
+	p->registered = registered;
+	return p;
+}
+
+void
+keys_private_free(struct keys_private *p)
+{
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < CACHE; i++)
+		crypto_private_free(p->kept[i].key);
+	arena_free(p->arena);
+	free(p);
+}
+
+static bool
+speaks_for(const void *ctx, const char *addr)
+{
+	return ks_private_speaks_for(ctx, span_str(addr));
+}
+
+/* The row, if it may be used for the message; lives until the next call. */
+static enum err
+find(struct keys_private *p, uint64_t id, struct span fpr, enum ks_kind kind,
+    struct ks_private **out)
+{
+	struct ks_private *row;
+	enum err e;
+
+	arena_reset(p->arena);
+	e = ks_private_get(p->store, fpr, p->arena, &row);
+	if (e != ERR_OK)
+		return e == ERR_NOT_FOUND ? ERR_NO_KEY : e;
+	if (row->kind != kind)
+		return ERR_NO_KEY;
+	if (keys_registered_find(p->registered, id, speaks_for, row) == NULL)
+		return ERR_PERMISSION;
+	*out = row;
+	return ERR_OK;
+}
+
+/* All chunks, each by way of locked memory only. */
+static enum err
+read_chunks(struct sealed_reader *r, struct secret *chunk, struct secret *out)
+{
+	size_t at = 0, len = 0;
+	enum err e;
+
+	do {
+		e = sealed_reader_next(r, chunk->data, &len);
+		if (e != ERR_OK)
+			return e;
+		if (len > out->len - at)
+			return ERR_BAD_SEAL;
+		memcpy(out->data + at, chunk->data, len);
+		at += len;
+	} while (len > 0);
+	return at == out->len ? ERR_OK : ERR_BAD_SEAL;
+}
+
+static enum err
+unseal(
+    struct keys_private *p, const struct ks_private *row, struct secret **out)
+{
+	const struct sealed_pub *pub = &p->set->pub[SEALED_PRIVATE];
+	struct secret *content = NULL, *chunk = NULL, *text = NULL;
+	struct sealed_reader *reader = NULL;
+	uint64_t size = 0;
+	struct buf ad;
+	enum err e;
+
+	buf_init(&ad, KS_PRIVATE_MAX);
+	e = ks_private_ad(row, &ad);
+	if (e == ERR_OK)
+		e = sealed_text_size(row->sealed, &size);
+	if (e == ERR_OK && (size == 0 || size > KS_PRIVATE_TEXT_MAX))
+		e = ERR_BAD_SEAL;
+	if (e == ERR_OK)
+		e = sealed_content_key(
+		    pub, p->set->priv[SEALED_PRIVATE], row->sealed, &content);
+	if (e != ERR_OK)
+		goto out;
+	reader = sealed_reader_new(content, buf_span(&ad), row->sealed);
+	chunk = secret_new(STREAM_CHUNK);
+	text = secret_new((size_t)size);
+	e = reader == NULL || chunk == NULL || text == NULL
+		? ERR_NOMEM
+		: read_chunks(reader, chunk, text);
+	if (e == ERR_OK) {
+		*out = text;
+		text = NULL;
+	}
+out:
+	sealed_reader_free(reader);
+	secret_free(content);
+	secret_free(chunk);
+	secret_free(text);
+	buf_clear(&ad);
+	return e;
+}
+
+enum err
+keys_private_get(struct keys_private *p, uint64_t id, struct span fpr,
+    enum ks_kind kind, struct secret **out)
+{
+	struct ks_private *row;
+	enum err e = find(p, id, fpr, kind, &row);
+
+	return e == ERR_OK ? unseal(p, row, out) : e;
+}
+
+/* The place of the row's key, or the one used longest ago. */
+static struct kept *
+place_of(struct keys_private *p, const struct ks_private *row)
+{
+	struct kept *oldest = &p->kept[0];
+
+	for (size_t i = 0; i < CACHE; i++) {
+		struct kept *k = &p->kept[i];
+
+		if (k->key != NULL &&
+		    memcmp(k->header, row->sealed.data, SEALED_HEADER) == 0)
+			return k;
+		if (k->used < oldest->used)
+			oldest = k;
+	}
+	crypto_private_free(oldest->key);
+	memset(oldest, 0, sizeof(*oldest));
+	return oldest;
+}
+
+static enum err
+parsed(struct keys_private *p, const struct ks_private *row,
+    const struct crypto_private **out)
+{
+	struct secret *text = NULL;
+	struct kept *k;
+	enum err e;
+
+	if (row->sealed.len < SEALED_HEADER)
+		return ERR_BAD_SEAL;
+	k = place_of(p, row);
+	if (k->key == NULL) {
+		e = unseal(p, row, &text);
+		if (e == ERR_OK)
+			e = crypto_private_parse(secret_span(text), &k->key);
+		secret_free(text);
+		if (e != ERR_OK)
+			return e;
+		memcpy(k->header, row->sealed.data, SEALED_HEADER);
+	}
+	k->used = ++p->clock;
+	*out = k->key;
+	return ERR_OK;
+}
+
+enum err
+keys_private_sign(struct keys_private *p, uint64_t id, struct span fpr,
+    uint8_t alg, struct span in, struct buf *out)
+{
+	const struct crypto_private *key;
+	struct ks_private *row;
+	enum err e = find(p, id, fpr, KS_SMIME, &row);
+
+	if (e == ERR_OK)
+		e = parsed(p, row, &key);
+	if (e == ERR_OK)
+		e = crypto_private_sign(
+		    key, (enum crypto_sign_alg)alg, in, out);
+	return e;
+}

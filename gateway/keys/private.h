@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The private keys of our senders, from the keystore: unsealed for who may have
+ * them used, the last ones kept.
+ */
+#ifndef GATEWAY_KEYS_PRIVATE_H
+#define GATEWAY_KEYS_PRIVATE_H
+
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "keystore/private.h"
+
+struct keys_private;
+struct keys_registered;
+struct keys_set;
+struct secret;
+
+/* Both are borrowed while it lives; the store is open for reading. Aborts when
+   out of memory. The caller frees. */
+struct keys_private *keys_private_new(struct ks_store *store,
+    const struct keys_set *set, const struct keys_registered *registered);
+void keys_private_free(struct keys_private *p);
+
+/* The octets of a private key of this kind, if it speaks for an address that is
+   registered under the id. The caller frees. ERR_PERMISSION, ERR_NO_KEY,
+   ERR_BAD_SEAL, ERR_DB_BROKEN. */
+enum err keys_private_get(struct keys_private *p, uint64_t id, struct span fpr,
+    enum ks_kind kind, struct secret **out) MUST_CHECK;
+/* A signature by an S/MIME key, appended to out, on the same condition. The
+   errors above and those of crypto_private_sign(). */
+enum err keys_private_sign(struct keys_private *p, uint64_t id, struct span fpr,
+    uint8_t alg, struct span in, struct buf *out) MUST_CHECK;
+
+#endif
