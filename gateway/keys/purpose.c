@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/file.h"
@@ -206,22 +207,29 @@ keys_public_read(int dir_fd, struct sealed_pub *out, struct err_why *why)
 	return ERR_OK;
 }
 
-/* The file that others read must say what the pair says. */
+/* The file that others read must say what the pair says, and be readable
+   whatever the umask made of it. */
 static enum err
 check_public(int dir_fd, const struct keys_set *s, struct err_why *why)
 {
 	struct sealed_pub pub;
 	enum err err = keys_public_read(dir_fd, &pub, why);
 
-	if (err == ERR_NOT_FOUND)
-		return publish(dir_fd, &s->pub[SEALED_PRIVATE], why);
-	if (err == ERR_OK &&
-	    memcmp(pub.octets, s->pub[SEALED_PRIVATE].octets, SEALED_KEY) != 0)
+	if (err == ERR_NOT_FOUND) {
+		pub = s->pub[SEALED_PRIVATE];
+		err = publish(dir_fd, &pub, why);
+	}
+	if (err != ERR_OK)
+		return err;
+	if (memcmp(pub.octets, s->pub[SEALED_PRIVATE].octets, SEALED_KEY) != 0)
 		return err_why(why, ERR_MALFORMED,
 		    "keys/%s is not the public half of keys/private.sealed: "
 		    "bring both back from a backup",
 		    public);
-	return err;
+	if (fchmodat(dir_fd, public, 0444, 0) != 0)
+		return err_why(why, err_from_errno(errno), "chmod keys/%s: %s",
+		    public, strerror(errno));
+	return ERR_OK;
 }
 
 enum err

@@ -59,11 +59,14 @@ def test_what_a_role_may_not_have_is_closed(gateway):
     spool, keystore = gateway.state / "spool", gateway.state / "keystore"
     for role in ("listener", "relay", "portal", "discovery", "worker", "pgp", "control", "keys"):
         assert not may(role, spool, 1), role
-    for role in ("listener", "relay", "portal", "discovery", "pgp", "control", "keys"):
+    for role in ("listener", "relay", "portal", "discovery", "pgp", "control"):
         assert not may(role, keystore, 1), role
-    assert may("worker", keystore, 1) and not may("worker", keystore / "data.mdb", 2)
+    for role in ("worker", "keys"):
+        assert may(role, keystore, 1) and not may(role, keystore / "data.mdb", 2), role
     for role in ROLES - {"keys"}:
-        assert not may(role, gateway.state / "keys", 1), role
+        assert not may(role, gateway.state / "keys", 4), role
+        for file in (gateway.state / "keys").iterdir():
+            assert may(role, file, 4) == (file.name == "public"), (role, file)
         assert not may(role, gateway.root / "master.key", 4), role
 
 

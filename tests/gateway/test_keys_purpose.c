@@ -270,6 +270,7 @@ Test(keys_purpose, the_public_half_is_there_for_others, .init = setup,
 	uint8_t octet = 99;
 
 	cr_expect_eq(keys_public_read(dir, &pub, &why), ERR_NOT_FOUND);
+	umask(0077);
 	must_open(&s);
 	cr_assert_eq(keys_public_read(dir, &pub, &why), ERR_OK, "%s", why.text);
 	cr_expect_eq(pub.purpose, SEALED_PRIVATE);
