@@ -36,6 +36,9 @@ class Gateway:
         self.conf = directory / "sealgate.conf"
         self.conf.write_text(CONF.format(dir=directory))
         (directory / "keystore").mkdir()
+        # gpg's homes are made here, so that nobody else's are counted
+        self.memory = pathlib.Path(tempfile.mkdtemp(prefix="sgh.", dir="/dev/shm"))
+        self.memory.chmod(0o1777)
 
     def run(self, *args, stdin=None, conf=True):
         command = [str(SEALGATE)]
@@ -43,7 +46,8 @@ class Gateway:
             command += ["-f", str(self.conf)]
         return subprocess.run(
             command + [str(a) for a in args], input=stdin,
-            capture_output=True, timeout=60, check=False)
+            capture_output=True, timeout=60, check=False,
+            env=dict(os.environ, XDG_RUNTIME_DIR=str(self.memory)))
 
     def json(self, *args, status=0):
         done = self.run("--json", *args)
@@ -64,16 +68,11 @@ def gateway():
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.chown(directory / "keystore", nobody.pw_uid, nobody.pw_gid)
-    before = scratch_homes()
     yield gw
-    assert scratch_homes() == before, "a home of gpg was left behind"
+    left = list(gw.memory.iterdir())
     shutil.rmtree(directory)
-
-
-def scratch_homes():
-    places = ["/dev/shm", os.environ.get("XDG_RUNTIME_DIR", "/dev/shm")]
-    return {str(p) for d in places
-            for p in pathlib.Path(d).glob("sealgate-*")}
+    shutil.rmtree(gw.memory)
+    assert not left, "a home of gpg was left behind"
 
 
 def test_certificates_and_keys_in_every_form_are_taken(gw):
