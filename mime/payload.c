@@ -174,9 +174,36 @@ make(struct mime_payload *p, const struct mime_tree *tree,
 	return e == ERR_OK ? arena_span(p->arena, buf_span(head), &p->head) : e;
 }
 
-/* The plan is trusted no further than what it writes. */
+/* The body, with what takes the place of its parts. */
 static enum err
-check_fit(struct mime_payload *p, enum mime_transport transport)
+write_body(const struct mime_payload *p, const struct mime_sink *to)
+{
+	const uint8_t *at = p->body.data, *end;
+	enum err e = ERR_OK;
+
+	/* an empty message has no octets to point to */
+	if (at == NULL)
+		return ERR_OK;
+	end = at + p->body.len;
+	for (size_t i = 0; i < p->n && e == ERR_OK; i++) {
+		const struct patch *patch = &p->patches[i];
+
+		if (patch->at < at || patch->len > (size_t)(end - patch->at))
+			return ERR_INTERNAL;
+		e = mime_put(to, SPAN(at, (size_t)(patch->at - at)));
+		if (e == ERR_OK)
+			e = patch->body.in.data != NULL
+				? recode_write(&patch->body, to)
+				: mime_put(to, patch->text);
+		at = patch->at + patch->len;
+	}
+	return e == ERR_OK ? mime_put(to, SPAN(at, (size_t)(end - at))) : e;
+}
+
+/* The plan is trusted no further than what it writes. A header in UTF-8 that
+   is beyond doubt came with SMTPUTF8: its message goes no other way. */
+static enum err
+check_fit(struct mime_payload *p, bool utf8, enum mime_transport transport)
 {
 	struct seven_bit look;
 	struct mime_sink sink = seven_bit_sink(&look);
@@ -185,7 +212,11 @@ check_fit(struct mime_payload *p, enum mime_transport transport)
 	if (transport == MIME_TRANSPORT_ANY)
 		return ERR_OK;
 	seven_bit_init(&look, transport);
-	e = mime_payload_write(p, &sink);
+	look.utf8 = utf8;
+	e = mime_put(&sink, p->head);
+	look.utf8 = false;
+	if (e == ERR_OK)
+		e = write_body(p, &sink);
 	p->unfit = seven_bit_end(&look);
 	return p->unfit != NULL ? ERR_OK : e;
 }
@@ -210,7 +241,7 @@ mime_payload_make(const struct mime_tree *tree,
 		e = make(p, tree, form, &parts, &head);
 	}
 	if (e == ERR_OK)
-		e = check_fit(p, form->transport);
+		e = check_fit(p, tree->ambiguous == NULL, form->transport);
 	if (e == ERR_OK)
 		*out = p;
 	else
@@ -248,24 +279,7 @@ mime_payload_is_fit(const struct mime_payload *p, const char **reason)
 enum err
 mime_payload_write(const struct mime_payload *p, const struct mime_sink *to)
 {
-	const uint8_t *at = p->body.data, *end;
 	enum err e = mime_put(to, p->head);
 
-	/* an empty message has no octets to point to */
-	if (e != ERR_OK || at == NULL)
-		return e;
-	end = at + p->body.len;
-	for (size_t i = 0; i < p->n && e == ERR_OK; i++) {
-		const struct patch *patch = &p->patches[i];
-
-		if (patch->at < at || patch->len > (size_t)(end - patch->at))
-			return ERR_INTERNAL;
-		e = mime_put(to, SPAN(at, (size_t)(patch->at - at)));
-		if (e == ERR_OK)
-			e = patch->body.in.data != NULL
-				? recode_write(&patch->body, to)
-				: mime_put(to, patch->text);
-		at = patch->at + patch->len;
-	}
-	return e == ERR_OK ? mime_put(to, SPAN(at, (size_t)(end - at))) : e;
+	return e == ERR_OK ? write_body(p, to) : e;
 }

@@ -27,7 +27,8 @@ enum mime_hp {
 /* What the parts must look like inside. */
 enum mime_transport {
 	MIME_TRANSPORT_ANY,  /* as they came: nobody re-encodes it on the way */
-	MIME_TRANSPORT_7BIT, /* 7-bit, lines of at most 998 octets */
+	MIME_TRANSPORT_7BIT, /* 7-bit, lines of at most 998 octets; UTF-8 in the
+				header of a message that came with SMTPUTF8 */
 	MIME_TRANSPORT_PGP,  /* and no trailing blanks, no "From " */
 };
 

@@ -44,7 +44,7 @@ end_line(struct seven_bit *s)
 static enum err
 look_at(struct seven_bit *s, uint8_t c)
 {
-	if (c >= 0x80)
+	if (c >= 0x80 && !s->utf8)
 		return fault(s, "8-bit characters");
 	if (c == '\n')
 		return end_line(s);

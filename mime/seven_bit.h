@@ -16,6 +16,7 @@ struct seven_bit {
 	size_t column;
 	size_t from;	   /* octets of "From " that the line begins with */
 	uint8_t last;	   /* of the line, without CR */
+	bool utf8;	   /* 8-bit characters are let pass (RFC 6532) */
 	const char *fault; /* the first, or NULL */
 };
 

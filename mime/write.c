@@ -15,6 +15,7 @@
 #include "common/limits.h"
 #include "mime/base64.h"
 #include "mime/header.h"
+#include "mime/utf8.h"
 
 enum {
 	FIELDS_MEMORY = 1024 * 1024, /* the index of LIMIT_HEADER_FIELDS */
@@ -286,7 +287,7 @@ is_token(const char *s)
 
 static enum err
 put_signed_head(struct span outer, const struct mime_boundary *boundary,
-    const struct mime_signature *sig, const struct mime_sink *to)
+    bool is_8bit, const struct mime_signature *sig, const struct mime_sink *to)
 {
 	bool cms = sig->format == MIME_SIGNATURE_CMS;
 	char rest[1024];
@@ -295,10 +296,12 @@ put_signed_head(struct span outer, const struct mime_boundary *boundary,
 	    "Content-Type: multipart/signed; micalg=%s;\r\n"
 	    " protocol=\"application/%s-signature\";\r\n"
 	    " boundary=\"%s\"\r\n"
+	    "%s"
 	    "\r\n"
 	    "This is %s signed message (RFC %s).\r\n"
 	    "--%s\r\n",
 	    sig->micalg, cms ? "pkcs7" : "pgp", boundary->text,
+	    is_8bit ? "Content-Transfer-Encoding: 8bit\r\n" : "",
 	    cms ? "an S/MIME" : "an OpenPGP/MIME", cms ? "8551" : "3156",
 	    boundary->text);
 	return put_head(outer, rest, to);
@@ -345,7 +348,7 @@ mime_write_signed(struct span outer, const struct mime_boundary *boundary,
 	    (sig->format == MIME_SIGNATURE_PGP &&
 		has_boundary(sig->octets, boundary)))
 		return ERR_AMBIGUOUS;
-	e = put_signed_head(outer, boundary, sig, to);
+	e = put_signed_head(outer, boundary, !mime_is_ascii(entity), sig, to);
 	if (e == ERR_OK)
 		e = mime_put(to, entity);
 	if (e == ERR_OK)

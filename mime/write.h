@@ -78,7 +78,8 @@ struct mime_signature {
 };
 
 /* multipart/signed (RFC 1847) around entity: the very octets that were signed,
-   header, empty line and body, written as they are. ERR_AMBIGUOUS if the
+   header, empty line and body, written as they are, labelled 8bit if they are
+   (a header with SMTPUTF8). ERR_AMBIGUOUS if the
    boundary occurs in them, ERR_USAGE for a micalg that is no token. */
 enum err mime_write_signed(struct span outer,
     const struct mime_boundary *boundary, struct span entity,

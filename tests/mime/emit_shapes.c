@@ -2,15 +2,20 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * Print one of the messages that mime/ makes, for test_shapes.py to read with
- * another parser: emit_shapes smime|pgp|plain|dsn|notice.
+ * another parser: emit_shapes smime|pgp|signed|
+ * protected|shy|plain|dsn|notice.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "common/arena.h"
 #include "common/err.h"
 #include "mime/compose.h"
 #include "mime/dsn.h"
 #include "mime/header.h"
+#include "mime/payload.h"
+#include "mime/scan.h"
+#include "mime/tree.h"
 #include "mime/write.h"
 
 static const char msg[] =
@@ -50,6 +55,88 @@ emit_sealed(const char *what, const struct mime_sink *to)
 		    buf_span(&s.outer), &b, buf_span(&inner), to);
 	buf_clear(&inner);
 	mime_split_clear(&s);
+	return e;
+}
+
+/* A message with all that a payload has to take care of. */
+static const char rich[] =
+    "Received: from c by d; before\r\n"
+    "From: =?utf-8?q?J=C3=B6rg?= <alice@example.com>\r\n"
+    "To: Bob <bob@example.org>\r\nBcc: hidden@example.net\r\n"
+    "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
+    "Date: Sat, 20 Feb 2021 10:09:02 -0500\r\n"
+    "Message-ID: <1@example.com>\r\nMIME-Version: 1.0\r\n"
+    "Content-Type: multipart/mixed; boundary=out\r\n"
+    "Content-Transfer-Encoding: 8bit\r\n\r\n"
+    "--out\r\nContent-Type: multipart/alternative; boundary=alt\r\n\r\n"
+    "--alt\r\nContent-Type: text/plain; charset=iso-8859-1; format=flowed\r\n"
+    "Content-Transfer-Encoding: 8bit\r\n\r\nFrom gr\xfc\xdf"
+    "e \r\nflowed\r\n-- \r\n"
+    "--alt\r\nContent-Type: text/html; charset=utf-8\r\n"
+    "Content-Transfer-Encoding: base64\r\n\r\n"
+    "PGh0bWw+PGJvZHkgY2xhc3M9Ing+Ij48cD5ncsO8w59lPC9wPg0K\r\n"
+    "--alt\r\nContent-Type: text/calendar; method=REQUEST; charset=utf-8\r\n"
+    "Content-Transfer-Encoding: 8bit\r\n\r\nBEGIN:VCALENDAR\r\n"
+    "SUMMARY:gr\xc3\xbc\xc3\x9f"
+    "e\r\n--alt--\r\n"
+    "--out\r\nContent-Type: application/ms-tnef; name=winmail.dat\r\n"
+    "Content-Transfer-Encoding: binary\r\n\r\n\x78\x9f\x3e\x22\xff\r\n\r\n"
+    "--out\r\nContent-Type: message/rfc822\r\n"
+    "Content-Transfer-Encoding: 8bit\r\n\r\n"
+    "From: carol@example.net\r\nSubject: inner\r\nMIME-Version: 1.0\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\n"
+    "Content-Transfer-Encoding: 8bit\r\n\r\ngr\xc3\xbc\xc3\x9f"
+    "e\r\n--out--\r\n";
+
+static enum err
+write_protected(
+    const char *what, const struct mime_payload *p, const struct mime_sink *to)
+{
+	struct mime_boundary b = mime_boundary_make((const uint8_t *)msg);
+	struct mime_signature sig = {
+	    MIME_SIGNATURE_PGP, "pgp-sha512", SPAN_LIT("a signature\n")};
+	struct mime_sink sink;
+	struct buf inner;
+	enum err e;
+
+	buf_init(&inner, 65536);
+	sink = mime_sink_buf(&inner);
+	e = mime_payload_is_fit(p, NULL) ? mime_payload_write(p, &sink)
+					 : ERR_INTERNAL;
+	if (e == ERR_OK && strcmp(what, "signed") == 0)
+		e = mime_write_signed(
+		    mime_payload_outer(p), &b, buf_span(&inner), &sig, to);
+	else if (e == ERR_OK)
+		e = mime_write_smime(mime_payload_outer(p),
+		    MIME_SMIME_ENVELOPED, buf_span(&inner), to);
+	buf_clear(&inner);
+	return e;
+}
+
+static enum err
+emit_protected(const char *what, const struct mime_sink *to)
+{
+	struct mime_payload_form form = {.edit.trace = edit.trace,
+	    .hp = strcmp(what, "shy") == 0 ? MIME_HP_SHY : MIME_HP_BASELINE,
+	    .sealed = strcmp(what, "signed") != 0,
+	    .transport = MIME_TRANSPORT_PGP};
+	static uint8_t text[sizeof(rich) + MIME_TREE_PADDING];
+	struct span s = SPAN(text, sizeof(rich) - 1);
+	struct arena *a = arena_new(16 * 1024 * 1024);
+	struct mime_payload *p;
+	struct mime_tree *tree;
+	struct mime_scan scan;
+	enum err e;
+
+	memcpy(text, rich, sizeof(rich));
+	e = mime_scan(s, &scan, NULL);
+	if (e == ERR_OK)
+		e = mime_tree_parse(s, &scan, false, a, &tree, NULL);
+	if (e == ERR_OK)
+		e = mime_payload_make(tree, &form, a, &p, NULL);
+	if (e == ERR_OK)
+		e = write_protected(what, p, to);
+	arena_free(a);
 	return e;
 }
 
@@ -118,6 +205,9 @@ main(int argc, char **argv)
 	sink = mime_sink_buf(&out);
 	if (strcmp(what, "smime") == 0 || strcmp(what, "pgp") == 0)
 		e = emit_sealed(what, &sink);
+	else if (strcmp(what, "signed") == 0 ||
+		 strcmp(what, "protected") == 0 || strcmp(what, "shy") == 0)
+		e = emit_protected(what, &sink);
 	else if (strcmp(what, "plain") == 0)
 		e = mime_write_plain(
 		    SPAN(msg, sizeof(msg) - 1), &edit, &sink, NULL);

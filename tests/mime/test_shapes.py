@@ -71,6 +71,101 @@ class Shapes(unittest.TestCase):
         self.assertEqual(data.get_content_type(), "application/octet-stream")
         self.check_inner(data.get_payload(decode=True))
 
+    def check_rich(self, inner, display):
+        """The parts of the rich message; display: the text put before."""
+        for line in inner.as_bytes().split(b"\n"):
+            self.assertFalse(line.startswith(b"From "))
+        alternative, tnef, message = inner.get_payload()
+        plain, html, calendar = alternative.get_payload()
+        text = "From grüße \r\nflowed\r\n-- "
+        self.assertEqual(
+            plain.get_payload(decode=True).decode("iso-8859-1"), display + text
+        )
+        self.assertEqual(plain.get_param("format"), "flowed")
+        body = html.get_payload(decode=True).decode()
+        self.assertTrue(body.startswith('<html><body class="x>">'))
+        self.assertTrue(body.endswith("<p>grüße</p>\r\n"))
+        self.assertEqual("header-protection-legacy-display" in body, bool(display))
+        self.assertEqual(
+            calendar.get_payload(decode=True).decode(),
+            "BEGIN:VCALENDAR\r\nSUMMARY:grüße",
+        )
+        self.assertEqual(calendar.get_param("method"), "REQUEST")
+        self.assertEqual(tnef.get_payload(decode=True), b"\x78\x9f\x3e\x22\xff\r\n")
+        (forwarded,) = message.get_payload()
+        self.assertEqual(forwarded["Subject"], "inner")
+        self.assertEqual(
+            forwarded.get_payload(decode=True).decode().rstrip("\r\n"), "grüße"
+        )
+        marks = [p.get_param("hp-legacy-display") for p in (plain, html, calendar)]
+        self.assertEqual(marks, ["1", "1", None] if display else [None] * 3)
+
+    def test_signed(self):
+        raw, msg = emit("signed")
+        self.check_wire(raw)
+        self.check_clean(msg)
+        self.assertTrue(raw.isascii())
+        self.assertEqual(msg.get_content_type(), "multipart/signed")
+        self.assertEqual(msg.get_param("micalg"), "pgp-sha512")
+        self.assertEqual(msg["Subject"], "Grüße")
+        self.assertNotIn("Bcc", msg)
+        inner, sig = msg.get_payload()
+        self.assertEqual(sig.get_content_type(), msg.get_param("protocol"))
+        self.assertEqual(inner["Subject"], "Grüße")
+        self.assertEqual(inner.get_param("hp"), "clear")
+        self.assertNotIn("HP-Outer", inner)
+        self.assertNotIn("Received", inner)
+        self.check_rich(inner, "")
+
+    def check_protected(self, what, outer, display):
+        raw, msg = emit(what)
+        self.check_wire(raw)
+        self.check_clean(msg)
+        self.assertEqual(msg["Message-ID"], "<1@example.com>")
+        self.assertEqual(len(msg.get_all("Received")), 2)
+        self.assertNotIn("Bcc", msg)
+        for name, value in outer.items():
+            self.assertEqual(msg[name], value)
+        inner = email.message_from_bytes(
+            msg.get_payload(decode=True), policy=email.policy.default
+        )
+        self.check_clean(inner)
+        self.assertEqual(inner.get_param("hp"), "cipher")
+        self.assertEqual(inner["Subject"], "Grüße")
+        self.assertEqual(inner["Date"].datetime.utcoffset().total_seconds(), -18000)
+        self.assertEqual(inner["From"].addresses[0].display_name, "Jörg")
+        self.assertNotIn("Bcc", inner)
+        record = dict(v.split(": ", 1) for v in inner.get_all("HP-Outer"))
+        self.assertEqual(
+            list(record), ["From", "To", "Subject", "Date", "Message-ID"]
+        )
+        self.assertEqual(record["Subject"], "[...]")
+        self.check_rich(inner, display)
+
+    def test_protected(self):
+        self.check_protected(
+            "protected",
+            {
+                "Subject": "[...]",
+                "From": "Jörg <alice@example.com>",
+                "Date": "Sat, 20 Feb 2021 10:09:02 -0500",
+            },
+            "Subject: Grüße\r\n\r\n",
+        )
+
+    def test_shy(self):
+        self.check_protected(
+            "shy",
+            {
+                "Subject": "[...]",
+                "From": "alice@example.com",
+                "To": "bob@example.org",
+                "Date": "Sat, 20 Feb 2021 15:09:02 +0000",
+            },
+            "From: Jörg <alice@example.com>\r\nTo: Bob <bob@example.org>\r\n"
+            "Subject: Grüße\r\nDate: Sat, 20 Feb 2021 10:09:02 -0500\r\n\r\n",
+        )
+
     def test_plain(self):
         raw, msg = emit("plain")
         self.check_clean(msg)

@@ -315,6 +315,32 @@ Test(write, signed_shape_holds_the_octets_that_were_signed)
 	}
 }
 
+Test(write, signed_shape_says_when_it_is_8bit)
+{
+	struct mime_boundary b = mime_boundary_make((const uint8_t *)entity);
+	struct mime_signature sig = {
+	    MIME_SIGNATURE_PGP, "pgp-sha256", SPAN_LIT("x\n")};
+	struct mime_sink sink;
+	struct buf out;
+
+	buf_init(&out, 65536);
+	sink = mime_sink_buf(&out);
+	for (int i = 0; i < 2; i++) {
+		struct span text =
+		    i ? SPAN_LIT("Subject: h\xc3\xa4\r\n\r\nx\r\n")
+		      : SPAN_LIT("Subject: h\r\n\r\nx\r\n");
+
+		buf_reset(&out);
+		cr_assert(mime_write_signed(
+			      SPAN(NULL, 0), &b, text, &sig, &sink) == ERR_OK);
+		cr_assert(
+		    (span_find(buf_span(&out), 0,
+			 SPAN_LIT("\r\nContent-Transfer-Encoding: "
+				  "8bit\r\n\r\n")) < out.len) == (i == 1));
+	}
+	buf_clear(&out);
+}
+
 Test(write, signed_shape_refuses_what_would_not_verify)
 {
 	struct mime_boundary b = mime_boundary_make((const uint8_t *)entity);
