@@ -3,9 +3,10 @@
  *
  * The process that holds the master key and the private keys of the purposes.
  * It hands out public halves, the private half of ready entries to relay, and
- * the content key of one sealed object to whoever may open that kind, and signs
- * with the private keys of senders. It parses nothing from outside: what it is
- * given is a purpose and a header of fixed length, or a digest.
+ * the content key of one sealed object to whoever may open that kind, signs
+ * with the private keys of senders, and gives their OpenPGP keys to pgp. It
+ * parses nothing from outside: what it is given is a purpose and a header of
+ * fixed length, or a digest.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -17,6 +18,7 @@
 #include "common/file.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/memfd.h"
 #include "common/pack.h"
 #include "common/stream.h"
 #include "common/text.h"
@@ -228,6 +230,56 @@ answer_sign(
 	return err;
 }
 
+/* An OpenPGP key as it is, in a file in memory: gpg cannot sign with one that
+   is elsewhere. */
+static enum err
+secret_file(struct keys *k, uint64_t id, struct span fpr, int *fd_out)
+{
+	struct secret *secret = NULL;
+	enum err err =
+	    keys_private_get(k->private, id, fpr, KS_OPENPGP, &secret);
+
+	if (err == ERR_OK)
+		err = memfd_from(secret_span(secret), fd_out);
+	secret_free(secret);
+	return err;
+}
+
+static enum err
+answer_pgp_secret(
+    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
+{
+	struct unpacker u;
+	struct span fpr;
+	struct buf b;
+	char id[TEXT_ID_SIZE];
+	int fd = -1;
+	enum err err, result;
+
+	unpack_begin(&u, m->payload);
+	fpr = unpack_span(&u);
+	if (unpack_end(&u) != ERR_OK)
+		return ERR_IPC;
+	if (!keys_registered_has(k->registered, m->id))
+		hear_registrars(k);
+	result = secret_file(k, m->id, fpr, &fd);
+	if (result != ERR_OK) {
+		text_id(m->id, id);
+		log_event(LOG_LVL_ERR, id, "secret-refused",
+		    KV_NUM("pgp", peer->index), KV_ERR(result));
+	}
+	buf_init(&b, LIMIT_IPC_INLINE);
+	err = proto_failure_pack(
+	    result, result == ERR_OK ? "" : err_text(result), &b);
+	if (err == ERR_OK)
+		err = ipc_send(peer->ch, PROTO_PGP_SECRET, m->id, buf_span(&b),
+		    &fd, fd >= 0 ? 1 : 0);
+	if (fd >= 0)
+		close(fd);
+	buf_clear(&b);
+	return err;
+}
+
 /* The messages this process accepts. */
 static const struct {
 	uint16_t type;
@@ -245,6 +297,7 @@ static const struct {
     {PROTO_UNREGISTER, ROLE_LISTENER, take_unregister},
     {PROTO_UNREGISTER, ROLE_STORE, take_unregister},
     {PROTO_SIGN, ROLE_WORKER, answer_sign},
+    {PROTO_PGP_SECRET_GET, ROLE_PGP, answer_pgp_secret},
 };
 
 /* Whoever asks waits for the answer, so there is room for it; a peer that asks

@@ -657,10 +657,15 @@ Test(keys, nobody_else_registers_or_asks, .init = setup, .fini = teardown)
 	    {ROLE_LISTENER, PROTO_SIGN},
 	    {ROLE_STORE, PROTO_SIGN},
 	    {ROLE_RELAY, PROTO_SIGN},
+	    {ROLE_PGP, PROTO_SIGN},
+	    {ROLE_WORKER, PROTO_PGP_SECRET_GET},
+	    {ROLE_STORE, PROTO_PGP_SECRET_GET},
+	    {ROLE_RELAY, PROTO_PGP_SECRET_GET},
 	    {ROLE_LISTENER, PROTO_CONTENT_KEY},
 	    {ROLE_LISTENER, PROTO_KEYS_GET},
 	    /* nonsense */
 	    {ROLE_WORKER, PROTO_SIGN},
+	    {ROLE_PGP, PROTO_PGP_SECRET_GET},
 	    {ROLE_LISTENER, PROTO_REGISTER},
 	    {ROLE_LISTENER, PROTO_UNREGISTER},
 	};
@@ -676,5 +681,112 @@ Test(keys, nobody_else_registers_or_asks, .init = setup, .fini = teardown)
 		cr_expect_eq(ipc_recv(ch, &m), ERR_CLOSED, "row %zu", i);
 		ipc_free(ch);
 	}
+	cr_expect_eq(ended(), 0);
+}
+
+/* --- OpenPGP: the key itself, for pgp alone --- */
+
+#define SECRET_KEY "a transferable secret key, as far as keys knows"
+
+static void
+put_pgp(uint8_t octet, const char *addr)
+{
+	uint8_t fpr[20];
+	struct span addrs[1] = {span_str(addr)};
+	struct ks_private p = {.kind = KS_OPENPGP,
+	    .fpr = SPAN(fpr, sizeof(fpr)),
+	    .n_addrs = 1,
+	    .addrs = addrs};
+	struct ks_store *s = write_keystore();
+	int dir = open(keys_dir, O_RDONLY | O_DIRECTORY);
+	struct sealed_pub pub;
+
+	memset(fpr, octet, sizeof(fpr));
+	cr_assert_eq(keys_public_read(dir, &pub, NULL), ERR_OK);
+	cr_assert_eq(ks_private_put(s, &p, &pub, SPAN_LIT(SECRET_KEY)), ERR_OK);
+	close(dir);
+	ks_close(s);
+}
+
+/* What keys says to a request for a key of fpr_len octets, each the same; the
+   right key comes with ERR_OK, and none otherwise. */
+static enum err
+ask_secret(struct ipc *ch, uint64_t id, uint8_t octet, size_t fpr_len)
+{
+	struct arena *arena = arena_new(10000);
+	struct memfd_map map;
+	uint8_t fpr[32];
+	const char *why;
+	struct packer p;
+	struct ipc_msg m;
+	enum err result;
+	struct buf b;
+	int fd;
+
+	memset(fpr, octet, sizeof(fpr));
+	buf_init(&b, 1000);
+	pack_begin(&p, &b);
+	pack_span(&p, SPAN(fpr, fpr_len));
+	cr_assert_eq(pack_end(&p), ERR_OK);
+	cr_assert_eq(
+	    ipc_send(ch, PROTO_PGP_SECRET_GET, id, buf_span(&b), NULL, 0),
+	    ERR_OK);
+	buf_clear(&b);
+	cr_assert_eq(ipc_recv(ch, &m), ERR_OK);
+	cr_assert_eq(m.type, PROTO_PGP_SECRET);
+	cr_assert_eq(m.id, id);
+	cr_assert_eq(
+	    proto_failure_unpack(m.payload, arena, &result, &why), ERR_OK);
+	fd = ipc_msg_take_fd(&m, 0);
+	cr_expect_eq(fd >= 0, result == ERR_OK, "%s", err_name(result));
+	if (fd >= 0) {
+		cr_assert_eq(memfd_map(fd, 1000, &map), ERR_OK);
+		cr_expect(span_eq_str(map.data, SECRET_KEY));
+		memfd_unmap(&map);
+		close(fd);
+	}
+	ipc_msg_clear(&m);
+	arena_free(arena);
+	return result;
+}
+
+Test(keys, gives_pgp_the_key_of_the_registered_address_only, .init = setup,
+    .fini = teardown)
+{
+	struct ipc *pgp, *worker, *listener;
+
+	start_up();
+	put_pgp(1, "alice@example.com");
+	put_pgp(2, "sigrid@example.com");
+	put_private(3, "rsa2048.key", "alice@example.com");
+	pgp = connect_as(ROLE_PGP);
+	worker = connect_as(ROLE_WORKER);
+	listener = connect_as(ROLE_LISTENER);
+	cr_expect_eq(ask_secret(pgp, 11, 1, 20), ERR_PERMISSION);
+	say_register(listener, 11, "alice@example.com");
+	cr_expect_eq(ask_secret(pgp, 11, 1, 20), ERR_OK);
+	cr_expect_eq(ask_secret(pgp, 11, 2, 20), ERR_PERMISSION);
+	cr_expect_eq(ask_secret(pgp, 12, 1, 20), ERR_PERMISSION);
+	/* keys that are not there, and S/MIME ones never leave */
+	cr_expect_eq(ask_secret(pgp, 11, 9, 20), ERR_NO_KEY);
+	cr_expect_eq(ask_secret(pgp, 11, 3, 32), ERR_NO_KEY);
+	/* nor does keys sign anything with an OpenPGP key */
+	put_private(4, "rsa2048.key", "alice@example.com");
+	cr_expect_eq(
+	    ask_sign(worker, 11, 4, CRYPTO_SIGN_RSA_SHA256, 32), ERR_OK);
+	cr_expect_eq(
+	    ask_sign(worker, 11, 1, CRYPTO_SIGN_RSA_SHA256, 32), ERR_NO_KEY);
+	cr_assert_eq(
+	    ipc_send(listener, PROTO_UNREGISTER, 11, SPAN(NULL, 0), NULL, 0),
+	    ERR_OK);
+	settle(worker);
+	settle(worker);
+	ipc_free(listener);
+	for (int i = 0; i < 100; i++)
+		if (ask_secret(pgp, 11, 1, 20) == ERR_PERMISSION)
+			break;
+	cr_expect_eq(ask_secret(pgp, 11, 1, 20), ERR_PERMISSION);
+	ipc_free(pgp);
+	ipc_free(worker);
 	cr_expect_eq(ended(), 0);
 }
