@@ -11,26 +11,12 @@
 #include <string.h>
 
 #include "common/limits.h"
+#include "mime/utf8.h"
 
 static bool
 starts_with_blank(struct span line)
 {
 	return line.len > 0 && (line.data[0] == ' ' || line.data[0] == '\t');
-}
-
-static bool
-has_8bit(struct span s)
-{
-	uint64_t all = 0, w;
-	size_t i = 0;
-
-	for (; i + sizeof(w) <= s.len; i += sizeof(w)) {
-		memcpy(&w, s.data + i, sizeof(w));
-		all |= w;
-	}
-	for (; i < s.len; i++)
-		all |= s.data[i];
-	return (all & 0x8080808080808080ULL) != 0;
 }
 
 /* Eight octets at a time: a whole message is counted. */
@@ -209,8 +195,9 @@ mime_scan(struct span msg, struct mime_scan *out, struct err_why *why)
 	/* each LF has its CR: a CR too many is a bare one */
 	if (count_chr(msg, '\r') != c.lf)
 		return err_why(why, ERR_LINE_END, "bare CR in the message");
-	s.header_8bit = has_8bit(SPAN(msg.data, s.header_len));
-	s.body_8bit = has_8bit(SPAN(msg.data + s.body_at, msg.len - s.body_at));
+	s.header_8bit = !mime_is_ascii(SPAN(msg.data, s.header_len));
+	s.body_8bit =
+	    !mime_is_ascii(SPAN(msg.data + s.body_at, msg.len - s.body_at));
 	s.ends_in_crlf = msg.len >= 2 && msg.data[msg.len - 1] == '\n';
 	*out = s;
 	return ERR_OK;

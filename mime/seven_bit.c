@@ -9,6 +9,9 @@
 #include <string.h>
 
 #include "common/limits.h"
+#include "mime/utf8.h"
+
+static const char from_line[] = "From ";
 
 void
 seven_bit_init(struct seven_bit *s, enum mime_transport transport)
@@ -41,20 +44,34 @@ end_line(struct seven_bit *s)
 	return ERR_OK;
 }
 
-static enum err
-look_at(struct seven_bit *s, uint8_t c)
+/* How much of "From " the line begins with: *s is the next piece of it. */
+static void
+match_from(struct seven_bit *s, struct span piece)
 {
-	if (c >= 0x80 && !s->utf8)
+	for (size_t i = 0; i < piece.len && s->from == s->column + i &&
+			   s->from < sizeof(from_line) - 1 &&
+			   piece.data[i] == (uint8_t)from_line[s->from];
+	     i++)
+		s->from++;
+}
+
+/* A line or a piece of one, its line feed not among it. */
+static enum err
+look_at(struct seven_bit *s, struct span piece)
+{
+	if (!s->utf8 && !mime_is_ascii(piece))
 		return fault(s, "8-bit characters");
-	if (c == '\n')
-		return end_line(s);
-	if (c == '\r')
+	if (piece.len > 0 && piece.data[piece.len - 1] == '\r')
+		piece.len--;
+	if (piece.len == 0)
 		return ERR_OK;
-	if (s->from == s->column && s->column < 5 && c == "From "[s->column] &&
-	    ++s->from == 5 && s->transport == MIME_TRANSPORT_PGP)
+	match_from(s, piece);
+	if (s->from == sizeof(from_line) - 1 &&
+	    s->transport == MIME_TRANSPORT_PGP)
 		return fault(s, "a line that begins with \"From \"");
-	s->last = c;
-	if (++s->column > LIMIT_LINE_OUT)
+	s->last = piece.data[piece.len - 1];
+	s->column += piece.len;
+	if (s->column > LIMIT_LINE_OUT)
 		return fault(s, "a line longer than 998 octets");
 	return ERR_OK;
 }
@@ -64,9 +81,14 @@ look(void *ctx, struct span octets)
 {
 	struct seven_bit *s = ctx;
 	enum err e = s->fault == NULL ? ERR_OK : ERR_MALFORMED;
+	size_t at = 0, end;
 
-	for (size_t i = 0; i < octets.len && e == ERR_OK; i++)
-		e = look_at(s, octets.data[i]);
+	for (; at < octets.len && e == ERR_OK; at = end + 1) {
+		end = span_find_chr(octets, at, '\n');
+		e = look_at(s, SPAN(octets.data + at, end - at));
+		if (e == ERR_OK && end < octets.len)
+			e = end_line(s);
+	}
 	return e;
 }
 
@@ -79,8 +101,9 @@ seven_bit_sink(struct seven_bit *s)
 const char *
 seven_bit_end(struct seven_bit *s)
 {
-	if (s->fault == NULL && end_line(s) != ERR_OK)
-		return s->fault;
+	/* the last line may have no line feed, and a fault of its own */
+	if (s->fault == NULL && end_line(s) == ERR_OK)
+		return NULL;
 	return s->fault;
 }
 

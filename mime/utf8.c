@@ -5,6 +5,8 @@
  */
 #include "mime/utf8.h"
 
+#include <string.h>
+
 static bool
 is_tail(struct span s, size_t i)
 {
@@ -110,8 +112,15 @@ mime_utf8_is_valid(struct span s)
 bool
 mime_is_ascii(struct span s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (s.data[i] >= 0x80)
-			return false;
-	return true;
+	uint64_t all = 0, w;
+	size_t i = 0;
+
+	/* eight octets at a time: whole messages are looked at */
+	for (; i + sizeof(w) <= s.len; i += sizeof(w)) {
+		memcpy(&w, s.data + i, sizeof(w));
+		all |= w;
+	}
+	for (; i < s.len; i++)
+		all |= s.data[i];
+	return (all & 0x8080808080808080ULL) == 0;
 }
