@@ -97,6 +97,14 @@ write_signed(const struct making *m)
 	return e;
 }
 
+/* A record of the keystore that is damaged is no fault of the message: its
+   rung has failed. */
+static enum err
+of_key(enum err e)
+{
+	return err_class(e) == ERR_CLASS_MALFORMED ? ERR_KEY_UNUSABLE : e;
+}
+
 /* --- S/MIME --- */
 
 static enum err
@@ -116,8 +124,8 @@ get_certs(const struct making *m, struct crypto_cert **certs)
 
 		if (key == NULL || key->fpr.len != CRYPTO_CERT_FPR_SIZE)
 			return ERR_KEY_UNUSABLE;
-		e = crypto_cert_cache_get(m->engines->certs, key->fpr.data,
-		    key->key, &certs[i], m->why);
+		e = of_key(crypto_cert_cache_get(m->engines->certs,
+		    key->fpr.data, key->key, &certs[i], m->why));
 	}
 	return e;
 }
@@ -255,7 +263,7 @@ write_pgp(const struct making *m)
 		e = payload_memfd(p, &fd);
 	if (e != ERR_OK)
 		return e;
-	e = seal_pgp(m, fd, &armor);
+	e = of_key(seal_pgp(m, fd, &armor));
 	close(fd);
 	if (e == ERR_OK) {
 		random_octets(seed, sizeof(seed));

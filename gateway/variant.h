@@ -75,8 +75,8 @@ struct variant {
 /* Write the variant to the sink. Scratch memory comes from the arena. On
    failure what the sink got is a fragment to be thrown away; there is never
    readable text in it unless the rung leaves the message readable.
-   ERR_KEY_UNUSABLE for a key that is missing, ERR_UNSUPPORTED for another
-   rung; errors of the engines, of mime_payload_make(), the sink's.
+   ERR_KEY_UNUSABLE for a key that is missing or damaged, ERR_UNSUPPORTED for
+   another rung; errors of the engines, of mime_payload_make(), the sink's.
    ERR_CANNOT_SIGN, if it is readable and signed: parts of it cannot be made
    fit for transport without breaking them. */
 enum err variant_write(const struct variant *v,

@@ -263,7 +263,9 @@ take_committed(struct listener *l, struct listener_message *m, enum err result)
 	if (result == ERR_FENCED) {
 		retry(l, m);
 	} else if (result != ERR_OK) {
-		finish_err(l, m, result);
+		/* what store cannot do is never the message's fault */
+		finish_err(
+		    l, m, err_smtp(result) < 500 ? result : ERR_INTERNAL);
 	} else if (m->done) {
 		finish(l, m);
 	} else if (m->worker != NULL && !m->give_up) {

@@ -30,9 +30,17 @@ channel(struct worker *w, enum role_id id, unsigned index, unsigned ms)
 	return role_channel(w->role, id, index);
 }
 
+/* Nobody brings another channel while the peer lives: then this process
+   begins anew. */
+static void
+drop(struct worker *w, struct ipc *ch, enum err e)
+{
+	role_drop(w->role, ch);
+	w->renew = w->renew || e != ERR_CLOSED;
+}
+
 /* Wait for the answer to a question that was sent. On any failure the channel
-   is dropped: a late answer must not be taken for the next one. Nobody brings
-   another while the peer lives: then this process begins anew. */
+   is dropped: a late answer must not be taken for the next one. */
 static enum err
 answer(struct worker *w, struct ipc *ch, uint16_t type, uint64_t id, int ms,
     struct ipc_msg *out)
@@ -52,10 +60,8 @@ answer(struct worker *w, struct ipc *ch, uint16_t type, uint64_t id, int ms,
 		ipc_msg_clear(out);
 		e = ERR_IPC;
 	}
-	if (e != ERR_OK) {
-		role_drop(w->role, ch);
-		w->renew = e != ERR_CLOSED;
-	}
+	if (e != ERR_OK)
+		drop(w, ch, e);
 	return e == ERR_CLOSED ? ERR_CRASHED : e;
 }
 
@@ -71,7 +77,7 @@ ask(struct worker *w, uint16_t type, uint64_t id, struct span payload,
 		return ERR_CRASHED;
 	e = ipc_send(ch, type, id, payload, NULL, 0);
 	if (e != ERR_OK) {
-		role_drop(w->role, ch);
+		drop(w, ch, e);
 		return ERR_CRASHED;
 	}
 	return answer(w, ch, answer_type, id, KEYS_MS, out);
@@ -186,7 +192,7 @@ ask_pgp(struct worker *w, uint16_t type, uint64_t id, struct span payload,
 		return ERR_CRASHED;
 	e = ipc_send(ch, type, id, payload, &fd, 1);
 	if (e != ERR_OK) {
-		role_drop(w->role, ch);
+		drop(w, ch, e);
 		return ERR_CRASHED;
 	}
 	return answer(
@@ -239,6 +245,8 @@ peers_pgp_seal(struct worker *w, const struct span *certs, uint32_t n, int fd,
 	if (e == ERR_OK)
 		e = ask_pgp(w, PROTO_PGP_SEAL, 0, buf_span(&b), fd,
 		    PROTO_PGP_SEALED, &m);
+	else if (n > 1)
+		e = ERR_ENGINE; /* too many for a request, each alone is not */
 	buf_clear(&b);
 	if (e != ERR_OK)
 		return e;
@@ -320,7 +328,7 @@ peers_submit(struct job *j)
 		    j->replaces != 0 ? j->replaces : j->id, buf_span(&b), NULL,
 		    0);
 		if (e != ERR_OK)
-			role_drop(j->w->role, ch);
+			drop(j->w, ch, e);
 	}
 	buf_clear(&b);
 	return e;

@@ -141,7 +141,8 @@ write_object(struct job *j, const struct crypto_escrow *esc, const char *name,
 	enum err e;
 
 	if (fd < 0)
-		return err_from_errno(errno);
+		return job_disk_failed(
+		    j, j->conf->paths.escrow, err_from_errno(errno));
 	e = crypto_escrow_seal(esc, fd, header, link);
 	if (e == ERR_OK)
 		e = file_sync(fd);
@@ -149,9 +150,10 @@ write_object(struct job *j, const struct crypto_escrow *esc, const char *name,
 		e = err_from_errno(errno);
 	if (e == ERR_OK)
 		e = file_sync_dir(j->w->escrow_fd);
-	if (e != ERR_OK)
-		unlinkat(j->w->escrow_fd, name, 0);
-	return e;
+	if (e == ERR_OK)
+		return ERR_OK;
+	unlinkat(j->w->escrow_fd, name, 0);
+	return job_disk_failed(j, j->conf->paths.escrow, e);
 }
 
 static enum err

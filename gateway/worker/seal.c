@@ -20,6 +20,17 @@
 
 /* --- at rest --- */
 
+enum err
+job_disk_failed(const struct job *j, const char *dir, enum err e)
+{
+	char id[TEXT_ID_SIZE];
+
+	text_id(j->id, id);
+	log_event(LOG_LVL_ERR, id, "not-written", KV_STR("dir", dir),
+	    KV_STR("reason", err_text(e)), KV_ERR(e));
+	return e;
+}
+
 static enum err
 body_to_file(struct job *j, struct entry *e, const struct sealed_pub *pub,
     struct span ad, struct span text)
@@ -32,7 +43,8 @@ body_to_file(struct job *j, struct entry *e, const struct sealed_pub *pub,
 	fd = openat(j->w->bodies_fd, name,
 	    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd < 0)
-		return err_from_errno(errno);
+		return job_disk_failed(
+		    j, j->conf->paths.bodies, err_from_errno(errno));
 	err = sealed_seal_fd(pub, ad, text, fd);
 	if (err == ERR_OK)
 		err = file_sync(fd);
@@ -47,6 +59,7 @@ body_to_file(struct job *j, struct entry *e, const struct sealed_pub *pub,
 	if (err != ERR_OK) {
 		e->file = "";
 		unlinkat(j->w->bodies_fd, name, 0);
+		(void)!job_disk_failed(j, j->conf->paths.bodies, err);
 	}
 	return err;
 }

@@ -114,9 +114,20 @@ send_done(struct worker *w, uint64_t id, const struct proto_done *done)
 	buf_clear(&b);
 }
 
+/* What the machine says of our own files is no reason to bounce a message. */
+static enum err
+for_sender(enum err e)
+{
+	return e == ERR_NOT_FOUND || e == ERR_EXISTS || e == ERR_PERMISSION ||
+		       e == ERR_CONFIG || e == ERR_USAGE
+		   ? ERR_INTERNAL
+		   : e;
+}
+
 static void
 reply_error(struct proto_reply *reply, enum err e, const struct err_why *why)
 {
+	e = for_sender(e);
 	reply->code = (uint16_t)err_smtp(e);
 	reply->status = err_status(e);
 	reply->text = why->text[0] != 0 ? why->text : err_text(e);

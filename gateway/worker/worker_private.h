@@ -99,6 +99,9 @@ enum err pickup_make(struct job *j, struct job_rcpt *rcpt) MUST_CHECK;
 /* Seal text beside e's immutable part, inline or into a file. */
 enum err seal_body(struct job *j, struct entry *e, const struct sealed_pub *pub,
     struct span text) MUST_CHECK;
+/* Log what went wrong in our own directory, and return it. */
+enum err job_disk_failed(
+    const struct job *j, const char *dir, enum err e) MUST_CHECK;
 /* The sealed original for recipients that cannot be decided now, or are held.
  */
 enum err seal_pending(struct job *j, enum entry_why why, const char *reason,

@@ -95,6 +95,9 @@ Test(listener_jobs, what_the_worker_refuses_is_refused)
 	    {true, 250, ERR_DISK_FULL, "452 4.3.1"},
 	    {true, 250, ERR_DB, "451 4.3.0"},
 	    {true, 250, ERR_SHUTDOWN, "451 4.3.2"},
+	    /* its body's file is gone: no reason to bounce it */
+	    {true, 250, ERR_NOT_FOUND, "451 4.3.0"},
+	    {true, 250, ERR_PERMISSION, "451 4.3.0"},
 	    /* it stands nowhere, whatever the worker says */
 	    {false, 250, ERR_OK, "451 4.3.0"},
 	};
