@@ -136,6 +136,7 @@ class Gateway:
         self.conf = self.root / "sealgate.conf"
         self.log_path = self.root / "log"
         self.proc = None
+        self.wrap = []  # a command that runs sealgated, in the same process
         self.out_port = out_port
         self.tls_cert = None
         if tls:
@@ -196,7 +197,7 @@ class Gateway:
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
             if name in os.environ:
                 env[name] = os.environ[name]
-        self.proc = subprocess.Popen([str(self.build / "sealgated"), "-f", str(self.conf)],
+        self.proc = subprocess.Popen([*self.wrap, str(self.build / "sealgated"), "-f", str(self.conf)],
                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                      env=env)
         log.close()
