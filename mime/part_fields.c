@@ -62,7 +62,9 @@ next_param(struct span s, size_t at, size_t *end)
 static bool
 is_replaced(struct span name, const struct part_change *c)
 {
-	return (c->hp != NULL && span_caseeq_str(name, "hp")) ||
+	return (c->hp != NULL &&
+		   (span_caseeq_str(name, "hp") ||
+		       span_caseeq_str(name, "protected-headers"))) ||
 	       (c->legacy && span_caseeq_str(name, "hp-legacy-display")) ||
 	       (c->utf8 && span_caseeq_str(name, "charset"));
 }
@@ -87,6 +89,10 @@ put_type_value(struct span value, const struct part_change *c, struct buf *out)
 		e = buf_puts(out, "; hp-legacy-display=\"1\"");
 	if (e == ERR_OK && c->hp != NULL)
 		e = buf_printf(out, ";\r\n hp=\"%s\"", c->hp);
+	/* what mail programs from before the RFC look for, Thunderbird among
+	   them (draft-autocrypt-lamps-protected-headers) */
+	if (e == ERR_OK && c->hp != NULL && strcmp(c->hp, "cipher") == 0)
+		e = buf_puts(out, "; protected-headers=\"v1\"");
 	return e == ERR_OK ? buf_puts(out, "\r\n") : e;
 }
 

@@ -27,7 +27,8 @@ static const struct {
 	DATE FROM TO SUBJ ID "Keywords: food\r\ncomments: x\r\n"
 			     "HP-Outer: " DATE "HP-Outer: " FROM "HP-Outer: " TO
 			     "HP-Outer: Subject: [...]\r\nHP-Outer: " ID
-			     "Content-Type: image/png;\r\n hp=\"cipher\"\r\n"},
+			     "Content-Type: image/png;\r\n hp=\"cipher\"; "
+			     "protected-headers=\"v1\"\r\n"},
     {"shy", MIME_HP_SHY, true, "", "", DATE FROM TO "Cc: e@f\r\n" SUBJ MIME CT,
 	"Date: Sat, 22 Jan 2022 01:40:48 +0000\r\n"
 	"From: alice@example.net\r\n"
@@ -38,7 +39,8 @@ static const struct {
 		     "HP-Outer: From: alice@example.net\r\n"
 		     "HP-Outer: To: bob@example.net,\r\n c@example.net\r\n"
 		     "HP-Outer: Cc: e@f\r\nHP-Outer: Subject: [...]\r\n"
-		     "Content-Type: image/png;\r\n hp=\"cipher\"\r\n"},
+		     "Content-Type: image/png;\r\n hp=\"cipher\"; "
+		     "protected-headers=\"v1\"\r\n"},
     {"shy leaves what it cannot read", MIME_HP_SHY, true, "", "",
 	FROM "Date: soon\r\nTo: undisclosed-recipients:;\r\n" MIME CT,
 	"From: alice@example.net\r\nDate: soon\r\n"
@@ -46,7 +48,8 @@ static const struct {
 	FROM "Date: soon\r\nTo: undisclosed-recipients:;\r\n"
 	     "HP-Outer: From: alice@example.net\r\nHP-Outer: Date: soon\r\n"
 	     "HP-Outer: To: undisclosed-recipients:;\r\n"
-	     "Content-Type: image/png;\r\n hp=\"cipher\"\r\n"},
+	     "Content-Type: image/png;\r\n hp=\"cipher\"; "
+	     "protected-headers=\"v1\"\r\n"},
     {"signed only", MIME_HP_BASELINE, false, "", "",
 	FROM SUBJ "Keywords: food\r\n" MIME CT, FROM SUBJ "Keywords: food\r\n",
 	FROM SUBJ "Keywords: food\r\n"
@@ -62,42 +65,45 @@ static const struct {
 	"ARC-Seal: i=1\r\nDKIM-Signature: v=1\r\n"
 	"Authentication-Results: x; none\r\nReceived-SPF: pass\r\n"
 	"Delivered-To: q\r\n" FROM,
-	FROM "HP-Outer: " FROM
-	     "Content-Type: image/png;\r\n hp=\"cipher\"\r\n"},
+	FROM "HP-Outer: " FROM "Content-Type: image/png;\r\n hp=\"cipher\"; "
+			       "protected-headers=\"v1\"\r\n"},
     {"hidden recipients are nowhere", MIME_HP_BASELINE, true, "", "",
 	FROM "Bcc: x@y,\r\n z@y\r\nbcc : q@y\r\nResent-Bcc: w@y\r\n" MIME CT,
 	FROM,
-	FROM "HP-Outer: " FROM
-	     "Content-Type: image/png;\r\n hp=\"cipher\"\r\n"},
+	FROM "HP-Outer: " FROM "Content-Type: image/png;\r\n hp=\"cipher\"; "
+			       "protected-headers=\"v1\"\r\n"},
     {"nor when signed, nor without protection", MIME_HP_NONE, false, "", "",
 	FROM "Bcc: x@y\r\nResent-Bcc: w@y\r\n" MIME CT, FROM, CT},
     {"a record that is not ours goes", MIME_HP_BASELINE, true, "", "",
 	FROM "HP-Outer: Subject: lie\r\n" MIME CT, FROM,
-	FROM "HP-Outer: " FROM
-	     "Content-Type: image/png;\r\n hp=\"cipher\"\r\n"},
+	FROM "HP-Outer: " FROM "Content-Type: image/png;\r\n hp=\"cipher\"; "
+			       "protected-headers=\"v1\"\r\n"},
     {"the subject without its tag", MIME_HP_BASELINE, true, "",
 	"Subject: x\r\n", FROM "Subject: [secure] x\r\n" MIME CT,
 	FROM "Subject: [...]\r\n",
 	FROM "Subject: x\r\nHP-Outer: " FROM "HP-Outer: Subject: [...]\r\n"
-	     "Content-Type: image/png;\r\n hp=\"cipher\"\r\n"},
+	     "Content-Type: image/png;\r\n hp=\"cipher\"; "
+	     "protected-headers=\"v1\"\r\n"},
     {"two subjects are hidden, both", MIME_HP_BASELINE, true, "", "",
 	FROM SUBJ "Subject: y\r\n" MIME CT,
 	FROM "Subject: [...]\r\nSubject: [...]\r\n",
 	FROM SUBJ "Subject: y\r\nHP-Outer: " FROM
 		  "HP-Outer: Subject: [...]\r\nHP-Outer: Subject: [...]\r\n"
-		  "Content-Type: image/png;\r\n hp=\"cipher\"\r\n"},
+		  "Content-Type: image/png;\r\n hp=\"cipher\"; "
+		  "protected-headers=\"v1\"\r\n"},
     {"parameters that lie are replaced", MIME_HP_BASELINE, true, "", "",
 	FROM MIME
 	"Content-Type: image/png; HP=\"clear\";\r\n\tname=\"a;b\" ;\r\n",
 	FROM,
-	FROM
-	"HP-Outer: " FROM
-	"Content-Type: image/png;\r\n\tname=\"a;b\";\r\n hp=\"cipher\"\r\n"},
+	FROM "HP-Outer: " FROM
+	     "Content-Type: image/png;\r\n\tname=\"a;b\";\r\n hp=\"cipher\"; "
+	     "protected-headers=\"v1\"\r\n"},
     {"a type that no one can read", MIME_HP_BASELINE, true, "", "",
 	FROM SUBJ MIME "Content-Type: (x) image; png\r\n",
 	FROM "Subject: [...]\r\n",
 	FROM SUBJ "HP-Outer: " FROM "HP-Outer: Subject: [...]\r\n"
-		  "Content-Type: (x) image; png;\r\n hp=\"cipher\"\r\n"},
+		  "Content-Type: (x) image; png;\r\n hp=\"cipher\"; "
+		  "protected-headers=\"v1\"\r\n"},
     {"what somebody signed", MIME_HP_BASELINE, true, "", "",
 	FROM SUBJ MIME "Content-Type: application/pkcs7-mime\r\n", FROM SUBJ,
 	"Content-Type: application/pkcs7-mime\r\n"},

@@ -23,40 +23,47 @@ static const struct {
     {"plain text",
 	HEAD "Content-Type: text/plain; charset=\"us-ascii\"\r\n\r\nLet's\r\n",
 	"Content-Type: text/plain; charset=\"us-ascii\"; "
-	"hp-legacy-display=\"1\";\r\n hp=\"cipher\"\r\n\r\n"
+	"hp-legacy-display=\"1\";\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n\r\n"
 	"Subject: Dinner plans\r\n\r\nLet's\r\n"},
     {"a message without MIME",
 	"From: a@b.example\r\nSubject: Dinner plans\r\n"
 	"\r\nLet's\r\n",
 	"Content-Type: text/plain; hp-legacy-display=\"1\";\r\n"
-	" hp=\"cipher\"\r\n\r\nSubject: Dinner plans\r\n\r\nLet's\r\n"},
+	" hp=\"cipher\"; protected-headers=\"v1\"\r\n\r\nSubject: Dinner "
+	"plans\r\n\r\nLet's\r\n"},
     {"no text at all", HEAD "\r\n",
 	"Content-Type: text/plain; hp-legacy-display=\"1\";\r\n"
-	" hp=\"cipher\"\r\n\r\nSubject: Dinner plans\r\n\r\n"},
+	" hp=\"cipher\"; protected-headers=\"v1\"\r\n\r\nSubject: Dinner "
+	"plans\r\n\r\n"},
     {"HTML",
 	HEAD "Content-Type: text/html\r\n\r\n"
 	     "<html><body class=\"a>b\">\r\n<p>x</p></body></html>\r\n",
 	"Content-Type: text/html; hp-legacy-display=\"1\";\r\n"
-	" hp=\"cipher\"\r\n\r\n<html><body class=\"a>b\">" DIV
-	"\r\n<p>x</p></body></html>\r\n"},
+	" hp=\"cipher\"; protected-headers=\"v1\"\r\n\r\n<html><body "
+	"class=\"a>b\">" DIV "\r\n<p>x</p></body></html>\r\n"},
     {"HTML, not in a comment, a style or a title",
 	HEAD "Content-Type: text/html\r\n\r\n<!DOCTYPE html><html><head>"
 	     "<!-- <body> --><style>/*<body>*/</style><title><body></title>"
 	     "</head><BODY><p>x\r\n",
 	"Content-Type: text/html; hp-legacy-display=\"1\";\r\n"
-	" hp=\"cipher\"\r\n\r\n<!DOCTYPE html><html><head>"
+	" hp=\"cipher\"; protected-headers=\"v1\"\r\n\r\n<!DOCTYPE "
+	"html><html><head>"
 	"<!-- <body> --><style>/*<body>*/</style><title><body></title>"
 	"</head><BODY>" DIV "<p>x\r\n"},
     {"HTML without a body tag",
 	HEAD "Content-Type: text/html\r\n\r\n<!doctype html><p>x\r\n",
 	"Content-Type: text/html; hp-legacy-display=\"1\";\r\n"
-	" hp=\"cipher\"\r\n\r\n<!doctype html>" DIV "<p>x\r\n"},
+	" hp=\"cipher\"; protected-headers=\"v1\"\r\n\r\n<!doctype html>" DIV
+	"<p>x\r\n"},
     {"quoted-printable HTML",
 	HEAD "Content-Type: text/html\r\n"
 	     "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 	     "<bo=\r\ndy cl=\r\nass=3D\"x\">=C3=A4\r\n",
 	"Content-Type: text/html; hp-legacy-display=\"1\";\r\n"
-	" hp=\"cipher\"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+	" hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\nContent-Transfer-Encoding: "
+	"quoted-printable\r\n\r\n"
 	"<body class=3D\"x\">\r\n<div class=3D\"header-protection-legacy-"
 	"display\">\r\n<pre>Subject: Dinner plans</pre>\r\n</div>\r\n"
 	"=C3=A4\r\n"},
@@ -64,27 +71,31 @@ static const struct {
 	HEAD "Content-Type: text/plain; charset=utf-8\r\n"
 	     "Content-Transfer-Encoding: base64\r\n\r\naGVs\r\nbG8=\r\n",
 	"Content-Type: text/plain; charset=utf-8; hp-legacy-display=\"1\";\r\n"
-	" hp=\"cipher\"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+	" hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 	"U3ViamVjdDogRGlubmVyIHBsYW5zDQoNCmhlbGxv\r\n"},
     {"beyond ASCII in UTF-8 text",
 	UHEAD "Content-Type: text/plain; charset=utf-8\r\n"
 	      "Content-Transfer-Encoding: 8bit\r\n\r\nh\xc3\xa4\r\n",
 	"Content-Type: text/plain; charset=utf-8; hp-legacy-display=\"1\";\r\n"
-	" hp=\"cipher\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+	" hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
 	"Subject: Gr\xc3\xbc\xc3\x9f"
 	"e\r\n\r\nh\xc3\xa4\r\n"},
     {"beyond ASCII in ASCII text",
 	UHEAD "Content-Type: text/plain; charset=us-ascii; format=flowed\r\n"
 	      "\r\na = b\r\n",
 	"Content-Type: text/plain; format=flowed; charset=\"utf-8\"; "
-	"hp-legacy-display=\"1\";\r\n hp=\"cipher\"\r\n"
+	"hp-legacy-display=\"1\";\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n"
 	"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 	"Subject: Gr=C3=BC=C3=9Fe\r\n\r\na =3D b\r\n"},
     {"beyond ASCII in Latin-1",
 	UHEAD "Content-Type: text/plain; charset=iso-8859-1\r\n"
 	      "Content-Transfer-Encoding: 8bit\r\n\r\nh\xe4\r\n",
 	"Content-Type: text/plain; charset=iso-8859-1; "
-	"hp-legacy-display=\"1\";\r\n hp=\"cipher\"\r\n"
+	"hp-legacy-display=\"1\";\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n"
 	"Content-Transfer-Encoding: 8bit\r\n\r\n"
 	"Subject: Gr\xfc\xdf"
 	"e\r\n\r\nh\xe4\r\n"},
@@ -92,7 +103,8 @@ static const struct {
 	UHEAD "Content-Type: text/plain; charset=windows-1252\r\n"
 	      "Content-Transfer-Encoding: quoted-printable\r\n\r\n=80\r\n",
 	"Content-Type: text/plain; charset=windows-1252; "
-	"hp-legacy-display=\"1\";\r\n hp=\"cipher\"\r\n"
+	"hp-legacy-display=\"1\";\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n"
 	"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 	"Subject: Gr=FC=DFe\r\n\r\n=80\r\n"},
     {"a charset that has no such character",
@@ -101,7 +113,8 @@ static const struct {
 	"Content-Type: text/plain; charset=koi8-r\r\n"
 	"Content-Transfer-Encoding: 8bit\r\n\r\n\xe4\r\n",
 	"Content-Type: text/plain; charset=koi8-r; "
-	"hp-legacy-display=\"1\";\r\n hp=\"cipher\"\r\n"
+	"hp-legacy-display=\"1\";\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n"
 	"Content-Transfer-Encoding: 8bit\r\n\r\n"
 	"Subject: =?UTF-8?B?w7w=?=\r\n\r\n\xe4\r\n"},
     {"HTML has references for all of it",
@@ -109,20 +122,22 @@ static const struct {
 	"MIME-Version: 1.0\r\n"
 	"Content-Type: text/html; charset=koi8-r\r\n\r\n<body>x\r\n",
 	"Content-Type: text/html; charset=koi8-r; "
-	"hp-legacy-display=\"1\";\r\n hp=\"cipher\"\r\n\r\n<body>\r\n"
+	"hp-legacy-display=\"1\";\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n\r\n<body>\r\n"
 	"<div class=\"header-protection-legacy-display\">\r\n"
 	"<pre>Subject: &lt;b&gt; &amp; &#252;&#128274;</pre>\r\n"
 	"</div>\r\nx\r\n"},
     {"a charset that has no ASCII is left alone",
 	HEAD "Content-Type: text/plain; charset=utf-16\r\n"
 	     "Content-Transfer-Encoding: base64\r\n\r\nAEE=\r\n",
-	"Content-Type: text/plain; charset=utf-16;\r\n hp=\"cipher\"\r\n"
+	"Content-Type: text/plain; charset=utf-16;\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n"
 	"Content-Transfer-Encoding: base64\r\n\r\nAEE=\r\n"},
     {"a long subject is folded",
 	"From: a@b.example\r\nSubject: 1234567890 1234567890 1234567890\r\n"
 	" 1234567890 1234567890 1234567890 1234567890\r\n\r\nx\r\n",
 	"Content-Type: text/plain; hp-legacy-display=\"1\";\r\n"
-	" hp=\"cipher\"\r\n\r\n"
+	" hp=\"cipher\"; protected-headers=\"v1\"\r\n\r\n"
 	"Subject: 1234567890 1234567890 1234567890 1234567890 1234567890 "
 	"1234567890\r\n 1234567890\r\n\r\nx\r\n"},
     {"all alternatives",
@@ -132,7 +147,7 @@ static const struct {
 	     "<body>html\r\n--x\r\nContent-Type: text/calendar\r\n\r\nBEGIN\r\n"
 	     "--x--\r\n",
 	"Content-Type: multipart/alternative; boundary=x;\r\n"
-	" hp=\"cipher\"\r\n\r\n"
+	" hp=\"cipher\"; protected-headers=\"v1\"\r\n\r\n"
 	"--x\r\nContent-Type: text/plain; hp-legacy-display=\"1\"\r\n\r\n"
 	"Subject: Dinner plans\r\n\r\ntext\r\n"
 	"--x\r\nContent-Type: text/html; hp-legacy-display=\"1\"\r\n"
@@ -143,7 +158,8 @@ static const struct {
 	     "Content-Type: multipart/related; boundary=y\r\n\r\n--y\r\n"
 	     "Content-Type: text/plain; hp-legacy-display=0\r\n\r\none\r\n"
 	     "--y\r\n\r\ntwo\r\n--y--\r\n--x\r\n\r\nthree\r\n--x--\r\n",
-	"Content-Type: multipart/mixed; boundary=x;\r\n hp=\"cipher\"\r\n\r\n"
+	"Content-Type: multipart/mixed; boundary=x;\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n\r\n"
 	"--x\r\nContent-Type: multipart/related; boundary=y\r\n\r\n--y\r\n"
 	"Content-Type: text/plain; hp-legacy-display=\"1\"\r\n\r\n"
 	"Subject: Dinner plans\r\n\r\none\r\n"
@@ -151,36 +167,43 @@ static const struct {
     {"not an attachment",
 	HEAD "Content-Type: text/plain\r\n"
 	     "Content-Disposition: Attachment; filename=x\r\n\r\nx\r\n",
-	"Content-Type: text/plain;\r\n hp=\"cipher\"\r\n"
+	"Content-Type: text/plain;\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n"
 	"Content-Disposition: Attachment; filename=x\r\n\r\nx\r\n"},
     {"not a signed part",
 	HEAD "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"
 	     "Content-Type: multipart/signed; boundary=y\r\n\r\n--y\r\n\r\n"
 	     "text\r\n--y\r\nContent-Type: application/pgp-signature\r\n\r\n"
 	     "s\r\n--y--\r\n--x--\r\n",
-	"Content-Type: multipart/mixed; boundary=x;\r\n hp=\"cipher\"\r\n\r\n"
+	"Content-Type: multipart/mixed; boundary=x;\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n\r\n"
 	"--x\r\nContent-Type: multipart/signed; boundary=y\r\n\r\n--y\r\n\r\n"
 	"text\r\n--y\r\nContent-Type: application/pgp-signature\r\n\r\n"
 	"s\r\n--y--\r\n--x--\r\n"},
     {"not a message in the message",
 	HEAD "Content-Type: message/rfc822\r\n\r\nFrom: c@d\r\n\r\ntext\r\n",
-	"Content-Type: message/rfc822;\r\n hp=\"cipher\"\r\n\r\n"
+	"Content-Type: message/rfc822;\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n\r\n"
 	"From: c@d\r\n\r\ntext\r\n"},
     {"not a report",
 	HEAD "Content-Type: multipart/report; boundary=x\r\n\r\n"
 	     "--x\r\n\r\ntext\r\n--x--\r\n",
-	"Content-Type: multipart/report; boundary=x;\r\n hp=\"cipher\"\r\n\r\n"
+	"Content-Type: multipart/report; boundary=x;\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n\r\n"
 	"--x\r\n\r\ntext\r\n--x--\r\n"},
     {"nothing in doubt is touched",
 	HEAD "Content-Type: multipart/mixed; boundary=x\r\n\r\n"
 	     "--x\r\n\r\ntext without an end\r\n",
-	"Content-Type: multipart/mixed; boundary=x;\r\n hp=\"cipher\"\r\n\r\n"
+	"Content-Type: multipart/mixed; boundary=x;\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n\r\n"
 	"--x\r\n\r\ntext without an end\r\n"},
     {"no element for an empty subject",
 	"From: a@b.example\r\nSubject: \r\n\r\nx\r\n",
-	"Content-Type: text/plain;\r\n hp=\"cipher\"\r\n\r\nx\r\n"},
+	"Content-Type: text/plain;\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n\r\nx\r\n"},
     {"no element where nothing is hidden", "From: a@b.example\r\n\r\nx\r\n",
-	"Content-Type: text/plain;\r\n hp=\"cipher\"\r\n\r\nx\r\n"},
+	"Content-Type: text/plain;\r\n hp=\"cipher\"; "
+	"protected-headers=\"v1\"\r\n\r\nx\r\n"},
 };
 
 /* Behind the protected fields and their record. */

@@ -213,7 +213,7 @@ Test(seven_bit, with_a_legacy_display)
 	cr_assert(m.unfit == NULL, "%s", m.unfit);
 	cr_assert(
 	    span_find(buf_span(&m.inner), 0,
-		SPAN_LIT("hp=\"cipher\"\r\n" QP
+		SPAN_LIT("hp=\"cipher\"; protected-headers=\"v1\"\r\n" QP
 			 "\r\nSubject: =C3=A4\r\n\r\nhello\r\n")) < m.inner.len,
 	    "%s", buf_cstr(&m.inner));
 	made_clear(&m);

@@ -131,6 +131,7 @@ class Shapes(unittest.TestCase):
         )
         self.check_clean(inner)
         self.assertEqual(inner.get_param("hp"), "cipher")
+        self.assertEqual(inner.get_param("protected-headers"), "v1")
         self.assertEqual(inner["Subject"], "Grüße")
         self.assertEqual(inner["Date"].datetime.utcoffset().total_seconds(), -18000)
         self.assertEqual(inner["From"].addresses[0].display_name, "Jörg")
