@@ -4,6 +4,7 @@
  * `sealgate key import`: files are opened, root is given up, then they are
  * read. Certificates go through OpenSSL, OpenPGP keys through gpg in a scratch
  * home of its own; both only describe, what is kept is keystore/admit.c's.
+ * Secret parts are sealed to the process keys before they reach the store.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,14 +21,19 @@
 #include "common/arena.h"
 #include "common/file.h"
 #include "common/limits.h"
+#include "common/secret.h"
 #include "common/text.h"
 #include "crypto/cert.h"
 #include "crypto/openpgp.h"
+#include "crypto/openpgp_secret.h"
 #include "gateway/cli/cli.h"
 #include "gateway/cli/gpg.h"
 #include "gateway/cli/key_private.h"
+#include "gateway/cli/passphrase.h"
 #include "gateway/conf.h"
+#include "gateway/keys/purpose.h"
 #include "keystore/admit.h"
+#include "keystore/private.h"
 
 enum {
 	CERTS_MAX = 1000,
@@ -38,6 +45,7 @@ struct import {
 	struct ks_store *store;
 	struct ks_origin origin;
 	struct cli_gpg gpg; /* opened when an OpenPGP key comes */
+	struct cli_passphrase passphrase;
 	json_t *imported;
 	json_t *refused;
 };
@@ -111,6 +119,24 @@ tell(struct import *im, const char *file, const struct ks_record *r,
 		putchar(')');
 	}
 	putchar('\n');
+}
+
+static void
+tell_secret(
+    struct import *im, const char *file, const struct crypto_pgp_secret *key)
+{
+	char until[CLI_DATE_SIZE];
+
+	cli_date(key->sign_until, until);
+	if (im->cli->json)
+		json_array_append_new(im->imported,
+		    json_pack("{s:o, s:s, s:s, s:s, s:s, s:I}", "file",
+			cli_json_text(span_str(file)), "result", "imported",
+			"secret", "openpgp", "fingerprint", key->fpr_hex, "alg",
+			key->sign_alg, "until", (json_int_t)key->sign_until));
+	else
+		printf("imported secret openpgp %s (signs with %s, until %s)\n",
+		    key->fpr_hex, key->sign_alg, until);
 }
 
 static void
@@ -219,31 +245,153 @@ merge_known(struct import *im, struct crypto_pgp_list *list,
 	return e;
 }
 
+/* Keep what was found; some error, ERR_OK when all is in. */
+static enum err
+keep_pgp(struct import *im, const char *file, struct crypto_pgp_list *list,
+    struct arena *arena)
+{
+	enum err e, result = ERR_OK;
+
+	for (size_t i = 0; i < list->n; i++) {
+		struct err_why own = {""};
+		struct ks_record *r = NULL;
+
+		e = ks_admit_pgp(&list->certs[i], &im->origin, arena, &r, &own);
+		e = keep(im, file, r, e, &own, arena);
+		result = result != ERR_OK ? result : e;
+	}
+	return result;
+}
+
 static enum err
 import_pgp(struct import *im, const char *file, struct span in,
     struct arena *arena, struct err_why *why)
 {
 	struct crypto_pgp_list list = {0};
-	enum err e, result = open_pgp(im, why);
+	enum err result = open_pgp(im, why);
 
 	if (result == ERR_OK)
 		result = crypto_pgp_inspect(im->gpg.engine, in, &list, why);
 	if (result == ERR_OK)
 		result = merge_known(im, &list, arena, why);
-	if (result != ERR_OK) {
-		crypto_pgp_list_clear(&list);
+	if (result == ERR_OK)
+		result = keep_pgp(im, file, &list, arena);
+	else
 		refuse(im, file, result, why->text);
-		return result;
-	}
-	for (size_t i = 0; i < list.n; i++) {
-		struct err_why own = {""};
-		struct ks_record *r = NULL;
+	crypto_pgp_list_clear(&list);
+	return result;
+}
 
-		e = ks_admit_pgp(&list.certs[i], &im->origin, arena, &r, &own);
-		e = keep(im, file, r, e, &own, arena);
+/* --- secret keys --- */
+
+static enum err
+read_public(struct import *im, struct sealed_pub *out, struct err_why *why)
+{
+	const char *path = im->cli->conf->paths.keys;
+	int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	enum err e;
+
+	if (dir < 0)
+		return err_why(why, err_from_errno(errno),
+		    "%s: %s; start sealgated once, which makes it", path,
+		    strerror(errno));
+	e = keys_public_read(dir, out, why);
+	close(dir);
+	return e;
+}
+
+/* Open the keys, asking for a passphrase only if they have one. */
+static enum err
+take_secrets(struct import *im, const char *file, struct span in,
+    struct crypto_pgp_secrets *out, struct err_why *why)
+{
+	const struct secret *passphrase;
+	enum err e =
+	    crypto_pgp_take_secrets(im->gpg.engine, in, NULL, out, why);
+
+	if (e != ERR_PASSPHRASE)
+		return e;
+	e = cli_passphrase_get(&im->passphrase, file, &passphrase, why);
+	if (e == ERR_OK)
+		e = crypto_pgp_take_secrets(
+		    im->gpg.engine, in, passphrase, out, why);
+	cli_passphrase_forget(&im->passphrase);
+	return e;
+}
+
+/* Seal the secret part beside the addresses of the key's record. */
+static enum err
+keep_secret(struct import *im, const struct crypto_pgp_secret *key,
+    const struct sealed_pub *pub, struct arena *arena, struct err_why *why)
+{
+	struct ks_private private = {.kind = KS_OPENPGP,
+	    .fpr = SPAN(key->fpr, key->fpr_len),
+	    .added = im->origin.now};
+	struct ks_record *record;
+	enum err e = key->sign_err;
+
+	if (e != ERR_OK)
+		return err_why(why, e, "key %s does not sign: %s", key->fpr_hex,
+		    key->sign_why.text);
+	e = ks_get(im->store, private.fpr, arena, &record);
+	if (e == ERR_OK && record->n_addrs == 0)
+		return err_why(why, ERR_KEY_ADDR,
+		    "key %s has no mail address: nobody can sign with it",
+		    key->fpr_hex);
+	if (e == ERR_OK) {
+		private.domain = record->domain;
+		private.n_addrs = record->n_addrs;
+		private.addrs = record->addrs;
+		e = ks_private_put(
+		    im->store, &private, pub, secret_span(key->octets));
+	}
+	return e == ERR_OK ? e
+			   : err_why(why, e, "the secret part of key %s: %s",
+				 key->fpr_hex, err_text(e));
+}
+
+static enum err
+keep_secrets(struct import *im, const char *file,
+    const struct crypto_pgp_secrets *secrets, const struct sealed_pub *pub,
+    struct arena *arena)
+{
+	enum err e, result = ERR_OK;
+
+	for (size_t i = 0; i < secrets->n; i++) {
+		struct err_why own = {""};
+
+		e = keep_secret(im, &secrets->keys[i], pub, arena, &own);
+		if (e != ERR_OK)
+			refuse(im, file, e, own.text);
+		else
+			tell_secret(im, file, &secrets->keys[i]);
 		result = result != ERR_OK ? result : e;
 	}
-	crypto_pgp_list_clear(&list);
+	return result;
+}
+
+static enum err
+import_secret(struct import *im, const char *file, struct span in,
+    struct arena *arena, struct err_why *why)
+{
+	struct crypto_pgp_secrets secrets = {0};
+	struct sealed_pub pub;
+	enum err e, result = read_public(im, &pub, why);
+
+	if (result == ERR_OK)
+		result = open_pgp(im, why);
+	if (result == ERR_OK)
+		result = take_secrets(im, file, in, &secrets, why);
+	if (result == ERR_OK)
+		result = merge_known(im, &secrets.certs, arena, why);
+	if (result == ERR_OK) {
+		result = keep_pgp(im, file, &secrets.certs, arena);
+		e = keep_secrets(im, file, &secrets, &pub, arena);
+		result = result != ERR_OK ? result : e;
+	} else {
+		refuse(im, file, result, why->text);
+	}
+	crypto_pgp_secrets_clear(&secrets);
 	return result;
 }
 
@@ -261,6 +409,22 @@ is_pgp(struct span in)
 	return at < in.len && span_find(in, at, pgp) == at;
 }
 
+/* Room for the whole file at once: what is moved leaves a copy behind. */
+static enum err
+reserve_for(int fd, struct buf *in)
+{
+	struct stat st;
+	uint8_t *room;
+
+	if (fstat(fd, &st) != 0)
+		return err_from_errno(errno);
+	if (!S_ISREG(st.st_mode))
+		return buf_reserve(in, 64 * 1024, &room);
+	if (st.st_size > (off_t)LIMIT_KEYS_SIZE)
+		return ERR_TOO_BIG;
+	return buf_reserve(in, (size_t)st.st_size, &room);
+}
+
 static enum err
 import_file(struct import *im, const char *file, int fd)
 {
@@ -270,13 +434,19 @@ import_file(struct import *im, const char *file, int fd)
 	enum err e;
 
 	buf_init(&in, LIMIT_KEYS_SIZE);
-	e = file_read_all(fd, &in);
+	e = reserve_for(fd, &in);
+	if (e == ERR_OK)
+		e = file_read_all(fd, &in);
 	if (e != ERR_OK)
 		refuse(im, file, e, "");
+	else if (is_pgp(buf_span(&in)) && crypto_pgp_has_secret(buf_span(&in)))
+		e = import_secret(im, file, buf_span(&in), arena, &why);
 	else if (is_pgp(buf_span(&in)))
 		e = import_pgp(im, file, buf_span(&in), arena, &why);
 	else
 		e = import_certs(im, file, buf_span(&in), arena, &why);
+	/* it may have been a secret */
+	secret_wipe(in.data, in.len);
 	buf_clear(&in);
 	arena_free(arena);
 	return e;
@@ -332,9 +502,10 @@ open_files(int n, char **names)
 }
 
 static int
-import_all(struct cli *cli, enum ks_trust trust, int n, char **names)
+import_all(struct cli *cli, enum ks_trust trust,
+    const struct cli_passphrase *passphrase, int n, char **names)
 {
-	struct import im = {.cli = cli};
+	struct import im = {.cli = cli, .passphrase = *passphrase};
 	int *fds = open_files(n, names);
 	int status = CLI_FAILED;
 
@@ -350,6 +521,7 @@ import_all(struct cli *cli, enum ks_trust trust, int n, char **names)
 			    im.imported, "refused", im.refused));
 	}
 	cli_gpg_close(&im.gpg);
+	cli_passphrase_clear(&im.passphrase);
 	ks_close(im.store);
 	json_decref(im.imported);
 	json_decref(im.refused);
@@ -364,16 +536,30 @@ int
 cli_key_import(struct cli *cli, int argc, char **argv)
 {
 	static const struct option options[] = {
-	    {"candidate", no_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
+	    {"candidate", no_argument, NULL, 'c'},
+	    {"passphrase-file", required_argument, NULL, 'p'},
+	    {"passphrase-fd", required_argument, NULL, 'd'},
+	    {NULL, 0, NULL, 0}};
+	struct cli_passphrase passphrase = {.fd = -1};
 	enum ks_trust trust = KS_TRUSTED;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c != 'c')
+		enum err e = ERR_OK;
+
+		if (c == 'c')
+			trust = KS_CANDIDATE;
+		else if (c == 'p')
+			e = cli_passphrase_file(&passphrase, optarg);
+		else if (c == 'd')
+			e = cli_passphrase_fd(&passphrase, optarg);
+		else
 			return cli_usage(cli);
-		trust = KS_CANDIDATE;
+		if (e != ERR_OK)
+			return CLI_USAGE;
 	}
 	if (optind == argc)
 		return cli_usage(cli);
-	return import_all(cli, trust, argc - optind, argv + optind);
+	return import_all(
+	    cli, trust, &passphrase, argc - optind, argv + optind);
 }

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "common/secret.h"
 #include "gateway/cli/cli.h"
 #include "gateway/conf.h"
 
@@ -103,6 +104,7 @@ main(int argc, char **argv)
 	int n, status;
 
 	no_core_dumps();
+	secret_init();
 	setlocale(LC_CTYPE, "");
 	if (cli.conf_path == NULL)
 		cli.conf_path = SYSCONFDIR "/sealgate/sealgate.conf";

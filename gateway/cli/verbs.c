@@ -7,8 +7,11 @@
 #include "gateway/cli/cli.h"
 
 const struct cli_verb cli_verbs[] = {
-    {"key", "import", "[--candidate] FILE...",
-	"Take in certificates (PEM, DER) and OpenPGP keys; - is standard input",
+    {"key", "import",
+	"[--candidate] [--passphrase-file FILE | --passphrase-fd N] FILE...",
+	"Take in certificates (PEM, DER), OpenPGP keys, and secret keys to "
+	"sign "
+	"with; - is standard input",
 	cli_key_import},
     {"key", "list", "[WORD]",
 	"List keys, with WORD those whose address, subject or fingerprint has "

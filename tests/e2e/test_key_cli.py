@@ -97,6 +97,76 @@ def test_what_is_refused_is_told_and_the_rest_is_in(gw):
     assert len(gw.json("key", "list")) == 1
 
 
+SIGN = DATA / "sign"
+
+
+@pytest.fixture(name="started")
+def started_gateway(gw):
+    """As if sealgated had been started once: the public half to seal private
+    keys to is there."""
+    keys = gw.dir / "state" / "keys"
+    keys.mkdir(parents=True)
+    (keys / "public").write_bytes(b"SGPK\1\5" + bytes([9]) + bytes(31))
+    return gw
+
+
+def stored(gw):
+    return b"".join(p.read_bytes() for p in (gw.dir / "keystore").iterdir())
+
+
+def test_a_secret_key_is_taken_in_and_sealed(started):
+    done = started.run("key", "import", SIGN / "sam.sec.pgp",
+                       SIGN / "offline.sec.pgp")
+    assert done.returncode == 0, done
+    assert done.stdout.count(b"imported secret openpgp") == 2
+    assert b"sam@example.com" in done.stdout
+    assert len(started.json("key", "list")) == 2
+    # the last octets of the key are the number itself and its checksum
+    secret = (SIGN / "sam.sec.pgp").read_bytes()
+    start = secret.index(b"sam <sam@example.com>") - 40
+    canary = secret[start:start + 32]
+    assert canary not in stored(started)
+    assert (SIGN / "sam.pgp").read_bytes()[:40] in stored(started)
+
+
+def test_a_passphrase_comes_from_a_file_or_a_descriptor(started):
+    key = SIGN / "pass.sec.asc"
+    right, wrong = started.dir / "right", started.dir / "wrong"
+    right.write_text("correct horse\nsecond line\n")
+    wrong.write_text("incorrect\n")
+    for args in ([], ["--passphrase-file", wrong]):
+        done = started.run("key", "import", *args, key)
+        assert done.returncode == 1, done
+        assert b"passphrase" in done.stdout, done
+        assert not started.json("key", "list")
+    done = started.run("key", "import", "--passphrase-file", right, key)
+    assert done.returncode == 0, done
+    assert b"signs with RSA" in done.stdout
+    done = started.run("key", "import", "--passphrase-fd", "0",
+                       SIGN / "passoffline.sec.pgp", stdin=b"correct horse")
+    assert done.returncode == 0, done
+    for args in (["--passphrase-fd", "x"], ["--passphrase-fd", "77"],
+                 ["--passphrase-file", started.dir / "none"],
+                 ["--passphrase-file", right, "--passphrase-fd", "0"]):
+        assert started.run("key", "import", *args, key).returncode == 2
+
+
+def test_secret_keys_that_cannot_sign_say_why(started):
+    for name, word in [("v6", "version 6"), ("expired", "expired"),
+                       ("revoked", "revoked"), ("stub", "not there"),
+                       ("certonly", "no signing key")]:
+        done = started.json("key", "import", SIGN / (name + ".sec.pgp"),
+                            status=1)
+        assert word in done["refused"][0]["why"], done
+        assert not any("secret" in k for k in done["imported"])
+
+
+def test_a_secret_key_needs_a_gateway_that_was_started(gw):
+    done = gw.json("key", "import", SIGN / "sam.sec.pgp", status=1)
+    assert "start" in done["refused"][0]["why"], done
+    assert not gw.json("key", "list")
+
+
 def test_standard_input_is_a_file_too(gw):
     blob = (DATA / "p256.pem").read_bytes()
     assert gw.run("key", "import", "-", stdin=blob).returncode == 0
