@@ -128,6 +128,26 @@ decide_rcpt(const struct decide_facts *f, const char *to_key,
 	return ERR_OK;
 }
 
+/* Is it the message that cannot be written so that only what may be shown is
+   shown, and nothing else that may pass? To wait would be of no use. */
+static bool
+is_fault_of_message(const struct decision *d)
+{
+	bool is = false;
+
+	for (size_t i = 0; i < d->rules.ladder.n; i++) {
+		enum rung r = d->rules.ladder.rung[i];
+
+		if (d->failure[r] == ERR_AMBIGUOUS)
+			is = true;
+		else if (r != RUNG_CLEAR && policy_rung_sends(r) &&
+			 (d->state[r] == RUNG_FAILED ||
+			     d->state[r] == RUNG_LAPSED))
+			return false;
+	}
+	return is;
+}
+
 void
 decide_alone(const struct decide_facts *f, struct decision *d)
 {
@@ -140,6 +160,10 @@ decide_alone(const struct decide_facts *f, struct decision *d)
 	    d->failure[d->outcome.rung] != ERR_OK) {
 		d->outcome.result = POLICY_DEFER;
 		d->outcome.rung = RUNG_HOLD;
+	}
+	if (d->outcome.result == POLICY_DEFER && is_fault_of_message(d)) {
+		d->outcome.result = POLICY_CHOSEN;
+		d->outcome.rung = RUNG_REJECT;
 	}
 	decide_signature(f, d);
 }

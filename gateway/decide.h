@@ -63,7 +63,8 @@ enum err decide_rcpt(const struct decide_facts *f, const char *to_key,
     struct decision *out) MUST_CHECK;
 
 /* The rung that was chosen did not come about: it has failed, walk again. The
-   one that has failed is never chosen once more: then it is to wait. */
+   one that has failed is never chosen once more: then it is to wait, or is
+   refused if the message itself is what cannot be written. */
 void decide_again(
     const struct decide_facts *f, struct decision *d, enum err failure);
 /* The key that was to sign it cannot, for certain: the next one, or what the

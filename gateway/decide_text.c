@@ -65,17 +65,22 @@ decide_reason(const struct decision *d, struct arena *arena)
 		    "rule \"%s\" asks for a signature, and it cannot be made: "
 		    "%s",
 		    d->rules.sign_rule, d->sign.why);
+	for (size_t i = 0; i < d->rules.ladder.n && text == NULL; i++) {
+		enum rung r = d->rules.ladder.rung[i];
+
+		/* what was tried says more than what was not there */
+		if (d->failure[r] != ERR_OK)
+			text = arena_printf(arena, "rule \"%s\": %s: %s",
+			    d->rules.from_rule, policy_rung_name(r),
+			    err_text(d->failure[r]));
+	}
 	for (size_t i = 0; i < o->n && text == NULL; i++) {
 		enum rung r = o->trace[i].rung;
 
 		if (o->trace[i].step != POLICY_STEP_ABSENT &&
 		    o->trace[i].step != POLICY_STEP_FAILED)
 			continue;
-		if (d->failure[r] != ERR_OK)
-			text = arena_printf(arena, "rule \"%s\": %s: %s",
-			    d->rules.from_rule, policy_rung_name(r),
-			    err_text(d->failure[r]));
-		else if (r == RUNG_SMIME || r == RUNG_PGP)
+		if (r == RUNG_SMIME || r == RUNG_PGP)
 			text = arena_printf(arena,
 			    "rule \"%s\" asks for protection; %s: %s",
 			    d->rules.from_rule, policy_rung_name(r),

@@ -273,9 +273,25 @@ Test(decide, a_rung_that_always_holds_is_not_chosen_again_after_it_failed)
 	struct decision d = decide(NULL);
 
 	cr_assert_eq(d.outcome.rung, RUNG_CLEAR);
-	decide_again(&facts, &d, ERR_AMBIGUOUS);
+	decide_again(&facts, &d, ERR_ENGINE);
 	cr_assert_eq(d.outcome.result, POLICY_DEFER);
 	cr_assert_eq(decide_instead(&facts, &d, RUNG_CLEAR), DECIDE_NEVER);
+}
+
+Test(decide, a_message_that_cannot_be_written_is_refused_not_put_off)
+{
+	struct decision d = decide(NULL);
+
+	cr_assert_eq(d.outcome.rung, RUNG_CLEAR);
+	decide_again(&facts, &d, ERR_AMBIGUOUS);
+	cr_assert_eq(d.outcome.result, POLICY_CHOSEN);
+	cr_assert_eq(d.outcome.rung, RUNG_REJECT);
+	cr_assert_not_null(strstr(decide_reason(&d, arena), "ambiguous"));
+	/* while another rung may come back there is something to wait for */
+	d = decide(NULL);
+	d.state[RUNG_SMIME] = RUNG_FAILED;
+	decide_again(&facts, &d, ERR_AMBIGUOUS);
+	cr_assert_eq(d.outcome.result, POLICY_DEFER);
 }
 
 Test(decide, rcpt_refuses_on_definite_answers_only)
