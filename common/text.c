@@ -137,26 +137,6 @@ text_time_ms(uint64_t unix_ms, char out[TEXT_TIME_SIZE])
 }
 
 void
-text_date(uint64_t unix_s, char out[TEXT_DATE_SIZE])
-{
-	static const char *const days[] = {
-	    "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-	static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May",
-	    "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-	time_t t = (time_t)unix_s;
-	struct tm tm;
-
-	/* not strftime: names must not depend on the locale */
-	if (gmtime_r(&t, &tm) == NULL || tm.tm_year > 8099)
-		memset(&tm, 0, sizeof(tm));
-	snprintf(out, TEXT_DATE_SIZE, "%s, %02u %s %04u %02u:%02u:%02u +0000",
-	    days[tm.tm_wday % 7], (unsigned)tm.tm_mday % 100,
-	    months[tm.tm_mon % 12], (unsigned)(tm.tm_year + 1900) % 10000,
-	    (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
-	    (unsigned)tm.tm_sec % 100);
-}
-
-void
 text_escape(struct span in, char *out, size_t out_size)
 {
 	size_t n = 0;

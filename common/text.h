@@ -30,9 +30,6 @@ enum err text_unid(const char *text, uint64_t *out) MUST_CHECK;
 /* "2026-11-21T09:08:07.123Z" (RFC 3339) */
 enum { TEXT_TIME_SIZE = 25 };
 void text_time_ms(uint64_t unix_ms, char out[TEXT_TIME_SIZE]);
-/* "Sat, 21 Nov 2026 09:08:07 +0000" (RFC 5322 3.3) */
-enum { TEXT_DATE_SIZE = 32 };
-void text_date(uint64_t unix_s, char out[TEXT_DATE_SIZE]);
 
 /* Printable ASCII as it is; quotes, backslash and everything else as \xNN.
    What does not fit ends in "...". out is always a string. */

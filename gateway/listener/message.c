@@ -11,6 +11,7 @@
 #include "gateway/conf.h"
 #include "gateway/entry.h"
 #include "gateway/listener/listener_private.h"
+#include "mime/date.h"
 
 enum {
 	/* octets of strings: a thousand recipients with ORCPT and the answers
@@ -129,15 +130,14 @@ listener_message_trace(
 	bool v6 = strchr(env->client, ':') != NULL;
 	bool one = env->n_rcpt == 1;
 	bool tls = env->tls[0] != '\0';
-	char date[TEXT_DATE_SIZE];
+	struct mime_date date = mime_date((int64_t)(env->received_ms / 1000));
 
-	text_date(env->received_ms / 1000, date);
 	m->m.trace = arena_printf(m->arena,
 	    "Received: from %s ([%s%s])%s%s%s\r\n"
 	    "\tby %s with %s id %s%s%s%s;\r\n\t%s\r\n",
 	    env->helo, v6 ? "IPv6:" : "", env->client,
 	    tls ? "\r\n\t(using " : "", env->tls, tls ? ")" : "", hostname,
 	    with_name(env, esmtp), m->id, one ? "\r\n\tfor <" : "",
-	    one ? env->rcpt[0].addr : "", one ? ">" : "", date);
+	    one ? env->rcpt[0].addr : "", one ? ">" : "", date.text);
 	return m->m.trace == NULL ? ERR_NOMEM : ERR_OK;
 }
