@@ -17,6 +17,11 @@
 #include "gateway/conf.h"
 #include "gateway/store/store_private.h"
 
+enum {
+	GATHER_OPS = 4, /* so many in the last commit are load */
+	GATHER_MS = 2,
+};
+
 /* A sender may be told to try again later: its operation ends with the
    error. Everything else happened and is kept until it can be written. */
 static const struct {
@@ -216,11 +221,13 @@ write_all(struct store *s)
 	enum err e = db_write(s->db, &txn);
 	unsigned n = 0;
 
+	s->n_batch = 0;
 	if (e != ERR_OK)
 		return e;
 	for (struct store_op *op = s->first; e == ERR_OK && op != NULL;
 	     op = op->next, n++)
 		e = apply_nested(s, txn, op);
+	s->n_batch = n;
 	if (e == ERR_OK && now > STORE_DONE_MS)
 		e = store_done_prune(txn, now - STORE_DONE_MS, 2 * n + 64);
 	if (e == ERR_OK)
@@ -394,6 +401,15 @@ store_commit(struct store *s)
 
 /* --- a round --- */
 
+/* Under load a commit waits a moment for company: most of its cost is per
+   commit, not per operation. Who comes alone does not wait. */
+static bool
+is_gathering(const struct store *s)
+{
+	return s->n_batch >= GATHER_OPS && !s->stopping &&
+	       clock_steady_ms() - s->committed_ms < GATHER_MS;
+}
+
 static void
 arm_timer(struct store *s)
 {
@@ -409,7 +425,7 @@ arm_timer(struct store *s)
 	/* what is due already waits for room, not for time; what was queued
 	   on the way wants a round of its own */
 	if (s->first != NULL && s->retry_ms == 0)
-		loop_timer_start(s->due_timer, 0, 0);
+		loop_timer_start(s->due_timer, is_gathering(s) ? 1 : 0, 0);
 	else if (due > now && due != UINT64_MAX)
 		loop_timer_start(s->due_timer, due - now, 0);
 	else
@@ -421,7 +437,8 @@ store_round(struct store *s)
 {
 	if (s->ended)
 		return;
-	store_commit(s);
+	if (!is_gathering(s))
+		store_commit(s);
 	if (s->ended || s->stopping)
 		return;
 	store_deliver_due(s);

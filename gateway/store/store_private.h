@@ -101,6 +101,7 @@ struct store {
 	size_t n_touched, cap_touched;
 	uint64_t *orphan; /* entries whose body files go after the commit */
 	size_t n_orphans, cap_orphans;
+	unsigned n_batch;  /* operations of the last commit */
 	bool recall;	   /* relay has what was held or deleted */
 	bool wants_commit; /* although nothing is in the batch */
 
