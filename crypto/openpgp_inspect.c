@@ -109,30 +109,13 @@ crypto_pgp_alg_name(const gpgme_subkey_t key, char out[16])
 	snprintf(out, 16, "%s", name == NULL ? "unknown" : name);
 }
 
-/* The address of "Name (comment) <address>" or of a bare address. More than
-   one pair of brackets is no address: parsers would not agree. */
-static struct span
-addr_of(const char *uid)
-{
-	struct span all = span_str(uid);
-	size_t open = span_find_chr(all, 0, '<');
-	size_t close = span_find_chr(all, 0, '>');
-
-	if (open == all.len && close == all.len)
-		return all;
-	if (open < close && close == all.len - 1 &&
-	    span_find_chr(all, open + 1, '<') == all.len)
-		return SPAN(all.data + open + 1, close - open - 1);
-	return SPAN(NULL, 0);
-}
-
 static enum err
 read_uid(
     const gpgme_user_id_t uid, struct arena *arena, struct crypto_pgp_uid *out)
 {
 	struct mime_addr addr;
-	enum err e = mime_addr_parse(
-	    addr_of(uid->uid), MIME_ADDR_UTF8, arena, &addr, NULL);
+	enum err e = mime_addr_parse(crypto_pgp_uid_addr(span_str(uid->uid)),
+	    MIME_ADDR_UTF8, arena, &addr, NULL);
 
 	if (e == ERR_OK) {
 		out->addr = strdup(addr.key);

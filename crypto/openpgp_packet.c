@@ -339,3 +339,18 @@ crypto_pgp_fpr(struct span key, uint8_t out[32], size_t *len_out)
 	*len_out = size;
 	return ERR_OK;
 }
+
+struct span
+crypto_pgp_uid_addr(struct span uid)
+{
+	size_t open = span_find_chr(uid, 0, '<');
+	size_t close = span_find_chr(uid, 0, '>');
+
+	if (open == uid.len && close == uid.len)
+		return uid;
+	/* with more than one pair of brackets parsers would not agree */
+	if (open < close && close == uid.len - 1 &&
+	    span_find_chr(uid, open + 1, '<') == uid.len)
+		return SPAN(uid.data + open + 1, close - open - 1);
+	return SPAN(NULL, 0);
+}

@@ -67,4 +67,8 @@ enum err crypto_pgp_split_secret(struct span in, struct crypto_pgp_piece *out,
 enum err crypto_pgp_fpr(
     struct span key, uint8_t out[32], size_t *len_out) MUST_CHECK;
 
+/* The address of a user ID "Name (comment) <address>", or of one that is a bare
+   address, borrowed; empty if it cannot be told. Not yet parsed. */
+struct span crypto_pgp_uid_addr(struct span uid);
+
 #endif

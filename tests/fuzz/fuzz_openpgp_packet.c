@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "common/limits.h"
+#include "crypto/autocrypt.h"
 #include "crypto/openpgp_packet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -45,6 +46,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		if (n == 0 || sum != binary.len)
 			abort();
 	}
+	buf_reset(&binary);
+	if (crypto_autocrypt_keydata(SPAN(data, len), "bob@example.org",
+		1790000000, &binary, &why) == ERR_OK &&
+	    binary.len > len)
+		abort();
 	buf_clear(&binary);
 	return 0;
 }
