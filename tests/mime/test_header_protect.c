@@ -66,18 +66,18 @@ static const struct {
 	"Authentication-Results: x; none\r\nReceived-SPF: pass\r\n"
 	"Delivered-To: q\r\n" FROM,
 	FROM "HP-Outer: " FROM "Content-Type: image/png;\r\n hp=\"cipher\"; "
-			       "protected-headers=\"v1\"\r\n"},
+	     "protected-headers=\"v1\"\r\n"},
     {"hidden recipients are nowhere", MIME_HP_BASELINE, true, "", "",
 	FROM "Bcc: x@y,\r\n z@y\r\nbcc : q@y\r\nResent-Bcc: w@y\r\n" MIME CT,
 	FROM,
 	FROM "HP-Outer: " FROM "Content-Type: image/png;\r\n hp=\"cipher\"; "
-			       "protected-headers=\"v1\"\r\n"},
+	     "protected-headers=\"v1\"\r\n"},
     {"nor when signed, nor without protection", MIME_HP_NONE, false, "", "",
 	FROM "Bcc: x@y\r\nResent-Bcc: w@y\r\n" MIME CT, FROM, CT},
     {"a record that is not ours goes", MIME_HP_BASELINE, true, "", "",
 	FROM "HP-Outer: Subject: lie\r\n" MIME CT, FROM,
 	FROM "HP-Outer: " FROM "Content-Type: image/png;\r\n hp=\"cipher\"; "
-			       "protected-headers=\"v1\"\r\n"},
+	     "protected-headers=\"v1\"\r\n"},
     {"the subject without its tag", MIME_HP_BASELINE, true, "",
 	"Subject: x\r\n", FROM "Subject: [secure] x\r\n" MIME CT,
 	FROM "Subject: [...]\r\n",
