@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Cutting a message and the S/MIME (RFC 8551 section 3.2) and PGP/MIME (RFC
- * 3156 section 4) shapes. Bodies are never copied: heads are built in a
- * buffer, the rest goes from the message to the sink. Octets are copied from
- * the message, never made anew from a parse.
+ * The S/MIME (RFC 8551 sections 3.3 to 3.5) and PGP/MIME (RFC 3156 sections 4
+ * and 5) shapes, and the message without its Bcc. Bodies are never copied:
+ * heads are built in a buffer, the rest goes from the message to the sink.
+ * Octets are copied from the message, never made anew from a parse.
  */
 #include "mime/write.h"
 
@@ -25,25 +25,12 @@ enum {
 
 static const char crlf[] = "\r\n";
 
-/* P8: nothing outside or inside tells of hidden recipients. */
+/* P8: nothing tells of hidden recipients. */
 static bool
 is_hidden(const struct mime_field *f)
 {
 	return span_caseeq_str(f->name, "Bcc") ||
 	       span_caseeq_str(f->name, "Resent-Bcc");
-}
-
-/* Belongs to the entity that is sealed. */
-static bool
-is_content(const struct mime_field *f)
-{
-	return span_starts_caseeq(f->name, "Content-");
-}
-
-static bool
-is_mime(const struct mime_field *f)
-{
-	return is_content(f) || span_caseeq_str(f->name, "MIME-Version");
 }
 
 static bool
@@ -63,10 +50,10 @@ put_field(struct buf *out, const struct mime_field *f)
 	return e;
 }
 
-/* All fields that stay readable, edited. with_mime: the MIME fields, too. */
+/* All fields, edited. */
 static enum err
-put_outer(const struct mime_header *h, const struct mime_edit *edit,
-    bool with_mime, struct buf *out)
+put_fields(
+    const struct mime_header *h, const struct mime_edit *edit, struct buf *out)
 {
 	bool subject_done = false;
 	enum err e = buf_put(out, edit->trace);
@@ -74,7 +61,7 @@ put_outer(const struct mime_header *h, const struct mime_edit *edit,
 	for (size_t i = 0; i < h->n && e == ERR_OK; i++) {
 		const struct mime_field *f = &h->fields[i];
 
-		if (is_hidden(f) || (!with_mime && is_mime(f)))
+		if (is_hidden(f))
 			continue;
 		if (edit->subject.len == 0 || !is_subject(f)) {
 			e = put_field(out, f);
@@ -84,60 +71,6 @@ put_outer(const struct mime_header *h, const struct mime_edit *edit,
 		}
 	}
 	return e;
-}
-
-static enum err
-put_inner_head(const struct mime_header *h, struct buf *out)
-{
-	bool typed = mime_header_find(h, "Content-Type", NULL) != NULL;
-	enum err e = ERR_OK;
-
-	if (!typed)
-		e = buf_puts(out, "Content-Type: text/plain\r\n");
-	for (size_t i = 0; i < h->n && e == ERR_OK; i++)
-		if (is_content(&h->fields[i]))
-			e = put_field(out, &h->fields[i]);
-	return e == ERR_OK ? buf_puts(out, crlf) : e;
-}
-
-enum err
-mime_split_for_sealing(struct span msg, const struct mime_edit *edit,
-    struct mime_split *out, struct err_why *why)
-{
-	struct arena *a = arena_new(FIELDS_MEMORY);
-	struct mime_split s = {0};
-	struct mime_header h;
-	enum err e;
-
-	buf_init(&s.outer, HEAD_MAX);
-	buf_init(&s.inner_head, HEAD_MAX);
-	e = mime_header_parse(msg, a, &h, why);
-	if (e != ERR_OK)
-		goto out;
-	e = put_outer(&h, edit, false, &s.outer);
-	if (e == ERR_OK)
-		e = put_inner_head(&h, &s.inner_head);
-	if (e != ERR_OK) {
-		err_why(why, e, "the header does not fit: %s", err_text(e));
-		goto out;
-	}
-	s.inner_body = h.body;
-	*out = s;
-	s = (struct mime_split){0};
-out:
-	mime_split_clear(&s);
-	arena_free(a);
-	return e;
-}
-
-void
-mime_split_clear(struct mime_split *s)
-{
-	if (s == NULL)
-		return;
-	buf_clear(&s->outer);
-	buf_clear(&s->inner_head);
-	s->inner_body = SPAN(NULL, 0);
 }
 
 static enum err
@@ -371,7 +304,7 @@ edit_header(struct span msg, const struct mime_edit *edit, bool to_its_end,
 		e = err_why(why, ERR_AMBIGUOUS,
 		    "a line in the header is no header field");
 	if (e == ERR_OK) {
-		e = put_outer(&h, edit, true, out);
+		e = put_fields(&h, edit, out);
 		if (e != ERR_OK)
 			err_why(
 			    why, e, "the header does not fit: %s", err_text(e));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Make the message that leaves from the message as received: what is sealed,
- * what stays outside, and the shapes around it (RFC 8551, RFC 3156). The
- * closed list of changes of the design is this file.
+ * Make the message that leaves from the message as received: the shapes around
+ * what was sealed or signed (RFC 8551, RFC 3156, RFC 1847), and the message
+ * that leaves readable. What is sealed, and what stays outside, is payload.h.
  */
 #ifndef MIME_WRITE_H
 #define MIME_WRITE_H
@@ -17,20 +17,6 @@ struct mime_edit {
 				the first one (mime_subject_strip() makes it);
 				further ones are dropped then */
 };
-
-/* A message cut in two. inner_head + inner_body is the entity to encrypt. */
-struct mime_split {
-	struct buf outer;	/* fields that stay readable */
-	struct buf inner_head;	/* Content-* fields and the empty line */
-	struct span inner_body; /* borrowed from the message: the same octets */
-};
-
-/* Cut. Outer gets all fields but Bcc, Resent-Bcc, Content-*, MIME-Version;
-   what is not clearly a header field goes inside. out is initialised here and
-   is for mime_split_clear(); on failure there is nothing to clear. */
-enum err mime_split_for_sealing(struct span msg, const struct mime_edit *edit,
-    struct mime_split *out, struct err_why *why) MUST_CHECK;
-void mime_split_clear(struct mime_split *s);
 
 /* Which CMS content the application/pkcs7-mime part holds. */
 enum mime_smime_type {

@@ -31,33 +31,6 @@ static const struct mime_edit edit = {
     .subject = {(const uint8_t *)"Subject: s\r\n", 12},
 };
 
-static enum err
-emit_sealed(const char *what, const struct mime_sink *to)
-{
-	struct mime_boundary b = mime_boundary_make((const uint8_t *)msg);
-	struct mime_split s;
-	struct buf inner;
-	enum err e;
-
-	e = mime_split_for_sealing(SPAN(msg, sizeof(msg) - 1), &edit, &s, NULL);
-	if (e != ERR_OK)
-		return e;
-	buf_init(&inner, 65536);
-	e = buf_put(&inner, buf_span(&s.inner_head));
-	if (e == ERR_OK)
-		e = buf_put(&inner, s.inner_body);
-	/* "sealed" with nothing: the shape is looked at, and what is in it */
-	if (e == ERR_OK && strcmp(what, "smime") == 0)
-		e = mime_write_smime(buf_span(&s.outer),
-		    MIME_SMIME_AUTH_ENVELOPED, buf_span(&inner), to);
-	else if (e == ERR_OK)
-		e = mime_write_pgp(
-		    buf_span(&s.outer), &b, buf_span(&inner), to);
-	buf_clear(&inner);
-	mime_split_clear(&s);
-	return e;
-}
-
 /* A message with all that a payload has to take care of. */
 static const char rich[] =
     "Received: from c by d; before\r\n"
@@ -88,6 +61,7 @@ static const char rich[] =
     "Content-Transfer-Encoding: 8bit\r\n\r\ngr\xc3\xbc\xc3\x9f"
     "e\r\n--out--\r\n";
 
+/* "Sealed" with nothing: the shape is looked at, and what is in it. */
 static enum err
 write_protected(
     const char *what, const struct mime_payload *p, const struct mime_sink *to)
@@ -95,6 +69,7 @@ write_protected(
 	struct mime_boundary b = mime_boundary_make((const uint8_t *)msg);
 	struct mime_signature sig = {
 	    MIME_SIGNATURE_PGP, "pgp-sha512", SPAN_LIT("a signature\n")};
+	struct span outer = mime_payload_outer(p);
 	struct mime_sink sink;
 	struct buf inner;
 	enum err e;
@@ -104,31 +79,40 @@ write_protected(
 	e = mime_payload_is_fit(p, NULL) ? mime_payload_write(p, &sink)
 					 : ERR_INTERNAL;
 	if (e == ERR_OK && strcmp(what, "signed") == 0)
-		e = mime_write_signed(
-		    mime_payload_outer(p), &b, buf_span(&inner), &sig, to);
+		e = mime_write_signed(outer, &b, buf_span(&inner), &sig, to);
+	else if (e == ERR_OK && strcmp(what, "pgp") == 0)
+		e = mime_write_pgp(outer, &b, buf_span(&inner), to);
 	else if (e == ERR_OK)
-		e = mime_write_smime(mime_payload_outer(p),
-		    MIME_SMIME_ENVELOPED, buf_span(&inner), to);
+		e = mime_write_smime(outer,
+		    strcmp(what, "smime") == 0 ? MIME_SMIME_AUTH_ENVELOPED
+					       : MIME_SMIME_ENVELOPED,
+		    buf_span(&inner), to);
 	buf_clear(&inner);
 	return e;
 }
 
+/* smime and pgp: the small message without header protection. */
 static enum err
 emit_protected(const char *what, const struct mime_sink *to)
 {
+	bool bare = strcmp(what, "smime") == 0 || strcmp(what, "pgp") == 0;
 	struct mime_payload_form form = {.edit.trace = edit.trace,
-	    .hp = strcmp(what, "shy") == 0 ? MIME_HP_SHY : MIME_HP_BASELINE,
+	    .hp = bare			     ? MIME_HP_NONE
+		  : strcmp(what, "shy") == 0 ? MIME_HP_SHY
+					     : MIME_HP_BASELINE,
 	    .sealed = strcmp(what, "signed") != 0,
-	    .transport = MIME_TRANSPORT_PGP};
-	static uint8_t text[sizeof(rich) + MIME_TREE_PADDING];
-	struct span s = SPAN(text, sizeof(rich) - 1);
+	    .transport = bare ? MIME_TRANSPORT_ANY : MIME_TRANSPORT_PGP};
+	static uint8_t text[sizeof(rich) + sizeof(msg) + MIME_TREE_PADDING];
+	struct span s = SPAN(text, bare ? sizeof(msg) - 1 : sizeof(rich) - 1);
 	struct arena *a = arena_new(16 * 1024 * 1024);
 	struct mime_payload *p;
 	struct mime_tree *tree;
 	struct mime_scan scan;
 	enum err e;
 
-	memcpy(text, rich, sizeof(rich));
+	if (bare)
+		form.edit.subject = edit.subject;
+	memcpy(text, bare ? msg : rich, s.len);
 	e = mime_scan(s, &scan, NULL);
 	if (e == ERR_OK)
 		e = mime_tree_parse(s, &scan, false, a, &tree, NULL);
@@ -203,10 +187,9 @@ main(int argc, char **argv)
 
 	buf_init(&out, 1024 * 1024);
 	sink = mime_sink_buf(&out);
-	if (strcmp(what, "smime") == 0 || strcmp(what, "pgp") == 0)
-		e = emit_sealed(what, &sink);
-	else if (strcmp(what, "signed") == 0 ||
-		 strcmp(what, "protected") == 0 || strcmp(what, "shy") == 0)
+	if (strcmp(what, "smime") == 0 || strcmp(what, "pgp") == 0 ||
+	    strcmp(what, "signed") == 0 || strcmp(what, "protected") == 0 ||
+	    strcmp(what, "shy") == 0)
 		e = emit_protected(what, &sink);
 	else if (strcmp(what, "plain") == 0)
 		e = mime_write_plain(

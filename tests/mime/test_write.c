@@ -13,6 +13,7 @@
 #include "mime/base64.h"
 #include "mime/scan.h"
 #include "mime/tree.h"
+#include "tests/mime/payload_case.h"
 
 #define TRACE "Received: from x by gw; Sat, 21 Nov 2026 21:58:00 +0000\r\n"
 
@@ -98,19 +99,23 @@ edit_of(size_t i)
 Test(write, the_cut)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct mime_edit edit = edit_of(i);
-		struct mime_split s;
+		struct mime_payload_form form = {
+		    .edit = edit_of(i), .hp = MIME_HP_NONE, .sealed = true};
+		struct span outer, head = span_str(rows[i].inner_head);
+		struct made m;
 
-		cr_assert(mime_split_for_sealing(span_str(rows[i].msg), &edit,
-			      &s, NULL) == ERR_OK);
-		cr_assert(span_eq_str(buf_span(&s.outer), rows[i].outer),
-		    "%s: %s", rows[i].what, buf_cstr(&s.outer));
-		cr_assert(
-		    span_eq_str(buf_span(&s.inner_head), rows[i].inner_head),
-		    "%s: %s", rows[i].what, buf_cstr(&s.inner_head));
-		cr_assert(span_eq_str(s.inner_body, rows[i].inner_body), "%s",
-		    rows[i].what);
-		mime_split_clear(&s);
+		made_init(&m, span_str(rows[i].msg), &form);
+		outer = mime_payload_outer(m.payload);
+		cr_assert(span_eq_str(outer, rows[i].outer), "%s: %.*s",
+		    rows[i].what, (int)outer.len, (const char *)outer.data);
+		cr_assert(m.inner.len >= head.len);
+		cr_assert(span_eq(SPAN(m.inner.data, head.len), head), "%s: %s",
+		    rows[i].what, buf_cstr(&m.inner));
+		cr_assert(span_eq_str(SPAN(m.inner.data + head.len,
+					  m.inner.len - head.len),
+			      rows[i].inner_body),
+		    "%s: %s", rows[i].what, buf_cstr(&m.inner));
+		made_clear(&m);
 	}
 }
 
@@ -146,9 +151,9 @@ Test(write, plain_relay_and_outer_header)
 	}
 }
 
-static const char msg[] = "From: a@b.example\r\nTo: c@d.example\r\n"
-			  "Subject: s\r\nMIME-Version: 1.0\r\n"
-			  "Content-Type: text/html\r\n\r\nsecret\r\n";
+static const char msg[] = "From: a@b.example\r\n\r\nsecret\r\n";
+static const char outer[] = "From: a@b.example\r\nTo: c@d.example\r\n"
+			    "Subject: s\r\n";
 
 struct shape {
 	struct buf text;
@@ -181,14 +186,10 @@ Test(write, smime_shape)
 	    [MIME_SMIME_AUTH_ENVELOPED] = "authEnveloped-data",
 	    [MIME_SMIME_SIGNED] = "signed-data",
 	};
-	struct mime_edit edit = {0};
 	uint8_t der[300];
-	struct mime_split s;
 
 	for (size_t i = 0; i < sizeof(der); i++)
 		der[i] = (uint8_t)i;
-	cr_assert(mime_split_for_sealing(
-		      SPAN(msg, sizeof(msg) - 1), &edit, &s, NULL) == ERR_OK);
 	for (int t = 0; t < 3; t++) {
 		const struct mime_part *root;
 		struct mime_sink sink;
@@ -198,9 +199,9 @@ Test(write, smime_shape)
 		buf_init(&shape.text, 65536);
 		buf_init(&back, 65536);
 		sink = mime_sink_buf(&shape.text);
-		cr_assert(mime_write_smime(buf_span(&s.outer),
-			      (enum mime_smime_type)t, SPAN(der, sizeof(der)),
-			      &sink) == ERR_OK);
+		cr_assert(
+		    mime_write_smime(span_str(outer), (enum mime_smime_type)t,
+			SPAN(der, sizeof(der)), &sink) == ERR_OK);
 		cr_assert(span_starts_caseeq(
 		    buf_span(&shape.text), "From: a@b.example\r\nTo: "));
 		parse_shape(&shape);
@@ -216,7 +217,6 @@ Test(write, smime_shape)
 		buf_clear(&back);
 		arena_free(shape.arena);
 	}
-	mime_split_clear(&s);
 }
 
 Test(write, pgp_shape)
@@ -227,18 +227,14 @@ Test(write, pgp_shape)
 	    "-----BEGIN PGP MESSAGE-----\r\n\r\nabcd\r\n=xy\r\n"
 	    "-----END PGP MESSAGE-----\r\n";
 	struct mime_boundary b = mime_boundary_make((const uint8_t *)armor);
-	struct mime_edit edit = {0};
 	const struct mime_part *root, *part;
 	struct mime_sink sink;
-	struct mime_split s;
 	struct shape shape;
 
 	buf_init(&shape.text, 65536);
 	sink = mime_sink_buf(&shape.text);
-	cr_assert(mime_split_for_sealing(
-		      SPAN(msg, sizeof(msg) - 1), &edit, &s, NULL) == ERR_OK);
-	cr_assert(mime_write_pgp(buf_span(&s.outer), &b, span_str(armor),
-		      &sink) == ERR_OK);
+	cr_assert(mime_write_pgp(span_str(outer), &b, span_str(armor), &sink) ==
+		  ERR_OK);
 	parse_shape(&shape);
 	root = mime_tree_root(shape.tree);
 	cr_assert(mime_part_is(root, "multipart", "encrypted"));
@@ -252,9 +248,8 @@ Test(write, pgp_shape)
 	cr_assert(mime_part_is(part, "application", "octet-stream"));
 	cr_assert_str_eq(mime_part_filename(part), "encrypted.asc");
 	cr_assert(span_eq_str(mime_part_body(part), armor_crlf));
-	cr_assert(mime_write_pgp(buf_span(&s.outer), &b, span_str(b.text),
+	cr_assert(mime_write_pgp(span_str(outer), &b, span_str(b.text),
 		      &sink) == ERR_AMBIGUOUS);
-	mime_split_clear(&s);
 	buf_clear(&shape.text);
 	arena_free(shape.arena);
 }
@@ -404,28 +399,24 @@ Test(write, a_sink_that_fails_is_reported)
 	struct mime_edit edit = {0};
 	struct mime_signature sig = {
 	    MIME_SIGNATURE_CMS, "sha-256", SPAN_LIT("x")};
-	struct mime_split s;
 
-	cr_assert(mime_split_for_sealing(
-		      SPAN(msg, sizeof(msg) - 1), &edit, &s, NULL) == ERR_OK);
 	for (int ok = 0; ok < 2; ok++) {
 		int left = ok;
 		struct mime_sink sink = {broken_put, &left};
 
 		cr_assert(
-		    mime_write_smime(buf_span(&s.outer), MIME_SMIME_ENVELOPED,
+		    mime_write_smime(span_str(outer), MIME_SMIME_ENVELOPED,
 			SPAN(msg, sizeof(msg)), &sink) == ERR_DISK_FULL);
 		left = ok;
-		cr_assert(mime_write_pgp(buf_span(&s.outer), &b, SPAN_LIT("x"),
+		cr_assert(mime_write_pgp(span_str(outer), &b, SPAN_LIT("x"),
 			      &sink) == ERR_DISK_FULL);
 		left = ok;
-		cr_assert(mime_write_signed(buf_span(&s.outer), &b,
-			      SPAN_LIT("x"), &sig, &sink) == ERR_DISK_FULL);
+		cr_assert(mime_write_signed(span_str(outer), &b, SPAN_LIT("x"),
+			      &sig, &sink) == ERR_DISK_FULL);
 		left = ok;
 		cr_assert(mime_write_plain(SPAN(msg, sizeof(msg) - 1), &edit,
 			      &sink, NULL) == ERR_DISK_FULL);
 	}
-	mime_split_clear(&s);
 }
 
 Test(write, boundaries_differ_with_the_random_octets)
