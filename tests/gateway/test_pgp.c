@@ -324,7 +324,8 @@ fpr_of(const char *name, uint8_t fpr[32])
 
 /* certs NULL: a signature alone. */
 static void
-ask_sign(struct process *p, uint64_t id, struct span fpr, const char *cert)
+ask_sign(struct process *p, uint64_t id, struct span fpr, const char *cert,
+    struct span in)
 {
 	struct buf b, key = {0};
 	struct span span;
@@ -338,7 +339,7 @@ ask_sign(struct process *p, uint64_t id, struct span fpr, const char *cert)
 	}
 	buf_init(&b, 100000);
 	cr_assert_eq(proto_pgp_sign_pack(&m, &b), ERR_OK);
-	cr_assert_eq(memfd_from(SPAN_LIT(SIGNED_TEXT), &fd), ERR_OK);
+	cr_assert_eq(memfd_from(in, &fd), ERR_OK);
 	cr_assert_eq(ipc_send(p->worker,
 			 cert == NULL ? PROTO_PGP_SIGN : PROTO_PGP_SEAL_SIGN,
 			 id, buf_span(&b), &fd, 1),
@@ -442,13 +443,13 @@ Test(pgp, signs_behind_its_walls_with_what_keys_gives)
 
 	start(&p, NULL, 0);
 	for (uint64_t id = 70; id < 73; id++) {
-		ask_sign(&p, id, fpr, NULL);
+		ask_sign(&p, id, fpr, NULL, SPAN_LIT(SIGNED_TEXT));
 		give_secret(&p, id, fpr, "sign/sam.sec.pgp", ERR_OK);
 		cr_assert_eq(take_signed(&p, id, &why), ERR_OK, "%s", why.text);
 		cr_expect(verifies(&p, "sign/sam.pgp"));
 	}
 	buf_init(&out, 100000);
-	ask_sign(&p, 80, fpr, "bob.pgp");
+	ask_sign(&p, 80, fpr, "bob.pgp", SPAN_LIT(SIGNED_TEXT));
 	give_secret(&p, 80, fpr, "sign/sam.sec.pgp", ERR_OK);
 	cr_assert_eq(take_sealed(&p, 80, &out, &why), ERR_OK, "%s", why.text);
 	cr_expect(bob_opens(&p, buf_span(&out), SPAN_LIT(SIGNED_TEXT)));
@@ -466,23 +467,23 @@ Test(pgp, what_keys_refuses_is_not_signed_though_the_key_is_here)
 	struct buf out;
 
 	start(&p, NULL, 0);
-	ask_sign(&p, 1, fpr, NULL);
+	ask_sign(&p, 1, fpr, NULL, SPAN_LIT(SIGNED_TEXT));
 	give_secret(&p, 1, fpr, "sign/sam.sec.pgp", ERR_OK);
 	cr_assert_eq(take_signed(&p, 1, &why), ERR_OK, "%s", why.text);
-	ask_sign(&p, 2, fpr, NULL);
+	ask_sign(&p, 2, fpr, NULL, SPAN_LIT(SIGNED_TEXT));
 	give_secret(&p, 2, fpr, NULL, ERR_PERMISSION);
 	cr_expect_eq(take_signed(&p, 2, &why), ERR_PERMISSION);
 	cr_expect_str_eq(why.text, "no");
 	buf_init(&out, 100000);
-	ask_sign(&p, 3, fpr, "bob.pgp");
+	ask_sign(&p, 3, fpr, "bob.pgp", SPAN_LIT(SIGNED_TEXT));
 	give_secret(&p, 3, fpr, NULL, ERR_PERMISSION);
 	cr_expect_eq(take_sealed(&p, 3, &out, &why), ERR_PERMISSION);
 	/* another key than the one asked for */
-	ask_sign(&p, 4, fpr, NULL);
+	ask_sign(&p, 4, fpr, NULL, SPAN_LIT(SIGNED_TEXT));
 	give_secret(&p, 4, fpr, "sign/rosa.sec.pgp", ERR_OK);
 	cr_expect_eq(take_signed(&p, 4, &why), ERR_NO_KEY, "%s", why.text);
 	/* an answer to another question is none, and ends the channel */
-	ask_sign(&p, 5, fpr, NULL);
+	ask_sign(&p, 5, fpr, NULL, SPAN_LIT(SIGNED_TEXT));
 	{
 		struct ipc_msg m;
 
@@ -496,6 +497,89 @@ Test(pgp, what_keys_refuses_is_not_signed_though_the_key_is_here)
 	}
 	cr_expect_eq(out.len, 0);
 	buf_clear(&out);
+	stop(&p);
+}
+
+/* --- a large message --- */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+enum { MIB = 1024 * 1024, LARGE = 64 * MIB, HEAP_MAX = 16 * MIB };
+
+/* The most memory that the process has ever had, in octets. */
+static size_t
+peak_of(pid_t pid)
+{
+	char path[64], *at;
+	struct buf b;
+	size_t kib = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	b = peer_read(path);
+	at = strstr(buf_cstr(&b), "VmHWM:");
+	cr_assert_not_null(at);
+	kib = strtoul(at + 6, NULL, 10);
+	buf_clear(&b);
+	return kib * 1024;
+}
+
+/* The answer's file has at least so many octets. */
+static void
+take_large(struct process *p, uint16_t type, off_t at_least)
+{
+	struct ipc_msg m;
+	struct stat st;
+	int fd;
+
+	cr_assert_eq(ipc_recv(p->worker, &m), ERR_OK);
+	cr_assert_eq(m.type, type);
+	fd = ipc_msg_take_fd(&m, 0);
+	cr_assert_geq(fd, 0, "type %u: no answer", type);
+	cr_assert_eq(fstat(fd, &st), 0);
+	cr_expect_gt(st.st_size, at_least, "%lld", (long long)st.st_size);
+	close(fd);
+	ipc_msg_clear(&m);
+}
+
+Test(pgp, a_large_message_is_not_on_the_heap)
+{
+	static const char *const names[] = {"bob.pgp"};
+	struct process p;
+	uint8_t room[32];
+	struct span fpr = fpr_of("sign/sam.pgp", room);
+	struct buf in = peer_octets(LARGE);
+	size_t before, peak;
+
+	start(&p, NULL, 0);
+	/* what it takes for a small one: programs, libraries */
+	ask_sign(&p, 1, fpr, NULL, SPAN_LIT(SIGNED_TEXT));
+	give_secret(&p, 1, fpr, "sign/sam.sec.pgp", ERR_OK);
+	take_large(&p, PROTO_PGP_SIGNED, 100);
+	before = peak_of(p.pid);
+	ask_seal(&p, 2, names, 1, buf_span(&in));
+	take_large(&p, PROTO_PGP_SEALED, LARGE / 3 * 4);
+	ask_sign(&p, 3, fpr, NULL, buf_span(&in));
+	give_secret(&p, 3, fpr, "sign/sam.sec.pgp", ERR_OK);
+	take_large(&p, PROTO_PGP_SIGNED, 100);
+	ask_sign(&p, 4, fpr, "bob.pgp", buf_span(&in));
+	give_secret(&p, 4, fpr, "sign/sam.sec.pgp", ERR_OK);
+	take_large(&p, PROTO_PGP_SEALED, LARGE / 3 * 4);
+	peak = peak_of(p.pid);
+	/* the message is mapped, and counts for what it is */
+	if (!SANITIZED)
+		cr_expect_lt(peak, before + LARGE + HEAP_MAX,
+		    "%zu KiB more than for a small one",
+		    (peak - before) / 1024);
+	buf_clear(&in);
 	stop(&p);
 }
 
@@ -525,7 +609,7 @@ Test(pgp, a_crash_leaves_no_key_once_it_runs_again)
 	int status;
 
 	start(&p, NULL, 0);
-	ask_sign(&p, 1, fpr, NULL);
+	ask_sign(&p, 1, fpr, NULL, SPAN_LIT(SIGNED_TEXT));
 	give_secret(&p, 1, fpr, "sign/sam.sec.pgp", ERR_OK);
 	cr_assert_eq(take_signed(&p, 1, &why), ERR_OK, "%s", why.text);
 	cr_expect(has_private_keys(&p), "where does it keep them?");
@@ -537,7 +621,7 @@ Test(pgp, a_crash_leaves_no_key_once_it_runs_again)
 	launch(&p, NULL, 0);
 	cr_expect_not(has_private_keys(&p));
 	/* and it signs again, with an agent of its own */
-	ask_sign(&p, 2, fpr, NULL);
+	ask_sign(&p, 2, fpr, NULL, SPAN_LIT(SIGNED_TEXT));
 	give_secret(&p, 2, fpr, "sign/sam.sec.pgp", ERR_OK);
 	cr_assert_eq(take_signed(&p, 2, &why), ERR_OK, "%s", why.text);
 	stop(&p);
