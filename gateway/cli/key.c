@@ -17,6 +17,7 @@
 #include "common/text.h"
 #include "gateway/cli/cli.h"
 #include "gateway/cli/key_private.h"
+#include "keystore/private.h"
 #include "mime/addr.h"
 
 enum {
@@ -230,6 +231,7 @@ struct listing {
 	const char *word;
 	struct key_table *table;
 	json_t *json;
+	struct ks_store *store;
 	size_t n;
 };
 
@@ -258,6 +260,13 @@ has_word(const struct ks_record *r, const char *word)
 	return false;
 }
 
+/* What cannot be told is not claimed. */
+static bool
+has_private(struct ks_store *s, const struct ks_record *r)
+{
+	return ks_private_has(s, r->fpr) == ERR_OK;
+}
+
 static enum err
 list_one(void *ctx, const struct ks_record *r)
 {
@@ -267,10 +276,11 @@ list_one(void *ctx, const struct ks_record *r)
 		return ERR_OK;
 	l->n++;
 	if (l->json != NULL)
-		return json_array_append_new(l->json, key_to_json(r)) == 0
+		return json_array_append_new(l->json,
+			   key_to_json(r, has_private(l->store, r))) == 0
 			   ? ERR_OK
 			   : ERR_NOMEM;
-	return key_table_add(l->table, r);
+	return key_table_add(l->table, r, has_private(l->store, r));
 }
 
 int
@@ -287,6 +297,7 @@ cli_key_list(struct cli *cli, int argc, char **argv)
 	e = cli_keystore(cli, false, &s);
 	if (e != ERR_OK)
 		return cli_status(e);
+	l.store = s;
 	l.json = cli->json ? json_array() : NULL;
 	l.table = cli->json ? NULL : key_table_new();
 	e = ks_each(s, SPAN(NULL, 0), list_one, &l);
@@ -311,12 +322,13 @@ show_one(void *ctx, const struct ks_record *r)
 
 	l->n++;
 	if (l->json != NULL)
-		return json_array_append_new(l->json, key_to_json(r)) == 0
+		return json_array_append_new(l->json,
+			   key_to_json(r, has_private(l->store, r))) == 0
 			   ? ERR_OK
 			   : ERR_NOMEM;
 	if (l->n > 1)
 		putchar('\n');
-	key_print(r);
+	key_print(r, has_private(l->store, r));
 	return ERR_OK;
 }
 
@@ -384,6 +396,7 @@ cli_key_show(struct cli *cli, int argc, char **argv)
 	if (e != ERR_OK)
 		return cli_status(e);
 	arena = arena_new(MEMORY);
+	l.store = s;
 	l.json = cli->json ? json_array() : NULL;
 	for (int i = at; i < argc; i++) {
 		status = worse(status, show_named(s, argv[i], arena, &l));

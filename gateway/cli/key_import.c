@@ -26,32 +26,24 @@
 #include "crypto/cert.h"
 #include "crypto/openpgp.h"
 #include "crypto/openpgp_secret.h"
+#include "crypto/pkcs12.h"
 #include "gateway/cli/cli.h"
-#include "gateway/cli/gpg.h"
+#include "gateway/cli/key_import.h"
 #include "gateway/cli/key_private.h"
-#include "gateway/cli/passphrase.h"
 #include "gateway/conf.h"
 #include "gateway/keys/purpose.h"
 #include "keystore/admit.h"
 #include "keystore/private.h"
+#include "mime/addr.h"
 
 enum {
 	CERTS_MAX = 1000,
 	MEMORY = 256 << 20, /* octets of records made from one file */
-};
-
-struct import {
-	struct cli *cli;
-	struct ks_store *store;
-	struct ks_origin origin;
-	struct cli_gpg gpg; /* opened when an OpenPGP key comes */
-	struct cli_passphrase passphrase;
-	json_t *imported;
-	json_t *refused;
+	OPTIONS_MEMORY = 64 * 1024,
 };
 
 static enum err
-open_pgp(struct import *im, struct err_why *why)
+open_pgp(struct key_import *im, struct err_why *why)
 {
 	return im->gpg.engine != NULL ? ERR_OK : cli_gpg_open(&im->gpg, why);
 }
@@ -90,14 +82,14 @@ remark(const struct ks_record *r, int64_t now)
 }
 
 static void
-tell(struct import *im, const char *file, const struct ks_record *r,
+tell(struct key_import *im, const char *file, const struct ks_record *r,
     enum ks_admitted what)
 {
 	struct span note = remark(r, im->origin.now);
 	char hex[2 * KS_FPR_MAX + 1];
 
 	if (im->cli->json) {
-		json_t *j = key_to_json(r);
+		json_t *j = key_to_json(r, im->with_private != NULL);
 
 		json_object_set_new(j, "file", cli_json_text(span_str(file)));
 		json_object_set_new(
@@ -113,6 +105,8 @@ tell(struct import *im, const char *file, const struct ks_record *r,
 		printf(" and %zu more", r->n_addrs - 1);
 	if ((r->good_for & KS_GOOD_ISSUE) && r->trust >= KS_TRUSTED)
 		printf(" (anchor)");
+	if (im->with_private != NULL)
+		printf(" (with its private key)");
 	if (note.len > 0) {
 		printf(" (");
 		cli_put_text(note);
@@ -122,8 +116,8 @@ tell(struct import *im, const char *file, const struct ks_record *r,
 }
 
 static void
-tell_secret(
-    struct import *im, const char *file, const struct crypto_pgp_secret *key)
+tell_secret(struct key_import *im, const char *file,
+    const struct crypto_pgp_secret *key)
 {
 	char until[CLI_DATE_SIZE];
 
@@ -139,8 +133,9 @@ tell_secret(
 		    key->fpr_hex, key->sign_alg, until);
 }
 
-static void
-refuse(struct import *im, const char *file, enum err e, const char *why)
+void
+key_import_refuse(
+    struct key_import *im, const char *file, enum err e, const char *why)
 {
 	const char *text = why[0] != '\0' ? why : err_text(e);
 	json_t *j =
@@ -157,25 +152,27 @@ refuse(struct import *im, const char *file, enum err e, const char *why)
 
 /* --- taking in --- */
 
-/* Keep the record, unless making it has failed already. */
-static enum err
-keep(struct import *im, const char *file, const struct ks_record *r, enum err e,
-    const struct err_why *why, struct arena *arena)
+enum err
+key_import_keep(struct key_import *im, const char *file,
+    const struct ks_record *r, enum err e, struct err_why *why,
+    struct arena *arena)
 {
 	enum ks_admitted what;
 
 	if (e == ERR_OK)
 		e = ks_admit(im->store, r, arena, &what);
+	if (e == ERR_OK && im->with_private != NULL)
+		e = key_import_private(im, r, why);
 	if (e == ERR_OK)
 		tell(im, file, r, what);
 	else
-		refuse(im, file, e, why->text);
+		key_import_refuse(im, file, e, why->text);
 	return e;
 }
 
 /* Some error of a file, ERR_OK when all of it is in. */
 static enum err
-import_certs(struct import *im, const char *file, struct span in,
+import_certs(struct key_import *im, const char *file, struct span in,
     struct arena *arena, struct err_why *why)
 {
 	struct crypto_cert **certs =
@@ -187,13 +184,15 @@ import_certs(struct import *im, const char *file, struct span in,
 		return ERR_NOMEM;
 	result = crypto_cert_parse_all(in, certs, CERTS_MAX, &n, why);
 	if (result != ERR_OK)
-		refuse(im, file, result, why->text);
+		key_import_refuse(im, file, result, why->text);
 	for (size_t i = 0; i < n; i++) {
 		struct err_why own = {""};
 		struct ks_record *r = NULL;
 
 		e = ks_admit_cert(certs[i], &im->origin, arena, &r, &own);
-		e = keep(im, file, r, e, &own, arena);
+		if (e == ERR_OK && !(r->good_for & KS_GOOD_ISSUE))
+			r->domain = im->domain;
+		e = key_import_keep(im, file, r, e, &own, arena);
 		result = result != ERR_OK ? result : e;
 		crypto_cert_unref(certs[i]);
 	}
@@ -203,7 +202,7 @@ import_certs(struct import *im, const char *file, struct span in,
 
 /* Append what the store has of the key already. */
 static enum err
-put_known(struct import *im, const struct crypto_pgp_cert *cert,
+put_known(struct key_import *im, const struct crypto_pgp_cert *cert,
     struct arena *arena, struct buf *out)
 {
 	struct ks_record *old;
@@ -220,7 +219,7 @@ put_known(struct import *im, const struct crypto_pgp_cert *cert,
 /* Let gpg put together what we have and what comes, so that an older copy
    takes back neither a revocation nor a later expiry. */
 static enum err
-merge_known(struct import *im, struct crypto_pgp_list *list,
+merge_known(struct key_import *im, struct crypto_pgp_list *list,
     struct arena *arena, struct err_why *why)
 {
 	struct crypto_pgp_list merged = {0};
@@ -247,7 +246,7 @@ merge_known(struct import *im, struct crypto_pgp_list *list,
 
 /* Keep what was found; some error, ERR_OK when all is in. */
 static enum err
-keep_pgp(struct import *im, const char *file, struct crypto_pgp_list *list,
+keep_pgp(struct key_import *im, const char *file, struct crypto_pgp_list *list,
     struct arena *arena)
 {
 	enum err e, result = ERR_OK;
@@ -257,14 +256,16 @@ keep_pgp(struct import *im, const char *file, struct crypto_pgp_list *list,
 		struct ks_record *r = NULL;
 
 		e = ks_admit_pgp(&list->certs[i], &im->origin, arena, &r, &own);
-		e = keep(im, file, r, e, &own, arena);
+		if (e == ERR_OK)
+			r->domain = im->domain;
+		e = key_import_keep(im, file, r, e, &own, arena);
 		result = result != ERR_OK ? result : e;
 	}
 	return result;
 }
 
 static enum err
-import_pgp(struct import *im, const char *file, struct span in,
+import_pgp(struct key_import *im, const char *file, struct span in,
     struct arena *arena, struct err_why *why)
 {
 	struct crypto_pgp_list list = {0};
@@ -277,15 +278,16 @@ import_pgp(struct import *im, const char *file, struct span in,
 	if (result == ERR_OK)
 		result = keep_pgp(im, file, &list, arena);
 	else
-		refuse(im, file, result, why->text);
+		key_import_refuse(im, file, result, why->text);
 	crypto_pgp_list_clear(&list);
 	return result;
 }
 
 /* --- secret keys --- */
 
-static enum err
-read_public(struct import *im, struct sealed_pub *out, struct err_why *why)
+enum err
+key_import_public(
+    struct key_import *im, struct sealed_pub *out, struct err_why *why)
 {
 	const char *path = im->cli->conf->paths.keys;
 	int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -302,7 +304,7 @@ read_public(struct import *im, struct sealed_pub *out, struct err_why *why)
 
 /* Open the keys, asking for a passphrase only if they have one. */
 static enum err
-take_secrets(struct import *im, const char *file, struct span in,
+take_secrets(struct key_import *im, const char *file, struct span in,
     struct crypto_pgp_secrets *out, struct err_why *why)
 {
 	const struct secret *passphrase;
@@ -321,7 +323,7 @@ take_secrets(struct import *im, const char *file, struct span in,
 
 /* Seal the secret part beside the addresses of the key's record. */
 static enum err
-keep_secret(struct import *im, const struct crypto_pgp_secret *key,
+keep_secret(struct key_import *im, const struct crypto_pgp_secret *key,
     const struct sealed_pub *pub, struct arena *arena, struct err_why *why)
 {
 	struct ks_private private = {.kind = KS_OPENPGP,
@@ -351,7 +353,7 @@ keep_secret(struct import *im, const struct crypto_pgp_secret *key,
 }
 
 static enum err
-keep_secrets(struct import *im, const char *file,
+keep_secrets(struct key_import *im, const char *file,
     const struct crypto_pgp_secrets *secrets, const struct sealed_pub *pub,
     struct arena *arena)
 {
@@ -362,7 +364,7 @@ keep_secrets(struct import *im, const char *file,
 
 		e = keep_secret(im, &secrets->keys[i], pub, arena, &own);
 		if (e != ERR_OK)
-			refuse(im, file, e, own.text);
+			key_import_refuse(im, file, e, own.text);
 		else
 			tell_secret(im, file, &secrets->keys[i]);
 		result = result != ERR_OK ? result : e;
@@ -371,12 +373,12 @@ keep_secrets(struct import *im, const char *file,
 }
 
 static enum err
-import_secret(struct import *im, const char *file, struct span in,
+import_secret(struct key_import *im, const char *file, struct span in,
     struct arena *arena, struct err_why *why)
 {
 	struct crypto_pgp_secrets secrets = {0};
 	struct sealed_pub pub;
-	enum err e, result = read_public(im, &pub, why);
+	enum err e, result = key_import_public(im, &pub, why);
 
 	if (result == ERR_OK)
 		result = open_pgp(im, why);
@@ -389,7 +391,7 @@ import_secret(struct import *im, const char *file, struct span in,
 		e = keep_secrets(im, file, &secrets, &pub, arena);
 		result = result != ERR_OK ? result : e;
 	} else {
-		refuse(im, file, result, why->text);
+		key_import_refuse(im, file, result, why->text);
 	}
 	crypto_pgp_secrets_clear(&secrets);
 	return result;
@@ -426,7 +428,7 @@ reserve_for(int fd, struct buf *in)
 }
 
 static enum err
-import_file(struct import *im, const char *file, int fd)
+import_file(struct key_import *im, const char *file, int fd)
 {
 	struct arena *arena = arena_new(MEMORY);
 	struct err_why why = {""};
@@ -438,11 +440,14 @@ import_file(struct import *im, const char *file, int fd)
 	if (e == ERR_OK)
 		e = file_read_all(fd, &in);
 	if (e != ERR_OK)
-		refuse(im, file, e, "");
+		key_import_refuse(im, file, e, "");
 	else if (is_pgp(buf_span(&in)) && crypto_pgp_has_secret(buf_span(&in)))
 		e = import_secret(im, file, buf_span(&in), arena, &why);
 	else if (is_pgp(buf_span(&in)))
 		e = import_pgp(im, file, buf_span(&in), arena, &why);
+	else if (crypto_is_pkcs12(buf_span(&in)) ||
+		 crypto_is_private_pem(buf_span(&in)))
+		e = key_import_bundle(im, file, buf_span(&in), arena, &why);
 	else
 		e = import_certs(im, file, buf_span(&in), arena, &why);
 	/* it may have been a secret */
@@ -455,14 +460,15 @@ import_file(struct import *im, const char *file, int fd)
 /* One commit for each file: what it holds is in or not as a whole where the
    database fails. */
 static int
-import_files(struct import *im, int n, char **names, const int *fds)
+import_files(struct key_import *im, int n, char **names, const int *fds)
 {
 	int status = CLI_DONE;
 	enum err e;
 
 	for (int i = 0; i < n; i++) {
 		if (fds[i] < 0) {
-			refuse(im, names[i], err_from_errno(-fds[i]), "");
+			key_import_refuse(
+			    im, names[i], err_from_errno(-fds[i]), "");
 			status = CLI_NO;
 			continue;
 		}
@@ -501,19 +507,37 @@ open_files(int n, char **names)
 	return fds;
 }
 
-static int
-import_all(struct cli *cli, enum ks_trust trust,
-    const struct cli_passphrase *passphrase, int n, char **names)
+/* The domain as the keystore has it. Says what is wrong. */
+static enum err
+read_domain(const char *text, struct arena *arena, struct span *out)
 {
-	struct import im = {.cli = cli, .passphrase = *passphrase};
+	struct mime_addr addr;
+	struct err_why why = {""};
+	const char *whole = arena_printf(arena, "postmaster@%s", text);
+	enum err e = whole == NULL ? ERR_NOMEM
+				   : mime_addr_parse(span_str(whole),
+					 MIME_ADDR_UTF8, arena, &addr, &why);
+
+	if (e != ERR_OK) {
+		cli_say("\"%s\" is no domain: %s", text, why.text);
+		return ERR_USAGE;
+	}
+	*out = ks_addr_domain(span_str(addr.key));
+	return ERR_OK;
+}
+
+static int
+import_all(struct cli *cli, const struct key_import *given, int n, char **names)
+{
+	struct key_import im = *given;
 	int *fds = open_files(n, names);
 	int status = CLI_FAILED;
 
+	im.cli = cli;
 	im.imported = json_array();
 	im.refused = json_array();
-	im.origin = (struct ks_origin){.source = KS_SOURCE_MANUAL,
-	    .trust = trust,
-	    .now = (int64_t)time(NULL)};
+	im.origin.source = KS_SOURCE_MANUAL;
+	im.origin.now = (int64_t)time(NULL);
 	if (cli_keystore(cli, true, &im.store) == ERR_OK) {
 		status = import_files(&im, n, names, fds);
 		if (cli->json)
@@ -532,34 +556,51 @@ import_all(struct cli *cli, enum ks_trust trust,
 	return status;
 }
 
+/* ERR_USAGE: it is none; else what is wrong with it is said already. */
+static enum err
+take_option(struct key_import *im, int c, struct arena *arena)
+{
+	switch (c) {
+	case 'c':
+		im->origin.trust = KS_CANDIDATE;
+		return ERR_OK;
+	case 'a':
+		im->anchor = true;
+		return ERR_OK;
+	case 'D':
+		return read_domain(optarg, arena, &im->domain);
+	case 'p':
+		return cli_passphrase_file(&im->passphrase, optarg);
+	case 'd':
+		return cli_passphrase_fd(&im->passphrase, optarg);
+	}
+	return ERR_USAGE;
+}
+
 int
 cli_key_import(struct cli *cli, int argc, char **argv)
 {
 	static const struct option options[] = {
 	    {"candidate", no_argument, NULL, 'c'},
+	    {"anchor", no_argument, NULL, 'a'},
+	    {"domain", required_argument, NULL, 'D'},
 	    {"passphrase-file", required_argument, NULL, 'p'},
 	    {"passphrase-fd", required_argument, NULL, 'd'},
 	    {NULL, 0, NULL, 0}};
-	struct cli_passphrase passphrase = {.fd = -1};
-	enum ks_trust trust = KS_TRUSTED;
-	int c;
+	struct key_import im = {
+	    .passphrase = {.fd = -1}, .origin = {.trust = KS_TRUSTED}};
+	struct arena *arena = arena_new(OPTIONS_MEMORY);
+	enum err e = arena == NULL ? ERR_NOMEM : ERR_OK;
+	int c, status;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		enum err e = ERR_OK;
-
-		if (c == 'c')
-			trust = KS_CANDIDATE;
-		else if (c == 'p')
-			e = cli_passphrase_file(&passphrase, optarg);
-		else if (c == 'd')
-			e = cli_passphrase_fd(&passphrase, optarg);
-		else
-			return cli_usage(cli);
-		if (e != ERR_OK)
-			return CLI_USAGE;
-	}
-	if (optind == argc)
-		return cli_usage(cli);
-	return import_all(
-	    cli, trust, &passphrase, argc - optind, argv + optind);
+	while (e == ERR_OK &&
+	       (c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		e = take_option(&im, c, arena);
+	if (e == ERR_OK && optind < argc)
+		status = import_all(cli, &im, argc - optind, argv + optind);
+	else
+		status =
+		    e == ERR_OK || e == ERR_USAGE ? cli_usage(cli) : CLI_USAGE;
+	arena_free(arena);
+	return status;
 }

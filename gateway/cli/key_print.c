@@ -26,7 +26,16 @@ struct key_table {
 	struct libscols_table *table;
 };
 
-enum { COL_FPR, COL_KIND, COL_TRUST, COL_UNTIL, COL_ALG, COL_ADDRS, COL_COUNT };
+enum {
+	COL_FPR,
+	COL_KIND,
+	COL_PRIVATE,
+	COL_TRUST,
+	COL_UNTIL,
+	COL_ALG,
+	COL_ADDRS,
+	COL_COUNT
+};
 
 static const struct {
 	const char *name;
@@ -34,6 +43,7 @@ static const struct {
 } columns[COL_COUNT] = {
     [COL_FPR] = {"FINGERPRINT", 0},
     [COL_KIND] = {"KIND", 0},
+    [COL_PRIVATE] = {"PRIVATE", 0},
     [COL_TRUST] = {"TRUST", 0},
     [COL_UNTIL] = {"UNTIL", 0},
     [COL_ALG] = {"ALGORITHM", 0},
@@ -105,7 +115,7 @@ set_cell(struct libscols_line *line, size_t col, struct span text)
 }
 
 enum err
-key_table_add(struct key_table *t, const struct ks_record *r)
+key_table_add(struct key_table *t, const struct ks_record *r, bool has_private)
 {
 	struct libscols_line *line = scols_table_new_line(t->table, NULL);
 	char hex[HEX_SIZE], date[CLI_DATE_SIZE];
@@ -120,6 +130,8 @@ key_table_add(struct key_table *t, const struct ks_record *r)
 	put_addrs(r, &addrs);
 	rc = set_cell(line, COL_FPR, SPAN(hex, FPR_SHOWN));
 	rc |= set_cell(line, COL_KIND, span_str(ks_kind_name(r->kind)));
+	rc |= set_cell(
+	    line, COL_PRIVATE, has_private ? SPAN_LIT("yes") : SPAN(NULL, 0));
 	rc |= set_cell(line, COL_TRUST, span_str(trust_text(r)));
 	rc |= set_cell(line, COL_UNTIL,
 	    span_str(r->flaw == KS_FLAW_REVOKED ? "revoked" : date));
@@ -166,7 +178,7 @@ use_text(const struct ks_record *r)
 }
 
 void
-key_print(const struct ks_record *r)
+key_print(const struct ks_record *r, bool has_private)
 {
 	char hex[HEX_SIZE], date[CLI_DATE_SIZE];
 
@@ -183,6 +195,8 @@ key_print(const struct ks_record *r)
 	put_line("issuer", r->issuer_text);
 	put_line("algorithm", r->alg);
 	printf("%-12s %s\n", "good for", use_text(r));
+	if (has_private)
+		printf("%-12s %s\n", "private key", "sealed, in the keystore");
 	put_line(r->flaw == KS_FLAW_REVOKED ? "revoked" : "note", r->flaw_text);
 	cli_date(r->not_before, date);
 	printf("%-12s %s\n", "from", date);
@@ -193,7 +207,7 @@ key_print(const struct ks_record *r)
 }
 
 struct json_t *
-key_to_json(const struct ks_record *r)
+key_to_json(const struct ks_record *r, bool has_private)
 {
 	json_t *addrs = json_array();
 	char hex[HEX_SIZE];
@@ -202,7 +216,7 @@ key_to_json(const struct ks_record *r)
 	for (size_t i = 0; i < r->n_addrs; i++)
 		json_array_append_new(addrs, cli_json_text(r->addrs[i]));
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, "
-			 "s:b, s:b, s:b, s:o, s:I, s:I, s:I}",
+			 "s:b, s:b, s:b, s:b, s:o, s:I, s:I, s:I}",
 	    "fingerprint", hex, "kind", ks_kind_name(r->kind), "trust",
 	    ks_trust_name(r->trust), "source", ks_source_name(r->source), "url",
 	    cli_json_text(r->url), "addresses", addrs, "domain",
@@ -210,9 +224,10 @@ key_to_json(const struct ks_record *r)
 	    "issuer", cli_json_text(r->issuer_text), "algorithm",
 	    cli_json_text(r->alg), "seals", (r->good_for & KS_GOOD_SEAL) != 0,
 	    "issues", (r->good_for & KS_GOOD_ISSUE) != 0, "revoked",
-	    r->flaw == KS_FLAW_REVOKED, "note", cli_json_text(r->flaw_text),
-	    "not_before", (json_int_t)r->not_before, "not_after",
-	    (json_int_t)r->not_after, "added", (json_int_t)r->added);
+	    r->flaw == KS_FLAW_REVOKED, "private", has_private, "note",
+	    cli_json_text(r->flaw_text), "not_before",
+	    (json_int_t)r->not_before, "not_after", (json_int_t)r->not_after,
+	    "added", (json_int_t)r->added);
 }
 
 void
@@ -247,7 +262,7 @@ key_result_json(const char *addr, enum ks_kind kind, const struct ks_result *r)
 
 	for (size_t i = 0; i < r->n; i++) {
 		const struct ks_candidate *c = &r->candidate[i];
-		json_t *j = key_to_json(c->record);
+		json_t *j = key_to_json(c->record, false);
 
 		json_object_set_new(
 		    j, "chosen", json_boolean(c->record == r->chosen));

@@ -13,14 +13,15 @@ struct key_table;
 
 /* A table of records that fits the terminal. ERR_NOMEM. */
 struct key_table *key_table_new(void);
-enum err key_table_add(
-    struct key_table *t, const struct ks_record *r) MUST_CHECK;
+enum err key_table_add(struct key_table *t, const struct ks_record *r,
+    bool has_private) MUST_CHECK;
 void key_table_print(struct key_table *t);
 void key_table_free(struct key_table *t);
 
-/* All there is to know of a record, one line each. */
-void key_print(const struct ks_record *r);
-struct json_t *key_to_json(const struct ks_record *r);
+/* All there is to know of a record, one line each. has_private: we have its
+   private half. */
+void key_print(const struct ks_record *r, bool has_private);
+struct json_t *key_to_json(const struct ks_record *r, bool has_private);
 
 /* What a lookup found, candidate by candidate. */
 void key_result_print(

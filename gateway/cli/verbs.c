@@ -8,10 +8,10 @@
 
 const struct cli_verb cli_verbs[] = {
     {"key", "import",
-	"[--candidate] [--passphrase-file FILE | --passphrase-fd N] FILE...",
+	"[--candidate] [--anchor] [--domain DOMAIN] [--passphrase-file FILE | "
+	"--passphrase-fd N] FILE...",
 	"Take in certificates (PEM, DER), OpenPGP keys, and secret keys to "
-	"sign "
-	"with; - is standard input",
+	"sign with (PKCS#12, PEM, OpenPGP); - is standard input",
 	cli_key_import},
     {"key", "list", "[WORD]",
 	"List keys, with WORD those whose address, subject or fingerprint has "

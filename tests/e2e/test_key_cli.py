@@ -328,3 +328,151 @@ def test_root_may_import_before_the_first_start(gw):
     assert {p.stat().st_uid for p in paths} == owners
     assert len(gw.json("key", "list")) == 2
     assert oct((gw.dir / "keystore" / "lock.mdb").stat().st_mode)[-3:] == "660"
+
+
+# --- private keys with certificates
+
+def openssl(*args):
+    subprocess.run(["openssl", *[str(a) for a in args]], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture(name="p12")
+def pkcs12(started):
+    """A certificate issued by a CA, both in a PKCS#12 file, the CA first."""
+    d = started.dir
+    ext = d / "ext"
+    ext.write_text("basicConstraints=critical,CA:FALSE\n"
+                   "keyUsage=critical,digitalSignature,keyEncipherment\n"
+                   "extendedKeyUsage=emailProtection\n"
+                   "subjectAltName=email:erna@example.com\n")
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-nodes", "-keyout", d / "ca.key",
+            "-out", d / "ca.pem", "-subj", "/CN=Our CA", "-days", "99")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", d / "erna.key",
+            "-out", d / "erna.csr", "-subj", "/CN=Erna")
+    openssl("x509", "-req", "-in", d / "erna.csr", "-CA", d / "ca.pem",
+            "-CAkey", d / "ca.key", "-set_serial", "7", "-days", "99",
+            "-extfile", ext, "-out", d / "erna.pem")
+    both = d / "both.pem"
+    both.write_text((d / "ca.pem").read_text() + (d / "erna.pem").read_text())
+    openssl("pkcs12", "-export", "-inkey", d / "erna.key", "-in", both,
+            "-out", d / "erna.p12", "-passout", "pass:gehe\u00efm")
+    (d / "pass").write_text("gehe\u00efm\nanother line\n")
+    openssl("pkcs8", "-topk8", "-nocrypt", "-in", d / "erna.key",
+            "-outform", "DER", "-out", d / "erna.p8")
+    for f in d.iterdir():
+        if f.is_file():
+            f.chmod(0o644)
+    return d
+
+
+def test_pkcs12_is_taken_in_and_sealed(started, p12):
+    done = started.run("key", "import", "--passphrase-file", p12 / "pass",
+                       p12 / "erna.p12")
+    assert done.returncode == 0, done
+    assert done.stdout.count(b"imported smime") == 2
+    assert done.stdout.count(b"(with its private key)") == 1
+    assert b"anchor" not in done.stdout
+    keys = {k["subject"]: k for k in started.json("key", "list")}
+    assert keys["CN=Erna"]["private"] and keys["CN=Erna"]["trust"] == "trusted"
+    assert not keys["CN=Our CA"]["private"]
+    assert keys["CN=Our CA"]["trust"] == "candidate"
+    shown = started.run("key", "show", "erna@example.com").stdout
+    assert b"private key  sealed" in shown
+    # the numbers of the key are nowhere, those of the certificate are
+    secret = (p12 / "erna.p8").read_bytes()
+    db = stored(started)
+    for at in range(400, len(secret) - 32, 64):
+        assert secret[at:at + 32] not in db, at
+    assert b"erna@example.com" in db
+
+
+def test_a_ca_beside_a_key_is_an_anchor_only_if_asked_for(started, p12):
+    with open(p12 / "pass", "rb") as f:
+        done = subprocess.run(
+            [SEALGATE, "-f", started.conf, "key", "import", "--anchor",
+             "--passphrase-fd", str(f.fileno()), p12 / "erna.p12"],
+            pass_fds=[f.fileno()], stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done
+    assert b"(anchor)" in done.stdout
+
+
+def test_a_wrong_or_missing_passphrase_takes_nothing_in(started, p12):
+    (p12 / "wrong").write_text("nope\n")
+    for args, says in [(["--passphrase-file", p12 / "wrong"], "wrong"),
+                       ([], "--passphrase-file")]:
+        done = started.json("key", "import", *args, p12 / "erna.p12", status=1)
+        assert says in done["refused"][0]["why"], done
+        assert not done["imported"]
+    assert not started.json("key", "list")
+    # never from the command line
+    assert started.run("key", "import", "--passphrase", "x",
+                       p12 / "erna.p12").returncode == 2
+
+
+def test_a_passphrase_is_asked_for_without_echo(started, p12):
+    import pty
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(str(SEALGATE), [str(SEALGATE), "-f", str(started.conf), "key",
+                                 "import", str(p12 / "erna.p12")])
+    seen = b""
+    while b": " not in seen:
+        seen += os.read(fd, 1000)
+    assert b"erna.p12" in seen
+    os.write(fd, "gehe\u00efm\n".encode())
+    try:
+        while True:
+            seen += os.read(fd, 1000)
+    except OSError:
+        pass
+    os.close(fd)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, seen
+    assert "gehe\u00efm".encode() not in seen
+    assert b"(with its private key)" in seen
+
+
+def test_a_key_alone_finds_its_certificate(started, p12):
+    done = started.json("key", "import", p12 / "erna.key", status=1)
+    assert "no certificate" in done["refused"][0]["why"]
+    assert started.run("key", "import", p12 / "erna.pem").returncode == 0
+    assert not started.json("key", "list")[0]["private"]
+    done = started.run("key", "import", p12 / "erna.key")
+    assert done.returncode == 0, done
+    assert b"(with its private key)" in done.stdout
+    assert started.json("key", "list")[0]["private"]
+
+
+def test_deleting_a_certificate_deletes_its_private_key(started, p12):
+    def erna():
+        return {k["subject"]: k for k in started.json("key", "list")}["CN=Erna"]
+    assert started.run("key", "import", "--passphrase-file", p12 / "pass",
+                       p12 / "erna.p12").returncode == 0
+    # the certificate again does not touch it
+    assert started.run("key", "import", p12 / "erna.pem").returncode == 0
+    assert erna()["private"]
+    assert started.run("key", "delete", erna()["fingerprint"]).returncode == 0
+    assert started.run("key", "import", p12 / "erna.pem").returncode == 0
+    assert not erna()["private"]
+
+
+def test_keys_stand_for_a_domain_if_told(started, p12):
+    assert started.run("key", "import", "--domain", "not a domain",
+                       p12 / "erna.pem").returncode == 2
+    assert started.run("key", "import", "--domain", "Example.COM",
+                       "--passphrase-file", p12 / "pass",
+                       p12 / "erna.p12").returncode == 0
+    keys = {k["subject"]: k for k in started.json("key", "list")}
+    assert keys["CN=Erna"]["domain"] == "example.com"
+    assert keys["CN=Our CA"]["domain"] == ""
+    found = started.json("key", "lookup", "--kind", "smime",
+                         "anybody@example.com")
+    assert found[0]["state"] == "holds"
+
+
+def test_a_private_key_needs_a_gateway_that_was_started(gw):
+    done = gw.json("key", "import", DATA / "withkey.pem", status=1)
+    assert "start" in done["refused"][0]["why"], done
+    assert not gw.json("key", "list")
