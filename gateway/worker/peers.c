@@ -312,24 +312,36 @@ peers_pgp_sign(struct job *j, const struct proto_pgp_sign *m, int fd,
 
 /* --- store --- */
 
-enum err
-peers_submit(struct job *j)
+static enum err
+submit(struct worker *w, uint64_t id, const struct proto_submit *m)
 {
-	struct ipc *ch = channel(j->w, ROLE_STORE, 0, STORE_MS);
+	struct ipc *ch = channel(w, ROLE_STORE, 0, STORE_MS);
 	struct buf b;
 	enum err e;
 
 	if (ch == NULL)
 		return ERR_CRASHED;
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
-	e = proto_submit_pack(&j->out, &b);
+	e = proto_submit_pack(m, &b);
 	if (e == ERR_OK) {
-		e = ipc_send(ch, PROTO_SUBMIT,
-		    j->replaces != 0 ? j->replaces : j->id, buf_span(&b), NULL,
-		    0);
+		e = ipc_send(ch, PROTO_SUBMIT, id, buf_span(&b), NULL, 0);
 		if (e != ERR_OK)
-			drop(j->w, ch, e);
+			drop(w, ch, e);
 	}
 	buf_clear(&b);
 	return e;
+}
+
+enum err
+peers_submit(struct job *j)
+{
+	return submit(j->w, j->replaces != 0 ? j->replaces : j->id, &j->out);
+}
+
+enum err
+peers_record(struct worker *w, const char *record)
+{
+	struct proto_submit m = {.attempt = 1, .audit = &record, .n_audit = 1};
+
+	return submit(w, entry_new_id(), &m);
 }

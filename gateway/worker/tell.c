@@ -391,3 +391,30 @@ tell_audit(struct job *j)
 	}
 	return e;
 }
+
+void
+tell_refused_at_rcpt(
+    struct worker *w, const struct proto_rcpt_check *in, const char *why)
+{
+	json_t *row = json_object();
+	char *text;
+	enum err e;
+
+	json_object_set_new(row, "type", json_string("refused"));
+	json_object_set_new(row, "from", json_string(in->from_key));
+	json_object_set_new(row, "rcpt", json_string(in->rcpt_key));
+	json_object_set_new(row, "client", json_string(in->client));
+	json_object_set_new(row, "at", json_string("rcpt"));
+	json_object_set_new(row, "reason", json_string(why));
+	text = json_dumps(row, JSON_COMPACT);
+	e = text == NULL ? ERR_NOMEM : peers_record(w, text);
+	/* nothing was taken: it is refused all the same */
+	if (e != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "not-recorded",
+		    KV_STR("rcpt", in->rcpt_key), KV_ERR(e));
+	log_event(LOG_LVL_INFO, NULL, "refused", KV_STR("from", in->from_key),
+	    KV_STR("rcpt", in->rcpt_key), KV_STR("client", in->client),
+	    KV_STR("reason", why));
+	free(text);
+	json_decref(row);
+}

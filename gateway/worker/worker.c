@@ -276,6 +276,9 @@ on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
 		f.from_key = in.from_key;
 		signer_find(&s, w->arena, &f.signer);
 		e = decide_promise(&f, in.rcpt_key, w->arena, &why);
+		if (e != ERR_OK)
+			tell_refused_at_rcpt(
+			    w, &in, why.text[0] != 0 ? why.text : err_text(e));
 	}
 	if (e != ERR_OK)
 		reply_error(&reply, e, &why);

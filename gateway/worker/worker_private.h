@@ -126,6 +126,8 @@ enum err peers_pgp_sign(struct job *j, const struct proto_pgp_sign *m, int fd,
 enum err peers_sign(
     struct job *j, const struct proto_sign *m, struct buf *out) MUST_CHECK;
 enum err peers_submit(struct job *j) MUST_CHECK;
+/* A row of the audit log, of no message. */
+enum err peers_record(struct worker *w, const char *record) MUST_CHECK;
 
 /* --- tell.c: notifications to the sender, replies, audit rows --- */
 
@@ -136,6 +138,9 @@ enum err tell_refused(struct job *j) MUST_CHECK;
 enum err tell_given_up(struct job *j) MUST_CHECK;
 /* One audit row for each recipient. */
 enum err tell_audit(struct job *j) MUST_CHECK;
+/* A row for a recipient that was refused before there was a message. */
+void tell_refused_at_rcpt(
+    struct worker *w, const struct proto_rcpt_check *in, const char *why);
 /* The reply that the SMTP client gets. */
 void tell_reply(struct job *j, struct proto_reply *out);
 

@@ -155,3 +155,31 @@ def test_a_peer_that_was_silent_is_asked_again(make_gateway, capture, keys):
     started = time.monotonic()
     assert b"pkcs7-mime" in capture.wait(1, 30)[0].data
     assert time.monotonic() - started < 20
+
+
+def test_a_notice_waits_for_a_portal_that_is_down_with_an_alarm(make_gateway, capture):
+    gw = make_gateway(capture.port, retry=QUICK + " hold = 1s")
+    signal_role(gw, "portal", signal.SIGSTOP)
+    gw.send(SENDER, CAROL, message(body=CANARY.decode() + "\r\n"))
+    wait_for("the alarm", lambda: "event=waiting" in gw.log(), 20)
+    wait_for("its row", lambda: "waiting" in audit_types(gw))
+    assert not capture.messages
+    signal_role(gw, "portal", signal.SIGCONT)
+    assert b"/m/" in capture.wait(1, 20)[0].data
+
+
+def test_what_is_refused_at_rcpt_is_in_the_audit_log(make_gateway, capture, keys):
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], portal=False, rules='''
+rule "default" { to = "@partner.example" try = { smime, reject } }
+''')
+    with smtplib.SMTP("127.0.0.1", gw.port, timeout=30) as s:
+        s.ehlo("x")
+        s.mail(SENDER)
+        assert s.rcpt(CAROL)[0] == 550
+        assert s.rcpt("x@other.example")[0] == 550
+        assert s.rcpt(ALICE)[0] == 250
+    wait_for("the rows", lambda: [
+        (r["rec"]["rcpt"], r["rec"]["from"], r["rec"]["client"]) for r in gw.audit()
+        if r["rec"].get("type") == "refused"] == [
+            (CAROL, SENDER, "127.0.0.1"), ("x@other.example", SENDER, "127.0.0.1")])
+    gw.cli("audit", "verify")
