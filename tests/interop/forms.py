@@ -12,11 +12,13 @@ from capture import Capture
 from harness import Gateway, Keys, Problem, run
 from software import PASS, PINENTRY
 
-SENDER = "sam@sender.example"
 SUBJECT = "Angebot f\u00fcr K\u00f6ln"
 TEXT = ("Gr\u00fc\u00dfe aus K\u00f6ln,\r\n\r\n.a dot, a blank at the end \r\n"
         "From the beginning of a line\r\n\tand a tab\r\n")
 ATTACHMENT = bytes(range(256)) * 9
+# SMIMECapabilities in a certificate: aes256-GCM, aes256-CBC
+NAMES_GCM = ("-addext", "1.2.840.113549.1.9.15=DER:301a300b0609608648016503040"
+             "12e300b060960864801650304012a")
 CURVES = {"p256": "P-256", "p384": "P-384", "p521": "P-521"}
 
 
@@ -49,6 +51,10 @@ class People:
         self.smime += [self.with_certificate(name, curve, "ec", "-pkeyopt",
                                              "ec_paramgen_curve:" + curve)
                        for name, curve in CURVES.items()]
+        self.smime += [
+            self.with_certificate("gcmrsa", "RSA-2048 that names GCM", "rsa:2048", *NAMES_GCM),
+            self.with_certificate("gcmec", "P-256 that names GCM", "ec", "-pkeyopt",
+                                  "ec_paramgen_curve:P-256", *NAMES_GCM)]
         self.pgp = [self.with_openpgp("cv25519", "Cv25519"),
                     self.with_openpgp("pgprsa", "RSA-3072", "rsa3072")]
         self.nobody = Person("nobody", "none", "escrow")
@@ -88,12 +94,19 @@ class People:
         self.keys.close()
 
 
+# What header protection puts in front of the text for software that does not
+# know it (RFC 9788 section 5.2.2): the fields that are hidden outside.
+LEGACY = r"(?:[A-Z][\w-]*: .*\r?\n(?:[ \t].*\r?\n)*)+\r?\n"
+
+
 def without_legacy_display(body):
-    """The body without what header protection puts in front of its text."""
     marked = re.sub(rb';\s+hp-legacy-display="1"', b"", body)
     if marked == body:
         return body
-    return marked.replace(b"\r\n\r\nSubject: %s\r\n\r\n" % SUBJECT.encode(), b"\r\n\r\n", 1)
+    block = re.search(b"(?<=\r\n\r\n)" + LEGACY.encode(), marked)
+    if block is None or b"Subject: " + SUBJECT.encode() not in block[0]:
+        return body
+    return marked[:block.start()] + marked[block.end():]
 
 
 class Mail:
@@ -128,7 +141,8 @@ class Mail:
         kind = re.search(rb"^Content-Type: .*(?:\r\n[ \t].*)*", sent_head, re.M | re.I)[0]
         if kind.rstrip() not in head:
             return "not the Content-Type that was sent"
-        if email.message_from_bytes(got, policy=email.policy.default)["Subject"] != SUBJECT:
+        opened = email.message_from_bytes(got, policy=email.policy.default)
+        if SUBJECT not in (opened["Subject"], self.head["Subject"]):
             return "not the subject that was sent"
         if without_legacy_display(body) != sent_body:
             return "not the octets that were sent"
@@ -145,23 +159,23 @@ class Mail:
         # who knows of header protection (RFC 9788) shows the subject as such, who does
         # not, in the text
         text = seen["text"].replace("\r\n", "\n").rstrip("\n")
-        legacy = "Subject: %s\n\n" % SUBJECT
-        if seen["subject"] != SUBJECT and not text.startswith(legacy):
+        legacy = re.match(LEGACY, text)
+        if SUBJECT not in (legacy[0] if legacy else "") + seen["subject"]:
             return "shows the subject %r" % seen["subject"]
-        if text.removeprefix(legacy) != TEXT.replace("\r\n", "\n").rstrip("\n"):
+        if text[legacy.end() if legacy else 0:] != TEXT.replace("\r\n", "\n").rstrip("\n"):
             return "shows another text"
         if seen["attachments"] != {"figures.bin": ATTACHMENT}:
             return "has another attachment"
         return None if seen["encrypted"] else "does not say that it was encrypted"
 
 
-def compose(to):
+def compose(to, sender):
     """8-bit text, an attachment, a subject that is not ASCII."""
     head = ("From: Sam <%s>\r\nTo: %s\r\nSubject: =?utf-8?b?%s?=\r\n"
             "Date: Sat, 21 Nov 2026 09:00:00 +0000\r\nMessage-ID: <%s@sender.example>\r\n"
             "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"=-parts-=\"\r\n\r\n"
-            % (SENDER, ", ".join(p.addr for p in to),
-               base64.b64encode(SUBJECT.encode()).decode(), "-".join(p.name for p in to)))
+            % (sender, ", ".join(p.addr for p in to),
+               base64.b64encode(SUBJECT.encode()).decode(), "-".join(p.name for p in to) + "-" + sender.split("@")[0]))
     octets = base64.encodebytes(ATTACHMENT).decode().replace("\n", "\r\n")
     body = ("--=-parts-=\r\nContent-Type: text/plain; charset=utf-8\r\n"
             "Content-Transfer-Encoding: 8bit\r\n\r\n%s\r\n--=-parts-=\r\n"
@@ -172,11 +186,19 @@ def compose(to):
 
 
 class Form:
-    """A form, who gets it, and what `openssl cms -print` must say of it for the
-    name to be true."""
+    """A form, who gets it, what `openssl cms -print` must say of it for the name
+    to be true, and the options of a rule that ask for it. easy: all software is
+    expected to open it, given that it knows the kind of key."""
 
-    def __init__(self, name, to, *marks):
+    def __init__(self, name, to, *marks, options="", easy=True):
         self.name, self.to, self.marks = name, to, marks
+        self.options, self.easy = options, easy
+        self.when = "`%s`" % options if options else "default"
+        self.sender = "%s@sender.example" % (re.sub(r"\W+", "-", options) or "sam")
+
+    def rule(self):
+        return 'rule "%s" { from = "%s" try = { smime, pgp, escrow } %s }\n' % (
+            self.sender, self.sender, self.options)
 
     def check(self, mails):
         for m in mails if self.marks else ():
@@ -187,22 +209,44 @@ class Form:
                     raise Problem("%s: there is no %s in it" % (self.name, mark))
 
 
-RULES = 'rule "default" { try = { smime, pgp, escrow } }\n'
 CBC = ("pkcs7-envelopedData", "aes-256-cbc")
-RSA = (*CBC, "d.ktri:", "algorithm: rsaEncryption")
-ECDH = (*CBC, "d.kari:", "dhSinglePass-stdDH-sha")
+GCM = ("id-smime-ct-authEnvelopedData", "aes-256-gcm")
+KTRI = ("d.ktri:", "algorithm: rsaEncryption")
+OAEP = ("d.ktri:", "algorithm: rsaesOaep")
+KARI = ("d.kari:", "dhSinglePass-stdDH-sha")
+RSA, EC, ALL_EC = ["rsa2048"], ["p256"], ["p256", "p384", "p521"]
+ASK_GCM, ASK_OAEP = "smime-cipher = aes256-gcm", "smime-padding = oaep"
 FORMS = [
-    Form("EnvelopedData AES-256-CBC, RSA PKCS#1 v1.5", ["rsa2048"], *RSA),
-    Form("EnvelopedData AES-256-CBC, RSA PKCS#1 v1.5", ["rsa3072"], *RSA),
-    Form("EnvelopedData AES-256-CBC, two RSA recipients", ["rsa2048", "rsa3072"], *RSA),
-    Form("EnvelopedData AES-256-CBC, ECDH", ["p256"], *ECDH),
-    Form("EnvelopedData AES-256-CBC, ECDH", ["p384"], *ECDH),
-    Form("EnvelopedData AES-256-CBC, ECDH", ["p521"], *ECDH),
-    Form("EnvelopedData AES-256-CBC, three EC recipients", ["p256", "p384", "p521"], *ECDH),
-    Form("EnvelopedData AES-256-CBC, RSA and EC, a variant each", ["rsa2048", "p256"], *CBC),
+    Form("EnvelopedData AES-256-CBC, RSA PKCS#1 v1.5", RSA, *CBC, *KTRI),
+    Form("EnvelopedData AES-256-CBC, RSA PKCS#1 v1.5", ["rsa3072"], *CBC, *KTRI),
+    Form("EnvelopedData AES-256-CBC, two RSA recipients", ["rsa2048", "rsa3072"], *CBC, *KTRI),
+    Form("EnvelopedData AES-256-CBC, ECDH", ["p256"], *CBC, *KARI),
+    Form("EnvelopedData AES-256-CBC, ECDH", ["p384"], *CBC, *KARI),
+    Form("EnvelopedData AES-256-CBC, ECDH", ["p521"], *CBC, *KARI),
+    Form("EnvelopedData AES-256-CBC, three EC recipients", ALL_EC, *CBC, *KARI),
+    Form("EnvelopedData AES-256-CBC, RSA and EC, a variant each", RSA + EC, *CBC),
+    Form("AuthEnvelopedData AES-256-GCM, RSA PKCS#1 v1.5", ["gcmrsa"], *GCM, *KTRI, easy=False),
+    Form("AuthEnvelopedData AES-256-GCM, ECDH", ["gcmec"], *GCM, *KARI, easy=False),
+    Form("AuthEnvelopedData AES-256-GCM, RSA and EC in one", ["gcmrsa", "gcmec"], *GCM,
+         "d.ktri:", "d.kari:", easy=False),
+    Form("EnvelopedData AES-256-CBC, RSA OAEP", RSA, *CBC, *OAEP, options=ASK_OAEP, easy=False),
+    Form("AuthEnvelopedData AES-128-GCM, RSA PKCS#1 v1.5", RSA,
+         "id-smime-ct-authEnvelopedData", "aes-128-gcm", *KTRI,
+         options="smime-cipher = aes128-gcm", easy=False),
+    Form("AuthEnvelopedData AES-256-GCM, RSA PKCS#1 v1.5", RSA, *GCM, *KTRI, options=ASK_GCM,
+         easy=False),
+    Form("AuthEnvelopedData AES-256-GCM, RSA OAEP", RSA, *GCM, *OAEP,
+         options=ASK_GCM + " " + ASK_OAEP, easy=False),
+    Form("AuthEnvelopedData AES-256-GCM, three EC recipients", ALL_EC, *GCM, *KARI,
+         options=ASK_GCM, easy=False),
+    Form("S/MIME, names hidden, too", RSA, *CBC, *KTRI, options="header-protection = shy"),
+    Form("S/MIME without header protection", RSA, *CBC, *KTRI,
+         options="header-protection = none"),
     Form("PGP/MIME", ["cv25519"]),
     Form("PGP/MIME", ["pgprsa"]),
     Form("PGP/MIME, two recipients", ["cv25519", "pgprsa"]),
+    Form("PGP/MIME, names hidden, too", ["cv25519"], options="header-protection = shy"),
+    Form("PGP/MIME without header protection", ["cv25519"], options="header-protection = none"),
     Form("Pick-up link", ["nobody"]),
 ]
 
@@ -210,20 +254,21 @@ FORMS = [
 class Sender:
     """One gateway, and what came out of it."""
 
-    def __init__(self, root, people, rules=RULES):
+    def __init__(self, root, people):
         self.capture = Capture().start()
-        self.gateway = Gateway(root, self.capture.port, rules=rules)
+        rules = {f.sender: f.rule() for f in FORMS}
+        self.gateway = Gateway(root, self.capture.port, rules="".join(rules.values()))
         self.gateway.start()
         self.gateway.cli("key", "import", *[p.crt for p in people.smime],
                          *[p.cert for p in people.pgp])
 
-    def send(self, to):
+    def send(self, to, form):
         """{person: Mail} for a message to these people."""
-        sent = compose(to)
+        sent = compose(to, form.sender)
         before = len(self.capture.messages)
         with smtplib.SMTP("127.0.0.1", self.gateway.port, timeout=60) as s:
             s.ehlo("client.sender.example")
-            s.sendmail(SENDER, [p.addr for p in to], sent, mail_options=["BODY=8BITMIME"])
+            s.sendmail(form.sender, [p.addr for p in to], sent, mail_options=["BODY=8BITMIME"])
         got = {}
         n = before
         while len(got) < len(to):

@@ -74,8 +74,8 @@ class Software:
     def prepare(self):
         pass
 
-    def should_open(self, person):
-        """Nothing is known that keeps it from opening what this person gets."""
+    def should_open(self, person, form):
+        """Nothing is known that keeps it from opening this person's mail."""
         return True
 
     def file(self, name, octets=None):
@@ -147,8 +147,8 @@ class Gpgsm(Software):
             if p.is_rsa:  # it crashes on a PKCS#12 file with an EC key
                 self.gpgsm("--import", p.p12)
 
-    def should_open(self, person):
-        return person.is_rsa  # 2.2 knows no ECDH in CMS
+    def should_open(self, person, form):
+        return person.is_rsa and form.easy  # 2.2 knows no ECDH in CMS
 
     def gpgsm(self, *args):
         return tried("gpgsm", "--homedir", self.home, "--batch", "--yes", "--no-tty",
@@ -174,8 +174,8 @@ class Nss(Software):
         for p in self.people.smime:
             run("pk12util", "-i", p.p12, "-d", self.db, "-W", PASS)
 
-    def should_open(self, person):
-        return person.is_rsa  # it takes the ECDH of others for malformed
+    def should_open(self, person, form):
+        return person.is_rsa and form.easy  # it takes others' ECDH for malformed
 
     def version(self):
         return package_version("libnss3-tools")
@@ -250,8 +250,8 @@ class Notmuch(Software):
     def version(self):
         return first_version("notmuch", "--version")
 
-    def should_open(self, person):
-        return person.cert is not None or person.is_rsa  # it asks gpgsm
+    def should_open(self, person, form):
+        return person.kind == "pgp" or person.is_rsa and form.easy  # it asks gpgsm
 
     def notmuch(self, *args):
         return tried("notmuch", *args, env=self.env).stdout
