@@ -26,7 +26,7 @@
 enum {
 	EVENTS = 64,
 	READ_SIZE = 256 * 1024,
-	OUT_MAX = 64 * 1024 * 1024,
+	OUT_MAX = 256 * 1024 * 1024,
 	IN_MAX = 1024 * 1024,
 };
 
@@ -395,14 +395,17 @@ listen_on(int port)
 }
 
 static void
-make_body(struct run *r, size_t size, const char *rcpt)
+make_body(struct run *r, size_t size)
 {
 	buf_init(&r->body, OUT_MAX);
-	must(buf_printf(&r->body,
-	    "From: Bench <bench@sender.example>\r\nTo: <%s>\r\n"
-	    "Subject: load\r\nMessage-ID: <load@sender.example>\r\n"
-	    "Date: Sat, 21 Nov 2026 09:00:00 +0000\r\n\r\n",
-	    rcpt));
+	must(buf_puts(&r->body, "From: Bench <bench@sender.example>\r\nTo:"));
+	/* whoever is not named is hidden and gets a message of its own */
+	for (size_t i = 0; i < r->n_rcpts; i++)
+		must(buf_printf(
+		    &r->body, "%s <%s>", i > 0 ? ",\r\n" : "", r->rcpts[i]));
+	must(buf_puts(&r->body,
+	    "\r\nSubject: load\r\nMessage-ID: <load@sender.example>\r\n"
+	    "Date: Sat, 21 Nov 2026 09:00:00 +0000\r\n\r\n"));
 	while (r->body.len < size)
 		must(buf_puts(&r->body,
 		    "All work and no play makes a dull gateway; 64 octets a "
@@ -520,7 +523,7 @@ main(int argc, char **argv)
 	    r.clients == NULL || r.epoll < 0 ||
 	    epoll_ctl(r.epoll, EPOLL_CTL_ADD, r.listener, &ev) != 0)
 		fatal("load: out of memory");
-	make_body(&r, v['b'], r.rcpts[0]);
+	make_body(&r, v['b']);
 	for (size_t i = 0; i < r.n_clients; i++)
 		r.clients[i] =
 		    conn_new(&r, connect_to((int)v['p']), CLIENT_GREETING);
