@@ -102,6 +102,11 @@ const struct config_entry config_entries[] = {
 	"{ \"127.0.0.0/8\", \"::1\" }",
 	AT(conf_listen, clients), AT(conf_listen, n_clients),
 	"Networks that may hand in mail. Everybody else is refused."},
+    {"listen outbound", "may-sign", CONFIG_T_NETS, false, 0, 0, NULL,
+	AT(conf_listen, may_sign), AT(conf_listen, n_may_sign),
+	"Networks whose mail may be signed in the name of its sender, where "
+	"rules ask for that and the only address in From is the sender of "
+	"the envelope. Unless given nobody's is."},
     {"listen outbound", "tls-cert", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_listen, tls_cert), 0,
 	"File of the certificate for STARTTLS with its chain, PEM."},
@@ -237,6 +242,16 @@ const struct config_entry config_entries[] = {
 	AT(config_rule, may_lower), 0,
 	"Lets a rule with subject-tag decide, so that a tag can ask for less "
 	"than the other rules would."},
+    {"rule", "sign", CONFIG_T_SIGN, false, 0, 0, "no",
+	AT(config_rule, form.sign), 0,
+	"Whether mail is signed with the sender's key: no, if-possible or "
+	"required, which refuses what cannot be signed. S/MIME and PGP/MIME "
+	"are signed inside; what is sent by clear gets a signature beside "
+	"it, S/MIME before OpenPGP. Mail for pick-up is not signed, and "
+	"what is signed already is not signed again."},
+    {"rule", "sign-as-domain", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(config_rule, form.sign_as_domain), 0,
+	"Lets the key of the sender's domain sign when the sender has none."},
     {"rule", "header-protection", CONFIG_T_HP, false, 0, 0, NULL,
 	AT(config_rule, form.hp), 0,
 	"What sealed mail shows outside and what its header protects inside "
@@ -253,6 +268,10 @@ const struct config_entry config_entries[] = {
 	AT(config_rule, form.padding), 0,
 	"The least that keys are sealed with to RSA certificates: pkcs1 or "
 	"oaep. The same holds for it."},
+    {"rule", "autocrypt", CONFIG_T_OPTOUT, false, 0, 0, "true",
+	AT(config_rule, form.no_autocrypt), 0,
+	"Adds the sender's OpenPGP certificate to the header, for answers, "
+	"when its secret key is here and the client may sign."},
     {"rule", "together", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(config_rule, together), 0,
 	"Nobody gets what another recipient of the message does not get: all "
@@ -268,7 +287,6 @@ const size_t config_n_entries = N(config_entries);
 
 const struct config_later config_laters[] = {
     {"listen inbound", NULL},
-    {"rule", "sign"},
     {"rule", "anonymise"},
     {"rule", "archive"},
     {"rule", "client"},

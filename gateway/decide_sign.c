@@ -70,6 +70,11 @@ decide_signature(const struct decide_facts *f, struct decision *d)
 	    !policy_rung_sends(d->outcome.rung) ||
 	    d->rules.form.sign == POLICY_SIGN_NO)
 		return;
+	if (f->message != NULL && f->message->is_signed) {
+		s.why = "it is signed already";
+		d->sign = s;
+		return;
+	}
 	if (f->signer.err != ERR_OK) {
 		s.why = "the keystore cannot tell the key of the sender";
 		d->outcome.result = POLICY_DEFER;

@@ -196,6 +196,10 @@ decide_json(const struct decision *d)
 	    keys);
 	if (j == NULL)
 		return NULL;
+	if (d->outcome.result == POLICY_CHOSEN &&
+	    decide_key(d, d->outcome.rung) != NULL)
+		json_object_set_new(j, "header-protection",
+		    json_string(policy_hp_name(d->rules.form.hp)));
 	sign = sign_json(d);
 	if (sign != NULL)
 		json_object_set_new(j, "signature", sign);

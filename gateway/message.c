@@ -10,6 +10,7 @@
 
 #include "common/arena.h"
 #include "common/limits.h"
+#include "gateway/message_private.h"
 #include "mime/addr.h"
 #include "mime/header.h"
 #include "mime/subject_tag.h"
@@ -119,6 +120,9 @@ message_parse(const struct policy *policy, struct span raw, bool smtputf8,
 	m.ambiguous = mime_tree_is_ambiguous(m.tree, &m.ambiguous_why);
 	m.automatic = is_automatic(&m, h);
 	m.author = m.ambiguous ? NULL : find_author(h, arena);
+	e = message_find_signed(m.tree, arena, &m.is_signed);
+	if (e != ERR_OK)
+		goto out;
 	e = find_tags(policy, h, arena, &m);
 	if (e != ERR_OK)
 		goto out;

@@ -25,6 +25,7 @@ struct message {
 	bool ambiguous;		   /* two parsers would disagree about it */
 	const char *ambiguous_why; /* NULL when not */
 	const char *author; /* canonical address of From; NULL: not one */
+	bool is_signed;	    /* by the sender's own software, whole */
 	bool automatic;	    /* Auto-Submitted or an MDN: never escrowed */
 	struct buf subject; /* the Subject field without tags; empty: keep */
 	/* To and Cc, canonical: whoever is not here is a hidden recipient. Not

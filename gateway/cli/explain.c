@@ -84,6 +84,28 @@ print_rules(const struct ask *a, const char *to_key)
 }
 
 static void
+print_signature(const struct decision *d)
+{
+	char fpr[2 * KS_FPR_MAX + 1];
+
+	if (d->sign.key != NULL) {
+		text_hex(d->sign.key->fpr, fpr);
+		printf("  signed with the %s's %s %.16s (rule \"%s\")\n",
+		    d->sign.of_domain ? "domain" : "sender",
+		    d->sign.key->kind == KS_SMIME ? "certificate"
+						  : "OpenPGP key",
+		    fpr, d->rules.sign_rule);
+	} else if (d->sign.why != NULL) {
+		printf("  not signed (rule \"%s\"): %s\n", d->rules.sign_rule,
+		    d->sign.why);
+	}
+	if (d->outcome.result == POLICY_CHOSEN &&
+	    decide_key(d, d->outcome.rung) != NULL)
+		printf("  header protection: %s\n",
+		    policy_hp_name(d->rules.form.hp));
+}
+
+static void
 print_decision(const struct ask *a, const struct decision *d)
 {
 	cli_put_text(span_str(d->to_key));
@@ -97,6 +119,7 @@ print_decision(const struct ask *a, const struct decision *d)
 		return;
 	}
 	print_steps(d);
+	print_signature(d);
 	if (d->overruled != NULL) {
 		fputs("  ", stdout);
 		cli_put_text(span_str(d->overruled));
@@ -203,6 +226,21 @@ take_options(struct cli *cli, int argc, char **argv, struct ask *a)
 	return CLI_DONE;
 }
 
+/* As for a client that may sign. */
+static void
+find_signer(struct ask *a)
+{
+	const struct signer_facts f = {.keys = a->facts.keys,
+	    .now_s = a->facts.now_s,
+	    .from_key = a->facts.from_key,
+	    .may_sign = true,
+	    .message = a->facts.message};
+
+	/* without a keystore there are no keys at all */
+	if (f.keys != NULL)
+		signer_find(&f, a->arena, &a->facts.signer);
+}
+
 static int
 explain(struct cli *cli, struct ask *a)
 {
@@ -232,6 +270,7 @@ explain(struct cli *cli, struct ask *a)
 		ks_close(keys);
 		return cli_status(e);
 	}
+	find_signer(a);
 	status = explain_all(cli, a);
 	ks_close(keys);
 	return status;

@@ -79,6 +79,7 @@ struct listener_message {
 	struct listener_worker *worker; /* of this attempt, while it lives */
 	bool done;			/* the worker has said reply */
 	bool committed;			/* store has said that it is durable */
+	bool registered;		/* keys knows its sender */
 	bool give_up; /* no other attempt: reply is what to say */
 	struct listener_reply reply;
 	uint64_t started_ms;
@@ -203,8 +204,8 @@ void listener_lookups_cancel(struct listener *l, struct listener_message *m);
 void listener_keys_attach(struct listener *l, struct ipc *ch);
 void listener_keys_clear(struct listener *l);
 /* Let private keys be used for the sender of the message, from its final dot
-   until it is freed. */
-void listener_register(struct listener *l, const struct listener_message *m);
-void listener_unregister(struct listener *l, const struct listener_message *m);
+   until it is freed, if its client is listed in may-sign. */
+void listener_register(struct listener *l, struct listener_message *m);
+void listener_unregister(struct listener *l, struct listener_message *m);
 
 #endif

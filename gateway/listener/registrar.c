@@ -7,6 +7,7 @@
  */
 #include "common/ipc.h"
 #include "common/log.h"
+#include "gateway/conf.h"
 #include "gateway/listener/listener_private.h"
 
 /* A message whose sender keys has not heard of is not signed: that is the
@@ -34,26 +35,29 @@ tell(struct listener *l, uint16_t type, const struct listener_message *m)
 		    KV_ERR(e));
 }
 
-/* Nobody speaks for the null sender. */
+/* Nobody speaks for the null sender, and only who is listed for its own. */
 static bool
-has_sender(const struct listener_message *m)
+may_be_signed(const struct listener *l, const struct listener_message *m)
 {
 	return m->m.envelope.from_key != NULL &&
-	       m->m.envelope.from_key[0] != '\0';
+	       m->m.envelope.from_key[0] != '\0' &&
+	       conf_may_sign(listener_conf(l), m->m.envelope.client);
 }
 
 void
-listener_register(struct listener *l, const struct listener_message *m)
+listener_register(struct listener *l, struct listener_message *m)
 {
-	if (has_sender(m))
+	m->registered = may_be_signed(l, m);
+	if (m->registered)
 		tell(l, PROTO_REGISTER, m);
 }
 
 void
-listener_unregister(struct listener *l, const struct listener_message *m)
+listener_unregister(struct listener *l, struct listener_message *m)
 {
-	if (has_sender(m))
+	if (m->registered)
 		tell(l, PROTO_UNREGISTER, m);
+	m->registered = false;
 }
 
 static void
@@ -73,7 +77,7 @@ void
 listener_keys_attach(struct listener *l, struct ipc *ch)
 {
 	static const struct ipc_events events = {on_msg, on_close};
-	const struct listener_message *m;
+	struct listener_message *m;
 
 	listener_keys_clear(l);
 	l->keys = ch;

@@ -31,15 +31,18 @@ post(struct store_peer *worker, const struct proto_decide *m, int body_fd)
 	return e;
 }
 
-/* Let private keys be used for the sender while the worker decides. */
+/* Let private keys be used for the sender while the worker decides, if its
+   client is listed for that. */
 static void
-register_sender(struct store *s, uint64_t id, const char *from_key)
+register_sender(struct store *s, uint64_t id, const struct entry *e)
 {
 	struct store_peer *keys = store_find_peer(s, ROLE_KEYS, 0);
-	struct proto_register reg = {.addr = &from_key, .n_addr = 1};
+	struct proto_register reg = {
+	    .addr = (const char **)(uintptr_t)&e->from_key, .n_addr = 1};
 	struct buf b;
 
-	if (keys == NULL || from_key[0] == '\0')
+	if (keys == NULL || e->from_key[0] == '\0' ||
+	    !conf_may_sign(s->conf, e->client))
 		return;
 	buf_init(&b, LIMIT_IPC_INLINE);
 	if (proto_register_pack(&reg, &b) == ERR_OK)
@@ -79,7 +82,7 @@ store_register_all(struct store *s, struct store_peer *keys)
 		arena_reset(s->arena);
 		if (store_entry_get(txn, s->arena, p->deciding, &entry) ==
 		    ERR_OK)
-			register_sender(s, p->deciding, entry.from_key);
+			register_sender(s, p->deciding, &entry);
 	}
 	db_end(txn);
 }
@@ -106,7 +109,7 @@ decide_one(struct store *s, struct db_txn *txn, struct store_peer *worker,
 	m.age_ms = store_now(s) - st.born_ms;
 	m.give_up = store_is_too_old(s, &st);
 	m.released = st.released;
-	register_sender(s, item->id, m.entry.from_key);
+	register_sender(s, item->id, &m.entry);
 	e = post(worker, &m, fd);
 	if (fd >= 0)
 		close(fd);

@@ -110,16 +110,18 @@ write_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
 	const struct variant_engines engines = job_engines(j);
 	const struct decision *d = &rcpts[0]->d;
 	const struct ks_record **keys = arena_array(j->arena, n, sizeof(*keys));
-	const struct variant v = {.rung = rung,
+	struct variant v = {.rung = rung,
 	    .raw = j->msg.raw,
 	    .tree = j->msg.tree,
-	    .edit = message_edit(&j->msg, j->envelope.trace),
 	    .form = d->rules.form,
 	    .signer = d->sign.key,
 	    .key = keys,
 	    .n_keys = n,
 	    .now_s = j->facts.now_s};
+	enum err e = job_edit(j, d, &v.edit);
 
+	if (e != ERR_OK)
+		return e;
 	if (keys == NULL)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < n; i++)

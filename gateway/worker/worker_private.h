@@ -61,7 +61,8 @@ struct job {
 	struct proto_submit out;
 	uint32_t max_entries;
 	uint32_t max_audit;
-	uint64_t octets; /* of all variants so far */
+	const char *autocrypt; /* the field, "" for none; NULL: not made yet */
+	uint64_t octets;       /* of all variants so far */
 };
 
 /* --- job.c: making and ending one --- */
@@ -90,6 +91,10 @@ enum err job_decide_anew(struct job *j) MUST_CHECK;
 enum err job_make_variants(struct job *j) MUST_CHECK;
 /* Who seals and signs for the job; borrows it. */
 struct variant_engines job_engines(struct job *j);
+/* What is changed in the variant of recipients with this decision: trace field,
+   Autocrypt, tags. */
+enum err job_edit(
+    struct job *j, const struct decision *d, struct mime_edit *out) MUST_CHECK;
 /* The message for these recipients by one rung, sealed at rest, as a ready
    entry. On failure no entry and no file is left. */
 enum err seal_variant(struct job *j, enum rung rung,

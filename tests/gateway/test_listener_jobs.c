@@ -456,6 +456,26 @@ Test(listener_jobs, stopping_does_not_wait_longer_than_it_may)
 	peers_stop(&p);
 }
 
+Test(listener_jobs, keys_hears_nothing_of_who_may_not_sign)
+{
+	struct peers p;
+	struct peers_message m;
+	int fd;
+
+	start(&p);
+	peers_keys(&p);
+	cr_expect_eq(peers_registered(p.keys, NULL), 0);
+	fd = hand_in(&p, &m);
+	cr_expect(peers_is_quiet(p.keys));
+	peers_done(p.worker[0], &m, true, 250, "2.0.0", "taken");
+	peers_commit(p.store, &m, ERR_OK);
+	peers_expect(fd, "250 2.0.0");
+	cr_expect(peers_is_quiet(p.keys));
+	memfd_unmap(&m.body);
+	close(fd);
+	peers_stop(&p);
+}
+
 Test(listener_jobs, keys_hears_of_the_sender_before_a_worker_has_the_message)
 {
 	struct peers p;
@@ -463,7 +483,9 @@ Test(listener_jobs, keys_hears_of_the_sender_before_a_worker_has_the_message)
 	uint64_t id;
 	int fd;
 
-	start(&p);
+	peers_start(&p, "may-sign = \"127.0.0.1\"", "", false);
+	peers_store(&p);
+	peers_worker(&p, 0);
 	peers_keys(&p);
 	/* nothing of what was before holds */
 	cr_expect_eq(peers_registered(p.keys, NULL), 0);

@@ -69,6 +69,12 @@ rig_init(struct rig *r)
 	    .warn_ms = 4 * 3600 * 1000,
 	    .hold_ms = 4 * 3600 * 1000,
 	    .expire_ms = 5ull * 24 * 3600 * 1000};
+	/* who hands in the entries may have them signed */
+	r->listen =
+	    (struct conf_listen){.may_sign = &r->may_sign, .n_may_sign = 1};
+	r->may_sign = (struct conf_net){AF_INET, 8, {127}};
+	r->conf.listen = &r->listen;
+	r->conf.n_listen = 1;
 	r->conf.limits.stop_ms = 300;
 	r->arena = arena_new(64 * 1024 * 1024);
 	if (r->arena == NULL ||

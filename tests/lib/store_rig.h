@@ -22,6 +22,8 @@ struct rig {
 	char dir[64];
 	char path[6][96];
 	struct conf conf;
+	struct conf_listen listen;
+	struct conf_net may_sign;
 	struct loop *loop;
 	struct store *store;
 	struct ipc *far[ROLE_COUNT][RIG_INDEXES];
