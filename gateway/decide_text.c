@@ -42,8 +42,13 @@ decide_result_name(const struct decision *d)
 
 /* Why a key of that kind was not to be had. */
 static const char *
-key_reason(const struct ks_result *r)
+key_reason(const struct decision *d, enum rung rung)
 {
+	const struct ks_result *r = rung == RUNG_SMIME ? &d->smime : &d->pgp;
+
+	/* there is none here, and that proves nothing */
+	if (d->state[rung] == RUNG_FAILED && r->state == KS_ABSENT)
+		return "the search for keys did not answer in time";
 	if (r->n > 0 && r->candidate[0].why != NULL &&
 	    r->candidate[0].verdict != ERR_OK)
 		return r->candidate[0].why;
@@ -84,7 +89,7 @@ decide_reason(const struct decision *d, struct arena *arena)
 			text = arena_printf(arena,
 			    "rule \"%s\" asks for protection; %s: %s",
 			    d->rules.from_rule, policy_rung_name(r),
-			    key_reason(r == RUNG_SMIME ? &d->smime : &d->pgp));
+			    key_reason(d, r));
 	}
 	if (text == NULL)
 		text = arena_printf(arena, "rule \"%s\" says %s",
