@@ -110,13 +110,14 @@ ask(int tty, const char *what, struct secret **out, struct err_why *why)
 	silent.c_lflag |= ICANON | ECHONL;
 	sigfillset(&block);
 	sigprocmask(SIG_BLOCK, &block, &old);
-	e = put(tty, "Passphrase for ");
+	/* before the question: setting it drops what was typed until then */
+	e = tcsetattr(tty, TCSAFLUSH, &silent) == 0 ? ERR_OK : ERR_IO;
+	if (e == ERR_OK)
+		e = put(tty, "Passphrase for ");
 	if (e == ERR_OK)
 		e = put(tty, what);
 	if (e == ERR_OK)
 		e = put(tty, ": ");
-	if (e == ERR_OK && tcsetattr(tty, TCSAFLUSH, &silent) != 0)
-		e = ERR_IO;
 	if (e == ERR_OK)
 		e = read_line(tty, out, why);
 	(void)tcsetattr(tty, TCSAFLUSH, &before);
