@@ -3,10 +3,12 @@
 """S/MIME signatures, and keys that stand for a whole domain."""
 import email
 import email.policy
+import os
 
 import pytest
 
 from harness import message, run
+from test_processes import in_memory
 
 SENDER = "sam@sender.example"
 ALICE, CAROL = "alice@partner.example", "carol@partner.example"
@@ -98,3 +100,25 @@ def test_a_certificate_of_the_domain_is_the_last_key(make_gateway, capture, keys
     gw.send(SENDER, ALICE, message(body=CANARY + "\r\n"))
     assert CANARY.encode() in keys.open_smime(capture.wait(2)[1].data, keys.alice_key)
     assert CANARY.encode() not in capture.everything()
+
+
+def prime_of(pem):
+    """Octets of a prime of the RSA key, as a number lies in memory: the least
+    significant first."""
+    dump = run("openssl", "rsa", "-in", pem, "-traditional", "-outform", "DER").stdout
+    lines = run("openssl", "asn1parse", "-inform", "DER", input=dump).stdout.decode().splitlines()
+    numbers = [line.rpartition(":")[2] for line in lines if "INTEGER" in line]
+    return bytes.fromhex(numbers[4])[::-1][32:64]
+
+
+def test_the_private_key_is_in_no_process_but_keys(make_gateway, capture, keys):
+    if os.geteuid() != 0:
+        pytest.skip("reading another process's memory needs root")
+    crt, both = bundle(keys, SENDER, "sam-mem")
+    gw = make_gateway(capture.port, listen=MAY, import_keys=[both], rules=rule("required"))
+    gw.send(SENDER, CAROL, message(to=CAROL, body="x\r\n"))
+    verified(keys, capture.wait(1)[0].data, crt)
+    prime = prime_of(both)
+    for role, pids in gw.pids().items():
+        for pid in pids:
+            assert in_memory(pid, prime) == (role == "keys"), role
