@@ -228,9 +228,10 @@ role_boot(enum role_id id, unsigned index, int fd)
 
 	if (r == NULL)
 		fatal("out of memory");
-	/* the end comes by the channel; a terminal's signals are for the
-	   supervisor */
+	/* the end comes by the channel, in order; signals of a terminal, or of
+	   a service manager that sends them to all, are for the supervisor */
 	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	sandbox_limits();

@@ -391,6 +391,23 @@ end_group(void)
 		kill(0, SIGKILL);
 }
 
+static void
+leave_to_supervisor(int signo)
+{
+	(void)signo;
+}
+
+/* Other roles ignore it. What is ignored stays so in gpg and its agent, which
+   must end by it; a handler does not. */
+static void
+take_sigterm(void)
+{
+	struct sigaction act = {
+	    .sa_handler = leave_to_supervisor, .sa_flags = SA_RESTART};
+
+	sigaction(SIGTERM, &act, NULL);
+}
+
 int
 pgp_serve(struct role *r, const char *gpg, unsigned timeout_ms)
 {
@@ -398,6 +415,7 @@ pgp_serve(struct role *r, const char *gpg, unsigned timeout_ms)
 	struct role_peer from;
 	struct ipc_msg m;
 
+	take_sigterm();
 	p.engine = open_engine(r, gpg, timeout_ms);
 	role_ready(r);
 	while (!p.hung && role_next(r, &from, &m) == ERR_OK) {

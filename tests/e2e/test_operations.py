@@ -4,6 +4,8 @@
 nothing that goes wrong at a start damages what is there."""
 import os
 import shutil
+import signal
+import smtplib
 import subprocess
 
 import pytest
@@ -83,6 +85,30 @@ def test_another_user_learns_and_changes_nothing(make_gateway, capture):
                    gw.build / "sealgate", "-f", gw.conf, *words, check=False)
         assert done.returncode == 3, words
         assert CAROL.encode() not in done.stdout + done.stderr, words
+
+
+def test_a_sigterm_to_every_process_is_an_orderly_end(make_gateway, capture):
+    """As service managers send it: what is in progress is finished all the same."""
+    gw = make_gateway(capture.port, rules=CLEAR)
+    s = smtplib.SMTP("127.0.0.1", gw.port, timeout=30)
+    s.ehlo("x")
+    s.mail(SENDER)
+    s.rcpt(CAROL)
+    s.putcmd("DATA")
+    assert s.getreply()[0] == 354
+    for pids in gw.pids().values():
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
+    gw.proc.send_signal(signal.SIGTERM)
+    wait_for("the end to begin", lambda: "event=stopping" in gw.log())
+    s.send(message() + b".\r\n")
+    assert s.getreply()[0] == 250
+    s.close()
+    assert gw.proc.wait(30) == 0
+    gw.proc = None
+    assert "signal=15" not in gw.log()
+    gw.start()
+    capture.wait(1)
 
 
 def test_what_an_administrator_does_is_in_the_audit_log(make_gateway, capture):
