@@ -13,7 +13,7 @@ import pytest
 from harness import TOP
 
 sys.path.insert(0, str(TOP / "tests" / "interop"))
-from forms import FORMS, People, Sender  # noqa: E402
+from forms import FORMS, Mail, People, Sender  # noqa: E402
 from software import ALL, No  # noqa: E402
 
 PAGE = TOP / "docs" / "interoperability.md"
@@ -67,28 +67,50 @@ def test_every_form_is_opened(bench, program):
     opened = 0
     for form in FORMS:
         for person, mail in bench.mail(form):
-            if person.kind not in p.opens.split():
+            if form.kind(person) not in p.opens.split():
                 continue
-            where = "%s, %s, %s" % (p.name, form.name, person.key_name)
+            where = "%s, %s, %s" % (p.name, form.name, form.key_name(person))
             try:
-                assert mail.wrong(p.open(person, mail)) is None, where
+                assert mail.wrong(p.read(person, mail)) is None, where
                 opened += 1
             except No as said:
                 assert not p.should_open(person, form), "%s: %s" % (where, said)
     assert opened > 0
 
 
+@pytest.mark.parametrize("program", [c for c in ALL if c.opens != "escrow"],
+                         ids=lambda c: c.__name__)
+def test_a_changed_text_is_noticed(bench, program):
+    """Else a good signature would mean nothing."""
+    p = bench.program(program)
+    tried = 0
+    for form in FORMS:
+        for person, mail in bench.mail(form):
+            if mail.type != "multipart/signed" or form.kind(person) not in p.opens.split():
+                continue
+            changed = Mail(mail.data.replace(b"figures.bin", b"figured.bin"), mail.sent,
+                           mail.signer)
+            try:
+                assert p.read(person, changed)["signed"] != ["good"]  # a mail program
+            except No:
+                pass
+            tried += 1
+    assert tried > 0
+
+
 def test_nothing_else_of_the_text_is_readable(bench):
     for form in FORMS:
         for person, mail in bench.mail(form):
+            if mail.type == "multipart/signed":
+                continue
             assert b"K\xc3\xb6ln,\r\n" not in mail.data
-            assert b"figures.bin" not in mail.data, (form.name, person.key_name)
+            assert b"figures.bin" not in mail.data, (form.name, form.key_name(person))
 
 
 def test_the_page_names_every_form(bench):
     page = PAGE.read_text()
     for form in FORMS:
         for person in bench.people.named(*form.to):
-            assert "| %s | %s | %s | " % (form.name, person.key_name, form.when) in page
+            assert "| %s | %s | %s | " % (form.name, form.key_name(person), form.when) in page
     for program in ALL:
         assert " %s " % program.name in page

@@ -19,17 +19,24 @@ ATTACHMENT = bytes(range(256)) * 9
 # SMIMECapabilities in a certificate: aes256-GCM, aes256-CBC
 NAMES_GCM = ("-addext", "1.2.840.113549.1.9.15=DER:301a300b0609608648016503040"
              "12e300b060960864801650304012a")
+# Who signs: as the table says it, and how the key is made
+SIGNERS = {
+    "rsa-signer": ("RSA-2048", "rsa:2048"),
+    "ec-signer": ("P-256", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+    "ed-signer": ("Ed25519",),
+    "pgp-rsa-signer": ("RSA-3072", "rsa3072"),
+}
 CURVES = {"p256": "P-256", "p384": "P-384", "p521": "P-521"}
 
 
 class Person:
     """kind: what this person opens, as in Software.opens."""
 
-    def __init__(self, name, key, kind):
+    def __init__(self, name, key, kind, domain="partner.example"):
         self.name = name
         self.key_name = key  # as the table says it
         self.kind = kind
-        self.addr = name + "@partner.example"
+        self.addr = "%s@%s" % (name, domain)
         self.is_rsa = key.startswith("RSA")
         self.crt = self.key = self.p12 = None  # S/MIME
         self.cert = self.secret = None  # OpenPGP
@@ -57,7 +64,42 @@ class People:
                                   "ec_paramgen_curve:P-256", *NAMES_GCM)]
         self.pgp = [self.with_openpgp("cv25519", "Cv25519"),
                     self.with_openpgp("pgprsa", "RSA-3072", "rsa3072")]
+        self.make_ca()
+        self.smime_signers = [self.with_signer(name, *SIGNERS[name]) for name in
+                              ("rsa-signer", "ec-signer")]
+        self.pgp_signers = [
+            self.with_openpgp(name, *SIGNERS[name], domain="sender.example") for name in
+            ("ed-signer", "pgp-rsa-signer")]
         self.nobody = Person("nobody", "none", "escrow")
+
+    def make_ca(self):
+        self.ca, self.ca_key = self.keys.root / "ca.crt", self.keys.root / "ca.key"
+        run("openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-keyout", self.ca_key,
+            "-out", self.ca, "-days", "30", "-subj", "/CN=Interop CA",
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        said = run("openssl", "x509", "-in", self.ca, "-noout", "-fingerprint", "-sha1").stdout
+        (self.keys.gnupg / "trustlist.txt").write_text(
+            said.decode().partition("=")[2].strip() + " S\n")
+        (self.keys.gnupg / "gpgsm.conf").write_text("disable-crl-checks\n")
+
+    def with_signer(self, name, key_name, *key):
+        """Somebody of ours with a certificate of the CA, and the PKCS#12 file
+        that the gateway imports."""
+        p = Person(name, key_name, "smime", "sender.example")
+        p.crt, p.key = self.keys.root / (name + ".crt"), self.keys.root / (name + ".key")
+        request = self.keys.root / (name + ".csr")
+        run("openssl", "req", "-new", "-nodes", "-newkey", *key, "-keyout", p.key,
+            "-out", request, "-subj", "/CN=" + name)
+        extensions = self.keys.root / (name + ".ext")
+        extensions.write_text("subjectAltName=email:%s\nkeyUsage=critical,digitalSignature\n"
+                              "extendedKeyUsage=emailProtection\n"
+                              "basicConstraints=critical,CA:FALSE\n" % p.addr)
+        run("openssl", "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key,
+            "-CAcreateserial", "-days", "30", "-extfile", extensions, "-out", p.crt)
+        p.p12 = p.crt.with_suffix(".p12")
+        run("openssl", "pkcs12", "-export", "-in", p.crt, "-inkey", p.key, "-certfile", self.ca,
+            "-out", p.p12, "-passout", "pass:" + PASS)
+        return p
 
     def with_certificate(self, name, key_name, *key):
         p = Person(name, key_name, "smime")
@@ -69,8 +111,8 @@ class People:
             "-passout", "pass:" + PASS)
         return p
 
-    def with_openpgp(self, name, key_name, algo=None):
-        p = Person(name, key_name, "pgp")
+    def with_openpgp(self, name, key_name, algo=None, domain="partner.example"):
+        p = Person(name, key_name, "pgp", domain)
         if algo is None:
             p.cert = self.keys.openpgp(p.addr, name)
         else:
@@ -89,6 +131,9 @@ class People:
     def named(self, *names):
         by_name = {p.name: p for p in [*self.smime, *self.pgp, self.nobody]}
         return [by_name[n] for n in names]
+
+    def signer(self, name):
+        return {p.name: p for p in [*self.smime_signers, *self.pgp_signers]}.get(name)
 
     def close(self):
         self.keys.close()
@@ -112,9 +157,10 @@ def without_legacy_display(body):
 class Mail:
     """A message as it left: what a program is given, and what it must find."""
 
-    def __init__(self, data, sent):
+    def __init__(self, data, sent, signer=None):
         self.data = data
         self.sent = sent
+        self.signer = signer
         self.head = email.message_from_bytes(data, policy=email.policy.default)
         self.type = self.head.get_content_type()
         self.body = None
@@ -131,9 +177,24 @@ class Mail:
         not the same."""
         if isinstance(got, dict):
             return self.wrong_to_see(got)
+        if self.signer:
+            return self.wrong_parts(got)
         if self.body is None:
             return self.wrong_at_pick_up(got)
         return self.wrong_entity(got)
+
+    def wrong_parts(self, got):
+        """What is signed is fit for every transport: 8-bit parts are encoded
+        anew, and are the same when they are decoded."""
+        opened = email.message_from_bytes(got, policy=email.policy.default)
+        parts = [p for p in opened.walk() if not p.is_multipart()]
+        if SUBJECT not in (opened["Subject"], self.head["Subject"]):
+            return "not the subject that was sent"
+        if len(parts) != 2 or parts[1].get_payload(decode=True) != ATTACHMENT:
+            return "not the attachment that was sent"
+        text = parts[0].get_payload(decode=True).decode()
+        legacy = re.match(LEGACY, text)
+        return None if text[legacy.end() if legacy else 0:] == TEXT else "not the text"
 
     def wrong_entity(self, got):
         head, _, body = got.partition(b"\r\n\r\n")
@@ -166,7 +227,11 @@ class Mail:
             return "shows another text"
         if seen["attachments"] != {"figures.bin": ATTACHMENT}:
             return "has another attachment"
-        return None if seen["encrypted"] else "does not say that it was encrypted"
+        if seen["signed"] != (["good"] if self.signer else []):
+            return "says of the signature %r" % seen["signed"]
+        if not seen["encrypted"] and self.type != "multipart/signed":
+            return "does not say that it was encrypted"
+        return None
 
 
 def compose(to, sender):
@@ -190,15 +255,31 @@ class Form:
     to be true, and the options of a rule that ask for it. easy: all software is
     expected to open it, given that it knows the kind of key."""
 
-    def __init__(self, name, to, *marks, options="", easy=True):
+    def __init__(self, name, to, *marks, options="", easy=True, signer=None):
+        self.signer = signer
+        if signer:
+            options = "sign = required"
         self.name, self.to, self.marks = name, to, marks
         self.options, self.easy = options, easy
         self.when = "`%s`" % options if options else "default"
-        self.sender = "%s@sender.example" % (re.sub(r"\W+", "-", options) or "sam")
+        self.sender = "%s@sender.example" % (
+            signer or re.sub(r"\W+", "-", options) or "sam")
 
     def rule(self):
-        return 'rule "%s" { from = "%s" try = { smime, pgp, escrow } %s }\n' % (
-            self.sender, self.sender, self.options)
+        return 'rule "%s" { from = "%s" try = { smime, pgp, %s } %s }\n' % (
+            self.sender, self.sender, "clear" if self.signer else "escrow", self.options)
+
+    def kind(self, person):
+        """Which software opens it, as in Software.opens."""
+        if self.signer is None or person.kind != "escrow":
+            return person.kind
+        return "pgp" if self.signer in ("ed-signer", "pgp-rsa-signer") else "smime"
+
+    def key_name(self, person):
+        if self.signer is None:
+            return person.key_name
+        signed = "signed with " + SIGNERS[self.signer][0]
+        return signed if person.kind == "escrow" else "%s, %s" % (person.key_name, signed)
 
     def check(self, mails):
         for m in mails if self.marks else ():
@@ -247,6 +328,15 @@ FORMS = [
     Form("PGP/MIME, two recipients", ["cv25519", "pgprsa"]),
     Form("PGP/MIME, names hidden, too", ["cv25519"], options="header-protection = shy"),
     Form("PGP/MIME without header protection", ["cv25519"], options="header-protection = none"),
+    Form("multipart/signed", ["nobody"], signer="rsa-signer"),
+    Form("multipart/signed", ["nobody"], signer="ec-signer"),
+    Form("multipart/signed", ["nobody"], signer="ed-signer"),
+    Form("multipart/signed", ["nobody"], signer="pgp-rsa-signer"),
+    Form("Signed, then EnvelopedData AES-256-CBC", RSA, *CBC, *KTRI, signer="rsa-signer"),
+    Form("Signed, then EnvelopedData AES-256-CBC", RSA, *CBC, *KTRI, signer="ec-signer"),
+    Form("Signed, then EnvelopedData AES-256-CBC", EC, *CBC, *KARI, signer="ec-signer"),
+    Form("PGP/MIME, signed inside", ["cv25519"], signer="ed-signer"),
+    Form("PGP/MIME, signed inside", ["pgprsa"], signer="pgp-rsa-signer"),
     Form("Pick-up link", ["nobody"]),
 ]
 
@@ -257,10 +347,16 @@ class Sender:
     def __init__(self, root, people):
         self.capture = Capture().start()
         rules = {f.sender: f.rule() for f in FORMS}
-        self.gateway = Gateway(root, self.capture.port, rules="".join(rules.values()))
+        self.gateway = Gateway(root, self.capture.port, rules="".join(rules.values()),
+                               listen='may-sign = { "127.0.0.0/8" }')
         self.gateway.start()
         self.gateway.cli("key", "import", *[p.crt for p in people.smime],
-                         *[p.cert for p in people.pgp])
+                         *[p.cert for p in people.pgp], *[p.secret for p in people.pgp_signers])
+        passphrase = people.keys.root / "passphrase"
+        passphrase.write_text(PASS + "\n")
+        self.gateway.cli("key", "import", "--passphrase-file", passphrase,
+                         *[p.p12 for p in people.smime_signers])
+        self.people = people
 
     def send(self, to, form):
         """{person: Mail} for a message to these people."""
@@ -276,7 +372,7 @@ class Sender:
             m = self.capture.wait(n)[n - 1]
             for p in to:
                 if p.addr in m.rcpts:
-                    got[p.name] = Mail(m.data, sent)
+                    got[p.name] = Mail(m.data, sent, self.people.signer(form.signer))
         return got
 
     def close(self):

@@ -3,6 +3,8 @@
 """Other people's software that opens what Sealgate sends. Each class is one
 program: version() says which, open() gives the octets that it got out of a
 protected entity or raises No with what the program said."""
+import email
+import email.policy
 import json
 import os
 import pathlib
@@ -86,8 +88,28 @@ class Software:
             path.unlink()
         return path
 
+    def read(self, person, mail):
+        """Open it, if it is sealed, and verify it, if it is signed: what was
+        sealed or signed, or what a mail program shows."""
+        entity = mail.data if mail.body is None else self.open(person, mail)
+        if mail.signer is None or mail.type == "multipart/encrypted":
+            return entity
+        entity, signature = split_signed(entity)
+        self.verify(mail.signer, self.file("entity", entity), self.file("sig", signature))
+        return entity
+
     def close(self):
         pass
+
+
+def split_signed(data):
+    """The octets of the first part of a multipart/signed, and the signature."""
+    parsed = email.message_from_bytes(data, policy=email.policy.default)
+    if parsed.get_content_type() != "multipart/signed":
+        raise No("it is not signed")
+    boundary = b"--" + parsed.get_boundary().encode()
+    first = data.split(b"\r\n" + boundary)[1].partition(b"\r\n")[2]
+    return first, list(parsed.iter_parts())[1].get_payload(decode=True)
 
 
 # --- S/MIME
@@ -103,6 +125,10 @@ class OpenSSL(Software):
         tried("openssl", "cms", "-decrypt", "-binary", "-inform", "DER", "-recip", person.crt,
               "-inkey", person.key, "-in", self.file("in", mail.body), "-out", out)
         return out.read_bytes()
+
+    def verify(self, signer, entity, signature):
+        tried("openssl", "cms", "-verify", "-binary", "-inform", "DER", "-CAfile",
+              self.people.ca, "-content", entity, "-in", signature, "-out", self.file("out"))
 
 
 class BouncyCastle(Software):
@@ -131,6 +157,9 @@ class BouncyCastle(Software):
         self.command("open", person.key, person.crt, self.file("in", mail.body), out)
         return out.read_bytes()
 
+    def verify(self, signer, entity, signature):
+        self.command("verify", self.people.ca, signature, entity, self.file("out"))
+
     def close(self):
         self.java.stdin.close()
         self.java.wait(10)
@@ -146,6 +175,7 @@ class Gpgsm(Software):
         for p in self.people.smime:
             if p.is_rsa:  # it crashes on a PKCS#12 file with an EC key
                 self.gpgsm("--import", p.p12)
+        self.gpgsm("--import", self.people.ca)
 
     def should_open(self, person, form):
         return person.is_rsa and form.easy  # 2.2 knows no ECDH in CMS
@@ -164,6 +194,9 @@ class Gpgsm(Software):
         self.gpgsm("--output", out, "--decrypt", self.file("in", mail.body))
         return out.read_bytes()
 
+    def verify(self, signer, entity, signature):
+        self.gpgsm("--verify", signature, entity)
+
 
 class Nss(Software):
     name, opens, needs = "NSS cmsutil", "smime", ("cmsutil", "certutil", "pk12util")
@@ -173,6 +206,7 @@ class Nss(Software):
         run("certutil", "-N", "-d", self.db, "--empty-password")
         for p in self.people.smime:
             run("pk12util", "-i", p.p12, "-d", self.db, "-W", PASS)
+        run("certutil", "-A", "-d", self.db, "-n", "ca", "-t", ",C,", "-i", self.people.ca)
 
     def should_open(self, person, form):
         return person.is_rsa and form.easy  # it takes others' ECDH for malformed
@@ -185,6 +219,10 @@ class Nss(Software):
         tried("cmsutil", "-D", "-d", self.db, "-i", self.file("in", mail.body), "-o", out)
         return out.read_bytes()
 
+    def verify(self, signer, entity, signature):
+        tried("cmsutil", "-D", "-d", self.db, "-u", "4", "-i", signature, "-c", entity,
+              "-o", self.file("out"))
+
 
 # --- OpenPGP
 
@@ -196,9 +234,18 @@ class Gpg(Software):
 
     def open(self, person, mail):
         out = self.file("out")
-        tried("gpg", "--homedir", self.people.keys.gnupg, "--batch", "--yes", "--quiet",
-              "--output", out, "--decrypt", self.file("in", mail.body))
+        said = self.gpg("--output", out, "--decrypt", self.file("in", mail.body))
+        if mail.signer and b"GOODSIG" not in said:
+            raise No("it finds no good signature")
         return out.read_bytes()
+
+    def verify(self, signer, entity, signature):
+        if b"GOODSIG" not in self.gpg("--verify", signature, entity):
+            raise No("it finds no good signature")
+
+    def gpg(self, *args):
+        return tried("gpg", "--homedir", self.people.keys.gnupg, "--batch", "--yes", "--quiet",
+                     "--status-fd", "1", *args).stdout
 
 
 class Sq(Software):
@@ -209,16 +256,20 @@ class Sq(Software):
 
     def open(self, person, mail):
         out = self.file("out")
-        tried("sq", "decrypt", "--recipient-key", person.secret, "--output", out,
+        signer = ["--signer-cert", mail.signer.cert] if mail.signer else []
+        tried("sq", "decrypt", *signer, "--recipient-key", person.secret, "--output", out,
               self.file("in", mail.body))
         return out.read_bytes()
+
+    def verify(self, signer, entity, signature):
+        tried("sq", "verify", "--signer-cert", signer.cert, "--detached", signature, entity)
 
 
 class Rnp(Software):
     name, opens, needs = "rnp", "pgp", ("rnp", "rnpkeys")
 
     def prepare(self):
-        for p in self.people.pgp:
+        for p in self.people.pgp + self.people.pgp_signers:
             run("rnpkeys", "--homedir", self.scratch, "--import-keys", p.secret)
 
     def version(self):
@@ -226,12 +277,25 @@ class Rnp(Software):
 
     def open(self, person, mail):
         out = self.file("out")
-        tried("rnp", "--homedir", self.scratch, "--overwrite", "--output", out, "--decrypt",
-              self.file("in", mail.body))
+        said = self.rnp("--overwrite", "--output", out, "--decrypt", self.file("in", mail.body))
+        if mail.signer and b"Good signature" not in said:
+            raise No("it finds no good signature")
         return out.read_bytes()
+
+    def verify(self, signer, entity, signature):
+        if b"Good signature" not in self.rnp("--source", entity, "--verify", signature):
+            raise No("it finds no good signature")
+
+    def rnp(self, *args):
+        done = tried("rnp", "--homedir", self.scratch, *args)
+        return done.stdout + done.stderr
 
 
 # --- as a message
+
+# Parts of a protected message that are no attachments.
+SHAPES = ("application/pkcs7-mime", "application/pkcs7-signature", "application/pgp-signature")
+
 
 class Notmuch(Software):
     """Reads the message as a mail program does: subject, text, attachments."""
@@ -267,7 +331,7 @@ class Notmuch(Software):
                                         "--include-html", "*"))
         return found[0][0][0]
 
-    def open(self, person, mail):
+    def read(self, person, mail):
         """What the reader sees: {subject, text, attachments, encrypted, signed}"""
         m = self.show(mail)
         seen = {"subject": m["headers"]["Subject"], "text": "", "attachments": {},
@@ -282,8 +346,7 @@ class Notmuch(Software):
     def walk(self, parts, seen):
         for part in parts:
             content = part.get("content")
-            if part.get("filename") and part["content-type"] not in (
-                    "application/pkcs7-mime", "application/pkcs7-signature"):
+            if part.get("filename") and part["content-type"] not in SHAPES:
                 seen["attachments"][part["filename"]] = self.notmuch(
                     "show", "--format=raw", "--decrypt=true", "--part=%d" % part["id"], "*")
             elif isinstance(content, list):
@@ -302,7 +365,7 @@ class PickUpPage(Software):
     def version(self):
         return first_version("node", "--version")
 
-    def open(self, person, mail):
+    def read(self, person, mail):
         link = re.search(r"https?://\S+/m/\S+#\S+", mail.text())
         if link is None:
             raise No("there is no link in the notice")
