@@ -150,8 +150,11 @@ walk(struct seal *s)
 		struct err_why why = {""};
 		enum err e = make(s, &why);
 
-		if (e == ERR_OK)
+		if (e == ERR_OK) {
+			if (s->d.sign.why != NULL)
+				say(s, "not signed", s->d.sign.why);
 			return ERR_OK;
+		}
 		say(s, policy_rung_name(s->d.outcome.rung),
 		    why.text[0] != 0 ? why.text : err_text(e));
 		if (!variant_is_rung_failure(e))

@@ -22,6 +22,8 @@ rule "tagged" { subject-tag = "[secure]" try = { smime, pgp, reject } }
 rule "bulk" { to = "@bulk.example" try = { smime, drop } }
 rule "held" { to = "@held.example" try = { smime, hold } }
 rule "open" { to = "@open.example" try = { clear } }
+rule "signed" { to = "@signed.example" try = { smime, clear } sign = required }
+rule "wanted" { to = "@wanted.example" try = { smime, clear } sign = if-possible }
 rule "default" { from = "@sender.example" try = { smime, pgp, escrow } }
 '''
 
@@ -92,6 +94,7 @@ def test_tag_is_removed_and_clear_leaves_all_else(gateway):
     (CAROL, "[secure] x", b"refused"),
     ("x@bulk.example", "x", b"dropped"),
     ("x@held.example", "x", b"held"),
+    ("x@signed.example", "x", b"refused"),
     (ALICE, "x", b"refused"),
 ])
 def test_what_is_not_sent_at_once_is_not_written(gateway, to, subject, says):
@@ -109,6 +112,12 @@ def test_what_is_not_sent_at_once_is_not_written(gateway, to, subject, says):
 def test_what_the_gateway_refuses_is_refused(gateway, text):
     done = seal(gateway, ALICE, text)
     assert done.returncode == 1 and done.stdout == b"" and done.stderr
+
+
+def test_what_is_only_wanted_signed_is_written_with_a_word(gateway):
+    done = seal(gateway, "x@wanted.example", message(to="x@wanted.example"))
+    assert done.returncode == 0 and done.stdout
+    assert b"not signed: only the gateway itself signs" in done.stderr
 
 
 def test_json_tells_the_decision(gateway):
