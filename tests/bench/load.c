@@ -62,6 +62,7 @@ struct run {
 	size_t started;
 	size_t accepted;
 	size_t delivered;
+	const char *from; /* domain of all senders */
 	const char *const *rcpts;
 	size_t n_rcpts;
 	double *t_start;
@@ -158,8 +159,7 @@ start_message(struct run *r, struct conn *c)
 	c->replies = 0;
 	c->state = CLIENT_ENVELOPE;
 	r->t_start[c->msg] = now();
-	must(
-	    buf_printf(&c->out, "MAIL FROM:<b%zu@sender.example>\r\n", c->msg));
+	must(buf_printf(&c->out, "MAIL FROM:<b%zu@%s>\r\n", c->msg, r->from));
 	for (size_t i = 0; i < r->n_rcpts; i++)
 		must(buf_printf(&c->out, "RCPT TO:<%s>\r\n", r->rcpts[i]));
 	must(buf_puts(&c->out, "DATA\r\n"));
@@ -191,6 +191,8 @@ on_reply(struct run *r, struct conn *c, int code)
 			fatal("load: the server said %d to the envelope", code);
 		if (++c->replies < 2 + r->n_rcpts)
 			return;
+		must(buf_printf(
+		    &c->out, "From: Bench <b%zu@%s>\r\n", c->msg, r->from));
 		must(buf_put(&c->out, buf_span(&r->body)));
 		c->state = CLIENT_BODY;
 		flush(r, c);
@@ -398,7 +400,7 @@ static void
 make_body(struct run *r, size_t size)
 {
 	buf_init(&r->body, OUT_MAX);
-	must(buf_puts(&r->body, "From: Bench <bench@sender.example>\r\nTo:"));
+	must(buf_puts(&r->body, "To:"));
 	/* whoever is not named is hidden and gets a message of its own */
 	for (size_t i = 0; i < r->n_rcpts; i++)
 		must(buf_printf(
@@ -489,22 +491,28 @@ main(int argc, char **argv)
 	    {"connections", required_argument, NULL, 'c'},
 	    {"window", required_argument, NULL, 'w'},
 	    {"limit", required_argument, NULL, 'l'},
+	    {"from", required_argument, NULL, 'f'},
 	    {NULL, 0, NULL, 0},
 	};
 	size_t v[128] = {
 	    ['n'] = 1000, ['b'] = 10240, ['c'] = 8, ['w'] = 100, ['l'] = 120};
 	struct epoll_event ev = {.events = EPOLLIN};
-	struct run r = {0};
+	struct run r = {.from = "sender.example"};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == '?')
 			return 2;
-		v[c] = strtoul(optarg, NULL, 10);
+		if (c == 'f')
+			r.from = optarg;
+		else
+			v[c] = strtoul(optarg, NULL, 10);
 	}
 	if (optind == argc || v['p'] == 0 || v['s'] == 0 || v['n'] == 0) {
 		fputs("usage: load --port P --sink P [--count N] [--size N] "
-		      "[--connections N] [--window N] [--limit S] RCPT...\n",
+		      "[--connections N] [--window N] [--limit S] [--from "
+		      "DOMAIN] "
+		      "RCPT...\n",
 		    stderr);
 		return 2;
 	}
