@@ -174,8 +174,16 @@ class Gpgsm(Software):
         self.home = self.people.keys.gnupg
         for p in self.people.smime:
             if p.is_rsa:  # it crashes on a PKCS#12 file with an EC key
-                self.gpgsm("--import", p.p12)
-        self.gpgsm("--import", self.people.ca)
+                self.take_in(p.p12)
+        self.take_in(self.people.ca)
+
+    def take_in(self, path):
+        """On a busy machine an import fails now and then; opening and verifying
+        are never tried twice."""
+        try:
+            self.gpgsm("--import", path)
+        except No:
+            self.gpgsm("--import", path)
 
     def should_open(self, person, form):
         return person.is_rsa and form.easy  # 2.2 knows no ECDH in CMS
