@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Messages between processes about keys, signatures, gpg and objects for
+ * pick-up. For proto.h.
+ */
+#ifndef GATEWAY_PROTO_KEYS_H
+#define GATEWAY_PROTO_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/pack.h"
+#include "common/sealed.h"
+
+/* --- keys --- */
+
+struct proto_keys {
+	struct sealed_pub pub[SEALED_PURPOSES]; /* purpose NONE: not there */
+	struct span ready_private; /* for relay; empty for others; wipe the
+				      message after use */
+};
+
+enum err proto_keys_pack(
+    const struct proto_keys *m, struct buf *out) MUST_CHECK;
+enum err proto_keys_unpack(struct span in, struct proto_keys *out) MUST_CHECK;
+
+/* Canonical addresses (struct mime_addr.key). */
+struct proto_register {
+	const char **addr;
+	uint32_t n_addr;
+};
+
+enum err proto_register_pack(
+    const struct proto_register *m, struct buf *out) MUST_CHECK;
+enum err proto_register_unpack(
+    struct span in, struct arena *a, struct proto_register *out) MUST_CHECK;
+
+struct proto_sign {
+	struct span fpr; /* of the certificate */
+	uint8_t alg;	 /* enum crypto_sign_alg */
+	struct span in;	 /* of the length that the algorithm asks for */
+};
+
+enum err proto_sign_pack(
+    const struct proto_sign *m, struct buf *out) MUST_CHECK;
+enum err proto_sign_unpack(struct span in, struct proto_sign *out) MUST_CHECK;
+
+/* ERR_PERMISSION: the key is for no address that is registered under the
+   message's id. ERR_NO_KEY, ERR_UNSUPPORTED, ERR_BAD_SEAL, ERR_CRYPTO. */
+struct proto_signed {
+	enum err result;
+	struct span signature; /* empty unless result is ERR_OK */
+};
+
+enum err proto_signed_pack(
+    const struct proto_signed *m, struct buf *out) MUST_CHECK;
+enum err proto_signed_unpack(
+    struct span in, struct proto_signed *out) MUST_CHECK;
+
+/* --- pgp --- */
+
+struct proto_pgp_sign {
+	struct span fpr;   /* of the primary key that signs */
+	struct span *cert; /* to seal to; none for PROTO_PGP_SIGN */
+	uint32_t n_certs;
+};
+
+enum err proto_pgp_sign_pack(
+    const struct proto_pgp_sign *m, struct buf *out) MUST_CHECK;
+enum err proto_pgp_sign_unpack(
+    struct span in, struct arena *a, struct proto_pgp_sign *out) MUST_CHECK;
+
+struct proto_pgp_signed {
+	enum err err;
+	const char *why;
+	const char *micalg; /* "pgp-sha256"; empty on failure */
+};
+
+enum err proto_pgp_signed_pack(
+    const struct proto_pgp_signed *m, struct buf *out) MUST_CHECK;
+enum err proto_pgp_signed_unpack(
+    struct span in, struct arena *a, struct proto_pgp_signed *out) MUST_CHECK;
+
+/* --- portal --- */
+
+struct proto_opened {
+	const char *name;
+	const char *client; /* address */
+	const char *agent;  /* User-Agent, cut to 200 octets */
+	uint64_t at_ms;
+};
+
+enum err proto_opened_pack(
+    const struct proto_opened *m, struct buf *out) MUST_CHECK;
+enum err proto_opened_unpack(
+    struct span in, struct arena *a, struct proto_opened *out) MUST_CHECK;
+
+#endif

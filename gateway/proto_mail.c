@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Packing and unpacking of what carries mail, in the order of proto_mail.h.
+ */
+#include "gateway/proto.h"
+
+#include "common/limits.h"
+#include "gateway/proto_private.h"
+
+/* --- envelope --- */
+
+void
+proto_envelope_pack(struct packer *p, const struct proto_envelope *e)
+{
+	pack_str(p, e->from);
+	pack_str(p, e->from_key);
+	pack_str(p, e->envid);
+	pack_bool(p, e->ret_hdrs);
+	pack_bool(p, e->smtputf8);
+	pack_bool(p, e->body_8bit);
+	pack_str(p, e->client);
+	pack_str(p, e->helo);
+	pack_str(p, e->tls);
+	pack_u64(p, e->received_ms);
+	pack_u32(p, e->n_rcpt);
+	for (uint32_t i = 0; i < e->n_rcpt; i++) {
+		pack_str(p, e->rcpt[i].addr);
+		pack_str(p, e->rcpt[i].key);
+		pack_str(p, e->rcpt[i].orcpt);
+		pack_u8(p, e->rcpt[i].notify);
+	}
+}
+
+void
+proto_envelope_unpack(
+    struct unpacker *u, struct arena *a, struct proto_envelope *out)
+{
+	struct proto_envelope e = {0};
+
+	e.from = unpack_str(u, a);
+	e.from_key = unpack_str(u, a);
+	e.envid = unpack_str(u, a);
+	e.ret_hdrs = unpack_bool(u);
+	e.smtputf8 = unpack_bool(u);
+	e.body_8bit = unpack_bool(u);
+	e.client = unpack_str(u, a);
+	e.helo = unpack_str(u, a);
+	e.tls = unpack_str(u, a);
+	e.received_ms = unpack_u64(u);
+	e.rcpt = proto_unpack_array(u, a, 13, sizeof(*e.rcpt), &e.n_rcpt);
+	for (uint32_t i = 0; i < e.n_rcpt; i++) {
+		e.rcpt[i].addr = unpack_str(u, a);
+		e.rcpt[i].key = unpack_str(u, a);
+		e.rcpt[i].orcpt = unpack_str(u, a);
+		e.rcpt[i].notify = unpack_u8(u);
+	}
+	*out = e;
+}
+
+/* --- discovery --- */
+
+void
+proto_answers_pack(struct packer *p, const struct proto_answers *m)
+{
+	pack_str(p, m->key);
+	pack_bool(p, m->complete);
+	pack_u32(p, m->n);
+	for (uint32_t i = 0; i < m->n; i++) {
+		pack_u8(p, m->answer[i].source);
+		pack_u8(p, m->answer[i].status);
+	}
+}
+
+void
+proto_answers_unpack(
+    struct unpacker *u, struct arena *a, struct proto_answers *out)
+{
+	struct proto_answers m = {0};
+
+	m.key = unpack_str(u, a);
+	m.complete = unpack_bool(u);
+	m.answer = proto_unpack_array(u, a, 2, sizeof(*m.answer), &m.n);
+	for (uint32_t i = 0; i < m.n; i++) {
+		m.answer[i].source = unpack_u8(u);
+		m.answer[i].status = unpack_u8(u);
+		if (m.answer[i].status > PROTO_ANSWER_FOUND)
+			u->err = ERR_IPC;
+	}
+	*out = m;
+}
+
+/* --- listener and worker --- */
+
+enum err
+proto_rcpt_check_pack(const struct proto_rcpt_check *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_str(&p, m->from_key);
+	pack_str(&p, m->rcpt_key);
+	pack_str(&p, m->client);
+	return pack_end(&p);
+}
+
+enum err
+proto_rcpt_check_unpack(
+    struct span in, struct arena *a, struct proto_rcpt_check *out)
+{
+	struct unpacker u;
+	struct proto_rcpt_check m;
+
+	unpack_begin(&u, in);
+	m.from_key = unpack_str(&u, a);
+	m.rcpt_key = unpack_str(&u, a);
+	m.client = unpack_str(&u, a);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+static void
+pack_reply(struct packer *p, const struct proto_reply *m)
+{
+	pack_u16(p, m->code);
+	pack_str(p, m->status);
+	pack_str(p, m->text);
+}
+
+static void
+unpack_reply(struct unpacker *u, struct arena *a, struct proto_reply *out)
+{
+	out->code = unpack_u16(u);
+	out->status = unpack_str(u, a);
+	out->text = unpack_str(u, a);
+	if (u->err == ERR_OK && (out->code < 200 || out->code > 599))
+		u->err = ERR_IPC;
+}
+
+enum err
+proto_reply_pack(const struct proto_reply *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_reply(&p, m);
+	return pack_end(&p);
+}
+
+enum err
+proto_reply_unpack(struct span in, struct arena *a, struct proto_reply *out)
+{
+	struct unpacker u;
+	struct proto_reply m;
+
+	unpack_begin(&u, in);
+	unpack_reply(&u, a, &m);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
+proto_message_pack(const struct proto_message *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_u32(&p, m->attempt);
+	pack_bool(&p, m->unparsed);
+	proto_envelope_pack(&p, &m->envelope);
+	pack_u32(&p, m->n_answers);
+	for (uint32_t i = 0; i < m->n_answers; i++)
+		proto_answers_pack(&p, &m->answers[i]);
+	pack_str(&p, m->trace);
+	return pack_end(&p);
+}
+
+enum err
+proto_message_unpack(struct span in, struct arena *a, struct proto_message *out)
+{
+	struct unpacker u;
+	struct proto_message m = {0};
+
+	unpack_begin(&u, in);
+	m.attempt = unpack_u32(&u);
+	m.unparsed = unpack_bool(&u);
+	proto_envelope_unpack(&u, a, &m.envelope);
+	m.answers =
+	    proto_unpack_array(&u, a, 9, sizeof(*m.answers), &m.n_answers);
+	for (uint32_t i = 0; i < m.n_answers; i++)
+		proto_answers_unpack(&u, a, &m.answers[i]);
+	m.trace = unpack_str(&u, a);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	if (m.n_answers != m.envelope.n_rcpt)
+		return ERR_IPC;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
+proto_done_pack(const struct proto_done *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_u32(&p, m->attempt);
+	pack_bool(&p, m->submitted);
+	pack_reply(&p, &m->reply);
+	return pack_end(&p);
+}
+
+enum err
+proto_done_unpack(struct span in, struct arena *a, struct proto_done *out)
+{
+	struct unpacker u;
+	struct proto_done m;
+
+	unpack_begin(&u, in);
+	m.attempt = unpack_u32(&u);
+	m.submitted = unpack_bool(&u);
+	unpack_reply(&u, a, &m.reply);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+/* --- worker and store --- */
+
+void
+proto_object_pack(struct packer *p, const struct proto_object *m)
+{
+	pack_str(p, m->name);
+	pack_u64(p, m->size);
+	pack_u64(p, m->expires_s);
+}
+
+void
+proto_object_unpack(
+    struct unpacker *u, struct arena *a, struct proto_object *out)
+{
+	out->name = unpack_str(u, a);
+	out->size = unpack_u64(u);
+	out->expires_s = unpack_u64(u);
+}
+
+enum err
+proto_submit_pack(const struct proto_submit *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_u32(&p, m->attempt);
+	pack_u64(&p, m->replaces);
+	pack_u32(&p, m->n_entries);
+	for (uint32_t i = 0; i < m->n_entries; i++)
+		entry_pack(&p, &m->entry[i]);
+	pack_u32(&p, m->n_objects);
+	for (uint32_t i = 0; i < m->n_objects; i++)
+		proto_object_pack(&p, &m->object[i]);
+	pack_u32(&p, m->n_audit);
+	for (uint32_t i = 0; i < m->n_audit; i++)
+		pack_str(&p, m->audit[i]);
+	return pack_end(&p);
+}
+
+enum {
+	MIN_ENTRY = 100, /* octets of the smallest packed entry */
+	MIN_OBJECT = 20,
+};
+
+enum err
+proto_submit_unpack(struct span in, struct arena *a, struct proto_submit *out)
+{
+	struct unpacker u;
+	struct proto_submit m = {0};
+
+	unpack_begin(&u, in);
+	m.attempt = unpack_u32(&u);
+	m.replaces = unpack_u64(&u);
+	m.entry = proto_unpack_array(
+	    &u, a, MIN_ENTRY, sizeof(*m.entry), &m.n_entries);
+	for (uint32_t i = 0; i < m.n_entries; i++)
+		entry_unpack(&u, a, &m.entry[i]);
+	m.object = proto_unpack_array(
+	    &u, a, MIN_OBJECT, sizeof(*m.object), &m.n_objects);
+	for (uint32_t i = 0; i < m.n_objects; i++)
+		proto_object_unpack(&u, a, &m.object[i]);
+	m.audit = proto_unpack_array(&u, a, 4, sizeof(*m.audit), &m.n_audit);
+	for (uint32_t i = 0; i < m.n_audit; i++)
+		m.audit[i] = unpack_str(&u, a);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
+proto_decide_pack(const struct proto_decide *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	entry_pack(&p, &m->entry);
+	pack_u64(&p, m->age_ms);
+	pack_bool(&p, m->give_up);
+	pack_bool(&p, m->released);
+	return pack_end(&p);
+}
+
+enum err
+proto_decide_unpack(struct span in, struct arena *a, struct proto_decide *out)
+{
+	struct unpacker u;
+	struct proto_decide m;
+
+	unpack_begin(&u, in);
+	entry_unpack(&u, a, &m.entry);
+	m.age_ms = unpack_u64(&u);
+	m.give_up = unpack_bool(&u);
+	m.released = unpack_bool(&u);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+/* --- store and relay --- */
+
+enum err
+proto_deliver_pack(const struct proto_deliver *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	entry_pack(&p, &m->entry);
+	pack_u32(&p, m->n_open);
+	for (uint32_t i = 0; i < m->n_open; i++)
+		pack_u32(&p, m->open[i]);
+	pack_u32(&p, m->tries);
+	pack_u64(&p, m->age_ms);
+	pack_bool(&p, m->warn);
+	pack_bool(&p, m->give_up);
+	return pack_end(&p);
+}
+
+enum err
+proto_deliver_unpack(struct span in, struct arena *a, struct proto_deliver *out)
+{
+	struct unpacker u;
+	struct proto_deliver m;
+
+	unpack_begin(&u, in);
+	entry_unpack(&u, a, &m.entry);
+	m.open = proto_unpack_array(&u, a, 4, sizeof(*m.open), &m.n_open);
+	for (uint32_t i = 0; i < m.n_open; i++) {
+		m.open[i] = unpack_u32(&u);
+		if (m.open[i] >= m.entry.n_rcpt ||
+		    (i > 0 && m.open[i] <= m.open[i - 1]))
+			u.err = ERR_IPC;
+	}
+	if (m.n_open == 0)
+		u.err = ERR_IPC;
+	m.tries = unpack_u32(&u);
+	m.age_ms = unpack_u64(&u);
+	m.warn = unpack_bool(&u);
+	m.give_up = unpack_bool(&u);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
+proto_result_pack(const struct proto_result *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_u32(&p, m->n_rcpt);
+	for (uint32_t i = 0; i < m->n_rcpt; i++) {
+		pack_u32(&p, m->rcpt[i].rcpt);
+		pack_u8(&p, m->rcpt[i].outcome);
+		pack_u16(&p, m->rcpt[i].code);
+		pack_str(&p, m->rcpt[i].status);
+		pack_str(&p, m->rcpt[i].text);
+	}
+	pack_str(&p, m->peer);
+	pack_str(&p, m->tls);
+	pack_u32(&p, m->n_dsn);
+	for (uint32_t i = 0; i < m->n_dsn; i++)
+		entry_pack(&p, &m->dsn[i]);
+	return pack_end(&p);
+}
+
+enum err
+proto_result_unpack(struct span in, struct arena *a, struct proto_result *out)
+{
+	struct unpacker u;
+	struct proto_result m = {0};
+
+	unpack_begin(&u, in);
+	m.rcpt = proto_unpack_array(&u, a, 15, sizeof(*m.rcpt), &m.n_rcpt);
+	for (uint32_t i = 0; i < m.n_rcpt; i++) {
+		m.rcpt[i].rcpt = unpack_u32(&u);
+		m.rcpt[i].outcome = unpack_u8(&u);
+		if (m.rcpt[i].outcome > PROTO_FAILED)
+			u.err = ERR_IPC;
+		m.rcpt[i].code = unpack_u16(&u);
+		m.rcpt[i].status = unpack_str(&u, a);
+		m.rcpt[i].text = unpack_str(&u, a);
+	}
+	m.peer = unpack_str(&u, a);
+	m.tls = unpack_str(&u, a);
+	m.dsn = proto_unpack_array(&u, a, MIN_ENTRY, sizeof(*m.dsn), &m.n_dsn);
+	for (uint32_t i = 0; i < m.n_dsn; i++)
+		entry_unpack(&u, a, &m.dsn[i]);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}

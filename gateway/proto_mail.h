@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Messages between processes that carry mail: envelope, look-ups, what a
+ * worker decides, what store and relay hand each other. For proto.h.
+ */
+#ifndef GATEWAY_PROTO_MAIL_H
+#define GATEWAY_PROTO_MAIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "common/pack.h"
+#include "gateway/entry.h"
+
+/* --- envelope --- */
+
+/* DSN's NOTIFY (RFC 3461 4.1); 0 is the default: failure and delay. */
+enum {
+	PROTO_NOTIFY_NEVER = 1,
+	PROTO_NOTIFY_SUCCESS = 2,
+	PROTO_NOTIFY_FAILURE = 4,
+	PROTO_NOTIFY_DELAY = 8,
+};
+
+struct proto_rcpt {
+	const char *addr;  /* struct mime_addr.text */
+	const char *key;   /* struct mime_addr.key */
+	const char *orcpt; /* as it came, xtext; "" if none */
+	uint8_t notify;
+};
+
+struct proto_envelope {
+	const char *from; /* mime_addr.text; "" is the null sender */
+	const char *from_key;
+	const char *envid; /* xtext, "" if none */
+	bool ret_hdrs;	   /* RET=HDRS */
+	bool smtputf8;
+	bool body_8bit;	    /* BODY=8BITMIME was said */
+	const char *client; /* address of the SMTP client, text */
+	const char *helo;
+	const char *tls;      /* "TLSv1.3 TLS_AES_256_GCM_SHA384", "" if none */
+	uint64_t received_ms; /* Unix time */
+	struct proto_rcpt *rcpt;
+	uint32_t n_rcpt;
+};
+
+void proto_envelope_pack(struct packer *p, const struct proto_envelope *e);
+void proto_envelope_unpack(
+    struct unpacker *u, struct arena *a, struct proto_envelope *out);
+
+/* --- discovery --- */
+
+enum proto_answer_status {
+	PROTO_ANSWER_FAILED = 0,
+	PROTO_ANSWER_ABSENT,
+	PROTO_ANSWER_FOUND,
+};
+
+struct proto_answer {
+	uint8_t source; /* enum ks_source */
+	uint8_t status; /* enum proto_answer_status */
+};
+
+/* What the sources said of one address. complete false: the process died or
+   did not answer in time; sources that are missing count as failed. */
+struct proto_answers {
+	const char *key; /* canonical address */
+	bool complete;
+	struct proto_answer *answer;
+	uint32_t n;
+};
+
+void proto_answers_pack(struct packer *p, const struct proto_answers *m);
+void proto_answers_unpack(
+    struct unpacker *u, struct arena *a, struct proto_answers *out);
+
+/* --- listener and worker --- */
+
+struct proto_rcpt_check {
+	const char *from_key;
+	const char *rcpt_key;
+	const char *client; /* address, text */
+};
+
+enum err proto_rcpt_check_pack(
+    const struct proto_rcpt_check *m, struct buf *out) MUST_CHECK;
+enum err proto_rcpt_check_unpack(
+    struct span in, struct arena *a, struct proto_rcpt_check *out) MUST_CHECK;
+
+/* An SMTP reply: 550, "5.7.1", one line without code and status. */
+struct proto_reply {
+	uint16_t code;
+	const char *status;
+	const char *text;
+};
+
+enum err proto_reply_pack(
+    const struct proto_reply *m, struct buf *out) MUST_CHECK;
+enum err proto_reply_unpack(
+    struct span in, struct arena *a, struct proto_reply *out) MUST_CHECK;
+
+struct proto_message {
+	uint32_t attempt; /* counts from 1; names this try in store's eyes */
+	bool unparsed;	  /* it killed workers: put it aside as pending, without
+			     looking into it */
+	struct proto_envelope envelope;
+	struct proto_answers *answers; /* one for each recipient */
+	uint32_t n_answers;
+	const char *trace; /* the whole Received field, CRLF included */
+};
+
+enum err proto_message_pack(
+    const struct proto_message *m, struct buf *out) MUST_CHECK;
+enum err proto_message_unpack(
+    struct span in, struct arena *a, struct proto_message *out) MUST_CHECK;
+
+struct proto_done {
+	uint32_t attempt;
+	bool submitted; /* wait for PROTO_COMMITTED, then this reply */
+	struct proto_reply reply;
+};
+
+enum err proto_done_pack(
+    const struct proto_done *m, struct buf *out) MUST_CHECK;
+enum err proto_done_unpack(
+    struct span in, struct arena *a, struct proto_done *out) MUST_CHECK;
+
+/* --- worker and store --- */
+
+/* An escrow object that the worker wrote and synced. */
+struct proto_object {
+	const char *name; /* file name in the escrow directory */
+	uint64_t size;
+	uint64_t expires_s; /* Unix time */
+};
+
+void proto_object_pack(struct packer *p, const struct proto_object *m);
+void proto_object_unpack(
+    struct unpacker *u, struct arena *a, struct proto_object *out);
+
+struct proto_submit {
+	uint32_t attempt;    /* of PROTO_MESSAGE; 0 when it replaces an entry */
+	uint64_t replaces;   /* id of the pending entry this decides, or 0 */
+	struct entry *entry; /* new entries */
+	uint32_t n_entries;
+	struct proto_object *object;
+	uint32_t n_objects;
+	const char **audit; /* one JSON object each, compact, without the
+			       chain's fields */
+	uint32_t n_audit;
+};
+
+enum err proto_submit_pack(
+    const struct proto_submit *m, struct buf *out) MUST_CHECK;
+enum err proto_submit_unpack(
+    struct span in, struct arena *a, struct proto_submit *out) MUST_CHECK;
+
+struct proto_decide {
+	struct entry entry; /* pending; body inline or in the descriptor */
+	uint64_t age_ms;    /* since it was accepted */
+	bool give_up;	    /* too old: tell the sender, end it */
+	bool released;	    /* an administrator let a held entry go on */
+};
+
+enum err proto_decide_pack(
+    const struct proto_decide *m, struct buf *out) MUST_CHECK;
+enum err proto_decide_unpack(
+    struct span in, struct arena *a, struct proto_decide *out) MUST_CHECK;
+
+/* --- store and relay --- */
+
+struct proto_deliver {
+	struct entry entry; /* ready, whole: its recipients are part of what
+			       the body is sealed beside */
+	uint32_t *open;	    /* positions of the recipients to deliver to now;
+			       rising, at least one */
+	uint32_t n_open;
+	uint32_t tries; /* before this one */
+	uint64_t age_ms;
+	bool warn;    /* late: make a delay notice if it fails again */
+	bool give_up; /* last try: what fails now has failed for good */
+};
+
+enum err proto_deliver_pack(
+    const struct proto_deliver *m, struct buf *out) MUST_CHECK;
+enum err proto_deliver_unpack(
+    struct span in, struct arena *a, struct proto_deliver *out) MUST_CHECK;
+
+enum proto_outcome {
+	PROTO_DEFERRED = 0,
+	PROTO_DELIVERED,
+	PROTO_FAILED,
+};
+
+struct proto_rcpt_result {
+	uint32_t rcpt;	 /* position in the entry's list */
+	uint8_t outcome; /* enum proto_outcome */
+	uint16_t code;	 /* of the peer's reply; 0 if there was none */
+	const char *status;
+	const char *text;
+};
+
+struct proto_result {
+	struct proto_rcpt_result *rcpt; /* every recipient of the attempt */
+	uint32_t n_rcpt;
+	const char *peer; /* "mx.example.org [192.0.2.1]:25", "" if none */
+	const char *tls;  /* "TLSv1.3 TLS_AES_256_GCM_SHA384 unverified" */
+	/* Notifications that come of it, ready entries (null sender). */
+	struct entry *dsn;
+	uint32_t n_dsn;
+};
+
+enum err proto_result_pack(
+    const struct proto_result *m, struct buf *out) MUST_CHECK;
+enum err proto_result_unpack(
+    struct span in, struct arena *a, struct proto_result *out) MUST_CHECK;
+
+#endif
