@@ -95,33 +95,54 @@ make_dir(const char *path, mode_t mode, const struct users_id *owner,
 	return ERR_OK;
 }
 
+/* Give one file of the directory to its user. The directory belongs to that
+   user: a link put in the file's place must not lead root elsewhere. */
+static enum err
+adopt_file(int dir, const char *name, mode_t mode, const struct users_id *owner)
+{
+	int fd =
+	    openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	enum err err = ERR_OK;
+
+	if (fd < 0)
+		return errno == ENOENT ? ERR_OK : err_from_errno(errno);
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
+		err = ERR_PERMISSION;
+	else if (fchown(fd, owner->uid, owner->gid) != 0 ||
+		 fchmod(fd, mode) != 0)
+		err = err_from_errno(errno);
+	close(fd);
+	return err;
+}
+
 /* Keys that root imported before the first start belong to store, too. */
 static enum err
 adopt_keystore(const struct conf *c, struct err_why *why)
 {
-	static const struct {
-		const char *name;
-		mode_t mode;
-	} file[] = {{"data.mdb", 0640}, {"lock.mdb", 0660}};
 	struct users_id store;
-	char path[4096];
 	enum err err;
+	int dir;
 
 	if (!users_change())
 		return ERR_OK;
 	err = users_find(c, ROLE_STORE, &store, why);
 	if (err != ERR_OK)
 		return err;
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s", c->paths.keystore,
-		    file[i].name);
-		if (lchown(path, store.uid, store.gid) == 0 &&
-		    chmod(path, file[i].mode) == 0)
-			continue;
-		if (errno != ENOENT)
-			return err_why(why, err_from_errno(errno), "%s: %s",
-			    path, strerror(errno));
-	}
+	dir = open(
+	    c->paths.keystore, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return err_why(why, err_from_errno(errno), "%s: %s",
+		    c->paths.keystore, strerror(errno));
+	err = adopt_file(dir, "data.mdb", 0640, &store);
+	if (err == ERR_OK)
+		err = adopt_file(dir, "lock.mdb", 0660, &store);
+	close(dir);
+	if (err != ERR_OK)
+		return err_why(why, err,
+		    "data.mdb and lock.mdb in %s must be plain files without "
+		    "other names: %s",
+		    c->paths.keystore, err_text(err));
 	return ERR_OK;
 }
 

@@ -163,3 +163,21 @@ def test_an_ordinary_user_can_run_it(make_gateway, capture):
             with open("/proc/%d/status" % pid) as f:
                 assert "\nUid:\t65534\t65534\t65534\t65534\n" in f.read()
     assert gw.stop() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="users of their own need root")
+def test_a_link_in_the_keystore_does_not_lead_root_elsewhere(make_gateway, capture):
+    """Who took over store owns that directory: the next start, as root, must not
+    give away another file."""
+    gw = make_gateway(capture.port, rules=CLEAR)
+    gw.stop()
+    victim = gw.root / "victim"
+    victim.write_text("mine")
+    victim.chmod(0o600)
+    data = gw.state / "keystore" / "data.mdb"
+    for put in (data.symlink_to, data.hardlink_to):
+        data.unlink()
+        put(victim)
+        assert "keystore" in start_fails(gw.conf)
+        st = victim.stat()
+        assert (st.st_mode & 0o777, st.st_uid) == (0o600, 0)
