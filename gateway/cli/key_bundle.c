@@ -28,7 +28,7 @@ key_import_private(
 	    .n_addrs = r->n_addrs,
 	    .addrs = r->addrs};
 	enum err e = ks_private_put(
-	    im->store, &p, im->pub, secret_span(im->with_private));
+	    im->store, &p, &im->pub, secret_span(im->with_private));
 
 	return e == ERR_OK
 		   ? e
@@ -150,8 +150,7 @@ key_import_bundle(struct key_import *im, const char *file, struct span in,
     struct arena *arena, struct err_why *why)
 {
 	struct crypto_bundle b = {0};
-	struct sealed_pub pub;
-	enum err e, result = key_import_public(im, &pub, why);
+	enum err e, result = key_import_public(im, &im->pub, why);
 
 	if (result == ERR_OK)
 		result = open_bundle(im, file, in, &b, why);
@@ -159,7 +158,6 @@ key_import_bundle(struct key_import *im, const char *file, struct span in,
 		key_import_refuse(im, file, result, why->text);
 		return result;
 	}
-	im->pub = &pub;
 	for (size_t i = 0; i < b.n_certs; i++) {
 		const struct secret *key =
 		    b.key_of[i] < 0 ? NULL : b.keys[b.key_of[i]];
@@ -173,7 +171,6 @@ key_import_bundle(struct key_import *im, const char *file, struct span in,
 		e = take_lone_key(im, file, b.keys[k], arena);
 		result = result != ERR_OK ? result : e;
 	}
-	im->pub = NULL;
 	crypto_bundle_clear(&b);
 	return result;
 }

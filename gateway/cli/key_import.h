@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "common/sealed.h"
 #include "gateway/cli/gpg.h"
 #include "gateway/cli/passphrase.h"
 #include "keystore/admit.h"
@@ -28,7 +29,7 @@ struct key_import {
 	struct span domain; /* the keys stand for it; empty: for none */
 	/* The private half of the record that comes next; borrowed. */
 	const struct secret *with_private;
-	const struct sealed_pub *pub; /* what it is sealed to */
+	struct sealed_pub pub; /* what private keys are sealed to */
 	struct json_t *imported;
 	struct json_t *refused;
 };
