@@ -137,9 +137,17 @@ entry_unpack(struct unpacker *u, struct arena *a, struct entry *out)
 uint64_t
 entry_new_id(void)
 {
-	/* 44 bits of milliseconds last until 2527 */
-	uint64_t id = clock_unix_ms() << 20 | (random_u64() & 0xfffff);
+	static uint32_t next;
+	static bool started;
+	uint64_t id;
 
+	/* Counted, not drawn: of numbers drawn at random two are the same far
+	   sooner than one thinks, and a message with the id of another would
+	   be taken for committed. The random start keeps processes apart. */
+	if (!started)
+		next = (uint32_t)random_u64();
+	started = true;
+	id = clock_unix_ms() / 1000 << 32 | next++;
 	return id == 0 ? 1 : id;
 }
 

@@ -91,7 +91,8 @@ enum err entry_pack_fixed(const struct entry *e, struct buf *out) MUST_CHECK;
 void entry_pack(struct packer *p, const struct entry *e);
 void entry_unpack(struct unpacker *u, struct arena *a, struct entry *out);
 
-/* A new id: milliseconds and random bits, sorted by time, never 0. */
+/* A new id: seconds, then a counter that starts anywhere in each process. Never
+   0, never twice in a process. */
 uint64_t entry_new_id(void);
 
 const char *entry_kind_name(enum entry_kind k);

@@ -332,3 +332,17 @@ Test(proto, requests_to_sign_survive_and_every_cut_is_refused)
 	buf_clear(&b);
 	arena_free(a);
 }
+
+Test(proto, no_id_is_given_twice)
+{
+	uint64_t first = entry_new_id(), last = first, id;
+
+	/* far more than a drawn number would survive */
+	for (int i = 0; i < 200000; i++) {
+		id = entry_new_id();
+		cr_assert_eq((uint32_t)id, (uint32_t)last + 1);
+		cr_assert_neq(id, 0);
+		last = id;
+	}
+	cr_assert_geq(last >> 32, first >> 32);
+}
