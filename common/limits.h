@@ -70,6 +70,11 @@
 #define LIMIT_CERT_SIZE	      (128u * 1024)
 #define LIMIT_CERT_EXTENSIONS 64u
 #define LIMIT_CERT_ADDRS      1000u
+/* certificates of a path with its anchor; intermediates looked at for one */
+#define LIMIT_PATH_LEN	10u
+#define LIMIT_PATH_POOL 32u
+/* anchors in a file; Debian's has 140 */
+#define LIMIT_ANCHORS 1000u
 /* RSA: shorter is historic (RFC 8551 2.3), longer costs seconds */
 #define LIMIT_RSA_BITS_MIN 2048u
 #define LIMIT_RSA_BITS_MAX 16384u
