@@ -82,6 +82,11 @@
 #define LIMIT_LOOKUP_MS 8000u
 /* milliseconds for one operation of gpg; it is killed then */
 #define LIMIT_PGP_MS 60000u
+/* private keys that are tried to open one message: each costs a millisecond of
+   the one process that has them */
+#define LIMIT_DECRYPT_TRIES 16u
+/* what unpacking may make of an octet, at most */
+#define LIMIT_INFLATE 100u
 /* what the trace of a decision may hold */
 #define LIMIT_TRACE_RULES      64u
 #define LIMIT_TRACE_CANDIDATES 16u

@@ -2,9 +2,9 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * Private keys of S/MIME certificates: how they are kept (PKCS#8, RFC 5958),
- * and the one operation that is done with them here, signing input of fixed
- * length. For the process that holds private keys; all others use
- * key_delegate.h.
+ * and the two operations that are done with them here, signing and opening
+ * input of fixed length. For the process that holds private keys; all others
+ * use key_delegate.h.
  */
 #ifndef CRYPTO_PRIVATE_KEY_H
 #define CRYPTO_PRIVATE_KEY_H
@@ -36,7 +36,36 @@ enum crypto_sign_alg {
 	CRYPTO_SIGN_ECDSA_SHA512 = 9,
 };
 
+/* How content keys are opened. The numbers are on the wire. */
+enum crypto_decrypt_op {
+	CRYPTO_DECRYPT_NONE = 0,
+	CRYPTO_DECRYPT_PKCS1 = 1, /* RSAES-PKCS1-v1_5 */
+	CRYPTO_DECRYPT_OAEP = 2,  /* RSAES-OAEP with an empty label */
+	CRYPTO_DECRYPT_ECDH = 3,  /* on P-256, P-384, P-521 */
+};
+
+enum crypto_hash {
+	CRYPTO_HASH_NONE = 0,
+	CRYPTO_HASH_SHA1 = 1, /* in OAEP and key derivation only */
+	CRYPTO_HASH_SHA256 = 2,
+	CRYPTO_HASH_SHA384 = 3,
+	CRYPTO_HASH_SHA512 = 4,
+	CRYPTO_HASH_SHA224 = 5, /* in OAEP and key derivation only */
+};
+
+/* One operation. in: RSA: as long as the modulus; ECDH: the other side's point,
+   uncompressed. */
+struct crypto_decrypt {
+	enum crypto_decrypt_op op;
+	enum crypto_hash hash; /* OAEP */
+	enum crypto_hash mgf;  /* OAEP */
+	/* RSA: octets of the key that is in it, 5 to CRYPTO_CONTENT_KEY_MAX */
+	size_t len;
+	struct span in;
+};
+
 enum {
+	CRYPTO_CONTENT_KEY_MAX = 64,
 	CRYPTO_PRIVATE_MAX = 16 * 1024, /* octets of PKCS#8, RSA 16384 fits */
 	CRYPTO_SIGN_MAX = 2048,		/* octets of input or signature */
 };
@@ -61,5 +90,14 @@ bool crypto_private_fits(
    that was sealed to the key. ERR_CRYPTO. */
 enum err crypto_private_sign(const struct crypto_private *key,
     enum crypto_sign_alg alg, struct span in, struct buf *out) MUST_CHECK;
+
+/* Open. RSA: the key of what->len octets; another one drawn at random if the
+   input does not open to one of this length, so that nobody learns whether it
+   did (RFC 3218 §2.3.2). ECDH: the x coordinate of the shared point, random
+   octets if the input is none of the curve. The caller frees. ERR_UNSUPPORTED:
+   not an operation of this key. ERR_MALFORMED: the input has not the length
+   that the key asks for. ERR_NOMEM. */
+enum err crypto_private_decrypt(const struct crypto_private *key,
+    const struct crypto_decrypt *what, struct secret **out) MUST_CHECK;
 
 #endif
