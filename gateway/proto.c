@@ -56,6 +56,10 @@ static const struct {
     {PROTO_OBJECT_EXPIRED, "object-expired"},
     {PROTO_REQUEST, "request"},
     {PROTO_ANSWER, "answer"},
+    {PROTO_PROPOSE, "propose"},
+    {PROTO_PROPOSED, "proposed"},
+    {PROTO_ANSWER_NOTE, "answer-note"},
+    {PROTO_ANSWER_NOTED, "answer-noted"},
 };
 
 const char *

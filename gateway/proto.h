@@ -45,10 +45,11 @@ enum proto_type {
 	   it and will report PROTO_COMMITTED. */
 	PROTO_DONE, /* struct proto_done */
 
-	/* listener → discovery. The id is the listener's own. */
+	/* listener → discovery, store → discovery: ask for keys of an address.
+	   The id is the sender's own. */
 	PROTO_LOOKUP = 30, /* u32 budget in ms, address as string */
-	/* discovery → listener: all sources have answered or the budget is
-	   spent. */
+	/* discovery → who asked: all sources have answered or the budget is
+	   spent. What was found is in the keystore by now. */
 	PROTO_ANSWERS, /* struct proto_answers */
 
 	/* worker → store: everything that one message became. Descriptors are
@@ -139,10 +140,23 @@ enum proto_type {
 	PROTO_OBJECT_OPENED,  /* struct proto_opened */
 	PROTO_OBJECT_EXPIRED, /* object name as string */
 
-	/* control → store and control → supervisor: a request of the command
-	   line, as JSON; the id is control's own. The answer is JSON, too. */
+	/* control → store, control → discovery and control → supervisor: a
+	   request of the command line, as JSON; the id is control's own. The
+	   answer is JSON, too. */
 	PROTO_REQUEST = 130,
 	PROTO_ANSWER,
+
+	/* who found octets that may be keys → admission: parse and judge them.
+	   The id is the sender's own. */
+	PROTO_PROPOSE = 150, /* struct proto_propose */
+	/* admission → who proposed: what became of each. Those that were
+	   admitted are in the keystore. */
+	PROTO_PROPOSED, /* struct proto_proposed */
+	/* discovery → store: keep what the sources said. The id is
+	   discovery's own. */
+	PROTO_ANSWER_NOTE, /* struct proto_answers */
+	/* store → discovery: it is kept, or why not. u32 err. */
+	PROTO_ANSWER_NOTED,
 };
 
 /* "deliver"; "?" for an unknown one. */

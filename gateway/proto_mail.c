@@ -58,38 +58,6 @@ proto_envelope_unpack(
 	*out = e;
 }
 
-/* --- discovery --- */
-
-void
-proto_answers_pack(struct packer *p, const struct proto_answers *m)
-{
-	pack_str(p, m->key);
-	pack_bool(p, m->complete);
-	pack_u32(p, m->n);
-	for (uint32_t i = 0; i < m->n; i++) {
-		pack_u8(p, m->answer[i].source);
-		pack_u8(p, m->answer[i].status);
-	}
-}
-
-void
-proto_answers_unpack(
-    struct unpacker *u, struct arena *a, struct proto_answers *out)
-{
-	struct proto_answers m = {0};
-
-	m.key = unpack_str(u, a);
-	m.complete = unpack_bool(u);
-	m.answer = proto_unpack_array(u, a, 2, sizeof(*m.answer), &m.n);
-	for (uint32_t i = 0; i < m.n; i++) {
-		m.answer[i].source = unpack_u8(u);
-		m.answer[i].status = unpack_u8(u);
-		if (m.answer[i].status > PROTO_ANSWER_FOUND)
-			u->err = ERR_IPC;
-	}
-	*out = m;
-}
-
 /* --- listener and worker --- */
 
 enum err

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Messages between processes that carry mail: envelope, look-ups, what a
- * worker decides, what store and relay hand each other. For proto.h.
+ * Messages between processes that carry mail: envelope, what a worker
+ * decides, what store and relay hand each other. For proto.h.
  */
 #ifndef GATEWAY_PROTO_MAIL_H
 #define GATEWAY_PROTO_MAIL_H
@@ -15,6 +15,7 @@
 #include "common/buf.h"
 #include "common/pack.h"
 #include "gateway/entry.h"
+#include "gateway/proto_discovery.h"
 
 /* --- envelope --- */
 
@@ -51,32 +52,6 @@ struct proto_envelope {
 void proto_envelope_pack(struct packer *p, const struct proto_envelope *e);
 void proto_envelope_unpack(
     struct unpacker *u, struct arena *a, struct proto_envelope *out);
-
-/* --- discovery --- */
-
-enum proto_answer_status {
-	PROTO_ANSWER_FAILED = 0,
-	PROTO_ANSWER_ABSENT,
-	PROTO_ANSWER_FOUND,
-};
-
-struct proto_answer {
-	uint8_t source; /* enum ks_source */
-	uint8_t status; /* enum proto_answer_status */
-};
-
-/* What the sources said of one address. complete false: the process died or
-   did not answer in time; sources that are missing count as failed. */
-struct proto_answers {
-	const char *key; /* canonical address */
-	bool complete;
-	struct proto_answer *answer;
-	uint32_t n;
-};
-
-void proto_answers_pack(struct packer *p, const struct proto_answers *m);
-void proto_answers_unpack(
-    struct unpacker *u, struct arena *a, struct proto_answers *out);
 
 /* --- listener and worker --- */
 

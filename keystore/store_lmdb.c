@@ -11,12 +11,13 @@
 #include "common/db.h"
 #include "keystore/store_private.h"
 
-enum { TABLE_RECORD, TABLE_INDEX, TABLE_PRIVATE };
+enum { TABLE_RECORD, TABLE_INDEX, TABLE_PRIVATE, TABLE_ANSWER };
 
 static const struct db_table tables[] = {
     [TABLE_RECORD] = {"record", 0},
     [TABLE_INDEX] = {"index", DB_DUP},
     [TABLE_PRIVATE] = {"private", 0},
+    [TABLE_ANSWER] = {"answer", 0},
 };
 
 enum {
@@ -455,24 +456,30 @@ lmdb_private_put(struct ks_store *base, struct span fpr, struct span octets)
 }
 
 static enum err
-lmdb_private_get(struct ks_store *base, struct span fpr,
+show_value(struct store *s, unsigned table, struct span key,
     enum err (*visit)(void *ctx, struct span octets), void *ctx)
 {
-	struct store *s = of(base);
 	struct db_txn *t;
 	struct span octets;
 	enum err e;
 
-	if (fpr.len == 0)
+	if (key.len == 0)
 		return ERR_NOT_FOUND;
 	e = begin_search(s, &t);
 	if (e != ERR_OK)
 		return e;
-	e = db_get(t, TABLE_PRIVATE, fpr, &octets);
+	e = db_get(t, table, key, &octets);
 	if (e == ERR_OK)
 		e = visit(ctx, octets);
 	end_search(s, t);
 	return e;
+}
+
+static enum err
+lmdb_private_get(struct ks_store *base, struct span fpr,
+    enum err (*visit)(void *ctx, struct span octets), void *ctx)
+{
+	return show_value(of(base), TABLE_PRIVATE, fpr, visit, ctx);
 }
 
 static enum err
@@ -482,6 +489,70 @@ lmdb_private_del(struct ks_store *base, struct span fpr)
 	enum err e = begin_change(of(base), &t);
 
 	return e != ERR_OK ? e : end_change(t, db_del(t, TABLE_PRIVATE, fpr));
+}
+
+/* --- answers --- */
+
+static enum err
+lmdb_answer_put(struct ks_store *base, struct span key, struct span value)
+{
+	struct db_txn *t;
+	enum err e = begin_change(of(base), &t);
+
+	return e != ERR_OK ? e
+			   : end_change(t, db_put(t, TABLE_ANSWER, key, value));
+}
+
+static enum err
+lmdb_answer_get(struct ks_store *base, struct span key,
+    enum err (*visit)(void *ctx, struct span value), void *ctx)
+{
+	return show_value(of(base), TABLE_ANSWER, key, visit, ctx);
+}
+
+static enum err
+sweep(struct db_cursor *c, struct buf *from, unsigned max,
+    enum err (*look)(void *ctx, struct span key, struct span value, bool *drop),
+    void *ctx)
+{
+	enum db_move move = from->len > 0 ? DB_SEEK : DB_FIRST;
+	struct span key = buf_span(from), value;
+	bool drop;
+	enum err e = ERR_OK;
+
+	for (unsigned i = 0; i < max && e == ERR_OK; i++, move = DB_NEXT) {
+		e = db_cursor_move(c, move, &key, &value);
+		if (e == ERR_OK)
+			e = look(ctx, key, value, &drop);
+		if (e != ERR_OK)
+			break;
+		buf_reset(from);
+		e = buf_put(from, key);
+		if (e == ERR_OK && drop)
+			e = db_cursor_del(c);
+	}
+	if (e != ERR_NOT_FOUND)
+		return e;
+	buf_reset(from);
+	return ERR_OK;
+}
+
+static enum err
+lmdb_answer_sweep(struct ks_store *base, struct buf *from, unsigned max,
+    enum err (*look)(void *ctx, struct span key, struct span value, bool *drop),
+    void *ctx)
+{
+	struct db_cursor *c = NULL;
+	struct db_txn *t;
+	enum err e = begin_change(of(base), &t);
+
+	if (e != ERR_OK)
+		return e;
+	e = db_cursor_open(t, TABLE_ANSWER, &c);
+	if (e == ERR_OK)
+		e = sweep(c, from, max, look, ctx);
+	db_cursor_close(c);
+	return end_change(t, e);
 }
 
 static const struct ks_store_ops lmdb_ops = {
@@ -499,6 +570,9 @@ static const struct ks_store_ops lmdb_ops = {
     .private_put = lmdb_private_put,
     .private_get = lmdb_private_get,
     .private_del = lmdb_private_del,
+    .answer_put = lmdb_answer_put,
+    .answer_get = lmdb_answer_get,
+    .answer_sweep = lmdb_answer_sweep,
 };
 
 enum err

@@ -31,6 +31,19 @@ struct ks_store_ops {
 	enum err (*private_get)(struct ks_store *s, struct span fpr,
 	    enum err (*visit)(void *ctx, struct span octets), void *ctx);
 	enum err (*private_del)(struct ks_store *s, struct span fpr);
+	/* Rows of answers.c. */
+	enum err (*answer_put)(
+	    struct ks_store *s, struct span key, struct span value);
+	enum err (*answer_get)(struct ks_store *s, struct span key,
+	    enum err (*visit)(void *ctx, struct span value), void *ctx);
+	/* Look at up to max rows from the key in *from on, in their order;
+	   *from becomes the last one's key, and empty at the end. Those that
+	   are to be dropped are deleted. */
+	enum err (*answer_sweep)(struct ks_store *s, struct buf *from,
+	    unsigned max,
+	    enum err (*look)(
+		void *ctx, struct span key, struct span value, bool *drop),
+	    void *ctx);
 };
 
 /* The first member of every store. */

@@ -47,6 +47,8 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 		struct proto_result result;
 		struct proto_keys keys;
 		struct proto_opened opened;
+		struct proto_propose propose;
+		struct proto_proposed proposed;
 	} m;
 	enum err e = ERR_OK;
 
@@ -84,6 +86,12 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 	case 10:
 		e = proto_keys_unpack(in, &m.keys);
 		break;
+	case 11:
+		e = proto_propose_unpack(in, a, &m.propose);
+		break;
+	case 12:
+		e = proto_proposed_unpack(in, a, &m.proposed);
+		break;
 	default:
 		e = proto_opened_unpack(in, a, &m.opened);
 		break;
@@ -100,7 +108,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len == 0)
 		return 0;
 	a = arena_new(1 << 22);
-	unpack_one(data[0] % 12, SPAN(data + 1, len - 1), a);
+	unpack_one(data[0] % 14, SPAN(data + 1, len - 1), a);
 	arena_free(a);
 	return 0;
 }
