@@ -30,7 +30,9 @@ struct crypto_cert_info {
 	const char *serial;	/* hexadecimal */
 	struct span issuer_der; /* the issuer's name as it is encoded */
 	struct span serial_raw; /* the serial number's content octets */
-	struct span ski;	/* subject key identifier; empty if none */
+	struct span subject_der;
+	struct span ski; /* subject key identifier; empty if none */
+	struct span aki; /* the issuer's key identifier; empty if none */
 	/* Addresses as mime_addr.key: subjectAltName (rfc822Name,
 	   SmtpUTF8Mailbox); the subject's emailAddress if it names none. */
 	const char *const *addrs;

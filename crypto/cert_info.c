@@ -112,6 +112,10 @@ read_names(struct crypto_cert *cert, struct err_why *why)
 	if (X509_NAME_get0_der(issuer, &der, &der_len) != 1)
 		return no_memory(why);
 	info->issuer_der = SPAN(der, der_len);
+	if (X509_NAME_get0_der(
+		X509_get_subject_name(cert->x509), &der, &der_len) != 1)
+		return no_memory(why);
+	info->subject_der = SPAN(der, der_len);
 	info->serial_raw = SPAN(
 	    ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
 	hex = arena_alloc(cert->texts, 2 * info->serial_raw.len + 1);
@@ -424,11 +428,18 @@ crypto_cert_judge(struct crypto_cert *cert)
 	cert->info.seal_why = "";
 }
 
+static struct span
+octets_of(const ASN1_OCTET_STRING *s)
+{
+	return s == NULL ? SPAN(NULL, 0)
+			 : SPAN(ASN1_STRING_get0_data(s),
+			       (size_t)ASN1_STRING_length(s));
+}
+
 enum err
 crypto_cert_describe(struct crypto_cert *cert, struct err_why *why)
 {
 	struct crypto_cert_info *info = &cert->info;
-	const ASN1_OCTET_STRING *ski;
 	enum err e = ERR_OK;
 
 	digest_sha256(&(struct span){cert->der, cert->der_len}, 1, info->fpr);
@@ -445,10 +456,8 @@ crypto_cert_describe(struct crypto_cert *cert, struct err_why *why)
 		e = read_addrs(cert, why);
 	if (e != ERR_OK)
 		return e;
-	ski = X509_get0_subject_key_id(cert->x509);
-	if (ski != NULL)
-		info->ski = SPAN(ASN1_STRING_get0_data(ski),
-		    (size_t)ASN1_STRING_length(ski));
+	info->ski = octets_of(X509_get0_subject_key_id(cert->x509));
+	info->aki = octets_of(X509_get0_authority_key_id(cert->x509));
 	read_key(cert);
 	info->is_ca = X509_check_ca(cert->x509) == 1;
 	info->self_signed = X509_self_signed(cert->x509, 1) == 1;

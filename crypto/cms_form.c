@@ -216,6 +216,28 @@ crypto_cms_may_share(const struct crypto_cms_recipient *r, size_t n)
 }
 
 const char *
+crypto_cms_key_name(const struct crypto_cert *cert, enum crypto_cms_rsa rsa)
+{
+	/* the hash of the KDF is that of cms_seal.c */
+	static const struct {
+		const char *alg, *name;
+	} curves[] = {
+	    {"P-256", "ecdh-p256-sha256"},
+	    {"P-384", "ecdh-p384-sha384"},
+	    {"P-521", "ecdh-p521-sha512"},
+	};
+	const char *alg = crypto_cert_info(cert)->alg;
+
+	if (strcmp(alg, "RSA") == 0)
+		return rsa == CRYPTO_CMS_RSA_OAEP ? "rsa-oaep-sha256"
+						  : "rsa-pkcs1";
+	for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++)
+		if (strcmp(alg, curves[i].alg) == 0)
+			return curves[i].name;
+	return "?";
+}
+
+const char *
 crypto_cms_cipher_name(enum crypto_cms_cipher c)
 {
 	size_t i = rank(c);

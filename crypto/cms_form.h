@@ -70,6 +70,10 @@ bool crypto_cms_cipher_holds(
 /* May these be recipients of one message? RSA and EC share one only if what
    all of them can is known: NSS 3.87 opens no mix. */
 bool crypto_cms_may_share(const struct crypto_cms_recipient *r, size_t n);
+/* How the content key is sealed to this certificate in such a form:
+   "rsa-oaep-sha256", "ecdh-p256-sha256"; "?" if it cannot be. */
+const char *crypto_cms_key_name(
+    const struct crypto_cert *cert, enum crypto_cms_rsa rsa);
 /* "aes256-cbc"; "?" for none. And back: ERR_NOT_FOUND. */
 const char *crypto_cms_cipher_name(enum crypto_cms_cipher c);
 enum err crypto_cms_cipher_by_name(

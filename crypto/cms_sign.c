@@ -32,11 +32,12 @@ static const struct {
 	const char *alg;
 	const char *micalg;
 	const EVP_MD *(*md)(void);
+	const char *name;
 } hashes[] = {
-    {"RSA", "sha-256", EVP_sha256},
-    {"P-256", "sha-256", EVP_sha256},
-    {"P-384", "sha-384", EVP_sha384},
-    {"P-521", "sha-512", EVP_sha512},
+    {"RSA", "sha-256", EVP_sha256, "rsa-pkcs1-sha256"},
+    {"P-256", "sha-256", EVP_sha256, "ecdsa-p256-sha256"},
+    {"P-384", "sha-384", EVP_sha384, "ecdsa-p384-sha384"},
+    {"P-521", "sha-512", EVP_sha512, "ecdsa-p521-sha512"},
 };
 
 enum { HASHES = sizeof(hashes) / sizeof(hashes[0]) };
@@ -58,6 +59,16 @@ crypto_cms_micalg(const struct crypto_cert *cert)
 	size_t i = hash_of(cert);
 
 	return i < HASHES ? hashes[i].micalg : "sha-256";
+}
+
+const char *
+crypto_cms_signature_name(const struct crypto_cert *cert, bool pss)
+{
+	size_t i = hash_of(cert);
+
+	if (i == HASHES)
+		return "?";
+	return pss && i == 0 ? "rsa-pss-sha256" : hashes[i].name;
 }
 
 static enum err

@@ -41,6 +41,8 @@ enum err crypto_cms_can_sign(const struct crypto_cert *cert, int64_t now,
     struct err_why *why) MUST_CHECK;
 /* The micalg parameter (RFC 8551 §3.5.3.2) of what it signs: "sha-256". */
 const char *crypto_cms_micalg(const struct crypto_cert *cert);
+/* What it signs with: "rsa-pss-sha256", "ecdsa-p384-sha384"; "?" if nothing. */
+const char *crypto_cms_signature_name(const struct crypto_cert *cert, bool pss);
 
 /* The signature of in, DER, appended to out; out is as it was after a failure.
    Errors: those of crypto_cms_can_sign(), those of sign, ERR_CRYPTO,

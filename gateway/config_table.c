@@ -268,6 +268,16 @@ const struct config_entry config_entries[] = {
 	AT(config_rule, form.padding), 0,
 	"The least that keys are sealed with to RSA certificates: pkcs1 or "
 	"oaep. The same holds for it."},
+    {"rule", "smime-signature", CONFIG_T_RSASIGN, false, 0, 0, "pkcs1",
+	AT(config_rule, form.signature), 0,
+	"How RSA keys sign: pkcs1, or pss, which not everybody can verify. If "
+	"any rule that matches says pss it is that."},
+    {"rule", "smime-signed", CONFIG_T_SHAPE, false, 0, 0, "detached",
+	AT(config_rule, form.signed_as), 0,
+	"The shape of S/MIME signatures: detached stands beside the message, "
+	"opaque holds it inside, so that no mail server on the way can break "
+	"it, and nobody without S/MIME can read it. If any rule that matches "
+	"says opaque it is that."},
     {"rule", "autocrypt", CONFIG_T_OPTOUT, false, 0, 0, "true",
 	AT(config_rule, form.no_autocrypt), 0,
 	"Adds the sender's OpenPGP certificate to the header, for answers, "

@@ -38,6 +38,8 @@ enum config_type {
 	CONFIG_T_HP,	   /* of a rule: enum policy_hp */
 	CONFIG_T_CIPHER,   /* of a rule: enum policy_cipher */
 	CONFIG_T_PADDING,  /* of a rule: enum policy_padding */
+	CONFIG_T_RSASIGN,  /* of a rule: enum policy_signature */
+	CONFIG_T_SHAPE,	   /* of a rule: enum policy_signed */
 	CONFIG_T_OPTOUT,   /* bool: true unless the word is true */
 };
 

@@ -142,6 +142,10 @@ static const struct {
 	"aes128-cbc, aes256-cbc, aes128-gcm or aes256-gcm"},
     [CONFIG_T_PADDING] = {(const char *const[]){"pkcs1", "oaep", NULL},
 	"pkcs1 or oaep"},
+    [CONFIG_T_RSASIGN] = {(const char *const[]){"pkcs1", "pss", NULL},
+	"pkcs1 or pss"},
+    [CONFIG_T_SHAPE] = {(const char *const[]){"detached", "opaque", NULL},
+	"detached or opaque"},
 };
 
 static bool
@@ -165,6 +169,12 @@ set_word(const struct config_target *t, const struct config_entry *e,
 		break;
 	case CONFIG_T_PADDING:
 		*(enum policy_padding *)out = (enum policy_padding)i;
+		break;
+	case CONFIG_T_RSASIGN:
+		*(enum policy_signature *)out = (enum policy_signature)i;
+		break;
+	case CONFIG_T_SHAPE:
+		*(enum policy_signed *)out = (enum policy_signed)i;
 		break;
 	default:
 		*(bool *)out = i == 1;
@@ -566,6 +576,8 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_HP:
 	case CONFIG_T_CIPHER:
 	case CONFIG_T_PADDING:
+	case CONFIG_T_RSASIGN:
+	case CONFIG_T_SHAPE:
 		return set_word(t, e, v);
 	case CONFIG_T_USERS:
 		return set_users(t, e, v);

@@ -152,6 +152,7 @@ void
 decide_alone(const struct decide_facts *f, struct decision *d)
 {
 	d->overruled = NULL;
+	d->names = (struct variant_names){0};
 	if (d->err != ERR_OK)
 		return;
 	policy_walk(&d->rules, d->state, walk_flags(f), &d->outcome);

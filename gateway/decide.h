@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "gateway/signer.h"
+#include "gateway/variant.h"
 #include "keystore/lookup.h"
 #include "policy/policy.h"
 
@@ -50,6 +51,8 @@ struct decision {
 	struct ks_result pgp;
 	struct policy_outcome outcome;
 	struct decide_sign sign;
+	struct variant_names names; /* how S/MIME does it; the caller's to
+				       fill in */
 	/* keys that turned out unable to sign this, by kind: the reason */
 	const char *cannot_sign[KS_OPENPGP + 1];
 	const char *overruled; /* why another recipient's fate is this one's

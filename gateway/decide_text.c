@@ -164,9 +164,11 @@ sign_json(const struct decision *d)
 				      : json_pack("{s:s, s:s}", "rule",
 					    d->rules.sign_rule, "none", s->why);
 	text_hex(s->key->fpr, fpr);
-	return json_pack("{s:s, s:s, s:s, s:b}", "rule", d->rules.sign_rule,
-	    "kind", s->key->kind == KS_SMIME ? "smime" : "openpgp", "key", fpr,
-	    "of-domain", s->of_domain);
+	return json_pack("{s:s, s:s, s:s, s:b, s:s*, s:s*}", "rule",
+	    d->rules.sign_rule, "kind",
+	    s->key->kind == KS_SMIME ? "smime" : "openpgp", "key", fpr,
+	    "of-domain", s->of_domain, "algorithm", d->names.signature, "shape",
+	    d->names.shape);
 }
 
 static json_t *
@@ -205,6 +207,10 @@ decide_json(const struct decision *d)
 	    decide_key(d, d->outcome.rung) != NULL)
 		json_object_set_new(j, "header-protection",
 		    json_string(policy_hp_name(d->rules.form.hp)));
+	if (d->names.cipher != NULL)
+		json_object_set_new(j, "smime",
+		    json_pack("{s:s, s:s}", "cipher", d->names.cipher, "key",
+			d->names.key));
 	sign = sign_json(d);
 	if (sign != NULL)
 		json_object_set_new(j, "signature", sign);

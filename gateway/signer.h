@@ -9,6 +9,7 @@
 #define GATEWAY_SIGNER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -33,6 +34,9 @@ struct signer {
 	struct signer_key domain_smime, domain_pgp; /* its domain's */
 };
 
+/* certificates of issuers that are sent along */
+enum { SIGNER_CHAIN_MAX = 8 };
+
 struct signer_facts {
 	struct ks_store *keys;		 /* NULL: cannot be opened */
 	struct crypto_cert_cache *certs; /* may be NULL */
@@ -46,5 +50,13 @@ struct signer_facts {
    cannot be told is err. */
 void signer_find(
     const struct signer_facts *f, struct arena *arena, struct signer *out);
+
+/* The issuers of the certificate in leaf, its own first, as far as the keystore
+   has them and without the root: what others need to build the chain. Whether
+   they are to be believed is for who verifies. Borrowed from the arena. ERR_OK
+   with fewer or none; ERR_NOMEM, errors of the keystore. */
+enum err signer_chain(struct ks_store *keys, struct crypto_cert_cache *certs,
+    const struct ks_record *leaf, struct arena *arena,
+    const struct ks_record *const **out, size_t *n_out) MUST_CHECK;
 
 #endif

@@ -87,7 +87,8 @@ write_signed(const struct making *m)
 
 	if (e != ERR_OK)
 		return e;
-	if (!mime_payload_is_fit(p, &reason))
+	/* base64 around it: no transport changes what is inside */
+	if (!variant_is_opaque(m->v) && !mime_payload_is_fit(p, &reason))
 		return err_why(m->why, ERR_CANNOT_SIGN, "%s", reason);
 	spill_init(&spill, PAYLOAD_MAX);
 	e = write_payload(p, &spill, &entity);
@@ -95,14 +96,6 @@ write_signed(const struct making *m)
 		e = variant_put_signed(m, mime_payload_outer(p), entity, m->to);
 	spill_clear(&spill);
 	return e;
-}
-
-/* A record of the keystore that is damaged is no fault of the message: its
-   rung has failed. */
-static enum err
-of_key(enum err e)
-{
-	return err_class(e) == ERR_CLASS_MALFORMED ? ERR_KEY_UNUSABLE : e;
 }
 
 /* --- S/MIME --- */
@@ -114,30 +107,13 @@ put_base64(void *arg, struct span octets)
 }
 
 static enum err
-get_certs(const struct making *m, struct crypto_cert **certs)
-{
-	const struct variant *v = m->v;
-	enum err e = ERR_OK;
-
-	for (size_t i = 0; e == ERR_OK && i < v->n_keys; i++) {
-		const struct ks_record *key = v->key[i];
-
-		if (key == NULL || key->fpr.len != CRYPTO_CERT_FPR_SIZE)
-			return ERR_KEY_UNUSABLE;
-		e = of_key(crypto_cert_cache_get(m->engines->certs,
-		    key->fpr.data, key->key, &certs[i], m->why));
-	}
-	return e;
-}
-
-static enum err
 seal_to(const struct making *m, struct crypto_cert **certs, struct span outer,
     struct span entity)
 {
 	struct crypto_cms_form form;
 	struct mime_base64 b64;
 	const struct mime_sink sealed = {put_base64, &b64};
-	enum err e = variant_form(m, certs, &form);
+	enum err e = variant_form(m->v, certs, m->arena, &form);
 
 	if (e == ERR_OK)
 		e = mime_write_smime_head(
@@ -159,7 +135,7 @@ seal_smime(const struct making *m, struct span outer, struct span entity)
 
 	if (certs == NULL)
 		return ERR_NOMEM;
-	e = get_certs(m, certs);
+	e = variant_certs(m->v, m->engines->certs, certs, m->why);
 	if (e == ERR_OK)
 		e = seal_to(m, certs, outer, entity);
 	for (size_t i = 0; i < n; i++)
@@ -167,8 +143,8 @@ seal_smime(const struct making *m, struct span outer, struct span entity)
 	return e;
 }
 
-/* Signed inside: what is sealed is a multipart/signed (RFC 8551 section
-   3.7). */
+/* Signed inside: what is sealed is a multipart/signed or a signed-data (RFC
+   8551 section 3.7). */
 static enum err
 sign_inside(const struct making *m, struct span *entity, struct spill *s)
 {
@@ -263,7 +239,7 @@ write_pgp(const struct making *m)
 		e = payload_memfd(p, &fd);
 	if (e != ERR_OK)
 		return e;
-	e = of_key(seal_pgp(m, fd, &armor));
+	e = variant_of_key(seal_pgp(m, fd, &armor));
 	close(fd);
 	if (e == ERR_OK) {
 		random_octets(seed, sizeof(seed));

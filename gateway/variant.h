@@ -66,7 +66,10 @@ struct variant {
 	const struct mime_tree *tree; /* of raw */
 	struct mime_edit edit;
 	struct policy_form form; /* zeroed: as if no rule said anything */
-	const struct ks_record *signer;	    /* NULL: not signed */
+	const struct ks_record *signer; /* NULL: not signed */
+	/* the certificates of its issuers, sent along */
+	const struct ks_record *const *chain;
+	size_t n_chain;
 	const struct ks_record *const *key; /* of each recipient, for rung */
 	size_t n_keys;
 	int64_t now_s;
@@ -82,6 +85,20 @@ struct variant {
 enum err variant_write(const struct variant *v,
     const struct variant_engines *engines, struct arena *arena,
     const struct mime_sink *to, struct err_why *why) MUST_CHECK;
+
+/* How S/MIME seals and signs a variant, in words for the audit log and for
+   `sealgate explain`; NULL for what it does not do. */
+struct variant_names {
+	const char *cipher;    /* "aes256-gcm" */
+	const char *key;       /* "rsa-oaep-sha256": the content key */
+	const char *signature; /* "rsa-pss-sha256" */
+	const char *shape;     /* of the signature: "detached", "opaque" */
+};
+
+/* What variant_write() does for recipient number i. A key that cannot be used
+   is named by nothing. */
+void variant_name(const struct variant *v, struct crypto_cert_cache *certs,
+    struct arena *arena, size_t i, struct variant_names *out);
 
 /* May recipients with these keys be in one S/MIME variant? */
 bool variant_may_share(struct crypto_cert_cache *certs,

@@ -6,6 +6,7 @@
  */
 #include "common/arena.h"
 #include "crypto/cert_cache.h"
+#include "crypto/cms_sign.h"
 #include "gateway/variant_private.h"
 #include "keystore/record.h"
 
@@ -43,12 +44,34 @@ recipient(const struct ks_record *key, const struct crypto_cert *cert)
 }
 
 enum err
-variant_form(const struct making *m, struct crypto_cert *const *certs,
-    struct crypto_cms_form *out)
+variant_of_key(enum err e)
 {
-	const struct variant *v = m->v;
+	return err_class(e) == ERR_CLASS_MALFORMED ? ERR_KEY_UNUSABLE : e;
+}
+
+enum err
+variant_certs(const struct variant *v, struct crypto_cert_cache *cache,
+    struct crypto_cert **certs, struct err_why *why)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < v->n_keys; i++) {
+		const struct ks_record *key = v->key[i];
+
+		if (key == NULL || key->fpr.len != CRYPTO_CERT_FPR_SIZE)
+			return ERR_KEY_UNUSABLE;
+		e = variant_of_key(crypto_cert_cache_get(
+		    cache, key->fpr.data, key->key, &certs[i], why));
+	}
+	return e;
+}
+
+enum err
+variant_form(const struct variant *v, struct crypto_cert *const *certs,
+    struct arena *arena, struct crypto_cms_form *out)
+{
 	struct crypto_cms_recipient *r =
-	    arena_array(m->arena, v->n_keys, sizeof(*r));
+	    arena_array(arena, v->n_keys, sizeof(*r));
 
 	if (r == NULL)
 		return ERR_NOMEM;
@@ -99,4 +122,48 @@ variant_may_share(struct crypto_cert_cache *certs, const struct ks_record *a,
 	crypto_cert_unref(ca);
 	crypto_cert_unref(cb);
 	return may;
+}
+
+static void
+name_seal(const struct variant *v, struct crypto_cert_cache *cache,
+    struct arena *arena, size_t i, struct variant_names *out)
+{
+	struct crypto_cert **certs =
+	    arena_array(arena, v->n_keys, sizeof(*certs));
+	struct crypto_cms_form form;
+
+	if (certs == NULL)
+		return;
+	if (variant_certs(v, cache, certs, NULL) == ERR_OK &&
+	    variant_form(v, certs, arena, &form) == ERR_OK) {
+		out->cipher = crypto_cms_cipher_name(form.cipher);
+		out->key = crypto_cms_key_name(certs[i], form.rsa);
+	}
+	for (size_t k = 0; k < v->n_keys; k++)
+		crypto_cert_unref(certs[k]);
+}
+
+static void
+name_signature(const struct variant *v, struct crypto_cert_cache *cache,
+    struct variant_names *out)
+{
+	struct crypto_cert *cert;
+
+	if (!get(cache, v->signer, &cert))
+		return;
+	out->signature = crypto_cms_signature_name(
+	    cert, v->form.signature == POLICY_SIGNATURE_PSS);
+	out->shape = variant_is_opaque(v) ? "opaque" : "detached";
+	crypto_cert_unref(cert);
+}
+
+void
+variant_name(const struct variant *v, struct crypto_cert_cache *certs,
+    struct arena *arena, size_t i, struct variant_names *out)
+{
+	*out = (struct variant_names){0};
+	if (v->rung == RUNG_SMIME)
+		name_seal(v, certs, arena, i, out);
+	if (v->signer != NULL && v->signer->kind == KS_SMIME)
+		name_signature(v, certs, out);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Detached signatures and the multipart/signed around them. The private half
- * of no key is here: an engine is asked for what it does.
+ * Signatures: detached with the multipart/signed around them, or the entity
+ * inside of a signed-data. The private half of no key is here: an engine is
+ * asked for what it does.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -12,8 +13,10 @@
 #include "common/secret.h"
 #include "crypto/cert_cache.h"
 #include "crypto/cms_sign.h"
+#include "gateway/signer.h"
 #include "gateway/variant_private.h"
 #include "keystore/record.h"
+#include "mime/base64.h"
 
 enum { SIGNATURE_MAX = 256 * 1024 }; /* octets, with its certificates */
 
@@ -32,26 +35,61 @@ ask_for_private(
 	return cms->sign(cms->arg, m->v->signer->fpr, alg, in, out);
 }
 
+/* Who signs, from the records of the variant; to be cleared after a failure,
+   too. */
+struct cms_signer {
+	struct making making; /* for ask_for_private() */
+	struct crypto_cms_signer s;
+	struct crypto_cert *chain[SIGNER_CHAIN_MAX];
+};
+
+static void
+cms_signer_clear(struct cms_signer *c)
+{
+	crypto_cert_unref(c->s.cert);
+	for (size_t i = 0; i < c->s.n_chain; i++)
+		crypto_cert_unref(c->chain[i]);
+}
+
+static enum err
+cms_signer_init(struct cms_signer *c, const struct making *m)
+{
+	struct crypto_cert_cache *cache = m->engines->certs;
+	const struct variant *v = m->v;
+	enum err e;
+
+	*c = (struct cms_signer){.making = *m,
+	    .s = {.sign = ask_for_private,
+		.pss = v->form.signature == POLICY_SIGNATURE_PSS,
+		.now = v->now_s}};
+	c->s.ctx = &c->making;
+	c->s.chain = c->chain;
+	if (v->signer->fpr.len != CRYPTO_CERT_FPR_SIZE)
+		return ERR_KEY_UNUSABLE;
+	e = crypto_cert_cache_get(
+	    cache, v->signer->fpr.data, v->signer->key, &c->s.cert, m->why);
+	for (size_t i = 0;
+	     e == ERR_OK && i < v->n_chain && i < SIGNER_CHAIN_MAX; i++) {
+		e = crypto_cert_cache_get(cache, v->chain[i]->fpr.data,
+		    v->chain[i]->key, &c->chain[i], m->why);
+		c->s.n_chain += e == ERR_OK;
+	}
+	return e;
+}
+
 static enum err
 sign_cms(const struct making *m, struct span entity, struct signature *out)
 {
-	const struct ks_record *key = m->v->signer;
-	struct making self = *m;
-	struct crypto_cms_signer s = {
-	    .sign = ask_for_private, .ctx = &self, .now = m->v->now_s};
-	enum err e;
+	struct cms_signer c;
+	enum err e = cms_signer_init(&c, m);
 
-	if (key->fpr.len != CRYPTO_CERT_FPR_SIZE)
-		return ERR_KEY_UNUSABLE;
-	e = crypto_cert_cache_get(
-	    m->engines->certs, key->fpr.data, key->key, &s.cert, m->why);
-	if (e != ERR_OK)
-		return e;
-	e = crypto_cms_sign_detached(&s, entity, &out->octets, m->why);
+	if (e == ERR_OK)
+		e = crypto_cms_sign_detached(
+		    &c.s, entity, &out->octets, m->why);
 	if (e == ERR_OK)
 		snprintf(out->micalg, sizeof(out->micalg), "%s",
-		    crypto_cms_micalg(s.cert));
-	crypto_cert_unref(s.cert);
+		    crypto_cms_micalg(c.s.cert));
+	cms_signer_clear(&c);
 	return e;
 }
 
@@ -93,9 +131,34 @@ definite(enum err e)
 	}
 }
 
-enum err
-variant_put_signed(const struct making *m, struct span outer,
-    struct span entity, const struct mime_sink *to)
+static enum err
+put_base64(void *arg, struct span octets)
+{
+	return mime_base64_put(arg, octets);
+}
+
+static enum err
+put_opaque(const struct making *m, struct span outer, struct span entity,
+    const struct mime_sink *to)
+{
+	struct mime_base64 b64;
+	const struct mime_sink der = {put_base64, &b64};
+	struct cms_signer c;
+	enum err e = cms_signer_init(&c, m);
+
+	if (e == ERR_OK)
+		e = mime_write_smime_head(outer, MIME_SMIME_SIGNED, to);
+	if (e == ERR_OK) {
+		mime_base64_init(&b64, *to);
+		e = crypto_cms_sign_opaque(&c.s, entity, &der, m->why);
+	}
+	cms_signer_clear(&c);
+	return e == ERR_OK ? mime_base64_finish(&b64) : e;
+}
+
+static enum err
+put_detached(const struct making *m, struct span outer, struct span entity,
+    const struct mime_sink *to)
 {
 	bool cms = m->v->signer->kind == KS_SMIME;
 	struct signature made = {0};
@@ -105,8 +168,7 @@ variant_put_signed(const struct making *m, struct span outer,
 	enum err e;
 
 	buf_init(&made.octets, SIGNATURE_MAX);
-	e = definite(
-	    cms ? sign_cms(m, entity, &made) : sign_pgp(m, entity, &made));
+	e = cms ? sign_cms(m, entity, &made) : sign_pgp(m, entity, &made);
 	if (e == ERR_OK) {
 		sig.format = cms ? MIME_SIGNATURE_CMS : MIME_SIGNATURE_PGP;
 		sig.micalg = made.micalg;
@@ -117,4 +179,20 @@ variant_put_signed(const struct making *m, struct span outer,
 	}
 	buf_clear(&made.octets);
 	return e;
+}
+
+bool
+variant_is_opaque(const struct variant *v)
+{
+	return v->form.signed_as == POLICY_SIGNED_OPAQUE && v->signer != NULL &&
+	       v->signer->kind == KS_SMIME;
+}
+
+enum err
+variant_put_signed(const struct making *m, struct span outer,
+    struct span entity, const struct mime_sink *to)
+{
+	return definite(variant_is_opaque(m->v)
+			    ? put_opaque(m, outer, entity, to)
+			    : put_detached(m, outer, entity, to));
 }

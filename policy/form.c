@@ -55,6 +55,10 @@ policy_form_raise(struct policy_form *a, const struct policy_form *b)
 		a->cipher = b->cipher;
 	if (b->padding > a->padding)
 		a->padding = b->padding;
+	if (b->signature > a->signature)
+		a->signature = b->signature;
+	if (b->signed_as > a->signed_as)
+		a->signed_as = b->signed_as;
 	a->sign_as_domain = a->sign_as_domain || b->sign_as_domain;
 	a->no_autocrypt = a->no_autocrypt || b->no_autocrypt;
 }

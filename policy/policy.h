@@ -92,12 +92,23 @@ enum policy_padding {
 	POLICY_PADDING_PKCS1 = 0,
 	POLICY_PADDING_OAEP,
 };
+/* How RSA signs, and where the signature of S/MIME stands. */
+enum policy_signature {
+	POLICY_SIGNATURE_PKCS1 = 0,
+	POLICY_SIGNATURE_PSS,
+};
+enum policy_signed {
+	POLICY_SIGNED_DETACHED = 0, /* multipart/signed */
+	POLICY_SIGNED_OPAQUE,	    /* the entity is inside of signed-data */
+};
 struct policy_form {
 	enum policy_sign sign;
 	bool sign_as_domain; /* the domain's key may stand in */
 	enum policy_hp hp;
 	enum policy_cipher cipher;
 	enum policy_padding padding;
+	enum policy_signature signature;
+	enum policy_signed signed_as;
 	bool no_autocrypt;
 };
 const char *policy_sign_name(enum policy_sign s);

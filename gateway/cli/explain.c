@@ -12,13 +12,17 @@
 #include "common/arena.h"
 #include "common/clock.h"
 #include "common/text.h"
+#include "crypto/cert_cache.h"
 #include "gateway/cli/cli.h"
 #include "gateway/cli/input.h"
 #include "gateway/conf.h"
 #include "gateway/decide.h"
 #include "mime/header.h"
 
-enum { ARENA_MAX = 256 << 20 };
+enum {
+	ARENA_MAX = 256 << 20,
+	CERTS = 64,
+};
 
 struct ask {
 	const char *from;
@@ -27,6 +31,7 @@ struct ask {
 	size_t n_to;
 	struct arena *arena;
 	struct cli_input in; /* open if a message was given */
+	struct crypto_cert_cache *certs;
 	struct decide_facts facts;
 };
 
@@ -90,11 +95,14 @@ print_signature(const struct decision *d)
 
 	if (d->sign.key != NULL) {
 		text_hex(d->sign.key->fpr, fpr);
-		printf("  signed with the %s's %s %.16s (rule \"%s\")\n",
+		printf("  signed with the %s's %s %.16s (rule \"%s\")",
 		    d->sign.of_domain ? "domain" : "sender",
 		    d->sign.key->kind == KS_SMIME ? "certificate"
 						  : "OpenPGP key",
 		    fpr, d->rules.sign_rule);
+		if (d->names.signature != NULL)
+			printf(": %s, %s", d->names.signature, d->names.shape);
+		putchar('\n');
 	} else if (d->sign.why != NULL) {
 		printf("  not signed (rule \"%s\"): %s\n", d->rules.sign_rule,
 		    d->sign.why);
@@ -103,6 +111,11 @@ print_signature(const struct decision *d)
 	    decide_key(d, d->outcome.rung) != NULL)
 		printf("  header protection: %s\n",
 		    policy_hp_name(d->rules.form.hp));
+	/* the others may be known to open less */
+	if (d->names.cipher != NULL)
+		printf(
+		    "  S/MIME: %s, key by %s, if nobody shares the message\n",
+		    d->names.cipher, d->names.key);
 }
 
 static void
@@ -147,6 +160,24 @@ protects_or_waits(const struct decision *d)
 				       d->outcome.rung != RUNG_REJECT);
 }
 
+/* How it would be made for this recipient alone. */
+static void
+name_form(struct ask *a, struct decision *d)
+{
+	const struct ks_record *key;
+	struct variant v = {.rung = d->outcome.rung,
+	    .form = d->rules.form,
+	    .signer = d->sign.key,
+	    .key = &key,
+	    .n_keys = 1,
+	    .now_s = a->facts.now_s};
+
+	if (d->err != ERR_OK || d->outcome.result != POLICY_CHOSEN)
+		return;
+	key = decide_key(d, v.rung);
+	variant_name(&v, a->certs, a->arena, 0, &d->names);
+}
+
 /* Decide for all recipients; CLI_DONE, or the status to end with. */
 static int
 decide_all(struct ask *a, struct decision **d)
@@ -167,6 +198,8 @@ decide_all(struct ask *a, struct decision **d)
 			return CLI_FAILED;
 	}
 	decide_together(&a->facts, d, a->n_to, a->arena);
+	for (size_t i = 0; i < a->n_to; i++)
+		name_form(a, d[i]);
 	return CLI_DONE;
 }
 
@@ -231,6 +264,7 @@ static void
 find_signer(struct ask *a)
 {
 	const struct signer_facts f = {.keys = a->facts.keys,
+	    .certs = a->certs,
 	    .now_s = a->facts.now_s,
 	    .from_key = a->facts.from_key,
 	    .may_sign = true,
@@ -279,7 +313,8 @@ explain(struct cli *cli, struct ask *a)
 int
 cli_explain(struct cli *cli, int argc, char **argv)
 {
-	struct ask a = {.arena = arena_new(ARENA_MAX)};
+	struct ask a = {.arena = arena_new(ARENA_MAX),
+	    .certs = crypto_cert_cache_new(CERTS)};
 	int status;
 
 	mime_charsets_open();
@@ -287,6 +322,7 @@ cli_explain(struct cli *cli, int argc, char **argv)
 	if (status == CLI_DONE)
 		status = explain(cli, &a);
 	cli_input_close(&a.in);
+	crypto_cert_cache_free(a.certs);
 	mime_charsets_close();
 	arena_free(a.arena);
 	return status;

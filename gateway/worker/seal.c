@@ -17,6 +17,7 @@
 #include "common/text.h"
 #include "gateway/variant.h"
 #include "gateway/worker/worker_private.h"
+#include "keystore/record.h"
 
 /* --- at rest --- */
 
@@ -103,11 +104,11 @@ seal_body(struct job *j, struct entry *e, const struct sealed_pub *pub,
 
 /* --- protected messages --- */
 
+/* What to make for these recipients. */
 static enum err
-write_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
-    uint32_t n, const struct mime_sink *to, struct err_why *why)
+variant_of(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
+    uint32_t n, struct variant *out)
 {
-	const struct variant_engines engines = job_engines(j);
 	const struct decision *d = &rcpts[0]->d;
 	const struct ks_record **keys = arena_array(j->arena, n, sizeof(*keys));
 	struct variant v = {.rung = rung,
@@ -126,7 +127,21 @@ write_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < n; i++)
 		keys[i] = decide_key(&rcpts[i]->d, rung);
-	return variant_write(&v, &engines, j->arena, to, why);
+	if (v.signer != NULL && v.signer->kind == KS_SMIME)
+		e = signer_chain(j->w->keys, j->w->certs, v.signer, j->arena,
+		    &v.chain, &v.n_chain);
+	if (e == ERR_OK)
+		*out = v;
+	return e;
+}
+
+static enum err
+write_variant(struct job *j, const struct variant *v,
+    const struct mime_sink *to, struct err_why *why)
+{
+	const struct variant_engines engines = job_engines(j);
+
+	return variant_write(v, &engines, j->arena, to, why);
 }
 
 static enum entry_route
@@ -172,13 +187,16 @@ seal_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
 	struct spill text;
 	struct mime_sink sink;
 	struct span octets;
+	struct variant v;
 	struct entry *e;
 	enum err err;
 
 	spill_init(&text,
 	    j->conf->limits.message_size * LIMIT_VARIANTS_FACTOR - j->octets);
 	sink = spill_sink(&text);
-	err = write_variant(j, rung, rcpts, n, &sink, why);
+	err = variant_of(j, rung, rcpts, n, &v);
+	if (err == ERR_OK)
+		err = write_variant(j, &v, &sink, why);
 	if (err == ERR_OK)
 		err = spill_finish(&text, &octets);
 	if (err == ERR_OK) {
@@ -189,6 +207,8 @@ seal_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
 		if (e != NULL && err != ERR_OK)
 			j->out.n_entries--;
 	}
+	for (uint32_t i = 0; err == ERR_OK && i < n; i++)
+		variant_name(&v, j->w->certs, j->arena, i, &rcpts[i]->d.names);
 	if (err != ERR_OK && why->text[0] != 0)
 		log_event(LOG_LVL_ERR, NULL, "seal",
 		    KV_STR("rcpt", rcpts[0]->rcpt->addr),

@@ -44,6 +44,8 @@ same_form(const struct decision *a, const struct decision *b)
 
 	return a->sign.key == b->sign.key && fa->hp == fb->hp &&
 	       fa->cipher == fb->cipher && fa->padding == fb->padding &&
+	       fa->signature == fb->signature &&
+	       fa->signed_as == fb->signed_as &&
 	       fa->no_autocrypt == fb->no_autocrypt;
 }
 

@@ -113,6 +113,9 @@ Test(cert, is_known_by_its_fingerprint_issuer_and_key_id)
 	cr_expect_str_eq(info->issuer, "CN=Test CA");
 	cr_expect(span_eq(info->issuer_der, crypto_cert_info(ca)->issuer_der));
 	cr_expect_eq(info->ski.len, 20);
+	cr_expect(span_eq(info->issuer_der, crypto_cert_info(ca)->subject_der));
+	cr_expect_eq(info->aki.len, 20);
+	cr_expect(span_eq(info->aki, crypto_cert_info(ca)->ski));
 	cr_expect_not(info->self_signed);
 	cr_expect_not(info->is_ca);
 	cr_expect(crypto_cert_info(ca)->self_signed);

@@ -259,3 +259,13 @@ Test(cms_form, ciphers_have_an_order_and_names)
 	cr_expect_str_eq(
 	    crypto_cms_cipher_name((enum crypto_cms_cipher)9), "?");
 }
+
+Test(cms_form, sealing_of_the_key_is_named, .init = setup, .fini = teardown)
+{
+	cr_expect_str_eq(
+	    crypto_cms_key_name(rsa, CRYPTO_CMS_RSA_PKCS1), "rsa-pkcs1");
+	cr_expect_str_eq(
+	    crypto_cms_key_name(rsa, CRYPTO_CMS_RSA_OAEP), "rsa-oaep-sha256");
+	cr_expect_str_eq(
+	    crypto_cms_key_name(ec, CRYPTO_CMS_RSA_OAEP), "ecdh-p256-sha256");
+}

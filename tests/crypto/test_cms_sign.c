@@ -71,21 +71,22 @@ static const struct {
 	const char *micalg;
 	enum crypto_sign_alg alg;
 	const char *shows;
+	const char *name;
 } who[] = {
     {"rsa2048.der", "rsa2048.key", "rsa2048.pem", false, "sha-256",
-	CRYPTO_SIGN_RSA_SHA256, "rsaEncryption"},
+	CRYPTO_SIGN_RSA_SHA256, "rsaEncryption", "rsa-pkcs1-sha256"},
     {"rsa2048.der", "rsa2048.key", "rsa2048.pem", true, "sha-256",
-	CRYPTO_SIGN_PSS_SHA256, "rsassaPss"},
+	CRYPTO_SIGN_PSS_SHA256, "rsassaPss", "rsa-pss-sha256"},
     {"rsa3072.der", "rsa3072.key", "rsa3072.pem", false, "sha-256",
-	CRYPTO_SIGN_RSA_SHA256, "rsaEncryption"},
+	CRYPTO_SIGN_RSA_SHA256, "rsaEncryption", "rsa-pkcs1-sha256"},
     {"rsa3072.der", "rsa3072.key", "rsa3072.pem", true, "sha-256",
-	CRYPTO_SIGN_PSS_SHA256, "rsassaPss"},
+	CRYPTO_SIGN_PSS_SHA256, "rsassaPss", "rsa-pss-sha256"},
     {"sign256.der", "sign256.key", "sign256.pem", false, "sha-256",
-	CRYPTO_SIGN_ECDSA_SHA256, "ecdsa-with-SHA256"},
+	CRYPTO_SIGN_ECDSA_SHA256, "ecdsa-with-SHA256", "ecdsa-p256-sha256"},
     {"sign384.der", "sign384.key", "sign384.pem", false, "sha-384",
-	CRYPTO_SIGN_ECDSA_SHA384, "ecdsa-with-SHA384"},
+	CRYPTO_SIGN_ECDSA_SHA384, "ecdsa-with-SHA384", "ecdsa-p384-sha384"},
     {"p521.der", "p521.key", "p521.pem", false, "sha-512",
-	CRYPTO_SIGN_ECDSA_SHA512, "ecdsa-with-SHA512"},
+	CRYPTO_SIGN_ECDSA_SHA512, "ecdsa-with-SHA512", "ecdsa-p521-sha512"},
 };
 
 /* Sign in: with opaque, dir/signed has it inside, else it is in dir/in. */
@@ -111,6 +112,8 @@ sign(const char *dir, size_t i, bool opaque, struct span in)
 	cr_expect_eq(h.asked, 1, "row %zu", i);
 	cr_expect_eq(h.alg, who[i].alg, "row %zu", i);
 	cr_expect_str_eq(crypto_cms_micalg(s.cert), who[i].micalg);
+	cr_expect_str_eq(
+	    crypto_cms_signature_name(s.cert, who[i].pss), who[i].name);
 	peer_write(peer_path(dir, "signed"), buf_span(&out));
 	peer_write(peer_path(dir, "in"), in);
 	buf_clear(&out);
