@@ -82,6 +82,9 @@
 #define LIMIT_LOOKUP_MS 8000u
 /* milliseconds for one operation of gpg; it is killed then */
 #define LIMIT_PGP_MS 60000u
+/* session keys (PKESK, SKESK) in front of an OpenPGP message: above any real
+   number of recipients, each costs some parsing */
+#define LIMIT_PGP_SESSION_KEYS 4096u
 /* private keys that are tried to open one message: each costs a millisecond of
    the one process that has them */
 #define LIMIT_DECRYPT_TRIES 16u
