@@ -62,20 +62,16 @@ crypto_private_init(void)
 	return ERR_OK;
 }
 
-/* RSA of a size that may be used, or one of the curves. */
-static bool
-is_supported(struct crypto_private *key)
+bool
+crypto_private_is_supported(const EVP_PKEY *pkey)
 {
+	size_t bits = (size_t)EVP_PKEY_get_bits(pkey);
 	char group[32];
 
-	key->bits = (size_t)EVP_PKEY_get_bits(key->pkey);
-	key->is_rsa = EVP_PKEY_is_a(key->pkey, "RSA") == 1;
-	if (key->is_rsa)
-		return key->bits >= LIMIT_RSA_BITS_MIN &&
-		       key->bits <= LIMIT_RSA_BITS_MAX;
-	return EVP_PKEY_is_a(key->pkey, "EC") == 1 &&
-	       EVP_PKEY_get_group_name(key->pkey, group, sizeof(group), NULL) ==
-		   1 &&
+	if (EVP_PKEY_is_a(pkey, "RSA") == 1)
+		return bits >= LIMIT_RSA_BITS_MIN && bits <= LIMIT_RSA_BITS_MAX;
+	return EVP_PKEY_is_a(pkey, "EC") == 1 &&
+	       EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) == 1 &&
 	       (strcmp(group, "prime256v1") == 0 ||
 		   strcmp(group, "secp384r1") == 0 ||
 		   strcmp(group, "secp521r1") == 0);
@@ -103,7 +99,9 @@ crypto_private_parse(struct span pkcs8, struct crypto_private **out)
 	key->pkey = EVP_PKCS82PKEY(info);
 	if (key->pkey == NULL)
 		goto out;
-	e = is_supported(key) ? ERR_OK : ERR_UNSUPPORTED;
+	key->bits = (size_t)EVP_PKEY_get_bits(key->pkey);
+	key->is_rsa = EVP_PKEY_is_a(key->pkey, "RSA") == 1;
+	e = crypto_private_is_supported(key->pkey) ? ERR_OK : ERR_UNSUPPORTED;
 	if (e == ERR_OK) {
 		*out = key;
 		key = NULL;
@@ -133,6 +131,12 @@ crypto_private_fits(
 
 	ERR_clear_error();
 	return same;
+}
+
+EVP_PKEY *
+crypto_private_pkey(const struct crypto_private *key)
+{
+	return key->pkey;
 }
 
 /* XOR the mask made of the seed into out (MGF1, RFC 8017 appendix B.2.1). */

@@ -16,6 +16,7 @@
 #include "common/err.h"
 
 struct crypto_cert;
+struct evp_pkey_st;
 struct secret;
 
 /* What is signed, and how. The numbers are on the wire between processes. */
@@ -83,6 +84,11 @@ void crypto_private_free(struct crypto_private *key);
 /* Is it the private half of the certificate's key? */
 bool crypto_private_fits(
     const struct crypto_private *key, const struct crypto_cert *cert);
+
+/* For the files of crypto/, and to sign with in issue.h: borrowed. */
+struct evp_pkey_st *crypto_private_pkey(const struct crypto_private *key);
+/* RSA of a size that is used, or one of the curves? */
+bool crypto_private_is_supported(const struct evp_pkey_st *pkey);
 
 /* Sign; the signature (ECDSA: DER) is appended to out. ERR_UNSUPPORTED: the
    algorithm is not one, or not one of this key. ERR_MALFORMED: the input has
