@@ -78,6 +78,8 @@
 /* RSA: shorter is historic (RFC 8551 2.3), longer costs seconds */
 #define LIMIT_RSA_BITS_MIN 2048u
 #define LIMIT_RSA_BITS_MAX 16384u
+/* more makes verification slow and is made by nobody */
+#define LIMIT_RSA_EXPONENT_BITS 64u
 /* milliseconds a message may wait for look-ups */
 #define LIMIT_LOOKUP_MS 8000u
 /* milliseconds for one operation of gpg; it is killed then */

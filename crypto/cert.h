@@ -27,12 +27,14 @@ struct crypto_cert_info {
 	uint8_t fpr[CRYPTO_CERT_FPR_SIZE];
 	const char *subject;
 	const char *issuer;
-	const char *serial;	/* hexadecimal */
-	struct span issuer_der; /* the issuer's name as it is encoded */
+	const char *serial;	 /* hexadecimal */
+	struct span subject_der; /* the names as they are encoded */
+	struct span issuer_der;
 	struct span serial_raw; /* the serial number's content octets */
-	struct span subject_der;
-	struct span ski; /* subject key identifier; empty if none */
-	struct span aki; /* the issuer's key identifier; empty if none */
+	struct span ski;	/* subject key identifier; empty if none */
+	struct span aki;	/* the issuer's key identifier; empty if none */
+	/* SHA-256 of the key as it is encoded (SubjectPublicKeyInfo). */
+	uint8_t key_digest[CRYPTO_CERT_FPR_SIZE];
 	/* Addresses as mime_addr.key: subjectAltName (rfc822Name,
 	   SmtpUTF8Mailbox); the subject's emailAddress if it names none. */
 	const char *const *addrs;

@@ -100,20 +100,20 @@ read_names(struct crypto_cert *cert, struct err_why *why)
 {
 	struct crypto_cert_info *info = &cert->info;
 	const X509_NAME *issuer = X509_get_issuer_name(cert->x509);
+	const X509_NAME *subject = X509_get_subject_name(cert->x509);
 	const ASN1_INTEGER *serial = X509_get0_serialNumber(cert->x509);
 	const unsigned char *der;
 	size_t der_len;
 	char *hex;
 
-	info->subject = name_text(cert, X509_get_subject_name(cert->x509));
+	info->subject = name_text(cert, subject);
 	info->issuer = name_text(cert, issuer);
 	if (info->subject == NULL || info->issuer == NULL)
 		return no_memory(why);
 	if (X509_NAME_get0_der(issuer, &der, &der_len) != 1)
 		return no_memory(why);
 	info->issuer_der = SPAN(der, der_len);
-	if (X509_NAME_get0_der(
-		X509_get_subject_name(cert->x509), &der, &der_len) != 1)
+	if (X509_NAME_get0_der(subject, &der, &der_len) != 1)
 		return no_memory(why);
 	info->subject_der = SPAN(der, der_len);
 	info->serial_raw = SPAN(
@@ -164,17 +164,46 @@ time_of(const ASN1_TIME *t, int64_t *out, struct err_why *why)
 	return e;
 }
 
+/* Two parsers must not read two addresses. rfc822Name is ASCII, its domain
+   included (RFC 5280 §4.2.1.6, an IA5String that OpenSSL does not check);
+   SmtpUTF8Mailbox is for a local part beyond ASCII only, and its domain is in
+   A-labels (RFC 9598 §3). The one address parser decides the rest: no blank,
+   no comment, no NUL, nothing around it. */
+static bool
+is_exact(struct span raw, bool utf8)
+{
+	size_t at = raw.len, high_local = 0;
+
+	while (at > 0 && raw.data[at - 1] != '@')
+		at--;
+	for (size_t i = 0; i < raw.len; i++) {
+		if (raw.data[i] < 0x80)
+			continue;
+		if (i >= at)
+			return false;
+		high_local++;
+	}
+	if (utf8)
+		for (size_t i = at; i < raw.len; i++)
+			if (raw.data[i] >= 'A' && raw.data[i] <= 'Z')
+				return false;
+	return utf8 ? high_local > 0 : high_local == 0;
+}
+
 /* Take raw as an address, or count it as one that is none. addrs has room. */
 static enum err
-add_addr(struct crypto_cert *cert, const char **addrs, const ASN1_STRING *raw,
-    struct err_why *why)
+add_addr(struct crypto_cert *cert, const char **addrs, const ASN1_STRING *text,
+    bool utf8, struct err_why *why)
 {
 	struct crypto_cert_info *info = &cert->info;
+	struct span raw =
+	    SPAN(ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text));
 	struct mime_addr addr;
-	enum err e = mime_addr_parse(
-	    SPAN(ASN1_STRING_get0_data(raw), (size_t)ASN1_STRING_length(raw)),
-	    MIME_ADDR_UTF8, cert->texts, &addr, NULL);
+	enum err e = ERR_ADDR_SYNTAX;
 
+	if (is_exact(raw, utf8))
+		e = mime_addr_parse(
+		    raw, utf8 ? MIME_ADDR_UTF8 : 0, cert->texts, &addr, NULL);
 	if (e == ERR_ADDR_SYNTAX) {
 		info->n_bad_addrs++;
 		return ERR_OK;
@@ -190,8 +219,9 @@ add_addr(struct crypto_cert *cert, const char **addrs, const ASN1_STRING *raw,
 
 /* The string of a name that is a mail address; NULL for other names. */
 static const ASN1_STRING *
-mail_name(const GENERAL_NAME *name)
+mail_name(const GENERAL_NAME *name, bool *utf8)
 {
+	*utf8 = name->type == GEN_OTHERNAME;
 	if (name->type == GEN_EMAIL)
 		return name->d.rfc822Name;
 	/* RFC 9598 §3 */
@@ -216,11 +246,12 @@ read_san(
 		return no_memory(why);
 	cert->info.addrs = addrs;
 	for (int i = 0; i < n && e == ERR_OK; i++) {
+		bool utf8;
 		const ASN1_STRING *raw =
-		    mail_name(sk_GENERAL_NAME_value(names, i));
+		    mail_name(sk_GENERAL_NAME_value(names, i), &utf8);
 
 		if (raw != NULL && cert->info.n_addrs < LIMIT_CERT_ADDRS)
-			e = add_addr(cert, addrs, raw, why);
+			e = add_addr(cert, addrs, raw, utf8, why);
 		else if (raw != NULL)
 			e = err_why(why, ERR_TOO_BIG, "more than %u addresses",
 			    LIMIT_CERT_ADDRS);
@@ -246,7 +277,7 @@ read_subject_addr(struct crypto_cert *cert, struct err_why *why)
 				   name, NID_pkcs9_emailAddress, i)) >= 0)
 		e = add_addr(cert, addrs,
 		    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i)),
-		    why);
+		    false, why);
 	return e;
 }
 
@@ -336,41 +367,38 @@ refuse(struct crypto_cert *cert, enum err e, const char *reason)
 	cert->info.seal_why = reason;
 }
 
-static bool
-judge_rsa(struct crypto_cert *cert)
+const char *
+crypto_cert_rsa_flaw(const struct crypto_cert *cert)
 {
 	EVP_PKEY *key = X509_get0_pubkey(cert->x509);
 	BIGNUM *e = NULL;
-	bool odd;
+	const char *flaw = NULL;
 
-	if (cert->info.bits < LIMIT_RSA_BITS_MIN) {
-		refuse(cert, ERR_KEY_UNUSABLE,
-		    "the RSA key is shorter than 2048 bits");
-		return false;
-	}
-	if (cert->info.bits > LIMIT_RSA_BITS_MAX) {
-		refuse(cert, ERR_KEY_UNUSABLE,
-		    "the RSA key is longer than 16384 bits");
-		return false;
-	}
-	odd = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e) == 1 &&
-	      BN_is_odd(e) && !BN_is_one(e);
+	if (cert->info.bits < LIMIT_RSA_BITS_MIN)
+		return "the RSA key is shorter than 2048 bits";
+	if (cert->info.bits > LIMIT_RSA_BITS_MAX)
+		return "the RSA key is longer than 16384 bits";
+	if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e) != 1 ||
+	    !BN_is_odd(e) || BN_is_one(e))
+		flaw = "the RSA key's exponent is even or 1";
+	else if (BN_num_bits(e) > (int)LIMIT_RSA_EXPONENT_BITS)
+		flaw = "the RSA key's exponent is longer than 64 bits";
 	BN_free(e);
-	if (!odd)
-		refuse(cert, ERR_KEY_UNUSABLE,
-		    "the RSA key's exponent is even or 1");
-	return odd;
+	return flaw;
 }
 
 /* RFC 8551 §2.3 as far as OpenSSL's CMS can. */
 static bool
 judge_key(struct crypto_cert *cert, uint32_t *usage_out)
 {
-	const char *alg = cert->info.alg;
+	const char *alg = cert->info.alg, *flaw;
 
 	if (strcmp(alg, "RSA") == 0) {
+		flaw = crypto_cert_rsa_flaw(cert);
+		if (flaw != NULL)
+			refuse(cert, ERR_KEY_UNUSABLE, flaw);
 		*usage_out = KU_KEY_ENCIPHERMENT;
-		return judge_rsa(cert);
+		return flaw == NULL;
 	}
 	if (strcmp(alg, "P-256") == 0 || strcmp(alg, "P-384") == 0 ||
 	    strcmp(alg, "P-521") == 0) {
@@ -436,6 +464,20 @@ octets_of(const ASN1_OCTET_STRING *s)
 			       (size_t)ASN1_STRING_length(s));
 }
 
+static bool
+digest_key(struct crypto_cert *cert)
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert->x509), &der);
+
+	if (len <= 0)
+		return false;
+	digest_sha256(
+	    &(struct span){der, (size_t)len}, 1, cert->info.key_digest);
+	OPENSSL_free(der);
+	return true;
+}
+
 enum err
 crypto_cert_describe(struct crypto_cert *cert, struct err_why *why)
 {
@@ -456,6 +498,8 @@ crypto_cert_describe(struct crypto_cert *cert, struct err_why *why)
 		e = read_addrs(cert, why);
 	if (e != ERR_OK)
 		return e;
+	if (!digest_key(cert))
+		return no_memory(why);
 	info->ski = octets_of(X509_get0_subject_key_id(cert->x509));
 	info->aki = octets_of(X509_get0_authority_key_id(cert->x509));
 	read_key(cert);

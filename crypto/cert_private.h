@@ -26,6 +26,9 @@ enum err crypto_cert_describe(
     struct crypto_cert *cert, struct err_why *why) MUST_CHECK;
 /* Decide can_seal, seal_err and seal_why from what is already in info. */
 void crypto_cert_judge(struct crypto_cert *cert);
+/* NULL, or why nothing is to be done with an RSA key of this kind: too short,
+   too long, or with an exponent that no sound software makes. */
+const char *crypto_cert_rsa_flaw(const struct crypto_cert *cert);
 /* crypto_check_library() for a given version number. */
 enum err crypto_check_library_num(
     unsigned long num, const char *text, struct err_why *why) MUST_CHECK;

@@ -15,6 +15,7 @@
 #include "common/text.h"
 #include "crypto/cert_private.h"
 #include "tests/crypto/peer.h"
+#include "tests/crypto/pki.h"
 
 #define NOW INT64_C(1800000000) /* 2027; the test certificates hold to 2098 */
 
@@ -316,4 +317,68 @@ Test(cert, an_old_library_is_refused_with_the_package_to_install)
 	    ERR_UNSUPPORTED);
 	cr_expect_not_null(strstr(why.text, "OpenSSL 3.0.21"));
 	cr_expect_not_null(strstr(why.text, "3.0.22-1~deb12u1"));
+}
+
+/* RFC 5280 §4.2.1.6, RFC 9598 §3: what another parser would read differently is
+   no address at all. */
+Test(cert, an_address_is_exactly_the_one_or_none)
+{
+	static const struct {
+		bool other;		 /* SmtpUTF8Mailbox, not rfc822Name */
+		const char *text, *addr; /* addr NULL: none, counted as bad */
+	} rows[] = {
+	    {false, "alice@example.com", "alice@example.com"},
+	    {false, "Alice@Example.COM", "alice@example.com"},
+	    {false, "a.b+c@example.com", "a.b+c@example.com"},
+	    {false, "a@xn--bcher-kva.example", "a@xn--bcher-kva.example"},
+	    {true, "\xc3\xa9va@example.com", "\xc3\xa9va@example.com"},
+	    {true, "\xc3\xa9@xn--bcher-kva.example",
+		"\xc3\xa9@xn--bcher-kva.example"},
+	    {false, " alice@example.com", NULL},
+	    {false, "alice@example.com ", NULL},
+	    {false, "alice @example.com", NULL},
+	    {false, "alice@example.com(x)", NULL},
+	    {false, "<alice@example.com>", NULL},
+	    {false, "Alice <alice@example.com>", NULL},
+	    {false, "mailto:alice@example.com", NULL},
+	    {false, "alice@example.com,bob@example.com", NULL},
+	    {false, "alice@example.com;bob@example.com", NULL},
+	    {false, "alice", NULL},
+	    {false, "@example.com", NULL},
+	    {false, "alice@", NULL},
+	    {false,
+		"a@b\xc3\xbc"
+		"cher.example",
+		NULL},
+	    {false, "\xc3\xa9va@example.com", NULL},
+	    {true, "alice@example.com", NULL},
+	    {true, "\xc3\xa9va@Example.com", NULL},
+	    {true,
+		"\xc3\xa9@b\xc3\xbc"
+		"cher.example",
+		NULL},
+	    {true, "\xef\xbb\xbf\xc3\xa9va@example.com ", NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char ext[256];
+		struct pki_spec spec = {"leaf", .ext = ext};
+		const struct crypto_cert_info *info;
+		struct pki_cert made;
+
+		snprintf(ext, sizeof(ext),
+		    "subjectAltName=@alt\n[alt]\n%s%s\"\n",
+		    rows[i].other ? "otherName.1=1.3.6.1.5.5.7.8.9;"
+				    "FORMAT:UTF8,UTF8:\""
+				  : "email.1=\"",
+		    rows[i].text);
+		pki_make(&spec, 1, &made);
+		info = crypto_cert_info(made.cert);
+		cr_expect_eq(info->n_addrs, rows[i].addr != NULL, "row %zu", i);
+		cr_expect_eq(
+		    info->n_bad_addrs, rows[i].addr == NULL, "row %zu", i);
+		if (rows[i].addr != NULL && info->n_addrs == 1)
+			cr_expect_str_eq(info->addrs[0], rows[i].addr);
+		pki_clear(&made, 1);
+	}
 }
