@@ -33,6 +33,8 @@ static const struct {
     {PROTO_DELIVER, "deliver"},
     {PROTO_RESULT, "result"},
     {PROTO_RECALL, "recall"},
+    {PROTO_ADMIT, "admit"},
+    {PROTO_ADMITTED, "admitted"},
     {PROTO_KEYS_GET, "keys-get"},
     {PROTO_KEYS, "keys"},
     {PROTO_CONTENT_KEY, "content-key"},

@@ -82,6 +82,12 @@ enum proto_type {
 	   deleted). Answered with PROTO_RESULT for what is under way. */
 	PROTO_RECALL,
 
+	/* pgp (admission) → store: a key that was found and judged; store
+	   decides by keystore/change.h. The id is the admission's own. */
+	PROTO_ADMIT = 70, /* gateway/proto_keystore.h */
+	/* store → pgp (admission): what became of it; durable by now. */
+	PROTO_ADMITTED, /* the same */
+
 	/* worker → keys, relay → keys, store → keys: no payload. The answer has
 	   the public halves of all purposes, and for relay the private half of
 	   SEALED_READY. */

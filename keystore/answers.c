@@ -53,12 +53,13 @@ is_source(uint8_t v)
 }
 
 static enum err
-read_notes(void *ctx, struct span value)
+read_notes(void *ctx, struct span key, struct span value)
 {
 	struct rows *r = ctx;
 	struct unpacker u;
 	uint8_t version, source, answer;
 
+	(void)key;
 	unpack_begin(&u, value);
 	version = unpack_u8(&u);
 	r->n_notes = unpack_u8(&u);
@@ -84,12 +85,13 @@ read_notes(void *ctx, struct span value)
 }
 
 static enum err
-read_domains(void *ctx, struct span value)
+read_domains(void *ctx, struct span key, struct span value)
 {
 	struct rows *r = ctx;
 	struct unpacker u;
 	uint8_t version, source;
 
+	(void)key;
 	unpack_begin(&u, value);
 	version = unpack_u8(&u);
 	r->n_domains = unpack_u8(&u);
@@ -114,8 +116,8 @@ read_domains(void *ctx, struct span value)
 }
 
 static enum err
-get(struct ks_store *s, uint8_t type, struct span name,
-    enum err (*read)(void *ctx, struct span value), struct rows *r)
+get(struct ks_store *s, uint8_t type, struct span name, ks_row_visit *read,
+    struct rows *r)
 {
 	struct buf key;
 	enum err e;
@@ -123,7 +125,7 @@ get(struct ks_store *s, uint8_t type, struct span name,
 	buf_init(&key, KS_ADDR_MAX + 1);
 	e = row_key(type, name, &key);
 	if (e == ERR_OK)
-		e = s->ops->answer_get(s, buf_span(&key), read, r);
+		e = s->ops->row_get(s, KS_ROW_ANSWER, buf_span(&key), read, r);
 	buf_clear(&key);
 	return e;
 }
@@ -137,7 +139,8 @@ write(struct ks_store *s, uint8_t type, struct span name, struct buf *value)
 	buf_init(&key, KS_ADDR_MAX + 1);
 	e = row_key(type, name, &key);
 	if (e == ERR_OK)
-		e = s->ops->answer_put(s, buf_span(&key), buf_span(value));
+		e = s->ops->row_put(
+		    s, KS_ROW_ANSWER, buf_span(&key), buf_span(value));
 	buf_clear(&key);
 	return e;
 }
@@ -355,7 +358,7 @@ look(void *ctx, struct span key, struct span value, bool *drop)
 	*drop = false;
 	if (key.len == 0 || key.data[0] != ROW_ADDR)
 		return ERR_OK;
-	if (read_notes(&r, value) != ERR_OK)
+	if (read_notes(&r, key, value) != ERR_OK)
 		return ERR_OK; /* damage is told by who looks it up */
 	*drop = true;
 	for (size_t i = 0; i < r.n_notes; i++)
@@ -370,5 +373,5 @@ ks_answers_forget(
 {
 	struct walk w = {.before = now - KS_ANSWERS_KEEP_S};
 
-	return s->ops->answer_sweep(s, from, max, look, &w);
+	return s->ops->row_sweep(s, KS_ROW_ANSWER, from, max, look, &w);
 }

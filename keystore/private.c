@@ -102,7 +102,7 @@ ks_private_put(struct ks_store *s, const struct ks_private *p,
 		e = pack_end(&w);
 	}
 	if (e == ERR_OK)
-		e = s->ops->private_put(s, p->fpr, buf_span(&all));
+		e = s->ops->row_put(s, KS_ROW_PRIVATE, p->fpr, buf_span(&all));
 	buf_clear(&ad);
 	buf_clear(&sealed);
 	buf_clear(&all);
@@ -115,10 +115,11 @@ struct get {
 };
 
 static enum err
-keep_octets(void *ctx, struct span octets)
+keep_octets(void *ctx, struct span key, struct span octets)
 {
 	struct get *g = ctx;
 
+	(void)key;
 	return arena_span(g->arena, octets, &g->octets);
 }
 
@@ -128,7 +129,7 @@ ks_private_get(struct ks_store *s, struct span fpr, struct arena *arena,
 {
 	struct get g = {.arena = arena};
 	struct ks_private *p = NULL;
-	enum err e = s->ops->private_get(s, fpr, keep_octets, &g);
+	enum err e = s->ops->row_get(s, KS_ROW_PRIVATE, fpr, keep_octets, &g);
 
 	if (e == ERR_OK)
 		e = decode(g.octets, arena, &p);
@@ -141,22 +142,23 @@ ks_private_get(struct ks_store *s, struct span fpr, struct arena *arena,
 }
 
 static enum err
-look_only(void *ctx, struct span octets)
+look_only(void *ctx, struct span key, struct span octets)
 {
 	(void)ctx;
+	(void)key;
 	return octets.len > 0 ? ERR_OK : ERR_DB_BROKEN;
 }
 
 enum err
 ks_private_has(struct ks_store *s, struct span fpr)
 {
-	return s->ops->private_get(s, fpr, look_only, NULL);
+	return s->ops->row_get(s, KS_ROW_PRIVATE, fpr, look_only, NULL);
 }
 
 enum err
 ks_private_delete(struct ks_store *s, struct span fpr)
 {
-	return s->ops->private_del(s, fpr);
+	return s->ops->row_del(s, KS_ROW_PRIVATE, fpr);
 }
 
 bool

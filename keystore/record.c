@@ -11,7 +11,11 @@
 #include "common/arena.h"
 #include "common/pack.h"
 
-enum { RECORD_VERSION = 1 };
+enum {
+	RECORD_VERSION = 2,
+	RECORD_V1 = 1, /* without the set of sources */
+	ALL_SOURCES = (1 << KS_SOURCE_HARVEST) - 1,
+};
 
 static const char *const trust_names[KS_TRUST_COUNT] = {
     [KS_DISTRUSTED] = "distrusted",
@@ -70,6 +74,25 @@ ks_trust_by_name(const char *name, enum ks_trust *out)
 	return ERR_NOT_FOUND;
 }
 
+enum err
+ks_source_by_name(const char *name, enum ks_source *out)
+{
+	for (unsigned s = KS_SOURCE_MANUAL; s <= KS_SOURCE_HARVEST; s++)
+		if (strcmp(source_names[s], name) == 0) {
+			*out = (enum ks_source)s;
+			return ERR_OK;
+		}
+	return ERR_NOT_FOUND;
+}
+
+uint32_t
+ks_source_bit(enum ks_source s)
+{
+	if (s < KS_SOURCE_MANUAL || s > KS_SOURCE_HARVEST)
+		return 0;
+	return UINT32_C(1) << (s - KS_SOURCE_MANUAL);
+}
+
 struct span
 ks_addr_domain(struct span addr)
 {
@@ -87,6 +110,7 @@ enums_are_known(const struct ks_record *r)
 	       (unsigned)r->trust < KS_TRUST_COUNT &&
 	       r->source >= KS_SOURCE_MANUAL &&
 	       r->source <= KS_SOURCE_HARVEST &&
+	       (r->sources & ~(uint32_t)ALL_SOURCES) == 0 &&
 	       (unsigned)r->flaw <= KS_FLAW_REVOKED &&
 	       (r->good_for & ~(uint32_t)(KS_GOOD_SEAL | KS_GOOD_ISSUE)) == 0;
 }
@@ -143,6 +167,7 @@ ks_record_encode(const struct ks_record *r, struct buf *out)
 	pack_u64(&p, (uint64_t)r->not_before);
 	pack_u64(&p, (uint64_t)r->not_after);
 	pack_u64(&p, (uint64_t)r->added);
+	pack_u32(&p, r->sources | ks_source_bit(r->source));
 	pack_span(&p, r->fpr);
 	pack_span(&p, r->flaw_text);
 	pack_span(&p, r->url);
@@ -217,6 +242,8 @@ ks_record_decode(struct span in, struct ks_room *room, struct ks_record *out)
 	r.not_before = (int64_t)unpack_u64(&u);
 	r.not_after = (int64_t)unpack_u64(&u);
 	r.added = (int64_t)unpack_u64(&u);
+	r.sources =
+	    version == RECORD_V1 ? ks_source_bit(r.source) : unpack_u32(&u);
 	r.fpr = unpack_span(&u);
 	r.flaw_text = unpack_span(&u);
 	r.url = unpack_span(&u);
@@ -229,8 +256,8 @@ ks_record_decode(struct span in, struct ks_room *room, struct ks_record *out)
 	r.serial = unpack_span(&u);
 	get_lists(&u, room, &r);
 	r.key = unpack_span(&u);
-	if (unpack_end(&u) != ERR_OK || version != RECORD_VERSION ||
-	    !is_sound(&r))
+	if (unpack_end(&u) != ERR_OK || version < RECORD_V1 ||
+	    version > RECORD_VERSION || !is_sound(&r))
 		return ERR_DB_BROKEN;
 	*out = r;
 	return ERR_OK;

@@ -92,6 +92,7 @@ struct ks_record {
 	struct span key; /* DER; binary OpenPGP certificate */
 	enum ks_trust trust;
 	enum ks_source source;
+	uint32_t sources; /* every one that has brought it, ks_source_bit() */
 	enum ks_flaw flaw;
 	struct span flaw_text; /* the reason, for a person */
 	uint32_t good_for;
@@ -142,6 +143,9 @@ const char *ks_trust_name(enum ks_trust t);
 const char *ks_source_name(enum ks_source s);
 /* ERR_NOT_FOUND for an unknown word. */
 enum err ks_trust_by_name(const char *name, enum ks_trust *out) MUST_CHECK;
+enum err ks_source_by_name(const char *name, enum ks_source *out) MUST_CHECK;
+/* Its bit in a set of sources. */
+uint32_t ks_source_bit(enum ks_source s);
 
 /* The part of a canonical address behind its last "@"; empty without one. */
 struct span ks_addr_domain(struct span addr);

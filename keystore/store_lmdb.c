@@ -11,13 +11,17 @@
 #include "common/db.h"
 #include "keystore/store_private.h"
 
-enum { TABLE_RECORD, TABLE_INDEX, TABLE_PRIVATE, TABLE_ANSWER };
+enum { TABLE_RECORD, TABLE_INDEX, TABLE_ROWS };
 
 static const struct db_table tables[] = {
     [TABLE_RECORD] = {"record", 0},
     [TABLE_INDEX] = {"index", DB_DUP},
-    [TABLE_PRIVATE] = {"private", 0},
-    [TABLE_ANSWER] = {"answer", 0},
+    [TABLE_ROWS + KS_ROW_PRIVATE] = {"private", 0},
+    [TABLE_ROWS + KS_ROW_PENDING] = {"pending", 0},
+    [TABLE_ROWS + KS_ROW_HISTORY] = {"history", 0},
+    [TABLE_ROWS + KS_ROW_SETTING] = {"setting", 0},
+    [TABLE_ROWS + KS_ROW_ANSWER] = {"answer", 0},
+    [TABLE_ROWS + KS_ROW_REVOCATION] = {"revocation", 0},
 };
 
 enum {
@@ -255,7 +259,7 @@ lmdb_del(struct ks_store *base, struct span fpr)
 		return e;
 	e = remove_record(s, t, fpr);
 	if (e == ERR_OK) {
-		e = db_del(t, TABLE_PRIVATE, fpr);
+		e = db_del(t, TABLE_ROWS + KS_ROW_PRIVATE, fpr);
 		e = e == ERR_NOT_FOUND ? ERR_OK : e;
 	}
 	return end_change(t, e);
@@ -442,72 +446,128 @@ lmdb_count(struct ks_store *base, size_t *out)
 	return e;
 }
 
-/* --- private keys --- */
+/* --- rows --- */
 
-static enum err
-lmdb_private_put(struct ks_store *base, struct span fpr, struct span octets)
+static unsigned
+table_of(enum ks_row row)
 {
-	struct db_txn *t;
-	enum err e = begin_change(of(base), &t);
+	return TABLE_ROWS + (unsigned)row;
+}
 
-	return e != ERR_OK
-		   ? e
-		   : end_change(t, db_put(t, TABLE_PRIVATE, fpr, octets));
+static bool
+is_row_key(struct span key)
+{
+	return key.len > 0 && key.len <= KS_ROW_KEY_MAX;
 }
 
 static enum err
-show_value(struct store *s, unsigned table, struct span key,
-    enum err (*visit)(void *ctx, struct span octets), void *ctx)
+lmdb_row_put(
+    struct ks_store *base, enum ks_row row, struct span key, struct span octets)
 {
 	struct db_txn *t;
+	enum err e =
+	    is_row_key(key) ? begin_change(of(base), &t) : ERR_MALFORMED;
+
+	return e != ERR_OK
+		   ? e
+		   : end_change(t, db_put(t, table_of(row), key, octets));
+}
+
+static enum err
+lmdb_row_get(struct ks_store *base, enum ks_row row, struct span key,
+    ks_row_visit *visit, void *ctx)
+{
+	struct store *s = of(base);
 	struct span octets;
+	struct db_txn *t;
 	enum err e;
 
-	if (key.len == 0)
+	if (!is_row_key(key))
 		return ERR_NOT_FOUND;
 	e = begin_search(s, &t);
 	if (e != ERR_OK)
 		return e;
-	e = db_get(t, table, key, &octets);
+	e = db_get(t, table_of(row), key, &octets);
 	if (e == ERR_OK)
-		e = visit(ctx, octets);
+		e = visit(ctx, key, octets);
 	end_search(s, t);
 	return e;
 }
 
 static enum err
-lmdb_private_get(struct ks_store *base, struct span fpr,
-    enum err (*visit)(void *ctx, struct span octets), void *ctx)
-{
-	return show_value(of(base), TABLE_PRIVATE, fpr, visit, ctx);
-}
-
-static enum err
-lmdb_private_del(struct ks_store *base, struct span fpr)
+lmdb_row_del(struct ks_store *base, enum ks_row row, struct span key)
 {
 	struct db_txn *t;
-	enum err e = begin_change(of(base), &t);
+	enum err e =
+	    is_row_key(key) ? begin_change(of(base), &t) : ERR_NOT_FOUND;
 
-	return e != ERR_OK ? e : end_change(t, db_del(t, TABLE_PRIVATE, fpr));
+	return e != ERR_OK ? e : end_change(t, db_del(t, table_of(row), key));
 }
 
-/* --- answers --- */
+static enum err
+walk_rows(struct db_cursor *c, struct span prefix, struct span from,
+    ks_row_visit *visit, void *ctx)
+{
+	struct span key = from.len > 0 ? from : prefix, octets;
+	enum db_move move = key.len > 0 ? DB_SEEK : DB_FIRST;
+	enum err e;
+
+	for (;;) {
+		e = db_cursor_move(c, move, &key, &octets);
+		if (e != ERR_OK)
+			return e == ERR_NOT_FOUND ? ERR_OK : e;
+		if (key.len < prefix.len ||
+		    !span_eq(SPAN(key.data, prefix.len), prefix))
+			return ERR_OK;
+		e = visit(ctx, key, octets);
+		if (e != ERR_OK)
+			return e;
+		move = DB_NEXT;
+	}
+}
 
 static enum err
-lmdb_answer_put(struct ks_store *base, struct span key, struct span value)
+lmdb_row_each(struct ks_store *base, enum ks_row row, struct span prefix,
+    struct span from, ks_row_visit *visit, void *ctx)
 {
+	struct store *s = of(base);
+	struct db_cursor *c = NULL;
 	struct db_txn *t;
-	enum err e = begin_change(of(base), &t);
+	enum err e;
 
-	return e != ERR_OK ? e
-			   : end_change(t, db_put(t, TABLE_ANSWER, key, value));
+	if (prefix.len > KS_ROW_KEY_MAX || from.len > KS_ROW_KEY_MAX)
+		return ERR_OK;
+	e = begin_search(s, &t);
+	if (e != ERR_OK)
+		return e;
+	e = db_cursor_open(t, table_of(row), &c);
+	if (e == ERR_OK)
+		e = walk_rows(c, prefix, from, visit, ctx);
+	db_cursor_close(c);
+	end_search(s, t);
+	return e;
 }
 
 static enum err
-lmdb_answer_get(struct ks_store *base, struct span key,
-    enum err (*visit)(void *ctx, struct span value), void *ctx)
+lmdb_row_last(
+    struct ks_store *base, enum ks_row row, ks_row_visit *visit, void *ctx)
 {
-	return show_value(of(base), TABLE_ANSWER, key, visit, ctx);
+	struct store *s = of(base);
+	struct db_cursor *c = NULL;
+	struct span key, octets;
+	struct db_txn *t;
+	enum err e = begin_search(s, &t);
+
+	if (e != ERR_OK)
+		return e;
+	e = db_cursor_open(t, table_of(row), &c);
+	if (e == ERR_OK)
+		e = db_cursor_move(c, DB_LAST, &key, &octets);
+	if (e == ERR_OK)
+		e = visit(ctx, key, octets);
+	db_cursor_close(c);
+	end_search(s, t);
+	return e;
 }
 
 static enum err
@@ -538,7 +598,8 @@ sweep(struct db_cursor *c, struct buf *from, unsigned max,
 }
 
 static enum err
-lmdb_answer_sweep(struct ks_store *base, struct buf *from, unsigned max,
+lmdb_row_sweep(struct ks_store *base, enum ks_row row, struct buf *from,
+    unsigned max,
     enum err (*look)(void *ctx, struct span key, struct span value, bool *drop),
     void *ctx)
 {
@@ -548,7 +609,7 @@ lmdb_answer_sweep(struct ks_store *base, struct buf *from, unsigned max,
 
 	if (e != ERR_OK)
 		return e;
-	e = db_cursor_open(t, TABLE_ANSWER, &c);
+	e = db_cursor_open(t, table_of(row), &c);
 	if (e == ERR_OK)
 		e = sweep(c, from, max, look, ctx);
 	db_cursor_close(c);
@@ -567,12 +628,12 @@ static const struct ks_store_ops lmdb_ops = {
     .find = lmdb_find,
     .each = lmdb_each,
     .count = lmdb_count,
-    .private_put = lmdb_private_put,
-    .private_get = lmdb_private_get,
-    .private_del = lmdb_private_del,
-    .answer_put = lmdb_answer_put,
-    .answer_get = lmdb_answer_get,
-    .answer_sweep = lmdb_answer_sweep,
+    .row_put = lmdb_row_put,
+    .row_get = lmdb_row_get,
+    .row_del = lmdb_row_del,
+    .row_each = lmdb_row_each,
+    .row_last = lmdb_row_last,
+    .row_sweep = lmdb_row_sweep,
 };
 
 enum err

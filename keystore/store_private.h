@@ -9,6 +9,23 @@
 
 #include "keystore/store.h"
 
+/* Tables of rows. */
+enum ks_row {
+	KS_ROW_PRIVATE,	   /* private.c; ks_delete() of the record removes it */
+	KS_ROW_PENDING,	   /* store_pending.c */
+	KS_ROW_HISTORY,	   /* store_history.c */
+	KS_ROW_SETTING,	   /* store_setting.c */
+	KS_ROW_ANSWER,	   /* answers.c */
+	KS_ROW_REVOCATION, /* store_revocation.c */
+	KS_ROW_COUNT
+};
+
+enum { KS_ROW_KEY_MAX = 400 };
+
+/* Borrowed for the call. Anything but ERR_OK ends the search and is what it
+   returns. */
+typedef enum err ks_row_visit(void *ctx, struct span key, struct span octets);
+
 struct ks_store_ops {
 	void (*close)(struct ks_store *s);
 	enum err (*begin)(struct ks_store *s);
@@ -25,22 +42,28 @@ struct ks_store_ops {
 	enum err (*each)(
 	    struct ks_store *s, struct span prefix, ks_visit *visit, void *ctx);
 	enum err (*count)(struct ks_store *s, size_t *out);
-	/* Private keys as octets (private.c); del removes them, too. */
-	enum err (*private_put)(
-	    struct ks_store *s, struct span fpr, struct span octets);
-	enum err (*private_get)(struct ks_store *s, struct span fpr,
-	    enum err (*visit)(void *ctx, struct span octets), void *ctx);
-	enum err (*private_del)(struct ks_store *s, struct span fpr);
-	/* Rows of answers.c. */
-	enum err (*answer_put)(
-	    struct ks_store *s, struct span key, struct span value);
-	enum err (*answer_get)(struct ks_store *s, struct span key,
-	    enum err (*visit)(void *ctx, struct span value), void *ctx);
+	/* Rows: octets under a key of 1 to KS_ROW_KEY_MAX octets, in tables
+	   whose meaning is that of the file named beside each. put replaces;
+	   get and del: ERR_NOT_FOUND. each visits those whose key begins with
+	   prefix, from the key `from` on (empty: from the first), in ascending
+	   order of keys; the store must not be changed meanwhile. */
+	enum err (*row_put)(struct ks_store *s, enum ks_row row,
+	    struct span key, struct span octets);
+	enum err (*row_get)(struct ks_store *s, enum ks_row row,
+	    struct span key, ks_row_visit *visit, void *ctx);
+	enum err (*row_del)(
+	    struct ks_store *s, enum ks_row row, struct span key);
+	enum err (*row_each)(struct ks_store *s, enum ks_row row,
+	    struct span prefix, struct span from, ks_row_visit *visit,
+	    void *ctx);
+	/* The last one; ERR_NOT_FOUND when there is none. */
+	enum err (*row_last)(struct ks_store *s, enum ks_row row,
+	    ks_row_visit *visit, void *ctx);
 	/* Look at up to max rows from the key in *from on, in their order;
 	   *from becomes the last one's key, and empty at the end. Those that
 	   are to be dropped are deleted. */
-	enum err (*answer_sweep)(struct ks_store *s, struct buf *from,
-	    unsigned max,
+	enum err (*row_sweep)(struct ks_store *s, enum ks_row row,
+	    struct buf *from, unsigned max,
 	    enum err (*look)(
 		void *ctx, struct span key, struct span value, bool *drop),
 	    void *ctx);

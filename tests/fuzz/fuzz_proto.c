@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "gateway/proto.h"
+#include "gateway/proto_keystore.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -49,6 +50,8 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 		struct proto_opened opened;
 		struct proto_propose propose;
 		struct proto_proposed proposed;
+		struct proto_admit admit;
+		struct proto_admitted admitted;
 	} m;
 	enum err e = ERR_OK;
 
@@ -92,8 +95,14 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 	case 12:
 		e = proto_proposed_unpack(in, a, &m.proposed);
 		break;
-	default:
+	case 13:
 		e = proto_opened_unpack(in, a, &m.opened);
+		break;
+	case 14:
+		e = proto_admit_unpack(in, &m.admit);
+		break;
+	default:
+		e = proto_admitted_unpack(in, a, &m.admitted);
 		break;
 	}
 	if (e != ERR_OK && e != ERR_IPC && e != ERR_NOMEM)
@@ -108,7 +117,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len == 0)
 		return 0;
 	a = arena_new(1 << 22);
-	unpack_one(data[0] % 14, SPAN(data + 1, len - 1), a);
+	unpack_one(data[0] % 16, SPAN(data + 1, len - 1), a);
 	arena_free(a);
 	return 0;
 }

@@ -5,6 +5,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "gateway/proto_keystore.h"
+
 static struct entry_rcpt entry_rcpts[] = {
     {"Bob@example.org", "bob@example.org", "rfc822;Bob@example.org", 4},
     {"c@example.net", "c@example.net", "", 0},
@@ -345,4 +347,42 @@ Test(proto, no_id_is_given_twice)
 		last = id;
 	}
 	cr_assert_geq(last >> 32, first >> 32);
+}
+
+Test(proto, a_proposal_and_its_outcome_survive)
+{
+	const struct proto_admit ask = {.addr = SPAN_LIT("a@b.example"),
+	    .anchored = true,
+	    .record = SPAN_LIT("a record")};
+	const struct proto_admitted said = {.change = KS_CHANGE_WAIT,
+	    .trust = KS_DISCOVERED,
+	    .err = ERR_OK,
+	    .why = "another key"};
+	struct arena *a = arena_new(1 << 16);
+	struct proto_admitted got = {0};
+	struct proto_admit asked = {0};
+	struct buf b;
+
+	buf_init(&b, 1000);
+	cr_assert_eq(proto_admit_pack(&ask, &b), ERR_OK);
+	for (size_t n = 0; n < b.len; n++)
+		cr_expect_eq(
+		    proto_admit_unpack(SPAN(b.data, n), &asked), ERR_IPC);
+	cr_assert_eq(proto_admit_unpack(buf_span(&b), &asked), ERR_OK);
+	cr_expect(span_eq(asked.addr, ask.addr));
+	cr_expect(asked.anchored);
+	cr_expect(span_eq(asked.record, ask.record));
+	buf_reset(&b);
+	cr_assert_eq(proto_admitted_pack(&said, &b), ERR_OK);
+	for (size_t n = 0; n < b.len; n++)
+		cr_expect_eq(
+		    proto_admitted_unpack(SPAN(b.data, n), a, &got), ERR_IPC);
+	cr_assert_eq(proto_admitted_unpack(buf_span(&b), a, &got), ERR_OK);
+	cr_expect_eq(got.change, KS_CHANGE_WAIT);
+	cr_expect_eq(got.trust, KS_DISCOVERED);
+	cr_expect_str_eq(got.why, "another key");
+	b.data[0] = KS_CHANGE_COUNT;
+	cr_expect_eq(proto_admitted_unpack(buf_span(&b), a, &got), ERR_IPC);
+	buf_clear(&b);
+	arena_free(a);
 }

@@ -167,7 +167,7 @@ Test(answers, a_damaged_row_is_no_answer)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		size_t len = i == 1 ? 2 : strlen(bad[i]);
 
-		cr_assert_eq(store->ops->answer_put(store,
+		cr_assert_eq(store->ops->row_put(store, KS_ROW_ANSWER,
 				 SPAN("aa@b.example", 12), SPAN(bad[i], len)),
 		    ERR_OK);
 		out.answer = KS_ANSWER_FOUND;

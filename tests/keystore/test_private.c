@@ -180,8 +180,9 @@ Test(private, what_is_not_fit_is_not_put)
 }
 
 static enum err
-keep(void *ctx, struct span octets)
+keep(void *ctx, struct span key, struct span octets)
 {
+	(void)key;
 	return buf_put(ctx, octets);
 }
 
@@ -192,10 +193,12 @@ Test(private, a_damaged_row_is_not_read)
 
 	buf_init(&row, 10000);
 	cr_assert_eq(ks_private_put(store, &p, &pub, SPAN_LIT("k")), ERR_OK);
-	cr_assert_eq(store->ops->private_get(store, p.fpr, keep, &row), ERR_OK);
+	cr_assert_eq(
+	    store->ops->row_get(store, KS_ROW_PRIVATE, p.fpr, keep, &row),
+	    ERR_OK);
 	for (size_t n = 1; n < row.len; n++) {
-		cr_assert_eq(
-		    store->ops->private_put(store, p.fpr, SPAN(row.data, n)),
+		cr_assert_eq(store->ops->row_put(store, KS_ROW_PRIVATE, p.fpr,
+				 SPAN(row.data, n)),
 		    ERR_OK);
 		cr_expect_eq(ks_private_get(store, p.fpr, arena, &got),
 		    ERR_DB_BROKEN, "%zu octets", n);
@@ -204,7 +207,8 @@ Test(private, a_damaged_row_is_not_read)
 	/* under another fingerprint */
 	fpr[0] = 8;
 	cr_assert_eq(
-	    store->ops->private_put(store, p.fpr, buf_span(&row)), ERR_OK);
+	    store->ops->row_put(store, KS_ROW_PRIVATE, p.fpr, buf_span(&row)),
+	    ERR_OK);
 	cr_expect_eq(ks_private_get(store, p.fpr, arena, &got), ERR_DB_BROKEN);
 	buf_clear(&row);
 }

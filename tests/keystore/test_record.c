@@ -116,6 +116,32 @@ Test(record, what_is_not_exactly_a_record_is_refused)
 	buf_clear(&b);
 }
 
+/* Version 1 had no set of sources: a record of it is its source's. */
+Test(record, the_version_before_is_read)
+{
+	enum { SOURCES_AT = 9 + 3 * 8, SOURCES_SIZE = 4 };
+	static struct ks_room room;
+	struct ks_record back;
+	struct sample s;
+	struct buf b;
+
+	full_sample(&s);
+	s.r.sources = ks_source_bit(KS_SOURCE_WKD);
+	buf_init(&b, KS_RECORD_MAX);
+	cr_assert_eq(ks_record_encode(&s.r, &b), ERR_OK);
+	cr_assert_eq(ks_record_decode(buf_span(&b), &room, &back), ERR_OK);
+	cr_expect_eq(back.sources,
+	    ks_source_bit(KS_SOURCE_WKD) | ks_source_bit(KS_SOURCE_MANUAL));
+	memmove(b.data + SOURCES_AT, b.data + SOURCES_AT + SOURCES_SIZE,
+	    b.len - SOURCES_AT - SOURCES_SIZE);
+	b.len -= SOURCES_SIZE;
+	b.data[0] = 1;
+	cr_assert_eq(ks_record_decode(buf_span(&b), &room, &back), ERR_OK);
+	expect_same(&s.r, &back, true);
+	cr_expect_eq(back.sources, ks_source_bit(KS_SOURCE_MANUAL));
+	buf_clear(&b);
+}
+
 Test(record, what_could_not_be_read_back_is_not_written)
 {
 	static uint8_t big[KS_KEY_MAX + 1];

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/arena.h"
+#include "keystore/store_private.h"
 #include "tests/keystore/records.h"
 
 static char dir[64];
@@ -306,4 +307,110 @@ Test(store, a_reader_finds_no_store_where_there_is_none)
 	GIVES(ks_open("/tmp/no-such-directory-for-a-keystore", 0, &s, &why),
 	    ERR_NOT_FOUND);
 	cr_expect_neq(why.text[0], '\0');
+}
+
+/* --- rows, the tables beside the records --- */
+
+static enum err
+collect_row(void *ctx, struct span key, struct span octets)
+{
+	struct buf *b = ctx;
+
+	OK(buf_put(b, key));
+	OK(buf_putc(b, '='));
+	OK(buf_put(b, octets));
+	OK(buf_putc(b, ' '));
+	return ERR_OK;
+}
+
+static void
+expect_rows(const char *prefix, const char *from, const char *want)
+{
+	struct buf b;
+
+	buf_init(&b, 1000);
+	OK(store->ops->row_each(store, KS_ROW_SETTING, span_str(prefix),
+	    span_str(from), collect_row, &b));
+	OK(buf_putc(&b, 0));
+	cr_expect_str_eq((const char *)b.data, want, "%s from %s: \"%s\"",
+	    prefix, from, (const char *)b.data);
+	buf_clear(&b);
+}
+
+static void
+put_row(const char *key, const char *octets)
+{
+	OK(store->ops->row_put(
+	    store, KS_ROW_SETTING, span_str(key), span_str(octets)));
+}
+
+Test(store, rows_are_walked_in_the_order_of_their_keys)
+{
+	put_row("b2", "two");
+	put_row("a", "one");
+	put_row("c", "four");
+	put_row("b1", "");
+	put_row("b1", "again");
+	expect_rows("", "", "a=one b1=again b2=two c=four ");
+	expect_rows("b", "", "b1=again b2=two ");
+	expect_rows("b", "b2", "b2=two ");
+	expect_rows("", "b11", "b2=two c=four ");
+	expect_rows("", "d", "");
+	expect_rows("bb", "", "");
+	OK(store->ops->row_del(store, KS_ROW_SETTING, SPAN_LIT("b1")));
+	GIVES(store->ops->row_del(store, KS_ROW_SETTING, SPAN_LIT("b1")),
+	    ERR_NOT_FOUND);
+	expect_rows("b", "", "b2=two ");
+}
+
+Test(store, a_row_is_found_in_its_own_table_only)
+{
+	static const char long_key[KS_ROW_KEY_MAX + 2];
+	struct span most = SPAN(long_key, KS_ROW_KEY_MAX);
+	struct span more = SPAN(long_key, KS_ROW_KEY_MAX + 1);
+	struct buf b;
+
+	buf_init(&b, 1000);
+	put_row("a", "one");
+	OK(store->ops->row_get(
+	    store, KS_ROW_SETTING, SPAN_LIT("a"), collect_row, &b));
+	for (unsigned row = 0; row < KS_ROW_COUNT; row++) {
+		if (row == KS_ROW_SETTING)
+			continue;
+		GIVES(store->ops->row_get(store, (enum ks_row)row,
+			  SPAN_LIT("a"), collect_row, &b),
+		    ERR_NOT_FOUND);
+		GIVES(store->ops->row_last(
+			  store, (enum ks_row)row, collect_row, &b),
+		    ERR_NOT_FOUND);
+	}
+	GIVES(store->ops->row_get(
+		  store, KS_ROW_SETTING, SPAN_LIT(""), collect_row, &b),
+	    ERR_NOT_FOUND);
+	OK(store->ops->row_put(store, KS_ROW_ANSWER, most, SPAN_LIT("x")));
+	GIVES(store->ops->row_put(store, KS_ROW_ANSWER, more, SPAN_LIT("x")),
+	    ERR_MALFORMED);
+	GIVES(store->ops->row_put(
+		  store, KS_ROW_ANSWER, SPAN(NULL, 0), SPAN_LIT("x")),
+	    ERR_MALFORMED);
+	buf_reset(&b);
+	put_row("b", "two");
+	OK(store->ops->row_last(store, KS_ROW_SETTING, collect_row, &b));
+	cr_expect(span_eq(buf_span(&b), SPAN_LIT("b=two ")));
+	buf_clear(&b);
+}
+
+Test(store, rows_belong_to_the_batch)
+{
+	OK(ks_begin(store));
+	put_row("a", "one");
+	expect_rows("", "", "a=one ");
+	ks_rollback(store);
+	expect_rows("", "", "");
+	OK(ks_begin(store));
+	put_row("a", "one");
+	put('A', "a@b.example");
+	OK(ks_commit(store));
+	expect_rows("", "", "a=one ");
+	expect_found(KS_BY_ADDR, "a@b.example", "A");
 }
