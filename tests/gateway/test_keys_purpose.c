@@ -13,6 +13,10 @@
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
+enum {
+	PUBLIC_HEAD = 6, /* "SGPK", version, purpose (docs/format-keys.md) */
+};
+
 static const char *const names[] = {
     "ready.sealed", "pending.sealed", "audit.sealed", "private.sealed"};
 static char top[64];
@@ -267,7 +271,7 @@ Test(keys_purpose, the_public_half_is_there_for_others, .init = setup,
 	struct sealed_pub pub;
 	struct keys_set s;
 	struct stat st;
-	uint8_t octet = 99;
+	uint8_t octet;
 
 	cr_expect_eq(keys_public_read(dir, &pub, &why), ERR_NOT_FOUND);
 	umask(0077);
@@ -277,11 +281,14 @@ Test(keys_purpose, the_public_half_is_there_for_others, .init = setup,
 	cr_expect_arr_eq(pub.octets, s.pub[SEALED_PRIVATE].octets, SEALED_KEY);
 	cr_assert_eq(fstatat(dir, "public", &st, 0), 0);
 	cr_expect_eq(st.st_mode & 0777, 0444);
+	/* another octet than the one there, which chance made */
+	octet = (uint8_t)(pub.octets[0] ^ 1);
 	keys_set_clear(&s);
 	/* one that was exchanged is noticed before anything is sealed to it */
-	write_over("public", 20, &octet, 1);
+	write_over("public", PUBLIC_HEAD, &octet, 1);
 	must_fail(master, ERR_MALFORMED, "keys/public is not");
-	write_over("public", 5, &octet, 1);
+	octet = SEALED_NONE;
+	write_over("public", PUBLIC_HEAD - 1, &octet, 1);
 	cr_expect_eq(keys_public_read(dir, &pub, &why), ERR_MALFORMED);
 	must_fail(master, ERR_MALFORMED, "keys/public");
 }
