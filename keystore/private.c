@@ -6,9 +6,12 @@
  */
 #include "keystore/private.h"
 
+#include <string.h>
+
 #include "common/arena.h"
 #include "common/pack.h"
 #include "common/sealed.h"
+#include "common/stream.h"
 #include "keystore/store_private.h"
 
 enum { PRIVATE_VERSION = 1 };
@@ -159,6 +162,64 @@ enum err
 ks_private_delete(struct ks_store *s, struct span fpr)
 {
 	return s->ops->row_del(s, KS_ROW_PRIVATE, fpr);
+}
+
+/* All chunks, each by way of locked memory only. */
+static enum err
+read_chunks(struct sealed_reader *r, struct secret *chunk, struct secret *out)
+{
+	size_t at = 0, len = 0;
+	enum err e;
+
+	do {
+		e = sealed_reader_next(r, chunk->data, &len);
+		if (e != ERR_OK)
+			return e;
+		if (len > out->len - at)
+			return ERR_BAD_SEAL;
+		memcpy(out->data + at, chunk->data, len);
+		at += len;
+	} while (len > 0);
+	return at == out->len ? ERR_OK : ERR_BAD_SEAL;
+}
+
+enum err
+ks_private_open(const struct ks_private *p, const struct sealed_pub *pub,
+    const struct secret *priv, struct secret **out)
+{
+	struct secret *content = NULL, *chunk = NULL, *text = NULL;
+	struct sealed_reader *reader = NULL;
+	uint64_t size = 0;
+	struct buf ad;
+	enum err e;
+
+	buf_init(&ad, KS_PRIVATE_MAX);
+	e = ks_private_ad(p, &ad);
+	if (e == ERR_OK)
+		e = sealed_text_size(p->sealed, &size);
+	if (e == ERR_OK && (size == 0 || size > KS_PRIVATE_TEXT_MAX))
+		e = ERR_BAD_SEAL;
+	if (e == ERR_OK)
+		e = sealed_content_key(pub, priv, p->sealed, &content);
+	if (e != ERR_OK)
+		goto out;
+	reader = sealed_reader_new(content, buf_span(&ad), p->sealed);
+	chunk = secret_new(STREAM_CHUNK);
+	text = secret_new((size_t)size);
+	e = reader == NULL || chunk == NULL || text == NULL
+		? ERR_NOMEM
+		: read_chunks(reader, chunk, text);
+	if (e == ERR_OK) {
+		*out = text;
+		text = NULL;
+	}
+out:
+	sealed_reader_free(reader);
+	secret_free(content);
+	secret_free(chunk);
+	secret_free(text);
+	buf_clear(&ad);
+	return e;
 }
 
 bool

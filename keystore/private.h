@@ -13,6 +13,7 @@
 
 struct arena;
 struct sealed_pub;
+struct secret;
 
 enum {
 	KS_PRIVATE_TEXT_MAX = 1 << 20, /* octets of a private key */
@@ -45,6 +46,11 @@ enum err ks_private_get(struct ks_store *s, struct span fpr,
 enum err ks_private_has(struct ks_store *s, struct span fpr) MUST_CHECK;
 /* ERR_NOT_FOUND. ks_delete() of the record deletes it, too. */
 enum err ks_private_delete(struct ks_store *s, struct span fpr) MUST_CHECK;
+/* The key's octets, with the private half of what it is sealed to, by way of
+   locked memory only. The caller frees. ERR_BAD_SEAL, ERR_NOMEM. */
+enum err ks_private_open(const struct ks_private *p,
+    const struct sealed_pub *pub, const struct secret *priv,
+    struct secret **out) MUST_CHECK;
 /* May it speak for the canonical address? */
 bool ks_private_speaks_for(const struct ks_private *p, struct span addr);
 

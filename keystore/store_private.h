@@ -17,6 +17,7 @@ enum ks_row {
 	KS_ROW_SETTING,	   /* store_setting.c */
 	KS_ROW_ANSWER,	   /* answers.c */
 	KS_ROW_REVOCATION, /* store_revocation.c */
+	KS_ROW_OWN,	   /* own.c */
 	KS_ROW_COUNT
 };
 
