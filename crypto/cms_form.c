@@ -255,3 +255,16 @@ crypto_cms_cipher_by_name(const char *name, enum crypto_cms_cipher *out)
 		}
 	return ERR_NOT_FOUND;
 }
+
+enum err
+crypto_cms_cipher_by_oid(struct span oid, enum crypto_cms_cipher *out)
+{
+	const unsigned cap = cap_of(oid, SPAN(NULL, 0));
+
+	for (size_t i = 0; cap != 0 && i < CIPHERS; i++)
+		if (ciphers[i].cap == cap) {
+			*out = ciphers[i].cipher;
+			return ERR_OK;
+		}
+	return ERR_NOT_FOUND;
+}

@@ -78,5 +78,9 @@ const char *crypto_cms_key_name(
 const char *crypto_cms_cipher_name(enum crypto_cms_cipher c);
 enum err crypto_cms_cipher_by_name(
     const char *name, enum crypto_cms_cipher *out) MUST_CHECK;
+/* By the content octets of its object identifier. ERR_NOT_FOUND: none of
+   these. */
+enum err crypto_cms_cipher_by_oid(
+    struct span oid, enum crypto_cms_cipher *out) MUST_CHECK;
 
 #endif

@@ -278,6 +278,16 @@ const struct config_entry config_entries[] = {
 	"opaque holds it inside, so that no mail server on the way can break "
 	"it, and nobody without S/MIME can read it. If any rule that matches "
 	"says opaque it is that."},
+    {"rule", "already-encrypted", CONFIG_T_SEALED, false, 0, 0, NULL,
+	AT(config_rule, form.sealed), 0,
+	"What becomes of mail that the sender's own software has encrypted as a "
+	"whole: pass lets it go on as it is, unsigned, where the ladder has the "
+	"rung of its format and one of the recipient's usable keys is named in "
+	"it; ladder encrypts it like any other. What also opens with a "
+	"password, is weaker than smime-cipher or smime-padding or has no "
+	"integrity check (OpenPGP) never passes, nor what must be signed. Of "
+	"the rules that match the deciding one must say pass and none ladder. "
+	"Unless given it is ladder."},
     {"rule", "autocrypt", CONFIG_T_OPTOUT, false, 0, 0, "true",
 	AT(config_rule, form.no_autocrypt), 0,
 	"Adds the sender's OpenPGP certificate to the header, for answers, "

@@ -40,6 +40,7 @@ enum config_type {
 	CONFIG_T_PADDING,  /* of a rule: enum policy_padding */
 	CONFIG_T_RSASIGN,  /* of a rule: enum policy_signature */
 	CONFIG_T_SHAPE,	   /* of a rule: enum policy_signed */
+	CONFIG_T_SEALED,   /* of a rule: enum policy_sealed */
 	CONFIG_T_OPTOUT,   /* bool: true unless the word is true */
 };
 

@@ -146,6 +146,8 @@ static const struct {
 	"pkcs1 or pss"},
     [CONFIG_T_SHAPE] = {(const char *const[]){"detached", "opaque", NULL},
 	"detached or opaque"},
+    [CONFIG_T_SEALED] = {(const char *const[]){"", "pass", "ladder", NULL},
+	"pass or ladder"},
 };
 
 static bool
@@ -175,6 +177,9 @@ set_word(const struct config_target *t, const struct config_entry *e,
 		break;
 	case CONFIG_T_SHAPE:
 		*(enum policy_signed *)out = (enum policy_signed)i;
+		break;
+	case CONFIG_T_SEALED:
+		*(enum policy_sealed *)out = (enum policy_sealed)i;
 		break;
 	default:
 		*(bool *)out = i == 1;
@@ -578,6 +583,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_PADDING:
 	case CONFIG_T_RSASIGN:
 	case CONFIG_T_SHAPE:
+	case CONFIG_T_SEALED:
 		return set_word(t, e, v);
 	case CONFIG_T_USERS:
 		return set_users(t, e, v);

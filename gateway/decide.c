@@ -123,6 +123,7 @@ decide_rcpt(const struct decide_facts *f, const char *to_key,
 		d.state[RUNG_PGP] =
 		    look_up(f, to_key, KS_OPENPGP, answers, arena, &d.pgp);
 	d.state[RUNG_ESCROW] = f->have_portal ? RUNG_HOLDS : RUNG_FAILED;
+	decide_pass(f, &d, arena);
 	decide_alone(f, &d);
 	*out = d;
 	return ERR_OK;
@@ -155,7 +156,8 @@ decide_alone(const struct decide_facts *f, struct decision *d)
 	d->names = (struct variant_names){0};
 	if (d->err != ERR_OK)
 		return;
-	policy_walk(&d->rules, d->state, walk_flags(f), &d->outcome);
+	if (!decide_try_pass(d))
+		policy_walk(&d->rules, d->state, walk_flags(f), &d->outcome);
 	/* clear holds always, but this one could not even be written */
 	if (d->outcome.result == POLICY_CHOSEN &&
 	    d->failure[d->outcome.rung] != ERR_OK) {
@@ -246,6 +248,8 @@ decide_promise(const struct decide_facts *f, const char *to_key,
 const struct ks_record *
 decide_key(const struct decision *d, enum rung rung)
 {
+	if (decide_passes(d) && rung == d->pass.rung)
+		return d->pass.key;
 	if (rung == RUNG_SMIME)
 		return d->smime.chosen;
 	if (rung == RUNG_PGP)

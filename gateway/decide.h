@@ -41,6 +41,15 @@ struct decide_sign {
 	const char *why;	     /* wanted, but not signed: the reason */
 };
 
+/* A message that its sender's software has sealed, for this recipient. */
+struct decide_pass {
+	enum rung rung;		     /* that it counts as */
+	const struct ks_record *key; /* that it is sealed to; NULL: does not
+					pass */
+	const char *why;	     /* it does not: the reason */
+	bool taken;		     /* by the last walk */
+};
+
 struct decision {
 	const char *to_key;
 	enum err err; /* ERR_OK; ERR_NO_RULE: refused, nothing below is set */
@@ -51,6 +60,7 @@ struct decision {
 	struct ks_result pgp;
 	struct policy_outcome outcome;
 	struct decide_sign sign;
+	struct decide_pass pass;    /* zeroed: it is not sealed */
 	struct variant_names names; /* how S/MIME does it; the caller's to
 				       fill in */
 	/* keys that turned out unable to sign this, by kind: the reason */
@@ -95,6 +105,10 @@ void decide_together(const struct decide_facts *f, struct decision *const *d,
    sender when not. ERR_OK, ERR_POLICY_REJECT, ERR_NO_RULE. */
 enum err decide_promise(const struct decide_facts *f, const char *to_key,
     struct arena *arena, struct err_why *why) MUST_CHECK;
+
+/* Does the message go on as it is, sealed already? Then the outcome is the rung
+   that this counts as. */
+bool decide_passes(const struct decision *d);
 
 /* The key that the rung seals to; NULL if there is none, or the rung has no
    keys. Borrowed from d. */

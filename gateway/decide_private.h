@@ -10,6 +10,14 @@
 
 /* The rung stands: find the key to sign with, or what its lack means. */
 void decide_signature(const struct decide_facts *f, struct decision *d);
+/* --- decide_pass.c --- */
+
+/* Fill in d->pass, once the keys have been looked up. */
+void decide_pass(
+    const struct decide_facts *f, struct decision *d, struct arena *arena);
+/* Is the message to pass as it is, then that is the outcome. */
+bool decide_try_pass(struct decision *d);
+
 /* Can nobody sign for this sender, whatever the message says? */
 bool decide_is_unsignable(const struct decide_facts *f);
 

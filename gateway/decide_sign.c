@@ -75,6 +75,11 @@ decide_signature(const struct decide_facts *f, struct decision *d)
 		d->sign = s;
 		return;
 	}
+	if (decide_passes(d)) {
+		s.why = "it is encrypted already";
+		d->sign = s;
+		return;
+	}
 	if (f->signer.err != ERR_OK) {
 		s.why = "the keystore cannot tell the key of the sender";
 		d->outcome.result = POLICY_DEFER;

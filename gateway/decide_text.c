@@ -171,6 +171,21 @@ sign_json(const struct decision *d)
 	    d->names.shape);
 }
 
+/* NULL unless the sender's software has sealed the message. */
+static json_t *
+pass_json(const struct decision *d)
+{
+	char fpr[2 * KS_FPR_MAX + 1];
+
+	if (d->pass.key == NULL)
+		return d->pass.why == NULL ? NULL
+					   : json_pack("{s:b, s:s}", "passes",
+						 false, "why", d->pass.why);
+	text_hex(d->pass.key->fpr, fpr);
+	return json_pack("{s:b, s:s, s:s}", "passes", decide_passes(d),
+	    "counts-as", policy_rung_name(d->pass.rung), "key", fpr);
+}
+
 static json_t *
 raising_json(const struct policy_decision *rules)
 {
@@ -184,7 +199,7 @@ raising_json(const struct policy_decision *rules)
 json_t *
 decide_json(const struct decision *d)
 {
-	json_t *keys, *sign, *j;
+	json_t *keys, *sign, *pass, *j;
 
 	if (d->err != ERR_OK)
 		return json_pack("{s:s, s:s, s:s}", "rcpt", d->to_key, "result",
@@ -203,7 +218,10 @@ decide_json(const struct decision *d)
 	    keys);
 	if (j == NULL)
 		return NULL;
-	if (d->outcome.result == POLICY_CHOSEN &&
+	pass = pass_json(d);
+	if (pass != NULL)
+		json_object_set_new(j, "already-encrypted", pass);
+	if (d->outcome.result == POLICY_CHOSEN && !decide_passes(d) &&
 	    decide_key(d, d->outcome.rung) != NULL)
 		json_object_set_new(j, "header-protection",
 		    json_string(policy_hp_name(d->rules.form.hp)));

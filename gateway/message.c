@@ -120,7 +120,7 @@ message_parse(const struct policy *policy, struct span raw, bool smtputf8,
 	m.ambiguous = mime_tree_is_ambiguous(m.tree, &m.ambiguous_why);
 	m.automatic = is_automatic(&m, h);
 	m.author = m.ambiguous ? NULL : find_author(h, arena);
-	e = message_find_signed(m.tree, arena, &m.is_signed);
+	e = message_find_protected(&m, arena);
 	if (e != ERR_OK)
 		goto out;
 	e = find_tags(policy, h, arena, &m);

@@ -10,12 +10,32 @@
 #include <stdbool.h>
 
 #include "common/buf.h"
+#include "crypto/cms_form.h"
+#include "crypto/cms_kind.h"
+#include "crypto/openpgp_kind.h"
 #include "mime/scan.h"
 #include "mime/write.h"
 
 struct arena;
 struct mime_tree;
 struct policy;
+
+/* That somebody has sealed all of the message, by its structure. */
+struct message_sealed {
+	enum message_sealed_kind {
+		MESSAGE_SEALED_NOT = 0,
+		MESSAGE_SEALED_CMS,
+		MESSAGE_SEALED_PGP,
+	} kind;
+	const char *flaw; /* why it counts for nobody; NULL: none */
+	/* CMS */
+	enum crypto_cms_cipher cipher;
+	const struct crypto_cms_rid *rid;
+	size_t n_rids;
+	/* OpenPGP: of subkeys, as a rule */
+	const uint8_t (*key_id)[CRYPTO_PGP_KEY_ID];
+	size_t n_key_ids;
+};
 
 struct message {
 	struct span raw; /* LIMIT_MESSAGE_PADDING zero octets stand behind it */
@@ -26,6 +46,7 @@ struct message {
 	const char *ambiguous_why; /* NULL when not */
 	const char *author; /* canonical address of From; NULL: not one */
 	bool is_signed;	    /* by the sender's own software, whole */
+	struct message_sealed sealed; /* by it, too */
 	bool automatic;	    /* Auto-Submitted or an MDN: never escrowed */
 	struct buf subject; /* the Subject field without tags; empty: keep */
 	/* To and Cc, canonical: whoever is not here is a hidden recipient. Not

@@ -6,15 +6,13 @@
 #ifndef GATEWAY_MESSAGE_PRIVATE_H
 #define GATEWAY_MESSAGE_PRIVATE_H
 
-#include <stdbool.h>
-
 #include "common/err.h"
 
 struct arena;
-struct mime_tree;
+struct message;
 
-/* Is all of the message signed already? ERR_NOMEM and its like. */
-enum err message_find_signed(
-    const struct mime_tree *tree, struct arena *arena, bool *out) MUST_CHECK;
+/* Is all of m->tree signed or sealed already? ERR_NOMEM and its like. */
+enum err message_find_protected(
+    struct message *m, struct arena *arena) MUST_CHECK;
 
 #endif

@@ -259,6 +259,8 @@ variant_write(const struct variant *v, const struct variant_engines *engines,
 {
 	struct making m = {v, engines, arena, to, why};
 
+	if (v->as_is)
+		return mime_write_plain(v->raw, &v->edit, to, why);
 	if (v->rung == RUNG_SMIME)
 		return write_smime(&m);
 	if (v->rung == RUNG_PGP)

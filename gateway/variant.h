@@ -14,6 +14,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "crypto/cms_form.h"
 #include "crypto/key_delegate.h"
 #include "crypto/openpgp_sign.h"
 #include "mime/write.h"
@@ -62,6 +63,7 @@ struct variant_engines {
 /* What to make. */
 struct variant {
 	enum rung rung;	 /* smime, pgp; clear leaves it readable */
+	bool as_is;	 /* it is sealed already: nothing is done to it */
 	struct span raw; /* LIMIT_MESSAGE_PADDING zero octets stand behind it */
 	const struct mime_tree *tree; /* of raw */
 	struct mime_edit edit;
@@ -99,6 +101,9 @@ struct variant_names {
    is named by nothing. */
 void variant_name(const struct variant *v, struct crypto_cert_cache *certs,
     struct arena *arena, size_t i, struct variant_names *out);
+
+/* Is the cipher of a message as good as a rule asks for? */
+bool variant_cipher_holds(enum crypto_cms_cipher c, enum policy_cipher floor);
 
 /* May recipients with these keys be in one S/MIME variant? */
 bool variant_may_share(struct crypto_cert_cache *certs,

@@ -27,6 +27,12 @@ floor_of(enum policy_cipher c)
 	return CRYPTO_CMS_AES256_GCM;
 }
 
+bool
+variant_cipher_holds(enum crypto_cms_cipher c, enum policy_cipher floor)
+{
+	return crypto_cms_cipher_holds(c, floor_of(floor));
+}
+
 /* What was learned of the recipient's software goes before what its
    certificate says. */
 static struct crypto_cms_recipient
@@ -162,6 +168,8 @@ variant_name(const struct variant *v, struct crypto_cert_cache *certs,
     struct arena *arena, size_t i, struct variant_names *out)
 {
 	*out = (struct variant_names){0};
+	if (v->as_is)
+		return;
 	if (v->rung == RUNG_SMIME)
 		name_seal(v, certs, arena, i, out);
 	if (v->signer != NULL && v->signer->kind == KS_SMIME)

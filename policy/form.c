@@ -59,6 +59,8 @@ policy_form_raise(struct policy_form *a, const struct policy_form *b)
 		a->signature = b->signature;
 	if (b->signed_as > a->signed_as)
 		a->signed_as = b->signed_as;
+	if (b->sealed > a->sealed)
+		a->sealed = b->sealed;
 	a->sign_as_domain = a->sign_as_domain || b->sign_as_domain;
 	a->no_autocrypt = a->no_autocrypt || b->no_autocrypt;
 }

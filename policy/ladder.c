@@ -186,6 +186,8 @@ policy_decide(const struct policy *p, const struct policy_facts *f,
 		d.form.hp = POLICY_HP_BASELINE;
 	if (d.form.cipher == POLICY_CIPHER_UNSET)
 		d.form.cipher = POLICY_CIPHER_AES256_CBC;
+	if (d.form.sealed == POLICY_SEALED_UNSET)
+		d.form.sealed = POLICY_SEALED_LADDER;
 	d.on_error_weaker = decider->on_error_weaker;
 	floor = policy_ladder_weakest(&decider->ladder);
 	for (size_t i = 0; i < p->n_rules && d.n_raising < n; i++)

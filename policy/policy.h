@@ -101,6 +101,12 @@ enum policy_signed {
 	POLICY_SIGNED_DETACHED = 0, /* multipart/signed */
 	POLICY_SIGNED_OPAQUE,	    /* the entity is inside of signed-data */
 };
+/* What becomes of mail that its sender's own software has sealed. */
+enum policy_sealed {
+	POLICY_SEALED_UNSET = 0, /* ladder */
+	POLICY_SEALED_PASS,	 /* goes on as it is where that counts */
+	POLICY_SEALED_LADDER,	 /* is sealed like any other */
+};
 struct policy_form {
 	enum policy_sign sign;
 	bool sign_as_domain; /* the domain's key may stand in */
@@ -109,6 +115,7 @@ struct policy_form {
 	enum policy_padding padding;
 	enum policy_signature signature;
 	enum policy_signed signed_as;
+	enum policy_sealed sealed;
 	bool no_autocrypt;
 };
 const char *policy_sign_name(enum policy_sign s);

@@ -107,7 +107,13 @@ print_signature(const struct decision *d)
 		printf("  not signed (rule \"%s\"): %s\n", d->rules.sign_rule,
 		    d->sign.why);
 	}
-	if (d->outcome.result == POLICY_CHOSEN &&
+	if (decide_passes(d)) {
+		text_hex(d->pass.key->fpr, fpr);
+		printf("  encrypted already, to %.16s: passes as it is\n", fpr);
+	} else if (d->pass.why != NULL) {
+		printf("  encrypted already, but %s\n", d->pass.why);
+	}
+	if (d->outcome.result == POLICY_CHOSEN && !decide_passes(d) &&
 	    decide_key(d, d->outcome.rung) != NULL)
 		printf("  header protection: %s\n",
 		    policy_hp_name(d->rules.form.hp));
@@ -166,6 +172,7 @@ name_form(struct ask *a, struct decision *d)
 {
 	const struct ks_record *key;
 	struct variant v = {.rung = d->outcome.rung,
+	    .as_is = decide_passes(d),
 	    .form = d->rules.form,
 	    .signer = d->sign.key,
 	    .key = &key,

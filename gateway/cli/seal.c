@@ -99,6 +99,7 @@ make(struct seal *s, struct err_why *why)
 	const struct variant_engines engines = {
 	    .certs = s->certs, .pgp = {.seal = seal_with_gpg, .arg = &s->gpg}};
 	const struct variant v = {.rung = rung,
+	    .as_is = decide_passes(&s->d),
 	    .raw = s->in.message.raw,
 	    .tree = s->in.message.tree,
 	    .form = s->d.rules.form,

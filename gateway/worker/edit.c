@@ -55,7 +55,7 @@ job_edit(struct job *j, const struct decision *d, struct mime_edit *out)
 	const char *trace;
 
 	*out = message_edit(&j->msg, j->envelope.trace);
-	if (d->rules.form.no_autocrypt)
+	if (d->rules.form.no_autocrypt || decide_passes(d))
 		return ERR_OK;
 	if (j->autocrypt == NULL)
 		j->autocrypt = autocrypt_field(j);

@@ -112,6 +112,7 @@ variant_of(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
 	const struct decision *d = &rcpts[0]->d;
 	const struct ks_record **keys = arena_array(j->arena, n, sizeof(*keys));
 	struct variant v = {.rung = rung,
+	    .as_is = decide_passes(d),
 	    .raw = j->msg.raw,
 	    .tree = j->msg.tree,
 	    .form = d->rules.form,
@@ -167,9 +168,9 @@ begin_entry(
 	e->rung = (uint8_t)rung;
 	e->strength = (uint8_t)rcpts[0]->d.outcome.strength;
 	e->tls = ENTRY_TLS_OPPORTUNISTIC;
-	/* what is signed is 7-bit, what is sealed is, too */
-	e->body_8bit = rung == RUNG_CLEAR && j->envelope.body_8bit &&
-		       rcpts[0]->d.sign.key == NULL;
+	/* what we sign is 7-bit, what we seal is, too */
+	e->body_8bit = (rung == RUNG_CLEAR || decide_passes(&rcpts[0]->d)) &&
+		       j->envelope.body_8bit && rcpts[0]->d.sign.key == NULL;
 	e->rule = rcpts[0]->d.rules.from_rule;
 	/* what only a decision needs is not carried along */
 	e->client = "";

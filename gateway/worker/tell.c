@@ -329,9 +329,7 @@ key_used(const struct decision *d)
 {
 	if (d->err != ERR_OK || d->outcome.result != POLICY_CHOSEN)
 		return NULL;
-	if (d->outcome.rung == RUNG_SMIME)
-		return d->smime.chosen;
-	return d->outcome.rung == RUNG_PGP ? d->pgp.chosen : NULL;
+	return decide_key(d, d->outcome.rung);
 }
 
 static enum err

@@ -58,13 +58,15 @@ may_share(
 
 	if (!is_chosen(b, rung) || a->alone || b->alone ||
 	    rung == RUNG_ESCROW || is_ours(j, a) != is_ours(j, b) ||
+	    decide_passes(&a->d) != decide_passes(&b->d) ||
 	    !same_form(&a->d, &b->d))
 		return false;
 	if (!message_shows(&j->msg, a->rcpt->key) ||
 	    !message_shows(&j->msg, b->rcpt->key))
 		return false;
-	return rung != RUNG_SMIME || variant_may_share(j->w->certs,
-					 a->d.smime.chosen, b->d.smime.chosen);
+	return rung != RUNG_SMIME || decide_passes(&a->d) ||
+	       variant_may_share(
+		   j->w->certs, a->d.smime.chosen, b->d.smime.chosen);
 }
 
 static uint32_t

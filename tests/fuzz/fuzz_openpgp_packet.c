@@ -9,9 +9,17 @@
 
 #include "common/limits.h"
 #include "crypto/autocrypt.h"
+#include "crypto/openpgp_component.h"
 #include "crypto/openpgp_packet.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+static void
+ignore(void *ctx, const struct crypto_pgp_component *c)
+{
+	(void)ctx;
+	(void)c;
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -20,7 +28,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct err_why why;
 	struct buf binary;
 	size_t n = 0, sum = 0, fpr_len;
-	uint8_t fpr[32];
+	uint8_t fpr[32] = {0};
 
 	buf_init(&binary, LIMIT_KEYS_SIZE);
 	if (crypto_pgp_dearmor(SPAN(data, len), &binary, &why) == ERR_OK &&
@@ -52,5 +60,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	    binary.len > len)
 		abort();
 	buf_clear(&binary);
+	/* nothing can be sealed to where there is no certificate */
+	if (crypto_pgp_seals_to(SPAN(data, len), fpr, 1790000000) &&
+	    crypto_pgp_components(SPAN(data, len), ignore, NULL, NULL) !=
+		ERR_OK)
+		abort();
 	return 0;
 }
