@@ -88,7 +88,8 @@ Test(decide, a_discovery_that_did_not_answer_defers_and_never_clears)
 
 Test(decide, a_source_that_failed_defers)
 {
-	struct proto_answer failed = {KS_SOURCE_WKD, PROTO_ANSWER_FAILED};
+	struct proto_answer failed = {
+	    .source = KS_SOURCE_WKD, .status = PROTO_ANSWER_FAILED};
 	struct proto_answers a = {
 	    .key = "a@b.example", .complete = true, .answer = &failed, .n = 1};
 
