@@ -123,9 +123,15 @@ error_of(const char *line, struct err_why *why)
 	return err_why(why, ERR_ENGINE, "gpg-agent: %.100s", line);
 }
 
+/* What the agent may be told when it asks; NULL: there is none. */
+struct words {
+	const struct secret *old; /* opens the key */
+	const struct secret *new; /* locks it from now on */
+};
+
 /* Answer questions until the command has ended. */
 static enum err
-finish(struct agent *a, const struct secret *passphrase, struct err_why *why)
+finish(struct agent *a, const struct words *w, struct err_why *why)
 {
 	for (int i = 0; i < LINES_MAX; i++) {
 		enum err e = hear(a);
@@ -137,10 +143,11 @@ finish(struct agent *a, const struct secret *passphrase, struct err_why *why)
 		if (begins(a, "ERR"))
 			return error_of(a->line, why);
 		if (begins(a, "INQUIRE PASSPHRASE"))
-			e = passphrase == NULL ? say(a, SPAN_LIT("CAN\n"))
-					       : say_passphrase(a, passphrase);
+			e = w->old == NULL ? say(a, SPAN_LIT("CAN\n"))
+					   : say_passphrase(a, w->old);
 		else if (begins(a, "INQUIRE NEW_PASSPHRASE"))
-			e = say(a, SPAN_LIT("END\n")); /* none */
+			e = w->new == NULL ? say(a, SPAN_LIT("END\n"))
+					   : say_passphrase(a, w->new);
 		else if (begins(a, "INQUIRE"))
 			e = say(a, SPAN_LIT("CAN\n"));
 		if (e != ERR_OK)
@@ -166,10 +173,12 @@ dial(const char *home, int *fd_out, struct err_why *why)
 	return ERR_OK;
 }
 
-enum err
-crypto_pgp_agent_unlock(struct crypto_pgp *pgp, const char *keygrip,
-    const struct secret *passphrase, struct err_why *why)
+/* Change what a key opens with. */
+static enum err
+change(struct crypto_pgp *pgp, const char *keygrip, const struct words *w,
+    struct err_why *why)
 {
+	const struct words none = {NULL, NULL};
 	struct agent a = {.end = clock_steady_ms() + pgp->timeout_ms};
 	char command[128];
 	enum err e = dial(pgp->sign.home, &a.fd, why);
@@ -177,15 +186,33 @@ crypto_pgp_agent_unlock(struct crypto_pgp *pgp, const char *keygrip,
 	if (e != ERR_OK)
 		return e;
 	snprintf(command, sizeof(command), "PASSWD %.64s\n", keygrip);
-	e = finish(&a, NULL, why); /* the greeting */
+	e = finish(&a, &none, why); /* the greeting */
 	if (e == ERR_OK)
 		e = say(&a, SPAN_LIT("OPTION pinentry-mode=loopback\n"));
 	if (e == ERR_OK)
-		e = finish(&a, NULL, why);
+		e = finish(&a, &none, why);
 	if (e == ERR_OK)
 		e = say(&a, span_str(command));
 	if (e == ERR_OK)
-		e = finish(&a, passphrase, why);
+		e = finish(&a, w, why);
 	close(a.fd);
 	return e;
+}
+
+enum err
+crypto_pgp_agent_unlock(struct crypto_pgp *pgp, const char *keygrip,
+    const struct secret *passphrase, struct err_why *why)
+{
+	const struct words w = {.old = passphrase};
+
+	return change(pgp, keygrip, &w, why);
+}
+
+enum err
+crypto_pgp_agent_lock(struct crypto_pgp *pgp, const char *keygrip,
+    const struct secret *passphrase, struct err_why *why)
+{
+	const struct words w = {.new = passphrase};
+
+	return change(pgp, keygrip, &w, why);
 }

@@ -124,6 +124,15 @@ int64_t crypto_pgp_earlier(int64_t a, int64_t b);
 enum err crypto_pgp_agent_unlock(struct crypto_pgp *pgp, const char *keygrip,
     const struct secret *passphrase, struct err_why *why) MUST_CHECK;
 
+/* The other way: it opens with this one alone from now on. ERR_NO_KEY,
+   ERR_TIMEOUT, ERR_ENGINE. */
+enum err crypto_pgp_agent_lock(struct crypto_pgp *pgp, const char *keygrip,
+    const struct secret *passphrase, struct err_why *why) MUST_CHECK;
+/* The secret key with this fingerprint, binary, out of the signing side. The
+   caller frees. ERR_TOO_BIG, ERR_TIMEOUT, ERR_ENGINE. */
+enum err crypto_pgp_export_secret(struct crypto_pgp *pgp, const char *fpr,
+    struct secret **out, struct err_why *why) MUST_CHECK;
+
 /* Import secret keys into the signing side, one or many. */
 enum err crypto_pgp_ring_import(
     struct crypto_pgp *pgp, struct span octets, struct err_why *why) MUST_CHECK;

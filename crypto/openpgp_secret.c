@@ -96,9 +96,9 @@ write_out(struct crypto_pgp *pgp, const char *fpr, gpgme_export_mode_t mode,
 	return e;
 }
 
-static enum err
-export_secret(struct crypto_pgp *pgp, const char *fpr, struct secret **out,
-    struct err_why *why)
+enum err
+crypto_pgp_export_secret(struct crypto_pgp *pgp, const char *fpr,
+    struct secret **out, struct err_why *why)
 {
 	struct sink s = {.room = secret_new(SECRET_MAX)};
 	enum err e = ERR_NOMEM;
@@ -195,7 +195,8 @@ take_one(struct crypto_pgp *pgp, struct crypto_pgp_secret *key,
 		key->sign_until = secret.until;
 		e = unlock_all(pgp, secret.key, passphrase, why);
 		if (e == ERR_OK)
-			e = export_secret(pgp, key->fpr_hex, &key->octets, why);
+			e = crypto_pgp_export_secret(
+			    pgp, key->fpr_hex, &key->octets, why);
 	}
 	if (secret.key != NULL)
 		gpgme_key_unref(secret.key);
