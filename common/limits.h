@@ -73,6 +73,12 @@
 /* certificates of a path with its anchor; intermediates looked at for one */
 #define LIMIT_PATH_LEN	10u
 #define LIMIT_PATH_POOL 32u
+/* octets and entries of a revocation list; octets of an answer about one
+   certificate; of the place where either is to be had */
+#define LIMIT_CRL_SIZE	     (8u * 1024 * 1024)
+#define LIMIT_CRL_ENTRIES    250000u
+#define LIMIT_OCSP_SIZE	     (64u * 1024)
+#define LIMIT_REVOCATION_URL 1024u
 /* anchors in a file; Debian's has 140 */
 #define LIMIT_ANCHORS 1000u
 /* RSA: shorter is historic (RFC 8551 2.3), longer costs seconds */

@@ -147,8 +147,8 @@ check_extensions(struct crypto_cert *cert, struct err_why *why)
 	return ERR_OK;
 }
 
-static enum err
-time_of(const ASN1_TIME *t, int64_t *out, struct err_why *why)
+enum err
+crypto_cert_time(const ASN1_TIME *t, int64_t *out, struct err_why *why)
 {
 	ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
 	int days = 0, seconds = 0;
@@ -489,10 +489,10 @@ crypto_cert_describe(struct crypto_cert *cert, struct err_why *why)
 	if (e == ERR_OK)
 		e = read_names(cert, why);
 	if (e == ERR_OK)
-		e = time_of(
+		e = crypto_cert_time(
 		    X509_get0_notBefore(cert->x509), &info->not_before, why);
 	if (e == ERR_OK)
-		e = time_of(
+		e = crypto_cert_time(
 		    X509_get0_notAfter(cert->x509), &info->not_after, why);
 	if (e == ERR_OK)
 		e = read_addrs(cert, why);

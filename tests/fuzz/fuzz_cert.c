@@ -7,7 +7,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "common/arena.h"
 #include "crypto/cert.h"
+#include "crypto/revocation.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -17,6 +19,20 @@ check_text(const char *s)
 	for (; *s != '\0'; s++)
 		if ((unsigned char)*s < ' ' || *s == 0x7f)
 			abort();
+}
+
+static void
+check_urls(const struct crypto_cert *cert)
+{
+	struct arena *arena = arena_new(1 << 16);
+	struct crypto_revocation_urls urls;
+
+	crypto_revocation_urls(cert, arena, &urls);
+	for (size_t i = 0; i < urls.n_lists; i++)
+		check_text(urls.list[i]);
+	for (size_t i = 0; i < urls.n_ocsp; i++)
+		check_text(urls.ocsp[i]);
+	arena_free(arena);
 }
 
 int
@@ -41,6 +57,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		check_text(info->serial);
 		for (size_t k = 0; k < info->n_addrs; k++)
 			check_text(info->addrs[k]);
+		check_urls(certs[i]);
 		crypto_cert_unref(certs[i]);
 	}
 	return 0;
