@@ -137,6 +137,8 @@ adopt_keystore(const struct conf *c, struct err_why *why)
 	err = adopt_file(dir, "data.mdb", 0640, &store);
 	if (err == ERR_OK)
 		err = adopt_file(dir, "lock.mdb", 0660, &store);
+	if (err == ERR_OK)
+		err = adopt_file(dir, "write.lock", 0600, &store);
 	close(dir);
 	if (err != ERR_OK)
 		return err_why(why, err,

@@ -28,6 +28,8 @@ enum ks_index {
 enum {
 	KS_WRITE = 1, /* may change records; makes the store if there is none */
 	KS_GROUP = 2, /* with KS_WRITE: processes of the same group may read */
+	KS_NO_WAIT = 4, /* while another process writes, a change is ERR_BUSY
+			   instead of waiting for it */
 };
 
 /* Open the embedded store in directory dir. ERR_NOT_FOUND if there is none and

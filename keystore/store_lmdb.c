@@ -5,8 +5,13 @@
  * that lead to fingerprints. A change is one transaction, nested in that of a
  * batch, so that half of it is never seen. docs/format-keystore.md.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "common/db.h"
 #include "keystore/store_private.h"
@@ -34,12 +39,15 @@ enum {
 	ENTRY_ISSUER_SERIAL = 'i',
 
 	ENTRY_MAX = 1 + KS_ADDR_MAX,
+	LOCK_PATH = 4096,
 };
 
 struct store {
 	struct ks_store base;
 	struct db *db;
 	struct db_txn *batch;
+	int lock; /* of who writes; -1: never does */
+	bool no_wait;
 	struct ks_room room;
 	struct buf scratch; /* a record being written */
 };
@@ -57,8 +65,48 @@ lmdb_close(struct ks_store *base)
 
 	db_end(s->batch);
 	db_close(s->db);
+	if (s->lock >= 0)
+		close(s->lock);
 	buf_clear(&s->scratch);
 	free(s);
+}
+
+/* LMDB's own lock of the writer can only be waited for, and a process that
+   serves others must not: this one is taken first. */
+static enum err
+take_lock(const struct store *s)
+{
+	int how = LOCK_EX | (s->no_wait ? LOCK_NB : 0), rc;
+
+	if (s->lock < 0)
+		return ERR_OK;
+	do
+		rc = flock(s->lock, how);
+	while (rc != 0 && errno == EINTR);
+	if (rc == 0)
+		return ERR_OK;
+	return errno == EWOULDBLOCK ? ERR_BUSY : err_from_errno(errno);
+}
+
+static void
+release_lock(const struct store *s)
+{
+	if (s->lock >= 0)
+		(void)flock(s->lock, LOCK_UN);
+}
+
+/* Take the lock and begin to write. */
+static enum err
+begin_write(struct store *s, struct db_txn **out)
+{
+	enum err e = take_lock(s);
+
+	if (e != ERR_OK)
+		return e;
+	e = db_write(s->db, out);
+	if (e != ERR_OK)
+		release_lock(s);
+	return e;
 }
 
 /* A commit failed earlier: what is on disk is right, the library's view of it
@@ -77,7 +125,7 @@ lmdb_begin(struct ks_store *base)
 
 	if (e != ERR_OK)
 		return e;
-	return s->batch != NULL ? ERR_BUSY : db_write(s->db, &s->batch);
+	return s->batch != NULL ? ERR_BUSY : begin_write(s, &s->batch);
 }
 
 static enum err
@@ -85,11 +133,14 @@ lmdb_commit(struct ks_store *base)
 {
 	struct store *s = of(base);
 	struct db_txn *t = s->batch;
+	enum err e;
 
 	if (t == NULL)
 		return ERR_INTERNAL;
 	s->batch = NULL;
-	return db_commit(t);
+	e = db_commit(t);
+	release_lock(s);
+	return e;
 }
 
 static void
@@ -97,8 +148,11 @@ lmdb_rollback(struct ks_store *base)
 {
 	struct store *s = of(base);
 
+	if (s->batch == NULL)
+		return;
 	db_end(s->batch);
 	s->batch = NULL;
+	release_lock(s);
 }
 
 static enum err
@@ -109,16 +163,19 @@ begin_change(struct store *s, struct db_txn **out)
 	if (s->batch != NULL)
 		return db_nest(s->batch, out);
 	e = make_usable(s);
-	return e != ERR_OK ? e : db_write(s->db, out);
+	return e != ERR_OK ? e : begin_write(s, out);
 }
 
 /* Commit the change, or give it up when e says that it failed. */
 static enum err
-end_change(struct db_txn *t, enum err e)
+end_change(struct store *s, struct db_txn *t, enum err e)
 {
 	if (e == ERR_OK)
-		return db_commit(t);
-	db_end(t);
+		e = db_commit(t);
+	else
+		db_end(t);
+	if (s->batch == NULL)
+		release_lock(s);
 	return e;
 }
 
@@ -245,7 +302,7 @@ lmdb_put(struct ks_store *base, const struct ks_record *r)
 	e = remove_record(s, t, r->fpr);
 	if (e == ERR_OK || e == ERR_NOT_FOUND)
 		e = add_record(s, t, r);
-	return end_change(t, e);
+	return end_change(s, t, e);
 }
 
 /* With it goes what only the holder of its certificate needs. */
@@ -263,7 +320,7 @@ lmdb_del(struct ks_store *base, struct span fpr)
 		e = db_del(t, TABLE_ROWS + KS_ROW_PRIVATE, fpr);
 		e = e == ERR_NOT_FOUND ? ERR_OK : e;
 	}
-	return end_change(t, e);
+	return end_change(s, t, e);
 }
 
 /* Trust is in no index: only the record's own octets change. */
@@ -289,7 +346,7 @@ lmdb_set_trust(struct ks_store *base, struct span fpr, enum ks_trust trust)
 	}
 	if (e == ERR_OK)
 		e = db_put(t, TABLE_RECORD, fpr, buf_span(&s->scratch));
-	return end_change(t, e);
+	return end_change(s, t, e);
 }
 
 /* --- searches --- */
@@ -469,9 +526,9 @@ lmdb_row_put(
 	enum err e =
 	    is_row_key(key) ? begin_change(of(base), &t) : ERR_MALFORMED;
 
-	return e != ERR_OK
-		   ? e
-		   : end_change(t, db_put(t, table_of(row), key, octets));
+	return e != ERR_OK ? e
+			   : end_change(of(base), t,
+				 db_put(t, table_of(row), key, octets));
 }
 
 static enum err
@@ -502,7 +559,9 @@ lmdb_row_del(struct ks_store *base, enum ks_row row, struct span key)
 	enum err e =
 	    is_row_key(key) ? begin_change(of(base), &t) : ERR_NOT_FOUND;
 
-	return e != ERR_OK ? e : end_change(t, db_del(t, table_of(row), key));
+	return e != ERR_OK
+		   ? e
+		   : end_change(of(base), t, db_del(t, table_of(row), key));
 }
 
 static enum err
@@ -614,7 +673,7 @@ lmdb_row_sweep(struct ks_store *base, enum ks_row row, struct buf *from,
 	if (e == ERR_OK)
 		e = sweep(c, from, max, look, ctx);
 	db_cursor_close(c);
-	return end_change(t, e);
+	return end_change(of(base), t, e);
 }
 
 static const struct ks_store_ops lmdb_ops = {
@@ -637,6 +696,25 @@ static const struct ks_store_ops lmdb_ops = {
     .row_sweep = lmdb_row_sweep,
 };
 
+static enum err
+open_lock(const char *dir, int *out, struct err_why *why)
+{
+	char path[LOCK_PATH];
+	int n = snprintf(path, sizeof(path), "%s/write.lock", dir);
+	int fd;
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return err_why(why, ERR_LIMIT,
+		    "the path of the keystore is "
+		    "too long");
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_why(why, err_from_errno(errno), "%s: %s", path,
+		    strerror(errno));
+	*out = fd;
+	return ERR_OK;
+}
+
 enum err
 ks_lmdb_open(
     const char *dir, unsigned flags, struct ks_store **out, struct err_why *why)
@@ -651,10 +729,14 @@ ks_lmdb_open(
 	if (s == NULL)
 		return ERR_NOMEM;
 	s->base.ops = &lmdb_ops;
+	s->lock = -1;
+	s->no_wait = (flags & KS_NO_WAIT) != 0;
 	buf_init(&s->scratch, KS_RECORD_MAX);
 	e = db_open(dir, &opt, &s->db, why);
+	if (e == ERR_OK && (flags & KS_WRITE))
+		e = open_lock(dir, &s->lock, why);
 	if (e != ERR_OK) {
-		free(s);
+		lmdb_close(&s->base);
 		return e;
 	}
 	*out = &s->base;

@@ -12,9 +12,9 @@
 /* Tables of rows. */
 enum ks_row {
 	KS_ROW_PRIVATE,	   /* private.c; ks_delete() of the record removes it */
-	KS_ROW_PENDING,	   /* store_pending.c */
-	KS_ROW_HISTORY,	   /* store_history.c */
-	KS_ROW_SETTING,	   /* store_setting.c */
+	KS_ROW_PENDING,	   /* pending.c */
+	KS_ROW_HISTORY,	   /* history.c */
+	KS_ROW_SETTING,	   /* setting.c */
 	KS_ROW_ANSWER,	   /* answers.c */
 	KS_ROW_REVOCATION, /* store_revocation.c */
 	KS_ROW_OWN,	   /* own.c */

@@ -146,7 +146,8 @@ cli_give_up_root(const char *dir)
 static enum err
 hand_over(const char *dir, const struct users_id *id)
 {
-	static const char *const files[] = {"data.mdb", "lock.mdb"};
+	static const char *const files[] = {
+	    "data.mdb", "lock.mdb", "write.lock"};
 	int fd = -1;
 	enum err e;
 

@@ -27,7 +27,7 @@ static char top[64], keys_dir[128], keystore_dir[128], master_path[128];
 static struct ipc *super;
 static pid_t pid;
 
-static const char *const db_files[] = {"data.mdb", "lock.mdb"};
+static const char *const db_files[] = {"data.mdb", "lock.mdb", "write.lock"};
 
 /* As store makes it; with users, it belongs to store's. */
 static struct ks_store *
@@ -49,7 +49,7 @@ make_keystore(void)
 	ks_close(write_keystore());
 	if (geteuid() != 0)
 		return;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(db_files) / sizeof(db_files[0]); i++) {
 		snprintf(
 		    path, sizeof(path), "%s/%s", keystore_dir, db_files[i]);
 		cr_assert_eq(
@@ -94,7 +94,7 @@ teardown(void)
 	if (d != NULL)
 		closedir(d);
 	rmdir(keys_dir);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(db_files) / sizeof(db_files[0]); i++) {
 		snprintf(
 		    path, sizeof(path), "%s/%s", keystore_dir, db_files[i]);
 		unlink(path);

@@ -53,11 +53,12 @@ records_open(char dir[64])
 void
 records_close(struct ks_store *s, const char *dir)
 {
-	static const char *const names[] = {"data.mdb", "lock.mdb"};
+	static const char *const names[] = {
+	    "data.mdb", "lock.mdb", "write.lock"};
 	char path[128];
 
 	ks_close(s);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
 		unlink(path);
 	}
