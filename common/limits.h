@@ -93,6 +93,12 @@
 /* session keys (PKESK, SKESK) in front of an OpenPGP message: above any real
    number of recipients, each costs some parsing */
 #define LIMIT_PGP_SESSION_KEYS 4096u
+/* what strangers encode in DER or BER: levels, as OpenSSL has them, and
+   elements; software that streams writes 100 MiB in pieces of 1000 octets */
+#define LIMIT_DER_DEPTH	   30u
+#define LIMIT_DER_ELEMENTS 500000u
+/* certificates, and revocation lists, that a signature may bring */
+#define LIMIT_CMS_CERTS 64u
 /* private keys that are tried to open one message: each costs a millisecond of
    the one process that has them */
 #define LIMIT_DECRYPT_TRIES 16u

@@ -106,3 +106,38 @@ ber_expect(struct span *in, unsigned tag, struct ber *out)
 	*out = b;
 	return ERR_OK;
 }
+
+enum err
+ber_octets_each(const struct ber *b,
+    enum err (*put)(void *ctx, struct span piece), void *ctx)
+{
+	struct span rest = b->body;
+	struct ber piece;
+	enum err e = ERR_OK;
+
+	if ((b->tag & 0x20) == 0)
+		return put(ctx, b->body);
+	while (rest.len > 0 && e == ERR_OK) {
+		e = ber_expect(&rest, BER_OCTETS, &piece);
+		if (e == ERR_OK)
+			e = put(ctx, piece.body);
+	}
+	return e;
+}
+
+enum err
+ber_put_head(struct buf *out, unsigned tag, size_t len)
+{
+	const uint8_t head[] = {
+	    (uint8_t)tag, 0x82, (uint8_t)(len >> 8), (uint8_t)len};
+	const uint8_t middle[] = {(uint8_t)tag, 0x81, (uint8_t)len};
+	const uint8_t small[] = {(uint8_t)tag, (uint8_t)len};
+
+	if (len > 0xffff)
+		return ERR_TOO_BIG;
+	if (len > 0xff)
+		return buf_put(out, SPAN(head, sizeof(head)));
+	if (len > 0x7f)
+		return buf_put(out, SPAN(middle, sizeof(middle)));
+	return buf_put(out, SPAN(small, sizeof(small)));
+}

@@ -16,6 +16,7 @@
 /* Identifier octets, class and "constructed" included. */
 enum {
 	BER_INTEGER = 0x02,
+	BER_BITS = 0x03,
 	BER_OCTETS = 0x04,
 	BER_OID = 0x06,
 	BER_SEQUENCE = 0x30,
@@ -40,5 +41,16 @@ struct ber {
 enum err ber_next(struct span *in, struct ber *out) MUST_CHECK;
 /* The same; ERR_MALFORMED if it is another than tag. */
 enum err ber_expect(struct span *in, unsigned tag, struct ber *out) MUST_CHECK;
+
+/* Append the identifier octet and the length of a body of len octets, as DER
+   wants it. ERR_TOO_BIG: 64 KiB or more. */
+enum err ber_put_head(struct buf *out, unsigned tag, size_t len) MUST_CHECK;
+
+/* Hand the octets of an octet string to put, in pieces as they are encoded: one
+   if b is primitive, all of those in it if it is constructed (whatever its own
+   tag is). The first error of put ends it. ERR_MALFORMED: something else than
+   octet strings is in it, or they nest. */
+enum err ber_octets_each(const struct ber *b,
+    enum err (*put)(void *ctx, struct span piece), void *ctx) MUST_CHECK;
 
 #endif

@@ -10,6 +10,8 @@
 #include "common/arena.h"
 #include "common/limits.h"
 #include "crypto/ber.h"
+#include "crypto/cert.h"
+#include "crypto/der_check.h"
 
 #define OID_PKCS7 "\x2a\x86\x48\x86\xf7\x0d\x01\x07"
 #define OID_CT	  "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01"
@@ -131,8 +133,8 @@ issuer_and_serial(struct span in, struct crypto_cms_rid *out)
 		return ERR_MALFORMED;
 	while (serial.body.len > 1 && serial.body.data[0] == 0)
 		serial.body = SPAN(serial.body.data + 1, serial.body.len - 1);
-	*out = (struct crypto_cms_rid){
-	    .issuer = issuer.all, .serial = serial.body};
+	out->issuer = issuer.all;
+	out->serial = serial.body;
 	return ERR_OK;
 }
 
@@ -154,14 +156,17 @@ look_transport(struct rids *r, struct span in)
 	if (ber_expect(&in, BER_SEQUENCE, &alg) != ERR_OK ||
 	    ber_expect(&in, BER_OCTETS, &key) != ERR_OK || in.len > 0)
 		return ERR_MALFORMED;
+	rid.alg = alg.body;
+	rid.key = key.body;
 	return add_rid(r, &rid);
 }
 
 /* One RecipientEncryptedKey of a KeyAgreeRecipientInfo. */
 static enum err
-look_agreed_key(struct rids *r, struct span in)
+look_agreed_key(
+    struct rids *r, struct span in, const struct crypto_cms_rid *common)
 {
-	struct crypto_cms_rid rid = {0};
+	struct crypto_cms_rid rid = *common;
 	struct ber b, ski, key;
 
 	if (ber_next(&in, &b) != ERR_OK)
@@ -177,27 +182,46 @@ look_agreed_key(struct rids *r, struct span in)
 	}
 	if (ber_expect(&in, BER_OCTETS, &key) != ERR_OK || in.len > 0)
 		return ERR_MALFORMED;
+	rid.key = key.body;
 	return add_rid(r, &rid);
+}
+
+/* The element [tag] if it is next; *out stays empty if it is not. */
+static enum err
+take_option(struct span *in, unsigned tag, struct ber *out)
+{
+	if (in->len == 0 || in->data[0] != tag)
+		return ERR_OK;
+	return ber_next(in, out);
 }
 
 /* KeyAgreeRecipientInfo (RFC 5652 §6.2.2) */
 static enum err
 look_agreement(struct rids *r, struct span in)
 {
-	struct ber b, keys;
+	struct crypto_cms_rid common = {.agree = true};
+	struct ber b, ukm = {0}, octets, keys;
 	enum err e = ERR_OK;
 
 	if (ber_expect(&in, BER_INTEGER, &b) != ERR_OK ||
-	    ber_expect(&in, BER_OPTION_CONSTRUCTED, &b) != ERR_OK ||
-	    skip_option(&in, BER_OPTION_CONSTRUCTED + 1) != ERR_OK ||
+	    ber_expect(&in, BER_OPTION_CONSTRUCTED, &b) != ERR_OK)
+		return ERR_MALFORMED;
+	common.point = b.body;
+	if (take_option(&in, BER_OPTION_CONSTRUCTED + 1, &ukm) != ERR_OK ||
 	    ber_expect(&in, BER_SEQUENCE, &b) != ERR_OK ||
 	    ber_expect(&in, BER_SEQUENCE, &keys) != ERR_OK || in.len > 0 ||
 	    keys.body.len == 0)
 		return ERR_MALFORMED;
+	common.alg = b.body;
+	if (ukm.body.len > 0) {
+		if (ber_expect(&ukm.body, BER_OCTETS, &octets) != ERR_OK)
+			return ERR_MALFORMED;
+		common.ukm = octets.body;
+	}
 	while (keys.body.len > 0 && e == ERR_OK) {
 		e = ber_expect(&keys.body, BER_SEQUENCE, &b);
 		if (e == ERR_OK)
-			e = look_agreed_key(r, b.body);
+			e = look_agreed_key(r, b.body, &common);
 	}
 	return e;
 }
@@ -232,12 +256,16 @@ look_ciphertext(struct span in, struct crypto_cms_shape *shape)
 	struct ber oid, alg, cipher, text;
 
 	if (ber_expect(&in, BER_OID, &oid) != ERR_OK ||
-	    ber_expect(&in, BER_SEQUENCE, &alg) != ERR_OK ||
-	    ber_expect(&alg.body, BER_OID, &cipher) != ERR_OK ||
+	    ber_expect(&in, BER_SEQUENCE, &alg) != ERR_OK)
+		return ERR_MALFORMED;
+	shape->inner = oid.body;
+	shape->alg = alg.body;
+	if (ber_expect(&alg.body, BER_OID, &cipher) != ERR_OK ||
 	    ber_next(&in, &text) != ERR_OK || in.len > 0 || text.body.len == 0)
 		return ERR_MALFORMED;
 	if (text.tag != BER_OPTION && text.tag != BER_OPTION_CONSTRUCTED)
 		return ERR_MALFORMED;
+	shape->text = text;
 	shape->cipher = cipher.body;
 	shape->has_content = true;
 	return ERR_OK;
@@ -249,7 +277,7 @@ static enum err
 look_enveloped(struct span in, struct arena *a, struct crypto_cms_shape *shape)
 {
 	struct rids rids = {.arena = a, .shape = shape};
-	struct ber b, recipients, content;
+	struct ber b, recipients, content, attrs = {0};
 	enum err e;
 
 	if (ber_expect(&in, BER_INTEGER, &b) != ERR_OK ||
@@ -263,11 +291,14 @@ look_enveloped(struct span in, struct arena *a, struct crypto_cms_shape *shape)
 	if (e == ERR_OK)
 		e = look_ciphertext(content.body, shape);
 	if (e == ERR_OK)
-		e = skip_option(&in, BER_OPTION_CONSTRUCTED + 1);
+		e = take_option(&in, BER_OPTION_CONSTRUCTED + 1, &attrs);
 	if (e == ERR_OK && shape->kind == CRYPTO_CMS_AUTH_ENVELOPED) {
+		shape->attrs = attrs.all;
 		e = ber_expect(&in, BER_OCTETS, &b);
-		if (e == ERR_OK)
+		if (e == ERR_OK) {
+			shape->mac = b.body;
 			e = skip_option(&in, BER_OPTION_CONSTRUCTED + 2);
+		}
 	}
 	return e == ERR_OK && in.len > 0 ? ERR_MALFORMED : e;
 }
@@ -301,13 +332,25 @@ look_inside(struct span in, struct arena *a, struct crypto_cms_shape *shape)
 	return ERR_OK;
 }
 
+bool
+crypto_cms_rid_is(
+    const struct crypto_cms_rid *rid, const struct crypto_cert_info *cert)
+{
+	if (rid->ski.len > 0)
+		return span_eq(rid->ski, cert->ski);
+	return span_eq(rid->issuer, cert->issuer_der) &&
+	       span_eq(rid->serial, cert->serial_raw);
+}
+
 enum err
 crypto_cms_look(struct span in, struct arena *a, struct crypto_cms_shape *out)
 {
 	struct crypto_cms_shape shape = {0};
 	struct ber outer, oid, content;
-	enum err e;
+	enum err e = crypto_der_check(in, NULL);
 
+	if (e != ERR_OK)
+		return e;
 	if (ber_expect(&in, BER_SEQUENCE, &outer) != ERR_OK || in.len > 0 ||
 	    ber_expect(&outer.body, BER_OID, &oid) != ERR_OK ||
 	    ber_expect(&outer.body, BER_OPTION_CONSTRUCTED, &content) !=

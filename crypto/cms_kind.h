@@ -12,8 +12,10 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "crypto/ber.h"
 
 struct arena;
+struct crypto_cert_info;
 
 enum crypto_cms_kind {
 	CRYPTO_CMS_NONE = 0, /* no content type of these */
@@ -31,6 +33,14 @@ struct crypto_cms_rid {
 	struct span issuer;
 	struct span serial;
 	struct span ski;
+	/* What it opens with. alg: content of its AlgorithmIdentifier; point,
+	   ukm: of key agreement, the originator's public key as an element and
+	   what goes into the derivation (empty: none). */
+	bool agree;
+	struct span alg;
+	struct span key;
+	struct span point;
+	struct span ukm;
 };
 
 /* Everything is borrowed from the input, the list from the arena. */
@@ -44,12 +54,22 @@ struct crypto_cms_shape {
 	size_t n_rids;
 	size_t n_others;    /* recipients with a password or a shared key */
 	struct span cipher; /* the object identifier's content octets */
+	struct span alg;    /* the whole identifier's content */
+	struct span inner;  /* type of the content: an object identifier's */
+	struct ber text;    /* the ciphertext, for ber_octets_each() */
+	struct span attrs; /* authenticated attributes, the element; or empty */
+	struct span mac;   /* AUTH_ENVELOPED: the tag */
 };
 
-/* Look at all of in, DER or BER. ERR_MALFORMED: it is not exactly one
-   ContentInfo, or not what its type says (an enveloped-data without recipients
-   or without ciphertext is none). ERR_LIMIT: more recipients or signers than
-   LIMIT_RECIPIENTS. ERR_NOMEM. */
+/* Does the message mean this certificate? */
+bool crypto_cms_rid_is(
+    const struct crypto_cms_rid *rid, const struct crypto_cert_info *cert);
+
+/* Look at all of in, DER or BER, which crypto_der_check() takes. ERR_MALFORMED:
+   it is not exactly one ContentInfo, or not what its type says (an
+   enveloped-data without recipients or without ciphertext is none). ERR_LIMIT:
+   more recipients or signers than LIMIT_RECIPIENTS, more elements than
+   LIMIT_DER_ELEMENTS. ERR_NOMEM. */
 enum err crypto_cms_look(
     struct span in, struct arena *a, struct crypto_cms_shape *out) MUST_CHECK;
 

@@ -19,6 +19,7 @@
 #include <openssl/x509v3.h>
 
 #include "common/limits.h"
+#include "crypto/ber.h"
 #include "crypto/cert_private.h"
 #include "crypto/cms_form.h"
 #include "crypto/cms_private.h"
@@ -152,21 +153,6 @@ add_caps(CMS_SignerInfo *si)
 	return done;
 }
 
-/* Identifier and length octets in front of len octets. */
-static enum err
-put_header(struct buf *out, uint8_t tag, size_t len)
-{
-	enum err e = buf_putc(out, tag);
-
-	if (len < 0x80)
-		return e == ERR_OK ? buf_putc(out, (uint8_t)len) : e;
-	if (e == ERR_OK)
-		e = buf_putc(out, 0x82);
-	if (e == ERR_OK)
-		e = buf_putc(out, (uint8_t)(len >> 8));
-	return e == ERR_OK ? buf_putc(out, (uint8_t)len) : e;
-}
-
 /* RFC 8551 §2.5.3: [0] IMPLICIT IssuerAndSerialNumber */
 static enum err
 put_preference(const struct crypto_cert *cert, struct buf *out)
@@ -178,7 +164,8 @@ put_preference(const struct crypto_cert *cert, struct buf *out)
 	enum err e = ERR_CRYPTO;
 
 	if (len > 0 && issuer.len + (size_t)len < 0x8000) {
-		e = put_header(out, 0xa0, issuer.len + (size_t)len);
+		e = ber_put_head(
+		    out, BER_OPTION_CONSTRUCTED, issuer.len + (size_t)len);
 		if (e == ERR_OK)
 			e = buf_put(out, issuer);
 		if (e == ERR_OK)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Private keys through OpenSSL, their numbers in its locked memory. Nothing is
- * opened with them: what is signed is a digest, or a block that is recognised
- * as the PSS encoding of one (RFC 8017 §9.1), so that no ciphertext can pass
- * for it. Who may have what signed is decided in gateway/keys.
+ * Private keys through OpenSSL, their numbers in its locked memory, and
+ * signing. Nothing is opened here (private_decrypt.c): what is signed is a
+ * digest, or a block that is recognised as the PSS encoding of one (RFC 8017
+ * §9.1), so that no ciphertext can pass for it. Who may have what signed is
+ * decided in gateway/keys.
  */
 #include "crypto/private_key.h"
 
@@ -19,6 +20,7 @@
 
 #include "common/limits.h"
 #include "crypto/cert_private.h"
+#include "crypto/private_key_private.h"
 
 enum {
 	SECURE_HEAP = 1 << 20, /* octets: a hundred RSA keys */
@@ -43,12 +45,6 @@ static const struct {
     {CRYPTO_SIGN_ECDSA_SHA256, SCHEME_ECDSA, "SHA256", 32},
     {CRYPTO_SIGN_ECDSA_SHA384, SCHEME_ECDSA, "SHA384", 48},
     {CRYPTO_SIGN_ECDSA_SHA512, SCHEME_ECDSA, "SHA512", 64},
-};
-
-struct crypto_private {
-	EVP_PKEY *pkey;
-	bool is_rsa;
-	size_t bits;
 };
 
 enum err

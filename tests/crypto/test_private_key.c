@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/secret.h"
 #include "crypto/cert.h"
 #include "crypto/cert_private.h"
 #include "tests/crypto/peer.h"
@@ -291,5 +292,131 @@ Test(private_key, what_is_no_key_or_none_for_us)
 	cr_expect_eq(crypto_private_parse(buf_span(&b), &key), ERR_MALFORMED);
 	cr_expect_null(key);
 	buf_clear(&b);
+	peer_dir_remove(dir);
+}
+
+/* --- opening --- */
+
+static void
+expect_opens(const char *dir, const char *who, enum crypto_decrypt_op op,
+    enum crypto_hash hash, int padding, const EVP_MD *md)
+{
+	static const uint8_t content[32] = "a key for the content, 32 octets";
+	struct crypto_cert *cert = load_cert(who);
+	struct crypto_private *key = load_key(dir, who);
+	EVP_PKEY_CTX *ctx =
+	    EVP_PKEY_CTX_new(X509_get0_pubkey(cert->x509), NULL);
+	uint8_t block[1024];
+	size_t len = sizeof(block);
+	struct crypto_decrypt what = {
+	    .op = op, .hash = hash, .mgf = hash, .len = sizeof(content)};
+	struct secret *got = NULL, *again = NULL;
+
+	cr_assert_eq(EVP_PKEY_encrypt_init(ctx), 1);
+	cr_assert_eq(EVP_PKEY_CTX_set_rsa_padding(ctx, padding), 1);
+	if (md != NULL) {
+		cr_assert_eq(EVP_PKEY_CTX_set_rsa_oaep_md(ctx, md), 1);
+		cr_assert_eq(EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, md), 1);
+	}
+	cr_assert_eq(
+	    EVP_PKEY_encrypt(ctx, block, &len, content, sizeof(content)), 1);
+	what.in = SPAN(block, len);
+	cr_assert_eq(crypto_private_decrypt(key, &what, &got), ERR_OK);
+	cr_expect(span_eq(secret_span(got), SPAN(content, sizeof(content))),
+	    "%s", who);
+	secret_free(got);
+	/* of another length: a key all the same, another one each time */
+	what.len = 16;
+	cr_assert_eq(crypto_private_decrypt(key, &what, &got), ERR_OK);
+	cr_assert_eq(crypto_private_decrypt(key, &what, &again), ERR_OK);
+	cr_expect_eq(got->len, 16);
+	cr_expect(!secret_eq(got, again));
+	secret_free(got);
+	secret_free(again);
+	/* changed, and over the modulus */
+	what.len = 32;
+	block[len - 1] ^= 1;
+	cr_assert_eq(crypto_private_decrypt(key, &what, &got), ERR_OK);
+	cr_expect(!span_eq(secret_span(got), SPAN(content, 32)));
+	secret_free(got);
+	memset(block, 0xff, len);
+	cr_assert_eq(crypto_private_decrypt(key, &what, &got), ERR_OK);
+	secret_free(got);
+	/* lengths are for all to see */
+	what.in.len--;
+	cr_expect_eq(crypto_private_decrypt(key, &what, &got), ERR_MALFORMED);
+	what.in.len++;
+	what.len = CRYPTO_CONTENT_KEY_MAX + 1;
+	cr_expect_eq(crypto_private_decrypt(key, &what, &got), ERR_MALFORMED);
+	what.len = 4;
+	cr_expect_eq(crypto_private_decrypt(key, &what, &got), ERR_MALFORMED);
+	what.op = CRYPTO_DECRYPT_ECDH;
+	cr_expect_eq(crypto_private_decrypt(key, &what, &got), ERR_UNSUPPORTED);
+	EVP_PKEY_CTX_free(ctx);
+	crypto_private_free(key);
+	crypto_cert_unref(cert);
+}
+
+Test(private_key, what_is_sealed_to_rsa_opens_and_else_there_is_a_key_too)
+{
+	char dir[64];
+
+	secret_init();
+	peer_dir_make(dir);
+	expect_opens(dir, "rsa2048", CRYPTO_DECRYPT_PKCS1, CRYPTO_HASH_NONE,
+	    RSA_PKCS1_PADDING, NULL);
+	expect_opens(dir, "rsa3072", CRYPTO_DECRYPT_PKCS1, CRYPTO_HASH_NONE,
+	    RSA_PKCS1_PADDING, NULL);
+	expect_opens(dir, "rsa2048", CRYPTO_DECRYPT_OAEP, CRYPTO_HASH_SHA1,
+	    RSA_PKCS1_OAEP_PADDING, EVP_sha1());
+	expect_opens(dir, "rsa3072", CRYPTO_DECRYPT_OAEP, CRYPTO_HASH_SHA512,
+	    RSA_PKCS1_OAEP_PADDING, EVP_sha512());
+	peer_dir_remove(dir);
+}
+
+Test(private_key, a_point_is_one_of_the_curve_or_opens_nothing)
+{
+	static const char *const who[] = {"p256", "p384", "p521"};
+	char dir[64];
+
+	secret_init();
+	peer_dir_make(dir);
+	for (size_t i = 0; i < N(who); i++) {
+		struct crypto_private *key = load_key(dir, who[i]);
+		struct crypto_cert *cert = load_cert(who[i]);
+		EVP_PKEY *pub = X509_get0_pubkey(cert->x509);
+		struct secret *a = NULL, *b = NULL;
+		unsigned char *point = NULL;
+		size_t len = EVP_PKEY_get1_encoded_public_key(pub, &point);
+		struct crypto_decrypt what = {
+		    .op = CRYPTO_DECRYPT_ECDH, .in = SPAN(point, len)};
+
+		cr_assert_eq(crypto_private_decrypt(key, &what, &a), ERR_OK);
+		cr_assert_eq(crypto_private_decrypt(key, &what, &b), ERR_OK);
+		cr_expect_eq(a->len, (len - 1) / 2);
+		cr_expect(secret_eq(a, b), "%s", who[i]);
+		secret_free(a);
+		secret_free(b);
+		/* beside the curve: octets that are others each time */
+		point[len - 1] ^= 1;
+		cr_assert_eq(crypto_private_decrypt(key, &what, &a), ERR_OK);
+		cr_assert_eq(crypto_private_decrypt(key, &what, &b), ERR_OK);
+		cr_expect(!secret_eq(a, b), "%s", who[i]);
+		secret_free(a);
+		secret_free(b);
+		what.in.len--;
+		cr_expect_eq(
+		    crypto_private_decrypt(key, &what, &a), ERR_MALFORMED);
+		what.in.len++;
+		point[0] = 2;
+		cr_expect_eq(
+		    crypto_private_decrypt(key, &what, &a), ERR_MALFORMED);
+		what.op = CRYPTO_DECRYPT_PKCS1;
+		cr_expect_eq(
+		    crypto_private_decrypt(key, &what, &a), ERR_UNSUPPORTED);
+		OPENSSL_free(point);
+		crypto_cert_unref(cert);
+		crypto_private_free(key);
+	}
 	peer_dir_remove(dir);
 }
