@@ -13,6 +13,7 @@
 #include "common/arena.h"
 #include "common/limits.h"
 #include "gateway/config_private.h"
+#include "policy/policy.h"
 
 void
 conf_findings_init(struct conf_findings *f)
@@ -172,4 +173,10 @@ conf_may_sign(const struct conf *c, const char *client)
 			c->listen[i].may_sign, c->listen[i].n_may_sign, sa))
 			return true;
 	return false;
+}
+
+bool
+conf_may_drop(const struct conf *c)
+{
+	return policy_has_rung(c->policy, RUNG_DROP);
 }

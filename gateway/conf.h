@@ -188,4 +188,7 @@ bool conf_may_sign(const struct conf *c, const char *client);
 bool conf_net_matches(
     const struct conf_net *nets, size_t n, const struct sockaddr *sa);
 
+/* May any rule drop mail? */
+bool conf_may_drop(const struct conf *c);
+
 #endif

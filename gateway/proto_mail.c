@@ -225,12 +225,18 @@ proto_submit_pack(const struct proto_submit *m, struct buf *out)
 	pack_begin(&p, out);
 	pack_u32(&p, m->attempt);
 	pack_u64(&p, m->replaces);
+	pack_raw(&p, m->digest, sizeof(m->digest));
 	pack_u32(&p, m->n_entries);
 	for (uint32_t i = 0; i < m->n_entries; i++)
 		entry_pack(&p, &m->entry[i]);
 	pack_u32(&p, m->n_objects);
 	for (uint32_t i = 0; i < m->n_objects; i++)
 		proto_object_pack(&p, &m->object[i]);
+	pack_u32(&p, m->n_closed);
+	for (uint32_t i = 0; i < m->n_closed; i++) {
+		pack_str(&p, m->closed[i].key);
+		pack_u8(&p, m->closed[i].how);
+	}
 	pack_u32(&p, m->n_audit);
 	for (uint32_t i = 0; i < m->n_audit; i++)
 		pack_str(&p, m->audit[i]);
@@ -240,6 +246,7 @@ proto_submit_pack(const struct proto_submit *m, struct buf *out)
 enum {
 	MIN_ENTRY = 100, /* octets of the smallest packed entry */
 	MIN_OBJECT = 20,
+	MIN_CLOSED = 5,
 };
 
 enum err
@@ -251,6 +258,7 @@ proto_submit_unpack(struct span in, struct arena *a, struct proto_submit *out)
 	unpack_begin(&u, in);
 	m.attempt = unpack_u32(&u);
 	m.replaces = unpack_u64(&u);
+	unpack_raw(&u, m.digest, sizeof(m.digest));
 	m.entry = proto_unpack_array(
 	    &u, a, MIN_ENTRY, sizeof(*m.entry), &m.n_entries);
 	for (uint32_t i = 0; i < m.n_entries; i++)
@@ -259,6 +267,12 @@ proto_submit_unpack(struct span in, struct arena *a, struct proto_submit *out)
 	    &u, a, MIN_OBJECT, sizeof(*m.object), &m.n_objects);
 	for (uint32_t i = 0; i < m.n_objects; i++)
 		proto_object_unpack(&u, a, &m.object[i]);
+	m.closed = proto_unpack_array(
+	    &u, a, MIN_CLOSED, sizeof(*m.closed), &m.n_closed);
+	for (uint32_t i = 0; i < m.n_closed; i++) {
+		m.closed[i].key = unpack_str(&u, a);
+		m.closed[i].how = unpack_u8(&u);
+	}
 	m.audit = proto_unpack_array(&u, a, 4, sizeof(*m.audit), &m.n_audit);
 	for (uint32_t i = 0; i < m.n_audit; i++)
 		m.audit[i] = unpack_str(&u, a);

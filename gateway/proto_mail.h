@@ -117,13 +117,30 @@ void proto_object_pack(struct packer *p, const struct proto_object *m);
 void proto_object_unpack(
     struct unpacker *u, struct arena *a, struct proto_object *out);
 
+/* Why a recipient of a pending entry that is decided gets nothing more. */
+enum proto_close {
+	PROTO_CLOSE_REFUSED = 1, /* the sender hears of it */
+	PROTO_CLOSE_DROPPED,
+	PROTO_CLOSE_GIVEN_UP, /* too old; the sender hears of it, too */
+};
+
+struct proto_closed {
+	const char *key; /* canonical address */
+	uint8_t how;	 /* enum proto_close */
+};
+
 struct proto_submit {
-	uint32_t attempt;    /* of PROTO_MESSAGE; 0 when it replaces an entry */
-	uint64_t replaces;   /* id of the pending entry this decides, or 0 */
+	uint32_t attempt;  /* of PROTO_MESSAGE; 0 when it replaces an entry */
+	uint64_t replaces; /* id of the pending entry this decides, or 0 */
+	/* Of a new message and its envelope, the same whoever works on it. */
+	uint8_t digest[DIGEST_SIZE];
 	struct entry *entry; /* new entries */
 	uint32_t n_entries;
 	struct proto_object *object;
 	uint32_t n_objects;
+	/* Recipients of the replaced entry that are in none of the new ones. */
+	struct proto_closed *closed;
+	uint32_t n_closed;
 	const char **audit; /* one JSON object each, compact, without the
 			       chain's fields */
 	uint32_t n_audit;

@@ -117,6 +117,16 @@ find_decider(const struct policy *p, const struct policy_facts *f)
 	return NULL;
 }
 
+bool
+policy_has_rung(const struct policy *p, enum rung r)
+{
+	for (size_t i = 0; i < p->n_rules; i++)
+		for (size_t k = 0; k < p->rules[i].ladder.n; k++)
+			if (p->rules[i].ladder.rung[k] == r)
+				return true;
+	return p->auto_rung == r;
+}
+
 /* Take over a ladder without the rungs weaker than floor. */
 static void
 ladder_above(

@@ -174,6 +174,8 @@ struct policy_finding {
 enum err policy_check(const struct policy *p, bool have_portal,
     struct arena *arena, struct policy_finding **out, size_t *n_out) MUST_CHECK;
 
+/* Is the rung in any ladder, or the one for automatic mail? */
+bool policy_has_rung(const struct policy *p, enum rung r);
 /* Does any rule sign? */
 bool policy_signs(const struct policy *p);
 

@@ -16,6 +16,7 @@
 
 enum {
 	FORMAT = 1,
+	DONE_FORMAT = 2,
 	SMALL_RECORD = 8 * 1024 + LIMIT_RECIPIENTS,
 };
 
@@ -186,7 +187,8 @@ done_unpack(struct span in, struct store_done *out)
 	d.when_ms = unpack_u64(&u);
 	d.attempt = unpack_u32(&u);
 	d.committed = unpack_bool(&u);
-	if (unpack_end(&u) != ERR_OK || format != FORMAT)
+	unpack_raw(&u, d.digest, sizeof(d.digest));
+	if (unpack_end(&u) != ERR_OK || format != DONE_FORMAT)
 		return ERR_DB_BROKEN;
 	*out = d;
 	return ERR_OK;
@@ -210,10 +212,11 @@ store_done_put(struct db_txn *txn, uint64_t id, const struct store_done *d)
 
 	buf_init(&b, SMALL_RECORD);
 	pack_begin(&p, &b);
-	pack_u8(&p, FORMAT);
+	pack_u8(&p, DONE_FORMAT);
 	pack_u64(&p, d->when_ms);
 	pack_u32(&p, d->attempt);
 	pack_bool(&p, d->committed);
+	pack_raw(&p, d->digest, sizeof(d->digest));
 	e = pack_end(&p);
 	if (e == ERR_OK)
 		e = db_put(txn, STORE_DONE, db_u64(&id), buf_span(&b));

@@ -76,6 +76,7 @@ struct store_done {
 	uint64_t when_ms; /* of the spool's clock */
 	uint32_t attempt; /* committed, or the last that was fenced off */
 	bool committed;
+	uint8_t digest[DIGEST_SIZE]; /* of what was committed */
 };
 
 enum err store_done_get(

@@ -151,6 +151,17 @@ void store_after_fence(struct store *s, struct store_op *op);
 enum err store_add_entry(struct store *s, struct db_txn *txn,
     const struct entry *e, uint64_t born_ms) MUST_CHECK;
 
+/* --- account.c --- */
+
+bool store_is_rcpt_of(const char *key, const struct entry *pending);
+/* A notification of what became of it, to the sender and nobody else. */
+bool store_is_notice(const struct entry *e, const struct entry *pending);
+/* Does the decision account for every recipient of the pending entry? Records
+   who gets nothing more. ERR_PERMISSION. */
+enum err store_account(struct store *s, struct db_txn *txn,
+    const struct proto_submit *m, const struct entry *pending,
+    const struct store_status *st) MUST_CHECK;
+
 /* --- deliver.c --- */
 
 store_apply_fn store_apply_result, store_apply_overdue, store_apply_broken,

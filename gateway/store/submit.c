@@ -134,9 +134,12 @@ apply_new(struct store *s, struct db_txn *txn, uint64_t id,
 
 	if (e != ERR_OK && e != ERR_NOT_FOUND)
 		return e;
-	/* said again: there is nothing to add */
+	/* said again: there is nothing to add; of another message it is not
+	   committed, whatever gave them one id */
 	if (d.committed)
-		return ERR_OK;
+		return memcmp(d.digest, m->digest, sizeof(d.digest)) == 0
+			   ? ERR_OK
+			   : ERR_EXISTS;
 	if (e == ERR_OK && m->attempt <= d.attempt)
 		return ERR_FENCED;
 	if (s->intake == ERR_DISK_FULL)
@@ -144,35 +147,19 @@ apply_new(struct store *s, struct db_txn *txn, uint64_t id,
 	e = add_all(s, txn, m, store_now(s));
 	if (e != ERR_OK)
 		return e;
-	d = (struct store_done){store_now(s), m->attempt, true};
+	d = (struct store_done){
+	    .when_ms = store_now(s), .attempt = m->attempt, .committed = true};
+	memcpy(d.digest, m->digest, sizeof(d.digest));
 	return store_done_put(txn, id, &d);
 }
 
 /* --- a pending entry that was decided --- */
 
-static bool
-is_rcpt_of(const char *key, const struct entry *pending)
-{
-	for (uint32_t i = 0; i < pending->n_rcpt; i++)
-		if (strcmp(pending->rcpt[i].key, key) == 0)
-			return true;
-	return false;
-}
-
-/* A notification of what became of it, to the sender and nobody else. */
-static bool
-is_notice(const struct entry *e, const struct entry *pending)
-{
-	return e->kind == ENTRY_READY && e->from[0] == '\0' && e->n_rcpt == 1 &&
-	       pending->from[0] != '\0' &&
-	       strcmp(e->rcpt[0].key, pending->from_key) == 0;
-}
-
 /* Towards our own mail server is always allowed: nothing leaves by it. */
 static enum err
 check_fits(const struct entry *e, const struct entry *pending)
 {
-	if (is_notice(e, pending))
+	if (store_is_notice(e, pending))
 		return ERR_OK;
 	if (e->message_id != pending->message_id ||
 	    (e->route != pending->route && e->route != ENTRY_INBOUND))
@@ -180,7 +167,7 @@ check_fits(const struct entry *e, const struct entry *pending)
 	if (e->strength < pending->strength)
 		return ERR_PERMISSION;
 	for (uint32_t i = 0; i < e->n_rcpt; i++)
-		if (!is_rcpt_of(e->rcpt[i].key, pending))
+		if (!store_is_rcpt_of(e->rcpt[i].key, pending))
 			return ERR_PERMISSION;
 	return ERR_OK;
 }
@@ -202,6 +189,8 @@ apply_decision(
 		return ERR_PERMISSION;
 	for (uint32_t i = 0; e == ERR_OK && i < m->n_entries; i++)
 		e = check_fits(&m->entry[i], &pending);
+	if (e == ERR_OK)
+		e = store_account(s, txn, m, &pending, &st);
 	if (e == ERR_OK)
 		e = store_entry_del(txn, m->replaces);
 	if (e != ERR_OK)

@@ -164,6 +164,8 @@ on_message(struct worker *w, struct ipc_msg *m)
 	done.attempt = in.attempt;
 	e = job_from_message(&j, w, m->id, &in, fd);
 	if (e == ERR_OK)
+		e = job_digest(&j);
+	if (e == ERR_OK)
 		e = process(&j, in.unparsed, &why);
 	if (e == ERR_OK)
 		e = hand_over(&j, m->id, &done);
@@ -212,13 +214,15 @@ decide_pending(
 
 	if (in->give_up) {
 		e = parse(j, why);
-		return e == ERR_OK ? tell_given_up(j) : e;
+		if (e == ERR_OK)
+			e = tell_given_up(j);
+		return e == ERR_OK ? job_account(j, true) : e;
 	}
 	e = process(j, false, why);
 	if (e == ERR_OK && !is_progress(j))
 		e = err_why(why, ERR_RUNG_FAILED, "%s",
 		    decide_reason(&j->rcpt[0].d, j->arena));
-	return e;
+	return e == ERR_OK ? job_account(j, false) : e;
 }
 
 /* A pending entry from store: decide it again. */

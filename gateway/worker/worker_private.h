@@ -78,6 +78,14 @@ void job_clear(struct job *j);
    recipients have room for n. NULL when there is none. */
 struct entry *job_add_entry(struct job *j, uint32_t n);
 
+/* --- account.c: what store wants to know --- */
+
+/* Of which message a submission is. */
+enum err job_digest(struct job *j) MUST_CHECK;
+/* Which recipients of the pending entry get nothing more, once all else is
+   made. */
+enum err job_account(struct job *j, bool given_up) MUST_CHECK;
+
 /* --- plan.c: ladders for all recipients --- */
 
 enum err job_decide(struct job *j) MUST_CHECK;

@@ -61,12 +61,16 @@ Test(proto, a_submission_survives_and_every_cut_is_refused)
 	struct entry e[2] = {sample_entry(), sample_entry()};
 	struct proto_object o = {"obj", 12, 34};
 	const char *audit[] = {"{}", "{\"a\":1}"};
+	struct proto_closed closed = {"c@example.org", PROTO_CLOSE_DROPPED};
 	struct proto_submit m = {.attempt = 2,
 				.replaces = 0,
 				.entry = e,
 				.n_entries = 2,
 				.object = &o,
 				.n_objects = 1,
+				.digest = {1, 2, 3},
+				.closed = &closed,
+				.n_closed = 1,
 				.audit = audit,
 				.n_audit = 2},
 			    got;
@@ -81,6 +85,10 @@ Test(proto, a_submission_survives_and_every_cut_is_refused)
 	same_entry(&got.entry[0], &e[0]);
 	same_entry(&got.entry[1], &e[1]);
 	cr_assert_str_eq(got.object[0].name, "obj");
+	cr_assert_arr_eq(got.digest, m.digest, sizeof(m.digest));
+	cr_assert_eq(got.n_closed, 1);
+	cr_assert_str_eq(got.closed[0].key, "c@example.org");
+	cr_assert_eq(got.closed[0].how, PROTO_CLOSE_DROPPED);
 	cr_assert_str_eq(got.audit[1], "{\"a\":1}");
 	for (size_t n = 0; n < b.len; n++) {
 		arena_reset(a);
