@@ -79,6 +79,8 @@
 #define LIMIT_CRL_ENTRIES    250000u
 #define LIMIT_OCSP_SIZE	     (64u * 1024)
 #define LIMIT_REVOCATION_URL 1024u
+/* octets of a serial number; RFC 5280 4.1.2.2 has 20 */
+#define LIMIT_SERIAL 64u
 /* anchors in a file; Debian's has 140 */
 #define LIMIT_ANCHORS 1000u
 /* RSA: shorter is historic (RFC 8551 2.3), longer costs seconds */

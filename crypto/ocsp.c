@@ -30,18 +30,38 @@ add_nonce(OCSP_REQUEST *req)
 	return OCSP_request_add1_nonce(req, zero, sizeof(zero)) == 1;
 }
 
-enum err
-crypto_ocsp_request(const struct crypto_cert *cert,
-    const struct crypto_cert *issuer, struct buf *out)
+static OCSP_CERTID *
+make_id(const struct crypto_cert *issuer, struct span serial)
 {
-	OCSP_REQUEST *req = OCSP_REQUEST_new();
+	ASN1_INTEGER *number = ASN1_INTEGER_new();
+	OCSP_CERTID *id = NULL;
+
 	/* SHA-1 here is a name, not a protection; many responders know no
 	   other (RFC 5019 §2.1.1). */
-	OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), cert->x509, issuer->x509);
+	if (number != NULL &&
+	    ASN1_STRING_set(number, serial.data, (int)serial.len) == 1)
+		id = OCSP_cert_id_new(EVP_sha1(),
+		    X509_get_subject_name(issuer->x509),
+		    X509_get0_pubkey_bitstr(issuer->x509), number);
+	ASN1_INTEGER_free(number);
+	return id;
+}
+
+enum err
+crypto_ocsp_request(
+    const struct crypto_cert *issuer, struct span serial, struct buf *out)
+{
+	OCSP_REQUEST *req = OCSP_REQUEST_new();
+	OCSP_CERTID *id = NULL;
 	unsigned char *der = NULL;
 	enum err e = ERR_NOMEM;
 	int len;
 
+	if (serial.len == 0 || serial.len > LIMIT_SERIAL) {
+		e = ERR_LIMIT;
+		goto out;
+	}
+	id = make_id(issuer, serial);
 	if (req == NULL || id == NULL)
 		goto out;
 	if (OCSP_request_add0_id(req, id) == NULL)
@@ -67,17 +87,38 @@ struct answer {
 	OCSP_BASICRESP *basic;
 };
 
+/* The request as it was sent. */
 static enum err
-parse(
-    struct answer *a, struct span in, struct span request, struct err_why *why)
+rebuild(struct answer *a, const struct crypto_cert *issuer, struct span serial,
+    struct span nonce, struct err_why *why)
 {
-	const unsigned char *p = request.data;
+	const unsigned char *p;
+	struct buf der;
+	enum err e;
+
+	buf_init(&der, LIMIT_OCSP_SIZE);
+	e = nonce.len == CRYPTO_NONCE_SIZE
+		? crypto_ocsp_request(issuer, serial, &der)
+		: ERR_LIMIT;
+	if (e == ERR_OK) {
+		memcpy(der.data + der.len - CRYPTO_NONCE_SIZE, nonce.data,
+		    CRYPTO_NONCE_SIZE);
+		p = der.data;
+		a->req = d2i_OCSP_REQUEST(NULL, &p, (long)der.len);
+	}
+	buf_clear(&der);
+	if (a->req == NULL)
+		return err_why(why, e == ERR_OK ? ERR_NOMEM : e,
+		    "no request can be made for it");
+	return ERR_OK;
+}
+
+static enum err
+parse(struct answer *a, struct span in, struct err_why *why)
+{
+	const unsigned char *p = in.data;
 	int status;
 
-	a->req = d2i_OCSP_REQUEST(NULL, &p, (long)request.len);
-	if (a->req == NULL || OCSP_request_onereq_count(a->req) != 1)
-		return err_why(why, ERR_MALFORMED, "not an OCSP request");
-	p = in.data;
 	a->resp = d2i_OCSP_RESPONSE(NULL, &p, (long)in.len);
 	if (a->resp == NULL || p != in.data + in.len)
 		return err_why(why, ERR_MALFORMED, "not an OCSP answer");
@@ -193,9 +234,9 @@ take_status(struct answer *a, int64_t now, struct crypto_status *out,
 }
 
 enum err
-crypto_ocsp_read(struct span in, struct span request,
-    const struct crypto_cert *issuer, int64_t now, struct crypto_status *out,
-    int64_t *from, struct err_why *why)
+crypto_ocsp_read(struct span in, const struct crypto_cert *issuer,
+    struct span serial, struct span nonce, int64_t now,
+    struct crypto_status *out, int64_t *from, struct err_why *why)
 {
 	struct answer a = {NULL, NULL, NULL};
 	enum err e;
@@ -203,7 +244,9 @@ crypto_ocsp_read(struct span in, struct span request,
 	if (in.len > LIMIT_OCSP_SIZE)
 		return err_why(why, ERR_TOO_BIG,
 		    "an OCSP answer of more than %u octets", LIMIT_OCSP_SIZE);
-	e = parse(&a, in, request, why);
+	e = parse(&a, in, why);
+	if (e == ERR_OK)
+		e = rebuild(&a, issuer, serial, nonce, why);
 	if (e == ERR_OK)
 		e = check_signature(&a, issuer, now, why);
 	if (e == ERR_OK)

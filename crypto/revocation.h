@@ -65,21 +65,21 @@ void crypto_list_clear(struct crypto_list *l);
 void crypto_list_find(
     struct span entries, struct span serial, struct crypto_status *out);
 
-/* A request for cert, in DER. Its last CRYPTO_NONCE_SIZE octets are the nonce,
-   zero for now: whoever sends it writes random octets there. ERR_UNSUPPORTED,
-   ERR_NOMEM. */
-enum err crypto_ocsp_request(const struct crypto_cert *cert,
-    const struct crypto_cert *issuer, struct buf *out) MUST_CHECK;
-/* Read the answer in DER to such a request: the state in out, until when it
-   holds, and since when (from). A nonce in it must be the request's; it may
-   have none. A responder that says "unknown" is ERR_OK, with that state.
-   ERR_MALFORMED, ERR_TOO_BIG; ERR_AGAIN: the responder cannot just now, or
-   does not want to; ERR_KEY_UNTRUSTED: not signed by issuer nor by a responder
-   it has named; ERR_CRYPTO: with too weak a digest; ERR_KEY_EXPIRED: not of
-   this time; ERR_NOT_FOUND: about other certificates only; ERR_BAD_SEAL: the
-   nonce of another request. */
-enum err crypto_ocsp_read(struct span in, struct span request,
-    const struct crypto_cert *issuer, int64_t now, struct crypto_status *out,
-    int64_t *from, struct err_why *why) MUST_CHECK;
+/* A request for the certificate of this serial number (content octets), in DER.
+   Its last CRYPTO_NONCE_SIZE octets are the nonce, zero for now: whoever sends
+   it writes random octets there. ERR_LIMIT (serial number), ERR_NOMEM. */
+enum err crypto_ocsp_request(const struct crypto_cert *issuer,
+    struct span serial, struct buf *out) MUST_CHECK;
+/* Read the answer in DER to such a request, sent with this nonce: the state in
+   out, until when it holds, and since when (from). A nonce in it must be the
+   request's; it may have none. A responder that says "unknown" is ERR_OK, with
+   that state. ERR_MALFORMED, ERR_TOO_BIG; ERR_AGAIN: the responder cannot just
+   now, or does not want to; ERR_KEY_UNTRUSTED: not signed by issuer nor by a
+   responder it has named; ERR_CRYPTO: with too weak a digest; ERR_KEY_EXPIRED:
+   not of this time; ERR_NOT_FOUND: about other certificates only;
+   ERR_BAD_SEAL: the nonce of another request. */
+enum err crypto_ocsp_read(struct span in, const struct crypto_cert *issuer,
+    struct span serial, struct span nonce, int64_t now,
+    struct crypto_status *out, int64_t *from, struct err_why *why) MUST_CHECK;
 
 #endif

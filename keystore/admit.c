@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/digest.h"
 #include "crypto/cert.h"
 #include "crypto/openpgp.h"
 #include "mime/addr.h"
@@ -125,6 +126,27 @@ set_ids(struct ks_record *r, const struct crypto_cert_info *info,
 	return ERR_OK;
 }
 
+void
+ks_admit_name(struct span name, uint8_t out[KS_NAME_SIZE])
+{
+	digest_sha256(&name, 1, out);
+}
+
+/* What a CA issued finds it by its name. */
+static enum err
+set_name(struct ks_record *r, const struct crypto_cert_info *info,
+    struct arena *arena)
+{
+	uint8_t *name = arena_alloc(arena, KS_NAME_SIZE);
+
+	if (name == NULL)
+		return ERR_NOMEM;
+	ks_admit_name(info->subject_der, name);
+	r->key_ids[0] = SPAN(name, KS_NAME_SIZE);
+	r->n_key_ids = 1;
+	return ERR_OK;
+}
+
 enum err
 ks_admit_cert(const struct crypto_cert *cert, const struct ks_origin *origin,
     struct arena *arena, struct ks_record **out, struct err_why *why)
@@ -155,6 +177,8 @@ ks_admit_cert(const struct crypto_cert *cert, const struct ks_origin *origin,
 		e = add_addr(r, info->addrs[i], arena, why);
 	if (e == ERR_OK)
 		e = set_ids(r, info, why);
+	if (e == ERR_OK && info->is_ca)
+		e = set_name(r, info, arena);
 	if (e == ERR_OK)
 		e = set_alg(r, info->alg, info->bits, arena);
 	if (e == ERR_OK)

@@ -34,6 +34,11 @@ enum err ks_admit_pgp(const struct crypto_pgp_cert *key,
     const struct ks_origin *origin, struct arena *arena, struct ks_record **out,
     struct err_why *why) MUST_CHECK;
 
+/* The key under which KS_BY_KEY_ID finds the CA certificates of a name (DER):
+   its SHA-256. */
+enum { KS_NAME_SIZE = 32 };
+void ks_admit_name(struct span name, uint8_t out[KS_NAME_SIZE]);
+
 enum ks_admitted {
 	KS_REFUSED = 0,
 	KS_ADDED,

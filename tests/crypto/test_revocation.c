@@ -359,8 +359,9 @@ make_request(void)
 	struct buf b;
 
 	buf_init(&b, 4096);
-	cr_assert_eq(
-	    crypto_ocsp_request(certs[ALICE].cert, certs[CA].cert, &b), ERR_OK);
+	cr_assert_eq(crypto_ocsp_request(certs[CA].cert,
+			 crypto_cert_info(certs[ALICE].cert)->serial_raw, &b),
+	    ERR_OK);
 	for (size_t i = 0; i < CRYPTO_NONCE_SIZE; i++) {
 		cr_assert_eq(b.data[b.len - 1 - i], 0);
 		b.data[b.len - 1 - i] = (uint8_t)(i * 7 + 3);
@@ -425,8 +426,10 @@ read_answer(struct span in, struct span request, struct crypto_status *out)
 {
 	struct err_why why = {""};
 	int64_t from = 0;
-	enum err e = crypto_ocsp_read(
-	    in, request, certs[CA].cert, PKI_NOW, out, &from, &why);
+	size_t n = request.len < 16 ? request.len : 16;
+	enum err e = crypto_ocsp_read(in, certs[CA].cert,
+	    crypto_cert_info(certs[ALICE].cert)->serial_raw,
+	    SPAN(request.data + request.len - n, n), PKI_NOW, out, &from, &why);
 
 	cr_expect_eq(e == ERR_OK, why.text[0] == '\0', "%s", why.text);
 	cr_expect(e != ERR_OK || from != 0);
@@ -515,8 +518,7 @@ Test(revocation, a_damaged_answer_is_none)
 		cr_expect_eq(
 		    read_answer(SPAN(b.data, len), buf_span(&request), &s),
 		    ERR_MALFORMED, "%zu", len);
-	cr_expect_eq(
-	    read_answer(buf_span(&b), SPAN("0", 1), &s), ERR_MALFORMED);
+	cr_expect_eq(read_answer(buf_span(&b), SPAN("0", 1), &s), ERR_LIMIT);
 	/* the signed part; what is behind the signature are certificates */
 	for (size_t i = 20; i < 220; i += 3) {
 		b.data[i] ^= 0x10;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * A certificate, an OCSP request and an answer, each behind two octets of
- * length: nothing that is not signed by the certificate says anything.
+ * An issuer, the request whose end is the nonce, and an answer, each behind two
+ * octets of length: nothing that is not signed by the certificate says
+ * anything.
  */
 #include <stdlib.h>
 
@@ -34,12 +35,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct crypto_cert *issuer = NULL;
 	struct err_why why;
 	int64_t from = 0;
+	size_t n = request.len < 16 ? request.len : 16;
 	enum err e;
 
 	if (crypto_cert_parse(der, &issuer, &why) != ERR_OK)
 		return 0;
-	e = crypto_ocsp_read(
-	    answer, request, issuer, INT64_C(1800000000), &s, &from, &why);
+	e = crypto_ocsp_read(answer, issuer, SPAN("\x06", 1),
+	    SPAN(request.data + request.len - n, n), INT64_C(1800000000), &s,
+	    &from, &why);
 	if (e != ERR_OK && s.state != CRYPTO_REVOKED_UNKNOWN)
 		abort();
 	if (e == ERR_OK && s.until <= INT64_C(1800000000))
