@@ -38,9 +38,11 @@ struct conf_net {
 
 struct conf_listen {
 	unsigned line;
+	bool inbound; /* from strangers, for own domains only */
 	struct conf_addr *address; /* at least one */
 	size_t n_address;
-	struct conf_net *clients; /* who may relay; never empty */
+	struct conf_net *clients; /* who may hand in mail; inbound: none means
+				     everybody */
 	size_t n_clients;
 	struct conf_net *may_sign; /* whose mail may be signed; may be none */
 	size_t n_may_sign;
@@ -77,6 +79,13 @@ struct conf_portal {
 	uint64_t expires_s;
 };
 
+/* What becomes of inbound mail. */
+struct conf_opening {
+	const char *authserv_id; /* in Authentication-Results; never NULL */
+	bool subject_tags;	 /* the verdict stands in the subject, too */
+	bool hold_undecryptable;
+};
+
 struct conf_limits {
 	uint64_t message_size; /* octets */
 	unsigned connections;
@@ -84,7 +93,7 @@ struct conf_limits {
 	unsigned recipients;
 	unsigned errors; /* per session */
 	unsigned workers;
-	unsigned pgp;	     /* processes that run gpg: as many as workers */
+	unsigned openers;    /* 0 without `listen inbound` */
 	uint64_t memory;     /* octets reserved for messages in progress */
 	uint64_t free_space; /* octets below which new mail is refused */
 	uint64_t idle_ms;    /* without an octet from the client */
@@ -128,10 +137,11 @@ struct conf {
 	size_t n_domains;
 	struct conf_addr *resolver; /* name servers; none: the system's */
 	size_t n_resolver;
-	struct conf_listen *listen; /* all are `listen outbound` */
+	struct conf_listen *listen;
 	size_t n_listen;
 	struct conf_relay outbound;
 	struct conf_relay inbound;
+	struct conf_opening opening;
 	uint64_t discovery_timeout_ms;
 	struct conf_portal portal;
 	struct conf_limits limits;

@@ -250,6 +250,7 @@ add_listen(struct build *b, const struct config_section *s)
 		memcpy(grown, c->listen, c->n_listen * sizeof(*grown));
 	c->listen = grown;
 	grown[c->n_listen].line = s->line;
+	grown[c->n_listen].inbound = strcmp(s->title, "inbound") == 0;
 	return &grown[c->n_listen++];
 }
 

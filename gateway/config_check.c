@@ -87,8 +87,8 @@ check_listen(const struct check *b)
 
 	if (c->n_listen == 0)
 		conf_find(b->f, CONF_ERROR, 0,
-		    "section listen outbound is missing: nothing could hand in "
-		    "mail");
+		    "sections listen outbound and listen inbound are missing: "
+		    "nothing could hand in mail");
 	for (size_t i = 0; i < c->n_listen; i++) {
 		struct conf_listen *l = &c->listen[i];
 
@@ -99,11 +99,31 @@ check_listen(const struct check *b)
 			conf_find(b->f, CONF_ERROR, l->line,
 			    "message-size is beyond that of section limits");
 		for (size_t k = 0; k < l->n_clients; k++)
-			if (l->clients[k].prefix == 0)
+			if (!l->inbound && l->clients[k].prefix == 0)
 				conf_find(b->f, CONF_WARN, l->line,
 				    "clients: everybody may hand in mail for "
 				    "any domain (open relay)");
 	}
+}
+
+/* What comes in from outside goes on to the internal server, and nowhere
+   else. */
+static void
+check_inbound(const struct check *b)
+{
+	struct conf *c = b->conf;
+	unsigned line = 0;
+
+	for (size_t i = 0; line == 0 && i < c->n_listen; i++)
+		line = c->listen[i].inbound ? c->listen[i].line : 0;
+	if (line == 0)
+		c->limits.openers = 0;
+	else if (!c->inbound.present)
+		conf_find(b->f, CONF_ERROR, line,
+		    "section relay inbound is missing: expected via = and the "
+		    "internal mail server");
+	if (c->opening.authserv_id == NULL)
+		c->opening.authserv_id = c->hostname;
 }
 
 static void
@@ -135,7 +155,6 @@ check_limits(const struct check *b)
 	struct conf_limits *l = &b->conf->limits;
 	const struct conf_retry *r = &b->conf->retry;
 
-	l->pgp = l->workers;
 	if (l->memory < 2 * l->message_size)
 		conf_find(b->f, CONF_ERROR, 0,
 		    "limits: memory is too small, expected at least twice "
@@ -225,6 +244,15 @@ set_postmaster(const struct check *b)
 		c->postmaster = arena_printf(c->arena, "postmaster@%s", domain);
 }
 
+static bool
+any_outbound(const struct conf *c)
+{
+	for (size_t i = 0; i < c->n_listen; i++)
+		if (!c->listen[i].inbound)
+			return true;
+	return false;
+}
+
 static void
 check_policy(const struct check *b)
 {
@@ -236,7 +264,7 @@ check_policy(const struct check *b)
 		conf_find(b->f, CONF_ERROR, 0, "out of memory");
 		return;
 	}
-	if (policy_n_rules(b->conf->policy) == 0)
+	if (policy_n_rules(b->conf->policy) == 0 && any_outbound(b->conf))
 		conf_find(b->f, CONF_ERROR, 0,
 		    "there is no rule: all mail would be refused");
 	for (size_t i = 0; i < n; i++)
@@ -251,6 +279,7 @@ config_check(
 	const struct check c = {conf, file, f}, *b = &c;
 
 	check_listen(b);
+	check_inbound(b);
 	check_relay(b);
 	check_portal(b);
 	check_limits(b);

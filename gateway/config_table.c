@@ -26,12 +26,17 @@ const struct config_group config_groups[] = {
     {"", "", CONFIG_G_ONE, 0, "Options that stand outside of sections."},
     {"listen", "outbound", CONFIG_G_LIST, 0,
 	"Where own mail servers and clients hand in mail."},
+    {"listen", "inbound", CONFIG_G_LIST, 0,
+	"Where mail from outside comes in, for own domains only. It needs "
+	"relay inbound."},
     {"relay", "outbound", CONFIG_G_OPT, AT(conf, outbound),
 	"How mail for other domains leaves. This section must be there."},
     {"relay", "inbound", CONFIG_G_OPT, AT(conf, inbound),
 	"How mail for own domains, and every bounce for an own sender, goes "
 	"on. Without this section mail for own domains is refused and bounces "
 	"leave as outbound mail does."},
+    {"opening", "", CONFIG_G_ONE, AT(conf, opening),
+	"What becomes of mail from outside that is encrypted or signed."},
     {"keystore", "", CONFIG_G_ONE, AT(conf, paths),
 	"Where certificates and keys are."},
     {"discovery", "", CONFIG_G_ONE, 0,
@@ -118,6 +123,24 @@ const struct config_entry config_entries[] = {
 	AT(conf_listen, message_size), 0,
 	"Largest message taken here. Unless given it is that of limits."},
 
+    {"listen inbound", "address", CONFIG_T_ADDRS, true, 0, 0, NULL,
+	AT(conf_listen, address), AT(conf_listen, n_address),
+	"Address and port to listen on, or a list of them."},
+    {"listen inbound", "clients", CONFIG_T_NETS, false, 0, 0, NULL,
+	AT(conf_listen, clients), AT(conf_listen, n_clients),
+	"Networks that may hand in mail, such as those of a filter in front. "
+	"Unless given everybody may."},
+    {"listen inbound", "tls-cert", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_listen, tls_cert), 0,
+	"File of the certificate for STARTTLS with its chain, PEM."},
+    {"listen inbound", "tls-key", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_listen, tls_key), 0,
+	"File of its private key, PEM."},
+    {"listen inbound", "message-size", CONFIG_T_SIZE, false,
+	1 * KI, 100 * MI, NULL,
+	AT(conf_listen, message_size), 0,
+	"Largest message taken here. Unless given it is that of limits."},
+
     {"relay outbound", "via", CONFIG_T_VIA, true, 0, 0, NULL,
 	0, 0,
 	"\"mx\", or the next hop: \"smtp.example.net:587\", "
@@ -130,6 +153,21 @@ const struct config_entry config_entries[] = {
     {"relay inbound", "via", CONFIG_T_VIA, true, 0, 0, NULL,
 	0, 0,
 	"The internal mail server, written as for relay outbound."},
+
+    {"opening", "authserv-id", CONFIG_T_HOST, false, 0, 0, NULL,
+	AT(conf_opening, authserv_id), 0,
+	"The name that stands first in the Authentication-Results fields that "
+	"are added; such fields that come from outside under this name are "
+	"removed. Unless given it is hostname."},
+    {"opening", "subject-tags", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_opening, subject_tags), 0,
+	"Puts the verdict into the subject, too: [encrypted], [signed] and so "
+	"on. Such tags that come from outside are removed in any case."},
+    {"opening", "undecryptable", CONFIG_T_HOLD, false, 0, 0, "deliver",
+	AT(conf_opening, hold_undecryptable), 0,
+	"What becomes of encrypted mail that no key opens: deliver it "
+	"unchanged with a verdict that says so, or hold it until somebody "
+	"imports the key and releases it."},
 
     {"keystore", "url", CONFIG_T_KEYSTORE, false, 0, 0, NULL,
 	AT(conf_paths, keystore), 0,
@@ -188,6 +226,10 @@ const struct config_entry config_entries[] = {
 	AT(conf_limits, workers), 0,
 	"Processes that protect messages, and as many for gpg. One for each "
 	"processor is right."},
+    {"limits", "openers", CONFIG_T_NUMBER, false, 1, 64, "2",
+	AT(conf_limits, openers), 0,
+	"Processes that open mail from outside, and as many more for gpg. "
+	"There are none without listen inbound."},
     {"limits", "memory", CONFIG_T_SIZE, false, 1 * MI, 1024 * GI, "512M",
 	AT(conf_limits, memory), 0,
 	"Memory for messages in progress. A message that does not fit is "
@@ -306,7 +348,6 @@ const struct config_entry config_entries[] = {
 const size_t config_n_entries = N(config_entries);
 
 const struct config_later config_laters[] = {
-    {"listen inbound", NULL},
     {"rule", "anonymise"},
     {"rule", "archive"},
     {"rule", "client"},

@@ -42,6 +42,7 @@ enum config_type {
 	CONFIG_T_SHAPE,	   /* of a rule: enum policy_signed */
 	CONFIG_T_SEALED,   /* of a rule: enum policy_sealed */
 	CONFIG_T_OPTOUT,   /* bool: true unless the word is true */
+	CONFIG_T_HOLD,	   /* bool: the words deliver and hold */
 };
 
 enum config_group_kind {

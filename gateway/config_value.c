@@ -130,6 +130,8 @@ static const struct {
 	"true or false"},
     [CONFIG_T_OPTOUT] = {(const char *const[]){"true", "false", NULL},
 	"true or false"},
+    [CONFIG_T_HOLD] = {(const char *const[]){"deliver", "hold", NULL},
+	"deliver or hold"},
     [CONFIG_T_ONERROR] = {(const char *const[]){"hold", "weaker", NULL},
 	"hold or weaker"},
     [CONFIG_T_SIGN] = {(const char *const[]){
@@ -576,6 +578,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_LOG:
 	case CONFIG_T_BOOL:
 	case CONFIG_T_OPTOUT:
+	case CONFIG_T_HOLD:
 	case CONFIG_T_ONERROR:
 	case CONFIG_T_SIGN:
 	case CONFIG_T_HP:

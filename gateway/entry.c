@@ -125,7 +125,7 @@ entry_unpack(struct unpacker *u, struct arena *a, struct entry *out)
 	unpack_rcpts(u, a, &e);
 	e.body_size = unpack_u64(u);
 	unpack_raw(u, e.body_hash, sizeof(e.body_hash));
-	e.why = (enum entry_why)unpack_enum(u, 4);
+	e.why = (enum entry_why)unpack_enum(u, 5);
 	e.reason = unpack_str(u, a);
 	e.rule = unpack_str(u, a);
 	e.wait_object = unpack_str(u, a);
@@ -134,21 +134,37 @@ entry_unpack(struct unpacker *u, struct arena *a, struct entry *out)
 	*out = e;
 }
 
+static uint32_t next_id;
+
+/* The random start keeps processes apart. */
+static void
+start_ids(void)
+{
+	static bool started;
+
+	if (!started)
+		next_id = (uint32_t)random_u64();
+	started = true;
+}
+
 uint64_t
 entry_new_id(void)
 {
-	static uint32_t next;
-	static bool started;
 	uint64_t id;
 
 	/* Counted, not drawn: of numbers drawn at random two are the same far
 	   sooner than one thinks, and a message with the id of another would
-	   be taken for committed. The random start keeps processes apart. */
-	if (!started)
-		next = (uint32_t)random_u64();
-	started = true;
-	id = clock_unix_ms() / 1000 << 32 | next++;
+	   be taken for committed. */
+	start_ids();
+	id = clock_unix_ms() / 1000 << 32 | next_id++;
 	return id == 0 ? 1 : id;
+}
+
+void
+entry_skip_ids(uint32_t n)
+{
+	start_ids();
+	next_id += n;
 }
 
 const char *
@@ -175,6 +191,8 @@ entry_why_name(enum entry_why w)
 		return "held";
 	case ENTRY_WHY_CRASHED:
 		return "crashed";
+	case ENTRY_WHY_RECEIVED:
+		return "received";
 	}
 	return "?";
 }

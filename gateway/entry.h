@@ -27,7 +27,7 @@ enum entry_kind {
 
 enum entry_route {
 	ENTRY_OUTBOUND = 0,
-	ENTRY_INBOUND, /* towards our own mail server: notifications */
+	ENTRY_INBOUND, /* towards our own mail server */
 };
 
 /* Why an entry is pending. */
@@ -36,6 +36,7 @@ enum entry_why {
 	ENTRY_WHY_UNDECIDED, /* a rung failed: decide again later */
 	ENTRY_WHY_HELD,	   /* quarantined by a rule: an administrator decides */
 	ENTRY_WHY_CRASHED, /* killed workers: an administrator decides */
+	ENTRY_WHY_RECEIVED, /* inbound, as it came: to be opened */
 };
 
 struct entry_rcpt {
@@ -94,6 +95,8 @@ void entry_unpack(struct unpacker *u, struct arena *a, struct entry *out);
 /* A new id: seconds, then a counter that starts anywhere in each process. Never
    0, never twice in a process. */
 uint64_t entry_new_id(void);
+/* Leave out the next n: a process that was forked from this one has them. */
+void entry_skip_ids(uint32_t n);
 
 const char *entry_kind_name(enum entry_kind k);
 const char *entry_why_name(enum entry_why w);

@@ -31,6 +31,7 @@ static const struct {
     {ROLE_PGP, pgp_main},
     {ROLE_DISCOVERY, discovery_main},
     {ROLE_WORKER, worker_main},
+    {ROLE_OPENER, opener_main},
     {ROLE_RELAY, relay_main},
     {ROLE_PORTAL, portal_main},
     {ROLE_CONTROL, control_main},
@@ -55,7 +56,8 @@ run_role(const char *name, const char *index_text)
 	uint64_t index;
 
 	if (index_text == NULL ||
-	    text_number(span_str(index_text), 0, LIMIT_WORKERS_MAX, &index) !=
+	    text_number(
+		span_str(index_text), 0, 2 * LIMIT_WORKERS_MAX, &index) !=
 		ERR_OK ||
 	    fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC) == -1)
 		return EX_USAGE;

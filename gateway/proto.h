@@ -52,7 +52,7 @@ enum proto_type {
 	   spent. What was found is in the keystore by now. */
 	PROTO_ANSWERS, /* struct proto_answers */
 
-	/* worker → store: everything that one message became. Descriptors are
+	/* worker, opener → store: everything that one message became. Descriptors are
 	   none: what is large is in files named by it. */
 	PROTO_SUBMIT = 40, /* struct proto_submit */
 	/* store → listener (for a message): durable, or an error. u32 attempt,
@@ -64,12 +64,13 @@ enum proto_type {
 	PROTO_FENCE,
 	/* store → listener: u32 err: ERR_OK new mail may come, else why not. */
 	PROTO_INTAKE,
-	/* store → worker: decide this pending entry (again). Descriptor 0, if
+	/* store → worker, and to opener if it is inbound: decide this pending
+	   entry (again). Descriptor 0, if
 	   the body is a file: that file, open for reading. The worker answers
 	   with PROTO_SUBMIT that names the entry in `replaces`, or with
 	   PROTO_UNDECIDED. The id is the entry's. */
 	PROTO_DECIDE, /* struct proto_decide */
-	/* worker → store: cannot be decided now. u32 err, reason as string.
+	/* worker, opener → store: cannot be decided now. u32 err, reason as string.
 	   The id is the entry's. */
 	PROTO_UNDECIDED,
 
@@ -88,12 +89,12 @@ enum proto_type {
 	/* store → pgp (admission): what became of it; durable by now. */
 	PROTO_ADMITTED, /* the same */
 
-	/* worker → keys, relay → keys, store → keys: no payload. The answer has
+	/* worker, opener, relay, store → keys: no payload. The answer has
 	   the public halves of all purposes, and for relay the private half of
 	   SEALED_READY. */
 	PROTO_KEYS_GET = 80,
 	PROTO_KEYS, /* struct proto_keys */
-	/* worker → keys: the content key of a pending entry; store → keys: of a
+	/* worker, opener → keys: the content key of a pending entry; store → keys: of a
 	   sealed audit key. Payload: u8 purpose, the sealed header. The answer:
 	   u32 err, the key (SEALED_KEY octets) as span. */
 	PROTO_CONTENT_KEY,

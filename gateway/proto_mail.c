@@ -138,6 +138,7 @@ proto_message_pack(const struct proto_message *m, struct buf *out)
 
 	pack_begin(&p, out);
 	pack_u32(&p, m->attempt);
+	pack_bool(&p, m->inbound);
 	pack_bool(&p, m->unparsed);
 	proto_envelope_pack(&p, &m->envelope);
 	pack_u32(&p, m->n_answers);
@@ -155,6 +156,7 @@ proto_message_unpack(struct span in, struct arena *a, struct proto_message *out)
 
 	unpack_begin(&u, in);
 	m.attempt = unpack_u32(&u);
+	m.inbound = unpack_bool(&u);
 	m.unparsed = unpack_bool(&u);
 	proto_envelope_unpack(&u, a, &m.envelope);
 	m.answers =

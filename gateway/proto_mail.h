@@ -80,6 +80,7 @@ enum err proto_reply_unpack(
 
 struct proto_message {
 	uint32_t attempt; /* counts from 1; names this try in store's eyes */
+	bool inbound;	  /* it came by `listen inbound` */
 	bool unparsed;	  /* it killed workers: put it aside as pending, without
 			     looking into it */
 	struct proto_envelope envelope;

@@ -71,6 +71,7 @@ refuse_restarts(
 	    {"keystore: url",
 		same_text(old->paths.keystore, new->paths.keystore)},
 	    {"limits: workers", old->limits.workers == new->limits.workers},
+	    {"limits: openers", old->limits.openers == new->limits.openers},
 	    {"section portal", old->portal.present == new->portal.present},
 	    {"address", same_listen(old, new)},
 	};

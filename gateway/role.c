@@ -70,6 +70,7 @@ static const char *const names[ROLE_COUNT] = {
     [ROLE_PORTAL] = "portal",
     [ROLE_CONTROL] = "control",
     [ROLE_LISTENER] = "listener",
+    [ROLE_OPENER] = "opener",
 };
 
 const char *

@@ -30,6 +30,7 @@ enum role_id {
 	ROLE_PORTAL,
 	ROLE_CONTROL,
 	ROLE_LISTENER,
+	ROLE_OPENER,
 	ROLE_COUNT
 };
 
@@ -79,7 +80,7 @@ void role_ready(struct role *r);
 _Noreturn void role_refuse(struct role *r, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
 
-/* --- blocking processes: worker, keys, pgp --- */
+/* --- blocking processes: worker, opener, keys, pgp --- */
 
 /* The channel to a peer, NULL while there is none. */
 struct ipc *role_channel(struct role *r, enum role_id id, unsigned index);
@@ -133,6 +134,7 @@ int store_main(struct role *r);
 int pgp_main(struct role *r);
 int discovery_main(struct role *r);
 int worker_main(struct role *r);
+int opener_main(struct role *r);
 int relay_main(struct role *r);
 int portal_main(struct role *r);
 int control_main(struct role *r);

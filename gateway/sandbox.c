@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <linux/sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -97,6 +98,25 @@ on_sigsys(int signo, siginfo_t *info, void *context)
 	_exit(SANDBOX_EXIT);
 }
 
+/* What fork() of glibc asks for and nothing more (no namespace, no thread), and
+   what the child binds itself with: it ends with its parent, its own limits. */
+static int
+add_forks(scmp_filter_ctx ctx)
+{
+	const scmp_datum_t may = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+	int rc = 0;
+
+	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+	    SCMP_A0(SCMP_CMP_MASKED_EQ, ~may, SIGCHLD));
+	rc |= seccomp_rule_add(
+	    ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+	    ARG_IS(0, PR_SET_PDEATHSIG));
+	rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
+	    ARG_IS(0, 0));
+	return rc;
+}
+
 /* Calls that are looked at by their arguments: memory that can be executed,
    kinds of sockets, threads but no processes. */
 static int
@@ -126,6 +146,8 @@ add_conditional(scmp_filter_ctx ctx, const struct sandbox_profile *p)
 		rc |= seccomp_rule_add(
 		    ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	}
+	if (p->forks)
+		rc |= add_forks(ctx);
 	if (p->inet) {
 		rc |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 		    ARG_IS(0, AF_INET));
@@ -155,8 +177,10 @@ static bool
 is_conditional(const struct sandbox_profile *p, int nr)
 {
 	return (p->inet && nr == SCMP_SYS(socket)) ||
-	       (p->threads &&
-		   (nr == SCMP_SYS(clone) || nr == SCMP_SYS(clone3)));
+	       ((p->threads || p->forks) &&
+		   (nr == SCMP_SYS(clone) || nr == SCMP_SYS(clone3))) ||
+	       (p->forks &&
+		   (nr == SCMP_SYS(prctl) || nr == SCMP_SYS(prlimit64)));
 }
 
 static int
@@ -277,6 +301,7 @@ rights(enum sandbox_access access)
 {
 	switch (access) {
 	case SANDBOX_READ:
+	case SANDBOX_READER:
 		return FS_READ;
 	case SANDBOX_CREATE:
 		return FS_CREATE;
@@ -316,6 +341,20 @@ allow_path(int ruleset, const char *path, bool ours, uint64_t access,
 	return err;
 }
 
+/* A process that opens the environment anew writes its lock file, only. */
+static enum err
+allow_lock_file(
+    int ruleset, const char *dir, uint64_t handled, struct err_why *why)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/lock.mdb", dir);
+	return allow_path(ruleset, path, true,
+	    (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE) &
+		handled,
+	    why);
+}
+
 static enum err
 allow_places(int ruleset, const struct sandbox_profile *p, const struct conf *c,
     uint64_t handled, struct err_why *why)
@@ -333,6 +372,8 @@ allow_places(int ruleset, const struct sandbox_profile *p, const struct conf *c,
 				*)((const char *)&c->paths + place->offset);
 		err = allow_path(ruleset, path, place->path == sandbox_of_conf,
 		    rights(place->access) & handled, why);
+		if (err == ERR_OK && place->access == SANDBOX_READER)
+			err = allow_lock_file(ruleset, path, handled, why);
 	}
 	return err;
 }

@@ -180,6 +180,14 @@ static const int write_files[] = {
     SANDBOX_END,
 };
 
+/* A child for each message. */
+static const int children[] = {
+    SCMP_SYS(wait4),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(rseq),
+    SANDBOX_END,
+};
+
 /* On the machine's own: fstat of a descriptor is newfstatat in glibc. */
 static const int fstat_by_name[] = {
     SCMP_SYS(newfstatat),
@@ -340,6 +348,13 @@ const struct sandbox_profile sandbox_profiles[ROLE_COUNT] = {
 	    .list = {base, read_files, write_files},
 	    .place = {CONF(keystore, SANDBOX_READ),
 		CONF(bodies, SANDBOX_CREATE), CONF(escrow, SANDBOX_CREATE)},
+	},
+    [ROLE_OPENER] =
+	{
+	    .list = {base, children, read_files, write_files},
+	    .forks = true,
+	    .place = {CONF(keystore, SANDBOX_READER),
+		CONF(bodies, SANDBOX_CREATE)},
 	},
     [ROLE_RELAY] =
 	{

@@ -20,6 +20,7 @@ enum {
 
 enum sandbox_access {
 	SANDBOX_READ,	 /* files and directories */
+	SANDBOX_READER,	 /* that, and LMDB's lock file: to open it anew */
 	SANDBOX_CREATE,	 /* new files, and to remove them; no listing */
 	SANDBOX_CHANGE,	 /* everything with files */
 	SANDBOX_HOME,	 /* that, and sockets */
@@ -39,6 +40,7 @@ struct sandbox_place {
 struct sandbox_profile {
 	const int *list[SANDBOX_LISTS_MAX]; /* calls that are allowed */
 	bool threads;  /* new threads, never new processes */
+	bool forks;    /* children behind the same walls, with limits */
 	bool inet;     /* sockets to IPv4 and IPv6 */
 	bool programs; /* runs others: everything but what is refused */
 	struct sandbox_place place[SANDBOX_PLACES_MAX];

@@ -11,7 +11,7 @@
 
 static const struct {
 	enum role_id a, b;
-	bool same_index; /* else every one with every one */
+	bool own; /* each has its own pgp; else every one with every one */
 } links[] = {
     {ROLE_LISTENER, ROLE_WORKER, false},
     {ROLE_LISTENER, ROLE_STORE, false},
@@ -20,6 +20,9 @@ static const struct {
     {ROLE_WORKER, ROLE_STORE, false},
     {ROLE_WORKER, ROLE_KEYS, false},
     {ROLE_WORKER, ROLE_PGP, true},
+    {ROLE_OPENER, ROLE_STORE, false},
+    {ROLE_OPENER, ROLE_KEYS, false},
+    {ROLE_OPENER, ROLE_PGP, true},
     {ROLE_KEYS, ROLE_PGP, false},
     {ROLE_KEYS, ROLE_RELAY, false},
     {ROLE_KEYS, ROLE_STORE, false},
@@ -37,8 +40,10 @@ topology_count(const struct conf *c, enum role_id role)
 		return 0;
 	case ROLE_WORKER:
 		return c->limits.workers;
+	case ROLE_OPENER:
+		return c->limits.openers;
 	case ROLE_PGP:
-		return c->limits.pgp;
+		return c->limits.workers + c->limits.openers;
 	case ROLE_PORTAL:
 		return c->portal.present ? 1 : 0;
 	case ROLE_KEYS:
@@ -52,15 +57,23 @@ topology_count(const struct conf *c, enum role_id role)
 	return 0;
 }
 
+unsigned
+topology_pgp_of(const struct conf *c, enum role_id role, unsigned index)
+{
+	return role == ROLE_OPENER ? c->limits.workers + index : index;
+}
+
 bool
-topology_linked(
-    enum role_id a, unsigned a_index, enum role_id b, unsigned b_index)
+topology_linked(const struct conf *c, enum role_id a, unsigned a_index,
+    enum role_id b, unsigned b_index)
 {
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
-		if ((links[i].a != a || links[i].b != b) &&
-		    (links[i].a != b || links[i].b != a))
-			continue;
-		return !links[i].same_index || a_index == b_index;
+		if (links[i].a == a && links[i].b == b)
+			return !links[i].own ||
+			       topology_pgp_of(c, a, a_index) == b_index;
+		if (links[i].a == b && links[i].b == a)
+			return !links[i].own ||
+			       topology_pgp_of(c, b, b_index) == a_index;
 	}
 	return false;
 }
@@ -72,6 +85,7 @@ topology_stop_step(enum role_id role)
 	case ROLE_LISTENER:
 		return 0; /* what is accepted needs all others */
 	case ROLE_WORKER:
+	case ROLE_OPENER:
 	case ROLE_PORTAL:
 		return 1;
 	case ROLE_RELAY:

@@ -16,8 +16,11 @@ struct conf;
 /* How many processes of this role the configuration wants. */
 unsigned topology_count(const struct conf *c, enum role_id role);
 /* Is there a channel between these two? The order does not matter. */
-bool topology_linked(
-    enum role_id a, unsigned a_index, enum role_id b, unsigned b_index);
+bool topology_linked(const struct conf *c, enum role_id a, unsigned a_index,
+    enum role_id b, unsigned b_index);
+/* The pgp process of this worker or opener. */
+unsigned topology_pgp_of(
+    const struct conf *c, enum role_id role, unsigned index);
 /* When the gateway stops: the roles of step 0 are told first, the next step
    comes when they have ended. */
 unsigned topology_stop_step(enum role_id role);

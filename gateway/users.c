@@ -3,7 +3,7 @@
  *
  * Look up and become the user of a role. A group is shared one way only: the
  * worker is in the groups of store (keystore, large bodies) and of portal
- * (escrow objects), keys in that of store (keystore); nobody is in the
+ * (escrow objects), opener and keys in that of store; nobody is in the
  * worker's or in that of keys.
  */
 #include "gateway/users.h"
@@ -87,6 +87,7 @@ users_find(const struct conf *c, enum role_id role, struct users_id *out,
 	} shared[] = {
 	    {ROLE_WORKER, ROLE_STORE},
 	    {ROLE_WORKER, ROLE_PORTAL},
+	    {ROLE_OPENER, ROLE_STORE},
 	    {ROLE_KEYS, ROLE_STORE},
 	};
 	struct users_id id = {.uid = geteuid(), .gid = getegid()};

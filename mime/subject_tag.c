@@ -80,19 +80,34 @@ cut_tags(struct buf *text, const char *const *tags, size_t n)
 }
 
 enum err
+mime_subject_strip_field(const struct mime_field *f, const char *const *tags,
+    size_t n, struct buf *out, bool *changed)
+{
+	struct buf text;
+	bool any = false;
+	enum err e;
+
+	buf_init(&text, 4 * LIMIT_HEADER_SIZE);
+	e = mime_header_decode(f->value, &text);
+	if (e == ERR_OK) {
+		any = cut_tags(&text, tags, n);
+		if (any)
+			e = mime_header_put(out, "Subject", buf_span(&text));
+	}
+	buf_clear(&text);
+	if (e == ERR_OK)
+		*changed = any;
+	return e;
+}
+
+enum err
 mime_subject_strip(const struct mime_header *h, const char *const *tags,
     size_t n, struct buf *out)
 {
 	const struct mime_field *f = mime_header_find(h, "Subject", NULL);
-	struct buf text;
-	enum err e;
+	bool changed;
 
-	if (f == NULL)
-		return ERR_OK;
-	buf_init(&text, 4 * LIMIT_HEADER_SIZE);
-	e = mime_header_decode(f->value, &text);
-	if (e == ERR_OK && cut_tags(&text, tags, n))
-		e = mime_header_put(out, "Subject", buf_span(&text));
-	buf_clear(&text);
-	return e;
+	return f == NULL
+		   ? ERR_OK
+		   : mime_subject_strip_field(f, tags, n, out, &changed);
 }

@@ -9,6 +9,7 @@
 
 #include "common/buf.h"
 
+struct mime_field;
 struct mime_header;
 
 /* Does any Subject field contain the tag? ASCII case is ignored; an empty tag
@@ -21,5 +22,10 @@ enum err mime_subject_has_tag(
    when no tag is there: the field then stays as it came. */
 enum err mime_subject_strip(const struct mime_header *h,
     const char *const *tags, size_t n, struct buf *out) MUST_CHECK;
+/* The same of one Subject field. *changed: a tag was there; untouched on
+   failure. */
+enum err mime_subject_strip_field(const struct mime_field *f,
+    const char *const *tags, size_t n, struct buf *out,
+    bool *changed) MUST_CHECK;
 
 #endif

@@ -75,6 +75,7 @@ may_open(enum role_id role, enum sealed_purpose purpose)
 		enum sealed_purpose purpose;
 	} row[] = {
 	    {ROLE_WORKER, SEALED_PENDING},
+	    {ROLE_OPENER, SEALED_PENDING},
 	    {ROLE_STORE, SEALED_AUDIT},
 	};
 
@@ -288,9 +289,11 @@ static const struct {
 	    struct keys *, const struct role_peer *, const struct ipc_msg *);
 } requests[] = {
     {PROTO_KEYS_GET, ROLE_WORKER, answer_keys},
+    {PROTO_KEYS_GET, ROLE_OPENER, answer_keys},
     {PROTO_KEYS_GET, ROLE_RELAY, answer_keys},
     {PROTO_KEYS_GET, ROLE_STORE, answer_keys},
     {PROTO_CONTENT_KEY, ROLE_WORKER, answer_content_key},
+    {PROTO_CONTENT_KEY, ROLE_OPENER, answer_content_key},
     {PROTO_CONTENT_KEY, ROLE_STORE, answer_content_key},
     {PROTO_REGISTER, ROLE_LISTENER, take_register},
     {PROTO_REGISTER, ROLE_STORE, take_register},

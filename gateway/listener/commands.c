@@ -190,6 +190,7 @@ run_mail(struct listener_session *s, struct span args)
 		listener_message_free(s->l, m);
 		return true;
 	}
+	m->m.inbound = s->inbound;
 	s->msg = m;
 	listener_session_set_state(s, LISTENER_MAIL);
 	listener_session_say(s, 250, "2.1.0", "Sender accepted");
@@ -223,22 +224,37 @@ answer_rcpt(struct listener_session *s, struct listener_slot *slot, int code,
 }
 
 static void
+deny_rcpt(
+    struct listener_session *s, struct listener_slot *slot, const char *why)
+{
+	log_event(LOG_LVL_NOTICE, s->id, "relay-denied",
+	    KV_STR("client", s->peer), KV_STR("rcpt", slot->rcpt.to.text));
+	answer_rcpt(s, slot, 550, "5.7.1", why);
+	listener_session_error(s);
+}
+
+/* Of mail from outside no worker is asked: what becomes of it is decided when
+   it has been opened. */
+static void
 take_rcpt(struct listener_session *s, struct listener_slot *slot)
 {
-	unsigned max = listener_conf(s->l)->limits.recipients;
+	const struct conf *conf = listener_conf(s->l);
 
 	if (is_postmaster(s, &slot->rcpt)) {
 		answer_rcpt(s, slot, 250, "2.1.5", "Recipient accepted");
 	} else if (!s->may_relay) {
-		log_event(LOG_LVL_NOTICE, s->id, "relay-denied",
-		    KV_STR("client", s->peer),
-		    KV_STR("rcpt", slot->rcpt.to.text));
-		answer_rcpt(s, slot, 550, "5.7.1",
+		deny_rcpt(s, slot,
 		    "Relaying denied: this client may not send mail here");
-		listener_session_error(s);
-	} else if (s->msg->m.envelope.n_rcpt + s->n_slots > max) {
+	} else if (s->inbound &&
+		   !conf_domain_is_ours(conf, span_str(slot->rcpt.to.domain))) {
+		deny_rcpt(s, slot,
+		    "Relaying denied: mail for this domain is not taken here");
+	} else if (s->msg->m.envelope.n_rcpt + s->n_slots >
+		   conf->limits.recipients) {
 		answer_rcpt(s, slot, 452, "4.5.3",
 		    "Too many recipients, send the rest in another message");
+	} else if (s->inbound) {
+		answer_rcpt(s, slot, 250, "2.1.5", "Recipient accepted");
 	} else {
 		listener_check_start(s->l, slot);
 	}

@@ -39,7 +39,7 @@ tell(struct listener *l, uint16_t type, const struct listener_message *m)
 static bool
 may_be_signed(const struct listener *l, const struct listener_message *m)
 {
-	return m->m.envelope.from_key != NULL &&
+	return !m->m.inbound && m->m.envelope.from_key != NULL &&
 	       m->m.envelope.from_key[0] != '\0' &&
 	       conf_may_sign(listener_conf(l), m->m.envelope.client);
 }

@@ -182,7 +182,8 @@ accept_rcpt(struct listener_session *s, struct listener_slot *slot)
 		    &slot->reply, 452, "4.3.1", "Not enough memory");
 		return;
 	}
-	listener_lookup_start(s->l, m, m->m.envelope.n_rcpt - 1);
+	if (!s->inbound)
+		listener_lookup_start(s->l, m, m->m.envelope.n_rcpt - 1);
 	listener_session_set_state(s, LISTENER_RCPT);
 }
 
@@ -424,7 +425,9 @@ listener_session_start(
 	set_peer(s, peer);
 	text_id(entry_new_id(), s->id);
 	s->section = section;
-	s->may_relay = conf_net_matches(at->clients, at->n_clients, peer);
+	s->inbound = at->inbound;
+	s->may_relay = (at->inbound && at->n_clients == 0) ||
+		       conf_net_matches(at->clients, at->n_clients, peer);
 	s->max_size = at->message_size;
 	s->state = LISTENER_HELO;
 	TAILQ_INIT(&s->slots);

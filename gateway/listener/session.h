@@ -43,6 +43,7 @@ struct listener_session {
 	struct listener_client client;
 	char peer[INET6_ADDRSTRLEN];
 	unsigned section;
+	bool inbound;	   /* by `listen inbound` */
 	bool may_relay;	   /* the peer is one of `clients` */
 	uint64_t max_size; /* of a message */
 

@@ -23,7 +23,9 @@ store_is_rcpt_of(const char *key, const struct entry *pending)
 bool
 store_is_notice(const struct entry *e, const struct entry *pending)
 {
-	return e->kind == ENTRY_READY && e->from[0] == '\0' && e->n_rcpt == 1 &&
+	/* what an opener has read does not go back to where it came from */
+	return pending->route == ENTRY_OUTBOUND && e->kind == ENTRY_READY &&
+	       e->from[0] == '\0' && e->n_rcpt == 1 &&
 	       pending->from[0] != '\0' &&
 	       strcmp(e->rcpt[0].key, pending->from_key) == 0;
 }

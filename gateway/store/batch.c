@@ -74,6 +74,7 @@ new_op(struct store *s, enum store_op_kind kind, uint64_t id,
 	op->kind = kind;
 	op->id = id;
 	op->from = from;
+	op->of_opener = from != NULL && from->id == ROLE_OPENER;
 	buf_init(&op->answer, LIMIT_IPC_PAYLOAD);
 	*s->last = op;
 	s->last = &op->next;
@@ -413,15 +414,14 @@ is_gathering(const struct store *s)
 static void
 arm_timer(struct store *s)
 {
-	const struct store_item *ready, *pending;
+	const struct store_item *first;
 	uint64_t now = store_now(s), due = UINT64_MAX;
 
-	ready = store_index_first(s->index, ENTRY_READY);
-	pending = store_index_first(s->index, ENTRY_PENDING);
-	if (ready != NULL)
-		due = ready->due_ms;
-	if (pending != NULL && pending->due_ms < due)
-		due = pending->due_ms;
+	for (int lane = 0; lane < STORE_LANES; lane++) {
+		first = store_index_first(s->index, (enum store_lane)lane);
+		if (first != NULL && first->due_ms < due)
+			due = first->due_ms;
+	}
 	/* what is due already waits for room, not for time; what was queued
 	   on the way wants a round of its own */
 	if (s->first != NULL && s->retry_ms == 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Pending entries: back to a worker when they are due, one at a time for each
- * worker. What stays undecided for too long, and what kills workers, is held
+ * Pending entries: back to a worker (inbound: to an opener) when they are due,
+ * one at a time for each. What stays undecided for too long, and what kills workers, is held
  * with an alarm until an administrator decides; nothing is ever let go on.
  */
 #include <unistd.h>
@@ -42,7 +42,7 @@ register_sender(struct store *s, uint64_t id, const struct entry *e)
 	struct buf b;
 
 	if (keys == NULL || e->from_key[0] == '\0' ||
-	    !conf_may_sign(s->conf, e->client))
+	    e->route == ENTRY_INBOUND || !conf_may_sign(s->conf, e->client))
 		return;
 	buf_init(&b, LIMIT_IPC_INLINE);
 	if (proto_register_pack(&reg, &b) == ERR_OK)
@@ -123,8 +123,9 @@ decide_one(struct store *s, struct db_txn *txn, struct store_peer *worker,
 	return ERR_OK;
 }
 
-void
-store_decide_due(struct store *s)
+/* To those of this role whatever of their lane is due. */
+static void
+decide_lane(struct store *s, enum role_id role, enum store_lane lane)
 {
 	struct store_peer *worker;
 	struct store_item *item;
@@ -132,8 +133,8 @@ store_decide_due(struct store *s)
 	uint64_t now = store_now(s);
 	enum err e = ERR_OK;
 
-	while (e == ERR_OK && (worker = store_idle_worker(s)) != NULL) {
-		item = store_index_first(s->index, ENTRY_PENDING);
+	while (e == ERR_OK && (worker = store_idle_worker(s, role)) != NULL) {
+		item = store_index_first(s->index, lane);
 		if (item == NULL || item->due_ms > now)
 			break;
 		if (txn == NULL)
@@ -148,6 +149,13 @@ store_decide_due(struct store *s)
 		e = ERR_OK;
 	}
 	db_end(txn);
+}
+
+void
+store_decide_due(struct store *s)
+{
+	decide_lane(s, ROLE_WORKER, STORE_LANE_WORKER);
+	decide_lane(s, ROLE_OPENER, STORE_LANE_OPENER);
 }
 
 void

@@ -128,7 +128,7 @@ store_deliver_due(struct store *s)
 	enum err e = ERR_OK;
 
 	while (relay != NULL && s->with_relay < STORE_WINDOW) {
-		item = store_index_first(s->index, ENTRY_READY);
+		item = store_index_first(s->index, STORE_LANE_RELAY);
 		if (item == NULL || item->due_ms > now)
 			break;
 		if (txn == NULL)

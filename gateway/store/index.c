@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * A hash table of the entries and, for each kind, a binary heap of those that
+ * A hash table of the entries and, for each lane, a binary heap of those that
  * can be due, by time and then by id: mail that came first goes first.
  */
 #include "gateway/store/index.h"
@@ -10,7 +10,7 @@
 
 #include "common/err.h"
 
-enum { BUCKETS_MIN = 1024, KINDS = 2 };
+enum { BUCKETS_MIN = 1024 };
 
 struct heap {
 	struct store_item **item; /* from 1 */
@@ -21,7 +21,7 @@ struct store_index {
 	struct store_item **bucket;
 	size_t n_buckets; /* a power of two */
 	size_t n;
-	struct heap heap[KINDS];
+	struct heap heap[STORE_LANES];
 };
 
 static void *
@@ -55,7 +55,7 @@ store_index_free(struct store_index *x)
 			free(item);
 		}
 	}
-	for (int k = 0; k < KINDS; k++)
+	for (int k = 0; k < STORE_LANES; k++)
 		free(x->heap[k].item);
 	free(x->bucket);
 	free(x);
@@ -194,16 +194,19 @@ place(struct store_index *x, struct store_item *item)
 {
 	if (item->state != STORE_HELD && item->flight == STORE_FLIGHT_NONE &&
 	    !item->doomed)
-		heap_add(&x->heap[item->kind], item);
+		heap_add(&x->heap[item->lane], item);
 }
 
 void
 store_index_set(struct store_index *x, struct store_item *item,
     const struct store_status *s)
 {
-	heap_remove(&x->heap[item->kind], item);
+	heap_remove(&x->heap[item->lane], item);
 	item->message_id = s->message_id;
 	item->kind = s->kind;
+	item->lane = s->kind == ENTRY_READY ? STORE_LANE_RELAY
+		     : s->inbound	   ? STORE_LANE_OPENER
+					   : STORE_LANE_WORKER;
 	item->state = s->state;
 	item->due_ms = s->due_ms;
 	item->doomed = s->doomed;
@@ -214,7 +217,7 @@ void
 store_index_fly(
     struct store_index *x, struct store_item *item, enum store_flight f)
 {
-	heap_remove(&x->heap[item->kind], item);
+	heap_remove(&x->heap[item->lane], item);
 	item->flight = f;
 	place(x, item);
 }
@@ -223,7 +226,7 @@ void
 store_index_land(
     struct store_index *x, struct store_item *item, uint64_t due_ms)
 {
-	heap_remove(&x->heap[item->kind], item);
+	heap_remove(&x->heap[item->lane], item);
 	item->flight = STORE_FLIGHT_NONE;
 	item->due_ms = due_ms;
 	place(x, item);
@@ -234,7 +237,7 @@ store_index_del(struct store_index *x, struct store_item *item)
 {
 	struct store_item **p = &x->bucket[bucket_of(x, item->id)];
 
-	heap_remove(&x->heap[item->kind], item);
+	heap_remove(&x->heap[item->lane], item);
 	while (*p != item)
 		p = &(*p)->next;
 	*p = item->next;
@@ -243,9 +246,9 @@ store_index_del(struct store_index *x, struct store_item *item)
 }
 
 struct store_item *
-store_index_first(const struct store_index *x, enum entry_kind kind)
+store_index_first(const struct store_index *x, enum store_lane lane)
 {
-	const struct heap *h = &x->heap[kind];
+	const struct heap *h = &x->heap[lane];
 
 	return h->n == 0 ? NULL : h->item[1];
 }

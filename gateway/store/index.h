@@ -20,6 +20,14 @@ enum store_flight {
 	STORE_FLIGHT_WORKER,
 };
 
+/* Who takes it next. */
+enum store_lane {
+	STORE_LANE_WORKER,
+	STORE_LANE_RELAY,
+	STORE_LANE_OPENER,
+	STORE_LANES
+};
+
 struct store_item {
 	uint64_t id;
 	uint64_t message_id;
@@ -27,6 +35,7 @@ struct store_item {
 	struct store_item *next;
 	size_t place; /* in the heap, from 1; 0: not in it */
 	enum entry_kind kind;
+	enum store_lane lane;
 	enum store_state state;
 	enum store_flight flight;
 	bool doomed;
@@ -53,10 +62,10 @@ void store_index_land(
     struct store_index *x, struct store_item *item, uint64_t due_ms);
 void store_index_del(struct store_index *x, struct store_item *item);
 
-/* The entry of this kind that is due first, queued or waiting; NULL if there
+/* The entry of this lane that is due first, queued or waiting; NULL if there
    is none. */
 struct store_item *store_index_first(
-    const struct store_index *x, enum entry_kind kind);
+    const struct store_index *x, enum store_lane lane);
 /* Call cb for each item; it must not add or delete. */
 void store_index_each(const struct store_index *x,
     void (*cb)(void *arg, struct store_item *item), void *arg);

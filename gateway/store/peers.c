@@ -107,6 +107,8 @@ static const struct {
 } inputs[] = {
     {ROLE_WORKER, PROTO_SUBMIT, STORE_OP_SUBMIT, NULL},
     {ROLE_WORKER, PROTO_UNDECIDED, STORE_OP_UNDECIDED, NULL},
+    {ROLE_OPENER, PROTO_SUBMIT, STORE_OP_SUBMIT, NULL},
+    {ROLE_OPENER, PROTO_UNDECIDED, STORE_OP_UNDECIDED, NULL},
     {ROLE_LISTENER, PROTO_FENCE, STORE_OP_FENCE, NULL},
     {ROLE_RELAY, PROTO_RESULT, STORE_OP_RESULT, NULL},
     {ROLE_PORTAL, PROTO_OBJECT_HAVE, STORE_OP_HAVE, NULL},
@@ -153,11 +155,11 @@ store_find_peer(const struct store *s, enum role_id id, unsigned index)
 }
 
 struct store_peer *
-store_idle_worker(const struct store *s)
+store_idle_worker(const struct store *s, enum role_id role)
 {
 	struct store_peer *p = s->peers;
 
-	while (p != NULL && (p->id != ROLE_WORKER || p->deciding != 0))
+	while (p != NULL && (p->id != role || p->deciding != 0))
 		p = p->next;
 	return p;
 }
@@ -195,10 +197,12 @@ lose(struct store_peer *p)
 {
 	struct store *s = p->store;
 
+	bool decides = p->id == ROLE_WORKER || p->id == ROLE_OPENER;
+
 	/* while its operations still say whose they are */
-	if (p->id == ROLE_WORKER && has_answered(s, p))
+	if (decides && has_answered(s, p))
 		store_commit(s);
-	if (p->id == ROLE_WORKER)
+	if (decides)
 		store_worker_gone(s, p);
 	if (p->id == ROLE_RELAY && s->first != NULL)
 		store_commit(s);

@@ -27,6 +27,7 @@ enum {
 	FLAG_WARNED = 2,
 	FLAG_RELEASED = 4,
 	FLAG_IN_FILE = 8,
+	FLAG_INBOUND = 16,
 };
 
 enum err
@@ -53,7 +54,7 @@ store_status_unpack(struct span in, struct arena *a, struct store_status *out)
 	s.done = unpack_span(&u);
 	if (unpack_end(&u) != ERR_OK || format != FORMAT ||
 	    kind > ENTRY_READY || state > STORE_QUEUED ||
-	    why > ENTRY_WHY_CRASHED)
+	    why > ENTRY_WHY_RECEIVED)
 		return ERR_DB_BROKEN;
 	s.kind = (enum entry_kind)kind;
 	s.state = (enum store_state)state;
@@ -62,6 +63,7 @@ store_status_unpack(struct span in, struct arena *a, struct store_status *out)
 	s.warned = (flags & FLAG_WARNED) != 0;
 	s.released = (flags & FLAG_RELEASED) != 0;
 	s.in_file = (flags & FLAG_IN_FILE) != 0;
+	s.inbound = (flags & FLAG_INBOUND) != 0;
 	*out = s;
 	return ERR_OK;
 }
@@ -76,6 +78,7 @@ status_pack(const struct store_status *s, struct buf *out)
 	flags |= s->warned ? FLAG_WARNED : 0;
 	flags |= s->released ? FLAG_RELEASED : 0;
 	flags |= s->in_file ? FLAG_IN_FILE : 0;
+	flags |= s->inbound ? FLAG_INBOUND : 0;
 	pack_begin(&p, out);
 	pack_u8(&p, FORMAT);
 	pack_u8(&p, (uint8_t)s->kind);

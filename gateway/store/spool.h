@@ -43,6 +43,7 @@ struct store_status {
 	bool warned;   /* the sender was told that it is late */
 	bool released; /* an administrator let it go on */
 	bool in_file;  /* the body is a file, named by the id as text */
+	bool inbound;  /* its route: openers decide it, no worker */
 	enum entry_why why;
 	uint64_t born_ms; /* accepted */
 	uint64_t due_ms;  /* next try */

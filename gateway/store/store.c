@@ -188,7 +188,7 @@ static bool
 is_busy(const struct store *s)
 {
 	static const enum role_id with[] = {
-	    ROLE_LISTENER, ROLE_WORKER, ROLE_RELAY};
+	    ROLE_LISTENER, ROLE_WORKER, ROLE_OPENER, ROLE_RELAY};
 
 	for (const struct store_peer *p = s->peers; p != NULL; p = p->next)
 		for (size_t i = 0; i < sizeof(with) / sizeof(with[0]); i++)

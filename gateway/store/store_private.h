@@ -69,6 +69,7 @@ struct store_op {
 	enum store_op_kind kind;
 	uint64_t id;
 	struct store_peer *from; /* NULL once it is gone */
+	bool of_opener;
 	struct span payload;
 	uint8_t *copy; /* owned, of the payload; or it is in the map */
 	struct memfd_map map;
@@ -215,8 +216,8 @@ void store_look_at_space(struct store *s);
 
 struct store_peer *store_find_peer(
     const struct store *s, enum role_id id, unsigned index);
-/* A worker that decides nothing; NULL if there is none. */
-struct store_peer *store_idle_worker(const struct store *s);
+/* A worker or opener that decides nothing; NULL if there is none. */
+struct store_peer *store_idle_worker(const struct store *s, enum role_id role);
 void store_drop_peers(struct store *s);
 /* Tell the listener whether new mail may come. */
 void store_tell_intake(struct store *s);

@@ -77,6 +77,7 @@ store_add_entry(struct store *s, struct db_txn *txn, const struct entry *e,
 	    .hold_ms = born_ms,
 	    .object = e->wait_object,
 	    .in_file = e->file[0] != '\0',
+	    .inbound = e->route == ENTRY_INBOUND,
 	    .last = e->reason};
 	enum err err = check_entry(s, e);
 
@@ -84,7 +85,7 @@ store_add_entry(struct store *s, struct db_txn *txn, const struct entry *e,
 		err = first_state(s, txn, e, &st.state);
 	if (err != ERR_OK)
 		return err;
-	if (e->kind == ENTRY_PENDING)
+	if (e->kind == ENTRY_PENDING && e->why != ENTRY_WHY_RECEIVED)
 		st.due_ms = store_next_try(s, 1);
 	if (st.state == STORE_WAITING)
 		st.due_ms += s->conf->retry.hold_ms;
@@ -210,6 +211,8 @@ store_apply_submit(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (e != ERR_OK)
 		return e;
 	op->n_objects = m.n_objects;
+	if (m.replaces == 0 && op->of_opener)
+		return ERR_PERMISSION; /* new mail is not an opener's */
 	if (m.replaces == 0)
 		return m.attempt == 0 ? ERR_IPC : apply_new(s, txn, op->id, &m);
 	if (op->from == NULL || op->from->deciding != m.replaces)

@@ -74,6 +74,7 @@ job_from_message(struct job *j, struct worker *w, uint64_t id,
 	    .smtputf8 = env->smtputf8,
 	    .body_8bit = env->body_8bit,
 	    .accepted_ms = env->received_ms,
+	    .route = m->inbound ? ENTRY_INBOUND : ENTRY_OUTBOUND,
 	    .client = env->client,
 	    .trace = m->trace};
 	j->facts.from_key = env->from_key;

@@ -259,8 +259,10 @@ seal_pending(struct job *j, enum entry_why why, const char *reason,
 	e->kind = ENTRY_PENDING;
 	e->why = why;
 	e->reason = reason;
-	e->strength =
-	    why == ENTRY_WHY_CRASHED ? 0 : (uint8_t)floor_of(j, why, rcpts, n);
+	/* mail from outside goes to our own server alone */
+	e->strength = why == ENTRY_WHY_CRASHED || e->route == ENTRY_INBOUND
+			  ? 0
+			  : (uint8_t)floor_of(j, why, rcpts, n);
 	e->rule = rcpts[0]->d.rules.from_rule == NULL
 		      ? ""
 		      : rcpts[0]->d.rules.from_rule;

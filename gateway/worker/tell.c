@@ -255,11 +255,20 @@ first_reason(struct job *j, bool (*is)(const struct job_rcpt *))
 }
 
 void
-tell_reply(struct job *j, struct proto_reply *out)
+tell_accepted(struct job *j, struct proto_reply *out)
 {
 	char id[TEXT_ID_SIZE];
 	const char *text;
 
+	text_id(j->id, id);
+	text = arena_printf(j->arena, "accepted as %s", id);
+	*out = (struct proto_reply){
+	    250, "2.0.0", text == NULL ? "accepted" : text};
+}
+
+void
+tell_reply(struct job *j, struct proto_reply *out)
+{
 	if (j->parsed && count(j, is_refused) == j->n_rcpt) {
 		*out = (struct proto_reply){
 		    550, "5.7.1", first_reason(j, is_refused)};
@@ -270,10 +279,7 @@ tell_reply(struct job *j, struct proto_reply *out)
 		    451, "4.7.5", first_reason(j, is_deferred)};
 		return;
 	}
-	text_id(j->id, id);
-	text = arena_printf(j->arena, "accepted as %s", id);
-	*out = (struct proto_reply){
-	    250, "2.0.0", text == NULL ? "accepted" : text};
+	tell_accepted(j, out);
 }
 
 /* --- audit rows --- */
@@ -388,6 +394,20 @@ tell_audit(struct job *j)
 		e = add_row(j, &j->rcpt[i]);
 	}
 	return e;
+}
+
+/* Mail from outside as it was accepted, before anybody looked into it. */
+enum err
+tell_received(struct job *j)
+{
+	json_t *row = row_start(j, "received");
+	json_t *rcpts = json_array();
+
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		json_array_append_new(
+		    rcpts, json_string(j->rcpt[i].rcpt->addr));
+	json_object_set_new(row, "rcpts", rcpts);
+	return row_end(j, row);
 }
 
 void

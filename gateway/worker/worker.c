@@ -82,6 +82,8 @@ process(struct job *j, bool unparsed, struct err_why *why)
 
 	if (unparsed)
 		return put_aside(j);
+	if (j->envelope.route == ENTRY_INBOUND)
+		return receive(j, why);
 	e = parse(j, why);
 	if (e == ERR_OK) {
 		find_signer(j);
@@ -139,7 +141,10 @@ reply_error(struct proto_reply *reply, enum err e, const struct err_why *why)
 static enum err
 hand_over(struct job *j, uint64_t id, struct proto_done *done)
 {
-	tell_reply(j, &done->reply);
+	if (j->envelope.route == ENTRY_INBOUND)
+		tell_accepted(j, &done->reply);
+	else
+		tell_reply(j, &done->reply);
 	/* nothing decided because of us: the client tries again */
 	done->submitted = done->reply.code / 100 != 4;
 	send_done(j->w, id, done);

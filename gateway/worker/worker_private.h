@@ -120,6 +120,12 @@ enum err job_disk_failed(
 enum err seal_pending(struct job *j, enum entry_why why, const char *reason,
     struct job_rcpt *const *rcpts, uint32_t n) MUST_CHECK;
 
+/* --- receive.c: mail from outside, before it is opened --- */
+
+/* The message as it came, as a pending entry: nothing that a private key says
+   may change the reply. ERR_LOOP and other errors of mime_scan(). */
+enum err receive(struct job *j, struct err_why *why) MUST_CHECK;
+
 /* --- peers.c: asking other processes, with a time limit --- */
 
 enum err peers_learn_keys(struct worker *w) MUST_CHECK;
@@ -151,10 +157,14 @@ enum err tell_refused(struct job *j) MUST_CHECK;
 enum err tell_given_up(struct job *j) MUST_CHECK;
 /* One audit row for each recipient. */
 enum err tell_audit(struct job *j) MUST_CHECK;
+/* One row for mail from outside that is committed as it came. */
+enum err tell_received(struct job *j) MUST_CHECK;
 /* A row for a recipient that was refused before there was a message. */
 void tell_refused_at_rcpt(
     struct worker *w, const struct proto_rcpt_check *in, const char *why);
 /* The reply that the SMTP client gets. */
 void tell_reply(struct job *j, struct proto_reply *out);
+/* 250 with the queue id. */
+void tell_accepted(struct job *j, struct proto_reply *out);
 
 #endif

@@ -71,7 +71,8 @@ Test(config, fills_in_what_is_not_said)
 	cr_expect_not(c->inbound.present);
 	cr_expect_eq(c->portal.expires_s, 30 * 86400);
 	cr_expect_eq(c->limits.connections, 200);
-	cr_expect_eq(c->limits.pgp, c->limits.workers);
+	cr_expect_eq(c->limits.openers, 0);
+	cr_expect_str_eq(c->opening.authserv_id, c->hostname);
 	cr_expect_eq(c->retry.expire_ms, 5 * 86400000);
 	cr_expect_eq(c->discovery_timeout_ms, 8000);
 	cr_expect_eq(policy_n_rules(c->policy), 1);
@@ -162,7 +163,7 @@ static const struct {
     {2, "domains = { \"*.\" }\n", 2, "not a domain"},
     {2, "domains = { \"a@example.com\" }\n", 2, "not a domain"},
     {2, "domains = { example.com }\n", 2, "double quotes"},
-    {3, "\n", 0, "section listen outbound is missing"},
+    {3, "\n", 0, "sections listen outbound and listen inbound are missing"},
     {3, "listen outbound { }\n", 3, "\"address\" is missing"},
     {3, "listen { address = \"127.0.0.1:1\" }\n", 3, "unknown section listen"},
     {3, "listen sideways { }\n", 3, "unknown section listen sideways"},
