@@ -38,7 +38,7 @@ struct conf_net {
 
 struct conf_listen {
 	unsigned line;
-	bool inbound; /* from strangers, for own domains only */
+	bool inbound;		   /* from strangers, for own domains only */
 	struct conf_addr *address; /* at least one */
 	size_t n_address;
 	struct conf_net *clients; /* who may hand in mail; inbound: none means

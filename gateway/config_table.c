@@ -162,7 +162,7 @@ const struct config_entry config_entries[] = {
     {"opening", "subject-tags", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_opening, subject_tags), 0,
 	"Puts the verdict into the subject, too: [encrypted], [signed] and so "
-	"on. Such tags that come from outside are removed in any case."},
+	"on. Such tags that come from outside are removed then."},
     {"opening", "undecryptable", CONFIG_T_HOLD, false, 0, 0, "deliver",
 	AT(conf_opening, hold_undecryptable), 0,
 	"What becomes of encrypted mail that no key opens: deliver it "

@@ -56,9 +56,8 @@ run_role(const char *name, const char *index_text)
 	uint64_t index;
 
 	if (index_text == NULL ||
-	    text_number(
-		span_str(index_text), 0, 2 * LIMIT_WORKERS_MAX, &index) !=
-		ERR_OK ||
+	    text_number(span_str(index_text), 0, 2 * LIMIT_WORKERS_MAX,
+		&index) != ERR_OK ||
 	    fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC) == -1)
 		return EX_USAGE;
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {

@@ -182,8 +182,8 @@ connect_all(struct proc *p)
 		int a, b;
 
 		if (other == p || other->pid == 0 || other->ch == NULL ||
-		    !topology_linked(s->conf, p->role, p->index, other->role,
-			other->index))
+		    !topology_linked(
+			s->conf, p->role, p->index, other->role, other->index))
 			continue;
 		if (ipc_pair(&a, &b) != ERR_OK) {
 			log_event(LOG_LVL_ERR, NULL, "channel",

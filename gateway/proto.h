@@ -52,8 +52,8 @@ enum proto_type {
 	   spent. What was found is in the keystore by now. */
 	PROTO_ANSWERS, /* struct proto_answers */
 
-	/* worker, opener → store: everything that one message became. Descriptors are
-	   none: what is large is in files named by it. */
+	/* worker, opener → store: everything that one message became.
+	   Descriptors are none: what is large is in files named by it. */
 	PROTO_SUBMIT = 40, /* struct proto_submit */
 	/* store → listener (for a message): durable, or an error. u32 attempt,
 	   u32 err. Also the answer to PROTO_FENCE. */
@@ -70,8 +70,8 @@ enum proto_type {
 	   with PROTO_SUBMIT that names the entry in `replaces`, or with
 	   PROTO_UNDECIDED. The id is the entry's. */
 	PROTO_DECIDE, /* struct proto_decide */
-	/* worker, opener → store: cannot be decided now. u32 err, reason as string.
-	   The id is the entry's. */
+	/* worker, opener → store: cannot be decided now. u32 err, reason as
+	   string. The id is the entry's. */
 	PROTO_UNDECIDED,
 
 	/* store → relay: deliver. Descriptor 0, if the body is a file: that
@@ -94,9 +94,9 @@ enum proto_type {
 	   SEALED_READY. */
 	PROTO_KEYS_GET = 80,
 	PROTO_KEYS, /* struct proto_keys */
-	/* worker, opener → keys: the content key of a pending entry; store → keys: of a
-	   sealed audit key. Payload: u8 purpose, the sealed header. The answer:
-	   u32 err, the key (SEALED_KEY octets) as span. */
+	/* worker, opener → keys: the content key of a pending entry; store →
+	   keys: of a sealed audit key. Payload: u8 purpose, the sealed header.
+	   The answer: u32 err, the key (SEALED_KEY octets) as span. */
 	PROTO_CONTENT_KEY,
 	PROTO_CONTENT_KEY_IS,
 	/* listener → keys, store → keys: whoever works on the message with

@@ -107,7 +107,6 @@ mime_subject_strip(const struct mime_header *h, const char *const *tags,
 	const struct mime_field *f = mime_header_find(h, "Subject", NULL);
 	bool changed;
 
-	return f == NULL
-		   ? ERR_OK
-		   : mime_subject_strip_field(f, tags, n, out, &changed);
+	return f == NULL ? ERR_OK
+			 : mime_subject_strip_field(f, tags, n, out, &changed);
 }

@@ -173,6 +173,12 @@ read_head(struct relay_body *body, struct buf *head)
 	return e;
 }
 
+static bool
+is_opened(const struct entry *e)
+{
+	return e->route == ENTRY_INBOUND && e->strength == ENTRY_OPENED;
+}
+
 /* The outer header of the variant; empty when it cannot be read, which must
    not keep the notification back. */
 static void
@@ -186,7 +192,10 @@ outer_header(struct relay_job *j, struct buf *out)
 	enum err e = ERR_BAD_SEAL;
 
 	buf_init(&head, HEADER_MAX + 128 * 1024);
-	if (r->priv != NULL && j->sealed.len > 0)
+	/* the header of what was opened here was sealed on the far side */
+	if (is_opened(&j->deliver.entry))
+		e = ERR_PERMISSION;
+	else if (r->priv != NULL && j->sealed.len > 0)
 		e = relay_body_open(
 		    &r->pub, r->priv, &j->deliver.entry, j->sealed, &body);
 	if (e == ERR_OK)

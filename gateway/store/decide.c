@@ -2,8 +2,9 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * Pending entries: back to a worker (inbound: to an opener) when they are due,
- * one at a time for each. What stays undecided for too long, and what kills workers, is held
- * with an alarm until an administrator decides; nothing is ever let go on.
+ * one at a time for each. What stays undecided for too long, and what kills
+ * workers, is held with an alarm until an administrator decides; nothing is
+ * ever let go on.
  */
 #include <unistd.h>
 

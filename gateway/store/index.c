@@ -205,8 +205,8 @@ store_index_set(struct store_index *x, struct store_item *item,
 	item->message_id = s->message_id;
 	item->kind = s->kind;
 	item->lane = s->kind == ENTRY_READY ? STORE_LANE_RELAY
-		     : s->inbound	   ? STORE_LANE_OPENER
-					   : STORE_LANE_WORKER;
+		     : s->inbound	    ? STORE_LANE_OPENER
+					    : STORE_LANE_WORKER;
 	item->state = s->state;
 	item->due_ms = s->due_ms;
 	item->doomed = s->doomed;

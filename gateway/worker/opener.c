@@ -30,8 +30,8 @@ enum {
 	CERT_CACHE = 64,
 	ARENA_MAX = 256 * 1024 * 1024,
 	KEYSTORE_TRIES = 100, /* of 100 ms: store makes it at first start */
-	IDS = LIMIT_RECIPIENTS + 16, /* entries that a message may become */
-	CPU_S = 120,		     /* seconds for one message */
+	IDS = LIMIT_RECIPIENTS + 16,  /* entries that a message may become */
+	CPU_S = 120,		      /* seconds for one message */
 	MEMORY = 2047u * 1024 * 1024, /* octets that it may write to */
 
 	/* exit status of a child */
@@ -106,6 +106,7 @@ child(struct worker *w, struct ipc_msg *m)
 {
 	enum err e;
 
+	w->child = true;
 	bind_child();
 	sealed_forget_old();
 	e = ks_open(role_conf(w->role)->paths.keystore, 0, &w->keys, NULL);

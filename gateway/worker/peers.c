@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "gateway/topology.h"
 #include "gateway/worker/worker_private.h"
 
 enum {
@@ -24,8 +25,10 @@ enum {
 static struct ipc *
 channel(struct worker *w, enum role_id id, unsigned index, unsigned ms)
 {
-	if (role_channel(w->role, id, index) == NULL &&
-	    role_wait_peer(w->role, id, index, ms) != ERR_OK)
+	if (role_channel(w->role, id, index) != NULL)
+		return role_channel(w->role, id, index);
+	w->renew = w->renew || w->child;
+	if (role_wait_peer(w->role, id, index, ms) != ERR_OK)
 		return NULL;
 	return role_channel(w->role, id, index);
 }
@@ -184,8 +187,9 @@ static enum err
 ask_pgp(struct worker *w, uint16_t type, uint64_t id, struct span payload,
     int fd, uint16_t answer_type, struct ipc_msg *out)
 {
-	struct ipc *ch =
-	    channel(w, ROLE_PGP, role_index(w->role), PGP_START_MS);
+	unsigned own = topology_pgp_of(
+	    role_conf(w->role), role_self(w->role), role_index(w->role));
+	struct ipc *ch = channel(w, ROLE_PGP, own, PGP_START_MS);
 	enum err e;
 
 	if (ch == NULL)

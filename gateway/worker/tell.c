@@ -410,6 +410,15 @@ tell_received(struct job *j)
 	return row_end(j, row);
 }
 
+enum err
+tell_opened(struct job *j, json_t *extra)
+{
+	json_t *row = row_start(j, "opened");
+
+	json_object_update_new(row, extra);
+	return row_end(j, row);
+}
+
 void
 tell_refused_at_rcpt(
     struct worker *w, const struct proto_rcpt_check *in, const char *why)

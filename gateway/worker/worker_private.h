@@ -20,6 +20,7 @@
 #include "mime/write.h"
 
 struct crypto_cert_cache;
+struct json_t;
 
 struct worker {
 	struct role *role;
@@ -30,6 +31,7 @@ struct worker {
 	int escrow_fd; /* directory of escrow objects; -1 without a portal */
 	struct arena *arena; /* of the message in hand */
 	bool renew;	     /* a peer that lives does not answer: begin anew */
+	bool child; /* of an opener: what it hears its parent does not */
 };
 
 /* A recipient and what becomes of it. */
@@ -159,6 +161,8 @@ enum err tell_given_up(struct job *j) MUST_CHECK;
 enum err tell_audit(struct job *j) MUST_CHECK;
 /* One row for mail from outside that is committed as it came. */
 enum err tell_received(struct job *j) MUST_CHECK;
+/* A row about mail that was opened, or not; takes what is to be in it. */
+enum err tell_opened(struct job *j, struct json_t *extra) MUST_CHECK;
 /* A row for a recipient that was refused before there was a message. */
 void tell_refused_at_rcpt(
     struct worker *w, const struct proto_rcpt_check *in, const char *why);

@@ -118,12 +118,14 @@ def portal_page(build=BUILD):
 
 
 class Gateway:
-    """sealgated with a configuration of its own."""
+    """sealgated with a configuration of its own. listen_in: options of `listen
+    inbound`, "" for none of them; without it there is no such section."""
 
     RULES = 'rule "default" { try = { smime, pgp, escrow } }\n'
 
     def __init__(self, root, out_port, rules=None, inbound=None, portal=True,
-                 options="", listen="", limits="", retry="", build=None, tls=False):
+                 options="", listen="", limits="", retry="", build=None, tls=False,
+                 listen_in=None):
         self.root = pathlib.Path(root)
         self.build = pathlib.Path(build or BUILD)
         self.root.mkdir(parents=True, exist_ok=True)
@@ -133,6 +135,8 @@ class Gateway:
         self.state = self.root / "state"
         self.port = free_port()
         self.portal_port = free_port()
+        self.in_port = free_port()
+        self.listen_in = listen_in
         self.conf = self.root / "sealgate.conf"
         self.log_path = self.root / "log"
         self.proc = None
@@ -161,6 +165,9 @@ class Gateway:
         text += 'domains = { "sender.example" }\n'
         text += 'listen outbound { address = "127.0.0.1:%d" %s }\n' % (self.port, listen)
         text += 'relay outbound { via = "127.0.0.1:%d" }\n' % self.out_port
+        if self.listen_in is not None:
+            text += 'listen inbound { address = "127.0.0.1:%d" %s }\n' % (
+                self.in_port, self.listen_in)
         if inbound:
             text += 'relay inbound { via = "127.0.0.1:%d" }\n' % inbound
         if portal:
@@ -281,6 +288,14 @@ class Gateway:
             recipients = [recipients]
         with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as s:
             s.ehlo("client.sender.example")
+            return s.sendmail(sender, recipients, message, **options)
+
+    def send_in(self, sender, recipients, message, **options):
+        """The same by `listen inbound`, as a stranger does."""
+        if isinstance(recipients, str):
+            recipients = [recipients]
+        with smtplib.SMTP("127.0.0.1", self.in_port, timeout=60) as s:
+            s.ehlo("mx.partner.example")
             return s.sendmail(sender, recipients, message, **options)
 
     def audit(self):

@@ -7,6 +7,7 @@
 #include "mime/verdict_fields.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const tags[] = {"[signed]", "[encrypted]"};
@@ -71,12 +72,12 @@ check(const char *in, const char *want, const char *name)
 	unsigned removed = 0;
 
 	buf_init(&out, 1 << 20);
-	cr_assert_eq(mime_verdict_strip(
-			 span_str(in), &own, &out, &rest, &removed),
+	cr_assert_eq(
+	    mime_verdict_strip(span_str(in), &own, &out, &rest, &removed),
 	    ERR_OK, "%s", name);
 	cr_assert_eq(buf_put(&out, rest), ERR_OK);
-	cr_expect(out.len == strlen(want) &&
-		      memcmp(out.data, want, out.len) == 0,
+	cr_expect(
+	    out.len == strlen(want) && memcmp(out.data, want, out.len) == 0,
 	    "%s: got %.*s", name, (int)out.len, (char *)out.data);
 	cr_expect_eq(removed != 0, strcmp(in, want) != 0, "%s", name);
 	buf_clear(&out);
@@ -122,8 +123,9 @@ Test(verdict_fields, others_stay)
 
 Test(verdict_fields, tags_go_from_every_subject)
 {
-	check("Subject: [signed] a\r\nSubject: =?utf-8?q?=5BEncrypted=5D_b?=\r\n"
-	      "\r\n",
+	check(
+	    "Subject: [signed] a\r\nSubject: =?utf-8?q?=5BEncrypted=5D_b?=\r\n"
+	    "\r\n",
 	    "Subject: a\r\nSubject: b\r\n\r\n", "two");
 	check("Subject: [sig[signed]ned] a\r\n\r\n", "Subject: a\r\n\r\n",
 	    "one in the other");
