@@ -132,6 +132,12 @@ worker_main(struct role *r)
 }
 
 int
+opener_main(struct role *r)
+{
+	return blocking(r);
+}
+
+int
 discovery_main(struct role *r)
 {
 	return looping(r);

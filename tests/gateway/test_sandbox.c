@@ -34,6 +34,18 @@ static const char *const dirs[] = {"state", "state/keys", "state/spool",
     "state/keystore", "run", "run/pgp"};
 
 static void
+make_file(const char *dir, const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", top, dir, name);
+	fd = open(path, O_CREAT | O_WRONLY, 0600);
+	cr_assert_neq(fd, -1);
+	close(fd);
+}
+
+static void
 setup(void)
 {
 	struct conf_findings f;
@@ -42,15 +54,11 @@ setup(void)
 	snprintf(top, sizeof(top), "/tmp/sgtest.XXXXXX");
 	cr_assert_not_null(mkdtemp(top));
 	for (size_t i = 0; i < N(dirs); i++) {
-		int fd;
-
 		snprintf(path, sizeof(path), "%s/%s", top, dirs[i]);
 		cr_assert_eq(mkdir(path, 0700), 0);
-		snprintf(path, sizeof(path), "%s/%s/f", top, dirs[i]);
-		fd = open(path, O_CREAT | O_WRONLY, 0600);
-		cr_assert_neq(fd, -1);
-		close(fd);
+		make_file(dirs[i], "f");
 	}
+	make_file("state/keystore", "lock.mdb");
 	snprintf(text, sizeof(text),
 	    "hostname = \"gw.example\" domains = \"example.com\"\n"
 	    "state = \"%s/state\" runtime = \"%s/run\"\n"
@@ -71,7 +79,8 @@ teardown(void)
 
 	conf_free(conf);
 	for (size_t i = N(dirs); i-- > 0;) {
-		static const char *const left[] = {"f", "new", "moved", "s"};
+		static const char *const left[] = {
+		    "f", "new", "moved", "s", "lock.mdb"};
 
 		for (size_t k = 0; k < N(left); k++) {
 			snprintf(path, sizeof(path), "%s/%s/%s", top, dirs[i],
@@ -141,6 +150,18 @@ fork_once(void)
 	return result(pid);
 }
 
+/* As the C library does it. */
+static int
+child_once(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	return pid > 0 && waitpid(pid, &status, 0) == pid ? status : errno;
+}
+
 static int
 executable_memory(void)
 {
@@ -197,6 +218,7 @@ enum act {
 	NETLINK,
 	EXEC,
 	FORK,
+	CHILD,
 	PTRACE,
 	EXEC_MEMORY,
 	THREAD,
@@ -229,6 +251,8 @@ act(enum act what, const char *where)
 		return run_program();
 	case FORK:
 		return fork_once();
+	case CHILD:
+		return child_once();
 	case PTRACE:
 		return result(ptrace(PTRACE_TRACEME, 0, NULL, NULL));
 	case EXEC_MEMORY:
@@ -339,6 +363,29 @@ Test(sandbox, the_worker_reads_keys_and_leaves_files, .init = setup,
 	    {ROLE_WORKER, CREATE, "state/bodies/new", 0},
 	    {ROLE_WORKER, CREATE, "state/escrow/new", 0},
 	    {ROLE_WORKER, CREATE, "state/new", EACCES},
+	};
+
+	check(row, N(row));
+}
+
+Test(sandbox, the_opener_forks_and_opens_the_keystore_anew, .init = setup,
+    .fini = teardown)
+{
+	static const struct row row[] = {
+	    {ROLE_OPENER, CHILD, NULL, 0},
+	    {ROLE_OPENER, THREAD, NULL, -1}, /* dies of it */
+	    {ROLE_OPENER, INET, NULL, EPERM},
+	    {ROLE_OPENER, READ, "/etc/passwd", EACCES},
+	    {ROLE_OPENER, READ, "state/keystore/f", 0},
+	    {ROLE_OPENER, WRITE, "state/keystore/f", EACCES},
+	    {ROLE_OPENER, WRITE, "state/keystore/lock.mdb", 0},
+	    {ROLE_OPENER, CREATE, "state/keystore/new", EACCES},
+	    {ROLE_OPENER, REMOVE, "state/keystore/lock.mdb", EACCES},
+	    {ROLE_OPENER, READ, "state/keys/f", EACCES},
+	    {ROLE_OPENER, READ, "state/spool/f", EACCES},
+	    {ROLE_OPENER, READ, "state/escrow/f", EACCES},
+	    {ROLE_OPENER, CREATE, "state/escrow/new", EACCES},
+	    {ROLE_OPENER, CREATE, "state/bodies/new", 0},
 	};
 
 	check(row, N(row));

@@ -542,8 +542,6 @@ Test(store, a_pending_entry_becomes_nothing_weaker_or_other)
 		1000},
 	    {"another message", 5, 101, ENTRY_INBOUND, "a@ours.example",
 		"b@example.org", 1000},
-	    {"another direction", 5, 100, ENTRY_OUTBOUND, "a@ours.example",
-		"b@example.org", 1000},
 	    {"another recipient", 5, 100, ENTRY_INBOUND, "a@ours.example",
 		"c@example.org", 1000},
 	    {"a notice to another", 0, 100, ENTRY_OUTBOUND, "", "c@example.org",
@@ -557,7 +555,6 @@ Test(store, a_pending_entry_becomes_nothing_weaker_or_other)
 
 	e = rig_entry(&rig, 1000, 100, ENTRY_PENDING);
 	e.strength = 5;
-	e.route = ENTRY_INBOUND;
 	rig_submit(&rig, 0, 100, &first);
 	cr_assert_eq(rig_committed(&rig, 100), ERR_OK);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -577,6 +574,73 @@ Test(store, a_pending_entry_becomes_nothing_weaker_or_other)
 		    rig_is_quiet(&rig, ROLE_RELAY, 0), "%s", rows[i].name);
 	}
 	cr_assert(answer_has("{\"verb\":\"store-status\"}", "\"pending\":1"));
+}
+
+/* Mail from outside goes to an opener at once, and from there to nobody but its
+   recipients here: not out, not back to its sender, and nothing new. */
+Test(store, what_an_opener_reads_goes_to_its_recipients_alone)
+{
+	static const struct {
+		const char *name;
+		uint64_t message_id;
+		enum entry_route route;
+		const char *from, *rcpt;
+		uint64_t replaces;
+		bool taken;
+	} rows[] = {
+	    {"outside", 100, ENTRY_OUTBOUND, "a@ours.example", "b@example.org",
+		1000, false},
+	    {"a notice to the sender", 100, ENTRY_OUTBOUND, "",
+		"a@ours.example", 1000, false},
+	    {"a notice to the sender, inside", 100, ENTRY_INBOUND, "",
+		"a@ours.example", 1000, false},
+	    {"another recipient", 100, ENTRY_INBOUND, "a@ours.example",
+		"c@example.org", 1000, false},
+	    {"new mail", 100, ENTRY_INBOUND, "a@ours.example", "b@example.org",
+		0, false},
+	    {"as it should be", 100, ENTRY_INBOUND, "a@ours.example",
+		"b@example.org", 1000, true},
+	};
+	struct proto_decide d;
+	struct entry e;
+	struct ipc_msg m;
+	struct proto_submit first = {.attempt = 1, .entry = &e, .n_entries = 1};
+
+	rig_connect(&rig, ROLE_OPENER, 0);
+	e = rig_entry(&rig, 1000, 100, ENTRY_PENDING);
+	e.route = ENTRY_INBOUND;
+	e.why = ENTRY_WHY_RECEIVED;
+	rig_submit(&rig, 0, 100, &first);
+	cr_assert_eq(rig_committed(&rig, 100), ERR_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct proto_submit sub = {.attempt = rows[i].replaces == 0,
+		    .replaces = rows[i].replaces,
+		    .entry = &e,
+		    .n_entries = 1};
+
+		if (i > 0)
+			rig_advance(&rig, 400 * 1000);
+		cr_assert(
+		    rig_recv(&rig, ROLE_OPENER, 0, &m), "%s", rows[i].name);
+		cr_assert_eq(m.type, PROTO_DECIDE);
+		cr_assert_eq(
+		    proto_decide_unpack(m.payload, rig.arena, &d), ERR_OK);
+		ipc_msg_clear(&m);
+		cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0));
+		e = rig_entry(&rig, 2000, rows[i].message_id, ENTRY_READY);
+		e.route = rows[i].route;
+		e.from = e.from_key = rows[i].from;
+		e.rcpt[0].addr = e.rcpt[0].key = rows[i].rcpt;
+		rig_submit_as(&rig, ROLE_OPENER, 1000, &sub);
+		rig_run(&rig, 10);
+		cr_expect_eq(rig_is_quiet(&rig, ROLE_RELAY, 0), !rows[i].taken,
+		    "%s", rows[i].name);
+		if (rows[i].replaces == 0) {
+			/* it has not answered: another one gets the entry */
+			rig_disconnect(&rig, ROLE_OPENER, 0);
+			rig_connect(&rig, ROLE_OPENER, 0);
+		}
+	}
 }
 
 Test(store, a_worker_cannot_replace_what_it_was_not_asked_about)

@@ -341,8 +341,8 @@ rig_entry(struct rig *r, uint64_t id, uint64_t message_id, enum entry_kind kind)
 	return e;
 }
 
-void
-rig_submit(struct rig *r, unsigned worker, uint64_t message_id,
+static void
+submit(struct rig *r, enum role_id role, unsigned index, uint64_t message_id,
     const struct proto_submit *m)
 {
 	struct buf b;
@@ -350,9 +350,22 @@ rig_submit(struct rig *r, unsigned worker, uint64_t message_id,
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	if (proto_submit_pack(m, &b) != ERR_OK)
 		abort();
-	rig_send(
-	    r, ROLE_WORKER, worker, PROTO_SUBMIT, message_id, buf_span(&b));
+	rig_send(r, role, index, PROTO_SUBMIT, message_id, buf_span(&b));
 	buf_clear(&b);
+}
+
+void
+rig_submit_as(struct rig *r, enum role_id role, uint64_t message_id,
+    const struct proto_submit *m)
+{
+	submit(r, role, 0, message_id, m);
+}
+
+void
+rig_submit(struct rig *r, unsigned worker, uint64_t message_id,
+    const struct proto_submit *m)
+{
+	submit(r, ROLE_WORKER, worker, message_id, m);
 }
 
 enum err

@@ -74,6 +74,8 @@ bool rig_is_quiet(struct rig *r, enum role_id id, unsigned index);
 struct entry rig_entry(
     struct rig *r, uint64_t id, uint64_t message_id, enum entry_kind kind);
 /* Submit one message; the answer is the listener's to read. */
+void rig_submit_as(struct rig *r, enum role_id role, uint64_t message_id,
+    const struct proto_submit *m);
 void rig_submit(struct rig *r, unsigned worker, uint64_t message_id,
     const struct proto_submit *m);
 /* What the listener is told of it: ERR_COUNT when it is told nothing. */
