@@ -51,6 +51,10 @@ static const char conf_sign[] =
 	     "personal-cipher-preferences AES256 AES192 AES\n"
 	     "personal-digest-preferences SHA256 SHA384 SHA512\n"
 	     "pinentry-mode error\n";
+/* The same, and keys only from where they are written for the request. */
+static const char conf_open[] = CONF_ALL "no-default-keyring\n"
+					 "keyring " PGP_KEYRING "\n"
+					 "pinentry-mode error\n";
 /* parallel requests fail for lack of locked memory without the first */
 static const char conf_agent[] = "auto-expand-secmem\n"
 				 "disable-scdaemon\n"
@@ -223,6 +227,7 @@ crypto_pgp_open(const char *home, const char *gpg, unsigned timeout_ms,
 	pgp->seal.dir = -1;
 	pgp->admit.dir = -1;
 	pgp->sign.dir = -1;
+	pgp->open.dir = -1;
 	pgp->seal.keylist_mode = GPGME_KEYLIST_MODE_LOCAL;
 	pgp->admit.keylist_mode = GPGME_KEYLIST_MODE_LOCAL;
 	/* and which secret parts are there */
@@ -232,11 +237,14 @@ crypto_pgp_open(const char *home, const char *gpg, unsigned timeout_ms,
 	snprintf(pgp->seal.home, sizeof(pgp->seal.home), "%s", home);
 	snprintf(pgp->admit.home, sizeof(pgp->admit.home), "%s/a", home);
 	snprintf(pgp->sign.home, sizeof(pgp->sign.home), "%s/s", home);
+	snprintf(pgp->open.home, sizeof(pgp->open.home), "%s/o", home);
 	e = open_side(&pgp->seal, gpg, conf_seal, why);
 	if (e == ERR_OK)
 		e = open_side(&pgp->admit, gpg, conf_admit, why);
 	if (e == ERR_OK)
 		e = open_side(&pgp->sign, gpg, conf_sign, why);
+	if (e == ERR_OK)
+		e = open_side(&pgp->open, gpg, conf_open, why);
 	if (e == ERR_OK) {
 		gpgme_set_armor(pgp->seal.ctx, 1);
 		gpgme_set_armor(pgp->sign.ctx, 1);
@@ -271,6 +279,10 @@ crypto_pgp_close(struct crypto_pgp *pgp)
 	close_side(&pgp->sign);
 	if (pgp->sign.dir >= 0)
 		rmdir(pgp->sign.home);
+	crypto_pgp_keep_forget(pgp);
+	close_side(&pgp->open);
+	if (pgp->open.dir >= 0)
+		rmdir(pgp->open.home);
 	close_side(&pgp->admit);
 	if (pgp->admit.dir >= 0)
 		rmdir(pgp->admit.home);

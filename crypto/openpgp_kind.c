@@ -9,18 +9,19 @@
 
 #include <string.h>
 
+#include "crypto/openpgp_armor.h"
 #include "crypto/openpgp_packet.h"
 
 enum {
 	TAG_PKESK = CRYPTO_PGP_TAG_PKESK,
 	TAG_SIGNATURE = CRYPTO_PGP_TAG_SIGNATURE,
-	TAG_SKESK = 3,
+	TAG_SKESK = CRYPTO_PGP_TAG_SKESK,
 	TAG_ONE_PASS = 4,
 	TAG_COMPRESSED = 8,
 	TAG_SED = 9,
 	TAG_MARKER = CRYPTO_PGP_TAG_MARKER,
 	TAG_LITERAL = 11,
-	TAG_SEIPD = 18,
+	TAG_SEIPD = CRYPTO_PGP_TAG_SEIPD,
 	TAG_AEAD = 20, /* GnuPG 2.3 before RFC 9580 */
 	TAG_PADDING = CRYPTO_PGP_TAG_PADDING,
 
@@ -140,92 +141,6 @@ read_octet(struct reader *r)
 	if (r->at == r->n && !r->ended && !r->bad)
 		read_group(r);
 	return r->bad || r->at == r->n ? -1 : r->got[r->at++];
-}
-
-/* --- armor --- */
-
-static struct span
-trim(struct span s)
-{
-	while (s.len > 0 && is_blank(s.data[s.len - 1]))
-		s.len--;
-	while (s.len > 0 && is_blank(s.data[0])) {
-		s.data++;
-		s.len--;
-	}
-	return s;
-}
-
-static bool
-starts_with(struct span s, const char *text)
-{
-	return s.len >= strlen(text) && memcmp(s.data, text, strlen(text)) == 0;
-}
-
-/* The line that s begins with, without blanks at its end; s moves behind. */
-static struct span
-take_line(struct span *s)
-{
-	size_t end = span_find_chr(*s, 0, '\n');
-	struct span line = SPAN(s->data, end);
-	size_t used = end < s->len ? end + 1 : end;
-
-	*s = SPAN(s->data + used, s->len - used);
-	while (line.len > 0 && is_blank(line.data[line.len - 1]))
-		line.len--;
-	return line;
-}
-
-static const char *const labels[] = {
-    "MESSAGE", "SIGNATURE", "PUBLIC KEY BLOCK", "PRIVATE KEY BLOCK"};
-
-/* "-----WORD LABEL-----" */
-static bool
-is_mark(struct span line, const char *word, const char *label)
-{
-	size_t n = strlen(word), m = strlen(label);
-
-	return line.len == n + m + 10 && starts_with(line, "-----") &&
-	       memcmp(line.data + 5, word, n) == 0 &&
-	       memcmp(line.data + 5 + n, label, m) == 0 &&
-	       memcmp(line.data + 5 + n + m, "-----", 5) == 0;
-}
-
-/* The last line of s, which is trimmed; s loses it. */
-static struct span
-take_last_line(struct span *s)
-{
-	size_t start = s->len;
-	struct span line;
-
-	while (start > 0 && s->data[start - 1] != '\n')
-		start--;
-	line = SPAN(s->data + start, s->len - start);
-	s->len = start;
-	return line;
-}
-
-/* The base64 of a block that is all there is in s. */
-static bool
-open_armor(struct span s, struct span *body_out)
-{
-	struct span first = take_line(&s), last = take_last_line(&s), line;
-	bool known = false;
-
-	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
-		if (is_mark(first, "BEGIN PGP ", labels[i]) &&
-		    is_mark(last, "END PGP ", labels[i]))
-			known = true;
-	/* RFC 9580 §6.2: headers, then an empty line */
-	while (known && s.len > 0) {
-		line = take_line(&s);
-		if (line.len == 0) {
-			*body_out = s;
-			return true;
-		}
-		known = span_find(line, 0, SPAN_LIT(":")) < line.len;
-	}
-	return false;
 }
 
 /* --- packets --- */
@@ -427,6 +342,8 @@ take_encrypted(const struct packet *p, struct crypto_pgp_structure *s)
 	const size_t v1_min = 1 + 10 + 22;
 
 	s->authenticated = p->tag != TAG_SED;
+	s->data_tag = p->tag;
+	s->data_version = p->tag == TAG_SED ? 0 : version;
 	if (p->tag == TAG_SED)
 		return p->size >= 10 && looks_encrypted(p, 0);
 	/* version, cipher, mode, chunk size; salt; tag */
@@ -602,39 +519,23 @@ walk(struct reader *r, struct crypto_pgp_structure *s)
 	return false;
 }
 
-/* RFC 9580 §7: text, in which no line begins with "-" but for "- ", then the
-   signature as the rest. */
-static bool
-is_cleartext(struct span blob, struct span *signature_out)
-{
-	size_t at;
-
-	if (!is_mark(take_line(&blob), "BEGIN PGP ", "SIGNED MESSAGE"))
-		return false;
-	at = span_find(blob, 0, SPAN_LIT("\n-----"));
-	if (at == blob.len)
-		return false;
-	*signature_out = SPAN(blob.data + at + 1, blob.len - at - 1);
-	return true;
-}
-
 void
 crypto_pgp_structure(struct span blob, struct crypto_pgp_structure *out)
 {
 	struct reader r = {.in = blob};
-	struct span text = trim(blob), signature;
+	struct span text = span_trim(blob), signature;
 	bool cleartext = false;
 
 	*out = (struct crypto_pgp_structure){.kind = CRYPTO_PGP_KIND_OTHER};
-	if (starts_with(text, "-----BEGIN PGP SIGNED MESSAGE")) {
-		cleartext = is_cleartext(text, &signature);
+	if (crypto_pgp_armor_is_cleartext(text)) {
+		cleartext = crypto_pgp_armor_cleartext(text, &signature);
 		if (!cleartext)
 			return;
 		text = signature;
 	}
-	if (starts_with(text, "-----")) {
+	if (crypto_pgp_armor_is(text)) {
 		r.armored = true;
-		if (!open_armor(text, &r.in))
+		if (!crypto_pgp_armor_body(text, &r.in))
 			return;
 	}
 	if (!walk(&r, out))

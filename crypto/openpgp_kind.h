@@ -34,9 +34,11 @@ enum crypto_pgp_kind {
 struct crypto_pgp_structure {
 	enum crypto_pgp_kind kind;
 	/* Of an encrypted message: */
-	bool authenticated;  /* has an integrity check (not packet type 9) */
-	bool password;	     /* a password opens it, too */
-	bool hidden;	     /* some recipient's key ID is hidden */
+	bool authenticated; /* has an integrity check (not packet type 9) */
+	unsigned data_tag, data_version; /* of the packet with the data; version
+				0 for packet type 9 */
+	bool password;			 /* a password opens it, too */
+	bool hidden;			 /* some recipient's key ID is hidden */
 	size_t n_recipients; /* public keys it is encrypted to, hidden and not
 				listed ones included */
 	size_t n_key_ids;

@@ -65,9 +65,10 @@ struct crypto_pgp_opened {
 	struct crypto_pgp_sigs sigs; /* inside; none: not signed */
 };
 
-/* Open a message to the end of the file out (a memfd, open for reading and
-   writing): the octets that were encrypted, after decompression. Nothing is
-   left in out unless the integrity of all of it has been verified.
+/* Open a message: the text that was encrypted, after decompression, into a new
+   memfd, sealed (common/memfd.h); the caller closes. There is none unless the
+   integrity of all of it has been verified and it is one text, with signatures
+   of nothing else.
    Known without a secret key: ERR_MALFORMED (no encrypted message),
    ERR_UNSUPPORTED (no integrity protection, or one that GnuPG 2.2 does not
    know), ERR_NO_KEY (encrypted to none of the secret keys; none given),
@@ -77,7 +78,7 @@ struct crypto_pgp_opened {
    what came. ERR_TIMEOUT (gpg may still run: the process should end its
    process group), ERR_IO, ERR_NOMEM, ERR_ENGINE: try again later. */
 enum err crypto_pgp_open_message(struct crypto_pgp *pgp,
-    const struct crypto_pgp_open_ask *ask, int out,
+    const struct crypto_pgp_open_ask *ask, int *fd_out,
     struct crypto_pgp_opened *result, struct err_why *why) MUST_CHECK;
 
 /* Verify detached signatures, binary or armored, nothing before or behind them,

@@ -203,7 +203,8 @@ crypto_pgp_secret_armor(struct crypto_pgp *pgp,
 		    "a passphrase and a key of version 4 are needed");
 	text_hex(key->fpr, fpr);
 	crypto_pgp_forget_secrets(pgp);
-	e = crypto_pgp_ring_import(pgp, key->secret, why);
+	e = crypto_pgp_ring_import(
+	    &pgp->sign, pgp->timeout_ms, key->secret, why);
 	/* one that no longer signs has old mail to open: it is handed out */
 	if (e == ERR_OK &&
 	    crypto_pgp_ring_judge(pgp, fpr, &in_home, why) != ERR_OK &&

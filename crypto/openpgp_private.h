@@ -10,10 +10,14 @@
 #include <gpgme.h>
 
 #include "crypto/openpgp.h"
+#include "crypto/openpgp_kind.h"
+#include "crypto/openpgp_open.h"
 #include "crypto/openpgp_sign.h"
 
 struct secret;
 
+#define PGP_GRIP    40 /* digits of a keygrip */
+#define PGP_KEYRING "pubring.gpg"
 #define PGP_FDS_MAX                                                            \
 	16 /* descriptors GPGME waits for in one run; it needs six */
 
@@ -54,10 +58,25 @@ struct pgp_secret {
 	uint64_t used; /* the smaller the longer ago */
 };
 
+/* A secret key in the home of pgp->open. Its files have names there that
+   gpg-agent does not look at, but while it may be used. */
+struct pgp_kept {
+	struct buf pub;	    /* its public half as gpg has it; empty: no key */
+	uint8_t digest[32]; /* of the secret key's octets */
+	uint8_t fpr[20];    /* of the primary key */
+	char (*grips)[PGP_GRIP + 1]; /* the names of its files */
+	size_t n_grips;
+	uint8_t (*ids)[CRYPTO_PGP_KEY_ID]; /* of primary key and subkeys */
+	size_t n_ids;
+	uint64_t used; /* the smaller the longer ago */
+};
+
 struct crypto_pgp {
 	struct pgp_side seal;  /* no keyring: keys come as files */
 	struct pgp_side admit; /* a keyring that lasts for one inspection */
 	struct pgp_side sign;  /* a keyring of secret keys, with an agent */
+	struct pgp_side open;  /* the same; its keyring is of the request */
+	struct pgp_kept kept[CRYPTO_PGP_SECRETS];
 	struct pgp_secret secrets[CRYPTO_PGP_SECRETS];
 	uint64_t secrets_used; /* counts */
 	unsigned timeout_ms;
@@ -133,9 +152,9 @@ enum err crypto_pgp_agent_lock(struct crypto_pgp *pgp, const char *keygrip,
 enum err crypto_pgp_export_secret(struct crypto_pgp *pgp, const char *fpr,
     struct secret **out, struct err_why *why) MUST_CHECK;
 
-/* Import secret keys into the signing side, one or many. */
-enum err crypto_pgp_ring_import(
-    struct crypto_pgp *pgp, struct span octets, struct err_why *why) MUST_CHECK;
+/* Import secret keys into a side, one or many. */
+enum err crypto_pgp_ring_import(struct pgp_side *side, unsigned timeout_ms,
+    struct span octets, struct err_why *why) MUST_CHECK;
 /* What the signing side knows of a key whose secret part is there, and which
    subkey signs. out->key is set also where a reason is returned why it does
    not; the caller unreferences it. */
@@ -149,6 +168,33 @@ enum err crypto_pgp_secret_use(struct crypto_pgp *pgp,
     struct err_why *why) MUST_CHECK;
 /* Remove all secret keys. */
 void crypto_pgp_forget_secrets(struct crypto_pgp *pgp);
+
+/* Have the n secret keys in the home of the opening side, where none can be
+   used yet. NULL in out for one that gpg does not take. Borrowed until the next
+   call. ERR_TOO_BIG, ERR_TIMEOUT, ERR_ENGINE, ERR_IO. */
+enum err crypto_pgp_keep(struct crypto_pgp *pgp, const struct span *secret,
+    size_t n, struct pgp_kept **out, struct err_why *why) MUST_CHECK;
+/* Let gpg use these, NULL elements aside; and none any more. */
+enum err crypto_pgp_keep_permit(struct crypto_pgp *pgp,
+    struct pgp_kept *const *kept, size_t n, struct err_why *why) MUST_CHECK;
+void crypto_pgp_keep_withdraw(
+    struct crypto_pgp *pgp, struct pgp_kept *const *kept, size_t n);
+/* Remove all. */
+void crypto_pgp_keep_forget(struct crypto_pgp *pgp);
+
+/* What gpg said of n signatures in the last run of a side; one of which it said
+   nothing is BAD. */
+enum err crypto_pgp_signatures_read(struct pgp_side *side,
+    const struct span *certs, size_t n_certs, size_t n,
+    struct crypto_pgp_sigs *out, struct err_why *why) MUST_CHECK;
+/* Let gpg verify signature packets over a text, with the keyring as it is. */
+enum err crypto_pgp_verify_run(struct crypto_pgp *pgp, struct span packets,
+    struct span text, struct err_why *why) MUST_CHECK;
+/* Write the keyring of the opening side: public halves of secret keys (NULL
+   elements aside) and certificates. */
+enum err crypto_pgp_keyring_write(struct crypto_pgp *pgp,
+    struct pgp_kept *const *kept, size_t n, const struct span *certs,
+    size_t n_certs, struct err_why *why) MUST_CHECK;
 
 /* Remove every file of a home but its configuration, and what gpg-agent keeps
    there. agent_stays: it may go on with the next key; else its sockets are

@@ -109,10 +109,9 @@ check_import(struct crypto_pgp *pgp, const char *fpr, struct err_why *why)
 }
 
 enum err
-crypto_pgp_ring_import(
-    struct crypto_pgp *pgp, struct span octets, struct err_why *why)
+crypto_pgp_ring_import(struct pgp_side *side, unsigned timeout_ms,
+    struct span octets, struct err_why *why)
 {
-	struct pgp_side *side = &pgp->sign;
 	gpgme_data_t data = NULL;
 	gpgme_error_t err;
 	enum err e;
@@ -122,7 +121,7 @@ crypto_pgp_ring_import(
 	    &data, (const char *)octets.data, octets.len, 0);
 	if (err == 0)
 		err = gpgme_op_import_start(side->ctx, data);
-	e = crypto_pgp_run(side, err, pgp->timeout_ms, &err, why);
+	e = crypto_pgp_run(side, err, timeout_ms, &err, why);
 	/* what gpg did not take shows in its result */
 	gpgme_data_release(data);
 	return e;
@@ -225,7 +224,8 @@ put_in(struct crypto_pgp *pgp, const struct crypto_pgp_signer *signer,
 		return e;
 	for (size_t i = 0; i < 20; i++)
 		snprintf(hex + 2 * i, 3, "%02X", signer->fpr.data[i]);
-	e = crypto_pgp_ring_import(pgp, signer->secret, why);
+	e = crypto_pgp_ring_import(
+	    &pgp->sign, pgp->timeout_ms, signer->secret, why);
 	if (e == ERR_OK)
 		e = check_import(pgp, hex, why);
 	if (e == ERR_OK)

@@ -276,7 +276,7 @@ take_known(struct crypto_pgp *pgp, struct span known,
 	enum err e;
 
 	buf_init(&certs, LIMIT_KEYS_SIZE);
-	e = crypto_pgp_ring_import(pgp, known, why);
+	e = crypto_pgp_ring_import(&pgp->sign, pgp->timeout_ms, known, why);
 	if (e == ERR_OK)
 		e = list_imported(pgp, out, max, &certs, why);
 	if (e == ERR_OK && out->n == first)

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Opening: gpg takes off the encryption, and writes before it knows whether the
+ * message is whole, so its output stays in a file in memory that goes unless
+ * everything it said fits one message whose integrity was verified. That is
+ * read from its status descriptor, which our gpg alone writes. What was inside
+ * gpg does not get to interpret: openpgp_inside.c does.
+ */
+#include "crypto/openpgp_open.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/limits.h"
+#include "common/memfd.h"
+#include "common/text.h"
+#include "crypto/openpgp_inside.h"
+#include "crypto/openpgp_message.h"
+#include "crypto/openpgp_private.h"
+
+/* What gpg reported, by its keywords (gnupg doc/DETAILS). */
+struct report {
+	unsigned begin, okay, good_mdc, failed;
+	unsigned no_key;	 /* one of several session keys, or all */
+	char opened[2 * 20 + 1]; /* fingerprint of the primary key */
+	unsigned cipher;
+};
+
+/* The n-th word of a status line, from 0. */
+static struct span
+word(const char *args, unsigned n)
+{
+	const char *end;
+
+	while (n-- > 0) {
+		args += strcspn(args, " ");
+		args += strspn(args, " ");
+	}
+	end = args + strcspn(args, " ");
+	return SPAN(args, (size_t)(end - args));
+}
+
+static void
+take_opened(struct report *r, const char *args)
+{
+	struct span fpr = word(args, 1);
+
+	if (fpr.len == sizeof(r->opened) - 1)
+		memcpy(r->opened, fpr.data, fpr.len);
+}
+
+static void
+take_info(struct report *r, const char *args)
+{
+	uint64_t cipher;
+
+	if (text_number(word(args, 1), 0, 255, &cipher) == ERR_OK)
+		r->cipher = (unsigned)cipher;
+}
+
+static gpgme_error_t
+take_status(void *arg, const char *keyword, const char *args)
+{
+	struct report *r = arg;
+
+	if (strcmp(keyword, "BEGIN_DECRYPTION") == 0)
+		r->begin++;
+	else if (strcmp(keyword, "DECRYPTION_OKAY") == 0)
+		r->okay++;
+	else if (strcmp(keyword, "GOODMDC") == 0)
+		r->good_mdc++;
+	else if (strcmp(keyword, "DECRYPTION_FAILED") == 0 ||
+		 strcmp(keyword, "NODATA") == 0 ||
+		 strcmp(keyword, "UNEXPECTED") == 0 ||
+		 strcmp(keyword, "BADMDC") == 0)
+		r->failed++;
+	else if (strcmp(keyword, "NO_SECKEY") == 0)
+		r->no_key++;
+	else if (strcmp(keyword, "DECRYPTION_KEY") == 0)
+		take_opened(r, args);
+	else if (strcmp(keyword, "DECRYPTION_INFO") == 0)
+		take_info(r, args);
+	return 0;
+}
+
+/* RFC 9580 §9.3 */
+static const char *
+cipher_name(unsigned n)
+{
+	static const char *const names[] = {[1] = "idea",
+	    [2] = "3des",
+	    [3] = "cast5",
+	    [4] = "blowfish",
+	    [7] = "aes128",
+	    [8] = "aes192",
+	    [9] = "aes256",
+	    [10] = "twofish",
+	    [11] = "camellia128",
+	    [12] = "camellia192",
+	    [13] = "camellia256"};
+
+	return n < sizeof(names) / sizeof(names[0]) && names[n] != NULL
+		   ? names[n]
+		   : "unknown";
+}
+
+/* The words are the same whatever it was. */
+static enum err
+closed(struct err_why *why)
+{
+	return err_why(why, ERR_CRYPTO, "%s", CRYPTO_REASON_CLOSED);
+}
+
+/* One message, opened whole? */
+static bool
+is_whole(const struct report *r, gpgme_ctx_t ctx)
+{
+	gpgme_decrypt_result_t result = gpgme_op_decrypt_result(ctx);
+
+	return result != NULL && result->unsupported_algorithm == NULL &&
+	       !result->legacy_cipher_nomdc && r->failed == 0 &&
+	       r->begin == 1 && r->okay == 1 && r->good_mdc == 1;
+}
+
+static enum err
+check(const struct report *r, gpgme_ctx_t ctx, gpgme_error_t err,
+    struct err_why *why)
+{
+	if (err == 0 && is_whole(r, ctx))
+		return ERR_OK;
+	/* a gpg that said nothing of the message did not work */
+	if (r->failed == 0 && r->okay == 0 && r->no_key == 0)
+		return crypto_pgp_engine_why(why,
+		    err != 0 ? err : gpgme_error(GPG_ERR_GENERAL),
+		    "gpg could not open");
+	return closed(why);
+}
+
+/* Take off the encryption alone (GnuPG's --unwrap): what is inside goes to the
+   output as packets. */
+static enum err
+unwrap(struct crypto_pgp *pgp, struct span in, struct pgp_output *out,
+    struct report *report, struct err_why *why)
+{
+	struct pgp_side *side = &pgp->open;
+	gpgme_data_t from = NULL, to = NULL;
+	gpgme_error_t err;
+	enum err e = crypto_pgp_data(in, out, &from, &to, why);
+
+	if (e != ERR_OK)
+		return e;
+	crypto_pgp_run_clear(&side->run);
+	gpgme_set_status_cb(side->ctx, take_status, report);
+	err = gpgme_set_ctx_flag(side->ctx, "full-status", "1");
+	if (err == 0)
+		err = gpgme_op_decrypt_ext_start(
+		    side->ctx, GPGME_DECRYPT_UNWRAP, from, to);
+	e = crypto_pgp_run(side, err, pgp->timeout_ms, &err, why);
+	gpgme_set_status_cb(side->ctx, NULL, NULL);
+	/* gpg may have broken off because of us */
+	if ((e == ERR_OK || e == ERR_ENGINE) && out->e != ERR_OK)
+		e = err_why(why, out->e, "%s", err_text(out->e));
+	else if (e == ERR_OK)
+		e = check(report, side->ctx, err, why);
+	gpgme_data_release(from);
+	gpgme_data_release(to);
+	return e;
+}
+
+/* --- the request --- */
+
+enum {
+	PACKETS_ROOM = 256 * 1024,   /* octets beside the text */
+	SIGNATURES_MAX = 128 * 1024, /* octets */
+};
+
+static uint64_t
+most_of(const struct crypto_pgp_open_ask *ask)
+{
+	uint64_t most = (uint64_t)ask->in.len * LIMIT_INFLATE;
+
+	return most < ask->max ? most : ask->max;
+}
+
+struct opening {
+	const struct crypto_pgp_open_ask *ask;
+	struct pgp_kept *kept[CRYPTO_PGP_OPEN_KEYS];
+	struct memfd_map in; /* what gpg gets */
+	struct report report;
+	uint64_t max; /* octets that may come out */
+};
+
+/* Cut the message down to what the secret keys can open. */
+static enum err
+prepare(struct opening *o, struct err_why *why)
+{
+	enum { MAX = CRYPTO_PGP_OPEN_KEYS * 64 };
+	struct crypto_pgp_ids ids = {0};
+	int fd = -1;
+	enum err e;
+
+	ids.id = calloc(MAX, sizeof(*ids.id));
+	e = ids.id == NULL ? ERR_NOMEM : memfd_new(&fd);
+	for (size_t i = 0; e == ERR_OK && i < o->ask->n_secrets; i++) {
+		const struct pgp_kept *kept = o->kept[i];
+
+		ids.n_keys += kept != NULL;
+		for (size_t k = 0;
+		     kept != NULL && k < kept->n_ids && ids.n < MAX; k++)
+			memcpy(
+			    ids.id[ids.n++], kept->ids[k], CRYPTO_PGP_KEY_ID);
+	}
+	if (e != ERR_OK)
+		e = err_why(why, e, "%s", err_text(e));
+	else
+		e = crypto_pgp_message_prepare(o->ask->in, &ids, fd, why);
+	if (e == ERR_OK) {
+		e = memfd_seal(fd);
+		if (e == ERR_OK)
+			e = memfd_map(fd, LIMIT_IPC_PAYLOAD, &o->in);
+		if (e != ERR_OK)
+			err_why(why, e, "%s", err_text(e));
+	}
+	if (fd >= 0)
+		close(fd);
+	free(ids.id);
+	return e;
+}
+
+/* Unseal what gpg gets to what it says is inside, mapped. */
+static enum err
+unwrap_with(struct crypto_pgp *pgp, struct opening *o, struct memfd_map *out,
+    struct err_why *why)
+{
+	const struct crypto_pgp_open_ask *ask = o->ask;
+	struct pgp_output output;
+	int fd = -1;
+	enum err e = memfd_new(&fd);
+
+	if (e == ERR_OK)
+		e = crypto_pgp_output_begin(&output, fd, 0, 0, why);
+	if (e != ERR_OK)
+		goto out;
+	/* what is packed is never much longer than what it becomes */
+	output.max = o->max + PACKETS_ROOM;
+	e = crypto_pgp_keyring_write(
+	    pgp, o->kept, ask->n_secrets, ask->certs, ask->n_certs, why);
+	if (e == ERR_OK)
+		e = crypto_pgp_keep_permit(pgp, o->kept, ask->n_secrets, why);
+	if (e == ERR_OK)
+		e = unwrap(pgp, o->in.data, &output, &o->report, why);
+	/* gpg may still be at it: the whole process group ends */
+	if (e != ERR_TIMEOUT)
+		crypto_pgp_keep_withdraw(pgp, o->kept, ask->n_secrets);
+	if (e == ERR_OK)
+		e = memfd_seal(fd);
+	if (e == ERR_OK)
+		e = memfd_map(fd, LIMIT_IPC_PAYLOAD, out);
+out:
+	if (fd >= 0)
+		close(fd);
+	return why->text[0] != '\0' || e == ERR_OK
+		   ? e
+		   : err_why(why, e, "%s", err_text(e));
+}
+
+/* Which of the keys it was. */
+static enum err
+read_key(
+    const struct opening *o, struct crypto_pgp_opened *out, struct err_why *why)
+{
+	uint8_t fpr[20];
+
+	snprintf(out->cipher, sizeof(out->cipher), "%s",
+	    cipher_name(o->report.cipher));
+	if (text_unhex(span_str(o->report.opened), fpr, sizeof(fpr)) == ERR_OK)
+		for (uint32_t i = 0; i < o->ask->n_secrets; i++)
+			if (o->kept[i] != NULL &&
+			    memcmp(o->kept[i]->fpr, fpr, 20) == 0) {
+				out->secret = i;
+				return ERR_OK;
+			}
+	return err_why(why, ERR_ENGINE, "gpg does not say which key opened it");
+}
+
+/* Verify over the text what stood beside it. */
+static enum err
+verify_inside(struct crypto_pgp *pgp, const struct opening *o, int text,
+    const struct crypto_pgp_inside *inside, struct crypto_pgp_sigs *out,
+    struct err_why *why)
+{
+	struct memfd_map map;
+	enum err e;
+
+	if (inside->n_signatures == 0)
+		return ERR_OK;
+	e = memfd_map(text, LIMIT_IPC_PAYLOAD, &map);
+	if (e != ERR_OK)
+		return err_why(why, e, "%s", err_text(e));
+	e = crypto_pgp_verify_run(
+	    pgp, buf_span(&inside->signatures), map.data, why);
+	if (e == ERR_OK)
+		e = crypto_pgp_signatures_read(&pgp->open, o->ask->certs,
+		    o->ask->n_certs, inside->n_signatures, out, why);
+	memfd_unmap(&map);
+	return e;
+}
+
+/* From packets to the text. */
+static enum err
+read_inside(struct crypto_pgp *pgp, const struct opening *o,
+    struct span packets, int *fd_out, struct crypto_pgp_sigs *sigs,
+    struct err_why *why)
+{
+	struct crypto_pgp_inside inside;
+	int fd = -1;
+	enum err e = memfd_new(&fd);
+
+	buf_init(&inside.signatures, SIGNATURES_MAX);
+	if (e == ERR_OK)
+		e = crypto_pgp_inside_write(packets, o->max, fd, &inside);
+	if (e == ERR_OK)
+		e = memfd_seal(fd);
+	if (e == ERR_MALFORMED || e == ERR_LIMIT)
+		e = closed(why);
+	else if (e != ERR_OK)
+		err_why(why, e, "%s", err_text(e));
+	else
+		e = verify_inside(pgp, o, fd, &inside, sigs, why);
+	buf_clear(&inside.signatures);
+	if (e == ERR_OK)
+		*fd_out = fd;
+	else if (fd >= 0)
+		close(fd);
+	return e;
+}
+
+enum err
+crypto_pgp_open_message(struct crypto_pgp *pgp,
+    const struct crypto_pgp_open_ask *ask, int *fd_out,
+    struct crypto_pgp_opened *result, struct err_why *why)
+{
+	struct opening o = {.ask = ask, .max = most_of(ask)};
+	struct crypto_pgp_opened found = {0};
+	struct memfd_map packets = {0};
+	enum err e;
+
+	why->text[0] = '\0';
+	if (ask->n_secrets > CRYPTO_PGP_OPEN_KEYS)
+		return err_why(why, ERR_LIMIT, "more than %d secret keys",
+		    CRYPTO_PGP_OPEN_KEYS);
+	e = crypto_pgp_keep(pgp, ask->secret, ask->n_secrets, o.kept, why);
+	if (e == ERR_OK)
+		e = prepare(&o, why);
+	if (e == ERR_OK)
+		e = unwrap_with(pgp, &o, &packets, why);
+	if (e == ERR_OK)
+		e = read_key(&o, &found, why);
+	if (e == ERR_OK)
+		e = read_inside(
+		    pgp, &o, packets.data, fd_out, &found.sigs, why);
+	memfd_unmap(&o.in);
+	memfd_unmap(&packets);
+	if (e == ERR_OK)
+		*result = found;
+	return e;
+}
