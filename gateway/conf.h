@@ -86,6 +86,14 @@ struct conf_opening {
 	bool hold_undecryptable;
 };
 
+/* Certificates that this gateway issues itself. */
+struct conf_ca {
+	uint64_t validity_s;
+	uint64_t renew_s;    /* before its end a certificate is replaced */
+	uint64_t crl_s;	     /* a list of revoked ones is good for so long */
+	const char *crl_url; /* without a slash at the end; NULL: the portal */
+};
+
 struct conf_limits {
 	uint64_t message_size; /* octets */
 	unsigned connections;
@@ -146,6 +154,7 @@ struct conf {
 	struct conf_portal portal;
 	struct conf_limits limits;
 	struct conf_retry retry;
+	struct conf_ca ca;
 	struct conf_paths paths;
 	struct policy *policy; /* never NULL; owned */
 };

@@ -170,6 +170,17 @@ check_limits(const struct check *b)
 		    "retry: warn and hold must not be longer than expire");
 }
 
+static void
+check_ca(const struct check *b)
+{
+	const struct conf_ca *ca = &b->conf->ca;
+
+	if (ca->renew_s >= ca->validity_s)
+		conf_find(b->f, CONF_ERROR, 0,
+		    "ca: renew is not shorter than validity: every certificate "
+		    "would be replaced at once");
+}
+
 /* --- what follows from other options */
 
 static const char *
@@ -283,6 +294,7 @@ config_check(
 	check_relay(b);
 	check_portal(b);
 	check_limits(b);
+	check_ca(b);
 	set_paths(b);
 	set_master_key(b);
 	set_postmaster(b);

@@ -47,6 +47,9 @@ const struct config_group config_groups[] = {
     {"limits", "", CONFIG_G_ONE, AT(conf, limits), "How much is taken on."},
     {"retry", "", CONFIG_G_ONE, AT(conf, retry),
 	"When delivery is tried again and when it is given up."},
+    {"ca", "", CONFIG_G_ONE, AT(conf, ca),
+	"Certificates that this gateway issues itself, once a CA was made with "
+	"sealgate ca init."},
     {"rule", "*", CONFIG_G_RULE, 0,
 	"What a recipient's mail must be protected by. The title is the name "
 	"of the rule. Of the rules without subject-tag the first that matches "
@@ -264,6 +267,25 @@ const struct config_entry config_entries[] = {
     {"retry", "expire", CONFIG_T_MS, false, 100, 60 * DAY, "5d",
 	AT(conf_retry, expire_ms), 0,
 	"Age at which a message is given up and returned to its sender."},
+
+    {"ca", "validity", CONFIG_T_S, false, HOUR, 3650 * DAY, "730d",
+	AT(conf_ca, validity_s), 0,
+	"How long a certificate is valid, but never longer than the CA."},
+    {"ca", "renew", CONFIG_T_S, false, 1 * SECOND, 365 * DAY, "30d",
+	AT(conf_ca, renew_s), 0,
+	"How long before its end a certificate that was issued by itself is "
+	"replaced by another with a new key; the old one is kept to open mail "
+	"with."},
+    {"ca", "crl-validity", CONFIG_T_S, false, MINUTE, 365 * DAY, "7d",
+	AT(conf_ca, crl_s), 0,
+	"How long a list of revoked certificates is good; a new one is made "
+	"when half of it is over."},
+    {"ca", "crl-url", CONFIG_T_URL, false, 0, 0, NULL,
+	AT(conf_ca, crl_url), 0,
+	"What the address of that list in certificates begins with; /crl/ and "
+	"a file name follow. Plain http is right for it: the list is signed. "
+	"Unless given it is the url of the portal; without either the "
+	"certificates name no list."},
 
     {"rule", "from", CONFIG_T_PATTERNS, false, 0, 0, NULL,
 	0, 0,

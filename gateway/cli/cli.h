@@ -86,6 +86,16 @@ int cli_key_trust(struct cli *cli, int argc, char **argv);
 int cli_key_distrust(struct cli *cli, int argc, char **argv);
 int cli_key_lookup(struct cli *cli, int argc, char **argv);
 
+/* key_generate.c, key_export.c */
+int cli_key_generate(struct cli *cli, int argc, char **argv);
+int cli_key_export(struct cli *cli, int argc, char **argv);
+
+/* ca.c */
+int cli_ca_init(struct cli *cli, int argc, char **argv);
+int cli_ca_issue(struct cli *cli, int argc, char **argv);
+int cli_ca_revoke(struct cli *cli, int argc, char **argv);
+int cli_ca_crl(struct cli *cli, int argc, char **argv);
+
 /* explain.c */
 int cli_explain(struct cli *cli, int argc, char **argv);
 

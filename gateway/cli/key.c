@@ -121,6 +121,20 @@ find_one(struct ks_store *s, const char *text, struct pick *out)
 	return ERR_OK;
 }
 
+enum err
+key_find(
+    struct ks_store *s, const char *text, uint8_t fpr[KS_FPR_MAX], size_t *len)
+{
+	struct pick p;
+	enum err e = find_one(s, text, &p);
+
+	if (e != ERR_OK)
+		return e;
+	memcpy(fpr, p.fpr, p.fpr_len);
+	*len = p.fpr_len;
+	return ERR_OK;
+}
+
 /* The worse of two exit statuses. */
 static int
 worse(int a, int b)

@@ -30,8 +30,8 @@
 #include "gateway/cli/cli.h"
 #include "gateway/cli/key_import.h"
 #include "gateway/cli/key_private.h"
+#include "gateway/cli/own.h"
 #include "gateway/conf.h"
-#include "gateway/keys/purpose.h"
 #include "keystore/admit.h"
 #include "keystore/private.h"
 #include "mime/addr.h"
@@ -188,11 +188,19 @@ import_certs(struct key_import *im, const char *file, struct span in,
 	for (size_t i = 0; i < n; i++) {
 		struct err_why own = {""};
 		struct ks_record *r = NULL;
+		struct secret *key = NULL;
 
 		e = ks_admit_cert(certs[i], &im->origin, arena, &r, &own);
 		if (e == ERR_OK && !(r->good_for & KS_GOOD_ISSUE))
 			r->domain = im->domain;
+		if (e == ERR_OK)
+			e = key_claim(im, certs[i], r, arena, &key, &own);
+		im->with_private = key;
 		e = key_import_keep(im, file, r, e, &own, arena);
+		im->with_private = NULL;
+		if (e == ERR_OK && key != NULL)
+			e = key_claimed(im, certs[i]);
+		secret_free(key);
 		result = result != ERR_OK ? result : e;
 		crypto_cert_unref(certs[i]);
 	}
@@ -289,17 +297,7 @@ enum err
 key_import_public(
     struct key_import *im, struct sealed_pub *out, struct err_why *why)
 {
-	const char *path = im->cli->conf->paths.keys;
-	int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	enum err e;
-
-	if (dir < 0)
-		return err_why(why, err_from_errno(errno),
-		    "%s: %s; start sealgated once, which makes it", path,
-		    strerror(errno));
-	e = keys_public_read(dir, out, why);
-	close(dir);
-	return e;
+	return cli_seal_public(im->cli, out, why);
 }
 
 /* Open the keys, asking for a passphrase only if they have one. */
@@ -531,9 +529,13 @@ import_all(struct cli *cli, const struct key_import *given, int n, char **names)
 {
 	struct key_import im = *given;
 	int *fds = open_files(n, names);
+	struct err_why why = {""};
 	int status = CLI_FAILED;
 
 	im.cli = cli;
+	/* who may not only misses what key_claim() would do, which says so */
+	if (cli_unseal_open(cli, &im.unseal, &why) != ERR_OK)
+		cli_unseal_close(&im.unseal);
 	im.imported = json_array();
 	im.refused = json_array();
 	im.origin.source = KS_SOURCE_MANUAL;
@@ -546,6 +548,7 @@ import_all(struct cli *cli, const struct key_import *given, int n, char **names)
 	}
 	cli_gpg_close(&im.gpg);
 	cli_passphrase_clear(&im.passphrase);
+	cli_unseal_close(&im.unseal);
 	ks_close(im.store);
 	json_decref(im.imported);
 	json_decref(im.refused);
@@ -587,8 +590,9 @@ cli_key_import(struct cli *cli, int argc, char **argv)
 	    {"passphrase-file", required_argument, NULL, 'p'},
 	    {"passphrase-fd", required_argument, NULL, 'd'},
 	    {NULL, 0, NULL, 0}};
-	struct key_import im = {
-	    .passphrase = {.fd = -1}, .origin = {.trust = KS_TRUSTED}};
+	struct key_import im = {.passphrase = {.fd = -1},
+	    .unseal = CLI_UNSEAL_INIT,
+	    .origin = {.trust = KS_TRUSTED}};
 	struct arena *arena = arena_new(OPTIONS_MEMORY);
 	enum err e = arena == NULL ? ERR_NOMEM : ERR_OK;
 	int c, status;

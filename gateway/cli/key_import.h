@@ -11,6 +11,7 @@
 #include "common/sealed.h"
 #include "gateway/cli/gpg.h"
 #include "gateway/cli/passphrase.h"
+#include "gateway/cli/unseal.h"
 #include "keystore/admit.h"
 
 struct arena;
@@ -29,7 +30,8 @@ struct key_import {
 	struct span domain; /* the keys stand for it; empty: for none */
 	/* The private half of the record that comes next; borrowed. */
 	const struct secret *with_private;
-	struct sealed_pub pub; /* what private keys are sealed to */
+	struct sealed_pub pub;	  /* what private keys are sealed to */
+	struct cli_unseal unseal; /* for certificates of keys made here */
 	struct json_t *imported;
 	struct json_t *refused;
 };

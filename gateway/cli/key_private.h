@@ -11,6 +11,11 @@
 struct json_t;
 struct key_table;
 
+/* The one key that text names: its fingerprint, the beginning of it, or a key
+   ID of 16 digits. What is wrong is said. ERR_USAGE, ERR_NOT_FOUND. */
+enum err key_find(struct ks_store *s, const char *text, uint8_t fpr[KS_FPR_MAX],
+    size_t *len) MUST_CHECK;
+
 /* A table of records that fits the terminal. ERR_NOMEM. */
 struct key_table *key_table_new(void);
 enum err key_table_add(struct key_table *t, const struct ks_record *r,

@@ -29,6 +29,37 @@ const struct cli_verb cli_verbs[] = {
     {"key", "lookup", "[--kind smime|openpgp] ADDRESS...",
 	"Tell which key mail to an address is sealed to, and why no other",
 	cli_key_lookup},
+    {"key", "generate",
+	"[--kind smime|openpgp] [--alg ALG] [--name NAME] [--expires TIME] "
+	"[--out FILE] ADDRESS...|--domain DOMAIN",
+	"Make a private key and a request for its certificate, or an OpenPGP "
+	"key; ALG is p256 unless given: p384, rsa3072, rsa4096",
+	cli_key_generate},
+    {"key", "export",
+	"[--secret] [--out FILE] [--passphrase-file FILE | --passphrase-fd N] "
+	"FINGERPRINT...",
+	"Write certificates (PEM) and OpenPGP keys (armored); with --secret "
+	"the private key, too, under a passphrase",
+	cli_key_export},
+    {"ca", "init", "[--name NAME] [--alg ALG] [--valid TIME] [--out FILE]",
+	"Make a CA for the gateway's own users; its key is sealed in the "
+	"keystore",
+	cli_ca_init},
+    {"ca", "issue",
+	"[--ca FINGERPRINT] [--profile both|sign|encrypt] [--alg ALG] "
+	"[--name NAME] [--valid TIME] [--csr FILE] [--out FILE] "
+	"ADDRESS...|--domain DOMAIN",
+	"Issue a certificate with a key made here, or for the key of a "
+	"request",
+	cli_ca_issue},
+    {"ca", "revoke", "[--reason REASON] FINGERPRINT...",
+	"Take certificates of the CA back and make a new list of those; "
+	"REASON is unspecified unless given: key-compromise, "
+	"affiliation-changed, superseded, cessation, privilege-withdrawn",
+	cli_ca_revoke},
+    {"ca", "crl", "[--ca FINGERPRINT] [--out FILE]",
+	"Make a new list of revoked certificates and write it (PEM)",
+	cli_ca_crl},
     {NULL, "explain", "--from ADDRESS --to ADDRESS... [--file MESSAGE]",
 	"Tell what would happen to a message, by which rule and key, and why",
 	cli_explain},

@@ -37,7 +37,7 @@ static const struct {
     {SEALED_READY, "ready.sealed", complete},
     {SEALED_PENDING, "pending.sealed", complete},
     {SEALED_AUDIT, "audit.sealed", complete},
-    {SEALED_PRIVATE, "private.sealed", public},
+    {SEALED_PRIVATE, KEYS_PRIVATE_FILE, public},
 };
 
 enum { FILES = sizeof(files) / sizeof(files[0]) };
@@ -85,6 +85,25 @@ parse(struct span in, enum sealed_purpose purpose, const struct secret *master,
 	return err;
 }
 
+/* What is wrong with a pair, in words; ERR_NOT_FOUND is handed on. */
+static enum err
+explain(enum err err, size_t i, struct err_why *why)
+{
+	if (err == ERR_BAD_SEAL)
+		return err_why(why, ERR_MASTER_KEY,
+		    "keys/%s does not open: this is not the master key of "
+		    "this state directory, or the file was altered",
+		    files[i].file);
+	if (err == ERR_MALFORMED || err == ERR_TOO_BIG)
+		return err_why(why, ERR_MALFORMED,
+		    "keys/%s is damaged: bring it back from a backup",
+		    files[i].file);
+	if (err != ERR_OK && err != ERR_NOT_FOUND)
+		return err_why(
+		    why, err, "keys/%s: %s", files[i].file, err_text(err));
+	return err;
+}
+
 static enum err
 load(int dir_fd, size_t i, const struct secret *master, struct keys_set *s,
     struct err_why *why)
@@ -99,19 +118,25 @@ load(int dir_fd, size_t i, const struct secret *master, struct keys_set *s,
 		err = parse(buf_span(&b), purpose, master, &s->pub[purpose],
 		    &s->priv[purpose]);
 	buf_clear(&b);
-	if (err == ERR_BAD_SEAL)
-		return err_why(why, ERR_MASTER_KEY,
-		    "keys/%s does not open: this is not the master key of "
-		    "this state directory, or the file was altered",
-		    files[i].file);
-	if (err == ERR_MALFORMED || err == ERR_TOO_BIG)
-		return err_why(why, ERR_MALFORMED,
-		    "keys/%s is damaged: bring it back from a backup",
-		    files[i].file);
-	if (err != ERR_OK && err != ERR_NOT_FOUND)
-		return err_why(
-		    why, err, "keys/%s: %s", files[i].file, err_text(err));
-	return err;
+	return explain(err, i, why);
+}
+
+enum err
+keys_private_read(int fd, const struct secret *master, struct sealed_pub *pub,
+    struct secret **priv, struct err_why *why)
+{
+	struct buf b;
+	enum err err;
+	size_t i = 0;
+
+	while (files[i].purpose != SEALED_PRIVATE)
+		i++;
+	buf_init(&b, FILE_MAX);
+	err = file_read_all(fd, &b);
+	if (err == ERR_OK)
+		err = parse(buf_span(&b), SEALED_PRIVATE, master, pub, priv);
+	buf_clear(&b);
+	return explain(err, i, why);
 }
 
 static enum err
