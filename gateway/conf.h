@@ -94,6 +94,13 @@ struct conf_ca {
 	const char *crl_url; /* without a slash at the end; NULL: the portal */
 };
 
+/* Levels are the numbers of enum ks_trust (keystore/record.h). */
+struct conf_trust {
+	unsigned seal_from;
+	unsigned agree; /* sources; 0: agreement raises nothing */
+	unsigned wkd, dane, vks, hkp, ldap, harvest;
+};
+
 struct conf_limits {
 	uint64_t message_size; /* octets */
 	unsigned connections;
@@ -155,6 +162,7 @@ struct conf {
 	struct conf_limits limits;
 	struct conf_retry retry;
 	struct conf_ca ca;
+	struct conf_trust trust;
 	struct conf_paths paths;
 	struct policy *policy; /* never NULL; owned */
 };

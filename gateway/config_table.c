@@ -41,6 +41,9 @@ const struct config_group config_groups[] = {
 	"Where certificates and keys are."},
     {"discovery", "", CONFIG_G_ONE, 0,
 	"Where keys of strangers are looked for."},
+    {"trust", "", CONFIG_G_ONE, AT(conf, trust),
+	"What keys are worth by where they came from, and what may be sealed "
+	"to."},
     {"portal", "", CONFIG_G_OPT, AT(conf, portal),
 	"Where recipients pick up mail that they have no key for. Without "
 	"this section no rule can use the rung escrow."},
@@ -184,6 +187,36 @@ const struct config_entry config_entries[] = {
 	100, 5 * MINUTE, "8s",
 	AT(conf, discovery_timeout_ms), 0,
 	"What all look-ups for one message may take together."},
+
+    {"trust", "seal-from", CONFIG_T_SEALFROM, false, 0, 0, "discovered",
+	AT(conf_trust, seal_from), 0,
+	"The lowest level that is sealed to: candidate, harvested, discovered, "
+	"trusted or pinned. For single recipients and domains: sealgate "
+	"recipient set, sealgate domain set."},
+    {"trust", "agreement", CONFIG_T_NUMBER, false, 0, 6, "0",
+	AT(conf_trust, agree), 0,
+	"So many independent sources that bring the same key make it "
+	"discovered. 0: their agreement is shown and raises nothing."},
+    {"trust", "wkd", CONFIG_T_LEVEL, false, 0, 0, "discovered",
+	AT(conf_trust, wkd), 0,
+	"Level of an OpenPGP key from a web key directory: candidate, "
+	"harvested or discovered."},
+    {"trust", "dane", CONFIG_T_LEVEL, false, 0, 0, "discovered",
+	AT(conf_trust, dane), 0,
+	"Level of an OpenPGP key from a signed zone."},
+    {"trust", "vks", CONFIG_T_LEVEL, false, 0, 0, "discovered",
+	AT(conf_trust, vks), 0,
+	"Level of an OpenPGP key from a key server that verifies addresses."},
+    {"trust", "hkp", CONFIG_T_LEVEL, false, 0, 0, "candidate",
+	AT(conf_trust, hkp), 0,
+	"Level of an OpenPGP key from a key server that verifies nothing."},
+    {"trust", "ldap", CONFIG_T_LEVEL, false, 0, 0, "candidate",
+	AT(conf_trust, ldap), 0,
+	"Level of an OpenPGP key from a directory. Certificates count by their "
+	"chain, whoever brings them."},
+    {"trust", "harvest", CONFIG_T_LEVEL, false, 0, 0, "harvested",
+	AT(conf_trust, harvest), 0,
+	"Level of an OpenPGP key from verified signed mail, at most."},
 
     {"portal", "address", CONFIG_T_ADDRS, true, 0, 0, NULL,
 	AT(conf_portal, address), AT(conf_portal, n_address),

@@ -43,6 +43,8 @@ enum config_type {
 	CONFIG_T_SEALED,   /* of a rule: enum policy_sealed */
 	CONFIG_T_OPTOUT,   /* bool: true unless the word is true */
 	CONFIG_T_HOLD,	   /* bool: the words deliver and hold */
+	CONFIG_T_LEVEL,	   /* unsigned: enum ks_trust of a source */
+	CONFIG_T_SEALFROM, /* unsigned: enum ks_trust that is sealed to */
 };
 
 enum config_group_kind {

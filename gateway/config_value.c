@@ -148,6 +148,12 @@ static const struct {
 	"pkcs1 or pss"},
     [CONFIG_T_SHAPE] = {(const char *const[]){"detached", "opaque", NULL},
 	"detached or opaque"},
+    [CONFIG_T_LEVEL] = {(const char *const[]){
+			    "", "candidate", "harvested", "discovered", NULL},
+	"candidate, harvested or discovered"},
+    [CONFIG_T_SEALFROM] = {(const char *const[]){"", "candidate", "harvested",
+			       "discovered", "trusted", "pinned", NULL},
+	"candidate, harvested, discovered, trusted or pinned"},
     [CONFIG_T_SEALED] = {(const char *const[]){"", "pass", "ladder", NULL},
 	"pass or ladder"},
 };
@@ -179,6 +185,10 @@ set_word(const struct config_target *t, const struct config_entry *e,
 		break;
 	case CONFIG_T_SHAPE:
 		*(enum policy_signed *)out = (enum policy_signed)i;
+		break;
+	case CONFIG_T_LEVEL:
+	case CONFIG_T_SEALFROM:
+		*(unsigned *)out = (unsigned)i;
 		break;
 	case CONFIG_T_SEALED:
 		*(enum policy_sealed *)out = (enum policy_sealed)i;
@@ -587,6 +597,8 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_RSASIGN:
 	case CONFIG_T_SHAPE:
 	case CONFIG_T_SEALED:
+	case CONFIG_T_LEVEL:
+	case CONFIG_T_SEALFROM:
 		return set_word(t, e, v);
 	case CONFIG_T_USERS:
 		return set_users(t, e, v);

@@ -7,6 +7,8 @@
 #include "keystore/lookup.h"
 
 #include "common/arena.h"
+#include "keystore/setting.h"
+#include "keystore/store_private.h"
 
 struct search {
 	struct span addr;
@@ -18,6 +20,8 @@ struct search {
 	struct arena *arena;
 	const struct ks_record *best;
 	size_t best_at; /* its place in the trace; KS_TRACE_MAX: none */
+	enum ks_trust seal_from;
+	bool pinned; /* one is, usable or not */
 	bool lapsed;
 	bool waits;	 /* a usable one, but a stronger source is silent */
 	enum err reason; /* of the candidate that came closest */
@@ -49,16 +53,6 @@ carries_address(const struct search *s, const struct ks_record *r)
 		if (span_eq(r->addrs[i], s->addr))
 			return true;
 	return false;
-}
-
-static bool
-is_over(const struct ks_record *r, int64_t now)
-{
-	if (r->not_after == 0)
-		return false;
-	/* RFC 5280 section 4.1.2.5 includes the last second, RFC 9580 section
-	   5.2.3.13 does not. */
-	return r->kind == KS_SMIME ? now > r->not_after : now >= r->not_after;
 }
 
 /* A key that an administrator or a CA vouches for waits for nobody. */
@@ -95,14 +89,47 @@ verdict_by_flaw(enum ks_flaw flaw, const char **why)
 }
 
 static enum err
-verdict_by_trust(enum ks_trust trust, const char **why)
+verdict_by_trust(enum ks_trust trust, enum ks_trust from, const char **why)
 {
-	if (trust >= KS_DISCOVERED)
+	static const char *const below[KS_TRUST_COUNT] = {
+	    [KS_DISTRUSTED] = "distrusted by an administrator",
+	    [KS_CANDIDATE] = "only a candidate, not trusted",
+	    [KS_HARVESTED] = "only harvested, not trusted",
+	    [KS_DISCOVERED] = "only discovered, and more is asked for here",
+	    [KS_TRUSTED] = "trusted, but only pinned keys are used here",
+	};
+
+	if (trust != KS_DISTRUSTED && trust >= from)
 		return ERR_OK;
-	*why = trust == KS_DISTRUSTED  ? "distrusted by an administrator"
-	       : trust == KS_CANDIDATE ? "only a candidate, not trusted"
-				       : "only harvested, not trusted";
+	*why = below[trust];
 	return ERR_KEY_UNTRUSTED;
+}
+
+static bool
+is_absent_at(const struct search *s, enum ks_source source)
+{
+	for (size_t i = 0; i < s->n_remote; i++)
+		if (s->remote[i].source == source)
+			return s->remote[i].answer == KS_ANSWER_ABSENT;
+	return false;
+}
+
+/* Nobody who brought it has it any more. A certificate is good by itself, and
+   what an administrator trusts is his to take away. */
+static bool
+is_lost(const struct search *s, const struct ks_record *r)
+{
+	if (r->kind != KS_OPENPGP || r->trust >= KS_TRUSTED ||
+	    r->source <= KS_SOURCE_CA || r->source == KS_SOURCE_HARVEST)
+		return false;
+	for (int i = KS_SOURCE_MANUAL; i <= KS_SOURCE_HARVEST; i++) {
+		enum ks_source source = (enum ks_source)i;
+
+		if ((r->sources & ks_source_bit(source)) != 0 &&
+		    !is_absent_at(s, source))
+			return false;
+	}
+	return r->sources != 0;
 }
 
 static enum err
@@ -114,7 +141,7 @@ verdict(const struct search *s, const struct ks_record *r, const char **why)
 		*why = "does not carry the address";
 		return ERR_KEY_ADDR;
 	}
-	e = verdict_by_trust(r->trust, why);
+	e = verdict_by_trust(r->trust, s->seal_from, why);
 	if (e == ERR_OK)
 		e = verdict_by_flaw(r->flaw, why);
 	if (e != ERR_OK)
@@ -127,9 +154,13 @@ verdict(const struct search *s, const struct ks_record *r, const char **why)
 		*why = "not valid yet";
 		return ERR_KEY_EXPIRED;
 	}
-	if (is_over(r, s->now)) {
+	if (ks_record_is_over(r, s->now)) {
 		*why = "expired";
 		return ERR_KEY_EXPIRED;
+	}
+	if (is_lost(s, r)) {
+		*why = "its source has it no more";
+		return ERR_KEY_LOST;
 	}
 	if (stronger_is_silent(s, r)) {
 		*why = "a stronger source has not answered";
@@ -145,7 +176,7 @@ closeness(enum err e)
 {
 	static const enum err order[] = {ERR_NO_KEY, ERR_KEY_ADDR,
 	    ERR_KEY_UNTRUSTED, ERR_UNSUPPORTED, ERR_KEY_UNUSABLE,
-	    ERR_KEY_REVOKED, ERR_KEY_EXPIRED, ERR_RUNG_FAILED};
+	    ERR_KEY_REVOKED, ERR_KEY_LOST, ERR_KEY_EXPIRED, ERR_RUNG_FAILED};
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		if (order[i] == e)
@@ -168,6 +199,9 @@ is_better(const struct ks_record *a, const struct ks_record *b)
 		return true;
 	if (a->trust != b->trust)
 		return a->trust > b->trust;
+	if (a->not_before != b->not_before)
+		return a->not_before > b->not_before;
+	/* by fingerprint otherwise: so they are found */
 	return ends_later(a, b);
 }
 
@@ -228,16 +262,36 @@ visit(void *ctx, const struct ks_record *r)
 	if (r->kind != s->kind)
 		return ERR_OK;
 	v = verdict(s, r, &why);
+	s->pinned =
+	    s->pinned || (r->trust == KS_PINNED && carries_address(s, r));
 	e = trace(s, r, v, why, &at);
 	if (e != ERR_OK)
 		return e;
 	if (v == ERR_OK && is_better(r, s->best))
 		return take(s, r, at);
-	s->lapsed = s->lapsed || v == ERR_KEY_EXPIRED;
+	s->lapsed = s->lapsed || v == ERR_KEY_EXPIRED || v == ERR_KEY_LOST;
 	s->waits = s->waits || v == ERR_RUNG_FAILED;
 	if (v != ERR_OK && closeness(v) > closeness(s->reason))
 		s->reason = v;
 	return ERR_OK;
+}
+
+/* While one is pinned no other is used, whatever became of that one. */
+static void
+drop_all_but_pinned(struct search *s)
+{
+	if (s->best == NULL || s->best->trust == KS_PINNED)
+		return;
+	for (size_t i = 0; i < s->out->n; i++) {
+		struct ks_candidate *c = &s->out->candidate[i];
+
+		if (c->verdict != ERR_OK)
+			continue;
+		c->verdict = ERR_KEY_UNTRUSTED;
+		c->why = "another key is pinned";
+	}
+	s->best = NULL;
+	s->best_at = KS_TRACE_MAX;
 }
 
 static enum err
@@ -245,10 +299,15 @@ search_all(struct search *s, struct ks_store *store)
 {
 	enum err e = ks_find(store, KS_BY_ADDR, s->addr, visit, s);
 
-	if (e != ERR_OK || s->best != NULL)
+	if (e == ERR_OK && s->pinned)
+		drop_all_but_pinned(s);
+	if (e != ERR_OK || s->best != NULL || s->pinned)
 		return e;
 	s->domain = ks_addr_domain(s->addr);
-	return ks_find(store, KS_BY_DOMAIN, s->domain, visit, s);
+	e = ks_find(store, KS_BY_DOMAIN, s->domain, visit, s);
+	if (e == ERR_OK && s->pinned)
+		drop_all_but_pinned(s);
+	return e;
 }
 
 static bool
@@ -299,6 +358,12 @@ conclude(struct search *s, enum err e)
 }
 
 void
+ks_use_rules(struct ks_store *s, const struct ks_rules *rules)
+{
+	s->rules = *rules;
+}
+
+void
 ks_lookup(struct ks_store *store, struct span addr, enum ks_kind kind,
     int64_t now, const struct ks_remote *remote, size_t n_remote,
     struct arena *arena, struct ks_result *out)
@@ -314,6 +379,12 @@ ks_lookup(struct ks_store *store, struct span addr, enum ks_kind kind,
 	    .out = out,
 	};
 
+	struct ks_setting setting;
+	enum err e = ks_setting_for(store, addr, &setting);
+
 	*out = (struct ks_result){.state = KS_FAILED, .err = ERR_DB};
-	conclude(&s, search_all(&s, store));
+	s.seal_from = e == ERR_OK && setting.seal_from != KS_DISTRUSTED
+			  ? setting.seal_from
+			  : store->rules.seal_from;
+	conclude(&s, e == ERR_OK ? search_all(&s, store) : e);
 }

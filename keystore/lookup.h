@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "keystore/change.h"
 #include "keystore/store.h"
 
 enum {
@@ -58,9 +59,17 @@ struct ks_result {
 
 const char *ks_state_name(enum ks_state s);
 
+/* What look-ups in this store go by, until told otherwise; at first it is
+   ks_rules_default. */
+void ks_use_rules(struct ks_store *s, const struct ks_rules *rules);
+
 /* Look for a key of kind for the canonical address at now (Unix seconds): the
-   most trusted usable one, the later expiry deciding between equals; a key of
-   the whole domain if the address has none. remote: what the n sources that
+   most trusted usable one; of equals the newer one, then that which ends later,
+   then the smaller fingerprint. A key of the whole domain if the address has
+   none; while one is pinned, no other. What may be sealed to by its level is
+   said by the setting of the address or its domain (setting.h), else by the
+   rules. A key that every source which brought it has no more has lapsed.
+   remote: what the n sources that
    were asked answered. Everything in out is borrowed from the arena. Never
    fails: a database error or too little memory is the state KS_FAILED with the
    reason in err. */

@@ -13,7 +13,14 @@ enum err
 ks_open(
     const char *dir, unsigned flags, struct ks_store **out, struct err_why *why)
 {
-	return ks_lmdb_open(dir, flags, out, why);
+	struct ks_store *s = NULL;
+	enum err e = ks_lmdb_open(dir, flags, &s, why);
+
+	if (e != ERR_OK)
+		return e;
+	s->rules = ks_rules_default;
+	*out = s;
+	return ERR_OK;
 }
 
 void

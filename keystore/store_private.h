@@ -7,6 +7,7 @@
 #ifndef KEYSTORE_STORE_PRIVATE_H
 #define KEYSTORE_STORE_PRIVATE_H
 
+#include "keystore/change.h"
 #include "keystore/store.h"
 
 /* Tables of rows. */
@@ -73,6 +74,7 @@ struct ks_store_ops {
 /* The first member of every store. */
 struct ks_store {
 	const struct ks_store_ops *ops;
+	struct ks_rules rules; /* ks_use_rules() */
 };
 
 /* --- store_lmdb.c --- */

@@ -20,6 +20,7 @@
 
 #include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/trust.h"
 #include "gateway/users.h"
 #include "keystore/store.h"
 
@@ -223,6 +224,8 @@ cli_keystore(struct cli *cli, bool write, struct ks_store **out)
 		cli_say("there is no keystore yet: %s", conf->paths.keystore);
 	else if (e != ERR_OK)
 		cli_say("%s", why.text);
+	else
+		trust_use(conf, *out);
 	return e;
 }
 

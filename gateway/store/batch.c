@@ -42,6 +42,7 @@ static const struct {
     [STORE_OP_EXPIRED] = {store_apply_expired, NULL, true},
     [STORE_OP_REQUEST] = {store_apply_request, store_after_request, false},
     [STORE_OP_RECORD] = {NULL, NULL, true},
+    [STORE_OP_EVENTS] = {store_apply_events, store_after_events, true},
 };
 
 uint64_t
@@ -437,6 +438,7 @@ store_round(struct store *s)
 {
 	if (s->ended)
 		return;
+	store_keys_round(s);
 	if (!is_gathering(s))
 		store_commit(s);
 	if (s->ended || s->stopping)

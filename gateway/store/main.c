@@ -10,7 +10,6 @@
 #include "gateway/conf.h"
 #include "gateway/store/spool.h"
 #include "gateway/store/store.h"
-#include "keystore/store.h"
 
 struct process {
 	struct role *role;
@@ -52,20 +51,6 @@ on_end(void *arg, bool failed)
 	loop_stop(p->loop);
 }
 
-/* At first start the embedded keystore is made, so that the workers, who may
-   only read it, have something to open. */
-static void
-make_keystore(struct role *r)
-{
-	struct ks_store *keys;
-	struct err_why why = {""};
-
-	if (ks_open(role_conf(r)->paths.keystore, KS_WRITE | KS_GROUP, &keys,
-		&why) != ERR_OK)
-		role_refuse(r, "%s", why.text);
-	ks_close(keys);
-}
-
 int
 store_main(struct role *r)
 {
@@ -75,7 +60,6 @@ store_main(struct role *r)
 	struct err_why why = {""};
 
 	store_crash_watch(role_conf(r));
-	make_keystore(r);
 	if (store_open(role_conf(r), &p.store, &why) != ERR_OK)
 		role_refuse(r, "%s", why.text);
 	role_confine(r);

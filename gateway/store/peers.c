@@ -176,6 +176,7 @@ drop(struct store_peer *p)
 	for (struct store_op *op = s->first; op != NULL; op = op->next)
 		if (op->from == p)
 			op->from = NULL;
+	store_keys_peer_gone(s, p);
 	ipc_free(p->ch);
 	free(p);
 }

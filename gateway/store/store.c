@@ -126,6 +126,8 @@ store_open(const struct conf *conf, struct store **out, struct err_why *why)
 	e = s->arena == NULL ? ERR_NOMEM : store_spool_open(conf, &o, why);
 	s->db = o.db;
 	if (e == ERR_OK)
+		e = store_keys_open(conf, &s->keys, why);
+	if (e == ERR_OK)
 		e = open_rest(s, &o, why);
 	if (e != ERR_OK) {
 		store_close(s);
@@ -145,6 +147,7 @@ store_close(struct store *s)
 	loop_hook_free(s->hook);
 	loop_timer_free(s->due_timer);
 	loop_timer_free(s->tick_timer);
+	store_keys_close(s->keys);
 	store_audit_close(s->audit);
 	db_close(s->db);
 	if (s->bodies_fd >= 0)
@@ -255,6 +258,7 @@ store_start(struct store *s, struct loop *loop,
 	s->due_timer = loop_timer_new(loop, on_round, s);
 	s->tick_timer = loop_timer_new(loop, on_tick, s);
 	loop_timer_start(s->tick_timer, TICK_MS, TICK_MS);
+	store_keys_start(s);
 	store_look_at_space(s);
 	store_sweep(s);
 	/* the first commit shows whether the spool can be written at all */

@@ -16,8 +16,9 @@ struct conf;
 struct loop;
 struct store;
 
-/* Open spool, bodies and audit log; to be done before the walls go up. conf is
-   borrowed until store_set_conf() or store_close(). */
+/* Open spool, bodies, audit log and keystore, and make what is not there yet,
+   so that those who only read have something to open; to be done before the
+   walls go up. conf is borrowed until store_set_conf() or store_close(). */
 enum err store_open(const struct conf *conf, struct store **out,
     struct err_why *why) MUST_CHECK;
 /* Begin to work. on_end is called when it can go on no longer: after

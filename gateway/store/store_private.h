@@ -61,6 +61,7 @@ enum store_op_kind {
 	STORE_OP_EXPIRED,
 	STORE_OP_REQUEST, /* of an administrator */
 	STORE_OP_RECORD,  /* the payload is a record for the audit log */
+	STORE_OP_EVENTS,  /* what happened to keys goes to the audit log */
 	STORE_OP_KINDS
 };
 
@@ -92,7 +93,8 @@ struct store {
 	struct store_audit *audit;
 	struct store_clock clock;
 	int bodies_fd;
-	struct arena *arena; /* of one operation */
+	struct arena *arena;	 /* of one operation */
+	struct store_keys *keys; /* the keystore */
 	struct store_peer *peers;
 	size_t with_relay; /* entries */
 
@@ -198,6 +200,23 @@ enum err store_add_object(struct store *s, struct db_txn *txn,
 void store_offer_submitted(struct store *s, struct span submission);
 /* Tell it of every object it does not have yet. */
 void store_offer_objects(struct store *s);
+
+/* --- keystore.c --- */
+
+struct store_keys;
+
+store_apply_fn store_apply_events;
+void store_after_events(struct store *s, struct store_op *op);
+enum err store_keys_open(const struct conf *conf, struct store_keys **out,
+    struct err_why *why) MUST_CHECK;
+void store_keys_close(struct store_keys *k);
+void store_keys_start(struct store *s);
+/* A proposal of admission: PROTO_ADMIT. */
+void store_keys_admit(
+    struct store *s, struct store_peer *from, struct ipc_msg *m);
+/* Write what was proposed; see what is new for the audit log. */
+void store_keys_round(struct store *s);
+void store_keys_peer_gone(struct store *s, const struct store_peer *peer);
 
 /* --- files.c --- */
 

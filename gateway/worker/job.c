@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/text.h"
+#include "gateway/trust.h"
 #include "gateway/worker/worker_private.h"
 
 static enum err
@@ -32,6 +33,7 @@ job_init(struct job *j, struct worker *w, uint32_t n_rcpt)
 		return ERR_NOMEM;
 	j->facts.policy = j->conf->policy;
 	j->facts.keys = w->keys;
+	trust_use(j->conf, w->keys);
 	j->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
 	j->facts.have_portal = j->conf->portal.present;
 	return ERR_OK;

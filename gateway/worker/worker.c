@@ -16,6 +16,7 @@
 #include "common/stream.h"
 #include "common/text.h"
 #include "crypto/cert_cache.h"
+#include "gateway/trust.h"
 #include "gateway/worker/worker_private.h"
 #include "mime/header.h"
 
@@ -275,6 +276,7 @@ on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
 	struct buf b;
 	enum err e = proto_rcpt_check_unpack(m->payload, w->arena, &in);
 
+	trust_use(conf, w->keys);
 	if (e == ERR_OK) {
 		const struct signer_facts s = {.keys = w->keys,
 		    .certs = w->certs,

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "common/arena.h"
+#include "keystore/setting.h"
 #include "keystore/store_private.h"
 #include "tests/keystore/records.h"
 
@@ -148,7 +149,7 @@ Test(lookup, nothing_is_absent)
 	cr_expect_eq(r.n, 0);
 }
 
-Test(lookup, the_best_trust_wins_then_the_later_end)
+Test(lookup, the_best_trust_wins_then_the_newer_then_the_later_end)
 {
 	struct ks_result r;
 	struct sample s;
@@ -166,18 +167,138 @@ Test(lookup, the_best_trust_wins_then_the_later_end)
 	sample_init(&s, 'D', "a@b.example");
 	s.r.not_after = 1600;
 	put(&s);
-	sample_init(&s, 'E', "a@b.example");
-	s.r.trust = KS_PINNED;
-	s.r.not_after = 1400;
-	put(&s);
 	r = look(NULL, 0);
 	cr_assert_eq(r.state, KS_HOLDS);
 	cr_expect_eq(r.chosen->fpr.data[0], 'C');
-	cr_expect_eq(r.n, 5);
+	cr_expect_eq(r.n, 4);
 	sample_init(&s, 'F', "a@b.example");
 	s.r.not_after = 0;
 	put(&s);
 	cr_expect_eq(look(NULL, 0).chosen->fpr.data[0], 'F');
+	sample_init(&s, 'G', "a@b.example");
+	s.r.not_before = 1001;
+	s.r.not_after = 1600;
+	put(&s);
+	cr_expect_eq(look(NULL, 0).chosen->fpr.data[0], 'G');
+	sample_init(&s, 'B', "a@b.example");
+	s.r.not_before = 1001;
+	s.r.not_after = 1600;
+	put(&s);
+	cr_expect_eq(look(NULL, 0).chosen->fpr.data[0], 'B');
+}
+
+Test(lookup, while_one_is_pinned_no_other_is_used)
+{
+	struct ks_result r;
+	struct sample s;
+
+	sample_init(&s, 'A', "a@b.example");
+	put(&s);
+	sample_init(&s, 'P', "a@b.example");
+	s.r.trust = KS_PINNED;
+	put(&s);
+	cr_expect_eq(look(NULL, 0).chosen->fpr.data[0], 'P');
+	s.r.not_after = NOW - 1;
+	put(&s);
+	r = look(NULL, 0);
+	cr_expect_eq(r.state, KS_LAPSED);
+	cr_expect_null(r.chosen);
+	cr_assert_eq(r.n, 2);
+	cr_expect_eq(r.candidate[0].verdict, ERR_KEY_UNTRUSTED);
+	cr_expect_str_eq(r.candidate[0].why, "another key is pinned");
+	/* nor one of the domain */
+	sample_init(&s, 'D', "x@b.example");
+	s.r.domain = SPAN_LIT("b.example");
+	put(&s);
+	cr_expect_eq(look(NULL, 0).state, KS_LAPSED);
+}
+
+Test(lookup, what_is_sealed_to_is_policy)
+{
+	static const struct {
+		enum ks_trust rules, domain, addr, key;
+		bool holds;
+	} rows[] = {
+	    {KS_DISCOVERED, 0, 0, KS_HARVESTED, false},
+	    {KS_HARVESTED, 0, 0, KS_HARVESTED, true},
+	    {KS_CANDIDATE, 0, 0, KS_CANDIDATE, true},
+	    {KS_CANDIDATE, 0, 0, KS_DISTRUSTED, false},
+	    {KS_TRUSTED, 0, 0, KS_DISCOVERED, false},
+	    {KS_DISCOVERED, KS_TRUSTED, 0, KS_DISCOVERED, false},
+	    {KS_DISCOVERED, KS_TRUSTED, KS_HARVESTED, KS_HARVESTED, true},
+	    {KS_PINNED, 0, 0, KS_TRUSTED, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct ks_setting domain = {.seal_from = rows[i].domain};
+		const struct ks_setting addr = {.seal_from = rows[i].addr};
+		struct ks_rules rules = ks_rules_default;
+		struct sample s;
+
+		sample_init(&s, 'A', "a@b.example");
+		s.r.trust = rows[i].key;
+		put(&s);
+		rules.seal_from = rows[i].rules;
+		ks_use_rules(store, &rules);
+		cr_assert_eq(
+		    ks_setting_put(store, SPAN_LIT("@b.example"), &domain),
+		    ERR_OK);
+		cr_assert_eq(
+		    ks_setting_put(store, SPAN_LIT("a@b.example"), &addr),
+		    ERR_OK);
+		cr_expect_eq(look(NULL, 0).state,
+		    rows[i].holds ? KS_HOLDS : KS_ABSENT, "row %zu", i);
+	}
+}
+
+/* It is not an absence: what was there is gone. */
+Test(lookup, a_key_that_its_sources_have_no_more_has_lapsed)
+{
+	static const struct {
+		enum ks_source source;
+		uint32_t more;
+		enum ks_trust trust;
+		enum ks_kind kind;
+		enum ks_answer wkd, vks;
+		enum ks_state state;
+	} rows[] = {
+	    {KS_SOURCE_WKD, 0, KS_DISCOVERED, KS_OPENPGP, KS_ANSWER_ABSENT,
+		KS_ANSWER_ABSENT, KS_LAPSED},
+	    {KS_SOURCE_WKD, 0, KS_DISCOVERED, KS_OPENPGP, KS_ANSWER_FOUND,
+		KS_ANSWER_ABSENT, KS_HOLDS},
+	    {KS_SOURCE_WKD, 0, KS_DISCOVERED, KS_OPENPGP, KS_ANSWER_FAILED,
+		KS_ANSWER_ABSENT, KS_HOLDS},
+	    {KS_SOURCE_WKD, 1 << (KS_SOURCE_VKS - 1), KS_DISCOVERED, KS_OPENPGP,
+		KS_ANSWER_ABSENT, KS_ANSWER_FOUND, KS_HOLDS},
+	    {KS_SOURCE_WKD, 1 << (KS_SOURCE_VKS - 1), KS_DISCOVERED, KS_OPENPGP,
+		KS_ANSWER_ABSENT, KS_ANSWER_ABSENT, KS_LAPSED},
+	    {KS_SOURCE_WKD, 1 << (KS_SOURCE_HKP - 1), KS_DISCOVERED, KS_OPENPGP,
+		KS_ANSWER_ABSENT, KS_ANSWER_ABSENT, KS_HOLDS},
+	    {KS_SOURCE_WKD, 0, KS_TRUSTED, KS_OPENPGP, KS_ANSWER_ABSENT,
+		KS_ANSWER_ABSENT, KS_HOLDS},
+	    {KS_SOURCE_WKD, 0, KS_DISCOVERED, KS_SMIME, KS_ANSWER_ABSENT,
+		KS_ANSWER_ABSENT, KS_HOLDS},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct ks_remote remote[] = {
+		    {KS_SOURCE_WKD, rows[i].wkd},
+		    {KS_SOURCE_VKS, rows[i].vks},
+		};
+		struct ks_result r;
+		struct sample s;
+
+		sample_init(&s, 'A', "a@b.example");
+		s.r.kind = rows[i].kind;
+		s.r.source = rows[i].source;
+		s.r.sources = ks_source_bit(rows[i].source) | rows[i].more;
+		s.r.trust = rows[i].trust;
+		put(&s);
+		ks_lookup(store, SPAN_LIT("a@b.example"), rows[i].kind, NOW,
+		    remote, 2, arena, &r);
+		cr_expect_eq(r.state, rows[i].state, "row %zu: %s", i,
+		    ks_state_name(r.state));
+	}
 }
 
 /* A flood of candidates hides neither the key nor how many there are. */
@@ -273,9 +394,26 @@ fail_find(struct ks_store *s, enum ks_index index, struct span key,
 	return ERR_IO;
 }
 
+static enum err
+no_row(struct ks_store *s, enum ks_row row, struct span key,
+    ks_row_visit *visit, void *ctx)
+{
+	return ERR_NOT_FOUND;
+}
+
+static enum err
+fail_row(struct ks_store *s, enum ks_row row, struct span key,
+    ks_row_visit *visit, void *ctx)
+{
+	return ERR_IO;
+}
+
 Test(lookup, a_database_error_is_a_failure)
 {
-	static const struct ks_store_ops ops = {.find = fail_find};
+	static const struct ks_store_ops ops = {
+	    .find = fail_find, .row_get = no_row};
+	static const struct ks_store_ops rows = {
+	    .find = fail_find, .row_get = fail_row};
 	struct ks_store broken = {.ops = &ops};
 	struct ks_result r;
 
@@ -284,6 +422,11 @@ Test(lookup, a_database_error_is_a_failure)
 	cr_expect_eq(r.state, KS_FAILED);
 	cr_expect_eq(r.err, ERR_IO);
 	cr_expect_null(r.chosen);
+	broken.ops = &rows;
+	ks_lookup(&broken, SPAN_LIT("a@b.example"), KS_SMIME, NOW, NULL, 0,
+	    arena, &r);
+	cr_expect_eq(r.state, KS_FAILED);
+	cr_expect_eq(r.err, ERR_IO);
 }
 
 Test(lookup, too_little_memory_is_a_failure)
@@ -317,7 +460,8 @@ lying_find(struct ks_store *s, enum ks_index index, struct span key,
 
 Test(lookup, a_key_that_does_not_carry_the_address_is_not_taken)
 {
-	static const struct ks_store_ops ops = {.find = lying_find};
+	static const struct ks_store_ops ops = {
+	    .find = lying_find, .row_get = no_row};
 	struct ks_store liar = {.ops = &ops};
 	struct ks_result r;
 

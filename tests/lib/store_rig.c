@@ -63,7 +63,8 @@ rig_init(struct rig *r)
 		abort();
 	r->conf.paths = (struct conf_paths){.spool = path(r, 0, "spool"),
 	    .bodies = path(r, 1, "bodies"),
-	    .audit = path(r, 2, "audit")};
+	    .audit = path(r, 2, "audit"),
+	    .keystore = path(r, 5, "keystore")};
 	r->conf.retry = (struct conf_retry){.first_ms = 300 * 1000,
 	    .max_ms = 4 * 3600 * 1000,
 	    .warn_ms = 4 * 3600 * 1000,
@@ -76,6 +77,13 @@ rig_init(struct rig *r)
 	r->conf.listen = &r->listen;
 	r->conf.n_listen = 1;
 	r->conf.limits.stop_ms = 300;
+	r->conf.trust = (struct conf_trust){.seal_from = 3,
+	    .wkd = 3,
+	    .dane = 3,
+	    .vks = 3,
+	    .hkp = 1,
+	    .ldap = 1,
+	    .harvest = 2};
 	r->arena = arena_new(64 * 1024 * 1024);
 	if (r->arena == NULL ||
 	    sealed_keypair(SEALED_AUDIT, &r->pub, &r->priv) != ERR_OK)
