@@ -320,7 +320,7 @@ def test_root_may_import_before_the_first_start(gw):
     assert gw.run("key", "import", DATA / "bob.asc").returncode == 0
     paths = [gw.dir / "keystore", *(gw.dir / "keystore").iterdir()]
     owners = {p.stat().st_uid for p in paths}
-    assert len(paths) == 3 and len(owners) == 1 and 0 not in owners
+    assert len(paths) == 4 and len(owners) == 1 and 0 not in owners
     assert oct(paths[0].stat().st_mode)[-4:] == "2750"
     for path in paths:
         os.chown(path, 0, 0)
