@@ -275,8 +275,8 @@ cms_cipher_parse(struct span alg, enum crypto_cms_kind kind,
 
 /* --- the keys of recipients --- */
 
-static enum crypto_hash
-hash_of(struct span alg)
+enum crypto_hash
+cms_hash_of(struct span alg)
 {
 	struct ber oid;
 
@@ -305,13 +305,13 @@ oaep_params(struct span params, struct crypto_decrypt *d)
 		    ber_expect(&field.body, BER_SEQUENCE, &alg) != ERR_OK)
 			return ERR_MALFORMED;
 		if (field.tag == BER_OPTION_CONSTRUCTED) {
-			d->hash = hash_of(alg.body);
+			d->hash = cms_hash_of(alg.body);
 		} else if (field.tag == BER_OPTION_CONSTRUCTED + 1) {
 			if (ber_expect(&alg.body, BER_OID, &oid) != ERR_OK ||
 			    !span_eq(oid.body, mgf1) ||
 			    ber_expect(&alg.body, BER_SEQUENCE, &alg) != ERR_OK)
 				return ERR_UNSUPPORTED;
-			d->mgf = hash_of(alg.body);
+			d->mgf = cms_hash_of(alg.body);
 		} else {
 			/* a label, which nobody uses */
 			return ERR_UNSUPPORTED;

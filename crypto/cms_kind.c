@@ -120,24 +120,6 @@ add_rid(struct rids *r, const struct crypto_cms_rid *rid)
 	return ERR_OK;
 }
 
-/* IssuerAndSerialNumber. A serial number without the zeros that keep it
-   positive, as OpenSSL has it. */
-static enum err
-issuer_and_serial(struct span in, struct crypto_cms_rid *out)
-{
-	struct ber issuer, serial;
-
-	if (ber_expect(&in, BER_SEQUENCE, &issuer) != ERR_OK ||
-	    ber_expect(&in, BER_INTEGER, &serial) != ERR_OK || in.len > 0 ||
-	    serial.body.len == 0)
-		return ERR_MALFORMED;
-	while (serial.body.len > 1 && serial.body.data[0] == 0)
-		serial.body = SPAN(serial.body.data + 1, serial.body.len - 1);
-	out->issuer = issuer.all;
-	out->serial = serial.body;
-	return ERR_OK;
-}
-
 /* KeyTransRecipientInfo (RFC 5652 §6.2.1) */
 static enum err
 look_transport(struct rids *r, struct span in)
@@ -151,7 +133,7 @@ look_transport(struct rids *r, struct span in)
 	if (b.tag == BER_OPTION && b.body.len > 0)
 		rid.ski = b.body;
 	else if (b.tag != BER_SEQUENCE ||
-		 issuer_and_serial(b.body, &rid) != ERR_OK)
+		 crypto_cms_rid_parse(b.body, &rid) != ERR_OK)
 		return ERR_MALFORMED;
 	if (ber_expect(&in, BER_SEQUENCE, &alg) != ERR_OK ||
 	    ber_expect(&in, BER_OCTETS, &key) != ERR_OK || in.len > 0)
@@ -177,7 +159,7 @@ look_agreed_key(
 			return ERR_MALFORMED;
 		rid.ski = ski.body;
 	} else if (b.tag != BER_SEQUENCE ||
-		   issuer_and_serial(b.body, &rid) != ERR_OK) {
+		   crypto_cms_rid_parse(b.body, &rid) != ERR_OK) {
 		return ERR_MALFORMED;
 	}
 	if (ber_expect(&in, BER_OCTETS, &key) != ERR_OK || in.len > 0)
@@ -329,6 +311,22 @@ look_inside(struct span in, struct arena *a, struct crypto_cms_shape *shape)
 	if (shape->kind != CRYPTO_CMS_COMPRESSED)
 		return look_enveloped(b.body, a, shape);
 	shape->has_content = true;
+	return ERR_OK;
+}
+
+enum err
+crypto_cms_rid_parse(struct span in, struct crypto_cms_rid *out)
+{
+	struct ber issuer, serial;
+
+	if (ber_expect(&in, BER_SEQUENCE, &issuer) != ERR_OK ||
+	    ber_expect(&in, BER_INTEGER, &serial) != ERR_OK || in.len > 0 ||
+	    serial.body.len == 0)
+		return ERR_MALFORMED;
+	while (serial.body.len > 1 && serial.body.data[0] == 0)
+		serial.body = SPAN(serial.body.data + 1, serial.body.len - 1);
+	out->issuer = issuer.all;
+	out->serial = serial.body;
 	return ERR_OK;
 }
 

@@ -61,6 +61,11 @@ struct crypto_cms_shape {
 	struct span mac;   /* AUTH_ENVELOPED: the tag */
 };
 
+/* Read the content of an IssuerAndSerialNumber; the serial number without the
+   zeros that keep it positive, as OpenSSL has it. Other fields of out are left
+   alone. ERR_MALFORMED. */
+enum err crypto_cms_rid_parse(
+    struct span in, struct crypto_cms_rid *out) MUST_CHECK;
 /* Does the message mean this certificate? */
 bool crypto_cms_rid_is(
     const struct crypto_cms_rid *rid, const struct crypto_cert_info *cert);

@@ -47,6 +47,8 @@ enum err cms_cipher_parse(struct span alg, enum crypto_cms_kind kind,
 /* NULL if this OpenSSL does not have it. The caller frees. */
 EVP_CIPHER *cms_cipher_fetch(const struct cms_cipher *c);
 
+/* The hash that an AlgorithmIdentifier names, by its content; NONE. */
+enum crypto_hash cms_hash_of(struct span alg);
 /* Key transport: op, hash and mgf of out. ERR_MALFORMED, ERR_UNSUPPORTED. */
 enum err cms_transport_parse(
     struct span alg, struct crypto_decrypt *out) MUST_CHECK;

@@ -38,7 +38,8 @@ struct crypto_smime_layer {
 	struct span entity;
 };
 
-/* Take the outermost layer off the message that was parsed into t, and put what
+/* Take the outermost layer off what was parsed into t: the message by
+   mime_tree_parse(), what is inside by mime_tree_parse_entity(). Put what
    was learned into the verdict: v->sealed with cipher and key, or signatures,
    and always the layer. Not thread-safe in v.
    ERR_NOT_FOUND: it has no layer of S/MIME, or the structure is ambiguous;

@@ -21,14 +21,14 @@
 enum { HEAD_MAX = 4 * LIMIT_HEADER_SIZE };
 
 static enum err
-parse(struct open *o, struct span entity, bool smtputf8, struct mime_tree **out,
-    struct err_why *why)
+parse(struct open *o, struct span entity, bool inside, bool smtputf8,
+    struct mime_tree **out, struct err_why *why)
 {
 	struct mime_scan scan;
 	enum err e = mime_scan(entity, &scan, why);
 
 	if (e == ERR_OK)
-		e = mime_tree_parse(
+		e = (inside ? mime_tree_parse_entity : mime_tree_parse)(
 		    entity, &scan, smtputf8, o->arena, out, why);
 	return e;
 }
@@ -157,7 +157,7 @@ peel(struct open *o, const struct open_engine *engine, bool smtputf8,
 				: v->layer[v->n_layers - 1].kind;
 	e = map_layer(o, &layer, &entity);
 	if (e == ERR_OK)
-		e = parse(o, entity, smtputf8, tree, why);
+		e = parse(o, entity, true, smtputf8, tree, why);
 	if (kind == CRYPTO_LAYER_SIGNED)
 		return is_malformed(e) ? ERR_NOT_FOUND : e;
 	if (is_malformed(e)) {
@@ -198,7 +198,7 @@ open_read(struct open *o, const struct open_form *form,
 
 	*o = (struct open){.arena = a, .form = *form, .raw = raw};
 	crypto_verdict_init(&o->verdict, a);
-	e = parse(o, raw, smtputf8, &tree, why);
+	e = parse(o, raw, false, smtputf8, &tree, why);
 	if (e != ERR_OK)
 		return e;
 	o->outer = *mime_tree_header(tree);

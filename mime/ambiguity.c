@@ -393,15 +393,19 @@ check_part(struct check *c, const struct mime_part *p)
 
 const char *
 ambiguity_find(const struct mime_tree *t, const struct mime_scan *scan,
-    bool smtputf8, struct arena *a)
+    bool smtputf8, bool entity, struct arena *a)
 {
 	struct check c = {.arena = a, .smtputf8 = smtputf8};
-	const char *fault;
+	const char *fault = NULL;
 
 	if (scan->complex != NULL)
 		return scan->complex;
-	fault = check_from(&c, &t->header);
-	if (fault == NULL)
+	/* fields of a message that it has all the same (RFC 9788) are checked
+	   as such */
+	if (!entity || mime_header_find(&t->header, "From", NULL) != NULL)
+		fault = check_from(&c, &t->header);
+	if (fault == NULL && (!entity || mime_header_find(&t->header,
+					     "MIME-Version", NULL) != NULL))
 		fault = check_mime_version(&t->header);
 	return fault != NULL ? fault : check_part(&c, t->root);
 }

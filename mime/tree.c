@@ -324,8 +324,8 @@ parse_parts(struct mime_tree *t, struct span msg, struct arena *a)
 	return e;
 }
 
-enum err
-mime_tree_parse(struct span msg, const struct mime_scan *scan, bool smtputf8,
+static enum err
+parse(struct span msg, const struct mime_scan *scan, bool smtputf8, bool entity,
     struct arena *a, struct mime_tree **out, struct err_why *why)
 {
 	struct mime_tree *t = arena_alloc(a, sizeof(*t));
@@ -349,9 +349,23 @@ mime_tree_parse(struct span msg, const struct mime_scan *scan, bool smtputf8,
 			one_part(t, msg, t->ambiguous);
 	}
 	if (t->ambiguous == NULL)
-		t->ambiguous = ambiguity_find(t, scan, smtputf8, a);
+		t->ambiguous = ambiguity_find(t, scan, smtputf8, entity, a);
 	*out = t;
 	return ERR_OK;
+}
+
+enum err
+mime_tree_parse(struct span msg, const struct mime_scan *scan, bool smtputf8,
+    struct arena *a, struct mime_tree **out, struct err_why *why)
+{
+	return parse(msg, scan, smtputf8, false, a, out, why);
+}
+
+enum err
+mime_tree_parse_entity(struct span entity, const struct mime_scan *scan,
+    bool smtputf8, struct arena *a, struct mime_tree **out, struct err_why *why)
+{
+	return parse(entity, scan, smtputf8, true, a, out, why);
 }
 
 bool

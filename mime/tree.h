@@ -30,6 +30,12 @@ enum err mime_tree_parse(struct span msg, const struct mime_scan *scan,
     bool smtputf8, struct arena *a, struct mime_tree **out,
     struct err_why *why) MUST_CHECK;
 
+/* The same for what stood in a signature or an encryption: an entity is no
+   message, it needs neither From nor MIME-Version (RFC 8551 section 3.1). */
+enum err mime_tree_parse_entity(struct span entity,
+    const struct mime_scan *scan, bool smtputf8, struct arena *a,
+    struct mime_tree **out, struct err_why *why) MUST_CHECK;
+
 /* Would two parsers disagree? reason (may be NULL) gets why, a phrase for a
    person; untouched when not. */
 bool mime_tree_is_ambiguous(const struct mime_tree *t, const char **reason);

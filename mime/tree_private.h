@@ -49,8 +49,9 @@ const char *content_type_fault(struct span value, const struct mime_part *part);
 const char *param_filename(const struct mime_param *params, size_t n,
     const char *name, struct arena *a);
 
-/* Why two parsers could disagree about the message, or NULL. */
+/* Why two parsers could disagree about the message, or NULL. entity: it is one
+   inside of a message, with a header of its own fields only. */
 const char *ambiguity_find(const struct mime_tree *t,
-    const struct mime_scan *scan, bool smtputf8, struct arena *a);
+    const struct mime_scan *scan, bool smtputf8, bool entity, struct arena *a);
 
 #endif

@@ -289,6 +289,46 @@ Test(tree, ambiguous_messages)
 	}
 }
 
+/* What stood in a signature has no From; what it has is read as strictly. */
+Test(tree, an_entity_is_no_message)
+{
+	static const struct {
+		const char *text;
+		bool entity, message;
+	} rows[] = {
+	    {"Content-Type: text/plain\r\n\r\nhello\r\n", true, false},
+	    {"\r\nhello\r\n", true, false},
+	    {HEAD "Content-Type: text/plain\r\n\r\nhello\r\n", true, true},
+	    {"From: a@b.example\r\n\r\nhello\r\n", true, true},
+	    {"From: a@b.example, <\r\n\r\nhello\r\n", false, false},
+	    {"From: a@b.example\r\nFrom: c@b.example\r\n\r\n", false, false},
+	    {"MIME-Version: 2.0\r\n\r\nhello\r\n", false, false},
+	    {"Content-Type: text/plain\r\nContent-Type: text/html\r\n\r\n",
+		false, false},
+	    {"Content-Type: multipart/mixed; boundary=b\r\n\r\nhello\r\n",
+		false, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct span msg = span_str(rows[i].text);
+		struct mime_tree *inside;
+		struct mime_scan scan;
+		struct parsed p;
+
+		parse(msg, false, &p);
+		cr_expect_eq(!mime_tree_is_ambiguous(p.tree, NULL),
+		    rows[i].message, "%s", rows[i].text);
+		msg.data = p.text.data;
+		cr_assert_eq(mime_scan(msg, &scan, NULL), ERR_OK);
+		cr_assert_eq(mime_tree_parse_entity(
+				 msg, &scan, false, p.arena, &inside, NULL),
+		    ERR_OK);
+		cr_expect_eq(!mime_tree_is_ambiguous(inside, NULL),
+		    rows[i].entity, "%s", rows[i].text);
+		clear(&p);
+	}
+}
+
 Test(tree, utf8_header_needs_smtputf8)
 {
 	struct parsed p;
