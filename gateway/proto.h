@@ -136,6 +136,20 @@ enum proto_type {
 	   with the key as crypto/openpgp_sign.h takes it when err is ERR_OK. */
 	PROTO_PGP_SECRET_GET, /* the fingerprint as span */
 	PROTO_PGP_SECRET,
+	/* opener → pgp: open descriptor 0 (sealed memfd), an OpenPGP message.
+	   The id is that of the pending entry: keys gives secret keys for that
+	   alone. */
+	PROTO_PGP_OPEN, /* struct proto_pgp_open, of proto_open.h as the rest */
+	/* pgp → opener: descriptor 0 is a sealed memfd with the text when err
+	   is ERR_OK. */
+	PROTO_PGP_OPENED, /* struct proto_pgp_opened */
+	/* opener → pgp: verify signatures over descriptor 0 (sealed memfd). */
+	PROTO_PGP_VERIFY, /* struct proto_pgp_verify */
+	/* pgp → opener */
+	PROTO_PGP_VERIFIED, /* struct proto_pgp_verified */
+	/* pgp → keys: the secret key to open a message with; id, payload and
+	   answer as of PROTO_PGP_SECRET_GET. */
+	PROTO_PGP_OPEN_SECRET_GET,
 
 	/* store → portal: an object that is in the directory. The id is the
 	   first 64 bits of the object's. */

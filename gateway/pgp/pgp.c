@@ -11,8 +11,9 @@
  * gpg-agent, write to its home, and open sockets to nobody but them
  * (gateway/sandbox_table.c). Kept small: GPGME forks it twice per request.
  *
- * Takes PROTO_PGP_SEAL, PROTO_PGP_SIGN, PROTO_PGP_SEAL_SIGN and
- * PROTO_PGP_INSPECT from any peer, and from keys what it asked for.
+ * Takes PROTO_PGP_SEAL, PROTO_PGP_SIGN, PROTO_PGP_SEAL_SIGN, PROTO_PGP_INSPECT,
+ * PROTO_PGP_OPEN and PROTO_PGP_VERIFY from any peer, and from keys what it
+ * asked for.
  */
 #include <poll.h>
 #include <signal.h>
@@ -37,12 +38,6 @@ enum {
 	KEYS_MS = 10000, /* for an answer of keys */
 	ANSWER_MEMORY = 64 * 1024,
 	REQUEST_MEMORY = 256 * 1024, /* certificates stay in the message */
-};
-
-struct pgp {
-	struct role *role;
-	struct crypto_pgp *engine;
-	bool hung; /* a gpg may still be there: end, and begin anew */
 };
 
 /* The certificates of a request, borrowed from it; the caller frees. */
@@ -73,19 +68,13 @@ unpack_certs(
 	return ERR_OK;
 }
 
-/* The octets to protect, mapped, and a new file in memory for the result. */
-struct work {
-	struct memfd_map in;
-	int out; /* -1 until there is one */
-};
-
-static enum err
-work_begin(struct work *w, struct ipc_msg *m, struct err_why *why)
+enum err
+pgp_work_begin(struct pgp_work *w, struct ipc_msg *m, struct err_why *why)
 {
 	int fd = ipc_msg_take_fd(m, 0);
 	enum err e;
 
-	*w = (struct work){.out = -1};
+	*w = (struct pgp_work){.out = -1};
 	if (fd < 0)
 		return err_why(why, ERR_IPC, "a request without a message");
 	e = memfd_map(fd, LIMIT_IPC_PAYLOAD, &w->in);
@@ -97,7 +86,7 @@ work_begin(struct work *w, struct ipc_msg *m, struct err_why *why)
 
 /* Seal the result; without one there is no file. */
 static enum err
-work_end(struct work *w, enum err e, struct err_why *why)
+work_end(struct pgp_work *w, enum err e, struct err_why *why)
 {
 	memfd_unmap(&w->in);
 	if (e == ERR_OK)
@@ -110,8 +99,8 @@ work_end(struct work *w, enum err e, struct err_why *why)
 	return why->text[0] != '\0' ? e : err_why(why, e, "%s", err_text(e));
 }
 
-static void
-log_result(const struct ipc_msg *m, enum err e, const char *why)
+void
+pgp_log_result(const struct ipc_msg *m, enum err e, const char *why)
 {
 	if (e == ERR_OK)
 		log_event(LOG_LVL_DEBUG, NULL, proto_name(m->type),
@@ -121,10 +110,9 @@ log_result(const struct ipc_msg *m, enum err e, const char *why)
 		    KV_NUM("request", m->id), KV_ERR(e), KV_STR("why", why));
 }
 
-/* Send the answer with the file, which is closed. */
-static enum err
-send_answer(struct ipc *to, uint16_t type, uint64_t id, struct span payload,
-    struct work *w)
+enum err
+pgp_send_answer(struct ipc *to, uint16_t type, uint64_t id, struct span payload,
+    struct pgp_work *w)
 {
 	enum err e =
 	    ipc_send(to, type, id, payload, &w->out, w->out >= 0 ? 1 : 0);
@@ -137,16 +125,16 @@ send_answer(struct ipc *to, uint16_t type, uint64_t id, struct span payload,
 
 static enum err
 send_sealed(struct ipc *to, const struct ipc_msg *m, enum err result,
-    const char *why, struct work *w)
+    const char *why, struct pgp_work *w)
 {
 	struct buf payload;
 	enum err e;
 
-	log_result(m, result, why);
+	pgp_log_result(m, result, why);
 	buf_init(&payload, LIMIT_IPC_INLINE);
 	e = proto_failure_pack(result, why, &payload);
 	if (e == ERR_OK)
-		e = send_answer(
+		e = pgp_send_answer(
 		    to, PROTO_PGP_SEALED, m->id, buf_span(&payload), w);
 	buf_clear(&payload);
 	return e;
@@ -157,9 +145,9 @@ on_seal(struct pgp *p, struct ipc *to, struct ipc_msg *m)
 {
 	struct err_why why = {""};
 	struct span *certs = NULL;
-	struct work w;
+	struct pgp_work w;
 	size_t n = 0;
-	enum err result = work_begin(&w, m, &why);
+	enum err result = pgp_work_begin(&w, m, &why);
 
 	if (result == ERR_OK)
 		result = unpack_certs(m->payload, &certs, &n, &why);
@@ -183,7 +171,7 @@ on_inspect(struct pgp *p, struct ipc *to, struct ipc_msg *m)
 	    crypto_pgp_inspect(p->engine, m->payload, &list, &why);
 	enum err e;
 
-	log_result(m, result, why.text);
+	pgp_log_result(m, result, why.text);
 	p->hung = result == ERR_TIMEOUT;
 	buf_init(&payload, LIMIT_IPC_PAYLOAD);
 	pack_begin(&pack, &payload);
@@ -219,11 +207,9 @@ read_secret(
 	return e;
 }
 
-/* Ask keys for the secret key, for this message. Asked each time, also when
-   the key is in the home still: keys decides. */
-static enum err
-fetch_secret(struct pgp *p, uint64_t message, struct span fpr,
-    struct memfd_map *out, struct err_why *why)
+enum err
+pgp_fetch_secret(struct pgp *p, uint16_t type, uint64_t message,
+    struct span fpr, struct memfd_map *out, struct err_why *why)
 {
 	struct ipc *ch = role_channel(p->role, ROLE_KEYS, 0);
 	struct pollfd wait = {.events = POLLIN};
@@ -243,8 +229,7 @@ fetch_secret(struct pgp *p, uint64_t message, struct span fpr,
 	pack_span(&pack, fpr);
 	e = pack_end(&pack);
 	if (e == ERR_OK)
-		e = ipc_send(
-		    ch, PROTO_PGP_SECRET_GET, message, buf_span(&b), NULL, 0);
+		e = ipc_send(ch, type, message, buf_span(&b), NULL, 0);
 	buf_clear(&b);
 	wait.fd = ipc_fd(ch);
 	if (e == ERR_OK && poll(&wait, 1, KEYS_MS) != 1)
@@ -270,7 +255,7 @@ fetch_secret(struct pgp *p, uint64_t message, struct span fpr,
 
 /* What a request with a secret key is about. */
 struct signing {
-	struct work w;
+	struct pgp_work w;
 	struct arena *arena;
 	struct proto_pgp_sign request;
 	struct memfd_map secret;
@@ -281,14 +266,15 @@ static enum err
 signing_begin(
     struct pgp *p, struct signing *s, struct ipc_msg *m, struct err_why *why)
 {
-	enum err e = work_begin(&s->w, m, why);
+	enum err e = pgp_work_begin(&s->w, m, why);
 
 	s->arena = arena_new(REQUEST_MEMORY);
 	s->secret = (struct memfd_map){0};
 	if (e == ERR_OK)
 		e = proto_pgp_sign_unpack(m->payload, s->arena, &s->request);
 	if (e == ERR_OK)
-		e = fetch_secret(p, m->id, s->request.fpr, &s->secret, why);
+		e = pgp_fetch_secret(p, PROTO_PGP_SECRET_GET, m->id,
+		    s->request.fpr, &s->secret, why);
 	s->signer = (struct crypto_pgp_signer){
 	    .fpr = s->request.fpr, .secret = s->secret.data};
 	return e;
@@ -320,13 +306,13 @@ on_sign(struct pgp *p, struct ipc *to, struct ipc_msg *m)
 		    p->engine, &s.signer, s.w.in.data, s.w.out, micalg, &why);
 	p->hung = result == ERR_TIMEOUT;
 	result = signing_end(&s, result, &why);
-	log_result(m, result, why.text);
+	pgp_log_result(m, result, why.text);
 	answer = (struct proto_pgp_signed){
 	    result, why.text, result == ERR_OK ? micalg : ""};
 	buf_init(&payload, LIMIT_IPC_INLINE);
 	e = proto_pgp_signed_pack(&answer, &payload);
 	if (e == ERR_OK)
-		e = send_answer(
+		e = pgp_send_answer(
 		    to, PROTO_PGP_SIGNED, m->id, buf_span(&payload), &s.w);
 	buf_clear(&payload);
 	return e;
@@ -359,6 +345,10 @@ serve(struct pgp *p, struct role_peer *from, struct ipc_msg *m)
 		return on_seal_sign(p, from->ch, m);
 	case PROTO_PGP_INSPECT:
 		return on_inspect(p, from->ch, m);
+	case PROTO_PGP_OPEN:
+		return pgp_on_open(p, from->ch, m);
+	case PROTO_PGP_VERIFY:
+		return pgp_on_verify(p, from->ch, m);
 	}
 	log_event(LOG_LVL_ERR, NULL, "message",
 	    KV_STR("from", role_name(from->id)), KV_NUM("type", m->type),

@@ -10,6 +10,7 @@
 
 #include "gateway/proto.h"
 #include "gateway/proto_keystore.h"
+#include "gateway/proto_open.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -52,6 +53,10 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 		struct proto_proposed proposed;
 		struct proto_admit admit;
 		struct proto_admitted admitted;
+		struct proto_pgp_open pgp_open;
+		struct proto_pgp_opened pgp_opened;
+		struct proto_pgp_verify pgp_verify;
+		struct proto_pgp_verified pgp_verified;
 	} m;
 	enum err e = ERR_OK;
 
@@ -101,8 +106,20 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 	case 14:
 		e = proto_admit_unpack(in, &m.admit);
 		break;
-	default:
+	case 15:
 		e = proto_admitted_unpack(in, a, &m.admitted);
+		break;
+	case 16:
+		e = proto_pgp_open_unpack(in, a, &m.pgp_open);
+		break;
+	case 17:
+		e = proto_pgp_opened_unpack(in, a, &m.pgp_opened);
+		break;
+	case 18:
+		e = proto_pgp_verify_unpack(in, a, &m.pgp_verify);
+		break;
+	default:
+		e = proto_pgp_verified_unpack(in, a, &m.pgp_verified);
 		break;
 	}
 	if (e != ERR_OK && e != ERR_IPC && e != ERR_NOMEM)
@@ -117,7 +134,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len == 0)
 		return 0;
 	a = arena_new(1 << 22);
-	unpack_one(data[0] % 16, SPAN(data + 1, len - 1), a);
+	unpack_one(data[0] % 20, SPAN(data + 1, len - 1), a);
 	arena_free(a);
 	return 0;
 }

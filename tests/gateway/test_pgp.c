@@ -22,6 +22,7 @@
 #include "crypto/openpgp_packet.h"
 #include "gateway/pgp/pgp_private.h"
 #include "gateway/proto.h"
+#include "gateway/proto_open.h"
 #include "gateway/role.h"
 #include "tests/crypto/peer.h"
 
@@ -351,8 +352,8 @@ ask_sign(struct process *p, uint64_t id, struct span fpr, const char *cert,
 
 /* Answer the question that must come now: this secret key, or an error. */
 static void
-give_secret(struct process *p, uint64_t id, struct span fpr, const char *name,
-    enum err e)
+give_secret_for(struct process *p, uint16_t type, uint64_t id, struct span fpr,
+    const char *name, enum err e)
 {
 	struct unpacker u;
 	struct ipc_msg m;
@@ -360,7 +361,7 @@ give_secret(struct process *p, uint64_t id, struct span fpr, const char *name,
 	int fd = -1;
 
 	cr_assert_eq(ipc_recv(p->keys, &m), ERR_OK);
-	cr_assert_eq(m.type, PROTO_PGP_SECRET_GET);
+	cr_assert_eq(m.type, type);
 	cr_assert_eq(m.id, id);
 	unpack_begin(&u, m.payload);
 	cr_assert(span_eq(unpack_span(&u), fpr));
@@ -380,6 +381,13 @@ give_secret(struct process *p, uint64_t id, struct span fpr, const char *name,
 	if (fd >= 0)
 		close(fd);
 	buf_clear(&b);
+}
+
+static void
+give_secret(struct process *p, uint64_t id, struct span fpr, const char *name,
+    enum err e)
+{
+	give_secret_for(p, PROTO_PGP_SECRET_GET, id, fpr, name, e);
 }
 
 /* The answer to a request to sign; a signature is written to DIR/sig. */
@@ -497,6 +505,157 @@ Test(pgp, what_keys_refuses_is_not_signed_though_the_key_is_here)
 	}
 	cr_expect_eq(out.len, 0);
 	buf_clear(&out);
+	stop(&p);
+}
+
+/* --- opening --- */
+
+static void
+ask_open(struct process *p, uint64_t id, const struct span *fpr, uint32_t n,
+    struct span in)
+{
+	struct buf cert = peer_read(peer_data("sign/sam.pgp")), b;
+	struct span certs[1] = {buf_span(&cert)};
+	const struct proto_pgp_open m = {.fpr = (struct span *)(uintptr_t)fpr,
+	    .n_fprs = n,
+	    .cert = certs,
+	    .n_certs = 1,
+	    .max = 100 * 1024 * 1024};
+	int fd = -1;
+
+	buf_init(&b, 100000);
+	cr_assert_eq(proto_pgp_open_pack(&m, &b), ERR_OK);
+	cr_assert_eq(memfd_from(in, &fd), ERR_OK);
+	cr_assert_eq(
+	    ipc_send(p->worker, PROTO_PGP_OPEN, id, buf_span(&b), &fd, 1),
+	    ERR_OK);
+	close(fd);
+	buf_clear(&b);
+	buf_clear(&cert);
+}
+
+/* The answer: its error, the text in out. */
+static enum err
+take_opened(struct process *p, uint64_t id, struct crypto_pgp_opened *result,
+    struct buf *out)
+{
+	struct arena *arena = arena_new(10000);
+	struct proto_pgp_opened answer;
+	struct memfd_map map;
+	struct ipc_msg m;
+	int fd;
+
+	cr_assert_eq(ipc_recv(p->worker, &m), ERR_OK);
+	cr_assert_eq(m.type, PROTO_PGP_OPENED);
+	cr_assert_eq(m.id, id);
+	cr_assert_eq(
+	    proto_pgp_opened_unpack(m.payload, arena, &answer), ERR_OK);
+	fd = ipc_msg_take_fd(&m, 0);
+	cr_assert_eq(fd >= 0, answer.err == ERR_OK, "%s", answer.why);
+	*result = answer.result;
+	buf_reset(out);
+	if (fd >= 0) {
+		cr_assert_eq(memfd_map(fd, 100000000, &map), ERR_OK);
+		cr_assert_eq(buf_put(out, map.data), ERR_OK);
+		memfd_unmap(&map);
+		close(fd);
+	}
+	ipc_msg_clear(&m);
+	arena_free(arena);
+	return answer.err;
+}
+
+Test(pgp, opens_behind_its_walls_with_the_keys_that_may_be_had)
+{
+	static const char *const names[] = {"sign/sam.pgp"};
+	uint8_t sam[32], rosa[32];
+	struct span fpr[2] = {
+	    fpr_of("sign/rosa.pgp", rosa), fpr_of("sign/sam.pgp", sam)};
+	struct crypto_pgp_opened result;
+	struct err_why why;
+	struct buf sealed, out;
+	struct process p;
+
+	start(&p, NULL, 0);
+	buf_init(&sealed, 100000);
+	buf_init(&out, 100000);
+	ask_seal(&p, 1, names, 1, SPAN_LIT("the text"));
+	cr_assert_eq(take_sealed(&p, 1, &sealed, &why), ERR_OK);
+	for (uint64_t id = 2; id < 4; id++) {
+		ask_open(&p, id, fpr, 2, buf_span(&sealed));
+		give_secret_for(&p, PROTO_PGP_OPEN_SECRET_GET, id, fpr[0], NULL,
+		    ERR_PERMISSION);
+		give_secret_for(&p, PROTO_PGP_OPEN_SECRET_GET, id, fpr[1],
+		    "sign/sam.sec.pgp", ERR_OK);
+		cr_assert_eq(take_opened(&p, id, &result, &out), ERR_OK);
+		cr_expect(span_eq_str(buf_span(&out), "the text"));
+		cr_expect_eq(result.secret, 1);
+	}
+	/* the key is in the home, and may not be had for this one */
+	ask_open(&p, 4, fpr, 2, buf_span(&sealed));
+	for (size_t i = 0; i < 2; i++)
+		give_secret_for(&p, PROTO_PGP_OPEN_SECRET_GET, 4, fpr[i], NULL,
+		    ERR_PERMISSION);
+	cr_expect_eq(take_opened(&p, 4, &result, &out), ERR_PERMISSION);
+	ask_open(&p, 5, fpr, 1, buf_span(&sealed));
+	give_secret_for(&p, PROTO_PGP_OPEN_SECRET_GET, 5, fpr[0],
+	    "sign/rosa.sec.pgp", ERR_OK);
+	cr_expect_eq(take_opened(&p, 5, &result, &out), ERR_NO_KEY);
+	ask_open(&p, 6, fpr, 0, buf_span(&sealed));
+	cr_expect_eq(take_opened(&p, 6, &result, &out), ERR_NO_KEY);
+	buf_clear(&sealed);
+	buf_clear(&out);
+	stop(&p);
+}
+
+Test(pgp, verifies_behind_its_walls)
+{
+	struct buf cert = peer_read(peer_data("sign/sam.pgp")), sig, b;
+	struct span certs[1] = {buf_span(&cert)};
+	struct proto_pgp_verify ask = {.cert = certs, .n_certs = 1};
+	struct arena *arena = arena_new(10000);
+	struct proto_pgp_verified answer;
+	struct err_why why;
+	struct process p;
+	uint8_t fpr[32];
+	struct span sam = fpr_of("sign/sam.pgp", fpr);
+
+	start(&p, NULL, 0);
+	ask_sign(&p, 1, sam, NULL, SPAN_LIT(SIGNED_TEXT));
+	give_secret(&p, 1, sam, "sign/sam.sec.pgp", ERR_OK);
+	cr_assert_eq(take_signed(&p, 1, &why), ERR_OK, "%s", why.text);
+	sig = peer_read(peer_path(p.dir, "sig"));
+	ask.signatures = buf_span(&sig);
+	buf_init(&b, 100000);
+	for (int good = 1; good >= 0; good--) {
+		struct ipc_msg m;
+		int fd = -1;
+
+		buf_reset(&b);
+		cr_assert_eq(proto_pgp_verify_pack(&ask, &b), ERR_OK);
+		cr_assert_eq(memfd_from(good ? SPAN_LIT(SIGNED_TEXT)
+					     : SPAN_LIT("another"),
+				 &fd),
+		    ERR_OK);
+		cr_assert_eq(ipc_send(p.worker, PROTO_PGP_VERIFY, 2,
+				 buf_span(&b), &fd, 1),
+		    ERR_OK);
+		close(fd);
+		cr_assert_eq(ipc_recv(p.worker, &m), ERR_OK);
+		cr_assert_eq(m.type, PROTO_PGP_VERIFIED);
+		cr_assert_eq(
+		    proto_pgp_verified_unpack(m.payload, arena, &answer),
+		    ERR_OK);
+		cr_assert_eq(answer.err, ERR_OK, "%s", answer.why);
+		cr_assert_eq(answer.sigs.n, 1);
+		cr_expect_eq(answer.sigs.sig[0].status,
+		    good ? CRYPTO_SIGNED_GOOD : CRYPTO_SIGNED_BAD);
+		ipc_msg_clear(&m);
+	}
+	buf_clear(&b);
+	buf_clear(&sig);
+	buf_clear(&cert);
+	arena_free(arena);
 	stop(&p);
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors */
 #include "gateway/proto.h"
+#include "gateway/proto_open.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/proto_keystore.h"
@@ -339,6 +341,111 @@ Test(proto, requests_to_sign_survive_and_every_cut_is_refused)
 	s.micalg = ""; /* signed, with nothing */
 	cr_assert_eq(proto_pgp_signed_pack(&s, &b), ERR_OK);
 	cr_assert_eq(proto_pgp_signed_unpack(buf_span(&b), a, &said), ERR_IPC);
+	buf_clear(&b);
+	arena_free(a);
+}
+
+/* What a pgp process that was taken over might say. */
+Test(proto, an_answer_about_signatures_is_not_taken_on_trust)
+{
+	static const struct {
+		enum err err;
+		const char *cipher;
+		uint32_t secret, status, cert;
+		enum err e;
+	} rows[] = {
+	    {ERR_OK, "aes256", 1, CRYPTO_SIGNED_GOOD, 0, ERR_OK},
+	    {ERR_OK, "aes256", 1, CRYPTO_SIGNED_UNKNOWN_KEY, CRYPTO_PGP_NO_CERT,
+		ERR_OK},
+	    {ERR_CRYPTO, "", 0, CRYPTO_SIGNED_BAD, 0, ERR_OK},
+	    /* good, and by nobody */
+	    {ERR_OK, "aes256", 1, CRYPTO_SIGNED_GOOD, CRYPTO_PGP_NO_CERT,
+		ERR_IPC},
+	    /* who it is by gpg does not know */
+	    {ERR_OK, "aes256", 1, CRYPTO_SIGNED_OTHER, 0, ERR_IPC},
+	    {ERR_OK, "aes256", 1, CRYPTO_SIGNED_NONE, 0, ERR_IPC},
+	    {ERR_OK, "aes256", 1, 1000, 0, ERR_IPC},
+	    {ERR_OK, "", 1, CRYPTO_SIGNED_GOOD, 0, ERR_IPC},
+	    {ERR_CRYPTO, "aes256", 1, CRYPTO_SIGNED_GOOD, 0, ERR_IPC},
+	    {ERR_OK, "aes256", CRYPTO_PGP_OPEN_KEYS, CRYPTO_SIGNED_GOOD, 0,
+		ERR_IPC},
+	};
+	struct arena *a = arena_new(1 << 20);
+	struct buf b;
+
+	buf_init(&b, 10000);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct proto_pgp_opened m = {.err = rows[i].err, .why = "why"},
+					got;
+
+		m.result.secret = rows[i].secret;
+		snprintf(m.result.cipher, sizeof(m.result.cipher), "%s",
+		    rows[i].cipher);
+		m.result.sigs.n = 1;
+		m.result.sigs.sig[0] =
+		    (struct crypto_pgp_sig){.status = rows[i].status,
+			.reason = "reason",
+			.cert = rows[i].cert,
+			.fpr_len = 20,
+			.made = 7,
+			.alg = "RSA SHA256"};
+		buf_reset(&b);
+		cr_assert_eq(proto_pgp_opened_pack(&m, &b), ERR_OK);
+		cr_expect_eq(proto_pgp_opened_unpack(buf_span(&b), a, &got),
+		    rows[i].e, "row %zu", i);
+		for (size_t n = 0; n < b.len; n++)
+			cr_assert_eq(
+			    proto_pgp_opened_unpack(SPAN(b.data, n), a, &got),
+			    ERR_IPC, "row %zu cut at %zu", i, n);
+	}
+	buf_clear(&b);
+	arena_free(a);
+}
+
+Test(proto, requests_to_open_survive_and_every_cut_is_refused)
+{
+	struct span spans[CRYPTO_PGP_OPEN_CERTS + 1];
+	struct proto_pgp_open m = {.fpr = spans,
+				  .n_fprs = CRYPTO_PGP_OPEN_KEYS,
+				  .cert = spans,
+				  .n_certs = CRYPTO_PGP_OPEN_CERTS,
+				  .max = 77},
+			      got;
+	struct proto_pgp_verify v = {.signatures = SPAN_LIT("sig"),
+				    .cert = spans,
+				    .n_certs = 2},
+				asked;
+	struct arena *a = arena_new(1 << 22);
+	struct buf b;
+
+	for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++)
+		spans[i] = SPAN_LIT("octets");
+	buf_init(&b, 10000);
+	cr_assert_eq(proto_pgp_open_pack(&m, &b), ERR_OK);
+	cr_assert_eq(proto_pgp_open_unpack(buf_span(&b), a, &got), ERR_OK);
+	cr_expect_eq(got.n_fprs, m.n_fprs);
+	cr_expect_eq(got.n_certs, m.n_certs);
+	cr_expect_eq(got.max, 77);
+	for (size_t n = 0; n < b.len; n++)
+		cr_assert_eq(proto_pgp_open_unpack(SPAN(b.data, n), a, &got),
+		    ERR_IPC, "cut at %zu", n);
+	for (int i = 0; i < 2; i++) {
+		m.n_fprs = CRYPTO_PGP_OPEN_KEYS + (i == 0);
+		m.n_certs = CRYPTO_PGP_OPEN_CERTS + (i == 1);
+		buf_reset(&b);
+		cr_assert_eq(proto_pgp_open_pack(&m, &b), ERR_OK);
+		cr_expect_eq(
+		    proto_pgp_open_unpack(buf_span(&b), a, &got), ERR_IPC);
+	}
+	buf_reset(&b);
+	cr_assert_eq(proto_pgp_verify_pack(&v, &b), ERR_OK);
+	cr_assert_eq(proto_pgp_verify_unpack(buf_span(&b), a, &asked), ERR_OK);
+	cr_expect(span_eq_str(asked.signatures, "sig"));
+	cr_expect_eq(asked.n_certs, 2);
+	for (size_t n = 0; n < b.len; n++)
+		cr_assert_eq(
+		    proto_pgp_verify_unpack(SPAN(b.data, n), a, &asked),
+		    ERR_IPC, "cut at %zu", n);
 	buf_clear(&b);
 	arena_free(a);
 }
