@@ -13,6 +13,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -53,6 +54,7 @@ struct sealed_reader {
 	struct span chunks;
 	uint64_t n;
 	uint64_t next;
+	uintptr_t given; /* pages below are given back; 0: all are kept */
 };
 
 enum err
@@ -397,6 +399,26 @@ sealed_reader_free(struct sealed_reader *r)
 	free(r);
 }
 
+void
+sealed_reader_give_back(struct sealed_reader *r)
+{
+	r->given = (uintptr_t)r->chunks.data;
+}
+
+/* Whole pages below the chunk that comes next. */
+static void
+give_back(struct sealed_reader *r, const uint8_t *upto)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = (r->given + page - 1) / page * page;
+	uintptr_t to = (uintptr_t)upto / page * page;
+
+	if (r->given == 0 || to <= from)
+		return;
+	(void)madvise((void *)from, to - from, MADV_DONTNEED);
+	r->given = to;
+}
+
 enum err
 sealed_reader_next(struct sealed_reader *r, uint8_t *out, size_t *len)
 {
@@ -413,13 +435,15 @@ sealed_reader_next(struct sealed_reader *r, uint8_t *out, size_t *len)
 	if (e != ERR_OK)
 		return e;
 	r->next++;
+	give_back(r, c.data + c.len);
 	*len = c.len - STREAM_TAG;
 	return ERR_OK;
 }
 
 static enum err
 open_chunks(const struct secret *content_key, struct span ad,
-    struct span sealed, enum err (*sink)(void *, struct span), void *arg)
+    struct span sealed, bool is_file, enum err (*sink)(void *, struct span),
+    void *arg)
 {
 	struct sealed_reader *r = sealed_reader_new(content_key, ad, sealed);
 	uint8_t *chunk = malloc(STREAM_CHUNK);
@@ -428,6 +452,8 @@ open_chunks(const struct secret *content_key, struct span ad,
 
 	if (chunk == NULL)
 		e = ERR_NOMEM;
+	if (e == ERR_OK && is_file)
+		sealed_reader_give_back(r);
 	while (e == ERR_OK && len > 0) {
 		e = sealed_reader_next(r, chunk, &len);
 		if (e == ERR_OK && len > 0)
@@ -445,7 +471,7 @@ sealed_open(const struct secret *content_key, struct span ad,
     struct span sealed, struct buf *out)
 {
 	size_t before = out->len;
-	enum err e = open_chunks(content_key, ad, sealed, sink_buf, out);
+	enum err e = open_chunks(content_key, ad, sealed, false, sink_buf, out);
 
 	if (e != ERR_OK)
 		out->len = before;
@@ -454,14 +480,14 @@ sealed_open(const struct secret *content_key, struct span ad,
 
 enum err
 sealed_open_memfd(const struct secret *content_key, struct span ad,
-    struct span sealed, int *fd_out)
+    struct span sealed, bool is_file, int *fd_out)
 {
 	int fd;
 	enum err e = memfd_new(&fd);
 
 	if (e != ERR_OK)
 		return e;
-	e = open_chunks(content_key, ad, sealed, sink_fd, &fd);
+	e = open_chunks(content_key, ad, sealed, is_file, sink_fd, &fd);
 	if (e == ERR_OK)
 		e = memfd_seal(fd);
 	if (e != ERR_OK) {

@@ -68,15 +68,18 @@ enum err sealed_text_size(struct span sealed, uint64_t *out) MUST_CHECK;
 enum err sealed_open(const struct secret *content_key, struct span ad,
     struct span sealed, struct buf *out) MUST_CHECK;
 /* The same into a new sealed memfd: nothing readable touches the heap. The
-   caller closes it. */
+   caller closes it. is_file: as for sealed_reader_give_back(). */
 enum err sealed_open_memfd(const struct secret *content_key, struct span ad,
-    struct span sealed, int *fd_out) MUST_CHECK;
+    struct span sealed, bool is_file, int *fd_out) MUST_CHECK;
 
 /* Chunk by chunk, for what is too large to hold. */
 struct sealed_reader;
 struct sealed_reader *sealed_reader_new(
     const struct secret *content_key, struct span ad, struct span sealed);
 void sealed_reader_free(struct sealed_reader *r);
+/* What is read is the mapping of a file, private and never written to: pages
+   that were read need not stay in memory. */
+void sealed_reader_give_back(struct sealed_reader *r);
 /* The next chunk into out[STREAM_CHUNK]; *len 0 after the last one. */
 enum err sealed_reader_next(
     struct sealed_reader *r, uint8_t *out, size_t *len) MUST_CHECK;

@@ -167,8 +167,11 @@ write_smime(const struct making *m)
 	spill_init(&plain, PAYLOAD_MAX);
 	spill_init(&with_signature, PAYLOAD_MAX);
 	e = write_payload(p, &plain, &entity);
-	if (e == ERR_OK && m->v->signer != NULL)
+	if (e == ERR_OK && m->v->signer != NULL) {
 		e = sign_inside(m, &entity, &with_signature);
+		/* large messages are not held more often than needed */
+		spill_clear(&plain);
+	}
 	if (e == ERR_OK)
 		e = seal_smime(m, mime_payload_outer(p), entity);
 	spill_clear(&with_signature);

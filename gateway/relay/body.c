@@ -41,6 +41,8 @@ open_reader(struct relay_body *b, const struct sealed_pub *pub,
 		b->reader = sealed_reader_new(b->key, buf_span(&ad), sealed);
 		if (b->reader == NULL)
 			e = ERR_NOMEM;
+		else if (b->entry->file[0] != '\0')
+			sealed_reader_give_back(b->reader);
 	}
 	buf_clear(&ad);
 	return e;

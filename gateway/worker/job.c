@@ -129,7 +129,8 @@ open_original(struct job *j, const struct entry *e, int fd)
 		err = peers_content_key(
 		    j->w, SPAN(sealed.data, SEALED_HEADER), &key);
 	if (err == ERR_OK)
-		err = sealed_open_memfd(key, buf_span(&ad), sealed, &plain);
+		err = sealed_open_memfd(
+		    key, buf_span(&ad), sealed, fd >= 0, &plain);
 	if (err == ERR_OK)
 		err = memfd_map(plain, LIMIT_MESSAGE_SIZE_MAX, &j->map);
 	if (plain >= 0)

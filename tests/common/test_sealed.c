@@ -5,8 +5,10 @@
 #include "common/stream.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 131072, 200000};
@@ -64,7 +66,7 @@ Test(sealed, opens_to_what_was_sealed)
 		    ERR_OK, "size %zu", b.len);
 		cr_assert(span_eq(buf_span(&out), SPAN(b.text, b.len)));
 		cr_assert_eq(sealed_open_memfd(b.key, SPAN_LIT("ad"),
-				 buf_span(&b.sealed), &fd),
+				 buf_span(&b.sealed), false, &fd),
 		    ERR_OK);
 		cr_assert_eq(memfd_map(fd, 1 << 20, &map), ERR_OK);
 		cr_assert(span_eq(map.data, SPAN(b.text, b.len)));
@@ -73,6 +75,56 @@ Test(sealed, opens_to_what_was_sealed)
 		buf_clear(&out);
 		box_clear(&b);
 	}
+}
+
+/* How many pages of the mapping are in this process's memory. */
+static size_t
+resident(const void *base, size_t size)
+{
+	uint64_t pages[64] = {0};
+	size_t n = 0, page = (size_t)sysconf(_SC_PAGESIZE);
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	off_t at = (off_t)((uintptr_t)base / page * sizeof(pages[0]));
+
+	cr_assert_leq(size / page, 64u);
+	cr_assert_gt(pread(fd, pages, size / page * sizeof(pages[0]), at), 0);
+	close(fd);
+	for (size_t i = 0; i < size / page; i++)
+		n += pages[i] >> 63;
+	return n;
+}
+
+Test(sealed, a_file_that_was_read_is_given_back)
+{
+	char path[] = "/tmp/test-sealed-XXXXXX";
+	int file = mkstemp(path), fd;
+	struct memfd_map map;
+	struct span sealed;
+	struct box b;
+	void *base;
+
+	box_make(&b, 3 * 65536);
+	cr_assert_eq(
+	    write(file, b.sealed.data, b.sealed.len), (ssize_t)b.sealed.len);
+	base = mmap(NULL, b.sealed.len, PROT_READ, MAP_PRIVATE, file, 0);
+	cr_assert_neq(base, MAP_FAILED);
+	sealed = SPAN(base, b.sealed.len);
+	cr_assert_eq(
+	    sealed_open_memfd(b.key, SPAN_LIT("ad"), sealed, true, &fd),
+	    ERR_OK);
+	/* the kernel maps some around one that is touched */
+	cr_expect_leq(resident(base, b.sealed.len), 16u);
+	/* nothing was lost of it */
+	cr_expect(span_eq(sealed, buf_span(&b.sealed)));
+	cr_expect_geq(resident(base, b.sealed.len), 40u);
+	cr_assert_eq(memfd_map(fd, 1 << 20, &map), ERR_OK);
+	cr_expect(span_eq(map.data, SPAN(b.text, b.len)));
+	memfd_unmap(&map);
+	munmap(base, b.sealed.len);
+	close(fd);
+	close(file);
+	unlink(path);
+	box_clear(&b);
 }
 
 Test(sealed, any_changed_octet_is_noticed_and_yields_nothing)

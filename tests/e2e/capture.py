@@ -35,8 +35,8 @@ class Session:
     """One connection: every octet that arrived, before and after STARTTLS."""
 
     def __init__(self):
-        self.plain = b""
-        self.secret = b""
+        self.plain = bytearray()  # grows in place
+        self.secret = bytearray()
         self.tls = None
         self.helo = None
         self.lines = []
@@ -151,6 +151,7 @@ class Dialogue:
         self.sock = sock
         self.buffer = b""
         self.message = Message(session)
+        self.chunks = []  # of BDAT
 
     # --- octets
 
@@ -256,6 +257,7 @@ class Dialogue:
     def do_mail(self, line):
         m = re.match(rb"MAIL FROM:<(.*?)>(.*)$", line, re.I)
         self.message = Message(self.session)
+        self.chunks = []
         self.message.mail_from = m.group(1).decode()
         self.message.mail_params = m.group(2).decode().strip()
         self.answer("MAIL", line, 250, "2.1.0 ok")
@@ -290,8 +292,9 @@ class Dialogue:
     def do_bdat(self, line):
         words = line.split()
         self.message.chunked = True
-        self.message.data += self.octets(int(words[1]))
+        self.chunks.append(self.octets(int(words[1])))
         if len(words) > 2 and words[2].upper() == b"LAST":
+            self.message.data = b"".join(self.chunks)
             self.finish(line)
         else:
             self.answer("BDAT", line, 250, "2.0.0 more")

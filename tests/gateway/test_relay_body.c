@@ -43,6 +43,7 @@ read_sealed(struct span text, bool *has_8bit)
 	    .client = "",
 	    .trace = "",
 	    .rule = "",
+	    .file = "",
 	    .body_size = text.len};
 	struct relay_body *b = NULL;
 	struct buf ad, sealed, got;
