@@ -124,6 +124,16 @@ struct conf_retry {
 	uint64_t expire_ms; /* given up */
 };
 
+/* Whom certificates are believed by. */
+struct conf_certs {
+	const char *anchors; /* file of CA certificates, or NULL */
+	unsigned revocation; /* enum crypto_revocation */
+	const char **policy; /* object identifiers */
+	size_t n_policy;
+	uint8_t (*distrusted)[32]; /* fingerprints */
+	size_t n_distrusted;
+};
+
 /* Where things are beneath state and runtime. No other place makes these. */
 struct conf_paths {
 	const char *keys;     /* state/keys: sealed purpose keys */
@@ -158,6 +168,7 @@ struct conf {
 	struct conf_relay inbound;
 	struct conf_opening opening;
 	uint64_t discovery_timeout_ms;
+	struct conf_certs certs;
 	struct conf_portal portal;
 	struct conf_limits limits;
 	struct conf_retry retry;

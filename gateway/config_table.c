@@ -39,6 +39,10 @@ const struct config_group config_groups[] = {
 	"What becomes of mail from outside that is encrypted or signed."},
     {"keystore", "", CONFIG_G_ONE, AT(conf, paths),
 	"Where certificates and keys are."},
+    {"certificates", "", CONFIG_G_ONE, AT(conf, certs),
+	"Whom certificates are believed by, and whether they are asked about "
+	"at their issuers. Anchors are the CA certificates that are trusted "
+	"in the keystore, see sealgate key import."},
     {"discovery", "", CONFIG_G_ONE, 0,
 	"Where keys of strangers are looked for."},
     {"trust", "", CONFIG_G_ONE, AT(conf, trust),
@@ -179,6 +183,28 @@ const struct config_entry config_entries[] = {
 	AT(conf_paths, keystore), 0,
 	"\"lmdb:\" and the directory of the embedded store. Unless given it "
 	"is keystore in the state directory."},
+
+    {"certificates", "anchors", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_certs, anchors), 0,
+	"File of more CA certificates to be believed for every address, PEM: "
+	"those of the system are in /etc/ssl/certs/ca-certificates.crt. It is "
+	"read when the gateway starts."},
+    {"certificates", "revocation", CONFIG_T_REVOKED, false, 0, 0, "soft",
+	AT(conf_certs, revocation), 0,
+	"soft: lists and answers of issuers are fetched, and who is revoked "
+	"there gets no mail by that certificate. hard: nor does anybody of "
+	"whom that is not known, which counts as a failure and not as an "
+	"absence. off: nobody is asked."},
+    {"certificates", "policies", CONFIG_T_OIDS, false, 0, 0, "{ }",
+	AT(conf_certs, policy), AT(conf_certs, n_policy),
+	"Object identifiers of certificate policies in double quotes, of which "
+	"one must hold for every path. An empty list: any will do."},
+    {"certificates", "distrusted", CONFIG_T_FPRS, false, 0, 0, "{ }",
+	AT(conf_certs, distrusted), AT(conf_certs, n_distrusted),
+	"SHA-256 fingerprints of certificates in double quotes, 64 hexadecimal "
+	"digits each, that no path may lead through, be they known here or "
+	"not. What is in the keystore is distrusted with sealgate key "
+	"distrust, which counts for every certificate of the same key."},
 
     {"discovery", "sources", CONFIG_T_SOURCES, false, 0, 0, "{ }",
 	0, 0,

@@ -41,6 +41,9 @@ enum config_type {
 	CONFIG_T_RSASIGN,  /* of a rule: enum policy_signature */
 	CONFIG_T_SHAPE,	   /* of a rule: enum policy_signed */
 	CONFIG_T_SEALED,   /* of a rule: enum policy_sealed */
+	CONFIG_T_REVOKED,  /* unsigned: the words hard, soft, off */
+	CONFIG_T_OIDS,	   /* const char **, size_t */
+	CONFIG_T_FPRS,	   /* uint8_t (*)[32], size_t */
 	CONFIG_T_OPTOUT,   /* bool: true unless the word is true */
 	CONFIG_T_HOLD,	   /* bool: the words deliver and hold */
 	CONFIG_T_LEVEL,	   /* unsigned: enum ks_trust of a source */

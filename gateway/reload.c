@@ -70,6 +70,8 @@ refuse_restarts(
 			  old->users_base == new->users_base},
 	    {"keystore: url",
 		same_text(old->paths.keystore, new->paths.keystore)},
+	    {"certificates: anchors",
+		same_text(old->certs.anchors, new->certs.anchors)},
 	    {"limits: workers", old->limits.workers == new->limits.workers},
 	    {"limits: openers", old->limits.openers == new->limits.openers},
 	    {"section portal", old->portal.present == new->portal.present},

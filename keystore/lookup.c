@@ -274,6 +274,10 @@ judge_chain(struct search *s, struct ks_record *r, const char **why)
 	if (e == ERR_OK && r->trust < KS_DISCOVERED)
 		r->trust = KS_DISCOVERED;
 	v = verdict(s, r, why);
+	/* a judge that failed has not said that it is not revoked */
+	if (e != ERR_OK && (err_class(e) == ERR_CLASS_TEMP ||
+			       err_class(e) == ERR_CLASS_INTERNAL))
+		e = ERR_RUNG_FAILED;
 	stops = e == ERR_KEY_REVOKED || e == ERR_RUNG_FAILED;
 	if (e == ERR_OK || (v != ERR_OK && v != ERR_KEY_UNTRUSTED) ||
 	    (v == ERR_OK && !stops))

@@ -14,6 +14,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 
+struct certs;
 struct conf;
 struct json_t;
 struct ks_store;
@@ -29,7 +30,8 @@ enum {
 struct cli {
 	const char *conf_path;
 	bool json;
-	struct conf *conf; /* owned; NULL until cli_conf() */
+	struct conf *conf;   /* owned; NULL until cli_conf() */
+	struct certs *certs; /* owned; NULL until cli_keystore() */
 	const struct cli_verb *verb;
 };
 

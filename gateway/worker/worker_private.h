@@ -10,6 +10,7 @@
 #include "common/arena.h"
 #include "common/memfd.h"
 #include "common/sealed.h"
+#include "gateway/certs.h"
 #include "gateway/conf.h"
 #include "gateway/decide.h"
 #include "gateway/message.h"
@@ -26,6 +27,7 @@ struct worker {
 	struct role *role;
 	struct ks_store *keys;
 	struct crypto_cert_cache *certs;
+	struct certs *judge;	/* of chains */
 	struct proto_keys pubs; /* public halves only */
 	int bodies_fd;		/* directory of large sealed bodies */
 	int escrow_fd; /* directory of escrow objects; -1 without a portal */
