@@ -75,7 +75,7 @@ struct ks_store_ops {
 /* The first member of every store. */
 struct ks_store {
 	const struct ks_store_ops *ops;
-	struct ks_rules rules; /* ks_use_rules() */
+	struct ks_rules rules;	      /* ks_use_rules() */
 	const struct ks_judge *judge; /* lookup.h; NULL: none */
 };
 
