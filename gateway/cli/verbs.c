@@ -8,7 +8,8 @@
 
 const struct cli_verb cli_verbs[] = {
     {"key", "import",
-	"[--candidate] [--anchor] [--domain DOMAIN] [--passphrase-file FILE | "
+	"[--candidate] [--anchor] [--anchor-for DOMAIN] [--domain DOMAIN] "
+	"[--passphrase-file FILE | "
 	"--passphrase-fd N] FILE...",
 	"Take in certificates (PEM, DER), OpenPGP keys, and secret keys to "
 	"sign with (PKCS#12, PEM, OpenPGP); - is standard input",

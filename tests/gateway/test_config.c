@@ -120,6 +120,11 @@ static const struct {
     {7, "resolver = { \"127.0.0.1\", \"[::1]:5353\" }\n"},
     {7, "automatic-mail = reject\n"},
     {7, "keystore { url = \"lmdb:/srv/keys\" }\n"},
+    {7, "certificates { anchors = \"/etc/ssl/cas.pem\" revocation = hard"
+	" policies = { \"2.23.140.1.5.1.2\", \"1.2.3\" } distrusted ="
+	" \"0000000000000000000000000000000000000000000000000000000000000aBc\""
+	" }\n"},
+    {7, "certificates { revocation = off distrusted = { } policies = { } }\n"},
     {7, "discovery { sources = { } timeout = 2s }\n"},
     {7, "limits { message-size = 100M memory = 200M workers = 64"
 	" min-rate = 0 }\n"},
@@ -217,6 +222,14 @@ static const struct {
     {4, "relay outbound { via = { \"mx\" } }\n", 4, "one next hop"},
     {4, "relay outbound { via = \"h.example\" port = 26 }\n", 4,
 	"port is for via"},
+    {5, "certificates { anchors = \"cas.pem\" }\n", 5, "absolute path"},
+    {5, "certificates { revocation = maybe }\n", 5, "hard, soft or off"},
+    {5, "certificates { policies = 1.2.3 }\n", 5, "double quotes"},
+    {5, "certificates { policies = \"3.2.1\" }\n", 5, "object identifier"},
+    {5, "certificates { policies = \"1.2.\" }\n", 5, "object identifier"},
+    {5, "certificates { policies = \"1..2\" }\n", 5, "object identifier"},
+    {5, "certificates { policies = \"1.2.x\" }\n", 5, "object identifier"},
+    {5, "certificates { distrusted = \"abc\" }\n", 5, "64 hexadecimal"},
     {5, "\n", 6, "escrow"},
     {5, "portal { address = \"127.0.0.1:8\" }\n", 5, "\"url\" is missing"},
     {5, "portal { url = \"https://p.example\" }\n", 5,
