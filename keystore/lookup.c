@@ -48,10 +48,8 @@ ks_state_name(enum ks_state s)
 static bool
 carries_address(const struct search *s, const struct ks_record *r)
 {
-	/* a CA that is an anchor for one domain is no key of that domain */
 	if (s->domain.len > 0)
-		return span_eq(r->domain, s->domain) &&
-		       (r->good_for & KS_GOOD_ISSUE) == 0;
+		return span_eq(r->domain, s->domain);
 	for (size_t i = 0; i < r->n_addrs; i++)
 		if (span_eq(r->addrs[i], s->addr))
 			return true;
@@ -297,6 +295,9 @@ visit(void *ctx, const struct ks_record *found)
 	enum err v, e;
 
 	if (r->kind != s->kind)
+		return ERR_OK;
+	/* an anchor for one domain is no key of that domain */
+	if (s->domain.len > 0 && (r->good_for & KS_GOOD_ISSUE) != 0)
 		return ERR_OK;
 	v = judge_chain(s, &seen, &why);
 	s->pinned =
