@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <unbound.h>
 
@@ -153,10 +154,28 @@ net_dns_free(struct net_dns *dns)
 	free(dns);
 }
 
+/* The name that aliases led to. */
+static const char *
+canonical_name(const struct ub_result *r, char name[NET_DNS_NAME_MAX])
+{
+	size_t len;
+
+	if (r->canonname == NULL)
+		return NULL;
+	len = strlen(r->canonname);
+	if (len > 0 && r->canonname[len - 1] == '.')
+		len--;
+	if (len == 0 || len >= NET_DNS_NAME_MAX)
+		return NULL;
+	memcpy(name, r->canonname, len);
+	name[len] = '\0';
+	return strcasecmp(name, r->qname) == 0 ? NULL : name;
+}
+
 /* Fill rdata; the answer's error says what it all means. */
 static void
 translate(int err, const struct ub_result *r, struct span *rdata,
-    struct net_dns_answer *a)
+    char name[NET_DNS_NAME_MAX], struct net_dns_answer *a)
 {
 	a->err = ERR_DNS;
 	a->rdata = rdata;
@@ -173,6 +192,7 @@ translate(int err, const struct ub_result *r, struct span *rdata,
 	} else if (r->rcode == 0) {
 		for (; a->n < RECORDS_MAX && r->data[a->n] != NULL; a->n++)
 			rdata[a->n] = SPAN(r->data[a->n], r->len[a->n]);
+		a->canonical = canonical_name(r, name);
 		a->err = ERR_OK;
 	}
 }
@@ -182,11 +202,12 @@ on_result(void *arg, int err, struct ub_result *r)
 {
 	struct net_dns_query *q = arg;
 	struct span rdata[RECORDS_MAX];
+	char name[NET_DNS_NAME_MAX];
 	struct net_dns_answer a = {.err = ERR_DNS};
 	void (*cb)(void *, const struct net_dns_answer *) = q->cb;
 	void *cb_arg = q->arg;
 
-	translate(err, r, rdata, &a);
+	translate(err, r, rdata, name, &a);
 	unlink_query(q);
 	cb(cb_arg, &a);
 	ub_resolve_free(r);

@@ -24,6 +24,7 @@ enum net_dns_type {
 	NET_DNS_A = 1,
 	NET_DNS_MX = 15,
 	NET_DNS_AAAA = 28,
+	NET_DNS_TLSA = 52,
 };
 
 struct net_dns_answer {
@@ -35,6 +36,8 @@ struct net_dns_answer {
 	const struct span *rdata;
 	size_t n;
 	uint32_t ttl_s;
+	const char *canonical; /* where aliases (CNAME) led, without the last
+				  dot; NULL unless they led elsewhere */
 };
 
 enum {
