@@ -159,6 +159,9 @@ static const struct {
 	"candidate, harvested, discovered, trusted or pinned"},
     [CONFIG_T_SEALED] = {(const char *const[]){"", "pass", "ladder", NULL},
 	"pass or ladder"},
+    [CONFIG_T_TLS] = {(const char *const[]){
+			  "opportunistic", "encrypt", "verify", "dane", NULL},
+	"opportunistic, encrypt, verify or dane"},
 };
 
 static bool
@@ -198,6 +201,9 @@ set_word(const struct config_target *t, const struct config_entry *e,
 		break;
 	case CONFIG_T_SEALED:
 		*(enum policy_sealed *)out = (enum policy_sealed)i;
+		break;
+	case CONFIG_T_TLS:
+		*(enum conf_tls *)out = (enum conf_tls)i;
 		break;
 	default:
 		*(bool *)out = i == 1;
@@ -290,10 +296,17 @@ set_path(const struct config_target *t, const struct config_entry *e,
 		set_text(t, e, NULL);
 		return true;
 	}
+	if (e->type == CONFIG_T_ANCHORS && v->kind == CONFIG_WORD &&
+	    strcmp(v->text, "none") == 0) {
+		set_text(t, e, "");
+		return true;
+	}
 	if (v->kind != CONFIG_STRING || !is_path(v->text))
 		return config_bad(t, v, e,
 		    e->type == CONFIG_T_MASTER
 			? "an absolute path in double quotes, or credential"
+		    : e->type == CONFIG_T_ANCHORS
+			? "an absolute path in double quotes, or none"
 			: "an absolute path in double quotes, without . or ..");
 	path = arena_strdup(t->conf->arena, v->text);
 	if (path == NULL)
@@ -635,6 +648,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 		return set_host(t, e, v);
 	case CONFIG_T_PATH:
 	case CONFIG_T_MASTER:
+	case CONFIG_T_ANCHORS:
 		return set_path(t, e, v);
 	case CONFIG_T_MAILBOX:
 		return set_mailbox(t, e, v);
@@ -653,6 +667,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_SEALED:
 	case CONFIG_T_LEVEL:
 	case CONFIG_T_SEALFROM:
+	case CONFIG_T_TLS:
 		return set_word(t, e, v);
 	case CONFIG_T_USERS:
 		return set_users(t, e, v);

@@ -74,6 +74,11 @@ refuse_restarts(
 		same_text(old->certs.anchors, new->certs.anchors)},
 	    {"limits: workers", old->limits.workers == new->limits.workers},
 	    {"limits: openers", old->limits.openers == new->limits.openers},
+	    {"resolver", same_addrs(old->resolver, old->n_resolver,
+			     new->resolver, new->n_resolver)},
+	    {"dnssec-anchors",
+		same_text(old->dnssec_anchors, new->dnssec_anchors)},
+	    {"tls-anchors", same_text(old->tls_anchors, new->tls_anchors)},
 	    {"section portal", old->portal.present == new->portal.present},
 	    {"address", same_listen(old, new)},
 	};

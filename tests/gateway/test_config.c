@@ -99,6 +99,15 @@ static const struct {
     {4, "relay outbound { via = \"[2001:db8::1]:25\" }\n"},
     {4, "relay outbound { via = \"lmtp://127.0.0.1:24\" }\n"},
     {4, "relay outbound { via = \"lmtp://[::1]\" }\n"},
+    {4, "relay outbound { via = \"mx\" tls = dane }\n"},
+    {4, "relay outbound { via = \"mx\" tls = verify"
+	" tls-names = { \"MX.example.net\", \"b.example\" } }\n"},
+    {4, "relay outbound { via = \"127.0.0.1:25\" tls = verify"
+	" tls-names = \"mx.example.net\" }\n"},
+    {4, "relay outbound { via = \"smtp.example.net\" tls = verify }\n"},
+    {7, "route \"B.example\" { tls = verify }\nroute \"*.b.example\" {"
+	" via = \"[2001:db8::1]:2525\" tls = encrypt }\n"},
+    {7, "tls-anchors = \"/a.pem\"\ndnssec-anchors = \"/root.key\"\n"},
     {5, "portal { address = \"127.0.0.1:80\" url = \"http://127.0.0.1:80/\""
 	" expires = 1h }\n"},
     {5, "portal { address = \"0.0.0.0:443\" url = \"https://p.example/x/\""
@@ -214,6 +223,31 @@ static const struct {
 	"unknown option \"adress\" in section listen outbound"},
     {4, "\n", 0, "section relay outbound is missing"},
     {4, "relay outbound { }\n", 4, "\"via\" is missing"},
+    {4, "relay outbound { via = \"mx\" tls = maybe }\n", 4,
+	"opportunistic, encrypt, verify or dane"},
+    {4, "relay outbound { via = \"192.0.2.1:25\" tls = dane }\n", 4,
+	"an address has no TLSA records"},
+    {4, "relay outbound { via = \"[2001:db8::1]:25\" tls = verify }\n", 4,
+	"verify needs tls-names"},
+    {4,
+	"relay outbound { via = \"mx\" tls = verify"
+	" tls-names = \"*.example.net\" }\n",
+	4, "is a pattern"},
+    {4, "relay outbound { via = \"mx\" tls = dane tls-names = \"a.b\" }\n", 4,
+	"looks at no names"},
+    {4,
+	"relay outbound { via = \"mx\" tls = verify tls-names = { \"a.b\","
+	" \"a.b\", \"a.b\", \"a.b\", \"a.b\", \"a.b\", \"a.b\", \"a.b\","
+	" \"a.b\" } }\n",
+	4, "too many"},
+    {7, "route \"a..b\" { }\n", 7, "expected a domain"},
+    {7, "route b.example { port = 26 via = \"h.example\" }\n", 7,
+	"behind the next hop"},
+    {7, "route \"b.example\" { }\nroute \"B.EXAMPLE\" { }\n", 8,
+	"stands in line 7 already"},
+    {7, "route \"b.example\" { via = \"127.0.0.1:25\" tls = dane }\n", 7,
+	"an address has no TLSA records"},
+    {7, "route { }\n", 7, "unknown section route"},
     {4, "relay outbound { via = mx }\n", 4, "double quotes"},
     {4, "relay outbound { via = \"\" }\n", 4, "host:port"},
     {4, "relay outbound { via = \"a b:25\" }\n", 4, "a host name"},
@@ -474,6 +508,41 @@ Test(conf, knows_its_domains)
 	for (size_t i = 0; i < N(row); i++)
 		cr_expect_eq(conf_domain_is_ours(c, span_str(row[i].domain)),
 		    row[i].ours, "%s", row[i].domain);
+	conf_free(c);
+	conf_findings_clear(&f);
+}
+
+Test(conf, knows_the_nearest_route)
+{
+	static const struct {
+		const char *domain;
+		uint16_t port;
+		enum conf_tls tls;
+	} rows[] = {
+	    {"a.example", 25, CONF_TLS_OPPORTUNISTIC},
+	    {"b.example", 1, CONF_TLS_VERIFY},
+	    {"x.b.example", 2, CONF_TLS_ENCRYPT},
+	    {"x.y.b.example", 3, CONF_TLS_DANE},
+	    {"y.b.example", 2, CONF_TLS_ENCRYPT},
+	    {"xb.example", 25, CONF_TLS_OPPORTUNISTIC},
+	    {"example", 25, CONF_TLS_OPPORTUNISTIC},
+	    {"", 25, CONF_TLS_OPPORTUNISTIC},
+	};
+	struct conf_findings f;
+	struct conf *c = NULL;
+	char text[4096];
+
+	text_with(text, sizeof(text), 7,
+	    "route \"*.b.example\" { port = 2 tls = encrypt }\n"
+	    "route \"b.example\" { port = 1 tls = verify }\n"
+	    "route \"*.y.b.example\" { port = 3 tls = dane }\n");
+	cr_assert_eq(parse(text, &f, &c), ERR_OK);
+	for (size_t i = 0; i < N(rows); i++) {
+		const struct conf_relay *r = conf_relay_for(c, rows[i].domain);
+
+		cr_expect_eq(r->port, rows[i].port, "%s", rows[i].domain);
+		cr_expect_eq(r->tls, rows[i].tls, "%s", rows[i].domain);
+	}
 	conf_free(c);
 	conf_findings_clear(&f);
 }
