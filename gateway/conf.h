@@ -158,6 +158,7 @@ struct conf_paths {
 	const char *bodies;   /* state/bodies: large sealed bodies */
 	const char *escrow;   /* state/escrow: objects for pick-up */
 	const char *portal;   /* state/portal: index of the portal */
+	const char *publish;  /* state/publish: what anybody may have */
 	const char *audit;    /* state/audit: JSON lines and checkpoints */
 	const char *keystore; /* directory of the LMDB keystore */
 	const char *control;  /* runtime/control: socket of `sealgate` */

@@ -266,6 +266,7 @@ set_paths(const struct check *b)
 	p->bodies = beneath(b, c->state, "bodies");
 	p->escrow = beneath(b, c->state, "escrow");
 	p->portal = beneath(b, c->state, "portal");
+	p->publish = beneath(b, c->state, "publish");
 	p->audit = beneath(b, c->state, "audit");
 	if (p->keystore == NULL)
 		p->keystore = beneath(b, c->state, "keystore");

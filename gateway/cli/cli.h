@@ -88,7 +88,8 @@ int cli_key_trust(struct cli *cli, int argc, char **argv);
 int cli_key_distrust(struct cli *cli, int argc, char **argv);
 int cli_key_lookup(struct cli *cli, int argc, char **argv);
 
-/* key_generate.c, key_export.c */
+/* key_generate.c, key_export.c, key_publish.c */
+int cli_key_publish(struct cli *cli, int argc, char **argv);
 int cli_key_generate(struct cli *cli, int argc, char **argv);
 int cli_key_export(struct cli *cli, int argc, char **argv);
 

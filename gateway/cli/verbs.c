@@ -42,6 +42,10 @@ const struct cli_verb cli_verbs[] = {
 	"Write certificates (PEM) and OpenPGP keys (armored); with --secret "
 	"the private key, too, under a passphrase",
 	cli_key_export},
+    {"key", "publish", "[--off] FINGERPRINT... | --dns [FINGERPRINT...]",
+	"Let anybody have own keys from the portal's Web Key Directory, or no "
+	"more; with --dns print their records for the name servers",
+	cli_key_publish},
     {"ca", "init", "[--name NAME] [--alg ALG] [--valid TIME] [--out FILE]",
 	"Make a CA for the gateway's own users; its key is sealed in the "
 	"keystore",
