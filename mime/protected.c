@@ -35,10 +35,8 @@ param_is(const struct mime_part *p, const char *name, const char *value)
 	return v != NULL && span_caseeq_str(span_str(v), value);
 }
 
-/* Nothing readable around the parts of a multipart but a line or two for old
-   mail programs. The tree is not ambiguous: it ends in its closing line. */
-static bool
-is_all_in_parts(const struct mime_part *p)
+bool
+protected_is_all_in_parts(const struct mime_part *p)
 {
 	const struct mime_part *first = p->children[0];
 	const struct mime_part *last = p->children[p->n_children - 1];
@@ -107,9 +105,8 @@ is_all_armor(struct span s)
 	return span_eq_str(line, "-----END PGP MESSAGE-----") && at == s.len;
 }
 
-/* A decoded body whose ends and blocks are looked at. */
-static bool
-is_armor_part(const struct mime_part *p)
+bool
+protected_is_armor(const struct mime_part *p)
 {
 	enum recode_form form;
 	struct mime_sink sink;
@@ -136,10 +133,8 @@ put_first(void *ctx, struct span s)
 	return ERR_CLOSED;
 }
 
-/* OpenPGP packets without armor: the first octet has its top bit set (RFC 9580
-   section 4.2). */
-static bool
-is_packet_part(const struct mime_part *p)
+bool
+protected_is_packets(const struct mime_part *p)
 {
 	uint8_t first = 0;
 	struct mime_sink sink = {put_first, &first};
@@ -152,8 +147,8 @@ is_packet_part(const struct mime_part *p)
 
 /* --- shapes */
 
-static enum mime_protected_kind
-find_encrypted(const struct mime_part *p, struct mime_protected *out)
+enum mime_protected_kind
+protected_find_encrypted(const struct mime_part *p, struct mime_protected *out)
 {
 	const struct mime_part *version, *data;
 
@@ -168,9 +163,9 @@ find_encrypted(const struct mime_part *p, struct mime_protected *out)
 		return no(out, "multipart/encrypted without its version");
 	if (!mime_part_is(data, "application", "octet-stream"))
 		return no(out, "multipart/encrypted around another type");
-	if (!is_all_in_parts(p))
+	if (!protected_is_all_in_parts(p))
 		return no(out, "text around the parts of multipart/encrypted");
-	if (!is_armor_part(data) && !is_packet_part(data))
+	if (!protected_is_armor(data) && !protected_is_packets(data))
 		return no(out, "multipart/encrypted around something else");
 	out->part = data;
 	return MIME_PROTECTED_PGP;
@@ -185,8 +180,8 @@ is_cms_type(const struct mime_part *p, const char *name)
 		   strcmp(p->subtype + 2, name) == 0);
 }
 
-static enum mime_protected_kind
-find_signed(const struct mime_part *p, struct mime_protected *out)
+enum mime_protected_kind
+protected_find_signed(const struct mime_part *p, struct mime_protected *out)
 {
 	const struct mime_part *entity, *sig;
 	bool cms = param_is(p, "protocol", "application/pkcs7-signature") ||
@@ -203,7 +198,7 @@ find_signed(const struct mime_part *p, struct mime_protected *out)
 		return no(out, "multipart/signed without its signature");
 	if (span_trim(sig->body).len == 0)
 		return no(out, "multipart/signed with an empty signature");
-	if (!is_all_in_parts(p))
+	if (!protected_is_all_in_parts(p))
 		return no(out, "text around the parts of multipart/signed");
 	out->part = sig;
 	out->signed_entity = SPAN(
@@ -226,12 +221,12 @@ find(const struct mime_tree *t, struct mime_protected *out)
 		return MIME_PROTECTED_CMS;
 	}
 	if (mime_part_is(root, "multipart", "encrypted"))
-		return find_encrypted(root, out);
+		return protected_find_encrypted(root, out);
 	if (mime_part_is(root, "multipart", "signed"))
-		return find_signed(root, out);
+		return protected_find_signed(root, out);
 	if (!mime_part_is(root, "text", "plain"))
 		return no(out, "no cryptographic type");
-	if (!is_armor_part(root))
+	if (!protected_is_armor(root))
 		return no(out, "plain text");
 	out->part = root;
 	return MIME_PROTECTED_PGP_INLINE;

@@ -9,6 +9,7 @@
 #define MIME_TREE_PRIVATE_H
 
 #include "mime/header.h"
+#include "mime/protected.h"
 #include "mime/tree.h"
 
 struct mime_param {
@@ -48,6 +49,23 @@ const char *content_type_fault(struct span value, const struct mime_part *part);
    NULL if there is none. */
 const char *param_filename(const struct mime_param *params, size_t n,
     const char *name, struct arena *a);
+
+/* --- protected.c --- */
+
+/* Is there nothing readable around the parts of a multipart but a line or two
+   for old mail programs? The tree is not ambiguous: it ends in its closing
+   line. */
+bool protected_is_all_in_parts(const struct mime_part *p);
+/* Is the body, decoded, one block of armor? */
+bool protected_is_armor(const struct mime_part *p);
+/* OpenPGP packets without armor: the first octet has its top bit set (RFC 9580
+   section 4.2). */
+bool protected_is_packets(const struct mime_part *p);
+/* multipart/signed and multipart/encrypted of RFC 1847, by the letter. */
+enum mime_protected_kind protected_find_signed(
+    const struct mime_part *p, struct mime_protected *out);
+enum mime_protected_kind protected_find_encrypted(
+    const struct mime_part *p, struct mime_protected *out);
 
 /* Why two parsers could disagree about the message, or NULL. entity: it is one
    inside of a message, with a header of its own fields only. */
