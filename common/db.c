@@ -330,6 +330,16 @@ db_disk_free(const struct db *db, uint64_t *out)
 	return ERR_OK;
 }
 
+uint64_t
+db_generation(const struct db *db)
+{
+	MDB_envinfo info = {0};
+
+	if (db->env == NULL || mdb_env_info(db->env, &info) != MDB_SUCCESS)
+		return 0;
+	return info.me_last_txnid;
+}
+
 enum err
 db_reusable(struct db *db, uint64_t *out)
 {

@@ -70,6 +70,9 @@ enum err db_disk_free(const struct db *db, uint64_t *out) MUST_CHECK;
    file itself never shrinks. Reads the list of free pages. */
 enum err db_reusable(struct db *db, uint64_t *out) MUST_CHECK;
 
+/* A number that is another one after each commit, whichever process made it:
+   what was worked out of the database before may be out of date. */
+uint64_t db_generation(const struct db *db);
 /* A read transaction costs a microsecond: it is kept and renewed. It sees one
    state of the data; keep it short, or the file grows. db_end() ends it.
    ERR_BUSY when there are too many readers. */

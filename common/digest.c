@@ -8,7 +8,7 @@
 
 #include <openssl/evp.h>
 
-static EVP_MD *sha256;
+static EVP_MD *sha256, *sha1;
 static EVP_MD_CTX *ctx;
 
 void
@@ -17,6 +17,7 @@ digest_init(void)
 	if (ctx != NULL)
 		return;
 	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
 	ctx = EVP_MD_CTX_new();
 	if (sha256 == NULL || ctx == NULL)
 		fatal("OpenSSL has no SHA-256");
@@ -69,4 +70,16 @@ void
 digest_free(struct digest *d)
 {
 	EVP_MD_CTX_free((EVP_MD_CTX *)d);
+}
+
+void
+digest_sha1(struct span s, uint8_t out[DIGEST_SHA1_SIZE])
+{
+	unsigned len = 0;
+
+	digest_init();
+	if (sha1 == NULL || !EVP_DigestInit_ex(ctx, sha1, NULL) ||
+	    !EVP_DigestUpdate(ctx, s.data, s.len) ||
+	    !EVP_DigestFinal_ex(ctx, out, &len) || len != DIGEST_SHA1_SIZE)
+		fatal("SHA-1 failed");
 }

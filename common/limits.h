@@ -186,6 +186,10 @@
 #define LIMIT_CONFIG_LIST     10000u
 #define LIMIT_CONFIG_OPTIONS  64u
 #define LIMIT_CONFIG_SECTIONS 4200u
+/* names that a next hop may be verified by: how many, octets with blanks; of
+   the size of net/tls_client.h's list */
+#define LIMIT_TLS_NAMES	     8u
+#define LIMIT_TLS_NAMES_SIZE 511u
 /* findings that are shown; the rest is counted */
 #define LIMIT_CONFIG_FINDINGS 100u
 /* octets of memory that a configuration may take */

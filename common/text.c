@@ -91,6 +91,47 @@ text_unbase64url(struct span in, uint8_t *out, size_t out_len)
 	return (acc & ((1u << bits) - 1)) == 0 ? ERR_OK : ERR_MALFORMED;
 }
 
+void
+text_zbase32(struct span in, char *out)
+{
+	static const char digits[] = "ybndrfg8ejkmcpqxot1uwisza345h769";
+	uint32_t acc = 0;
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < in.len; i++) {
+		acc = acc << 8 | in.data[i];
+		for (bits += 8; bits >= 5; bits -= 5)
+			*out++ = digits[acc >> (bits - 5) & 31];
+	}
+	if (bits > 0)
+		*out++ = digits[acc << (5 - bits) & 31];
+	*out = 0;
+}
+
+enum err
+text_url_escape(struct span in, char *out, size_t out_size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < in.len; i++) {
+		uint8_t c = in.data[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			     (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+			     c == '_' || c == '~';
+
+		if (n + 4 > out_size)
+			return ERR_TOO_BIG;
+		if (plain)
+			out[n++] = (char)c;
+		else
+			n += (size_t)snprintf(out + n, 4, "%%%02X", c);
+	}
+	if (n >= out_size)
+		return ERR_TOO_BIG;
+	out[n] = 0;
+	return ERR_OK;
+}
+
 static const char base32[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 void

@@ -22,6 +22,13 @@ void text_base64url(struct span in, char *out);
 enum err text_unbase64url(
     struct span in, uint8_t *out, size_t out_len) MUST_CHECK;
 
+/* z-base-32 (RFC 6189 5.1.6) into out[(8 * in.len + 4) / 5 + 1]. */
+void text_zbase32(struct span in, char *out);
+/* As it may stand in a path or query of a URL: letters, digits and "-._~" as
+   they are, all else as %XX (RFC 3986 2.1). What does not fit is an error:
+   ERR_TOO_BIG. */
+enum err text_url_escape(struct span in, char *out, size_t out_size) MUST_CHECK;
+
 /* A 64-bit id as 13 digits of Crockford's base32; sorts like the number. */
 enum { TEXT_ID_SIZE = 14 };
 void text_id(uint64_t id, char out[TEXT_ID_SIZE]);

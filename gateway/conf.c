@@ -115,6 +115,32 @@ conf_domain_is_ours(const struct conf *c, struct span domain)
 	return false;
 }
 
+/* Labels in common count: the longest pattern that fits is the nearest. */
+const struct conf_relay *
+conf_relay_for(const struct conf *c, const char *domain)
+{
+	const struct conf_relay *best = &c->outbound;
+	size_t len = strlen(domain), best_len = 0;
+
+	for (size_t i = 0; i < c->n_route; i++) {
+		const char *own = c->route[i].domain;
+		bool wild = own[0] == '*';
+		size_t own_len = strlen(own + (wild ? 1 : 0));
+
+		if (wild ? len <= own_len ||
+			       strcmp(domain + len - own_len, own + 1) != 0
+			 : strcmp(domain, own) != 0)
+			continue;
+		if (!wild)
+			return &c->route[i].relay;
+		if (own_len > best_len) {
+			best = &c->route[i].relay;
+			best_len = own_len;
+		}
+	}
+	return best;
+}
+
 static bool
 net_has(const struct conf_net *net, int family, const uint8_t *addr)
 {

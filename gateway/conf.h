@@ -57,6 +57,14 @@ enum conf_via_kind {
 	CONF_VIA_LMTP,
 };
 
+/* What a session with a next hop must have; DANE is heeded by all. */
+enum conf_tls {
+	CONF_TLS_OPPORTUNISTIC,
+	CONF_TLS_ENCRYPT,
+	CONF_TLS_VERIFY,
+	CONF_TLS_DANE,
+};
+
 struct conf_relay {
 	bool present;
 	unsigned line;
@@ -65,6 +73,15 @@ struct conf_relay {
 	const char *host; /* name or address without brackets; NULL for MX */
 	uint16_t port;	  /* of the next hop; for MX that of every host */
 	unsigned mx_port; /* the option port; 0 unless given */
+	enum conf_tls tls;
+	const char **tls_names; /* A-labels; none: see sealgate.conf(5) */
+	size_t n_tls_names;
+};
+
+/* Another way for some domains. */
+struct conf_route {
+	struct conf_relay relay;
+	const char *domain; /* lower case A-labels; "*.x" matches below x */
 };
 
 struct conf_portal {
@@ -124,6 +141,16 @@ struct conf_retry {
 	uint64_t expire_ms; /* given up */
 };
 
+/* Whom certificates are believed by. */
+struct conf_certs {
+	const char *anchors; /* file of CA certificates, or NULL */
+	unsigned revocation; /* enum crypto_revocation */
+	const char **policy; /* object identifiers */
+	size_t n_policy;
+	uint8_t (*distrusted)[32]; /* fingerprints */
+	size_t n_distrusted;
+};
+
 /* Where things are beneath state and runtime. No other place makes these. */
 struct conf_paths {
 	const char *keys;     /* state/keys: sealed purpose keys */
@@ -131,6 +158,7 @@ struct conf_paths {
 	const char *bodies;   /* state/bodies: large sealed bodies */
 	const char *escrow;   /* state/escrow: objects for pick-up */
 	const char *portal;   /* state/portal: index of the portal */
+	const char *publish;  /* state/publish: what anybody may have */
 	const char *audit;    /* state/audit: JSON lines and checkpoints */
 	const char *keystore; /* directory of the LMDB keystore */
 	const char *control;  /* runtime/control: socket of `sealgate` */
@@ -152,12 +180,17 @@ struct conf {
 	size_t n_domains;
 	struct conf_addr *resolver; /* name servers; none: the system's */
 	size_t n_resolver;
+	const char *dnssec_anchors; /* file; NULL: the root's; "": none */
 	struct conf_listen *listen;
 	size_t n_listen;
 	struct conf_relay outbound;
 	struct conf_relay inbound;
+	struct conf_route *route;
+	size_t n_route;
+	const char *tls_anchors; /* PEM file; NULL: the system's */
 	struct conf_opening opening;
 	uint64_t discovery_timeout_ms;
+	struct conf_certs certs;
 	struct conf_portal portal;
 	struct conf_limits limits;
 	struct conf_retry retry;
@@ -207,6 +240,10 @@ void conf_free(struct conf *c);
 
 /* Is the domain (lower case A-labels) one of ours? */
 bool conf_domain_is_ours(const struct conf *c, struct span domain);
+/* How mail for the domain (lower case A-labels) leaves: its route, the one
+   named in most labels, else relay outbound. */
+const struct conf_relay *conf_relay_for(
+    const struct conf *c, const char *domain);
 /* May mail that the client (an address as text) handed in be signed in its
    sender's name? */
 bool conf_may_sign(const struct conf *c, const char *client);

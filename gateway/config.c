@@ -19,6 +19,7 @@
 #include "gateway/config_read.h"
 #include "gateway/config_table.h"
 #include "gateway/config_value.h"
+#include "mime/addr.h"
 #include "policy/policy.h"
 
 /* What is at hand while one text is turned into a configuration. */
@@ -254,6 +255,55 @@ add_listen(struct build *b, const struct config_section *s)
 	return &grown[c->n_listen++];
 }
 
+/* The title of a route as a domain; NULL after saying what is wrong. */
+static const char *
+route_domain(struct build *b, const struct config_section *s)
+{
+	struct arena *a = b->conf->arena;
+	struct err_why why = {""};
+	bool wild = strncmp(s->title, "*.", 2) == 0;
+	const char *name = NULL;
+
+	if (mime_domain_parse(span_str(s->title + (wild ? 2 : 0)), a, &name,
+		&why) != ERR_OK) {
+		conf_find(b->f, CONF_ERROR, s->line,
+		    "route \"%.60s\": expected a domain: %s", s->title,
+		    why.text);
+		return NULL;
+	}
+	return wild ? arena_printf(a, "*.%s", name) : name;
+}
+
+static struct conf_relay *
+add_route(struct build *b, const struct config_section *s)
+{
+	struct conf *c = b->conf;
+	const char *domain = route_domain(b, s);
+	struct conf_route *grown;
+
+	if (domain == NULL)
+		return NULL;
+	for (size_t i = 0; i < c->n_route; i++)
+		if (strcmp(c->route[i].domain, domain) == 0) {
+			conf_find(b->f, CONF_ERROR, s->line,
+			    "route \"%s\" stands in line %u already", domain,
+			    c->route[i].relay.line);
+			return NULL;
+		}
+	grown = arena_array(c->arena, c->n_route + 1, sizeof(*grown));
+	if (grown == NULL) {
+		conf_find(b->f, CONF_ERROR, s->line, "out of memory");
+		return NULL;
+	}
+	if (c->n_route > 0)
+		memcpy(grown, c->route, c->n_route * sizeof(*grown));
+	c->route = grown;
+	grown[c->n_route].domain = domain;
+	grown[c->n_route].relay.present = true;
+	grown[c->n_route].relay.line = s->line;
+	return &grown[c->n_route++].relay;
+}
+
 static void
 apply_group(struct build *b, const struct config_group *g,
     const struct config_section *s)
@@ -262,6 +312,7 @@ apply_group(struct build *b, const struct config_group *g,
 	struct config_rule rule = {0};
 	size_t before = b->f->n_errors;
 	struct conf_listen *listen;
+	struct conf_relay *route;
 
 	switch (g->kind) {
 	case CONFIG_G_ONE:
@@ -280,6 +331,11 @@ apply_group(struct build *b, const struct config_group *g,
 		listen = add_listen(b, s);
 		if (listen != NULL)
 			apply_section(b, g, s, listen, NULL);
+		return;
+	case CONFIG_G_ROUTE:
+		route = add_route(b, s);
+		if (route != NULL)
+			apply_section(b, g, s, route, NULL);
 		return;
 	case CONFIG_G_RULE:
 		apply_section(b, g, s, &rule, &rule);

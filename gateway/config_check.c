@@ -5,6 +5,7 @@
  * from them: paths, master key, postmaster. No single option is looked at
  * here; that is config_value.c.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -126,6 +127,62 @@ check_inbound(const struct check *b)
 		c->opening.authserv_id = c->hostname;
 }
 
+/* relay keeps them in one line of RELAY_NAMES_MAX octets. */
+static void
+check_tls_names(const struct check *b, const struct conf_relay *r)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < r->n_tls_names; i++) {
+		len += strlen(r->tls_names[i]) + 1;
+		if (r->tls_names[i][0] == '*')
+			conf_find(b->f, CONF_ERROR, r->line,
+			    "tls-names: \"%s\" is a pattern, expected a name",
+			    r->tls_names[i]);
+	}
+	if (len > LIMIT_TLS_NAMES_SIZE || r->n_tls_names > LIMIT_TLS_NAMES)
+		conf_find(b->f, CONF_ERROR, r->line,
+		    "tls-names: too many, expected at most %u of %u octets in "
+		    "all",
+		    LIMIT_TLS_NAMES, LIMIT_TLS_NAMES_SIZE);
+	if (r->n_tls_names > 0 && r->tls == CONF_TLS_DANE)
+		conf_find(b->f, CONF_ERROR, r->line,
+		    "tls-names: tls = dane looks at no names, expected verify");
+}
+
+/* A literal address has no name that a certificate could be for. */
+static void
+check_verifiable(const struct check *b, const struct conf_relay *r)
+{
+	struct in6_addr any;
+
+	check_tls_names(b, r);
+	if (r->kind == CONF_VIA_MX || r->tls < CONF_TLS_VERIFY ||
+	    (inet_pton(AF_INET, r->host, &any) != 1 &&
+		inet_pton(AF_INET6, r->host, &any) != 1))
+		return;
+	if (r->tls == CONF_TLS_DANE)
+		conf_find(b->f, CONF_ERROR, r->line,
+		    "tls: an address has no TLSA records, expected a next hop "
+		    "by name");
+	else if (r->n_tls_names == 0)
+		conf_find(b->f, CONF_ERROR, r->line,
+		    "tls: verify needs tls-names when the next hop is an "
+		    "address");
+}
+
+static void
+check_one_relay(const struct check *b, struct conf_relay *out)
+{
+	if (out->kind == CONF_VIA_MX)
+		out->port = out->mx_port != 0 ? (uint16_t)out->mx_port : 25;
+	else if (out->mx_port != 0)
+		conf_find(b->f, CONF_ERROR, out->line,
+		    "port is for via = \"mx\"; expected it behind the next "
+		    "hop");
+	check_verifiable(b, out);
+}
+
 static void
 check_relay(const struct check *b)
 {
@@ -137,12 +194,11 @@ check_relay(const struct check *b)
 		    "or a next hop");
 		return;
 	}
-	if (out->kind == CONF_VIA_MX)
-		out->port = out->mx_port != 0 ? (uint16_t)out->mx_port : 25;
-	else if (out->mx_port != 0)
-		conf_find(b->f, CONF_ERROR, out->line,
-		    "port is for via = \"mx\"; expected it behind the next "
-		    "hop");
+	check_one_relay(b, out);
+	for (size_t i = 0; i < b->conf->n_route; i++)
+		check_one_relay(b, &b->conf->route[i].relay);
+	if (b->conf->inbound.present)
+		check_verifiable(b, &b->conf->inbound);
 	if (b->conf->inbound.present && b->conf->inbound.kind == CONF_VIA_MX)
 		conf_find(b->f, CONF_ERROR, b->conf->inbound.line,
 		    "via: MX records of own domains lead back here, expected "
@@ -210,6 +266,7 @@ set_paths(const struct check *b)
 	p->bodies = beneath(b, c->state, "bodies");
 	p->escrow = beneath(b, c->state, "escrow");
 	p->portal = beneath(b, c->state, "portal");
+	p->publish = beneath(b, c->state, "publish");
 	p->audit = beneath(b, c->state, "audit");
 	if (p->keystore == NULL)
 		p->keystore = beneath(b, c->state, "keystore");

@@ -37,8 +37,15 @@ const struct config_group config_groups[] = {
 	"leave as outbound mail does."},
     {"opening", "", CONFIG_G_ONE, AT(conf, opening),
 	"What becomes of mail from outside that is encrypted or signed."},
+    {"route", "*", CONFIG_G_ROUTE, 0,
+	"How mail for one domain, the title, leaves instead; \"*.example.com\" "
+	"means every domain below it. The most precise title counts."},
     {"keystore", "", CONFIG_G_ONE, AT(conf, paths),
 	"Where certificates and keys are."},
+    {"certificates", "", CONFIG_G_ONE, AT(conf, certs),
+	"Whom certificates are believed by, and whether they are asked about "
+	"at their issuers. Anchors are the CA certificates that are trusted "
+	"in the keystore, see sealgate key import."},
     {"discovery", "", CONFIG_G_ONE, 0,
 	"Where keys of strangers are looked for."},
     {"trust", "", CONFIG_G_ONE, AT(conf, trust),
@@ -98,6 +105,17 @@ const struct config_entry config_entries[] = {
 	AT(conf, resolver), AT(conf, n_resolver),
 	"Addresses of name servers to ask, with or without a port. If none is "
 	"given, those of the system."},
+    {"", "dnssec-anchors", CONFIG_T_ANCHORS, false, 0, 0, NULL,
+	AT(conf, dnssec_anchors), 0,
+	"File of DNSSEC trust anchors, DS or DNSKEY records, one a line. Unless "
+	"given it is the root's, /usr/share/dns/root.key (Debian package "
+	"dns-root-data). The word none does without: then nothing counts as "
+	"proven, and DANE is not used. It is needed where the name servers "
+	"strip signatures, which looks as if every answer were forged."},
+    {"", "tls-anchors", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf, tls_anchors), 0,
+	"File of the certificates, PEM, that vouch for next hops. Unless given "
+	"it is the system's, /etc/ssl/certs/ca-certificates.crt."},
     {"", "automatic-mail", CONFIG_T_AUTO, false, 0, 0, "hold",
 	0, 0,
 	"What takes the place of the rung escrow for bounces and automatic "
@@ -156,9 +174,41 @@ const struct config_entry config_entries[] = {
 	AT(conf_relay, mx_port), 0,
 	"Port of every mail server found by MX records. Unless given it is "
 	"25."},
+    {"relay outbound", "tls", CONFIG_T_TLS, false, 0, 0, "opportunistic",
+	AT(conf_relay, tls), 0,
+	"What a session must have before anything is sent. Opportunistic: "
+	"TLS where it is offered. Encrypt: TLS with whomever. Verify: TLS with "
+	"a next hop that proves who it is, by DANE or by a certificate for one "
+	"of tls-names. Dane: by DANE alone. Whatever is set, a mail server "
+	"with TLSA records that DNSSEC proves is held to them (RFC 7672). What "
+	"cannot be had is waited for, never done without."},
+    {"relay outbound", "tls-names", CONFIG_T_DOMAINS, false, 0, 0, NULL,
+	AT(conf_relay, tls_names), AT(conf_relay, n_tls_names),
+	"Names of which one must be in the certificate. Unless given it is "
+	"the name of the next hop; for MX the domain of the recipient, and "
+	"the name of the mail server where DNSSEC proves the MX record."},
     {"relay inbound", "via", CONFIG_T_VIA, true, 0, 0, NULL,
 	0, 0,
 	"The internal mail server, written as for relay outbound."},
+    {"relay inbound", "tls", CONFIG_T_TLS, false, 0, 0, "opportunistic",
+	AT(conf_relay, tls), 0,
+	"As for relay outbound."},
+    {"relay inbound", "tls-names", CONFIG_T_DOMAINS, false, 0, 0, NULL,
+	AT(conf_relay, tls_names), AT(conf_relay, n_tls_names),
+	"As for relay outbound."},
+
+    {"route", "via", CONFIG_T_VIA, false, 0, 0, "\"mx\"",
+	0, 0,
+	"As for relay outbound."},
+    {"route", "port", CONFIG_T_NUMBER, false, 1, 65535, NULL,
+	AT(conf_relay, mx_port), 0,
+	"As for relay outbound."},
+    {"route", "tls", CONFIG_T_TLS, false, 0, 0, "opportunistic",
+	AT(conf_relay, tls), 0,
+	"As for relay outbound."},
+    {"route", "tls-names", CONFIG_T_DOMAINS, false, 0, 0, NULL,
+	AT(conf_relay, tls_names), AT(conf_relay, n_tls_names),
+	"As for relay outbound."},
 
     {"opening", "authserv-id", CONFIG_T_HOST, false, 0, 0, NULL,
 	AT(conf_opening, authserv_id), 0,
@@ -179,6 +229,28 @@ const struct config_entry config_entries[] = {
 	AT(conf_paths, keystore), 0,
 	"\"lmdb:\" and the directory of the embedded store. Unless given it "
 	"is keystore in the state directory."},
+
+    {"certificates", "anchors", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_certs, anchors), 0,
+	"File of more CA certificates to be believed for every address, PEM: "
+	"those of the system are in /etc/ssl/certs/ca-certificates.crt. It is "
+	"read when the gateway starts."},
+    {"certificates", "revocation", CONFIG_T_REVOKED, false, 0, 0, "soft",
+	AT(conf_certs, revocation), 0,
+	"soft: lists and answers of issuers are fetched, and who is revoked "
+	"there gets no mail by that certificate. hard: nor does anybody of "
+	"whom that is not known, which counts as a failure and not as an "
+	"absence. off: nobody is asked."},
+    {"certificates", "policies", CONFIG_T_OIDS, false, 0, 0, "{ }",
+	AT(conf_certs, policy), AT(conf_certs, n_policy),
+	"Object identifiers of certificate policies in double quotes, of which "
+	"one must hold for every path. An empty list: any will do."},
+    {"certificates", "distrusted", CONFIG_T_FPRS, false, 0, 0, "{ }",
+	AT(conf_certs, distrusted), AT(conf_certs, n_distrusted),
+	"SHA-256 fingerprints of certificates in double quotes, 64 hexadecimal "
+	"digits each, that no path may lead through, be they known here or "
+	"not. What is in the keystore is distrusted with sealgate key "
+	"distrust, which counts for every certificate of the same key."},
 
     {"discovery", "sources", CONFIG_T_SOURCES, false, 0, 0, "{ }",
 	0, 0,

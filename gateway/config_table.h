@@ -19,6 +19,7 @@ enum config_type {
 	CONFIG_T_HOST,	   /* const char *: a host name */
 	CONFIG_T_PATH,	   /* const char *: an absolute path */
 	CONFIG_T_MASTER,   /* a path, or the word credential */
+	CONFIG_T_ANCHORS,  /* a path, or the word none: "" */
 	CONFIG_T_MAILBOX,  /* const char *: local@domain */
 	CONFIG_T_LOG,	   /* bool: the words info and debug */
 	CONFIG_T_USERS,	   /* a prefix of user names, or a number */
@@ -41,6 +42,10 @@ enum config_type {
 	CONFIG_T_RSASIGN,  /* of a rule: enum policy_signature */
 	CONFIG_T_SHAPE,	   /* of a rule: enum policy_signed */
 	CONFIG_T_SEALED,   /* of a rule: enum policy_sealed */
+	CONFIG_T_REVOKED,  /* unsigned: the words hard, soft, off */
+	CONFIG_T_OIDS,	   /* const char **, size_t */
+	CONFIG_T_FPRS,	   /* uint8_t (*)[32], size_t */
+	CONFIG_T_TLS,	   /* enum conf_tls */
 	CONFIG_T_OPTOUT,   /* bool: true unless the word is true */
 	CONFIG_T_HOLD,	   /* bool: the words deliver and hold */
 	CONFIG_T_LEVEL,	   /* unsigned: enum ks_trust of a source */
@@ -48,10 +53,11 @@ enum config_type {
 };
 
 enum config_group_kind {
-	CONFIG_G_ONE,  /* part of struct conf; there without being written */
-	CONFIG_G_OPT,  /* part of struct conf that begins with bool present */
-	CONFIG_G_LIST, /* an element of conf.listen */
-	CONFIG_G_RULE, /* goes to the policy */
+	CONFIG_G_ONE,	/* part of struct conf; there without being written */
+	CONFIG_G_OPT,	/* part of struct conf that begins with bool present */
+	CONFIG_G_LIST,	/* an element of conf.listen */
+	CONFIG_G_ROUTE, /* an element of conf.route; the title is its domain */
+	CONFIG_G_RULE,	/* goes to the policy */
 };
 
 struct config_group {

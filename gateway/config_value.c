@@ -12,6 +12,7 @@
 
 #include "common/arena.h"
 #include "common/limits.h"
+#include "common/text.h"
 #include "gateway/config_private.h"
 #include "mime/addr.h"
 #include "policy/policy.h"
@@ -132,6 +133,8 @@ static const struct {
 	"true or false"},
     [CONFIG_T_HOLD] = {(const char *const[]){"deliver", "hold", NULL},
 	"deliver or hold"},
+    [CONFIG_T_REVOKED] = {(const char *const[]){"hard", "soft", "off", NULL},
+	"hard, soft or off"},
     [CONFIG_T_ONERROR] = {(const char *const[]){"hold", "weaker", NULL},
 	"hold or weaker"},
     [CONFIG_T_SIGN] = {(const char *const[]){
@@ -156,6 +159,9 @@ static const struct {
 	"candidate, harvested, discovered, trusted or pinned"},
     [CONFIG_T_SEALED] = {(const char *const[]){"", "pass", "ladder", NULL},
 	"pass or ladder"},
+    [CONFIG_T_TLS] = {(const char *const[]){
+			  "opportunistic", "encrypt", "verify", "dane", NULL},
+	"opportunistic, encrypt, verify or dane"},
 };
 
 static bool
@@ -168,6 +174,9 @@ set_word(const struct config_target *t, const struct config_entry *e,
 	if (i < 0)
 		return config_bad(t, v, e, word_kind[e->type].expected);
 	switch (e->type) {
+	case CONFIG_T_REVOKED:
+		*(unsigned *)out = (unsigned)i;
+		break;
 	case CONFIG_T_SIGN:
 		*(enum policy_sign *)out = (enum policy_sign)i;
 		break;
@@ -192,6 +201,9 @@ set_word(const struct config_target *t, const struct config_entry *e,
 		break;
 	case CONFIG_T_SEALED:
 		*(enum policy_sealed *)out = (enum policy_sealed)i;
+		break;
+	case CONFIG_T_TLS:
+		*(enum conf_tls *)out = (enum conf_tls)i;
 		break;
 	default:
 		*(bool *)out = i == 1;
@@ -284,10 +296,17 @@ set_path(const struct config_target *t, const struct config_entry *e,
 		set_text(t, e, NULL);
 		return true;
 	}
+	if (e->type == CONFIG_T_ANCHORS && v->kind == CONFIG_WORD &&
+	    strcmp(v->text, "none") == 0) {
+		set_text(t, e, "");
+		return true;
+	}
 	if (v->kind != CONFIG_STRING || !is_path(v->text))
 		return config_bad(t, v, e,
 		    e->type == CONFIG_T_MASTER
 			? "an absolute path in double quotes, or credential"
+		    : e->type == CONFIG_T_ANCHORS
+			? "an absolute path in double quotes, or none"
 			: "an absolute path in double quotes, without . or ..");
 	path = arena_strdup(t->conf->arena, v->text);
 	if (path == NULL)
@@ -467,6 +486,51 @@ one_rung(const struct config_target *t, const struct config_entry *e,
 	return true;
 }
 
+/* Two to thirty numbers with dots between them; the first is 0, 1 or 2. */
+static bool
+is_oid(const char *p)
+{
+	size_t n = 1, digits = 0;
+
+	if (p[0] < '0' || p[0] > '2' || p[1] != '.')
+		return false;
+	for (p += 2; *p != '\0'; p++) {
+		if (*p == '.') {
+			if (digits == 0)
+				return false;
+			digits = 0;
+			n++;
+		} else if (*p < '0' || *p > '9' || ++digits > 9) {
+			return false;
+		}
+	}
+	return digits > 0 && n < 30;
+}
+
+static bool
+one_oid(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, void *out)
+{
+	if (v->kind != CONFIG_STRING || !is_oid(v->text))
+		return config_bad(t, v, e,
+		    "an object identifier in double quotes, as in "
+		    "\"2.23.140.1.5.1.2\"");
+	*(const char **)out = v->text;
+	return true;
+}
+
+static bool
+one_fpr(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, void *out)
+{
+	if (v->kind != CONFIG_STRING ||
+	    text_unhex(span_str(v->text), out, 32) != ERR_OK)
+		return config_bad(t, v, e,
+		    "a SHA-256 fingerprint: 64 hexadecimal digits in double "
+		    "quotes");
+	return true;
+}
+
 static const struct {
 	bool (*one)(const struct config_target *, const struct config_entry *,
 	    const struct config_value *, void *);
@@ -477,6 +541,8 @@ static const struct {
     [CONFIG_T_NETS] = {config_one_net, sizeof(struct conf_net)},
     [CONFIG_T_PATTERNS] = {one_pattern, sizeof(const char *)},
     [CONFIG_T_LADDER] = {one_rung, sizeof(int)},
+    [CONFIG_T_OIDS] = {one_oid, sizeof(const char *)},
+    [CONFIG_T_FPRS] = {one_fpr, 32},
 };
 
 /* Read a list, or one value that stands for a list of one. The number of
@@ -582,6 +648,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 		return set_host(t, e, v);
 	case CONFIG_T_PATH:
 	case CONFIG_T_MASTER:
+	case CONFIG_T_ANCHORS:
 		return set_path(t, e, v);
 	case CONFIG_T_MAILBOX:
 		return set_mailbox(t, e, v);
@@ -590,6 +657,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_OPTOUT:
 	case CONFIG_T_HOLD:
 	case CONFIG_T_ONERROR:
+	case CONFIG_T_REVOKED:
 	case CONFIG_T_SIGN:
 	case CONFIG_T_HP:
 	case CONFIG_T_CIPHER:
@@ -599,6 +667,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_SEALED:
 	case CONFIG_T_LEVEL:
 	case CONFIG_T_SEALFROM:
+	case CONFIG_T_TLS:
 		return set_word(t, e, v);
 	case CONFIG_T_USERS:
 		return set_users(t, e, v);
@@ -609,6 +678,8 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_NETS:
 	case CONFIG_T_PATTERNS:
 	case CONFIG_T_LADDER:
+	case CONFIG_T_OIDS:
+	case CONFIG_T_FPRS:
 		return set_list(t, e, v);
 	case CONFIG_T_VIA:
 		return config_set_via(t, e, v);

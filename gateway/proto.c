@@ -43,6 +43,8 @@ static const struct {
     {PROTO_UNREGISTER, "unregister"},
     {PROTO_SIGN, "sign"},
     {PROTO_SIGNED, "signed"},
+    {PROTO_DECRYPT, "decrypt"},
+    {PROTO_DECRYPTED, "decrypted"},
     {PROTO_PGP_SEAL, "pgp-seal"},
     {PROTO_PGP_SEALED, "pgp-sealed"},
     {PROTO_PGP_INSPECT, "pgp-inspect"},

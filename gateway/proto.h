@@ -100,7 +100,8 @@ enum proto_type {
 	PROTO_CONTENT_KEY,
 	PROTO_CONTENT_KEY_IS,
 	/* listener → keys, store → keys: whoever works on the message with
-	   this id may have signed in the name of these addresses, until
+	   this id may have signed in the name of these addresses, or may have
+	   opened what is sealed to them: one or the other, until
 	   PROTO_UNREGISTER. Replaces what is registered under the id. The id 0,
 	   without addresses, forgets all that the sender has registered. */
 	PROTO_REGISTER,	  /* struct proto_register */
@@ -109,6 +110,10 @@ enum proto_type {
 	   is that of the message. */
 	PROTO_SIGN,   /* struct proto_sign */
 	PROTO_SIGNED, /* struct proto_signed */
+	/* opener → keys: open a content key with a private key of the keystore.
+	   The id is that of the pending entry. */
+	PROTO_DECRYPT,	 /* struct proto_decrypt */
+	PROTO_DECRYPTED, /* struct proto_decrypted; wiped by both */
 
 	/* worker → pgp: seal descriptor 0 (sealed memfd) to these
 	   certificates. The id is the worker's own. */

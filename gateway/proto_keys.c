@@ -51,6 +51,7 @@ proto_register_pack(const struct proto_register *m, struct buf *out)
 	struct packer p;
 
 	pack_begin(&p, out);
+	pack_bool(&p, m->open);
 	pack_u32(&p, m->n_addr);
 	for (uint32_t i = 0; i < m->n_addr; i++)
 		pack_str(&p, m->addr[i]);
@@ -65,6 +66,7 @@ proto_register_unpack(
 	struct unpacker u;
 
 	unpack_begin(&u, in);
+	m.open = unpack_bool(&u);
 	m.addr = proto_unpack_array(&u, a, 4, sizeof(*m.addr), &m.n_addr);
 	for (uint32_t i = 0; i < m.n_addr; i++)
 		m.addr[i] = unpack_str(&u, a);
@@ -123,6 +125,68 @@ proto_signed_unpack(struct span in, struct proto_signed *out)
 	m.result = proto_as_err(unpack_u32(&u));
 	m.signature = unpack_span(&u);
 	if (u.err == ERR_OK && (m.signature.len > 0) != (m.result == ERR_OK))
+		u.err = ERR_IPC;
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
+proto_decrypt_pack(const struct proto_decrypt *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_span(&p, m->fpr);
+	pack_u8(&p, m->op);
+	pack_u8(&p, m->hash);
+	pack_u8(&p, m->mgf);
+	pack_u8(&p, m->len);
+	pack_span(&p, m->in);
+	return pack_end(&p);
+}
+
+enum err
+proto_decrypt_unpack(struct span in, struct proto_decrypt *out)
+{
+	struct proto_decrypt m;
+	struct unpacker u;
+
+	unpack_begin(&u, in);
+	m.fpr = unpack_span(&u);
+	m.op = unpack_u8(&u);
+	m.hash = unpack_u8(&u);
+	m.mgf = unpack_u8(&u);
+	m.len = unpack_u8(&u);
+	m.in = unpack_span(&u);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
+proto_decrypted_pack(const struct proto_decrypted *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_u32(&p, m->result);
+	pack_span(&p, m->key);
+	return pack_end(&p);
+}
+
+enum err
+proto_decrypted_unpack(struct span in, struct proto_decrypted *out)
+{
+	struct proto_decrypted m;
+	struct unpacker u;
+
+	unpack_begin(&u, in);
+	m.result = proto_as_err(unpack_u32(&u));
+	m.key = unpack_span(&u);
+	if (u.err == ERR_OK && (m.key.len > 0) != (m.result == ERR_OK))
 		u.err = ERR_IPC;
 	if (unpack_end(&u) != ERR_OK)
 		return u.err;

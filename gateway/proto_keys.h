@@ -30,6 +30,7 @@ enum err proto_keys_unpack(struct span in, struct proto_keys *out) MUST_CHECK;
 
 /* Canonical addresses (struct mime_addr.key). */
 struct proto_register {
+	bool open; /* what is sealed to them may be opened; else: signing */
 	const char **addr;
 	uint32_t n_addr;
 };
@@ -60,6 +61,34 @@ enum err proto_signed_pack(
     const struct proto_signed *m, struct buf *out) MUST_CHECK;
 enum err proto_signed_unpack(
     struct span in, struct proto_signed *out) MUST_CHECK;
+
+struct proto_decrypt {
+	struct span fpr; /* of the certificate */
+	/* As struct crypto_decrypt has them. */
+	uint8_t op;
+	uint8_t hash;
+	uint8_t mgf;
+	uint8_t len;
+	struct span in;
+};
+
+enum err proto_decrypt_pack(
+    const struct proto_decrypt *m, struct buf *out) MUST_CHECK;
+enum err proto_decrypt_unpack(
+    struct span in, struct proto_decrypt *out) MUST_CHECK;
+
+/* ERR_PERMISSION: the key is for no address whose mail may be opened under the
+   id, or too many were asked for. ERR_NO_KEY, ERR_UNSUPPORTED, ERR_MALFORMED,
+   ERR_BAD_SEAL. Whether the input opened is not said. */
+struct proto_decrypted {
+	enum err result;
+	struct span key; /* empty unless result is ERR_OK */
+};
+
+enum err proto_decrypted_pack(
+    const struct proto_decrypted *m, struct buf *out) MUST_CHECK;
+enum err proto_decrypted_unpack(
+    struct span in, struct proto_decrypted *out) MUST_CHECK;
 
 /* --- pgp --- */
 

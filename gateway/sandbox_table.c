@@ -368,7 +368,7 @@ const struct sandbox_profile sandbox_profiles[ROLE_COUNT] = {
 	    .list = {base, loop, serve, threads, read_files, write_files},
 	    .threads = true,
 	    .place = {CONF(escrow, SANDBOX_CHANGE),
-		CONF(portal, SANDBOX_CHANGE)},
+		CONF(portal, SANDBOX_CHANGE), CONF(publish, SANDBOX_READ)},
 	},
     [ROLE_CONTROL] = {.list = {base, loop, serve, fstat_by_name}},
     [ROLE_LISTENER] = {.list = {base, loop, serve, fstat_by_name}},

@@ -11,6 +11,7 @@
 #include "keystore/store_private.h"
 
 struct search {
+	struct ks_store *store;
 	struct span addr;
 	struct span domain; /* set while keys of the whole domain are sought */
 	enum ks_kind kind;
@@ -251,9 +252,43 @@ trace(struct search *s, const struct ks_record *r, enum err v, const char *why,
 	return ERR_OK;
 }
 
+/* DESIGN section 6: a certificate whose chain, purpose and address check out is
+   discovered, whoever brought it; and one that is revoked is of no use, whoever
+   vouches for it. */
 static enum err
-visit(void *ctx, const struct ks_record *r)
+judge_chain(struct search *s, struct ks_record *r, const char **why)
 {
+	const struct ks_judge *judge = s->store->judge;
+	const char *said = "";
+	enum err v, e;
+	bool stops;
+
+	if (judge == NULL || r->kind != KS_SMIME || r->trust == KS_DISTRUSTED ||
+	    !carries_address(s, r))
+		return verdict(s, r, why);
+	e = judge->judge(judge->ctx, r,
+	    s->domain.len > 0 ? SPAN(NULL, 0) : s->addr, s->now, s->arena,
+	    &said);
+	if (e == ERR_OK && r->trust < KS_DISCOVERED)
+		r->trust = KS_DISCOVERED;
+	v = verdict(s, r, why);
+	/* a judge that failed has not said that it is not revoked */
+	if (e != ERR_OK && (err_class(e) == ERR_CLASS_TEMP ||
+			       err_class(e) == ERR_CLASS_INTERNAL))
+		e = ERR_RUNG_FAILED;
+	stops = e == ERR_KEY_REVOKED || e == ERR_RUNG_FAILED;
+	if (e == ERR_OK || (v != ERR_OK && v != ERR_KEY_UNTRUSTED) ||
+	    (v == ERR_OK && !stops))
+		return v;
+	*why = stops ? said : arena_printf(s->arena, "%s: %s", *why, said);
+	return stops ? e : v;
+}
+
+static enum err
+visit(void *ctx, const struct ks_record *found)
+{
+	struct ks_record seen = *found;
+	const struct ks_record *r = &seen;
 	struct search *s = ctx;
 	const char *why = "";
 	size_t at;
@@ -261,7 +296,10 @@ visit(void *ctx, const struct ks_record *r)
 
 	if (r->kind != s->kind)
 		return ERR_OK;
-	v = verdict(s, r, &why);
+	/* an anchor for one domain is no key of that domain */
+	if (s->domain.len > 0 && (r->good_for & KS_GOOD_ISSUE) != 0)
+		return ERR_OK;
+	v = judge_chain(s, &seen, &why);
 	s->pinned =
 	    s->pinned || (r->trust == KS_PINNED && carries_address(s, r));
 	e = trace(s, r, v, why, &at);
@@ -364,11 +402,18 @@ ks_use_rules(struct ks_store *s, const struct ks_rules *rules)
 }
 
 void
+ks_use_judge(struct ks_store *s, const struct ks_judge *judge)
+{
+	s->judge = judge;
+}
+
+void
 ks_lookup(struct ks_store *store, struct span addr, enum ks_kind kind,
     int64_t now, const struct ks_remote *remote, size_t n_remote,
     struct arena *arena, struct ks_result *out)
 {
 	struct search s = {
+	    .store = store,
 	    .addr = addr,
 	    .kind = kind,
 	    .now = now,

@@ -63,6 +63,22 @@ const char *ks_state_name(enum ks_state s);
    ks_rules_default. */
 void ks_use_rules(struct ks_store *s, const struct ks_rules *rules);
 
+/* Who looks into certificates: the chain of a record for the address (empty:
+   for its whole domain). ERR_OK: it may be sealed to by its chain, whoever
+   brought it. ERR_KEY_REVOKED: it must not be, whoever vouches for it.
+   ERR_RUNG_FAILED: not without knowing whether it is revoked. All others: its
+   chain says nothing for it. why is a phrase in the arena, "" if ERR_OK. */
+struct ks_judge {
+	void *ctx;
+	enum err (*judge)(void *ctx, const struct ks_record *r,
+	    struct span addr, int64_t now, struct arena *arena,
+	    const char **why);
+};
+
+/* Look-ups in this store ask the judge, which is borrowed; NULL: none, and only
+   what records say counts. */
+void ks_use_judge(struct ks_store *s, const struct ks_judge *judge);
+
 /* Look for a key of kind for the canonical address at now (Unix seconds): the
    most trusted usable one; of equals the newer one, then that which ends later,
    then the smaller fingerprint. A key of the whole domain if the address has

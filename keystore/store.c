@@ -110,6 +110,12 @@ ks_count(struct ks_store *s, size_t *out)
 	return s->ops->count(s, out);
 }
 
+uint64_t
+ks_generation(struct ks_store *s)
+{
+	return s->ops->generation(s);
+}
+
 /* An issuer's name can be longer than a key of a database. */
 enum err
 ks_issuer_serial(struct span issuer, struct span serial, struct buf *out)

@@ -71,6 +71,9 @@ enum err ks_find(struct ks_store *s, enum ks_index index, struct span key,
 enum err ks_each(struct ks_store *s, struct span prefix, ks_visit *visit,
     void *ctx) MUST_CHECK;
 enum err ks_count(struct ks_store *s, size_t *out) MUST_CHECK;
+/* Another number after each change that any process has committed; 0: not
+   known, take everything for changed. */
+uint64_t ks_generation(struct ks_store *s);
 
 /* The key under which KS_BY_ISSUER_SERIAL finds a certificate: SHA-256 of the
    issuer's name, then the serial number, as the caller of a CMS recipient info

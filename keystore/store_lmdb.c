@@ -504,6 +504,12 @@ lmdb_count(struct ks_store *base, size_t *out)
 	return e;
 }
 
+static uint64_t
+lmdb_generation(struct ks_store *base)
+{
+	return db_generation(of(base)->db);
+}
+
 /* --- rows --- */
 
 static unsigned
@@ -688,6 +694,7 @@ static const struct ks_store_ops lmdb_ops = {
     .find = lmdb_find,
     .each = lmdb_each,
     .count = lmdb_count,
+    .generation = lmdb_generation,
     .row_put = lmdb_row_put,
     .row_get = lmdb_row_get,
     .row_del = lmdb_row_del,

@@ -44,6 +44,7 @@ struct ks_store_ops {
 	enum err (*each)(
 	    struct ks_store *s, struct span prefix, ks_visit *visit, void *ctx);
 	enum err (*count)(struct ks_store *s, size_t *out);
+	uint64_t (*generation)(struct ks_store *s);
 	/* Rows: octets under a key of 1 to KS_ROW_KEY_MAX octets, in tables
 	   whose meaning is that of the file named beside each. put replaces;
 	   get and del: ERR_NOT_FOUND. each visits those whose key begins with
@@ -74,7 +75,8 @@ struct ks_store_ops {
 /* The first member of every store. */
 struct ks_store {
 	const struct ks_store_ops *ops;
-	struct ks_rules rules; /* ks_use_rules() */
+	struct ks_rules rules;	      /* ks_use_rules() */
+	const struct ks_judge *judge; /* lookup.h; NULL: none */
 };
 
 /* --- store_lmdb.c --- */

@@ -8,10 +8,12 @@
 #include "net/dns.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <unbound.h>
 
@@ -56,21 +58,30 @@ add_server(struct ub_ctx *ctx, const struct sockaddr *sa)
 }
 
 /* Given line by line: ub_ctx_add_ta_file() would open the file at the first
-   question, when the process can open none any more. */
-static void
-add_root_key(struct ub_ctx *ctx)
+   question, when the process can open none any more. Without the system's file
+   nothing is proven; without one that was asked for, nothing starts. */
+static enum err
+add_anchors(struct ub_ctx *ctx, const char *file, struct err_why *why)
 {
 	char line[2048];
-	FILE *f = fopen(ROOT_KEY, "re");
+	enum err e = ERR_OK;
+	FILE *f;
 
+	if (file != NULL && file[0] == '\0')
+		return ERR_OK;
+	f = fopen(file == NULL ? ROOT_KEY : file, "re");
 	if (f == NULL)
-		return;
-	while (fgets(line, sizeof(line), f) != NULL) {
+		return file == NULL ? ERR_OK
+				    : err_why(why, ERR_CONFIG, "%s: %s", file,
+					  strerror(errno));
+	while (e == ERR_OK && fgets(line, sizeof(line), f) != NULL) {
 		line[strcspn(line, "\r\n;")] = '\0';
-		if (line[0] != '\0')
-			(void)ub_ctx_add_ta(ctx, line);
+		if (line[0] != '\0' && ub_ctx_add_ta(ctx, line) != 0)
+			e = err_why(why, ERR_CONFIG,
+			    "%s: not a trust anchor: %.60s", file, line);
 	}
 	fclose(f);
+	return file == NULL ? ERR_OK : e;
 }
 
 static enum err
@@ -78,9 +89,9 @@ configure(struct ub_ctx *ctx, const struct sockaddr *const *servers, size_t n)
 {
 	static const char *const options[][2] = {
 	    {"do-not-query-localhost:", "no"},
-	    /* many forwarders strip signatures: what they say is then
-	       unproven (secure is false), not forged */
-	    {"harden-dnssec-stripped:", "no"},
+	    /* who strips signatures is taken for who forges answers: else
+	       whoever can do either could do away with DANE (RFC 7672) */
+	    {"harden-dnssec-stripped:", "yes"},
 	    {"verbosity:", "0"},
 	};
 	enum err e = ERR_OK;
@@ -94,7 +105,6 @@ configure(struct ub_ctx *ctx, const struct sockaddr *const *servers, size_t n)
 	/* without a resolv.conf it resolves from the root by itself */
 	if (n == 0)
 		(void)ub_ctx_resolvconf(ctx, NULL);
-	add_root_key(ctx);
 	if (e == ERR_OK && ub_ctx_async(ctx, 1) != 0)
 		e = ERR_CONFIG;
 	return e;
@@ -111,16 +121,19 @@ on_readable(void *arg, unsigned events)
 
 enum err
 net_dns_new(struct loop *loop, const struct sockaddr *const *servers, size_t n,
-    struct net_dns **out)
+    const char *anchors_file, struct net_dns **out, struct err_why *why)
 {
 	struct net_dns *dns = calloc(1, sizeof(*dns));
 	enum err e = ERR_NOMEM;
 
 	if (dns == NULL)
-		return ERR_NOMEM;
+		return err_why(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	(void)err_why(why, e, "the resolver cannot be set up");
 	dns->ctx = ub_ctx_create();
 	if (dns->ctx != NULL)
 		e = configure(dns->ctx, servers, n);
+	if (e == ERR_OK)
+		e = add_anchors(dns->ctx, anchors_file, why);
 	if (e != ERR_OK) {
 		net_dns_free(dns);
 		return e;
@@ -153,10 +166,28 @@ net_dns_free(struct net_dns *dns)
 	free(dns);
 }
 
+/* The name that aliases led to. */
+static const char *
+canonical_name(const struct ub_result *r, char name[NET_DNS_NAME_MAX])
+{
+	size_t len;
+
+	if (r->canonname == NULL)
+		return NULL;
+	len = strlen(r->canonname);
+	if (len > 0 && r->canonname[len - 1] == '.')
+		len--;
+	if (len == 0 || len >= NET_DNS_NAME_MAX)
+		return NULL;
+	memcpy(name, r->canonname, len);
+	name[len] = '\0';
+	return strcasecmp(name, r->qname) == 0 ? NULL : name;
+}
+
 /* Fill rdata; the answer's error says what it all means. */
 static void
 translate(int err, const struct ub_result *r, struct span *rdata,
-    struct net_dns_answer *a)
+    char name[NET_DNS_NAME_MAX], struct net_dns_answer *a)
 {
 	a->err = ERR_DNS;
 	a->rdata = rdata;
@@ -173,6 +204,7 @@ translate(int err, const struct ub_result *r, struct span *rdata,
 	} else if (r->rcode == 0) {
 		for (; a->n < RECORDS_MAX && r->data[a->n] != NULL; a->n++)
 			rdata[a->n] = SPAN(r->data[a->n], r->len[a->n]);
+		a->canonical = canonical_name(r, name);
 		a->err = ERR_OK;
 	}
 }
@@ -182,11 +214,12 @@ on_result(void *arg, int err, struct ub_result *r)
 {
 	struct net_dns_query *q = arg;
 	struct span rdata[RECORDS_MAX];
+	char name[NET_DNS_NAME_MAX];
 	struct net_dns_answer a = {.err = ERR_DNS};
 	void (*cb)(void *, const struct net_dns_answer *) = q->cb;
 	void *cb_arg = q->arg;
 
-	translate(err, r, rdata, &a);
+	translate(err, r, rdata, name, &a);
 	unlink_query(q);
 	cb(cb_arg, &a);
 	ub_resolve_free(r);

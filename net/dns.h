@@ -24,6 +24,7 @@ enum net_dns_type {
 	NET_DNS_A = 1,
 	NET_DNS_MX = 15,
 	NET_DNS_AAAA = 28,
+	NET_DNS_TLSA = 52,
 };
 
 struct net_dns_answer {
@@ -35,16 +36,21 @@ struct net_dns_answer {
 	const struct span *rdata;
 	size_t n;
 	uint32_t ttl_s;
+	const char *canonical; /* where aliases (CNAME) led, without the last
+				  dot; NULL unless they led elsewhere */
 };
 
 enum {
 	NET_DNS_NAME_MAX = 256, /* text of a name with its NUL */
 };
 
-/* Ask these name servers, or the system's if n is 0 (read now: no file is
-   opened later). ERR_CONFIG when that cannot be set up. */
+/* Ask these name servers, or the system's if n is 0, and believe what is signed
+   below the trust anchors in a file (DS or DNSKEY records, one a line), or the
+   root's if that is NULL; with "" nothing is proven. All is read now: no file is opened later. ERR_CONFIG
+   with the reason when that cannot be set up. */
 enum err net_dns_new(struct loop *loop, const struct sockaddr *const *servers,
-    size_t n, struct net_dns **out) MUST_CHECK;
+    size_t n, const char *anchors_file, struct net_dns **out,
+    struct err_why *why) MUST_CHECK;
 /* Open queries are dropped without a callback. NULL is fine. */
 void net_dns_free(struct net_dns *dns);
 

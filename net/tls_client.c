@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * OpenSSL as a client, and a small cache of sessions to resume.
+ * OpenSSL as a client: names and TLSA records to verify, and a small cache of
+ * sessions to resume. A session is resumed only under the expectations it was
+ * verified with, for its verdict is resumed, too.
  */
 #include "net/tls_client.h"
 
@@ -11,14 +13,25 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "common/digest.h"
+#include "common/text.h"
+#include "net/tlsa.h"
+
+/* Debian's ca-certificates, in one file: nothing can be opened later. */
+#define SYSTEM_ANCHORS "/etc/ssl/certs/ca-certificates.crt"
+
+#define CIPHERS_STRICT                                                         \
+	"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK"
+#define CIPHERS_ANY "HIGH:!aNULL:!eNULL:!PSK:!SRP"
 
 enum {
 	SESSIONS = 256, /* servers remembered; another takes its place */
-	PEER_MAX = 320,
 };
 
 struct session {
-	char peer[PEER_MAX];
+	uint8_t key[DIGEST_SIZE];
 	SSL_SESSION *session;
 };
 
@@ -30,18 +43,37 @@ struct net_tls_clients {
 struct net_tls_client {
 	struct net_tls_clients *all;
 	SSL *ssl;
-	char peer[PEER_MAX];
+	uint8_t key[DIGEST_SIZE]; /* of the session, see session_key() */
+	bool by_name;		  /* names were given */
+	bool by_dane;		  /* TLSA records were */
 };
 
-/* FNV-1a: which place in the cache a server has. */
-static struct session *
-session_of(struct net_tls_clients *all, const char *peer)
+/* The server and everything expected of it. */
+static void
+session_key(const struct net_tls_expect *x, uint8_t out[DIGEST_SIZE])
 {
-	uint32_t h = 2166136261u;
+	struct span parts[NET_TLS_NAMES_MAX + 6];
+	size_t n = 0;
 
-	for (const char *p = peer; *p != '\0'; p++)
-		h = (h ^ (uint8_t)*p) * 16777619u;
-	return &all->sessions[h % SESSIONS];
+	parts[n++] = SPAN(x->peer, strlen(x->peer) + 1);
+	parts[n++] = SPAN(&x->strict, sizeof(x->strict));
+	if (x->sni != NULL)
+		parts[n++] = SPAN(x->sni, strlen(x->sni) + 1);
+	parts[n++] = SPAN_LIT("|");
+	for (size_t i = 0; i < x->n_names; i++)
+		parts[n++] = SPAN(x->names[i], strlen(x->names[i]) + 1);
+	if (x->tlsa != NULL) {
+		parts[n++] = SPAN(x->base, strlen(x->base) + 1);
+		parts[n++] = SPAN(
+		    x->tlsa->record, x->tlsa->n * sizeof(x->tlsa->record[0]));
+	}
+	digest_sha256(parts, n, out);
+}
+
+static struct session *
+session_of(struct net_tls_clients *all, const uint8_t key[DIGEST_SIZE])
+{
+	return &all->sessions[key[0] % SESSIONS];
 }
 
 /* OpenSSL hands over a session (a ticket of TLS 1.3 arrives with the first
@@ -51,30 +83,55 @@ static int
 on_session(SSL *ssl, SSL_SESSION *session)
 {
 	struct net_tls_client *t = SSL_get_app_data(ssl);
-	struct session *s = session_of(t->all, t->peer);
+	struct session *s = session_of(t->all, t->key);
 	SSL_SESSION *copy = SSL_SESSION_dup(session);
 
 	if (copy == NULL)
 		return 0;
 	SSL_SESSION_free(s->session);
 	s->session = copy;
-	memcpy(s->peer, t->peer, sizeof(s->peer));
+	memcpy(s->key, t->key, sizeof(s->key));
 	return 0;
 }
 
+/* Without the system's file nobody can be verified by a name, and everything
+   else works; without one that was asked for, nothing starts. */
+static enum err
+load_anchors(SSL_CTX *ctx, const char *file, struct err_why *why)
+{
+	const char *from = file == NULL ? SYSTEM_ANCHORS : file;
+
+	ERR_clear_error();
+	if (SSL_CTX_load_verify_file(ctx, from) == 1)
+		return ERR_OK;
+	ERR_clear_error();
+	if (file == NULL)
+		return ERR_OK;
+	return err_why(
+	    why, ERR_TLS, "%s: no certificates in PEM can be read", file);
+}
+
 enum err
-net_tls_clients_new(struct net_tls_clients **out)
+net_tls_clients_new(
+    const char *anchors_file, struct net_tls_clients **out, struct err_why *why)
 {
 	struct net_tls_clients *all = calloc(1, sizeof(*all));
+	enum err e;
 
 	if (all == NULL)
-		return ERR_NOMEM;
+		return err_why(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	all->ctx = SSL_CTX_new(TLS_client_method());
 	if (all->ctx == NULL ||
-	    SSL_CTX_set_min_proto_version(all->ctx, TLS1_2_VERSION) != 1) {
+	    SSL_CTX_set_min_proto_version(all->ctx, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_dane_enable(all->ctx) != 1)
+		e = err_why(why, ERR_TLS, "OpenSSL does not start");
+	else
+		e = load_anchors(all->ctx, anchors_file, why);
+	if (e != ERR_OK) {
 		net_tls_clients_free(all);
-		return ERR_TLS;
+		return e;
 	}
+	/* the handshake goes on with anybody; the verdict is asked for later */
 	SSL_CTX_set_verify(all->ctx, SSL_VERIFY_NONE, NULL);
 	SSL_CTX_set_options(
 	    all->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
@@ -103,28 +160,66 @@ net_tls_clients_free(struct net_tls_clients *all)
 static void
 resume(struct net_tls_client *t)
 {
-	struct session *s = session_of(t->all, t->peer);
+	struct session *s = session_of(t->all, t->key);
 
-	if (s->session == NULL || strcmp(s->peer, t->peer) != 0)
+	if (s->session == NULL || memcmp(s->key, t->key, sizeof(s->key)) != 0)
 		return;
 	(void)SSL_set_session(t->ssl, s->session);
 	SSL_SESSION_free(s->session);
 	s->session = NULL;
 }
 
+/* RFC 7672 3.1.1: the names in a certificate that DANE-EE vouches for do not
+   matter; 3.2.2: below DANE-TA it must have the base's name or one of ours. */
+static bool
+expect_records(SSL *ssl, const struct net_tls_expect *x)
+{
+	const struct net_tlsa_record *r;
+	bool any = false;
+
+	if (SSL_dane_enable(ssl, x->base) != 1)
+		return false;
+	(void)SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+	for (size_t i = 0; i < x->tlsa->n; i++) {
+		r = &x->tlsa->record[i];
+		if (SSL_dane_tlsa_add(ssl, r->usage, r->selector, r->matching,
+			r->data, r->len) == 1)
+			any = true;
+	}
+	/* without one the handshake would be verified as if DANE had not been
+	   asked for */
+	return any;
+}
+
+static bool
+expect(struct net_tls_client *t, const struct net_tls_expect *x)
+{
+	SSL_set_hostflags(t->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	if (x->sni != NULL && SSL_set_tlsext_host_name(t->ssl, x->sni) != 1)
+		return false;
+	if (x->tlsa != NULL && !expect_records(t->ssl, x))
+		return false;
+	for (size_t i = 0; i < x->n_names; i++)
+		if (SSL_add1_host(t->ssl, x->names[i]) != 1)
+			return false;
+	t->by_dane = x->tlsa != NULL;
+	t->by_name = x->n_names > 0;
+	return SSL_set_cipher_list(
+		   t->ssl, x->strict ? CIPHERS_STRICT : CIPHERS_ANY) == 1;
+}
+
 struct net_tls_client *
 net_tls_client_new(
-    struct net_tls_clients *all, int fd, const char *name, const char *peer)
+    struct net_tls_clients *all, int fd, const struct net_tls_expect *x)
 {
 	struct net_tls_client *t = calloc(1, sizeof(*t));
 
 	if (t == NULL)
 		return NULL;
 	t->all = all;
-	snprintf(t->peer, sizeof(t->peer), "%s", peer);
+	session_key(x, t->key);
 	t->ssl = SSL_new(all->ctx);
-	if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1 ||
-	    (name != NULL && SSL_set_tlsext_host_name(t->ssl, name) != 1)) {
+	if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1 || !expect(t, x)) {
 		net_tls_client_free(t);
 		return NULL;
 	}
@@ -202,12 +297,83 @@ net_tls_client_bye(struct net_tls_client *t)
 	ERR_clear_error();
 }
 
+/* A resumed session has the verdict of its first handshake, made under the
+   same expectations; which record matched is not known any more. */
+enum net_tls_proof
+net_tls_client_proof(const struct net_tls_client *t, struct err_why *why)
+{
+	long rc = SSL_get_verify_result(t->ssl);
+	bool resumed = SSL_session_reused(t->ssl) == 1;
+
+	if (!t->by_dane && !t->by_name) {
+		(void)err_why(why, ERR_TLS, "nothing is known to verify it by");
+		return NET_TLS_UNVERIFIED;
+	}
+	if (rc != X509_V_OK) {
+		(void)err_why(
+		    why, ERR_TLS, "%s", X509_verify_cert_error_string(rc));
+		return NET_TLS_UNVERIFIED;
+	}
+	if (!t->by_dane)
+		return NET_TLS_NAME;
+	if (!resumed && SSL_get0_dane_authority(t->ssl, NULL, NULL) < 0) {
+		(void)err_why(why, ERR_TLS, "no TLSA record matches");
+		return NET_TLS_UNVERIFIED;
+	}
+	return NET_TLS_DANE;
+}
+
+/* "dane 3 1 1", "name mx.example.org", "unverified". */
+static void
+proof_text(const struct net_tls_client *t, char *out, size_t size)
+{
+	uint8_t usage, selector, matching;
+	const char *name;
+
+	switch (net_tls_client_proof(t, NULL)) {
+	case NET_TLS_UNVERIFIED:
+		break;
+	case NET_TLS_NAME:
+		name = SSL_get0_peername(t->ssl);
+		snprintf(out, size, "name%s%.120s", name == NULL ? "" : " ",
+		    name == NULL ? "" : name);
+		return;
+	case NET_TLS_DANE:
+		if (SSL_get0_dane_tlsa(
+			t->ssl, &usage, &selector, &matching, NULL, NULL) < 0)
+			snprintf(out, size, "dane");
+		else
+			snprintf(out, size, "dane %d %d %d", usage, selector,
+			    matching);
+		return;
+	}
+	snprintf(out, size, "unverified");
+}
+
+static void
+fingerprint(const struct net_tls_client *t, char out[2 * DIGEST_SIZE + 1])
+{
+	X509 *cert = SSL_get0_peer_certificate(t->ssl);
+	uint8_t octets[EVP_MAX_MD_SIZE];
+	unsigned len = 0;
+
+	out[0] = '\0';
+	if (cert != NULL &&
+	    X509_digest(cert, EVP_sha256(), octets, &len) == 1 &&
+	    len == DIGEST_SIZE)
+		text_hex(SPAN(octets, len), out);
+}
+
 void
 net_tls_client_text(const struct net_tls_client *t, char out[NET_TLS_TEXT_MAX])
 {
 	const char *cipher = SSL_get_cipher_name(t->ssl);
+	char proof[140], hex[2 * DIGEST_SIZE + 1];
 
-	snprintf(out, NET_TLS_TEXT_MAX, "%s %s unverified%s",
-	    SSL_get_version(t->ssl), cipher == NULL ? "?" : cipher,
-	    SSL_session_reused(t->ssl) ? " resumed" : "");
+	proof_text(t, proof, sizeof(proof));
+	fingerprint(t, hex);
+	snprintf(out, NET_TLS_TEXT_MAX, "%s %s %s%s%s%s",
+	    SSL_get_version(t->ssl), cipher == NULL ? "?" : cipher, proof,
+	    SSL_session_reused(t->ssl) ? " resumed" : "",
+	    hex[0] == '\0' ? "" : " sha256:", hex);
 }

@@ -2,12 +2,14 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * TLS towards servers, OpenSSL directly on a socket that does not block. TLS
- * 1.2 or better. Who the server is, is not verified here: what is said about
- * the session says so, too.
+ * 1.2 or better. Who the server is, is looked at in the handshake and told
+ * after it; a server nobody knows is no error here: what it may be sent is
+ * decided by who asked (RFC 7672, RFC 6125).
  */
 #ifndef NET_TLS_CLIENT_H
 #define NET_TLS_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/buf.h"
@@ -16,22 +18,52 @@
 
 struct net_tls_clients;
 struct net_tls_client;
+struct net_tlsa;
 
 enum {
-	NET_TLS_TEXT_MAX = 96, /* "TLSv1.3 TLS_AES_256_GCM_SHA384 unverified" */
+	/* "TLSv1.3 TLS_AES_256_GCM_SHA384 unverified resumed sha256:…" */
+	NET_TLS_TEXT_MAX = 256,
+	NET_TLS_NAMES_MAX = 8, /* names a server may be known by */
 };
 
-/* What all connections of a process share: settings, and sessions to resume.
-   Loads what OpenSSL wants from files. ERR_TLS when it cannot be had. */
-enum err net_tls_clients_new(struct net_tls_clients **out) MUST_CHECK;
+/* Who the server is. The zero value is the one that proves nothing. */
+enum net_tls_proof {
+	NET_TLS_UNVERIFIED = 0,
+	NET_TLS_NAME, /* a chain to an anchor, and one of the names */
+	NET_TLS_DANE, /* what its TLSA records say */
+};
+
+/* Whom to expect. Everything is borrowed for the call. */
+struct net_tls_expect {
+	const char *sni; /* NULL: an address */
+	/* The server for resumption: the same string, the same server. What
+	   else is expected is part of it by itself. */
+	const char *peer;
+	/* One of these must be in the certificate, with a chain to one of the
+	   anchors; A-labels, no wildcards. */
+	const char *names[NET_TLS_NAMES_MAX];
+	size_t n_names;
+	/* Records proven by DNSSEC; NULL if there are none. With them nothing
+	   else is looked at: base is the name they were found at. */
+	const struct net_tlsa *tlsa;
+	const char *base;
+	/* Only ciphers with forward secrecy and AEAD (RFC 9325 4.2); else
+	   what is better than none will do. */
+	bool strict;
+};
+
+/* What all connections of a process share: settings, anchors, and sessions to
+   resume. Loads what OpenSSL wants from files: the system's anchors, or those
+   of anchors_file (PEM) alone. ERR_TLS with the reason. */
+enum err net_tls_clients_new(const char *anchors_file,
+    struct net_tls_clients **out, struct err_why *why) MUST_CHECK;
 /* All clients must have been freed. NULL is fine. */
 void net_tls_clients_free(struct net_tls_clients *all);
 
-/* Begin on a connected socket, which stays the caller's. name is sent as SNI
-   unless it is NULL (an address); peer names the server for resumption: the
-   same string, the same server. NULL when out of memory. */
+/* Begin on a connected socket, which stays the caller's. NULL when out of
+   memory. */
 struct net_tls_client *net_tls_client_new(
-    struct net_tls_clients *all, int fd, const char *name, const char *peer);
+    struct net_tls_clients *all, int fd, const struct net_tls_expect *expect);
 void net_tls_client_free(struct net_tls_client *t);
 
 /* The steps. why is filled on NET_IO_FAILED. A connection cut without a
@@ -46,7 +78,13 @@ enum net_io net_tls_client_write(struct net_tls_client *t, struct span s,
 /* Tell the peer that it is over, if that can be done at once. */
 void net_tls_client_bye(struct net_tls_client *t);
 
-/* Protocol, cipher, "unverified", and " resumed" where it was. */
+/* After the handshake: who the server was proven to be. Unless it was, why
+   says what is missing. */
+enum net_tls_proof net_tls_client_proof(
+    const struct net_tls_client *t, struct err_why *why);
+/* After the handshake, for people and records: protocol, cipher, how it was
+   verified (DANE with the record's numbers, or the name), "resumed" where it
+   was, and the SHA-256 of the certificate. */
 void net_tls_client_text(
     const struct net_tls_client *t, char out[NET_TLS_TEXT_MAX]);
 

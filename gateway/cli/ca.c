@@ -131,7 +131,10 @@ finish(struct run *r, enum err e, struct err_why *why)
 		return e;
 	}
 	e = ks_commit(r->store);
-	return e == ERR_OK ? e : err_why(why, e, "keystore: %s", err_text(e));
+	if (e != ERR_OK)
+		return err_why(why, e, "keystore: %s", err_text(e));
+	cli_publish(r->cli, r->store);
+	return ERR_OK;
 }
 
 static int

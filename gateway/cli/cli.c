@@ -19,6 +19,7 @@
 #include <jansson.h>
 
 #include "common/text.h"
+#include "gateway/certs.h"
 #include "gateway/conf.h"
 #include "gateway/trust.h"
 #include "gateway/users.h"
@@ -201,6 +202,25 @@ become_owner(const struct conf *conf, bool write)
 	return e;
 }
 
+/* Look-ups here are to say what the gateway's own would. */
+static enum err
+judge_chains(struct cli *cli, const struct conf *conf, struct ks_store **s)
+{
+	struct err_why why = {""};
+	enum err e = ERR_OK;
+
+	if (cli->certs == NULL)
+		e = certs_new(conf, &cli->certs, &why);
+	if (e == ERR_OK) {
+		certs_use(cli->certs, conf, *s);
+		return ERR_OK;
+	}
+	cli_say("certificates: anchors: %s", why.text);
+	ks_close(*s);
+	*s = NULL;
+	return ERR_CONFIG;
+}
+
 enum err
 cli_keystore(struct cli *cli, bool write, struct ks_store **out)
 {
@@ -226,7 +246,7 @@ cli_keystore(struct cli *cli, bool write, struct ks_store **out)
 		cli_say("%s", why.text);
 	else
 		trust_use(conf, *out);
-	return e;
+	return e == ERR_OK ? judge_chains(cli, conf, out) : e;
 }
 
 void

@@ -14,6 +14,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 
+struct certs;
 struct conf;
 struct json_t;
 struct ks_store;
@@ -29,7 +30,8 @@ enum {
 struct cli {
 	const char *conf_path;
 	bool json;
-	struct conf *conf; /* owned; NULL until cli_conf() */
+	struct conf *conf;   /* owned; NULL until cli_conf() */
+	struct certs *certs; /* owned; NULL until cli_keystore() */
 	const struct cli_verb *verb;
 };
 
@@ -86,7 +88,8 @@ int cli_key_trust(struct cli *cli, int argc, char **argv);
 int cli_key_distrust(struct cli *cli, int argc, char **argv);
 int cli_key_lookup(struct cli *cli, int argc, char **argv);
 
-/* key_generate.c, key_export.c */
+/* key_generate.c, key_export.c, key_publish.c */
+int cli_key_publish(struct cli *cli, int argc, char **argv);
 int cli_key_generate(struct cli *cli, int argc, char **argv);
 int cli_key_export(struct cli *cli, int argc, char **argv);
 

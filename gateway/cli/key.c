@@ -242,6 +242,7 @@ cli_key_distrust(struct cli *cli, int argc, char **argv)
 /* --- list, show --- */
 
 struct listing {
+	struct cli *cli;
 	const char *word;
 	struct key_table *table;
 	json_t *json;
@@ -301,7 +302,7 @@ int
 cli_key_list(struct cli *cli, int argc, char **argv)
 {
 	struct ks_store *s = NULL;
-	struct listing l = {0};
+	struct listing l = {.cli = cli};
 	int at = no_options(argc, argv);
 	enum err e;
 
@@ -333,16 +334,20 @@ static enum err
 show_one(void *ctx, const struct ks_record *r)
 {
 	struct listing *l = ctx;
+	json_t *j;
 
 	l->n++;
-	if (l->json != NULL)
-		return json_array_append_new(l->json,
-			   key_to_json(r, has_private(l->store, r))) == 0
-			   ? ERR_OK
-			   : ERR_NOMEM;
+	if (l->json != NULL) {
+		j = key_to_json(r, has_private(l->store, r));
+		json_object_set_new(
+		    j, "chain", key_chain_json(l->cli, l->store, r));
+		return json_array_append_new(l->json, j) == 0 ? ERR_OK
+							      : ERR_NOMEM;
+	}
 	if (l->n > 1)
 		putchar('\n');
 	key_print(r, has_private(l->store, r));
+	key_chain_print(l->cli, l->store, r);
 	return ERR_OK;
 }
 
@@ -399,7 +404,7 @@ int
 cli_key_show(struct cli *cli, int argc, char **argv)
 {
 	struct ks_store *s = NULL;
-	struct listing l = {0};
+	struct listing l = {.cli = cli};
 	int at = no_options(argc, argv), status = CLI_DONE;
 	struct arena *arena;
 	enum err e;

@@ -170,6 +170,21 @@ key_import_keep(struct key_import *im, const char *file,
 	return e;
 }
 
+/* A key stands for its domain; a CA is believed for it. */
+static enum err
+set_domain(
+    const struct key_import *im, struct ks_record *r, struct err_why *why)
+{
+	if (r->good_for & KS_GOOD_ISSUE)
+		r->domain = im->anchor_for;
+	else if (im->anchor_for.len > 0)
+		return err_why(why, ERR_USAGE,
+		    "no CA certificate, and only one can be an anchor");
+	else
+		r->domain = im->domain;
+	return ERR_OK;
+}
+
 /* Some error of a file, ERR_OK when all of it is in. */
 static enum err
 import_certs(struct key_import *im, const char *file, struct span in,
@@ -191,8 +206,8 @@ import_certs(struct key_import *im, const char *file, struct span in,
 		struct secret *key = NULL;
 
 		e = ks_admit_cert(certs[i], &im->origin, arena, &r, &own);
-		if (e == ERR_OK && !(r->good_for & KS_GOOD_ISSUE))
-			r->domain = im->domain;
+		if (e == ERR_OK)
+			e = set_domain(im, r, &own);
 		if (e == ERR_OK)
 			e = key_claim(im, certs[i], r, arena, &key, &own);
 		im->with_private = key;
@@ -572,6 +587,8 @@ take_option(struct key_import *im, int c, struct arena *arena)
 		return ERR_OK;
 	case 'D':
 		return read_domain(optarg, arena, &im->domain);
+	case 'A':
+		return read_domain(optarg, arena, &im->anchor_for);
 	case 'p':
 		return cli_passphrase_file(&im->passphrase, optarg);
 	case 'd':
@@ -587,6 +604,7 @@ cli_key_import(struct cli *cli, int argc, char **argv)
 	    {"candidate", no_argument, NULL, 'c'},
 	    {"anchor", no_argument, NULL, 'a'},
 	    {"domain", required_argument, NULL, 'D'},
+	    {"anchor-for", required_argument, NULL, 'A'},
 	    {"passphrase-file", required_argument, NULL, 'p'},
 	    {"passphrase-fd", required_argument, NULL, 'd'},
 	    {NULL, 0, NULL, 0}};

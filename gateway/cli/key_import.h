@@ -28,6 +28,7 @@ struct key_import {
 	struct cli_passphrase passphrase;
 	bool anchor;	    /* CA certificates beside a private key are one */
 	struct span domain; /* the keys stand for it; empty: for none */
+	struct span anchor_for; /* CAs count for it; empty: for all */
 	/* The private half of the record that comes next; borrowed. */
 	const struct secret *with_private;
 	struct sealed_pub pub;	  /* what private keys are sealed to */

@@ -8,6 +8,7 @@
 
 #include "keystore/lookup.h"
 
+struct cli;
 struct json_t;
 struct key_table;
 
@@ -27,6 +28,13 @@ void key_table_free(struct key_table *t);
    private half. */
 void key_print(const struct ks_record *r, bool has_private);
 struct json_t *key_to_json(const struct ks_record *r, bool has_private);
+
+/* How the certificate of a record leads to an anchor, and what is known of
+   revocation on the way; nothing, or null, for an OpenPGP key. */
+void key_chain_print(
+    struct cli *cli, struct ks_store *s, const struct ks_record *r);
+struct json_t *key_chain_json(
+    struct cli *cli, struct ks_store *s, const struct ks_record *r);
 
 /* What a lookup found, candidate by candidate. */
 void key_result_print(

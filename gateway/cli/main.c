@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "common/secret.h"
+#include "gateway/certs.h"
 #include "gateway/cli/cli.h"
 #include "gateway/conf.h"
 
@@ -118,6 +119,7 @@ main(int argc, char **argv)
 		return CLI_DONE;
 	}
 	status = run(&cli, n, argv + 1);
+	certs_free(cli.certs);
 	conf_free(cli.conf);
 	if (fflush(stdout) != 0) {
 		cli_say("cannot write the output");

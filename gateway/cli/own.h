@@ -13,9 +13,11 @@
 #include "common/err.h"
 
 struct arena;
+struct cli;
 struct crypto_cert;
 struct key_import;
 struct ks_record;
+struct ks_store;
 struct secret;
 
 /* A file of the caller's, opened with the caller's rights, that gets its octets
@@ -51,6 +53,10 @@ enum err cli_whom_read(const char *domain, int n, char **addrs,
 
 /* "30d", "2y", "12h" in seconds; ERR_USAGE, which is said. */
 enum err cli_duration(const char *text, int64_t *out) MUST_CHECK;
+
+/* What has changed in the store reaches the files that anybody may have (key
+   publish); said if it does not: the change itself stands. */
+void cli_publish(struct cli *cli, struct ks_store *s);
 
 /* If the private key of the certificate waits in the store, made by `key
    generate`: open it, so that what is imported next has it. *out is NULL if

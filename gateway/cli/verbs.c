@@ -8,7 +8,8 @@
 
 const struct cli_verb cli_verbs[] = {
     {"key", "import",
-	"[--candidate] [--anchor] [--domain DOMAIN] [--passphrase-file FILE | "
+	"[--candidate] [--anchor] [--anchor-for DOMAIN] [--domain DOMAIN] "
+	"[--passphrase-file FILE | "
 	"--passphrase-fd N] FILE...",
 	"Take in certificates (PEM, DER), OpenPGP keys, and secret keys to "
 	"sign with (PKCS#12, PEM, OpenPGP); - is standard input",
@@ -41,6 +42,10 @@ const struct cli_verb cli_verbs[] = {
 	"Write certificates (PEM) and OpenPGP keys (armored); with --secret "
 	"the private key, too, under a passphrase",
 	cli_key_export},
+    {"key", "publish", "[--off] FINGERPRINT... | --dns [FINGERPRINT...]",
+	"Let anybody have own keys from the portal's Web Key Directory, or no "
+	"more; with --dns print their records for the name servers",
+	cli_key_publish},
     {"ca", "init", "[--name NAME] [--alg ALG] [--valid TIME] [--out FILE]",
 	"Make a CA for the gateway's own users; its key is sealed in the "
 	"keystore",

@@ -4,9 +4,10 @@
  * The process that holds the master key and the private keys of the purposes.
  * It hands out public halves, the private half of ready entries to relay, and
  * the content key of one sealed object to whoever may open that kind, signs
- * with the private keys of senders, and gives their OpenPGP keys to pgp. It
- * parses nothing from outside: what it is given is a purpose and a header of
- * fixed length, or a digest.
+ * with the private keys of senders, opens content keys with those of
+ * recipients, and gives their OpenPGP keys to pgp. It parses nothing from
+ * outside: what it is given is a purpose and a header of fixed length, a
+ * digest, or a block as long as the key.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -231,14 +232,81 @@ answer_sign(
 	return err;
 }
 
-/* An OpenPGP key as it is, in a file in memory: gpg cannot sign with one that
-   is elsewhere. */
+/* --- what we open --- */
+
+/* Errors that follow from what a stranger wrote, and are no event. */
+static bool
+is_strangers(enum err e)
+{
+	return e == ERR_OK || e == ERR_MALFORMED || e == ERR_UNSUPPORTED;
+}
+
 static enum err
-secret_file(struct keys *k, uint64_t id, struct span fpr, int *fd_out)
+open_key(struct keys *k, uint64_t id, const struct proto_decrypt *ask,
+    struct secret **out)
+{
+	const struct crypto_decrypt what = {
+	    .op = (enum crypto_decrypt_op)ask->op,
+	    .hash = (enum crypto_hash)ask->hash,
+	    .mgf = (enum crypto_hash)ask->mgf,
+	    .len = ask->len,
+	    .in = ask->in,
+	};
+	enum err e = keys_registered_try(k->registered, id);
+
+	return e == ERR_OK
+		   ? keys_private_decrypt(k->private, id, ask->fpr, &what, out)
+		   : e;
+}
+
+static enum err
+answer_decrypt(
+    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
+{
+	struct proto_decrypted answer = {ERR_OK, SPAN(NULL, 0)};
+	struct secret *key = NULL;
+	struct proto_decrypt ask;
+	char id[TEXT_ID_SIZE];
+	struct buf b;
+	enum err err = proto_decrypt_unpack(m->payload, &ask);
+
+	if (err != ERR_OK)
+		return err;
+	if (!keys_registered_has(k->registered, m->id))
+		hear_registrars(k);
+	answer.result = open_key(k, m->id, &ask, &key);
+	if (answer.result == ERR_OK)
+		answer.key = secret_span(key);
+	if (!is_strangers(answer.result)) {
+		text_id(m->id, id);
+		log_event(LOG_LVL_ERR, id, "decrypt-refused",
+		    KV_NUM("opener", peer->index), KV_ERR(answer.result));
+	}
+	buf_init(&b, LIMIT_IPC_INLINE);
+	err = proto_decrypted_pack(&answer, &b);
+	if (err == ERR_OK)
+		err = ipc_send(
+		    peer->ch, PROTO_DECRYPTED, m->id, buf_span(&b), NULL, 0);
+	secret_wipe(b.data, b.len);
+	buf_clear(&b);
+	secret_free(key);
+	return err;
+}
+
+/* --- OpenPGP --- */
+
+/* An OpenPGP key as it is, in a file in memory: gpg can do nothing with one
+   that is elsewhere. */
+static enum err
+secret_file(
+    struct keys *k, uint64_t id, bool open, struct span fpr, int *fd_out)
 {
 	struct secret *secret = NULL;
-	enum err err =
-	    keys_private_get(k->private, id, fpr, KS_OPENPGP, &secret);
+	enum err err = open ? keys_registered_try(k->registered, id) : ERR_OK;
+
+	if (err == ERR_OK)
+		err = keys_private_get(
+		    k->private, id, open, fpr, KS_OPENPGP, &secret);
 
 	if (err == ERR_OK)
 		err = memfd_from(secret_span(secret), fd_out);
@@ -263,7 +331,8 @@ answer_pgp_secret(
 		return ERR_IPC;
 	if (!keys_registered_has(k->registered, m->id))
 		hear_registrars(k);
-	result = secret_file(k, m->id, fpr, &fd);
+	result = secret_file(
+	    k, m->id, m->type == PROTO_PGP_OPEN_SECRET_GET, fpr, &fd);
 	if (result != ERR_OK) {
 		text_id(m->id, id);
 		log_event(LOG_LVL_ERR, id, "secret-refused",
@@ -301,6 +370,8 @@ static const struct {
     {PROTO_UNREGISTER, ROLE_STORE, take_unregister},
     {PROTO_SIGN, ROLE_WORKER, answer_sign},
     {PROTO_PGP_SECRET_GET, ROLE_PGP, answer_pgp_secret},
+    {PROTO_PGP_OPEN_SECRET_GET, ROLE_PGP, answer_pgp_secret},
+    {PROTO_DECRYPT, ROLE_OPENER, answer_decrypt},
 };
 
 /* Whoever asks waits for the answer, so there is room for it; a peer that asks

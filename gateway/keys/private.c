@@ -70,8 +70,8 @@ speaks_for(const void *ctx, const char *addr)
 
 /* The row, if it may be used for the message; lives until the next call. */
 static enum err
-find(struct keys_private *p, uint64_t id, struct span fpr, enum ks_kind kind,
-    struct ks_private **out)
+find(struct keys_private *p, uint64_t id, bool open, struct span fpr,
+    enum ks_kind kind, struct ks_private **out)
 {
 	struct ks_private *row;
 	enum err e;
@@ -82,7 +82,8 @@ find(struct keys_private *p, uint64_t id, struct span fpr, enum ks_kind kind,
 		return e == ERR_NOT_FOUND ? ERR_NO_KEY : e;
 	if (row->kind != kind)
 		return ERR_NO_KEY;
-	if (keys_registered_find(p->registered, id, speaks_for, row) == NULL)
+	if (keys_registered_find(p->registered, id, open, speaks_for, row) ==
+	    NULL)
 		return ERR_PERMISSION;
 	*out = row;
 	return ERR_OK;
@@ -97,11 +98,11 @@ unseal(
 }
 
 enum err
-keys_private_get(struct keys_private *p, uint64_t id, struct span fpr,
-    enum ks_kind kind, struct secret **out)
+keys_private_get(struct keys_private *p, uint64_t id, bool open,
+    struct span fpr, enum ks_kind kind, struct secret **out)
 {
 	struct ks_private *row;
-	enum err e = find(p, id, fpr, kind, &row);
+	enum err e = find(p, id, open, fpr, kind, &row);
 
 	return e == ERR_OK ? unseal(p, row, out) : e;
 }
@@ -157,12 +158,27 @@ keys_private_sign(struct keys_private *p, uint64_t id, struct span fpr,
 {
 	const struct crypto_private *key;
 	struct ks_private *row;
-	enum err e = find(p, id, fpr, KS_SMIME, &row);
+	enum err e = find(p, id, false, fpr, KS_SMIME, &row);
 
 	if (e == ERR_OK)
 		e = parsed(p, row, &key);
 	if (e == ERR_OK)
 		e = crypto_private_sign(
 		    key, (enum crypto_sign_alg)alg, in, out);
+	return e;
+}
+
+enum err
+keys_private_decrypt(struct keys_private *p, uint64_t id, struct span fpr,
+    const struct crypto_decrypt *what, struct secret **out)
+{
+	const struct crypto_private *key;
+	struct ks_private *row;
+	enum err e = find(p, id, true, fpr, KS_SMIME, &row);
+
+	if (e == ERR_OK)
+		e = parsed(p, row, &key);
+	if (e == ERR_OK)
+		e = crypto_private_decrypt(key, what, out);
 	return e;
 }

@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "keystore/private.h"
 
+struct crypto_decrypt;
 struct keys_private;
 struct keys_registered;
 struct keys_set;
@@ -25,13 +26,19 @@ struct keys_private *keys_private_new(struct ks_store *store,
 void keys_private_free(struct keys_private *p);
 
 /* The octets of a private key of this kind, if it speaks for an address that is
-   registered under the id. The caller frees. ERR_PERMISSION, ERR_NO_KEY,
-   ERR_BAD_SEAL, ERR_DB_BROKEN. */
-enum err keys_private_get(struct keys_private *p, uint64_t id, struct span fpr,
-    enum ks_kind kind, struct secret **out) MUST_CHECK;
+   registered under the id, for opening or for signing. The caller frees.
+   ERR_PERMISSION, ERR_NO_KEY, ERR_BAD_SEAL, ERR_DB_BROKEN. */
+enum err keys_private_get(struct keys_private *p, uint64_t id, bool open,
+    struct span fpr, enum ks_kind kind, struct secret **out) MUST_CHECK;
 /* A signature by an S/MIME key, appended to out, on the same condition. The
    errors above and those of crypto_private_sign(). */
 enum err keys_private_sign(struct keys_private *p, uint64_t id, struct span fpr,
     uint8_t alg, struct span in, struct buf *out) MUST_CHECK;
+/* Open with an S/MIME key that speaks for an address whose mail may be opened
+   under the id. The caller frees. The errors above and those of
+   crypto_private_decrypt(). */
+enum err keys_private_decrypt(struct keys_private *p, uint64_t id,
+    struct span fpr, const struct crypto_decrypt *what,
+    struct secret **out) MUST_CHECK;
 
 #endif

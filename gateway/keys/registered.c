@@ -10,14 +10,21 @@
 #include <string.h>
 
 #include "common/limits.h"
+#include "crypto/verdict.h"
 #include "gateway/proto.h"
 
-enum { BUCKETS = 1024 };
+enum {
+	BUCKETS = 1024,
+	/* of one message: in each of its layers, S/MIME and OpenPGP */
+	TRIES_MAX = LIMIT_DECRYPT_TRIES * 2 * CRYPTO_VERDICT_LAYERS,
+};
 
 struct row {
 	struct row *next;
 	uint64_t id;
 	enum role_id by;
+	bool open;
+	unsigned tries;
 	size_t n_addr;
 	char **addr; /* in the same allocation */
 };
@@ -90,6 +97,7 @@ row_new(enum role_id by, uint64_t id, const struct proto_register *m)
 		return NULL;
 	row->id = id;
 	row->by = by;
+	row->open = m->open;
 	row->n_addr = m->n_addr;
 	row->addr = (char **)(void *)(row + 1);
 	text = (char *)(row->addr + m->n_addr);
@@ -146,18 +154,28 @@ keys_registered_has(const struct keys_registered *r, uint64_t id)
 }
 
 const char *
-keys_registered_find(const struct keys_registered *r, uint64_t id,
+keys_registered_find(const struct keys_registered *r, uint64_t id, bool open,
     bool (*test)(const void *ctx, const char *addr), const void *ctx)
 {
 	for (const struct row *row = *bucket_of(r, id); row != NULL;
 	     row = row->next) {
-		if (row->id != id)
+		if (row->id != id || row->open != open)
 			continue;
 		for (size_t i = 0; i < row->n_addr; i++)
 			if (test(ctx, row->addr[i]))
 				return row->addr[i];
 	}
 	return NULL;
+}
+
+enum err
+keys_registered_try(struct keys_registered *r, uint64_t id)
+{
+	for (struct row *row = *bucket_of(r, id); row != NULL; row = row->next)
+		if (row->id == id && row->open)
+			return ++row->tries > TRIES_MAX ? ERR_PERMISSION
+							: ERR_OK;
+	return ERR_PERMISSION;
 }
 
 size_t

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * For whom private keys may be used: addresses under the id of the message that
- * is worked on, as the listener and store have said. A worker cannot add to it.
+ * For whom private keys may be used, and for what: addresses under the id of
+ * the message that is worked on, as the listener and store have said. A worker
+ * cannot add to it.
  */
 #ifndef GATEWAY_KEYS_REGISTERED_H
 #define GATEWAY_KEYS_REGISTERED_H
@@ -28,9 +29,14 @@ enum err keys_registered_put(struct keys_registered *r, enum role_id by,
 void keys_registered_drop(
     struct keys_registered *r, enum role_id by, uint64_t id);
 bool keys_registered_has(const struct keys_registered *r, uint64_t id);
-/* The first address under the id that test says true for; NULL if none. */
+/* The first address under the id, for signing or for opening, that test says
+   true for; NULL if none. */
 const char *keys_registered_find(const struct keys_registered *r, uint64_t id,
-    bool (*test)(const void *ctx, const char *addr), const void *ctx);
+    bool open, bool (*test)(const void *ctx, const char *addr),
+    const void *ctx);
+/* Count one attempt to open. ERR_PERMISSION beyond what a message with all its
+   layers can need: nobody tries out keys here. */
+enum err keys_registered_try(struct keys_registered *r, uint64_t id) MUST_CHECK;
 size_t keys_registered_count(const struct keys_registered *r);
 
 #endif

@@ -75,5 +75,16 @@ enum MHD_Result portal_reply_error(
    whole file for a partial answer, or 0. */
 enum MHD_Result portal_reply_file(struct portal_request *req, int fd,
     uint64_t from, uint64_t len, uint64_t total);
+/* A whole file that is the same for everybody. Takes fd. */
+enum MHD_Result portal_reply_published(
+    struct portal_request *req, int fd, uint64_t len, const char *type);
+
+/* --- published.c */
+
+/* Is this path one of those that have nothing to do with the page? */
+bool portal_published_is(const char *url);
+/* Keys and lists; host as the request says it, NULL if that is not clear. */
+enum MHD_Result portal_published_reply(
+    struct portal_request *req, const char *host);
 
 #endif

@@ -5,6 +5,7 @@
  * that opens them. It has no key but that of its TLS certificate, reads no
  * message, and tells store what it has, what was opened and what expired.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -292,6 +293,8 @@ start_http(struct portal *p, const struct conf *c)
 	    .listen_fd = p->listen_fd,
 	    .n_listen_fd = p->n_listen,
 	    .assets = p->assets,
+	    .publish_fd =
+		open(c->paths.publish, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	    .opened = on_opened,
 	    .arg = p,
 	};

@@ -137,6 +137,7 @@ struct portal_http_options {
 	const int *listen_fd; /* bound and listening; taken */
 	size_t n_listen_fd;
 	struct portal_assets *assets; /* borrowed */
+	int publish_fd; /* directory of what anybody may have; -1: none */
 	/* The index of an object was handed out; user_agent may be empty. */
 	void (*opened)(void *arg, const struct object_header *h,
 	    const char *client, struct span user_agent);

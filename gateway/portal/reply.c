@@ -172,3 +172,21 @@ portal_reply_file(struct portal_request *req, int fd, uint64_t from,
 	MHD_destroy_response(r);
 	return rc;
 }
+
+enum MHD_Result
+portal_reply_published(
+    struct portal_request *req, int fd, uint64_t len, const char *type)
+{
+	struct MHD_Response *r = MHD_create_response_from_fd64(len, fd);
+	enum MHD_Result rc;
+
+	if (r == NULL) {
+		close(fd);
+		return MHD_NO;
+	}
+	portal_reply_headers(req->http, PORTAL_REPLY_ASSET, r);
+	add(r, "Content-Type", type);
+	rc = portal_reply_send(req, MHD_HTTP_OK, r, len);
+	MHD_destroy_response(r);
+	return rc;
+}

@@ -340,6 +340,10 @@ route(struct portal_request *req)
 {
 	const struct portal_assets *assets = req->http->opt.assets;
 
+	/* asked for under names that are not the portal's own */
+	if (portal_published_is(req->url) && is_read(req) &&
+	    framing_is_clear(req))
+		return portal_published_reply(req, one_header(req, "Host"));
 	if (!host_is_ours(req))
 		return portal_reply_error(
 		    req, MHD_HTTP_MISDIRECTED_REQUEST, NULL);

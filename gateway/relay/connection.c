@@ -103,21 +103,20 @@ open_session(struct relay_conn *c)
 {
 	const struct relay_dests_setup *all = relay_dests_setup(c->dest->all);
 	struct relay_host *h = host_of(c);
-	bool plain = c->dest->target.tls == ENTRY_TLS_OPPORTUNISTIC &&
-		     (c->plain || h->plain_until_ms > clock_steady_ms());
+	bool plain = c->plain || h->plain_until_ms > clock_steady_ms();
 	struct relay_smtp_setup setup = {
 	    .helo = all->helo,
 	    .lmtp = c->dest->target.lmtp,
-	    .tls = c->dest->target.tls,
-	    .no_starttls = plain,
-	    .sni = h->name[0] == '\0' ? NULL : h->name,
-	    .peer = h->peer,
+	    .expect = &c->expect,
 	    .tls_clients = all->tls_clients,
 	    .pub = all->pub,
 	    .priv = all->priv,
 	};
 	int fd = open_socket(h);
 
+	relay_expect_make(
+	    &c->expect, &c->dest->target, h, &c->dest->tlsa[h->mx]);
+	setup.no_starttls = plain && c->expect.tls == ENTRY_TLS_OPPORTUNISTIC;
 	if (fd < 0) {
 		c->failure = (struct relay_smtp_failure){
 		    .fault = RELAY_FAULT_CONNECT, .status = "4.4.1"};
@@ -217,7 +216,7 @@ opening_failed(struct relay_conn *c)
 	    KV_STR("reason", c->failure.text));
 	close_session(c);
 	if (c->failure.fault == RELAY_FAULT_TLS && !c->plain &&
-	    c->dest->target.tls == ENTRY_TLS_OPPORTUNISTIC) {
+	    c->expect.tls == ENTRY_TLS_OPPORTUNISTIC) {
 		h->plain_until_ms = now + PLAIN_MS;
 		c->plain = true;
 		if (open_session(c))

@@ -202,23 +202,25 @@ domain_of(const char *key)
 	return at == NULL ? "" : at + 1;
 }
 
+/* How the entry's recipient at this place leaves. */
 static const struct conf_relay *
-relay_conf(const struct relay_job *j)
+relay_conf(const struct relay_job *j, const struct entry_rcpt *rcpt)
 {
 	return j->deliver.entry.route == ENTRY_INBOUND
 		   ? &j->relay->conf->inbound
-		   : &j->relay->conf->outbound;
+		   : conf_relay_for(j->relay->conf, domain_of(rcpt->key));
 }
 
 static bool
 same_hop(const struct relay_job *j, const struct relay_mail *m, uint32_t pos)
 {
-	const struct entry *e = m->entry;
+	const struct entry_rcpt *first = relay_mail_rcpt(m, 0);
+	const struct entry_rcpt *r = &m->entry->rcpt[pos];
+	const struct conf_relay *c = relay_conf(j, r);
 
-	return m->n_rcpt < RCPT_MAX &&
-	       (relay_conf(j)->kind != CONF_VIA_MX ||
-		   strcmp(domain_of(relay_mail_rcpt(m, 0)->key),
-		       domain_of(e->rcpt[pos].key)) == 0);
+	return m->n_rcpt < RCPT_MAX && relay_conf(j, first) == c &&
+	       (c->kind != CONF_VIA_MX ||
+		   strcmp(domain_of(first->key), domain_of(r->key)) == 0);
 }
 
 /* Recipients that share a next hop share a transaction. */
@@ -244,18 +246,47 @@ group(struct relay_job *j)
 	j->pending = j->n_mails;
 }
 
+static uint8_t
+floor_of(enum conf_tls tls)
+{
+	switch (tls) {
+	case CONF_TLS_OPPORTUNISTIC:
+		return ENTRY_TLS_OPPORTUNISTIC;
+	case CONF_TLS_ENCRYPT:
+		return ENTRY_TLS_ENCRYPT;
+	case CONF_TLS_VERIFY:
+	case CONF_TLS_DANE:
+		break;
+	}
+	return ENTRY_TLS_AUTHENTICATED;
+}
+
+static void
+join_names(const struct conf_relay *c, char out[RELAY_NAMES_MAX])
+{
+	size_t at = 0;
+
+	/* config_check.c has seen that they fit */
+	for (size_t i = 0; i < c->n_tls_names && at < RELAY_NAMES_MAX; i++)
+		at += (size_t)snprintf(out + at, RELAY_NAMES_MAX - at, "%s%s",
+		    i == 0 ? "" : " ", c->tls_names[i]);
+}
+
 static void
 target_of(const struct relay_job *j, const struct relay_mail *m,
     struct relay_target *out)
 {
-	const struct conf_relay *c = relay_conf(j);
+	const struct conf_relay *c = relay_conf(j, relay_mail_rcpt(m, 0));
+	uint8_t tls = floor_of(c->tls);
 	bool mx = c->kind == CONF_VIA_MX;
 
 	memset(out, 0, sizeof(*out));
 	out->mx = mx;
 	out->lmtp = c->kind == CONF_VIA_LMTP;
 	out->port = c->port;
-	out->tls = j->deliver.entry.tls;
+	out->tls = tls > j->deliver.entry.tls ? tls : j->deliver.entry.tls;
+	out->dane = c->tls == CONF_TLS_DANE;
+	join_names(c, out->names);
 	snprintf(out->host, sizeof(out->host), "%s",
 	    mx ? domain_of(relay_mail_rcpt(m, 0)->key) : c->host);
 }
@@ -291,12 +322,8 @@ obstacle(struct relay_job *j, const char **status)
 		return "the stored message cannot be opened";
 	}
 	*status = "4.3.5";
-	if (!relay_conf(j)->present)
+	if (e->route == ENTRY_INBOUND && !j->relay->conf->inbound.present)
 		return "no relay is configured for this direction";
-	*status = "4.7.5";
-	if (e->tls == ENTRY_TLS_AUTHENTICATED)
-		return "TLS with an authenticated next hop is required, and "
-		       "next hops are not authenticated";
 	*status = "4.3.2";
 	return j->relay->stopping ? "shutting down" : NULL;
 }

@@ -181,6 +181,7 @@ on_route(void *arg, const struct relay_route_answer *a)
 	}
 	memcpy(d->host, a->host, sizeof(d->host));
 	d->n_host = a->n;
+	memcpy(d->tlsa, a->tlsa, sizeof(d->tlsa));
 	d->route_until_ms = clock_steady_ms() + a->ttl_s * 1000ull;
 	run(d);
 }
@@ -349,7 +350,8 @@ static bool
 same_target(const struct relay_target *a, const struct relay_target *b)
 {
 	return a->mx == b->mx && a->lmtp == b->lmtp && a->port == b->port &&
-	       a->tls == b->tls && strcmp(a->host, b->host) == 0;
+	       a->tls == b->tls && a->dane == b->dane &&
+	       strcmp(a->host, b->host) == 0 && strcmp(a->names, b->names) == 0;
 }
 
 static struct relay_dest *

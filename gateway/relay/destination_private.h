@@ -9,6 +9,7 @@
 #define GATEWAY_RELAY_DESTINATION_PRIVATE_H
 
 #include "gateway/relay/destination.h"
+#include "gateway/relay/expect.h"
 
 struct relay_dest {
 	struct relay_dests *all;
@@ -17,6 +18,7 @@ struct relay_dest {
 	struct relay_route *route; /* being looked up */
 	struct relay_host host[RELAY_HOSTS_MAX];
 	unsigned n_host;
+	struct net_tlsa tlsa[RELAY_MX_MAX]; /* as relay_host.mx says */
 	uint64_t route_until_ms;
 	struct relay_mail *first; /* waiting */
 	struct relay_mail **last;
@@ -46,10 +48,11 @@ struct relay_conn {
 	struct relay_smtp *smtp; /* NULL: no address could be tried */
 	struct loop_io *io;
 	struct loop_timer *timer;
-	uint64_t progress; /* of smtp, when the timer was started */
-	unsigned tried;	   /* bit i: host i has been tried */
-	unsigned host;	   /* the present one */
-	bool plain;	   /* STARTTLS is not tried again */
+	uint64_t progress;	    /* of smtp, when the timer was started */
+	unsigned tried;		    /* bit i: host i has been tried */
+	unsigned host;		    /* the present one */
+	bool plain;		    /* STARTTLS is not tried again */
+	struct relay_expect expect; /* of the present host */
 	struct relay_mail *mail;
 	unsigned n_mails;
 	uint64_t since_ms;		   /* opened */

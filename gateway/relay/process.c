@@ -28,7 +28,8 @@ set_names(struct relay *r, const struct conf *conf)
 static void on_stop_timer(void *arg);
 
 enum err
-relay_new(const struct relay_setup *setup, struct relay **out)
+relay_new(
+    const struct relay_setup *setup, struct relay **out, struct err_why *why)
 {
 	struct relay *r = calloc(1, sizeof(*r));
 	const struct sockaddr **servers;
@@ -44,9 +45,11 @@ relay_new(const struct relay_setup *setup, struct relay **out)
 	for (size_t i = 0; i < setup->conf->n_resolver; i++)
 		servers[i] =
 		    (const struct sockaddr *)&setup->conf->resolver[i].sa;
-	e = net_dns_new(setup->loop, servers, setup->conf->n_resolver, &r->dns);
+	e = net_dns_new(setup->loop, servers, setup->conf->n_resolver,
+	    setup->conf->dnssec_anchors, &r->dns, why);
 	if (e == ERR_OK)
-		e = net_tls_clients_new(&r->tls_clients);
+		e = net_tls_clients_new(
+		    setup->conf->tls_anchors, &r->tls_clients, why);
 	free(servers);
 	if (e != ERR_OK) {
 		relay_free(r);

@@ -56,13 +56,14 @@ relay_main(struct role *r)
 	    .conf = role_conf(r),
 	    .on_stopped = on_stopped,
 	    .arg = &p};
+	struct err_why why = {""};
 	enum err e;
 
 	digest_init();
 	stream_init();
-	e = relay_new(&setup, &p.relay);
+	e = relay_new(&setup, &p.relay, &why);
 	if (e != ERR_OK)
-		role_refuse(r, "relay: %s", err_text(e));
+		role_refuse(r, "relay: %s", why.text);
 	role_confine(r);
 	role_attach(r, p.loop, &events, &p);
 	role_ready(r);

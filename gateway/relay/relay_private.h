@@ -27,8 +27,8 @@ struct relay_setup {
 };
 
 /* What must be read from files is read here. ERR_CONFIG, ERR_TLS. */
-enum err relay_new(
-    const struct relay_setup *setup, struct relay **out) MUST_CHECK;
+enum err relay_new(const struct relay_setup *setup, struct relay **out,
+    struct err_why *why) MUST_CHECK;
 void relay_free(struct relay *r);
 /* A channel, taken over. */
 void relay_on_peer(

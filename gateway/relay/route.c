@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * One question for MX, then two for each host at once. A host that cannot be
+ * One question for MX, then two for each host at once, then one for the TLSA
+ * records of each host whose answers were proven so far. A host that cannot be
  * looked up is a failure only if there is no other.
  */
 #include "gateway/relay/route.h"
@@ -16,7 +17,6 @@
 #include "common/secret.h"
 
 enum {
-	MX_MAX = 5,	  /* hosts that are looked up */
 	MX_READ_MAX = 32, /* records that are looked at */
 	TIMEOUT_MS = 60000,
 	TTL_MAX_S = 300,
@@ -39,6 +39,17 @@ struct lookup {
 	unsigned n;
 };
 
+/* One host's TLSA records: looked for where its alias leads, then at its own
+   name (RFC 7672 2.2.3). */
+struct tlsa_lookup {
+	struct relay_route *route;
+	struct net_dns_query *query;
+	bool insecure; /* an address without proof */
+	char canonical[NET_DNS_NAME_MAX];
+	char base[NET_DNS_NAME_MAX]; /* where it is being looked for */
+	enum relay_dane dane;
+};
+
 struct relay_route {
 	struct net_dns *dns;
 	struct relay_target target;
@@ -49,7 +60,9 @@ struct relay_route {
 	struct net_dns_query *mx_query;
 	struct mx mx[MX_READ_MAX];
 	unsigned n_mx;
-	struct lookup lookup[MX_MAX][FAMILIES];
+	bool mx_is_proven;
+	struct lookup lookup[RELAY_MX_MAX][FAMILIES];
+	struct tlsa_lookup tlsa[RELAY_MX_MAX];
 	unsigned pending;
 	enum err dns_err; /* of a look-up that failed */
 	struct relay_route_answer answer;
@@ -61,9 +74,11 @@ relay_route_cancel(struct relay_route *r)
 	if (r == NULL)
 		return;
 	net_dns_cancel(r->mx_query);
-	for (unsigned i = 0; i < MX_MAX; i++)
+	for (unsigned i = 0; i < RELAY_MX_MAX; i++) {
 		for (unsigned f = 0; f < FAMILIES; f++)
 			net_dns_cancel(r->lookup[i][f].query);
+		net_dns_cancel(r->tlsa[i].query);
+	}
 	loop_timer_free(r->timer);
 	free(r);
 }
@@ -92,13 +107,17 @@ answer_failure(struct relay_route *r, enum err e, const char *text)
 {
 	char full[200];
 
-	snprintf(full, sizeof(full), "%.120s: %s", r->target.host, text);
+	snprintf(full, sizeof(full), "%.80s: %s%s", r->target.host, text,
+	    e == ERR_DNS_BOGUS ? ": forged answers, or name servers that "
+				 "strip signatures (see dnssec-anchors)"
+			       : "");
 	if (!r->target.mx)
 		e = ERR_DNS;
 	answer(r, e, full);
 }
 
-static void
+/* NULL when there is no place for it. */
+static struct relay_host *
 add_host(struct relay_route *r, const char *name,
     const struct sockaddr_storage *sa, socklen_t sa_len)
 {
@@ -108,9 +127,11 @@ add_host(struct relay_route *r, const char *name,
 	const struct sockaddr_in6 *in6 = (const void *)sa;
 
 	if (r->answer.n == RELAY_HOSTS_MAX)
-		return;
+		return NULL;
 	r->answer.n++;
 	memset(h, 0, sizeof(*h));
+	h->dane = RELAY_DANE_ABSENT;
+	h->name_is_proven = !r->target.mx || r->mx_is_proven;
 	h->sa = *sa;
 	h->sa_len = sa_len;
 	snprintf(h->name, sizeof(h->name), "%s", name);
@@ -120,6 +141,23 @@ add_host(struct relay_route *r, const char *name,
 		inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
 	snprintf(h->peer, sizeof(h->peer), "%s%s[%s]:%u", name,
 	    name[0] == '\0' ? "" : " ", text, (unsigned)r->target.port);
+	return h;
+}
+
+static void
+add_looked_up(
+    struct relay_route *r, unsigned i, const struct lookup *l, unsigned k)
+{
+	struct relay_host *h;
+
+	if (k >= l->n)
+		return;
+	h = add_host(r, r->mx[i].host, &l->sa[k], l->sa_len[k]);
+	if (h == NULL)
+		return;
+	h->dane = r->tlsa[i].dane;
+	h->mx = i;
+	snprintf(h->tlsa_base, sizeof(h->tlsa_base), "%s", r->tlsa[i].base);
 }
 
 /* The addresses of one host, the families in turn, IPv6 first (RFC 6724):
@@ -127,21 +165,20 @@ add_host(struct relay_route *r, const char *name,
 static void
 add_addresses(struct relay_route *r, unsigned i)
 {
-	struct lookup *v6 = &r->lookup[i][0], *v4 = &r->lookup[i][1];
-
 	for (unsigned k = 0; k < RELAY_HOSTS_MAX; k++) {
-		if (k < v6->n)
-			add_host(r, r->mx[i].host, &v6->sa[k], v6->sa_len[k]);
-		if (k < v4->n)
-			add_host(r, r->mx[i].host, &v4->sa[k], v4->sa_len[k]);
+		add_looked_up(r, i, &r->lookup[i][0], k);
+		add_looked_up(r, i, &r->lookup[i][1], k);
 	}
 }
 
+/* A host whose TLSA records could not be looked up is as good as down (RFC
+   7672 2.1.1): whoever keeps them from us would see the mail. */
 static void
 all_looked_up(struct relay_route *r)
 {
 	for (unsigned i = 0; i < r->n_mx; i++)
-		add_addresses(r, i);
+		if (r->tlsa[i].dane != RELAY_DANE_FAILED)
+			add_addresses(r, i);
 	if (r->answer.n > 0)
 		answer(r, ERR_OK, "");
 	else if (r->dns_err != ERR_OK)
@@ -157,23 +194,113 @@ note_ttl(struct relay_route *r, const struct net_dns_answer *a)
 		r->answer.ttl_s = a->ttl_s;
 }
 
+/* --- TLSA */
+
+static void on_tlsa(void *arg, const struct net_dns_answer *a);
+
+static bool
+ask_tlsa(struct tlsa_lookup *t, const char *host)
+{
+	struct relay_route *r = t->route;
+	char name[NET_DNS_NAME_MAX];
+
+	snprintf(t->base, sizeof(t->base), "%s", host);
+	if (snprintf(name, sizeof(name), "_%u._tcp.%s",
+		(unsigned)r->target.port, host) >= (int)sizeof(name))
+		return false;
+	t->query = net_dns_ask(r->dns, name, NET_DNS_TLSA, on_tlsa, t);
+	return t->query != NULL;
+}
+
+static void
+on_tlsa(void *arg, const struct net_dns_answer *a)
+{
+	struct tlsa_lookup *t = arg;
+	struct relay_route *r = t->route;
+	size_t i = (size_t)(t - r->tlsa);
+
+	t->query = NULL;
+	if (a->err == ERR_OK && a->secure) {
+		note_ttl(r, a);
+		t->dane = net_tlsa_collect(a->rdata, a->n, &r->answer.tlsa[i])
+			      ? RELAY_DANE_VERIFY
+			      : RELAY_DANE_ENCRYPT;
+	} else if (a->err == ERR_DNS || a->err == ERR_DNS_BOGUS) {
+		t->dane = RELAY_DANE_FAILED;
+		r->dns_err = a->err;
+	} else {
+		t->dane = RELAY_DANE_ABSENT;
+		if (strcmp(t->base, r->mx[i].host) != 0) {
+			if (ask_tlsa(t, r->mx[i].host))
+				return;
+			t->dane = RELAY_DANE_FAILED;
+			r->dns_err = ERR_DNS;
+		}
+	}
+	if (--r->pending == 0)
+		all_looked_up(r);
+}
+
+/* Only behind answers that are all proven do TLSA records mean anything (RFC
+   7672 2.2.1): whoever forges an address would leave them out as well. */
+static bool
+wants_tlsa(const struct relay_route *r, unsigned i)
+{
+	bool found = r->lookup[i][0].n > 0 || r->lookup[i][1].n > 0;
+
+	return found && !r->tlsa[i].insecure &&
+	       (!r->target.mx || r->mx_is_proven);
+}
+
+static void
+look_up_tlsa(struct relay_route *r)
+{
+	struct tlsa_lookup *t;
+	unsigned asked = 0;
+
+	for (unsigned i = 0; i < r->n_mx; i++) {
+		t = &r->tlsa[i];
+		t->route = r;
+		t->dane = RELAY_DANE_ABSENT;
+		if (!wants_tlsa(r, i))
+			continue;
+		if (ask_tlsa(t, t->canonical[0] == '\0' ? r->mx[i].host
+							: t->canonical)) {
+			asked++;
+		} else {
+			t->dane = RELAY_DANE_FAILED;
+			r->dns_err = ERR_DNS;
+		}
+	}
+	r->pending = asked;
+	if (asked == 0)
+		all_looked_up(r);
+}
+
 static void
 on_address(void *arg, const struct net_dns_answer *a)
 {
 	struct lookup *l = arg;
 	struct relay_route *r = l->route;
+	struct tlsa_lookup *t =
+	    &r->tlsa[(size_t)(l - &r->lookup[0][0]) / FAMILIES];
 
 	l->query = NULL;
 	if (a->err == ERR_DNS || a->err == ERR_DNS_BOGUS)
 		r->dns_err = a->err;
-	if (a->err == ERR_OK)
+	if (a->err == ERR_OK) {
 		note_ttl(r, a);
+		t->insecure |= !a->secure;
+		if (a->canonical != NULL)
+			snprintf(t->canonical, sizeof(t->canonical), "%s",
+			    a->canonical);
+	}
 	for (size_t i = 0; i < a->n && l->n < RELAY_HOSTS_MAX; i++)
 		if (net_dns_address(l->type, a->rdata[i], r->target.port,
 			&l->sa[l->n], &l->sa_len[l->n]) == ERR_OK)
 			l->n++;
 	if (--r->pending == 0)
-		all_looked_up(r);
+		look_up_tlsa(r);
 }
 
 static void
@@ -183,8 +310,8 @@ look_up_hosts(struct relay_route *r)
 	    NET_DNS_AAAA, NET_DNS_A};
 	struct lookup *l;
 
-	if (r->n_mx > MX_MAX)
-		r->n_mx = MX_MAX;
+	if (r->n_mx > RELAY_MX_MAX)
+		r->n_mx = RELAY_MX_MAX;
 	for (unsigned i = 0; i < r->n_mx; i++) {
 		for (unsigned f = 0; f < FAMILIES; f++) {
 			l = &r->lookup[i][f];
@@ -277,6 +404,7 @@ on_mx(void *arg, const struct net_dns_answer *a)
 	struct relay_route *r = arg;
 
 	r->mx_query = NULL;
+	r->mx_is_proven = a->secure;
 	switch (a->err) {
 	case ERR_OK:
 		note_ttl(r, a);
@@ -316,13 +444,13 @@ use_literal(struct relay_route *r)
 	if (inet_pton(AF_INET, t, &in4->sin_addr) == 1) {
 		in4->sin_family = AF_INET;
 		in4->sin_port = htons(r->target.port);
-		add_host(r, "", &sa, sizeof(*in4));
+		(void)add_host(r, "", &sa, sizeof(*in4));
 		return true;
 	}
 	if (inet_pton(AF_INET6, t, &in6->sin6_addr) == 1) {
 		in6->sin6_family = AF_INET6;
 		in6->sin6_port = htons(r->target.port);
-		add_host(r, "", &sa, sizeof(*in6));
+		(void)add_host(r, "", &sa, sizeof(*in6));
 		return true;
 	}
 	return false;

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * From a next hop to the addresses to try, in their order: MX (RFC 5321 5.1,
- * RFC 7505), a host, an address. Nothing here connects.
+ * RFC 7505), a host, an address; and what each host's TLSA records demand
+ * (RFC 7672). Nothing here connects.
  */
 #ifndef GATEWAY_RELAY_ROUTE_H
 #define GATEWAY_RELAY_ROUTE_H
@@ -11,13 +12,17 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "common/limits.h"
 #include "net/dns.h"
+#include "net/tlsa.h"
 
 struct loop;
 struct relay_route;
 
 enum {
 	RELAY_HOSTS_MAX = 8, /* addresses that are tried */
+	RELAY_MX_MAX = 5,    /* hosts that are looked up */
+	RELAY_NAMES_MAX = LIMIT_TLS_NAMES_SIZE + 1,
 	RELAY_PEER_MAX = NET_DNS_NAME_MAX + 64,
 };
 
@@ -27,6 +32,18 @@ struct relay_target {
 	char host[NET_DNS_NAME_MAX]; /* a name, an address, "[192.0.2.1]" */
 	uint16_t port;
 	uint8_t tls; /* enum entry_tls: what a session must have */
+	bool dane;   /* nothing but DANE counts as authenticated */
+	/* Names that the administrator wrote for its certificate, separated by
+	   blanks. "": the domain of the recipients, the name of the host. */
+	char names[RELAY_NAMES_MAX];
+};
+
+/* What the TLSA records of a host demand. The zero value is never used. */
+enum relay_dane {
+	RELAY_DANE_FAILED = 0, /* they could not be looked up */
+	RELAY_DANE_ABSENT,     /* nothing: none, or nobody proves them */
+	RELAY_DANE_ENCRYPT,    /* TLS with whomever: none of them is usable */
+	RELAY_DANE_VERIFY,     /* TLS with who they say */
 };
 
 struct relay_host {
@@ -34,8 +51,12 @@ struct relay_host {
 	char peer[RELAY_PEER_MAX];   /* "mx.example.org [192.0.2.1]:25" */
 	struct sockaddr_storage sa;
 	socklen_t sa_len;
-	uint64_t bad_until_ms;	 /* steady: others first */
-	uint64_t plain_until_ms; /* its TLS has just failed */
+	bool name_is_proven; /* by DNSSEC, or the administrator wrote it */
+	enum relay_dane dane;
+	unsigned mx;			  /* its place in the answer's tlsa */
+	char tlsa_base[NET_DNS_NAME_MAX]; /* where the records were found */
+	uint64_t bad_until_ms;		  /* steady: others first */
+	uint64_t plain_until_ms;	  /* its TLS has just failed */
 };
 
 struct relay_route_answer {
@@ -45,6 +66,8 @@ struct relay_route_answer {
 	char text[200]; /* why */
 	struct relay_host host[RELAY_HOSTS_MAX];
 	unsigned n;
+	struct net_tlsa tlsa[RELAY_MX_MAX]; /* of hosts with
+					       RELAY_DANE_VERIFY */
 	uint32_t ttl_s;
 };
 

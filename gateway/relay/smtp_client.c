@@ -114,7 +114,8 @@ smtp_fail(struct relay_smtp *s, enum relay_smtp_fault fault,
 		return;
 	if (s->past_dot)
 		log_event(LOG_LVL_NOTICE, s->mail->id, "maybe-twice",
-		    KV_STR("peer", s->setup.peer), KV_STR("reason", f->text));
+		    KV_STR("peer", s->setup.expect->peer.peer),
+		    KV_STR("reason", f->text));
 	relay_mail_settle_rest(
 	    s->mail, PROTO_DEFERRED, f->code, f->status, f->text);
 	smtp_transaction_end(s);
@@ -240,12 +241,14 @@ on_greeting(struct relay_smtp *s, const struct relay_reply *r)
 static void
 session_stands(struct relay_smtp *s)
 {
-	if (s->setup.tls == ENTRY_TLS_AUTHENTICATED)
-		smtp_fail(s, RELAY_FAULT_TLS, NULL,
-		    "who the next hop is was not authenticated");
-	else if (s->setup.tls != ENTRY_TLS_OPPORTUNISTIC && s->tls == NULL)
-		smtp_fail(s, RELAY_FAULT_TLS, NULL,
-		    "TLS is required and cannot be had from the next hop");
+	struct err_why proof_why = {""}, why = {""};
+	enum net_tls_proof proof =
+	    s->tls == NULL ? NET_TLS_UNVERIFIED
+			   : net_tls_client_proof(s->tls, &proof_why);
+
+	if (relay_expect_check(s->setup.expect, s->tls != NULL, proof,
+		&proof_why, &why) != ERR_OK)
+		smtp_fail(s, RELAY_FAULT_TLS, NULL, why.text);
 	else
 		smtp_set_state(s, SMTP_READY);
 }
@@ -296,7 +299,7 @@ on_starttls(struct relay_smtp *s, const struct relay_reply *r)
 		return;
 	}
 	s->tls = net_tls_client_new(
-	    s->setup.tls_clients, s->fd, s->setup.sni, s->setup.peer);
+	    s->setup.tls_clients, s->fd, &s->setup.expect->peer);
 	if (s->tls == NULL)
 		smtp_fail(s, RELAY_FAULT_OURS, NULL, "not enough memory");
 	else

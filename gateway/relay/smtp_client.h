@@ -15,6 +15,7 @@
 #include "common/sealed.h"
 
 struct net_tls_clients;
+struct relay_expect;
 struct relay_mail;
 struct relay_smtp;
 
@@ -22,11 +23,10 @@ struct relay_smtp;
 struct relay_smtp_setup {
 	const char *helo; /* our name */
 	bool lmtp;
-	uint8_t tls;	  /* enum entry_tls: below it, nothing is sent */
+	/* below its TLS nothing is sent */
+	const struct relay_expect *expect;
 	bool no_starttls; /* the peer's TLS has just failed; never with a
 			     floor above opportunistic */
-	const char *sni;  /* host name, NULL for an address */
-	const char *peer; /* "mx.example.org [192.0.2.1]:25" */
 	struct net_tls_clients *tls_clients;
 	const struct sealed_pub *pub; /* of ready entries */
 	const struct secret *priv;

@@ -9,6 +9,7 @@
 
 #include "common/buf.h"
 #include "gateway/relay/body.h"
+#include "gateway/relay/expect.h"
 #include "gateway/relay/mail.h"
 #include "gateway/relay/smtp_client.h"
 #include "gateway/relay/smtp_reply.h"

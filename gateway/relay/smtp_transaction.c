@@ -150,9 +150,9 @@ may_be_sent(struct relay_smtp *s)
 {
 	const struct entry *e = s->mail->entry;
 
-	if (e->kind != ENTRY_READY || e->tls > s->setup.tls) {
+	if (e->kind != ENTRY_READY || e->tls > s->setup.expect->tls) {
 		log_event(LOG_LVL_CRIT, s->mail->id, "not-to-be-sent-here",
-		    KV_STR("peer", s->setup.peer));
+		    KV_STR("peer", s->setup.expect->peer.peer));
 		refuse(s, PROTO_DEFERRED, "4.3.0", "internal error");
 		return false;
 	}
@@ -201,7 +201,7 @@ relay_smtp_send(struct relay_smtp *s, struct relay_mail *m)
 	enum err e;
 
 	s->mail = m;
-	relay_mail_set_peer(m, s->setup.peer, s->tls_text);
+	relay_mail_set_peer(m, s->setup.expect->peer.peer, s->tls_text);
 	m->dsn = s->offer.dsn;
 	s->line_start = true;
 	s->past_dot = s->mail_sent = s->data_sent = s->go_ahead = false;

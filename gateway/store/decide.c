@@ -32,20 +32,39 @@ post(struct store_peer *worker, const struct proto_decide *m, int body_fd)
 	return e;
 }
 
-/* Let private keys be used for the sender while the worker decides, if its
-   client is listed for that. */
+/* Whose private keys the entry needs: of the sender, if its client is listed
+   for that; of the recipients, where it comes from outside. False: nobody's,
+   or no memory. */
+static bool
+whose_keys(struct store *s, const struct entry *e, struct proto_register *out)
+{
+	out->open = e->route == ENTRY_INBOUND;
+	if (!out->open) {
+		out->addr = (const char **)(uintptr_t)&e->from_key;
+		out->n_addr = 1;
+		return e->from_key[0] != '\0' &&
+		       conf_may_sign(s->conf, e->client);
+	}
+	out->addr = arena_array(s->arena, e->n_rcpt, sizeof(*out->addr));
+	if (out->addr == NULL)
+		return false;
+	out->n_addr = e->n_rcpt;
+	for (uint32_t i = 0; i < e->n_rcpt; i++)
+		out->addr[i] = e->rcpt[i].key;
+	return e->n_rcpt > 0;
+}
+
+/* Let private keys be used while the worker decides. */
 static void
-register_sender(struct store *s, uint64_t id, const struct entry *e)
+register_keys(struct store *s, uint64_t id, const struct entry *e)
 {
 	struct store_peer *keys = store_find_peer(s, ROLE_KEYS, 0);
-	struct proto_register reg = {
-	    .addr = (const char **)(uintptr_t)&e->from_key, .n_addr = 1};
+	struct proto_register reg;
 	struct buf b;
 
-	if (keys == NULL || e->from_key[0] == '\0' ||
-	    e->route == ENTRY_INBOUND || !conf_may_sign(s->conf, e->client))
+	if (keys == NULL || !whose_keys(s, e, &reg))
 		return;
-	buf_init(&b, LIMIT_IPC_INLINE);
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	if (proto_register_pack(&reg, &b) == ERR_OK)
 		(void)!ipc_post(
 		    keys->ch, PROTO_REGISTER, id, buf_span(&b), NULL, 0);
@@ -78,12 +97,13 @@ store_register_all(struct store *s, struct store_peer *keys)
 	if (db_read(s->db, &txn) != ERR_OK)
 		return;
 	for (struct store_peer *p = s->peers; p != NULL; p = p->next) {
-		if (p->id != ROLE_WORKER || p->deciding == 0)
+		if ((p->id != ROLE_WORKER && p->id != ROLE_OPENER) ||
+		    p->deciding == 0)
 			continue;
 		arena_reset(s->arena);
 		if (store_entry_get(txn, s->arena, p->deciding, &entry) ==
 		    ERR_OK)
-			register_sender(s, p->deciding, &entry);
+			register_keys(s, p->deciding, &entry);
 	}
 	db_end(txn);
 }
@@ -110,7 +130,7 @@ decide_one(struct store *s, struct db_txn *txn, struct store_peer *worker,
 	m.age_ms = store_now(s) - st.born_ms;
 	m.give_up = store_is_too_old(s, &st);
 	m.released = st.released;
-	register_sender(s, item->id, &m.entry);
+	register_keys(s, item->id, &m.entry);
 	e = post(worker, &m, fd);
 	if (fd >= 0)
 		close(fd);

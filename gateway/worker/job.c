@@ -34,6 +34,7 @@ job_init(struct job *j, struct worker *w, uint32_t n_rcpt)
 	j->facts.policy = j->conf->policy;
 	j->facts.keys = w->keys;
 	trust_use(j->conf, w->keys);
+	certs_use(w->judge, j->conf, w->keys);
 	j->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
 	j->facts.have_portal = j->conf->portal.present;
 	return ERR_OK;

@@ -189,6 +189,8 @@ open_all(struct worker *w)
 		    conf->paths.bodies);
 	w->certs = crypto_cert_cache_new(CERT_CACHE);
 	w->arena = arena_new(ARENA_MAX);
+	if (certs_new(conf, &w->judge, &why) != ERR_OK)
+		role_refuse(w->role, "certificates: anchors: %s", why.text);
 	if (w->certs == NULL || w->arena == NULL)
 		fatal("out of memory");
 }
@@ -198,6 +200,7 @@ close_all(struct worker *w)
 {
 	arena_free(w->arena);
 	crypto_cert_cache_free(w->certs);
+	certs_free(w->judge);
 	mime_charsets_close();
 	close(w->bodies_fd);
 }

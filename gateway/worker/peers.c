@@ -180,6 +180,47 @@ peers_sign(struct job *j, const struct proto_sign *m, struct buf *out)
 	return e;
 }
 
+/* As crypto_delegate_decrypt. The errors of a private key are keys' own words;
+   that it did not answer is another matter. */
+enum err
+peers_decrypt(struct job *j, struct span fpr, const struct crypto_decrypt *what,
+    struct secret **out)
+{
+	const struct proto_decrypt m = {
+	    .fpr = fpr,
+	    .op = (uint8_t)what->op,
+	    .hash = (uint8_t)what->hash,
+	    .mgf = (uint8_t)what->mgf,
+	    .len = (uint8_t)what->len,
+	    .in = what->in,
+	};
+	struct proto_decrypted answer = {ERR_IPC, SPAN(NULL, 0)};
+	struct ipc_msg in;
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, LIMIT_IPC_INLINE);
+	e = proto_decrypt_pack(&m, &b);
+	if (e == ERR_OK)
+		e = ask(j->w, PROTO_DECRYPT, registered_id(j), buf_span(&b),
+		    PROTO_DECRYPTED, &in);
+	buf_clear(&b);
+	if (e != ERR_OK)
+		return e;
+	e = proto_decrypted_unpack(in.payload, &answer);
+	if (e == ERR_OK)
+		e = answer.result;
+	if (e == ERR_OK) {
+		*out = secret_from(answer.key);
+		e = *out == NULL ? ERR_NOMEM : ERR_OK;
+	}
+	/* the datagram still lies in the channel's buffer */
+	if (answer.key.len > 0)
+		secret_wipe((void *)(uintptr_t)answer.key.data, answer.key.len);
+	ipc_msg_clear(&in);
+	return e;
+}
+
 /* --- pgp --- */
 
 /* Ask the pgp process about descriptor fd. */

@@ -277,6 +277,7 @@ on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
 	enum err e = proto_rcpt_check_unpack(m->payload, w->arena, &in);
 
 	trust_use(conf, w->keys);
+	certs_use(w->judge, conf, w->keys);
 	if (e == ERR_OK) {
 		const struct signer_facts s = {.keys = w->keys,
 		    .certs = w->certs,
@@ -361,6 +362,8 @@ open_all(struct worker *w)
 	stream_init();
 	w->keys = open_keystore(w->role, conf->paths.keystore);
 	w->certs = crypto_cert_cache_new(CERT_CACHE);
+	if (certs_new(conf, &w->judge, &why) != ERR_OK)
+		role_refuse(w->role, "certificates: anchors: %s", why.text);
 	w->bodies_fd = open_dir(w->role, conf->paths.bodies);
 	w->escrow_fd =
 	    conf->portal.present ? open_dir(w->role, conf->paths.escrow) : -1;
@@ -372,6 +375,7 @@ close_all(struct worker *w)
 {
 	arena_free(w->arena);
 	crypto_cert_cache_free(w->certs);
+	certs_free(w->judge);
 	ks_close(w->keys);
 	mime_charsets_close();
 	close(w->bodies_fd);

@@ -10,6 +10,8 @@
 #include "common/arena.h"
 #include "common/memfd.h"
 #include "common/sealed.h"
+#include "crypto/private_key.h"
+#include "gateway/certs.h"
 #include "gateway/conf.h"
 #include "gateway/decide.h"
 #include "gateway/message.h"
@@ -26,6 +28,7 @@ struct worker {
 	struct role *role;
 	struct ks_store *keys;
 	struct crypto_cert_cache *certs;
+	struct certs *judge;	/* of chains */
 	struct proto_keys pubs; /* public halves only */
 	int bodies_fd;		/* directory of large sealed bodies */
 	int escrow_fd; /* directory of escrow objects; -1 without a portal */
@@ -146,6 +149,9 @@ enum err peers_pgp_sign(struct job *j, const struct proto_pgp_sign *m, int fd,
 /* Append a raw signature by the private key of a certificate. */
 enum err peers_sign(
     struct job *j, const struct proto_sign *m, struct buf *out) MUST_CHECK;
+/* As crypto_delegate_decrypt, for the pending entry of the job. */
+enum err peers_decrypt(struct job *j, struct span fpr,
+    const struct crypto_decrypt *what, struct secret **out) MUST_CHECK;
 enum err peers_submit(struct job *j) MUST_CHECK;
 /* A row of the audit log, of no message. */
 enum err peers_record(struct worker *w, const char *record) MUST_CHECK;

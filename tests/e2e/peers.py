@@ -208,3 +208,80 @@ class Postfix:
         stop(self.proc)
         time.sleep(0.1)
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+KNOT_CONF = """\
+server:
+  rundir: "{root}"
+  listen: 127.0.0.1@{port}
+database:
+  storage: "{root}/db"
+log:
+  - target: stderr
+    any: error
+policy:
+  - id: p
+    algorithm: ecdsap256sha256
+    single-type-signing: on
+    reproducible-signing: on
+template:
+  - id: default
+    storage: "{root}/zones"
+    zonefile-sync: -1
+    journal-content: none
+    dnssec-signing: on
+    dnssec-policy: p
+zone:
+{zones}"""
+
+
+class Knot:
+    """knotd on loopback. zones: {"partner.example": records below it as text};
+    they are signed. The DS record of each is a trust anchor."""
+
+    def __init__(self, root, zones):
+        self.dir = unpacked("knot")
+        self.root = pathlib.Path(root)
+        self.port = free_port()
+        self.zones = zones
+        self.proc = None
+        libs = [str(p) for p in self.dir.glob("usr/lib/*-linux-gnu")]
+        self.env = dict(os.environ, LD_LIBRARY_PATH=":".join(libs))
+        (self.root / "zones").mkdir(parents=True)
+        (self.root / "db").mkdir()
+        for zone in zones:
+            self.write(zone)
+        self.conf = self.root / "knot.conf"
+        self.conf.write_text(KNOT_CONF.format(
+            root=self.root, port=self.port,
+            zones="".join("  - domain: %s\n" % z for z in zones)))
+
+    def write(self, zone):
+        (self.root / "zones" / (zone + ".zone")).write_text(
+            "$ORIGIN %s.\n$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n"
+            "@ NS ns\nns A 127.0.0.1\n%s\n" % (zone, self.zones[zone]))
+
+    def start(self):
+        self.proc = subprocess.Popen(
+            [str(self.dir / "usr/sbin/knotd"), "-c", str(self.conf)],
+            env=self.env, stdin=subprocess.DEVNULL,
+            stdout=open(self.root / "log", "ab"), stderr=subprocess.STDOUT)
+        wait_for("knotd", lambda: port_is_open(self.port))
+        for zone in self.zones:
+            wait_for("keys of " + zone, lambda z=zone: self.ds(z))
+        return self
+
+    def ds(self, zone):
+        """DS records of the zone, one a line; empty while there is no key."""
+        done = subprocess.run(
+            [str(self.dir / "usr/sbin/keymgr"), "-c", str(self.conf), zone, "ds"],
+            env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return done.stdout if done.returncode == 0 else ""
+
+    def anchors(self, path):
+        """Write the trust anchors of all zones to a file."""
+        pathlib.Path(path).write_text("".join(self.ds(z) for z in self.zones))
+        return path
+
+    def stop(self):
+        stop(self.proc)

@@ -160,19 +160,3 @@ def test_a_key_that_expires_between_lookup_and_use(start, capture, keys):
     assert outcome(gw, [addr]) == 451
     assert_nothing_came_out(gw, capture)
     assert 'rung="pgp"' in gw.log()  # it was tried, and had not expired then
-
-
-def test_an_engine_that_takes_too_long(start, capture, keys):
-    gw = start("opportunistic", keys.bob_asc)
-    before = gw.pids()["pgp"]
-    misbehave(gw, "hang")
-    with smtplib.SMTP("127.0.0.1", gw.port, timeout=200) as s:
-        s.ehlo("client.sender.example")
-        with pytest.raises(smtplib.SMTPDataError) as refused:
-            s.sendmail(SENDER, [BOB], message(body=CANARY + "\r\n", to=BOB))
-    assert refused.value.smtp_code == 451
-    assert_nothing_came_out(gw, capture)
-    misbehave(gw, "")
-    wait_for("another pgp process", lambda: set(gw.pids().get("pgp", before)) - set(before), 20)
-    wait_for("gpg to seal again", lambda: outcome(gw, [BOB]) == 250, 20)
-    assert CANARY.encode() not in everywhere(gw, capture)

@@ -126,6 +126,23 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 		abort();
 }
 
+/* What keys are asked. */
+static void
+unpack_keys(unsigned which, struct span in, struct arena *a)
+{
+	union {
+		struct proto_register registered;
+		struct proto_decrypt decrypt;
+		struct proto_decrypted decrypted;
+	} m;
+	enum err e = which == 0	  ? proto_register_unpack(in, a, &m.registered)
+		     : which == 1 ? proto_decrypt_unpack(in, &m.decrypt)
+				  : proto_decrypted_unpack(in, &m.decrypted);
+
+	if (e != ERR_OK && e != ERR_IPC && e != ERR_NOMEM)
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -134,7 +151,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len == 0)
 		return 0;
 	a = arena_new(1 << 22);
-	unpack_one(data[0] % 20, SPAN(data + 1, len - 1), a);
+	if (data[0] % 23 < 20)
+		unpack_one(data[0] % 23, SPAN(data + 1, len - 1), a);
+	else
+		unpack_keys(data[0] % 23 - 20, SPAN(data + 1, len - 1), a);
 	arena_free(a);
 	return 0;
 }

@@ -99,6 +99,15 @@ static const struct {
     {4, "relay outbound { via = \"[2001:db8::1]:25\" }\n"},
     {4, "relay outbound { via = \"lmtp://127.0.0.1:24\" }\n"},
     {4, "relay outbound { via = \"lmtp://[::1]\" }\n"},
+    {4, "relay outbound { via = \"mx\" tls = dane }\n"},
+    {4, "relay outbound { via = \"mx\" tls = verify"
+	" tls-names = { \"MX.example.net\", \"b.example\" } }\n"},
+    {4, "relay outbound { via = \"127.0.0.1:25\" tls = verify"
+	" tls-names = \"mx.example.net\" }\n"},
+    {4, "relay outbound { via = \"smtp.example.net\" tls = verify }\n"},
+    {7, "route \"B.example\" { tls = verify }\nroute \"*.b.example\" {"
+	" via = \"[2001:db8::1]:2525\" tls = encrypt }\n"},
+    {7, "tls-anchors = \"/a.pem\"\ndnssec-anchors = \"/root.key\"\n"},
     {5, "portal { address = \"127.0.0.1:80\" url = \"http://127.0.0.1:80/\""
 	" expires = 1h }\n"},
     {5, "portal { address = \"0.0.0.0:443\" url = \"https://p.example/x/\""
@@ -120,6 +129,11 @@ static const struct {
     {7, "resolver = { \"127.0.0.1\", \"[::1]:5353\" }\n"},
     {7, "automatic-mail = reject\n"},
     {7, "keystore { url = \"lmdb:/srv/keys\" }\n"},
+    {7, "certificates { anchors = \"/etc/ssl/cas.pem\" revocation = hard"
+	" policies = { \"2.23.140.1.5.1.2\", \"1.2.3\" } distrusted ="
+	" \"0000000000000000000000000000000000000000000000000000000000000aBc\""
+	" }\n"},
+    {7, "certificates { revocation = off distrusted = { } policies = { } }\n"},
     {7, "discovery { sources = { } timeout = 2s }\n"},
     {7, "limits { message-size = 100M memory = 200M workers = 64"
 	" min-rate = 0 }\n"},
@@ -209,6 +223,31 @@ static const struct {
 	"unknown option \"adress\" in section listen outbound"},
     {4, "\n", 0, "section relay outbound is missing"},
     {4, "relay outbound { }\n", 4, "\"via\" is missing"},
+    {4, "relay outbound { via = \"mx\" tls = maybe }\n", 4,
+	"opportunistic, encrypt, verify or dane"},
+    {4, "relay outbound { via = \"192.0.2.1:25\" tls = dane }\n", 4,
+	"an address has no TLSA records"},
+    {4, "relay outbound { via = \"[2001:db8::1]:25\" tls = verify }\n", 4,
+	"verify needs tls-names"},
+    {4,
+	"relay outbound { via = \"mx\" tls = verify"
+	" tls-names = \"*.example.net\" }\n",
+	4, "is a pattern"},
+    {4, "relay outbound { via = \"mx\" tls = dane tls-names = \"a.b\" }\n", 4,
+	"looks at no names"},
+    {4,
+	"relay outbound { via = \"mx\" tls = verify tls-names = { \"a.b\","
+	" \"a.b\", \"a.b\", \"a.b\", \"a.b\", \"a.b\", \"a.b\", \"a.b\","
+	" \"a.b\" } }\n",
+	4, "too many"},
+    {7, "route \"a..b\" { }\n", 7, "expected a domain"},
+    {7, "route b.example { port = 26 via = \"h.example\" }\n", 7,
+	"behind the next hop"},
+    {7, "route \"b.example\" { }\nroute \"B.EXAMPLE\" { }\n", 8,
+	"stands in line 7 already"},
+    {7, "route \"b.example\" { via = \"127.0.0.1:25\" tls = dane }\n", 7,
+	"an address has no TLSA records"},
+    {7, "route { }\n", 7, "unknown section route"},
     {4, "relay outbound { via = mx }\n", 4, "double quotes"},
     {4, "relay outbound { via = \"\" }\n", 4, "host:port"},
     {4, "relay outbound { via = \"a b:25\" }\n", 4, "a host name"},
@@ -217,6 +256,14 @@ static const struct {
     {4, "relay outbound { via = { \"mx\" } }\n", 4, "one next hop"},
     {4, "relay outbound { via = \"h.example\" port = 26 }\n", 4,
 	"port is for via"},
+    {5, "certificates { anchors = \"cas.pem\" }\n", 5, "absolute path"},
+    {5, "certificates { revocation = maybe }\n", 5, "hard, soft or off"},
+    {5, "certificates { policies = 1.2.3 }\n", 5, "double quotes"},
+    {5, "certificates { policies = \"3.2.1\" }\n", 5, "object identifier"},
+    {5, "certificates { policies = \"1.2.\" }\n", 5, "object identifier"},
+    {5, "certificates { policies = \"1..2\" }\n", 5, "object identifier"},
+    {5, "certificates { policies = \"1.2.x\" }\n", 5, "object identifier"},
+    {5, "certificates { distrusted = \"abc\" }\n", 5, "64 hexadecimal"},
     {5, "\n", 6, "escrow"},
     {5, "portal { address = \"127.0.0.1:8\" }\n", 5, "\"url\" is missing"},
     {5, "portal { url = \"https://p.example\" }\n", 5,
@@ -461,6 +508,41 @@ Test(conf, knows_its_domains)
 	for (size_t i = 0; i < N(row); i++)
 		cr_expect_eq(conf_domain_is_ours(c, span_str(row[i].domain)),
 		    row[i].ours, "%s", row[i].domain);
+	conf_free(c);
+	conf_findings_clear(&f);
+}
+
+Test(conf, knows_the_nearest_route)
+{
+	static const struct {
+		const char *domain;
+		uint16_t port;
+		enum conf_tls tls;
+	} rows[] = {
+	    {"a.example", 25, CONF_TLS_OPPORTUNISTIC},
+	    {"b.example", 1, CONF_TLS_VERIFY},
+	    {"x.b.example", 2, CONF_TLS_ENCRYPT},
+	    {"x.y.b.example", 3, CONF_TLS_DANE},
+	    {"y.b.example", 2, CONF_TLS_ENCRYPT},
+	    {"xb.example", 25, CONF_TLS_OPPORTUNISTIC},
+	    {"example", 25, CONF_TLS_OPPORTUNISTIC},
+	    {"", 25, CONF_TLS_OPPORTUNISTIC},
+	};
+	struct conf_findings f;
+	struct conf *c = NULL;
+	char text[4096];
+
+	text_with(text, sizeof(text), 7,
+	    "route \"*.b.example\" { port = 2 tls = encrypt }\n"
+	    "route \"b.example\" { port = 1 tls = verify }\n"
+	    "route \"*.y.b.example\" { port = 3 tls = dane }\n");
+	cr_assert_eq(parse(text, &f, &c), ERR_OK);
+	for (size_t i = 0; i < N(rows); i++) {
+		const struct conf_relay *r = conf_relay_for(c, rows[i].domain);
+
+		cr_expect_eq(r->port, rows[i].port, "%s", rows[i].domain);
+		cr_expect_eq(r->tls, rows[i].tls, "%s", rows[i].domain);
+	}
 	conf_free(c);
 	conf_findings_clear(&f);
 }

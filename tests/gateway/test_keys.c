@@ -497,6 +497,53 @@ ask_sign(struct ipc *ch, uint64_t id, uint8_t octet, unsigned alg, size_t len)
 	return said.result;
 }
 
+/* The same for opening, of several addresses. */
+static void
+say_open(struct ipc *ch, uint64_t id, const char **addrs, uint32_t n)
+{
+	struct proto_register m = {.open = true, .addr = addrs, .n_addr = n};
+	struct buf b;
+
+	buf_init(&b, 1000);
+	cr_assert_eq(proto_register_pack(&m, &b), ERR_OK);
+	cr_assert_eq(
+	    ipc_send(ch, PROTO_REGISTER, id, buf_span(&b), NULL, 0), ERR_OK);
+	buf_clear(&b);
+}
+
+/* What keys says to a block that is to be opened; up to 32 octets of it to
+   key. */
+static enum err
+ask_decrypt(
+    struct ipc *ch, uint64_t id, uint8_t octet, struct span in, uint8_t *key)
+{
+	uint8_t fpr[32];
+	struct proto_decrypt ask = {.fpr = SPAN(fpr, sizeof(fpr)),
+	    .op = CRYPTO_DECRYPT_PKCS1,
+	    .len = 32,
+	    .in = in};
+	struct proto_decrypted said;
+	struct ipc_msg m;
+	struct buf b;
+
+	memset(fpr, octet, sizeof(fpr));
+	buf_init(&b, 1000);
+	cr_assert_eq(proto_decrypt_pack(&ask, &b), ERR_OK);
+	cr_assert_eq(
+	    ipc_send(ch, PROTO_DECRYPT, id, buf_span(&b), NULL, 0), ERR_OK);
+	buf_clear(&b);
+	cr_assert_eq(ipc_recv(ch, &m), ERR_OK);
+	cr_assert_eq(m.type, PROTO_DECRYPTED);
+	cr_assert_eq(m.id, id);
+	cr_assert_eq(proto_decrypted_unpack(m.payload, &said), ERR_OK);
+	if (said.result == ERR_OK) {
+		cr_assert_eq(said.key.len, 32);
+		memcpy(key, said.key.data, 32);
+	}
+	ipc_msg_clear(&m);
+	return said.result;
+}
+
 /* Wait until what was said before is done. */
 static void
 settle(struct ipc *ch)
@@ -577,6 +624,124 @@ Test(keys, signs_for_the_registered_address_only, .init = setup,
 	    ask_sign(worker, 12, 2, CRYPTO_SIGN_ECDSA_SHA256, 32), ERR_OK);
 	ipc_free(worker);
 	ipc_free(listener);
+	ipc_free(store);
+	cr_expect_eq(ended(), 0);
+}
+
+/* 32 octets under the public half of rsa2048. */
+static struct buf
+block_of(const char *content)
+{
+	struct buf b;
+	char tmp[64];
+
+	peer_dir_make(tmp);
+	peer_write(peer_path(tmp, "in"), SPAN(content, 32));
+	cr_assert_eq(
+	    peer_run(NULL, NULL, "openssl", "pkeyutl", "-encrypt", "-certin",
+		"-inkey", peer_data("rsa2048.pem"), "-in", peer_path(tmp, "in"),
+		"-out", peer_path(tmp, "out"), NULL),
+	    0);
+	b = peer_read(peer_path(tmp, "out"));
+	peer_dir_remove(tmp);
+	return b;
+}
+
+Test(keys, opens_for_the_recipients_of_the_entry_only, .init = setup,
+    .fini = teardown)
+{
+	static const char content[] = "a key for the content, 32 octets";
+	const char *alice[] = {"bob@example.com", "alice@example.com"};
+	const char *bob[] = {"bob@example.com"};
+	struct ipc *opener, *worker, *listener, *store;
+	uint8_t key[32], other[32];
+	struct buf block;
+
+	start_up();
+	put_private(1, "rsa2048.key", "alice@example.com");
+	block = block_of(content);
+	opener = connect_as(ROLE_OPENER);
+	worker = connect_as(ROLE_WORKER);
+	listener = connect_as(ROLE_LISTENER);
+	store = connect_as(ROLE_STORE);
+
+	cr_expect_eq(
+	    ask_decrypt(opener, 11, 1, buf_span(&block), key), ERR_PERMISSION);
+	/* whose sender may sign nobody may open for */
+	say_register(listener, 11, "alice@example.com");
+	cr_expect_eq(
+	    ask_decrypt(opener, 11, 1, buf_span(&block), key), ERR_PERMISSION);
+	say_open(store, 12, alice, 2);
+	cr_expect_eq(ask_decrypt(opener, 12, 1, buf_span(&block), key), ERR_OK);
+	cr_expect_eq(memcmp(key, content, 32), 0);
+	/* nor sign in the name of who gets mail */
+	cr_expect_eq(ask_sign(worker, 12, 1, CRYPTO_SIGN_RSA_SHA256, 32),
+	    ERR_PERMISSION);
+	/* sent to somebody else */
+	say_open(store, 13, bob, 1);
+	cr_expect_eq(
+	    ask_decrypt(opener, 13, 1, buf_span(&block), key), ERR_PERMISSION);
+	cr_expect_eq(
+	    ask_decrypt(opener, 12, 2, buf_span(&block), key), ERR_NO_KEY);
+	/* what does not open is a key like any other, another each time */
+	block.data[block.len - 1] ^= 1;
+	cr_expect_eq(ask_decrypt(opener, 12, 1, buf_span(&block), key), ERR_OK);
+	cr_expect_eq(
+	    ask_decrypt(opener, 12, 1, buf_span(&block), other), ERR_OK);
+	cr_expect_neq(memcmp(key, other, 32), 0);
+	cr_expect_eq(ask_decrypt(opener, 12, 1, SPAN(block.data, 255), key),
+	    ERR_MALFORMED);
+	/* store has its answer */
+	cr_assert_eq(
+	    ipc_send(store, PROTO_UNREGISTER, 12, SPAN(NULL, 0), NULL, 0),
+	    ERR_OK);
+	settle(store);
+	cr_expect_eq(
+	    ask_decrypt(opener, 12, 1, buf_span(&block), key), ERR_PERMISSION);
+	/* only an opener may ask */
+	{
+		struct proto_decrypt ask = {.op = CRYPTO_DECRYPT_PKCS1};
+		struct ipc_msg m;
+		struct buf b;
+
+		buf_init(&b, 1000);
+		cr_assert_eq(proto_decrypt_pack(&ask, &b), ERR_OK);
+		cr_assert_eq(
+		    ipc_send(worker, PROTO_DECRYPT, 12, buf_span(&b), NULL, 0),
+		    ERR_OK);
+		cr_expect_eq(ipc_recv(worker, &m), ERR_CLOSED);
+		buf_clear(&b);
+	}
+	buf_clear(&block);
+	ipc_free(opener);
+	ipc_free(worker);
+	ipc_free(listener);
+	ipc_free(store);
+	cr_expect_eq(ended(), 0);
+}
+
+Test(keys, nobody_tries_out_blocks, .init = setup, .fini = teardown)
+{
+	const char *alice[] = {"alice@example.com"};
+	struct ipc *opener, *store;
+	uint8_t block[256] = {0}, key[32];
+	unsigned n = 0;
+
+	start_up();
+	put_private(1, "rsa2048.key", "alice@example.com");
+	opener = connect_as(ROLE_OPENER);
+	store = connect_as(ROLE_STORE);
+	say_open(store, 12, alice, 1);
+	while (n < 1000 && ask_decrypt(opener, 12, 1,
+			       SPAN(block, sizeof(block)), key) == ERR_OK)
+		n++;
+	cr_expect_eq(n, 16 * 2 * 8, "%u", n);
+	/* another message has its own */
+	say_open(store, 13, alice, 1);
+	cr_expect_eq(
+	    ask_decrypt(opener, 13, 1, SPAN(block, sizeof(block)), key),
+	    ERR_OK);
+	ipc_free(opener);
 	ipc_free(store);
 	cr_expect_eq(ended(), 0);
 }

@@ -245,10 +245,52 @@ Test(proto, a_delivery_names_the_recipients_that_are_open)
 	arena_free(a);
 }
 
+Test(proto, what_is_opened_survives_and_every_cut_is_refused)
+{
+	struct proto_decrypt ask = {
+	    SPAN_LIT("fingerprint"), 2, 3, 4, 32, SPAN_LIT("in")};
+	struct proto_decrypted said = {ERR_OK, SPAN_LIT("key")};
+	struct proto_decrypted said_out;
+	struct proto_decrypt ask_out;
+	struct buf b[2];
+
+	for (int i = 0; i < 2; i++)
+		buf_init(&b[i], 1000);
+	cr_assert_eq(proto_decrypt_pack(&ask, &b[0]), ERR_OK);
+	cr_assert_eq(proto_decrypted_pack(&said, &b[1]), ERR_OK);
+	cr_assert_eq(proto_decrypt_unpack(buf_span(&b[0]), &ask_out), ERR_OK);
+	cr_expect(span_eq(ask_out.fpr, ask.fpr));
+	cr_expect_eq(ask_out.op, 2);
+	cr_expect_eq(ask_out.hash, 3);
+	cr_expect_eq(ask_out.mgf, 4);
+	cr_expect_eq(ask_out.len, 32);
+	cr_expect(span_eq(ask_out.in, ask.in));
+	cr_assert_eq(
+	    proto_decrypted_unpack(buf_span(&b[1]), &said_out), ERR_OK);
+	cr_expect(span_eq(said_out.key, said.key));
+	for (size_t n = 0; n < b[0].len; n++)
+		cr_expect_neq(
+		    proto_decrypt_unpack(SPAN(b[0].data, n), &ask_out), ERR_OK,
+		    "decrypt, %zu octets", n);
+	for (size_t n = 0; n < b[1].len; n++)
+		cr_expect_neq(
+		    proto_decrypted_unpack(SPAN(b[1].data, n), &said_out),
+		    ERR_OK, "decrypted, %zu octets", n);
+	/* a key beside a refusal, and no key without one */
+	said.result = ERR_PERMISSION;
+	buf_reset(&b[1]);
+	cr_assert_eq(proto_decrypted_pack(&said, &b[1]), ERR_OK);
+	cr_expect_eq(
+	    proto_decrypted_unpack(buf_span(&b[1]), &said_out), ERR_IPC);
+	for (int i = 0; i < 2; i++)
+		buf_clear(&b[i]);
+}
+
 Test(proto, what_keys_are_asked_survives_and_every_cut_is_refused)
 {
 	const char *addrs[] = {"a@example.com", "b@example.com"};
-	struct proto_register reg = {.addr = addrs, .n_addr = 2}, reg_out;
+	struct proto_register reg = {.open = true, .addr = addrs, .n_addr = 2},
+			      reg_out;
 	struct proto_sign sign = {SPAN_LIT("fingerprint"), 7, SPAN_LIT("in")};
 	struct proto_signed sig = {ERR_OK, SPAN_LIT("signature")};
 	struct arena *a = arena_new(65536);
@@ -263,6 +305,7 @@ Test(proto, what_keys_are_asked_survives_and_every_cut_is_refused)
 	cr_assert_eq(proto_signed_pack(&sig, &b[2]), ERR_OK);
 	cr_assert_eq(
 	    proto_register_unpack(buf_span(&b[0]), a, &reg_out), ERR_OK);
+	cr_expect(reg_out.open);
 	cr_expect_eq(reg_out.n_addr, 2);
 	cr_expect_str_eq(reg_out.addr[1], "b@example.com");
 	cr_assert_eq(proto_sign_unpack(buf_span(&b[1]), &sign_out), ERR_OK);

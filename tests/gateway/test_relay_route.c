@@ -116,7 +116,7 @@ resolver(struct loop *loop, uint16_t port)
 	struct net_dns *dns;
 
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	cr_assert_eq(net_dns_new(loop, servers, 1, &dns), ERR_OK);
+	cr_assert_eq(net_dns_new(loop, servers, 1, "", &dns, NULL), ERR_OK);
 	return dns;
 }
 

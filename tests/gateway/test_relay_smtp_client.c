@@ -228,7 +228,10 @@ static const struct row rows[] = {
 	ENTRY_TLS_ENCRYPT, false, false, 1, {T}, 0, "4.4.2", "arrive twice",
 	SECRET, true},
     {"authentication is required", {BARE}, ENTRY_TLS_AUTHENTICATED, false,
-	false, 1, {T}, 0, "4.7.5", "authenticated", NOTHING, false},
+	false, 1, {T}, 0, "4.7.5", "TLS is required", NOTHING, false},
+    {"authentication is required, and who it is stays open",
+	{TLS "< 220 go\ntls\n> EHLO\n< 250 mx\n"}, ENTRY_TLS_AUTHENTICATED,
+	false, false, 1, {T}, 0, "4.7.5", "not authenticated", NOTHING, true},
 };
 
 static struct entry_rcpt rcpts[] = {

@@ -31,7 +31,7 @@ static struct conf *conf;
 
 static const char *const dirs[] = {"state", "state/keys", "state/spool",
     "state/bodies", "state/escrow", "state/portal", "state/audit",
-    "state/keystore", "run", "run/pgp"};
+    "state/keystore", "state/publish", "run", "run/pgp"};
 
 static void
 make_file(const char *dir, const char *name)
@@ -421,6 +421,8 @@ Test(sandbox, the_portal_sees_escrow_only, .init = setup, .fini = teardown)
 	    {ROLE_PORTAL, READ, "/etc/passwd", EACCES},
 	    {ROLE_PORTAL, INET, NULL, EPERM},
 	    {ROLE_PORTAL, THREAD, NULL, 0},
+	    {ROLE_PORTAL, READ, "state/publish/f", 0},
+	    {ROLE_PORTAL, WRITE, "state/publish/f", EACCES},
 	    {ROLE_PORTAL, READ, "state/escrow/f", 0},
 	    {ROLE_PORTAL, WRITE, "state/portal/f", 0},
 	    {ROLE_PORTAL, REMOVE, "state/escrow/f", 0},

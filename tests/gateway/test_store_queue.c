@@ -510,6 +510,7 @@ Test(store, keys_hears_of_the_sender_while_a_worker_decides)
 	rig_run(&rig, 20);
 	cr_assert_eq(rig.registered, 1000);
 	cr_assert_str_eq(rig.registered_addr, d.entry.from_key);
+	cr_assert_not(rig.registered_open);
 	/* keys began anew */
 	rig.registered = 0;
 	rig_connect(&rig, ROLE_KEYS, 0);
@@ -627,6 +628,12 @@ Test(store, what_an_opener_reads_goes_to_its_recipients_alone)
 		    proto_decide_unpack(m.payload, rig.arena, &d), ERR_OK);
 		ipc_msg_clear(&m);
 		cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0));
+		/* its recipients' keys may open it, and sign nothing */
+		rig_run(&rig, 20);
+		cr_expect_eq(rig.registered, 1000);
+		cr_expect(rig.registered_open);
+		cr_expect_eq(rig.registered_addrs, 1);
+		cr_expect_str_eq(rig.registered_addr, d.entry.rcpt[0].key);
 		e = rig_entry(&rig, 2000, rows[i].message_id, ENTRY_READY);
 		e.route = rows[i].route;
 		e.from = e.from_key = rows[i].from;

@@ -95,7 +95,7 @@ teardown(void)
 	    "sealgate.conf", "copy", "tls.crt", "tls.key"};
 	static const char *const dirs[] = {"state/keys", "state/spool",
 	    "state/bodies", "state/escrow", "state/portal", "state/audit",
-	    "state/keystore", "state", "run/pgp", "run", "."};
+	    "state/keystore", "state/publish", "state", "run/pgp", "run", "."};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		unlink(in(files[i]));
@@ -532,6 +532,7 @@ Test(supervisor, each_role_owns_what_it_writes, .init = setup, .fini = teardown)
 	    {"state/spool", 0700, ROLE_STORE},
 	    {"state/bodies", 03770, ROLE_STORE},
 	    {"state/audit", 0750, ROLE_STORE},
+	    {"state/publish", 02775, ROLE_STORE},
 	    {"state/keystore", 02750, ROLE_STORE},
 	    {"state/escrow", 03770, ROLE_PORTAL},
 	    {"state/portal", 0700, ROLE_PORTAL},

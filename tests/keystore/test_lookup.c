@@ -509,3 +509,98 @@ Test(lookup, is_fast)
 	/* 20 promised; sanitizers and busy machines are slower. */
 	cr_expect_lt(us, 200, "%.2f", us);
 }
+
+/* A judge that says the same of every certificate. */
+struct verdict_of {
+	enum err err;
+	struct span addr;
+	unsigned asked;
+};
+
+static enum err
+say(void *ctx, const struct ks_record *r, struct span addr, int64_t now,
+    struct arena *a, const char **why)
+{
+	struct verdict_of *v = ctx;
+
+	(void)a;
+	cr_expect_gt(r->key.len, 0);
+	cr_expect_eq(now, NOW);
+	v->addr = addr;
+	v->asked++;
+	*why = v->err == ERR_OK ? "" : "said the judge";
+	return v->err;
+}
+
+Test(lookup, a_chain_makes_discovered_and_revocation_beats_all_trust)
+{
+	static const struct {
+		enum ks_trust trust;
+		enum err said;
+		enum ks_state state;
+		enum err verdict;
+	} rows[] = {
+	    {KS_CANDIDATE, ERR_OK, KS_HOLDS, ERR_OK},
+	    {KS_HARVESTED, ERR_OK, KS_HOLDS, ERR_OK},
+	    {KS_DISCOVERED, ERR_OK, KS_HOLDS, ERR_OK},
+	    {KS_TRUSTED, ERR_KEY_UNTRUSTED, KS_HOLDS, ERR_OK},
+	    {KS_DISCOVERED, ERR_KEY_UNTRUSTED, KS_HOLDS, ERR_OK},
+	    {KS_PINNED, ERR_KEY_UNUSABLE, KS_HOLDS, ERR_OK},
+	    {KS_CANDIDATE, ERR_KEY_UNTRUSTED, KS_ABSENT, ERR_KEY_UNTRUSTED},
+	    {KS_CANDIDATE, ERR_KEY_EXPIRED, KS_ABSENT, ERR_KEY_UNTRUSTED},
+	    {KS_CANDIDATE, ERR_KEY_REVOKED, KS_ABSENT, ERR_KEY_REVOKED},
+	    {KS_TRUSTED, ERR_KEY_REVOKED, KS_ABSENT, ERR_KEY_REVOKED},
+	    {KS_PINNED, ERR_KEY_REVOKED, KS_ABSENT, ERR_KEY_REVOKED},
+	    {KS_CANDIDATE, ERR_RUNG_FAILED, KS_FAILED, ERR_RUNG_FAILED},
+	    {KS_TRUSTED, ERR_RUNG_FAILED, KS_FAILED, ERR_RUNG_FAILED},
+	    /* the judge itself is in trouble */
+	    {KS_TRUSTED, ERR_NOMEM, KS_FAILED, ERR_RUNG_FAILED},
+	    {KS_TRUSTED, ERR_DB, KS_FAILED, ERR_RUNG_FAILED},
+	    {KS_DISTRUSTED, ERR_OK, KS_ABSENT, ERR_KEY_UNTRUSTED},
+	};
+	struct verdict_of v = {.err = ERR_OK};
+	struct ks_judge judge = {&v, say};
+
+	ks_use_judge(store, &judge);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sample one;
+		struct ks_result r;
+
+		sample_init(&one, 1, "a@b.example");
+		one.r.trust = rows[i].trust;
+		put(&one);
+		v = (struct verdict_of){.err = rows[i].said};
+		r = look(NULL, 0);
+		cr_expect_eq(r.state, rows[i].state, "row %zu: %s", i,
+		    ks_state_name(r.state));
+		cr_assert_eq(r.n, 1);
+		cr_expect_eq(r.candidate[0].verdict, rows[i].verdict,
+		    "row %zu: %s", i, r.candidate[0].why);
+		cr_expect_eq(
+		    v.asked, rows[i].trust != KS_DISTRUSTED, "row %zu", i);
+		if (v.asked > 0)
+			cr_expect(span_eq(v.addr, SPAN_LIT("a@b.example")));
+		if (rows[i].verdict != ERR_OK && v.asked > 0)
+			cr_expect_not_null(
+			    strstr(r.candidate[0].why, "said the judge"),
+			    "row %zu: %s", i, r.candidate[0].why);
+	}
+	ks_use_judge(store, NULL);
+}
+
+Test(lookup, a_ca_that_is_an_anchor_for_a_domain_is_no_key_of_it)
+{
+	struct sample ca;
+	struct ks_result r;
+
+	sample_init(&ca, 1, "x@other.example");
+	ca.r.n_addrs = 0;
+	ca.r.domain = SPAN_LIT("b.example");
+	put(&ca);
+	r = look(NULL, 0);
+	cr_expect_eq(r.state, KS_HOLDS);
+	ca.r.good_for = KS_GOOD_SEAL | KS_GOOD_ISSUE;
+	put(&ca);
+	r = look(NULL, 0);
+	cr_expect_eq(r.state, KS_ABSENT);
+}

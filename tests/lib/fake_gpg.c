@@ -2,9 +2,9 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * Stands in the place of /usr/bin/gpg in a gateway under test, and is gpg,
- * which the test has put in the place of /usr/bin/gpgsm, until it is to seal:
- * then it does what the file "mode" beside its home says. A program and no
- * script, for the walls of the pgp process let nothing else be run.
+ * which the test has put in the place of /usr/bin/gpgsm, until it is to seal or
+ * to sign: then it does what the file "mode" beside its home says. A program
+ * and no script, for the walls of the pgp process let nothing else be run.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -36,17 +36,21 @@ has(char **argv, const char *option)
 	return false;
 }
 
-/* "" when there is none. */
+/* "" when there is none. The home for secret keys is one below the other. */
 static void
 read_mode(char **argv, char *out, size_t size)
 {
+	static const char *const where[] = {"..", "../.."};
 	const char *home = after(argv, "--homedir");
 	char path[256];
 	ssize_t n = -1;
-	int fd;
+	int fd = -1;
 
-	snprintf(path, sizeof(path), "%s/../mode", home == NULL ? "." : home);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; i < 2 && fd < 0; i++) {
+		snprintf(path, sizeof(path), "%s/%s/mode",
+		    home == NULL ? "." : home, where[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
 	if (fd >= 0) {
 		n = read(fd, out, size - 1);
 		close(fd);
@@ -86,6 +90,12 @@ put(const char *data, size_t len)
 	}
 }
 
+static bool
+signs(char **argv)
+{
+	return has(argv, "--detach") || has(argv, "--sign");
+}
+
 /* The text as it came, and the word that all is well. */
 static int
 echo(int argc, char **argv, const char *before, const char *behind)
@@ -93,6 +103,9 @@ echo(int argc, char **argv, const char *before, const char *behind)
 	char part[4096];
 	ssize_t n;
 
+	if (signs(argv))
+		status(argv, "SIG_CREATED D 22 10 00 1790000000 "
+			     "0123456789ABCDEF0123456789ABCDEF01234567");
 	status(argv, "BEGIN_ENCRYPTION 2 9");
 	put(before, strlen(before));
 	while ((n = read(input_fd(argc, argv), part, sizeof(part))) > 0)
@@ -147,8 +160,12 @@ misbehave(const char *mode, int argc, char **argv)
 	else if (strcmp(mode, "echo") == 0)
 		return echo(argc, argv, "", "");
 	else if (strcmp(mode, "armor") == 0)
-		return echo(argc, argv, "-----BEGIN PGP MESSAGE-----\n\n",
-		    "-----END PGP MESSAGE-----\n");
+		return has(argv, "--detach")
+			   ? echo(argc, argv,
+				 "-----BEGIN PGP SIGNATURE-----\n\n",
+				 "-----END PGP SIGNATURE-----\n")
+			   : echo(argc, argv, "-----BEGIN PGP MESSAGE-----\n\n",
+				 "-----END PGP MESSAGE-----\n");
 	else if (strcmp(mode, "part") == 0)
 		return part_of_it(argv, 200, false);
 	else if (strcmp(mode, "die") == 0)
@@ -165,7 +182,7 @@ main(int argc, char **argv)
 	char mode[32];
 
 	read_mode(argv, mode, sizeof(mode));
-	if (has(argv, "--encrypt") && mode[0] != '\0') {
+	if ((has(argv, "--encrypt") || signs(argv)) && mode[0] != '\0') {
 		if (strncmp(mode, "slow ", 5) != 0)
 			return misbehave(mode, argc, argv);
 		sleep((unsigned)strtoul(mode + 5, NULL, 10));

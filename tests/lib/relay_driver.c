@@ -124,6 +124,7 @@ relay_driver_resolver(struct relay_driver *d, uint16_t port)
 	d->resolver.sa_len = sizeof(*in4);
 	d->conf.resolver = &d->resolver;
 	d->conf.n_resolver = 1;
+	d->conf.dnssec_anchors = "";
 }
 
 static void
@@ -163,9 +164,10 @@ relay_driver_start(struct relay_driver *d)
 	    .timeout_ms = d->timeout_ms,
 	    .on_stopped = on_stopped,
 	    .arg = d};
+	struct err_why why = {""};
 	int a, b;
 
-	must(relay_new(&setup, &d->relay) == ERR_OK, "relay");
+	must(relay_new(&setup, &d->relay, &why) == ERR_OK, "relay");
 	relay_driver_new_store(d);
 	must(ipc_pair(&a, &b) == ERR_OK, "pair");
 	d->keys = ipc_new(a);

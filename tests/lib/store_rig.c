@@ -211,8 +211,10 @@ note_registered(struct rig *r, const struct ipc_msg *m)
 		return m->type == PROTO_UNREGISTER;
 	a = arena_new(65536);
 	if (proto_register_unpack(m->payload, a, &reg) != ERR_OK ||
-	    reg.n_addr != (m->id != 0))
+	    (m->id != 0) != (reg.n_addr > 0))
 		abort();
+	r->registered_open = reg.open;
+	r->registered_addrs = reg.n_addr;
 	r->registered = m->id;
 	snprintf(r->registered_addr, sizeof(r->registered_addr), "%s",
 	    reg.n_addr > 0 ? reg.addr[0] : "");

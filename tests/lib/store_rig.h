@@ -34,6 +34,8 @@ struct rig {
 	/* What keys was told last: the id and address that may be signed for,
 	   0 when none. */
 	uint64_t registered;
+	bool registered_open; /* for opening */
+	unsigned registered_addrs;
 	char registered_addr[64];
 };
 

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Demands on a session. Which names count is DESIGN's: the domain of the
+ * recipients or what the administrator wrote; the name of an MX host only where
+ * DNSSEC proves that it is one.
+ */
+#include "gateway/relay/expect.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/entry.h"
+
+static void
+add_name(struct relay_expect *x, const char *name)
+{
+	if (name[0] != '\0' && name[0] != '[' &&
+	    x->peer.n_names < NET_TLS_NAMES_MAX)
+		x->peer.names[x->peer.n_names++] = name;
+}
+
+static void
+add_names(struct relay_expect *x, const struct relay_target *t,
+    const struct relay_host *h)
+{
+	char *n, *blank;
+
+	if (t->names[0] != '\0') {
+		memcpy(x->names, t->names, sizeof(x->names));
+		for (n = x->names; n != NULL; n = blank) {
+			blank = strchr(n, ' ');
+			if (blank != NULL)
+				*blank++ = '\0';
+			add_name(x, n);
+		}
+		return;
+	}
+	if (t->mx)
+		add_name(x, t->host);
+	if (h->name_is_proven)
+		add_name(x, h->name);
+}
+
+static void
+at_least(struct relay_expect *x, enum entry_tls tls)
+{
+	if (x->tls < tls)
+		x->tls = (uint8_t)tls;
+}
+
+void
+relay_expect_make(struct relay_expect *x, const struct relay_target *t,
+    const struct relay_host *h, const struct net_tlsa *tlsa)
+{
+	memset(x, 0, sizeof(*x));
+	x->tls = t->tls;
+	x->dane = t->dane;
+	x->peer.peer = h->peer;
+	x->peer.sni = h->name[0] == '\0' ? NULL : h->name;
+	add_names(x, t, h);
+	switch (h->dane) {
+	case RELAY_DANE_ABSENT:
+		break;
+	case RELAY_DANE_ENCRYPT:
+		at_least(x, ENTRY_TLS_ENCRYPT);
+		break;
+	case RELAY_DANE_FAILED:
+	case RELAY_DANE_VERIFY:
+		at_least(x, ENTRY_TLS_AUTHENTICATED);
+		x->dane = true;
+		x->peer.tlsa = tlsa;
+		x->peer.base = h->tlsa_base;
+		x->peer.sni = h->tlsa_base; /* RFC 7672 8.1 */
+		break;
+	}
+	x->peer.strict = x->tls == ENTRY_TLS_AUTHENTICATED;
+}
+
+enum err
+relay_expect_check(const struct relay_expect *x, bool has_tls,
+    enum net_tls_proof proof, const struct err_why *proof_why,
+    struct err_why *why)
+{
+	if (x->tls == ENTRY_TLS_OPPORTUNISTIC)
+		return ERR_OK;
+	if (!has_tls)
+		return err_why(why, ERR_TLS,
+		    "TLS is required and cannot be had from the next hop");
+	if (x->tls == ENTRY_TLS_ENCRYPT)
+		return ERR_OK;
+	if (x->dane && x->peer.tlsa == NULL)
+		return err_why(why, ERR_TLS,
+		    "DANE is required, and DNSSEC proves no TLSA records of "
+		    "the next hop");
+	if (proof == NET_TLS_DANE || (proof == NET_TLS_NAME && !x->dane))
+		return ERR_OK;
+	return err_why(why, ERR_TLS,
+	    "who the next hop is was not authenticated: %.160s",
+	    proof_why->text[0] == '\0' ? "it proves nothing" : proof_why->text);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What a session with one host must have before anything is said of a message,
+ * and by what the host is recognised: the stricter of what the entry, the
+ * configuration and the host's TLSA records demand (RFC 7672, RFC 6125).
+ */
+#ifndef GATEWAY_RELAY_EXPECT_H
+#define GATEWAY_RELAY_EXPECT_H
+
+#include "gateway/relay/route.h"
+#include "net/tls_client.h"
+
+struct relay_expect {
+	uint8_t tls; /* enum entry_tls: with less, nothing is sent */
+	bool dane;   /* authenticated by DANE, not by a name */
+	struct net_tls_expect peer;
+	char names[RELAY_NAMES_MAX]; /* what peer.names point into */
+};
+
+/* Fill *x, which must stay where it is; it borrows from all three. tlsa are
+   the records that the host's place names. */
+void relay_expect_make(struct relay_expect *x, const struct relay_target *t,
+    const struct relay_host *h, const struct net_tlsa *tlsa);
+
+/* Is the session enough? proof is what its TLS has shown, has_tls whether there
+   is any. ERR_TLS with the reason. */
+enum err relay_expect_check(const struct relay_expect *x, bool has_tls,
+    enum net_tls_proof proof, const struct err_why *proof_why,
+    struct err_why *why) MUST_CHECK;
+
+#endif
