@@ -80,6 +80,10 @@ enum err decide_rcpt(const struct decide_facts *f, const char *to_key,
    refused if the message itself is what cannot be written. */
 void decide_again(
     const struct decide_facts *f, struct decision *d, enum err failure);
+/* Does it mean that the key of d->sign cannot sign this, for certain? With one
+   engine for signing and sealing in one, what it says of a key may be meant of
+   either: unsigned it will say it again of the recipient's. */
+bool decide_is_unsigned_by(const struct decision *d, enum err e);
 /* The key that was to sign it cannot, for certain: the next one, or what the
    lack of one means. why is kept. */
 void decide_unsigned(

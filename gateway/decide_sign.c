@@ -96,6 +96,17 @@ decide_signature(const struct decide_facts *f, struct decision *d)
 	d->sign = s;
 }
 
+bool
+decide_is_unsigned_by(const struct decision *d, enum err e)
+{
+	if (d->sign.key == NULL)
+		return false;
+	return e == ERR_CANNOT_SIGN ||
+	       (d->outcome.rung == RUNG_PGP &&
+		   (e == ERR_NO_KEY || e == ERR_KEY_EXPIRED ||
+		       e == ERR_KEY_REVOKED || e == ERR_KEY_UNUSABLE));
+}
+
 void
 decide_unsigned(
     const struct decide_facts *f, struct decision *d, const char *why)

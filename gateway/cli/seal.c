@@ -22,7 +22,7 @@
 #include "crypto/cert.h"
 #include "crypto/cert_cache.h"
 #include "gateway/cli/cli.h"
-#include "gateway/cli/gpg.h"
+#include "gateway/cli/engines.h"
 #include "gateway/cli/input.h"
 #include "gateway/conf.h"
 #include "gateway/decide.h"
@@ -32,7 +32,7 @@
 
 enum {
 	ARENA_MAX = 256 << 20,
-	CERTS = 4, /* one recipient has no more */
+	CERTS = 16, /* of the recipient, the sender and its issuers */
 	WHY_SIZE = 1024,
 };
 
@@ -43,39 +43,10 @@ struct seal {
 	const char *to_key;
 	struct arena *arena;
 	struct cli_input in;
-	struct crypto_cert_cache *certs;
-	struct cli_gpg gpg;
+	struct cli_engines engines;
 	struct decide_facts facts;
 	struct decision d;
 };
-
-/* --- OpenPGP --- */
-
-static enum err
-seal_with_gpg(void *arg, const struct span *certs, size_t n, int fd,
-    struct memfd_map *out, struct err_why *why)
-{
-	struct cli_gpg *gpg = arg;
-	struct memfd_map in = {0};
-	int sealed = -1;
-	enum err e = gpg->engine != NULL ? ERR_OK : cli_gpg_open(gpg, why);
-
-	if (e == ERR_OK)
-		e = memfd_map(fd, LIMIT_IPC_PAYLOAD, &in);
-	if (e == ERR_OK)
-		e = memfd_new(&sealed);
-	if (e == ERR_OK)
-		e = crypto_pgp_seal(
-		    gpg->engine, certs, n, in.data, sealed, why);
-	if (e == ERR_OK)
-		e = memfd_seal(sealed);
-	if (e == ERR_OK)
-		e = memfd_map(sealed, LIMIT_IPC_PAYLOAD, out);
-	if (sealed >= 0)
-		close(sealed);
-	memfd_unmap(&in);
-	return e;
-}
 
 /* --- the message --- */
 
@@ -96,20 +67,26 @@ make(struct seal *s, struct err_why *why)
 {
 	enum rung rung = s->d.outcome.rung;
 	const struct ks_record *key = decide_key(&s->d, rung);
-	const struct variant_engines engines = {
-	    .certs = s->certs, .pgp = {.seal = seal_with_gpg, .arg = &s->gpg}};
-	const struct variant v = {.rung = rung,
+	const struct variant_engines engines = cli_engines_of(&s->engines);
+	struct variant v = {.rung = rung,
 	    .as_is = decide_passes(&s->d),
 	    .raw = s->in.message.raw,
 	    .tree = s->in.message.tree,
 	    .form = s->d.rules.form,
 	    .edit = message_edit(&s->in.message, ""),
+	    .signer = s->d.sign.key,
 	    .key = &key,
 	    .n_keys = 1,
 	    .now_s = s->facts.now_s};
 	struct mime_sink sink;
 	struct spill text;
-	enum err e;
+	enum err e = ERR_OK;
+
+	if (v.signer != NULL && v.signer->kind == KS_SMIME)
+		e = signer_chain(s->facts.keys, s->engines.certs, v.signer,
+		    s->arena, &v.chain, &v.n_chain);
+	if (e != ERR_OK)
+		return e;
 
 	spill_init(
 	    &text, s->cli->conf->limits.message_size * LIMIT_VARIANTS_FACTOR);
@@ -118,6 +95,8 @@ make(struct seal *s, struct err_why *why)
 	if (e == ERR_OK)
 		e = put_out(&text);
 	spill_clear(&text);
+	if (e == ERR_OK)
+		variant_name(&v, s->engines.certs, s->arena, 0, &s->d.names);
 	return e;
 }
 
@@ -160,12 +139,33 @@ walk(struct seal *s)
 		    why.text[0] != 0 ? why.text : err_text(e));
 		if (!variant_is_rung_failure(e))
 			return e;
-		decide_again(&s->facts, &s->d, e);
+		if (decide_is_unsigned_by(&s->d, e))
+			decide_unsigned(
+			    &s->facts, &s->d, "the key cannot sign it");
+		else
+			decide_again(&s->facts, &s->d, e);
 	}
 	say(s, decide_result_name(&s->d), decide_reason(&s->d, s->arena));
 	return s->d.err == ERR_OK && s->d.outcome.result == POLICY_DEFER
 		   ? ERR_RUNG_FAILED
 		   : ERR_POLICY_REJECT;
+}
+
+/* As for a client that may sign, for who has the master key. */
+static void
+find_signer(struct seal *s)
+{
+	const struct signer_facts f = {.keys = s->facts.keys,
+	    .certs = s->engines.certs,
+	    .now_s = s->facts.now_s,
+	    .from_key = s->facts.from_key,
+	    .may_sign = true,
+	    .message = s->facts.message};
+
+	if (s->engines.unseal.master < 0)
+		s->facts.signer.why = "only who may read the master key can";
+	else if (f.keys != NULL)
+		signer_find(&f, s->arena, &s->facts.signer);
 }
 
 static enum err
@@ -183,7 +183,7 @@ decide(struct seal *s, struct err_why *why)
 	if (s->in.raw.len > s->cli->conf->limits.message_size)
 		return ERR_TOO_BIG;
 	s->facts.message = &s->in.message;
-	s->facts.signer.why = "only the gateway itself signs";
+	find_signer(s);
 	return decide_rcpt(&s->facts, s->to_key, NULL, s->arena, &s->d);
 }
 
@@ -209,9 +209,14 @@ open_all(struct seal *s, struct err_why *why)
 
 	if (e != ERR_OK)
 		return e;
+	if (policy_signs(conf->policy) &&
+	    cli_unseal_open(s->cli, &s->engines.unseal, why) != ERR_OK)
+		cli_unseal_close(&s->engines.unseal);
+	why->text[0] = 0;
 	e = cli_keystore(s->cli, false, &s->facts.keys);
 	if (e != ERR_OK && e != ERR_NOT_FOUND)
 		return e;
+	s->engines.keys = s->facts.keys;
 	s->facts.policy = conf->policy;
 	s->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
 	s->facts.have_portal = conf->portal.present;
@@ -266,16 +271,18 @@ cli_seal(struct cli *cli, int argc, char **argv)
 {
 	struct seal s = {.cli = cli,
 	    .arena = arena_new(ARENA_MAX),
-	    .certs = crypto_cert_cache_new(CERTS)};
+	    .engines = CLI_ENGINES_INIT};
 	int status = take_options(&s, argc, argv);
 
+	s.engines.certs = crypto_cert_cache_new(CERTS);
+	s.engines.arena = s.arena;
 	mime_charsets_open();
 	if (status == CLI_DONE)
 		status = seal(&s);
-	cli_gpg_close(&s.gpg);
+	cli_engines_close(&s.engines);
 	cli_input_close(&s.in);
 	ks_close(s.facts.keys);
-	crypto_cert_cache_free(s.certs);
+	crypto_cert_cache_free(s.engines.certs);
 	mime_charsets_close();
 	arena_free(s.arena);
 	return status;

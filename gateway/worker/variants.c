@@ -113,20 +113,6 @@ say_failed(const struct job *j, const struct job_rcpt *r, enum err e)
 	    KV_STR("rung", policy_rung_name(r->d.outcome.rung)), KV_ERR(e));
 }
 
-/* Is it for certain that the key cannot sign this? With one engine for
-   signing and sealing in one, what it says of a key may be meant of either:
-   unsigned it will say it again of the recipient's. */
-static bool
-is_lack_of_signature(const struct job_rcpt *r, enum err e)
-{
-	if (r->d.sign.key == NULL)
-		return false;
-	return e == ERR_CANNOT_SIGN ||
-	       (r->d.outcome.rung == RUNG_PGP &&
-		   (e == ERR_NO_KEY || e == ERR_KEY_EXPIRED ||
-		       e == ERR_KEY_REVOKED || e == ERR_KEY_UNUSABLE));
-}
-
 static enum err
 without_signature(
     struct job *j, struct job_rcpt *r, enum err e, const struct err_why *why)
@@ -159,7 +145,7 @@ after_failure(struct job *j, struct job_rcpt **group, uint32_t n, enum err e,
 			group[i]->alone = true;
 		return ERR_OK;
 	}
-	if (is_lack_of_signature(group[0], e)) {
+	if (decide_is_unsigned_by(&group[0]->d, e)) {
 		err = without_signature(j, group[0], e, why);
 		if (err != ERR_OK)
 			return err;

@@ -12,7 +12,9 @@ import tempfile
 
 import pytest
 
-from harness import Gateway, free_port, message, opened_body
+from harness import Gateway, free_port, message, opened_body, run
+from test_sign import gpg_verify
+from test_sign_smime import bundle, verified
 
 SENDER = "sam@sender.example"
 ALICE, BOB, CAROL = "alice@partner.example", "bob@partner.example", "carol@partner.example"
@@ -22,6 +24,7 @@ rule "tagged" { subject-tag = "[secure]" try = { smime, pgp, reject } }
 rule "bulk" { to = "@bulk.example" try = { smime, drop } }
 rule "held" { to = "@held.example" try = { smime, hold } }
 rule "open" { to = "@open.example" try = { clear } }
+rule "must" { subject-tag = "[sign]" try = { smime, pgp, hold } sign = required }
 rule "signed" { to = "@signed.example" try = { smime, clear } sign = required }
 rule "wanted" { to = "@wanted.example" try = { smime, clear } sign = if-possible }
 rule "default" { from = "@sender.example" try = { smime, pgp, escrow } }
@@ -41,6 +44,11 @@ def gateway(keys):
     yield g
     g.close()
     shutil.rmtree(root, ignore_errors=True)
+
+
+def fingerprint(crt):
+    out = run("openssl", "x509", "-in", crt, "-noout", "-fingerprint", "-sha256").stdout
+    return out.decode().strip().partition("=")[2].replace(":", "").lower()
 
 
 def parse(data):
@@ -117,7 +125,69 @@ def test_what_the_gateway_refuses_is_refused(gateway, text):
 def test_what_is_only_wanted_signed_is_written_with_a_word(gateway):
     done = seal(gateway, "x@wanted.example", message(to="x@wanted.example"))
     assert done.returncode == 0 and done.stdout
-    assert b"not signed: only the gateway itself signs" in done.stderr
+    assert b"not signed" in done.stderr and b"there is no" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def signer(gateway, keys):
+    """An address with private keys of both kinds in the keystore."""
+    addr = "signer@sender.example"
+    crt, both = bundle(keys, addr, "seal-signer")
+    keys.openpgp(addr, "seal-signer-pgp")
+    secret = keys.root / "seal-signer.secret.asc"
+    secret.write_bytes(keys.gpg("--pinentry-mode", "loopback", "--passphrase", "", "--armor",
+                                "--export-secret-keys", addr).stdout)
+    gateway.cli("key", "import", both, secret)
+    return addr, crt
+
+
+def test_who_has_the_master_key_signs(gateway, keys, signer, root):
+    addr, crt = signer
+    to = "x@signed.example"
+    done = seal(gateway, to, message(to=to, sender=addr, body=CANARY + "\r\n"), addr,
+                options=["--json"])
+    assert parse(done.stdout).get_content_type() == "multipart/signed"
+    assert CANARY.encode() in verified(keys, done.stdout, crt)
+    said = json.loads(done.stderr)["signature"]
+    assert (said["kind"], said["algorithm"]) == ("smime", "rsa-pkcs1-sha256")
+    to = "alice@wanted.example"
+    alice = keys.certificate(to, "alice-wanted")
+    gateway.cli("key", "import", alice[0])
+    done = seal(gateway, to, message(to=to, sender=addr, body=CANARY + "\r\n"), addr)
+    assert done.stderr == b"" and CANARY.encode() not in done.stdout
+    opened = keys.open_smime(done.stdout, alice[1])
+    assert CANARY.encode() in verified(keys, opened, crt)
+    # OpenPGP: inside, and beside
+    done = seal(gateway, BOB, message(to=BOB, sender=addr, subject="[sign] x",
+                                      body=CANARY + "\r\n"), addr)
+    armor = parse(done.stdout).get_payload(1).get_payload(decode=True)
+    opened = keys.gpg("--status-fd", "1", "--decrypt", input=armor).stdout
+    assert b"GOODSIG" in opened and CANARY.encode() in opened
+    gateway.cli("key", "delete", fingerprint(crt))
+    try:
+        to = "x@signed.example"
+        done = seal(gateway, to, message(to=to, sender=addr, body=CANARY + "\r\n"), addr)
+        assert "GOODSIG" in gpg_verify(keys, done.stdout, root)
+    finally:
+        gateway.cli("key", "import", keys.root / "seal-signer.both.pem")
+
+
+def test_who_has_not_the_master_key_does_not(gateway, signer):
+    addr, _ = signer
+    key = gateway.root / "master.key"
+    away = key.with_suffix(".away")
+    key.rename(away)
+    try:
+        to = "x@signed.example"
+        done = seal(gateway, to, message(to=to, sender=addr), addr)
+        assert done.returncode == 1 and done.stdout == b"" and b"master key" in done.stderr
+        to = "x@wanted.example"
+        done = seal(gateway, to, message(to=to, sender=addr), addr)
+        assert done.returncode == 0 and b"not signed" in done.stderr
+        assert parse(done.stdout).get_content_type() == "text/plain"
+    finally:
+        away.rename(key)
+    assert not away.exists() and key.exists()
 
 
 def test_json_tells_the_decision(gateway):
