@@ -80,7 +80,7 @@ seal(void *arg, const struct span *certs, size_t n, int fd,
 }
 
 static enum err
-with_secret(struct cli_engines *g, struct call *c, struct span fpr, int fd,
+with_secret(struct cli_engines *g, struct call c, struct span fpr, int fd,
     struct memfd_map *out, struct err_why *why)
 {
 	struct crypto_pgp_signer signer = {.fpr = fpr};
@@ -89,8 +89,8 @@ with_secret(struct cli_engines *g, struct call *c, struct span fpr, int fd,
 
 	if (e == ERR_OK) {
 		signer.secret = secret_span(key);
-		c->signer = &signer;
-		e = run(g, c, fd, out, why);
+		c.signer = &signer;
+		e = run(g, &c, fd, out, why);
 	}
 	secret_free(key);
 	return e;
@@ -100,18 +100,18 @@ static enum err
 seal_sign(void *arg, struct span fpr, const struct span *certs, size_t n,
     int fd, struct memfd_map *out, struct err_why *why)
 {
-	struct call c = {.certs = certs, .n = n};
+	const struct call c = {.certs = certs, .n = n};
 
-	return with_secret(arg, &c, fpr, fd, out, why);
+	return with_secret(arg, c, fpr, fd, out, why);
 }
 
 static enum err
 sign(void *arg, struct span fpr, int fd, struct memfd_map *out,
     char micalg[CRYPTO_PGP_MICALG], struct err_why *why)
 {
-	struct call c = {.micalg = micalg};
+	const struct call c = {.micalg = micalg};
 
-	return with_secret(arg, &c, fpr, fd, out, why);
+	return with_secret(arg, c, fpr, fd, out, why);
 }
 
 /* --- S/MIME --- */
