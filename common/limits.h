@@ -66,6 +66,8 @@
 /* octets and number of keys or certificates taken at once, e.g. a key ring */
 #define LIMIT_KEYS_SIZE (8u * 1024 * 1024)
 #define LIMIT_KEYS	1000u
+/* a file of an administrator with many keys; it is read as a whole */
+#define LIMIT_IMPORT_SIZE (2u * 1024 * 1024 * 1024 - 1)
 /* octets of one X.509 certificate: post-quantum signatures need 50 KiB */
 #define LIMIT_CERT_SIZE	      (128u * 1024)
 #define LIMIT_CERT_EXTENSIONS 64u

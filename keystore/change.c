@@ -392,6 +392,13 @@ ks_change_decide(const struct ks_rules *rules, const struct ks_known *known,
 
 /* --- what is written --- */
 
+/* By convention the key of a whole domain is found as that of this address. */
+static bool
+is_of_domain(struct span addr)
+{
+	return span_starts_caseeq(addr, "_domain@");
+}
+
 static void
 add_addr(struct ks_record *r, struct span addr)
 {
@@ -422,6 +429,8 @@ ks_change_merge(const struct ks_known *known, const struct ks_proposal *p,
 	if (!all && p->addr.len > 0 &&
 	    (old == NULL || r->flaw != KS_FLAW_REVOKED))
 		add_addr(out, p->addr);
+	if (!all && is_of_domain(p->addr))
+		out->domain = ks_addr_domain(p->addr);
 	if (old == NULL)
 		return;
 	out->sources |= old->sources;

@@ -110,7 +110,8 @@ void ks_change_decide(const struct ks_rules *rules,
     const struct ks_known *known, const struct ks_proposal *p,
     struct ks_decision *out);
 
-/* What the record becomes by the decision (ADD, UPDATE, RENEW, WAIT): the
+/* A key that a source brings for "_domain" at a domain stands for all of it.
+   What the record becomes by the decision (ADD, UPDATE, RENEW, WAIT): the
    proposal's, with what has to stay of the one that was there. out borrows from
    both and from addrs, which has room for KS_ADDRS_MAX. */
 void ks_change_merge(const struct ks_known *known, const struct ks_proposal *p,

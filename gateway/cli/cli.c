@@ -249,6 +249,13 @@ cli_keystore(struct cli *cli, bool write, struct ks_store **out)
 	return e == ERR_OK ? judge_chains(cli, conf, out) : e;
 }
 
+struct span
+cli_who(const struct cli *cli, char out[CLI_WHO_SIZE])
+{
+	snprintf(out, CLI_WHO_SIZE, "user %u", cli->uid);
+	return span_str(out);
+}
+
 void
 cli_put_text(struct span text)
 {

@@ -33,6 +33,7 @@ struct cli {
 	struct conf *conf;   /* owned; NULL until cli_conf() */
 	struct certs *certs; /* owned; NULL until cli_keystore() */
 	const struct cli_verb *verb;
+	unsigned uid; /* who called it, root or not */
 };
 
 /* argv[0] is the last word of the verb, options and arguments follow. Returns
@@ -68,6 +69,9 @@ enum err cli_give_up_root(const char *dir) MUST_CHECK;
 enum err cli_keystore(
     struct cli *cli, bool write, struct ks_store **out) MUST_CHECK;
 
+/* "user 1000", for the history. Returns it as a span of out. */
+enum { CLI_WHO_SIZE = 32 };
+struct span cli_who(const struct cli *cli, char out[CLI_WHO_SIZE]);
 /* Print text from outside on standard output: whatever is not printable is
    escaped. */
 void cli_put_text(struct span text);
@@ -87,6 +91,18 @@ int cli_key_delete(struct cli *cli, int argc, char **argv);
 int cli_key_trust(struct cli *cli, int argc, char **argv);
 int cli_key_distrust(struct cli *cli, int argc, char **argv);
 int cli_key_lookup(struct cli *cli, int argc, char **argv);
+
+/* key_change.c */
+int cli_key_pending(struct cli *cli, int argc, char **argv);
+int cli_key_approve(struct cli *cli, int argc, char **argv);
+int cli_key_refuse(struct cli *cli, int argc, char **argv);
+int cli_key_history(struct cli *cli, int argc, char **argv);
+
+/* setting.c: of a recipient or a domain, by the noun */
+int cli_setting_list(struct cli *cli, int argc, char **argv);
+int cli_setting_show(struct cli *cli, int argc, char **argv);
+int cli_setting_set(struct cli *cli, int argc, char **argv);
+int cli_setting_delete(struct cli *cli, int argc, char **argv);
 
 /* key_generate.c, key_export.c, key_publish.c */
 int cli_key_publish(struct cli *cli, int argc, char **argv);

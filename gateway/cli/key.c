@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * `sealgate key list|show|delete|trust|distrust|lookup`. How keys come in is
- * key_import.c's, how they are printed key_print.c's.
+ * `sealgate key list|show|lookup`. How keys come in is key_import.c's, how they
+ * are changed key_change.c's, how they are printed key_print.c's.
  */
 #include <ctype.h>
 #include <getopt.h>
@@ -31,10 +31,8 @@ enum {
 
 /* --- naming keys --- */
 
-/* The digits of a fingerprint, without the blanks and colons people write.
-   ERR_USAGE if it is none. */
-static enum err
-read_digits(const char *text, char out[MAX_DIGITS + 1])
+enum err
+key_digits(const char *text, char out[MAX_DIGITS + 1])
 {
 	size_t n = 0;
 
@@ -94,7 +92,7 @@ find_one(struct ks_store *s, const char *text, struct pick *out)
 	size_t half;
 	enum err e;
 
-	if (read_digits(text, digits) != ERR_OK) {
+	if (key_digits(text, digits) != ERR_OK) {
 		cli_say("\"%s\" is no fingerprint: at least %d hexadecimal "
 			"digits of it",
 		    text, MIN_DIGITS);
@@ -135,65 +133,8 @@ key_find(
 	return ERR_OK;
 }
 
-/* The worse of two exit statuses. */
-static int
-worse(int a, int b)
-{
-	return a > b ? a : b;
-}
-
-/* Do act to each of the keys named. */
-static int
-for_each_key(struct cli *cli, int n, char **names,
-    enum err (*act)(struct ks_store *s, struct span fpr, enum ks_trust trust),
-    enum ks_trust trust, const char *done)
-{
-	char hex[MAX_DIGITS + 1];
-	struct ks_store *s = NULL;
-	json_t *list = json_array();
-	int status = CLI_DONE;
-	struct pick p;
-	enum err e;
-
-	e = cli_keystore(cli, true, &s);
-	if (e != ERR_OK) {
-		json_decref(list);
-		return cli_status(e);
-	}
-	for (int i = 0; i < n; i++) {
-		e = find_one(s, names[i], &p);
-		if (e == ERR_OK) {
-			e = act(s, SPAN(p.fpr, p.fpr_len), trust);
-			if (e != ERR_OK)
-				cli_say("%s: %s", names[i], err_text(e));
-		}
-		status =
-		    worse(status, e == ERR_USAGE ? CLI_USAGE : cli_status(e));
-		if (e != ERR_OK)
-			continue;
-		text_hex(SPAN(p.fpr, p.fpr_len), hex);
-		json_array_append_new(list, json_string(hex));
-		if (!cli->json)
-			printf("%s %s\n", hex, done);
-	}
-	if (cli->json)
-		key_print_json(json_pack(
-		    "{s:s, s:o}", "result", done, "fingerprints", list));
-	else
-		json_decref(list);
-	ks_close(s);
-	return status;
-}
-
-static enum err
-delete_key(struct ks_store *s, struct span fpr, enum ks_trust trust)
-{
-	return ks_delete(s, fpr);
-}
-
-/* No option but those of the verb; -1 when there are others. */
-static int
-no_options(int argc, char **argv)
+int
+key_no_options(int argc, char **argv)
 {
 	static const struct option none[] = {{NULL, 0, NULL, 0}};
 
@@ -201,79 +142,21 @@ no_options(int argc, char **argv)
 }
 
 int
-cli_key_delete(struct cli *cli, int argc, char **argv)
+key_worse(int a, int b)
 {
-	int at = no_options(argc, argv);
-
-	if (at < 0 || at == argc)
-		return cli_usage(cli);
-	return for_each_key(
-	    cli, argc - at, argv + at, delete_key, KS_DISTRUSTED, "deleted");
-}
-
-int
-cli_key_trust(struct cli *cli, int argc, char **argv)
-{
-	static const struct option options[] = {
-	    {"level", required_argument, NULL, 'l'}, {NULL, 0, NULL, 0}};
-	enum ks_trust trust = KS_TRUSTED;
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
-		if (c != 'l' || ks_trust_by_name(optarg, &trust) != ERR_OK)
-			return cli_usage(cli);
-	if (optind == argc)
-		return cli_usage(cli);
-	return for_each_key(cli, argc - optind, argv + optind, ks_set_trust,
-	    trust, ks_trust_name(trust));
-}
-
-int
-cli_key_distrust(struct cli *cli, int argc, char **argv)
-{
-	int at = no_options(argc, argv);
-
-	if (at < 0 || at == argc)
-		return cli_usage(cli);
-	return for_each_key(cli, argc - at, argv + at, ks_set_trust,
-	    KS_DISTRUSTED, ks_trust_name(KS_DISTRUSTED));
+	return a > b ? a : b;
 }
 
 /* --- list, show --- */
 
 struct listing {
 	struct cli *cli;
-	const char *word;
+	struct key_filter filter;
 	struct key_table *table;
 	json_t *json;
 	struct ks_store *store;
 	size_t n;
 };
-
-static bool
-contains(struct span text, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (size_t i = 0; i + n <= text.len; i++)
-		if (span_starts_caseeq(SPAN(text.data + i, text.len - i), word))
-			return true;
-	return false;
-}
-
-static bool
-has_word(const struct ks_record *r, const char *word)
-{
-	char hex[MAX_DIGITS + 1];
-
-	text_hex(r->fpr, hex);
-	if (contains(span_str(hex), word) || contains(r->subject, word))
-		return true;
-	for (size_t i = 0; i < r->n_addrs; i++)
-		if (contains(r->addrs[i], word))
-			return true;
-	return false;
-}
 
 /* What cannot be told is not claimed. */
 static bool
@@ -287,7 +170,7 @@ list_one(void *ctx, const struct ks_record *r)
 {
 	struct listing *l = ctx;
 
-	if (l->word != NULL && !has_word(r, l->word))
+	if (!key_filter_fits(&l->filter, r))
 		return ERR_OK;
 	l->n++;
 	if (l->json != NULL)
@@ -303,15 +186,19 @@ cli_key_list(struct cli *cli, int argc, char **argv)
 {
 	struct ks_store *s = NULL;
 	struct listing l = {.cli = cli};
-	int at = no_options(argc, argv);
+	int at = key_filter_read(&l.filter, argc, argv);
 	enum err e;
 
-	if (at < 0 || argc - at > 1)
+	if (at < 0 || argc - at > 1) {
+		key_filter_clear(&l.filter);
 		return cli_usage(cli);
-	l.word = argc > at ? argv[at] : NULL;
+	}
+	l.filter.word = argc > at ? argv[at] : NULL;
 	e = cli_keystore(cli, false, &s);
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
+		key_filter_clear(&l.filter);
 		return cli_status(e);
+	}
 	l.store = s;
 	l.json = cli->json ? json_array() : NULL;
 	l.table = cli->json ? NULL : key_table_new();
@@ -324,10 +211,11 @@ cli_key_list(struct cli *cli, int argc, char **argv)
 		key_table_print(l.table);
 	json_decref(l.json);
 	key_table_free(l.table);
+	key_filter_clear(&l.filter);
 	ks_close(s);
-	return e != ERR_OK		    ? CLI_FAILED
-	       : l.word != NULL && l.n == 0 ? CLI_NO
-					    : CLI_DONE;
+	return e != ERR_OK	      ? CLI_FAILED
+	       : argc > 1 && l.n == 0 ? CLI_NO
+				      : CLI_DONE;
 }
 
 static enum err
@@ -351,9 +239,8 @@ show_one(void *ctx, const struct ks_record *r)
 	return ERR_OK;
 }
 
-/* The key of an address as keystore and policy compare it. */
-static enum err
-addr_key(const char *text, struct arena *arena, struct span *out)
+enum err
+key_addr(const char *text, struct arena *arena, struct span *out)
 {
 	struct mime_addr addr;
 	struct err_why why = {""};
@@ -365,6 +252,24 @@ addr_key(const char *text, struct arena *arena, struct span *out)
 		return e;
 	}
 	*out = span_str(addr.key);
+	return ERR_OK;
+}
+
+enum err
+key_domain(const char *text, struct arena *arena, struct span *out)
+{
+	struct mime_addr addr;
+	struct err_why why = {""};
+	const char *whole = arena_printf(arena, "postmaster@%s", text);
+	enum err e = whole == NULL ? ERR_NOMEM
+				   : mime_addr_parse(span_str(whole),
+					 MIME_ADDR_UTF8, arena, &addr, &why);
+
+	if (e != ERR_OK) {
+		cli_say("\"%s\" is no domain: %s", text, why.text);
+		return ERR_USAGE;
+	}
+	*out = ks_addr_domain(span_str(addr.key));
 	return ERR_OK;
 }
 
@@ -386,7 +291,7 @@ show_named(struct ks_store *s, const char *name, struct arena *arena,
 			e = show_one(l, r);
 		return e == ERR_USAGE ? CLI_USAGE : cli_status(e);
 	}
-	if (addr_key(name, arena, &addr) != ERR_OK)
+	if (key_addr(name, arena, &addr) != ERR_OK)
 		return CLI_USAGE;
 	e = ks_find(s, KS_BY_ADDR, addr, show_one, l);
 	if (e != ERR_OK) {
@@ -405,7 +310,7 @@ cli_key_show(struct cli *cli, int argc, char **argv)
 {
 	struct ks_store *s = NULL;
 	struct listing l = {.cli = cli};
-	int at = no_options(argc, argv), status = CLI_DONE;
+	int at = key_no_options(argc, argv), status = CLI_DONE;
 	struct arena *arena;
 	enum err e;
 
@@ -418,7 +323,7 @@ cli_key_show(struct cli *cli, int argc, char **argv)
 	l.store = s;
 	l.json = cli->json ? json_array() : NULL;
 	for (int i = at; i < argc; i++) {
-		status = worse(status, show_named(s, argv[i], arena, &l));
+		status = key_worse(status, show_named(s, argv[i], arena, &l));
 		arena_reset(arena);
 	}
 	if (cli->json)
@@ -452,7 +357,7 @@ lookup_addr(struct ks_store *s, const char *name, unsigned kinds,
 	struct span addr;
 	bool holds = false;
 
-	if (addr_key(name, arena, &addr) != ERR_OK)
+	if (key_addr(name, arena, &addr) != ERR_OK)
 		return CLI_USAGE;
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (kinds & (1u << all[i]))
@@ -498,8 +403,8 @@ cli_key_lookup(struct cli *cli, int argc, char **argv)
 	if (cli->json)
 		json = json_array();
 	for (int i = optind; i < argc; i++) {
-		status =
-		    worse(status, lookup_addr(s, argv[i], kinds, arena, json));
+		status = key_worse(
+		    status, lookup_addr(s, argv[i], kinds, arena, json));
 		arena_reset(arena);
 	}
 	if (json != NULL)

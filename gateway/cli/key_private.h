@@ -8,6 +8,7 @@
 
 #include "keystore/lookup.h"
 
+struct arena;
 struct cli;
 struct json_t;
 struct key_table;
@@ -16,6 +17,42 @@ struct key_table;
    ID of 16 digits. What is wrong is said. ERR_USAGE, ERR_NOT_FOUND. */
 enum err key_find(struct ks_store *s, const char *text, uint8_t fpr[KS_FPR_MAX],
     size_t *len) MUST_CHECK;
+
+/* The digits of a fingerprint or of its beginning, without the blanks and
+   colons people write. ERR_USAGE if it is none. */
+enum err key_digits(const char *text, char out[2 * KS_FPR_MAX + 1]) MUST_CHECK;
+/* The key of an address as keystore and policy compare it, in the arena. Says
+   what is wrong. */
+enum err key_addr(
+    const char *text, struct arena *arena, struct span *out) MUST_CHECK;
+/* A domain as the keystore has it; the octet in front of it is "@". Says what
+   is wrong: ERR_USAGE. */
+enum err key_domain(
+    const char *text, struct arena *arena, struct span *out) MUST_CHECK;
+/* No option but those of the verb: where arguments begin, -1 when there are
+   others. */
+int key_no_options(int argc, char **argv);
+/* The worse of two exit statuses. */
+int key_worse(int a, int b);
+
+/* --- key_filter.c --- */
+
+/* Which records are asked for. All that is set must fit; zeroed: every one. */
+struct key_filter {
+	const char *word;   /* in address, subject or fingerprint */
+	struct span domain; /* of an address, or that it stands for */
+	bool by_trust, by_source, by_kind, by_end;
+	enum ks_trust trust;
+	enum ks_source source;
+	enum ks_kind kind;
+	int64_t ends_before; /* Unix seconds; what is over already, too */
+	struct arena *arena; /* of domain */
+};
+/* Read the options of a verb; where its arguments begin, -1 for a wrong one,
+   which has been said. The caller clears. */
+int key_filter_read(struct key_filter *f, int argc, char **argv);
+void key_filter_clear(struct key_filter *f);
+bool key_filter_fits(const struct key_filter *f, const struct ks_record *r);
 
 /* A table of records that fits the terminal. ERR_NOMEM. */
 struct key_table *key_table_new(void);

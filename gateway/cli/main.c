@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/secret.h"
 #include "gateway/certs.h"
@@ -100,7 +101,8 @@ no_core_dumps(void)
 int
 main(int argc, char **argv)
 {
-	struct cli cli = {.conf_path = getenv("SEALGATE_CONF")};
+	struct cli cli = {
+	    .conf_path = getenv("SEALGATE_CONF"), .uid = getuid()};
 	bool help = false;
 	int n, status;
 
