@@ -46,8 +46,8 @@ enum {
 
 /* Ask these name servers, or the system's if n is 0, and believe what is signed
    below the trust anchors in a file (DS or DNSKEY records, one a line), or the
-   root's if that is NULL; with "" nothing is proven. All is read now: no file is opened later. ERR_CONFIG
-   with the reason when that cannot be set up. */
+   root's if that is NULL; with "" nothing is proven. All is read now: no file
+   is opened later. ERR_CONFIG with the reason when that cannot be set up. */
 enum err net_dns_new(struct loop *loop, const struct sockaddr *const *servers,
     size_t n, const char *anchors_file, struct net_dns **out,
     struct err_why *why) MUST_CHECK;

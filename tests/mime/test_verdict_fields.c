@@ -26,8 +26,7 @@ static const char *const forged[] = {
     "Sealgate-: x\r\n",
     "Sealgate-Anything-Else: x\r\n",
     "Sealgate-Verdict: a\r\nSealgate-Verdict: b\r\n",
-    "Sealgate-Ver\x0b"
-    "dict: x\r\n",
+    "Sealgate-Ver\013dict: x\r\n",
     "Sealgate -Verdict: x\r\n",
     "\xc2\xa0Sealgate-Verdict: x\r\n",
     "Sealgate-Verdict\x01: x\r\n y\r\n",
