@@ -192,6 +192,8 @@
    the size of net/tls_client.h's list */
 #define LIMIT_TLS_NAMES	     8u
 #define LIMIT_TLS_NAMES_SIZE 511u
+/* octets of the name of a user at a next hop */
+#define LIMIT_LOGIN_USER 255u
 /* findings that are shown; the rest is counted */
 #define LIMIT_CONFIG_FINDINGS 100u
 /* octets of memory that a configuration may take */

@@ -141,6 +141,16 @@ conf_relay_for(const struct conf *c, const char *domain)
 	return best;
 }
 
+const struct conf_relay *
+conf_relay_at(const struct conf *c, unsigned i)
+{
+	if (i == 0)
+		return &c->outbound;
+	if (i == 1)
+		return &c->inbound;
+	return i - 2 < c->n_route ? &c->route[i - 2].relay : NULL;
+}
+
 static bool
 net_has(const struct conf_net *net, int family, const uint8_t *addr)
 {

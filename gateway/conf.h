@@ -76,6 +76,8 @@ struct conf_relay {
 	enum conf_tls tls;
 	const char **tls_names; /* A-labels; none: see sealgate.conf(5) */
 	size_t n_tls_names;
+	const char *user; /* to log in as; NULL: nobody */
+	const char *password_file;
 };
 
 /* Another way for some domains. */
@@ -244,6 +246,8 @@ bool conf_domain_is_ours(const struct conf *c, struct span domain);
    named in most labels, else relay outbound. */
 const struct conf_relay *conf_relay_for(
     const struct conf *c, const char *domain);
+/* All of them in turn: outbound, inbound, the routes; NULL behind the last. */
+const struct conf_relay *conf_relay_at(const struct conf *c, unsigned i);
 /* May mail that the client (an address as text) handed in be signed in its
    sender's name? */
 bool conf_may_sign(const struct conf *c, const char *client);

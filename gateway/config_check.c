@@ -171,6 +171,26 @@ check_verifiable(const struct check *b, const struct conf_relay *r)
 		    "address");
 }
 
+/* A password is never shown to somebody who might be anybody. */
+static void
+check_login(const struct check *b, const struct conf_relay *r)
+{
+	if ((r->user == NULL) != (r->password_file == NULL))
+		conf_find(b->f, CONF_ERROR, r->line,
+		    "%s is given, expected %s, too",
+		    r->user == NULL ? "password-file" : "user",
+		    r->user == NULL ? "user" : "password-file");
+	if (r->user == NULL)
+		return;
+	if (r->kind != CONF_VIA_SMTP)
+		conf_find(b->f, CONF_ERROR, r->line,
+		    "user: expected via = \"HOST:PORT\"");
+	if (r->tls < CONF_TLS_VERIFY)
+		conf_find(b->f, CONF_ERROR, r->line,
+		    "user: the password would go to whoever answers, expected "
+		    "tls = verify or dane");
+}
+
 static void
 check_one_relay(const struct check *b, struct conf_relay *out)
 {
@@ -181,6 +201,7 @@ check_one_relay(const struct check *b, struct conf_relay *out)
 		    "port is for via = \"mx\"; expected it behind the next "
 		    "hop");
 	check_verifiable(b, out);
+	check_login(b, out);
 }
 
 static void
@@ -197,8 +218,10 @@ check_relay(const struct check *b)
 	check_one_relay(b, out);
 	for (size_t i = 0; i < b->conf->n_route; i++)
 		check_one_relay(b, &b->conf->route[i].relay);
-	if (b->conf->inbound.present)
+	if (b->conf->inbound.present) {
 		check_verifiable(b, &b->conf->inbound);
+		check_login(b, &b->conf->inbound);
+	}
 	if (b->conf->inbound.present && b->conf->inbound.kind == CONF_VIA_MX)
 		conf_find(b->f, CONF_ERROR, b->conf->inbound.line,
 		    "via: MX records of own domains lead back here, expected "

@@ -187,6 +187,13 @@ const struct config_entry config_entries[] = {
 	"Names of which one must be in the certificate. Unless given it is "
 	"the name of the next hop; for MX the domain of the recipient, and "
 	"the name of the mail server where DNSSEC proves the MX record."},
+    {"relay outbound", "user", CONFIG_T_USER, false, 0, 0, NULL,
+	AT(conf_relay, user), 0,
+	"Who to log in as at the next hop (SMTP AUTH PLAIN). It needs tls = "
+	"verify or dane and a next hop that is written in via."},
+    {"relay outbound", "password-file", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_relay, password_file), 0,
+	"File whose first line is the password."},
     {"relay inbound", "via", CONFIG_T_VIA, true, 0, 0, NULL,
 	0, 0,
 	"The internal mail server, written as for relay outbound."},
@@ -195,6 +202,12 @@ const struct config_entry config_entries[] = {
 	"As for relay outbound."},
     {"relay inbound", "tls-names", CONFIG_T_DOMAINS, false, 0, 0, NULL,
 	AT(conf_relay, tls_names), AT(conf_relay, n_tls_names),
+	"As for relay outbound."},
+    {"relay inbound", "user", CONFIG_T_USER, false, 0, 0, NULL,
+	AT(conf_relay, user), 0,
+	"As for relay outbound."},
+    {"relay inbound", "password-file", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_relay, password_file), 0,
 	"As for relay outbound."},
 
     {"route", "via", CONFIG_T_VIA, false, 0, 0, "\"mx\"",
@@ -208,6 +221,12 @@ const struct config_entry config_entries[] = {
 	"As for relay outbound."},
     {"route", "tls-names", CONFIG_T_DOMAINS, false, 0, 0, NULL,
 	AT(conf_relay, tls_names), AT(conf_relay, n_tls_names),
+	"As for relay outbound."},
+    {"route", "user", CONFIG_T_USER, false, 0, 0, NULL,
+	AT(conf_relay, user), 0,
+	"As for relay outbound."},
+    {"route", "password-file", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_relay, password_file), 0,
 	"As for relay outbound."},
 
     {"opening", "authserv-id", CONFIG_T_HOST, false, 0, 0, NULL,

@@ -267,6 +267,26 @@ set_mailbox(const struct config_target *t, const struct config_entry *e,
 	return true;
 }
 
+static bool
+set_user(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	const char *name;
+	size_t len = v->kind == CONFIG_STRING ? strlen(v->text) : 0;
+
+	if (len == 0 || len > LIMIT_LOGIN_USER)
+		return config_bad(
+		    t, v, e, "a user of 1 to 255 octets in double quotes");
+	for (const char *p = v->text; *p != '\0'; p++)
+		if ((uint8_t)*p < ' ' || *p == 0x7f)
+			return config_bad(t, v, e, "no control characters");
+	name = arena_strdup(t->conf->arena, v->text);
+	if (name == NULL)
+		return false;
+	set_text(t, e, name);
+	return true;
+}
+
 /* An absolute path without "." or ".." in it, so that what is inside the
    state directory can be told from the text. */
 static bool
@@ -652,6 +672,8 @@ config_set(const struct config_target *t, const struct config_entry *e,
 		return set_path(t, e, v);
 	case CONFIG_T_MAILBOX:
 		return set_mailbox(t, e, v);
+	case CONFIG_T_USER:
+		return set_user(t, e, v);
 	case CONFIG_T_LOG:
 	case CONFIG_T_BOOL:
 	case CONFIG_T_OPTOUT:

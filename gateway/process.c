@@ -138,7 +138,7 @@ hand_over(struct proc *p)
 			    s->socket[i].fd, false);
 	if (p->role == ROLE_KEYS)
 		add_fd(&h, ROLE_FD_MASTER_KEY, 0, s->master_fd, false);
-	state_each_tls(s->conf, p->role, add_tls, &h);
+	state_each_file(s->conf, p->role, add_tls, &h);
 	flush(&h, true);
 	return h.err;
 }

@@ -105,7 +105,7 @@ open_tls(void *arg, enum role_fd kind, unsigned which, const char *path)
 		fds->fd[fds->n++] = open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Descriptors are in the order of state_each_tls(); if one of them cannot be
+/* Descriptors are in the order of state_each_file(); if one of them cannot be
    opened the process keeps what it has. */
 static void
 tell_conf(struct supervisor *s, struct proc *p)
@@ -113,7 +113,7 @@ tell_conf(struct supervisor *s, struct proc *p)
 	struct fds fds = {.n = 0};
 	bool all = true;
 
-	state_each_tls(s->conf, p->role, open_tls, &fds);
+	state_each_file(s->conf, p->role, open_tls, &fds);
 	for (size_t i = 0; i < fds.n; i++)
 		all &= fds.fd[i] != -1;
 	proc_tell(p, PROTO_CONF, buf_span(&s->text), fds.fd, all ? fds.n : 0);

@@ -342,7 +342,7 @@ new_conf(struct role *r, struct ipc_msg *m)
 		return;
 	r->conf = c;
 	if (m->n_fds > 0)
-		state_each_tls(c, r->id, take_tls, &tls);
+		state_each_file(c, r->id, take_tls, &tls);
 	if (!r->attached) {
 		retire(r, old, NULL);
 		return;

@@ -30,9 +30,9 @@ enum err state_listen(
 enum err state_listen_control(
     const struct conf *c, int *fd_out, struct err_why *why) MUST_CHECK;
 
-/* What a role is handed beside its sockets: its certificates. Calls cb for
-   each, in the same order in every process. */
-void state_each_tls(const struct conf *c, enum role_id role,
+/* What a role is handed beside its sockets: certificates, passwords. Calls cb
+   for each, in the same order in every process. */
+void state_each_file(const struct conf *c, enum role_id role,
     void (*cb)(void *arg, enum role_fd kind, unsigned which, const char *path),
     void *arg);
 /* Add what the machine lacks for this configuration: users, certificates that

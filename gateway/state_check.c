@@ -16,10 +16,12 @@
 enum { EXPIRY_WARN_DAYS = 14 };
 
 void
-state_each_tls(const struct conf *c, enum role_id role,
+state_each_file(const struct conf *c, enum role_id role,
     void (*cb)(void *arg, enum role_fd kind, unsigned which, const char *path),
     void *arg)
 {
+	const struct conf_relay *r;
+
 	if (role == ROLE_PORTAL && c->portal.tls_cert != NULL) {
 		cb(arg, ROLE_FD_TLS_CERT, 0, c->portal.tls_cert);
 		cb(arg, ROLE_FD_TLS_KEY, 0, c->portal.tls_key);
@@ -30,6 +32,10 @@ state_each_tls(const struct conf *c, enum role_id role,
 		cb(arg, ROLE_FD_TLS_CERT, (unsigned)i, c->listen[i].tls_cert);
 		cb(arg, ROLE_FD_TLS_KEY, (unsigned)i, c->listen[i].tls_key);
 	}
+	for (unsigned i = 0;
+	     role == ROLE_RELAY && (r = conf_relay_at(c, i)) != NULL; i++)
+		if (r->password_file != NULL)
+			cb(arg, ROLE_FD_PASSWORD, i, r->password_file);
 }
 
 /* Nobody is there to type a passphrase. */
@@ -94,6 +100,7 @@ void
 state_check(const struct conf *c, struct conf_findings *f)
 {
 	struct err_why why = {""};
+	const struct conf_relay *r;
 	struct users_id id;
 
 	for (int role = ROLE_KEYS; role < ROLE_COUNT; role++) {
@@ -106,5 +113,11 @@ state_check(const struct conf *c, struct conf_findings *f)
 		check_pair(f, c->listen[i].line, c->listen[i].tls_cert,
 		    c->listen[i].tls_key);
 	check_pair(f, c->portal.line, c->portal.tls_cert, c->portal.tls_key);
+	for (unsigned i = 0; (r = conf_relay_at(c, i)) != NULL; i++)
+		if (r->password_file != NULL &&
+		    access(r->password_file, R_OK) != 0)
+			conf_find(f, CONF_ERROR, r->line,
+			    "password-file: %s cannot be read",
+			    r->password_file);
 	conf_findings_sort(f);
 }

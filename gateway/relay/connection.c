@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "gateway/relay/destination_private.h"
+#include "gateway/relay/login.h"
 
 enum {
 	BAD_MS = 60 * 1000,	  /* a host that failed comes last */
@@ -123,6 +124,10 @@ open_session(struct relay_conn *c)
 		snprintf(c->failure.text, sizeof(c->failure.text), "%s: %s",
 		    h->peer, strerror(errno));
 		return false;
+	}
+	if (c->dest->target.user[0] != '\0') {
+		setup.login = relay_login_line(*all->logins, &c->dest->target);
+		setup.wants_login = true;
 	}
 	c->smtp = relay_smtp_new(&setup, fd);
 	c->progress = UINT64_MAX;

@@ -287,6 +287,8 @@ target_of(const struct relay_job *j, const struct relay_mail *m,
 	out->tls = tls > j->deliver.entry.tls ? tls : j->deliver.entry.tls;
 	out->dane = c->tls == CONF_TLS_DANE;
 	join_names(c, out->names);
+	snprintf(
+	    out->user, sizeof(out->user), "%s", c->user == NULL ? "" : c->user);
 	snprintf(out->host, sizeof(out->host), "%s",
 	    mx ? domain_of(relay_mail_rcpt(m, 0)->key) : c->host);
 }

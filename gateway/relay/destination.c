@@ -321,6 +321,7 @@ relay_dest_down(struct relay_dest *d, struct relay_conn *c)
 		break;
 	case RELAY_FAULT_CONNECT:
 	case RELAY_FAULT_TLS:
+	case RELAY_FAULT_LOGIN:
 	case RELAY_FAULT_SESSION:
 		if (state == RELAY_CONN_OPENING)
 			opening_failed(d, &f);
@@ -351,7 +352,8 @@ same_target(const struct relay_target *a, const struct relay_target *b)
 {
 	return a->mx == b->mx && a->lmtp == b->lmtp && a->port == b->port &&
 	       a->tls == b->tls && a->dane == b->dane &&
-	       strcmp(a->host, b->host) == 0 && strcmp(a->names, b->names) == 0;
+	       strcmp(a->host, b->host) == 0 &&
+	       strcmp(a->names, b->names) == 0 && strcmp(a->user, b->user) == 0;
 }
 
 static struct relay_dest *

@@ -19,6 +19,7 @@ struct relay_dests_setup {
 	struct loop *loop;
 	struct net_dns *dns;
 	struct net_tls_clients *tls_clients;
+	struct relay_logins *const *logins; /* those of now */
 	const char *helo;
 	const struct sealed_pub *pub;
 	const struct secret *priv;

@@ -50,6 +50,9 @@ relay_new(
 	if (e == ERR_OK)
 		e = net_tls_clients_new(
 		    setup->conf->tls_anchors, &r->tls_clients, why);
+	if (e == ERR_OK)
+		e = relay_logins_new(setup->conf, setup->take_password,
+		    setup->arg, &r->logins, why);
 	free(servers);
 	if (e != ERR_OK) {
 		relay_free(r);
@@ -96,6 +99,7 @@ relay_free(struct relay *r)
 	ipc_free(r->keys);
 	net_dns_free(r->dns);
 	net_tls_clients_free(r->tls_clients);
+	relay_logins_free(r->logins);
 	secret_free(r->priv);
 	loop_timer_free(r->stop_timer);
 	free(r);
@@ -215,6 +219,7 @@ make_dests(struct relay *r)
 	    .loop = r->setup.loop,
 	    .dns = r->dns,
 	    .tls_clients = r->tls_clients,
+	    .logins = &r->logins,
 	    .helo = r->helo,
 	    .pub = &r->pub,
 	    .priv = r->priv,
@@ -322,7 +327,19 @@ relay_on_peer(struct relay *r, enum role_id id, unsigned index, struct ipc *ch)
 void
 relay_on_conf(struct relay *r, const struct conf *conf)
 {
+	struct relay_logins *logins;
+	struct err_why why = {""};
+
 	set_names(r, conf);
+	/* without its password a next hop is not asked: its mail waits */
+	if (relay_logins_new(conf, r->setup.take_password, r->setup.arg,
+		&logins, &why) != ERR_OK) {
+		log_event(
+		    LOG_LVL_ERR, NULL, "password", KV_STR("why", why.text));
+		logins = NULL;
+	}
+	relay_logins_free(r->logins);
+	r->logins = logins;
 }
 
 /* --- the end --- */

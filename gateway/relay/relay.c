@@ -22,6 +22,14 @@ on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 	relay_on_peer(p->relay, id, index, ch);
 }
 
+static int
+take_password(void *arg, unsigned which)
+{
+	struct process *p = arg;
+
+	return role_take_fd(p->role, ROLE_FD_PASSWORD, which);
+}
+
 static void
 on_conf(void *arg)
 {
@@ -54,6 +62,7 @@ relay_main(struct role *r)
 	struct process p = {.role = r, .loop = loop_new()};
 	struct relay_setup setup = {.loop = p.loop,
 	    .conf = role_conf(r),
+	    .take_password = take_password,
 	    .on_stopped = on_stopped,
 	    .arg = &p};
 	struct err_why why = {""};

@@ -12,6 +12,7 @@
 #include "common/text.h"
 #include "gateway/conf.h"
 #include "gateway/relay/destination.h"
+#include "gateway/relay/login.h"
 #include "gateway/role.h"
 #include "net/tls_client.h"
 
@@ -21,6 +22,9 @@ struct relay_setup {
 	struct loop *loop;
 	const struct conf *conf;
 	uint64_t timeout_ms; /* caps every wait for a peer; 0: the RFC's */
+	/* As relay_logins_new() wants it; NULL: no next hop asks for a login.
+	 */
+	int (*take_password)(void *arg, unsigned which);
 	/* Everything is finished or given back, and told. */
 	void (*on_stopped)(void *arg);
 	void *arg;
@@ -54,6 +58,7 @@ struct relay {
 	char helo[NET_DNS_NAME_MAX];
 	struct net_dns *dns;
 	struct net_tls_clients *tls_clients;
+	struct relay_logins *logins;
 	struct sealed_pub pub;
 	struct secret *priv; /* NULL until keys has answered */
 	struct ipc *store;

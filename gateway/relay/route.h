@@ -23,6 +23,7 @@ enum {
 	RELAY_HOSTS_MAX = 8, /* addresses that are tried */
 	RELAY_MX_MAX = 5,    /* hosts that are looked up */
 	RELAY_NAMES_MAX = LIMIT_TLS_NAMES_SIZE + 1,
+	RELAY_USER_MAX = LIMIT_LOGIN_USER + 1,
 	RELAY_PEER_MAX = NET_DNS_NAME_MAX + 64,
 };
 
@@ -36,6 +37,7 @@ struct relay_target {
 	/* Names that the administrator wrote for its certificate, separated by
 	   blanks. "": the domain of the recipients, the name of the host. */
 	char names[RELAY_NAMES_MAX];
+	char user[RELAY_USER_MAX]; /* to log in as; "": nobody */
 };
 
 /* What the TLSA records of a host demand. The zero value is never used. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/secret.h"
 #include "gateway/relay/smtp_private.h"
 
 enum {
@@ -27,6 +28,7 @@ static void on_greeting(struct relay_smtp *s, const struct relay_reply *r);
 static void on_ehlo(struct relay_smtp *s, const struct relay_reply *r);
 static void on_helo(struct relay_smtp *s, const struct relay_reply *r);
 static void on_starttls(struct relay_smtp *s, const struct relay_reply *r);
+static void on_auth(struct relay_smtp *s, const struct relay_reply *r);
 static void on_quit(struct relay_smtp *s, const struct relay_reply *r);
 
 /* Time limits: RFC 5321 4.5.3.2; a handshake is one command to us. */
@@ -42,6 +44,7 @@ static const struct {
     [SMTP_HELO] = {"waiting for the reply to HELO", 300, on_helo},
     [SMTP_STARTTLS] = {"waiting for the reply to STARTTLS", 120, on_starttls},
     [SMTP_HANDSHAKE] = {"negotiating TLS", 120, NULL},
+    [SMTP_AUTH] = {"waiting for the reply to AUTH", 120, on_auth},
     [SMTP_READY] = {"idle", 300, NULL},
     [SMTP_ENVELOPE] = {"waiting for the reply to the envelope", 300,
 	smtp_transaction_reply},
@@ -83,6 +86,7 @@ relay_smtp_free(struct relay_smtp *s)
 	if (s->tls != NULL)
 		net_tls_client_free(s->tls);
 	close(s->fd);
+	secret_free(s->setup.login);
 	buf_clear(&s->in);
 	buf_clear(&s->out);
 	free(s);
@@ -101,6 +105,7 @@ smtp_fail(struct relay_smtp *s, enum relay_smtp_fault fault,
 	f->code = r == NULL ? 0 : r->code;
 	snprintf(f->status, sizeof(f->status), "%s",
 	    fault == RELAY_FAULT_TLS	   ? "4.7.5"
+	    : fault == RELAY_FAULT_LOGIN   ? "4.7.8"
 	    : fault == RELAY_FAULT_OURS	   ? "4.3.0"
 	    : fault == RELAY_FAULT_CONNECT ? "4.4.1"
 					   : "4.4.2");
@@ -192,6 +197,8 @@ flush(struct relay_smtp *s, struct err_why *why)
 	}
 	if (s->out.len > 0)
 		s->progress++;
+	if (s->state == SMTP_AUTH)
+		secret_wipe(s->out.data, s->out.len);
 	buf_reset(&s->out);
 	s->sent = 0;
 	return NET_IO_DONE;
@@ -237,6 +244,37 @@ on_greeting(struct relay_smtp *s, const struct relay_reply *r)
 	say_hello(s, SMTP_EHLO);
 }
 
+/* RFC 4954 4, with the response in the command. */
+static void
+log_in(struct relay_smtp *s)
+{
+	/* config_check.c has seen to that, and this is a password */
+	if (s->tls == NULL || s->setup.expect->tls != ENTRY_TLS_AUTHENTICATED)
+		smtp_fail(s, RELAY_FAULT_LOGIN, NULL,
+		    "no login without TLS that is authenticated");
+	else if (s->setup.login == NULL)
+		smtp_fail(s, RELAY_FAULT_LOGIN, NULL,
+		    "there is no password for the login: see password-file");
+	else if (!s->offer.auth_plain)
+		smtp_fail(s, RELAY_FAULT_LOGIN, NULL,
+		    "the next hop offers no login (AUTH PLAIN)");
+	else {
+		smtp_put(s, secret_span(s->setup.login));
+		smtp_puts(s, "\r\n");
+		smtp_set_state(s, SMTP_AUTH);
+	}
+}
+
+static void
+on_auth(struct relay_smtp *s, const struct relay_reply *r)
+{
+	if (r->code != 235)
+		smtp_fail(
+		    s, RELAY_FAULT_LOGIN, r, "the next hop refuses the login");
+	else
+		smtp_set_state(s, SMTP_READY);
+}
+
 /* The session has what it will have: is that enough? */
 static void
 session_stands(struct relay_smtp *s)
@@ -249,6 +287,8 @@ session_stands(struct relay_smtp *s)
 	if (relay_expect_check(s->setup.expect, s->tls != NULL, proof,
 		&proof_why, &why) != ERR_OK)
 		smtp_fail(s, RELAY_FAULT_TLS, NULL, why.text);
+	else if (s->setup.wants_login)
+		log_in(s);
 	else
 		smtp_set_state(s, SMTP_READY);
 }
@@ -499,6 +539,7 @@ relay_smtp_step(struct relay_smtp *s)
 		case SMTP_EHLO:
 		case SMTP_HELO:
 		case SMTP_STARTTLS:
+		case SMTP_AUTH:
 		case SMTP_ENVELOPE:
 		case SMTP_BODY:
 		case SMTP_FINAL:

@@ -28,6 +28,9 @@ struct relay_smtp_setup {
 	bool no_starttls; /* the peer's TLS has just failed; never with a
 			     floor above opportunistic */
 	struct net_tls_clients *tls_clients;
+	bool wants_login;     /* nothing is sent before it has logged in */
+	struct secret *login; /* the line that does; taken over; NULL: there is
+				 none, and the session fails */
 	const struct sealed_pub *pub; /* of ready entries */
 	const struct secret *priv;
 };
@@ -45,6 +48,7 @@ enum relay_smtp_fault {
 	RELAY_FAULT_CONNECT,  /* before the greeting was understood */
 	RELAY_FAULT_SESSION,  /* later */
 	RELAY_FAULT_TLS,      /* the handshake failed, or no TLS where needed */
+	RELAY_FAULT_LOGIN,    /* the login is refused, or cannot be tried */
 	RELAY_FAULT_OURS,     /* a body that does not open: not the peer's */
 };
 

@@ -23,6 +23,7 @@ enum smtp_state {
 	SMTP_HELO,
 	SMTP_STARTTLS,
 	SMTP_HANDSHAKE,
+	SMTP_AUTH,
 	SMTP_READY,
 	SMTP_ENVELOPE, /* MAIL to DATA; a small body, too, when in BDAT */
 	SMTP_BODY,

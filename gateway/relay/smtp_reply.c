@@ -137,6 +137,21 @@ relay_reply_parse(struct span in, struct relay_reply *out, size_t *used)
 		   : ERR_AGAIN;
 }
 
+/* Is the word among those, separated by blanks? */
+static bool
+has_word(struct span words, const char *word)
+{
+	size_t end;
+
+	for (; words.len > 0; words = span_trim(words)) {
+		end = span_find_chr(words, 0, ' ');
+		if (span_caseeq_str(SPAN(words.data, end), word))
+			return true;
+		words = SPAN(words.data + end, words.len - end);
+	}
+	return false;
+}
+
 /* A keyword and what follows it. */
 static void
 offer_line(struct relay_offer *o, struct span l)
@@ -159,6 +174,8 @@ offer_line(struct relay_offer *o, struct span l)
 		o->dsn = true;
 	else if (span_caseeq_str(word, "STARTTLS"))
 		o->starttls = true;
+	else if (span_caseeq_str(word, "AUTH"))
+		o->auth_plain |= has_word(rest, "PLAIN");
 	else if (span_caseeq_str(word, "SIZE")) {
 		o->size = true;
 		if (text_number(rest, 0, UINT64_MAX, &o->size_max) != ERR_OK)

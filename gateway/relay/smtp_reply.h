@@ -45,6 +45,7 @@ struct relay_offer {
 	bool chunking;
 	bool dsn;
 	bool starttls;
+	bool auth_plain;
 };
 
 void relay_offer_parse(const struct relay_reply *r, struct relay_offer *out);

@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The Sealgate authors
 """TLS towards next hops: by name, by DANE with a signed zone of knot's, and
 what happens when what was promised cannot be had: nothing is sent."""
+import base64
 import hashlib
 import subprocess
 
@@ -234,3 +235,78 @@ def test_a_forged_zone_is_waited_for(make_gateway, peer, ca, zone, root):
     g.send(SENDER, CAROL, mail())
     refused(g, p, "DNSSEC validation failed")
     assert not p.sessions
+
+
+# --- login
+
+
+PASSWORD = "pass word\u00e9 4954"
+PLAIN = base64.b64encode(("\0gw@partner.example\0" + PASSWORD).encode())
+
+
+@pytest.fixture
+def login(make_gateway, ca, root):
+    """A gateway that logs in at its next hop."""
+    def make(port, password=PASSWORD, names="mx.partner.example"):
+        secret = root / "password"
+        secret.write_text(password + "\n")
+        secret.chmod(0o600)
+        g = make_gateway(port, rules=CLEAR, start=False, retry=RETRY,
+                         options='tls-anchors = "%s"\n' % ca[0])
+        relay(g, 'relay outbound { via = "127.0.0.1:%d" tls = verify tls-names = "%s"'
+              ' user = "gw@partner.example" password-file = "%s" }' % (port, names, secret))
+        return g.start()
+    return make
+
+
+AUTH = ("PIPELINING", "8BITMIME", "AUTH LOGIN PLAIN")
+
+
+def test_the_relay_logs_in(peer, login):
+    p = peer(extensions=AUTH, verbs={"AUTH": (235, "2.7.0 welcome")})
+    g = login(p.port)
+    g.send(SENDER, CAROL, mail())
+    p.wait()
+    lines = [s for s in p.sessions[0].lines if s.startswith(b"AUTH")]
+    assert lines == [b"AUTH PLAIN " + PLAIN]
+    assert PLAIN not in p.in_clear()
+    for text in (PASSWORD, PLAIN.decode()):
+        assert text not in g.log() and text not in str(g.audit())
+
+
+@pytest.mark.parametrize("options,names,says", [
+    ({"extensions": AUTH, "verbs": {"AUTH": (535, "5.7.8 who?")}}, "mx.partner.example",
+     "refuses the login"),
+    ({}, "mx.partner.example", "offers no login"),
+    ({"extensions": AUTH + ("AUTH=PLAIN",)}, "other.example", "not authenticated"),
+    ({"extensions": AUTH, "tls": None}, "mx.partner.example", "TLS is required"),
+])
+def test_a_login_that_cannot_be_had_is_waited_for(peer, login, options, names, says):
+    p = peer(**options)
+    g = login(p.port, names=names)
+    g.send(SENDER, CAROL, mail())
+    refused(g, p, says)
+    if "refuses" not in says:
+        assert PLAIN not in p.everything()
+
+
+def test_a_new_password_counts_after_a_reload(peer, login, root):
+    p = peer(extensions=AUTH, verbs={
+        "AUTH": lambda line: (235, "2.7.0 ok") if PLAIN in line else (535, "5.7.8 who?")})
+    g = login(p.port, password="an old one")
+    g.send(SENDER, CAROL, mail())
+    refused(g, p, "refuses the login")
+    (root / "password").write_text(PASSWORD + "\n")
+    g.cli("reload")
+    p.wait(seconds=20)
+
+
+def test_a_password_that_cannot_be_read_stops_the_start(make_gateway, capture, root):
+    g = make_gateway(capture.port, rules=CLEAR, start=False)
+    relay(g, 'relay outbound { via = "mx.example:25" tls = verify user = "u" '
+          'password-file = "%s" }' % (root / "none"))
+    done = subprocess.run([str(g.build / "sealgated"), "-n", "-f", str(g.conf)],
+                          capture_output=True, text=True, timeout=30,
+                          stdin=subprocess.DEVNULL)
+    assert done.returncode != 0
+    assert "password-file" in done.stdout + done.stderr

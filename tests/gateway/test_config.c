@@ -107,6 +107,8 @@ static const struct {
     {4, "relay outbound { via = \"smtp.example.net\" tls = verify }\n"},
     {7, "route \"B.example\" { tls = verify }\nroute \"*.b.example\" {"
 	" via = \"[2001:db8::1]:2525\" tls = encrypt }\n"},
+    {7, "route \"c.example\" { via = \"h.example:587\" tls = verify"
+	" user = \"u\" password-file = \"/p\" }\n"},
     {7, "tls-anchors = \"/a.pem\"\ndnssec-anchors = \"/root.key\"\n"},
     {5, "portal { address = \"127.0.0.1:80\" url = \"http://127.0.0.1:80/\""
 	" expires = 1h }\n"},
@@ -240,6 +242,22 @@ static const struct {
 	" \"a.b\", \"a.b\", \"a.b\", \"a.b\", \"a.b\", \"a.b\", \"a.b\","
 	" \"a.b\" } }\n",
 	4, "too many"},
+    {4, "relay outbound { via = \"h.example\" user = \"u\" tls = verify }\n", 4,
+	"expected password-file, too"},
+    {4, "relay outbound { via = \"h.example\" password-file = \"/p\" }\n", 4,
+	"expected user, too"},
+    {4,
+	"relay outbound { via = \"h.example\" user = \"u\""
+	" password-file = \"/p\" tls = encrypt }\n",
+	4, "tls = verify or dane"},
+    {4,
+	"relay outbound { via = \"mx\" user = \"u\" tls = verify"
+	" password-file = \"/p\" }\n",
+	4, "HOST:PORT"},
+    {4, "relay outbound { via = \"h.example\" user = \"\" }\n", 4,
+	"1 to 255 octets"},
+    {4, "relay outbound { via = \"h.example\" user = u }\n", 4,
+	"in double quotes"},
     {7, "route \"a..b\" { }\n", 7, "expected a domain"},
     {7, "route b.example { port = 26 via = \"h.example\" }\n", 7,
 	"behind the next hop"},

@@ -130,6 +130,34 @@ Test(smtp_reply, offers_are_read)
 	cr_assert_eq(o.size_max, 1000);
 }
 
+Test(smtp_reply, plain_is_found_among_the_ways_to_log_in)
+{
+	static const struct {
+		const char *reply;
+		bool plain;
+	} rows[] = {
+	    {"250-x\r\n250 AUTH PLAIN\r\n", true},
+	    {"250-x\r\n250 auth LOGIN  plain X\r\n", true},
+	    {"250-x\r\n250-AUTH LOGIN\r\n250 AUTH PLAIN\r\n", true},
+	    {"250-x\r\n250 AUTH LOGIN PLAIN-CLIENTTOKEN\r\n", false},
+	    {"250-x\r\n250 AUTH\r\n", false},
+	    {"250-x\r\n250 AUTH=PLAIN\r\n", false},
+	    {"250 AUTH PLAIN\r\n", false}, /* the greeting */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct relay_reply r;
+		struct relay_offer o;
+		size_t used;
+
+		cr_assert_eq(
+		    relay_reply_parse(span_str(rows[i].reply), &r, &used),
+		    ERR_OK);
+		relay_offer_parse(&r, &o);
+		cr_expect_eq(o.auth_plain, rows[i].plain, "%s", rows[i].reply);
+	}
+}
+
 Test(smtp_reply, a_size_that_is_none_is_no_limit)
 {
 	static const char *const rows[] = {"250-x\r\n250 SIZE\r\n",

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Users and passwords of next hops.
+ */
+#include "gateway/relay/login.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "common/arena.h"
+#include "gateway/conf.h"
+#include "gateway/relay/route.h"
+
+enum {
+	PASSWORD_MAX = 255,
+	PLAIN_MAX = LIMIT_LOGIN_USER + PASSWORD_MAX + 2,
+};
+
+struct login {
+	struct login *next;
+	char host[NET_DNS_NAME_MAX];
+	uint16_t port;
+	char user[RELAY_USER_MAX];
+	struct secret *password;
+};
+
+struct relay_logins {
+	struct login *first;
+};
+
+/* The first line of the file. */
+static enum err
+read_password(
+    int fd, const char *path, struct secret **out, struct err_why *why)
+{
+	uint8_t line[PASSWORD_MAX + 2];
+	ssize_t n = fd < 0 ? -1 : pread(fd, line, sizeof(line), 0);
+	enum err e = ERR_CONFIG;
+	size_t len = 0;
+
+	while (n > 0 && len < (size_t)n && line[len] != '\n' &&
+	       line[len] != '\r' && line[len] != '\0')
+		len++;
+	if (n < 0)
+		(void)err_why(why, e, "password-file: %s cannot be read", path);
+	else if (len == 0)
+		(void)err_why(
+		    why, e, "password-file: %s begins with no password", path);
+	else if (len > PASSWORD_MAX)
+		(void)err_why(why, e,
+		    "password-file: %s: expected at most %d octets in a line",
+		    path, PASSWORD_MAX);
+	else
+		e = ERR_OK;
+	if (e == ERR_OK) {
+		*out = secret_from(SPAN(line, len));
+		if (*out == NULL)
+			e = err_why(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+	}
+	secret_wipe(line, sizeof(line));
+	return e;
+}
+
+static enum err
+add(struct relay_logins *l, const struct conf_relay *r, int fd,
+    struct err_why *why)
+{
+	struct secret *password;
+	struct login *one;
+	enum err e = read_password(fd, r->password_file, &password, why);
+
+	if (e != ERR_OK)
+		return e;
+	one = calloc(1, sizeof(*one));
+	if (one == NULL)
+		fatal("out of memory");
+	snprintf(one->host, sizeof(one->host), "%s", r->host);
+	snprintf(one->user, sizeof(one->user), "%s", r->user);
+	one->port = r->port;
+	one->password = password;
+	one->next = l->first;
+	l->first = one;
+	return ERR_OK;
+}
+
+enum err
+relay_logins_new(const struct conf *c, int (*take)(void *arg, unsigned which),
+    void *arg, struct relay_logins **out, struct err_why *why)
+{
+	struct relay_logins *l = calloc(1, sizeof(*l));
+	const struct conf_relay *r;
+	enum err e = ERR_OK;
+	int fd;
+
+	if (l == NULL)
+		fatal("out of memory");
+	for (unsigned i = 0; e == ERR_OK && (r = conf_relay_at(c, i)) != NULL;
+	     i++) {
+		if (r->user == NULL)
+			continue;
+		fd = take == NULL ? -1 : take(arg, i);
+		e = add(l, r, fd, why);
+		if (fd >= 0)
+			close(fd);
+	}
+	if (e == ERR_OK)
+		*out = l;
+	else
+		relay_logins_free(l);
+	return e;
+}
+
+void
+relay_logins_free(struct relay_logins *l)
+{
+	struct login *one;
+
+	if (l == NULL)
+		return;
+	while ((one = l->first) != NULL) {
+		l->first = one->next;
+		secret_free(one->password);
+		free(one);
+	}
+	free(l);
+}
+
+/* "AUTH PLAIN " and base64 of NUL, user, NUL, password. */
+static struct secret *
+make_line(const struct login *one)
+{
+	static const char verb[] = "AUTH PLAIN ";
+	uint8_t plain[PLAIN_MAX];
+	size_t user = strlen(one->user), n = 0, verb_len = sizeof(verb) - 1;
+	struct secret *wide, *line = NULL;
+
+	plain[n++] = '\0';
+	memcpy(plain + n, one->user, user);
+	n += user;
+	plain[n++] = '\0';
+	memcpy(plain + n, one->password->data, one->password->len);
+	n += one->password->len;
+	/* EVP_EncodeBlock() ends with a NUL */
+	wide = secret_new(verb_len + 4 * ((n + 2) / 3) + 1);
+	if (wide != NULL) {
+		memcpy(wide->data, verb, verb_len);
+		(void)EVP_EncodeBlock(wide->data + verb_len, plain, (int)n);
+		line = secret_from(SPAN(wide->data, wide->len - 1));
+	}
+	secret_free(wide);
+	secret_wipe(plain, sizeof(plain));
+	return line;
+}
+
+struct secret *
+relay_login_line(const struct relay_logins *l, const struct relay_target *t)
+{
+	const struct login *one = l == NULL ? NULL : l->first;
+
+	for (; one != NULL; one = one->next)
+		if (one->port == t->port && strcmp(one->host, t->host) == 0 &&
+		    strcmp(one->user, t->user) == 0)
+			return make_line(one);
+	return NULL;
+}
