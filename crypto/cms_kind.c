@@ -330,6 +330,24 @@ crypto_cms_rid_parse(struct span in, struct crypto_cms_rid *out)
 	return ERR_OK;
 }
 
+enum crypto_cms_kind
+crypto_cms_claims(struct span in)
+{
+	size_t head = 2;
+	struct ber oid;
+
+	/* behind the header of the sequence, whatever its length says */
+	if (in.len < 2 || in.data[0] != BER_SEQUENCE)
+		return CRYPTO_CMS_NONE;
+	if (in.data[1] > 0x80)
+		head += in.data[1] & 0x7f;
+	if (head > in.len)
+		return CRYPTO_CMS_NONE;
+	in = SPAN(in.data + head, in.len - head);
+	return ber_expect(&in, BER_OID, &oid) == ERR_OK ? kind_of(oid.body)
+							: CRYPTO_CMS_NONE;
+}
+
 bool
 crypto_cms_rid_is(
     const struct crypto_cms_rid *rid, const struct crypto_cert_info *cert)

@@ -61,6 +61,9 @@ struct crypto_cms_shape {
 	struct span mac;   /* AUTH_ENVELOPED: the tag */
 };
 
+/* What it says it is, by its first octets; for what crypto_cms_look() refuses.
+ */
+enum crypto_cms_kind crypto_cms_claims(struct span in);
 /* Read the content of an IssuerAndSerialNumber; the serial number without the
    zeros that keep it positive, as OpenSSL has it. Other fields of out are left
    alone. ERR_MALFORMED. */

@@ -233,10 +233,72 @@ peel_fault(struct peel *p, enum err e, struct err_why *why)
 	if (!is_final(e))
 		return e;
 	err_why(why, e, "the S/MIME part: %s", err_text(e));
-	if (p->shape.kind == MIME_PROTECTED_CMS_SIGNED)
+	if (p->shape.kind == MIME_PROTECTED_CMS_SIGNED ||
+	    crypto_cms_claims(p->cms.data) == CRYPTO_CMS_SIGNED)
 		return add_bad(p, e);
 	close_it(p, e, why);
 	return e;
+}
+
+/* --- what is protected in parts of it --- */
+
+static bool
+is_type(const struct mime_part *part, const char *name)
+{
+	const char *subtype = mime_part_subtype(part);
+
+	if (strncmp(subtype, "x-", 2) == 0)
+		subtype += 2;
+	return strcmp(mime_part_type(part), "application") == 0 &&
+	       strcmp(subtype, name) == 0;
+}
+
+/* What the part says it is will do: nothing is believed of it. */
+static void
+note_part(const struct mime_part *part, bool *sealed, bool *is_signed)
+{
+	const char *type = mime_part_param(part, "smime-type");
+
+	if (is_type(part, "pkcs7-signature"))
+		*is_signed = true;
+	if (!is_type(part, "pkcs7-mime"))
+		return;
+	if (type != NULL && span_caseeq_str(span_str(type), "signed-data"))
+		*is_signed = true;
+	else if (type == NULL ||
+		 (!span_caseeq_str(span_str(type), "certs-only") &&
+		     !span_caseeq_str(span_str(type), "compressed-data")))
+		*sealed = true;
+}
+
+static void
+note_parts(const struct mime_part *part, bool *sealed, bool *is_signed)
+{
+	note_part(part, sealed, is_signed);
+	for (size_t i = 0; i < mime_part_child_count(part); i++)
+		note_parts(mime_part_child(part, i), sealed, is_signed);
+}
+
+/* Nested and beside other parts it stays closed and unverified: a reader would
+   take for one what is not (EFAIL, and the wrapping of signed parts). */
+static void
+look_into_parts(const struct mime_tree *t, struct crypto_verdict *v)
+{
+	bool sealed = false, is_signed = false;
+	struct crypto_signature *sig;
+
+	note_parts(mime_tree_root(t), &sealed, &is_signed);
+	if (sealed && v->sealed == CRYPTO_SEALED_NONE) {
+		v->sealed = CRYPTO_SEALED_PARTIAL;
+		v->sealed_form = CRYPTO_FORM_SMIME;
+	}
+	if (is_signed && v->n_sigs == 0 &&
+	    crypto_verdict_add_signature(v, CRYPTO_FORM_SMIME, &sig) ==
+		ERR_OK) {
+		sig->status = CRYPTO_SIGNED_PARTIAL;
+		sig->partial = true;
+		sig->reason = "a part is signed, not the message";
+	}
 }
 
 enum err
@@ -250,8 +312,11 @@ crypto_smime_peel(const struct mime_tree *t, const struct crypto_smime *s,
 	struct arena *a;
 	enum err e;
 
-	if (!find(t, &p.shape))
+	if (!find(t, &p.shape)) {
+		if (!mime_tree_is_ambiguous(t, NULL))
+			look_into_parts(t, v);
 		return ERR_NOT_FOUND;
+	}
 	a = arena_new(ARENA_MAX);
 	e = a == NULL ? ERR_NOMEM : decode(&p);
 	if (e == ERR_OK)

@@ -42,8 +42,9 @@ struct crypto_smime_layer {
    mime_tree_parse(), what is inside by mime_tree_parse_entity(). Put what
    was learned into the verdict: v->sealed with cipher and key, or signatures,
    and always the layer. Not thread-safe in v.
-   ERR_NOT_FOUND: it has no layer of S/MIME, or the structure is ambiguous;
-   the verdict is as it was.
+   ERR_NOT_FOUND: it has no layer of S/MIME, or the structure is ambiguous.
+   What is encrypted or signed in parts of it stays as it is, and is PARTIAL in
+   the verdict.
    ERR_OK: go on with out.
    ERR_NO_KEY, ERR_CRYPTO, ERR_UNSUPPORTED, ERR_KEY_UNUSABLE, ERR_MALFORMED,
    ERR_LIMIT, ERR_TOO_BIG: the layer stays on. For encrypted ones v->sealed is

@@ -118,7 +118,7 @@ crypto_verdict_bind(
 {
 	enum crypto_signed least = CRYPTO_SIGNED_NONE, s;
 	const char *signer = NULL;
-	bool good = false;
+	bool good = false, partial = false;
 
 	for (size_t i = 0; i < v->n_sigs; i++) {
 		/* several in From: which of them the reader takes for the
@@ -127,10 +127,16 @@ crypto_verdict_bind(
 		    &v->sigs[i], n_from == 1 ? from[0] : NULL, &signer);
 		if (s == CRYPTO_SIGNED_NONE)
 			s = CRYPTO_SIGNED_BAD;
+		if (s == CRYPTO_SIGNED_PARTIAL) {
+			partial = true;
+			continue;
+		}
 		good = good || s == CRYPTO_SIGNED_GOOD;
 		if (least == CRYPTO_SIGNED_NONE || s < least)
 			least = s;
 	}
+	if (least == CRYPTO_SIGNED_NONE && partial)
+		least = CRYPTO_SIGNED_PARTIAL;
 	/* who signs beside the author takes nothing away */
 	if (least == CRYPTO_SIGNED_OTHER && good)
 		least = CRYPTO_SIGNED_GOOD;

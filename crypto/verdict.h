@@ -172,8 +172,9 @@ void crypto_verdict_note(struct crypto_verdict *v, const char *fmt, ...)
 /* Decide signature and signer. from: the addresses in the From field that the
    reader will see, as mime_addr.key. All signatures or none: the least of them
    counts. GOOD takes that From has exactly one address and that one signer's
-   key is for it; else it is OTHER. A partial one is PARTIAL at best. May be
-   called again, with another From. */
+   key is for it; else it is OTHER. A partial one is PARTIAL at best, and takes
+   nothing from those that cover all. May be called again, with another From.
+ */
 void crypto_verdict_bind(
     struct crypto_verdict *v, const char *const *from, size_t n_from);
 

@@ -90,6 +90,35 @@ Test(verdict, all_signatures_or_none)
 	}
 }
 
+Test(verdict, a_part_takes_nothing_from_the_whole)
+{
+	static const char *const from[] = {"a@example.org"};
+	static const struct {
+		enum crypto_signed part, whole, want;
+	} row[] = {
+	    {CRYPTO_SIGNED_GOOD, CRYPTO_SIGNED_GOOD, CRYPTO_SIGNED_GOOD},
+	    {CRYPTO_SIGNED_PARTIAL, CRYPTO_SIGNED_GOOD, CRYPTO_SIGNED_GOOD},
+	    {CRYPTO_SIGNED_BAD, CRYPTO_SIGNED_GOOD, CRYPTO_SIGNED_BAD},
+	    {CRYPTO_SIGNED_GOOD, CRYPTO_SIGNED_BAD, CRYPTO_SIGNED_BAD},
+	    {CRYPTO_SIGNED_GOOD, CRYPTO_SIGNED_UNKNOWN_KEY,
+		CRYPTO_SIGNED_UNKNOWN_KEY},
+	};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct arena *a = arena_new(1 << 16);
+		struct crypto_verdict v;
+
+		crypto_verdict_init(&v, a);
+		add(&v, row[i].part, alice, 2);
+		v.sigs[0].partial = true;
+		add(&v, row[i].whole, alice, 2);
+		crypto_verdict_bind(&v, from, 1);
+		cr_expect_eq(v.signature, row[i].want, "row %zu: %s", i,
+		    crypto_signed_word(v.signature));
+		arena_free(a);
+	}
+}
+
 Test(verdict, nothing_is_none)
 {
 	static const char *const from[] = {"a@example.org"};
