@@ -177,7 +177,18 @@ is_of_key(enum err e)
 	       e == ERR_KEY_REVOKED || e == ERR_KEY_UNUSABLE;
 }
 
-/* A key that is in the home: judge it, and write it down if it can sign. */
+/* Has it opened mail, ever? Expired and revoked ones still do. */
+static bool
+has_opening_part(const gpgme_key_t key)
+{
+	for (gpgme_subkey_t sub = key->subkeys; sub != NULL; sub = sub->next)
+		if (sub->can_encrypt && sub->secret && !sub->is_cardkey)
+			return true;
+	return false;
+}
+
+/* A key that is in the home: judge it, and write it down if it can sign or
+   open. */
 static enum err
 take_one(struct crypto_pgp *pgp, struct crypto_pgp_secret *key,
     const struct secret *passphrase, struct err_why *why)
@@ -190,7 +201,8 @@ take_one(struct crypto_pgp *pgp, struct crypto_pgp_secret *key,
 	e = is_of_key(key->sign_err) ? ERR_OK : key->sign_err;
 	if (e != ERR_OK) {
 		err_why(why, e, "%s", key->sign_why.text);
-	} else if (key->sign_err == ERR_OK) {
+	} else if (key->sign_err == ERR_OK ||
+		   (secret.key != NULL && has_opening_part(secret.key))) {
 		memcpy(key->sign_alg, secret.sub_alg, sizeof(key->sign_alg));
 		key->sign_until = secret.until;
 		e = unlock_all(pgp, secret.key, passphrase, why);

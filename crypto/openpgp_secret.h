@@ -18,7 +18,8 @@ struct crypto_pgp_secret {
 	char fpr_hex[2 * CRYPTO_PGP_FPR_MAX + 1]; /* empty if unknown */
 	struct secret *octets; /* transferable secret key, binary, without
 				  passphrase and without foreign signatures;
-				  NULL unless sign_err is ERR_OK */
+				  NULL if it neither signs nor opens: mail is
+				  opened with expired and revoked ones, too */
 	/* ERR_OK: signs now (tried). Else ERR_KEY_EXPIRED, ERR_KEY_REVOKED,
 	   ERR_KEY_UNUSABLE, ERR_NO_KEY (only the public half is here),
 	   ERR_UNSUPPORTED (version 6), and sign_why says it in words. */

@@ -267,11 +267,11 @@ keep_secret(struct key_import *im, const struct crypto_pgp_secret *key,
 	    .fpr = SPAN(key->fpr, key->fpr_len),
 	    .added = im->origin.now};
 	struct ks_record *record;
-	enum err e = key->sign_err;
+	enum err e;
 
-	if (e != ERR_OK)
-		return err_why(why, e, "key %s does not sign: %s", key->fpr_hex,
-		    key->sign_why.text);
+	if (key->octets == NULL)
+		return err_why(why, key->sign_err, "key %s does not sign: %s",
+		    key->fpr_hex, key->sign_why.text);
 	e = ks_get(im->store, private.fpr, arena, &record);
 	if (e == ERR_OK && record->n_addrs == 0)
 		return err_why(why, ERR_KEY_ADDR,

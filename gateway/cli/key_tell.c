@@ -98,6 +98,7 @@ void
 key_import_tell_secret(struct key_import *im, const char *file,
     const struct crypto_pgp_secret *key)
 {
+	bool signs = key->sign_err == ERR_OK;
 	char until[CLI_DATE_SIZE];
 
 	im->n_kept++;
@@ -106,13 +107,18 @@ key_import_tell_secret(struct key_import *im, const char *file,
 	cli_date(key->sign_until, until);
 	if (im->cli->json)
 		json_array_append_new(im->imported,
-		    json_pack("{s:o, s:s, s:s, s:s, s:s, s:I}", "file",
+		    json_pack("{s:o, s:s, s:s, s:s, s:b, s:s, s:I}", "file",
 			cli_json_text(span_str(file)), "result", "imported",
-			"secret", "openpgp", "fingerprint", key->fpr_hex, "alg",
-			key->sign_alg, "until", (json_int_t)key->sign_until));
-	else
+			"secret", "openpgp", "fingerprint", key->fpr_hex,
+			"signs", signs, "alg", key->sign_alg, "until",
+			(json_int_t)key->sign_until));
+	else if (signs)
 		printf("imported secret openpgp %s (signs with %s, until %s)\n",
 		    key->fpr_hex, key->sign_alg, until);
+	else
+		printf("imported secret openpgp %s (opens mail, does not sign: "
+		       "%s)\n",
+		    key->fpr_hex, key->sign_why.text);
 }
 
 void

@@ -124,15 +124,16 @@ Test(openpgp_secret, keys_that_do_not_sign_say_why)
 		const char *file;
 		enum err e;
 		size_t certs;
+		bool opens;
 	} rows[] = {
-	    {"sign/expired.sec.pgp", ERR_KEY_EXPIRED, 1},
-	    {"sign/revoked.sec.pgp", ERR_KEY_REVOKED, 1},
-	    {"sign/subexpired.sec.pgp", ERR_KEY_EXPIRED, 1},
-	    {"sign/subrevoked.sec.pgp", ERR_KEY_REVOKED, 1},
-	    {"sign/certonly.sec.pgp", ERR_KEY_UNUSABLE, 1},
-	    {"sign/short.sec.pgp", ERR_KEY_UNUSABLE, 1},
-	    {"sign/stub.sec.pgp", ERR_NO_KEY, 1},
-	    {"sign/v6.sec.pgp", ERR_UNSUPPORTED, 0},
+	    {"sign/expired.sec.pgp", ERR_KEY_EXPIRED, 1, false},
+	    {"sign/revoked.sec.pgp", ERR_KEY_REVOKED, 1, false},
+	    {"sign/subexpired.sec.pgp", ERR_KEY_EXPIRED, 1, false},
+	    {"sign/subrevoked.sec.pgp", ERR_KEY_REVOKED, 1, false},
+	    {"sign/certonly.sec.pgp", ERR_KEY_UNUSABLE, 1, false},
+	    {"sign/short.sec.pgp", ERR_KEY_UNUSABLE, 1, false},
+	    {"sign/stub.sec.pgp", ERR_NO_KEY, 1, true},
+	    {"sign/v6.sec.pgp", ERR_UNSUPPORTED, 0, false},
 	};
 	struct homes h;
 
@@ -148,10 +149,47 @@ Test(openpgp_secret, keys_that_do_not_sign_say_why)
 		cr_expect_eq(s.keys[0].sign_err, rows[i].e, "%s: %s",
 		    rows[i].file, s.keys[0].sign_why.text);
 		cr_expect_neq(s.keys[0].sign_why.text[0], '\0');
-		cr_expect_null(s.keys[0].octets, "%s", rows[i].file);
+		cr_expect_eq(s.keys[0].octets != NULL, rows[i].opens, "%s",
+		    rows[i].file);
 		cr_expect_eq(s.certs.n, rows[i].certs, "%s", rows[i].file);
 		crypto_pgp_secrets_clear(&s);
 	}
+	homes_remove(&h);
+}
+
+/* Mail that was sealed to it while it was good is still to be opened. */
+Test(openpgp_secret, an_expired_key_is_taken_in_to_open_with)
+{
+	struct crypto_pgp_secrets s = {0};
+	struct err_why why = {""};
+	struct homes h;
+	struct buf b;
+	char command[1024];
+
+	secret_init();
+	homes_make(&h);
+	snprintf(command, sizeof(command),
+	    "set -e; export GNUPGHOME=%s/e; mkdir -m 700 $GNUPGHOME; cd %s; "
+	    "T='--faked-system-time 20260101T000000!'; "
+	    "gpg --batch -q $T --passphrase '' --quick-gen-key "
+	    "old@example.com ed25519 sign 20260110T000000; "
+	    "f=$(gpg --with-colons --list-keys | sed -n "
+	    "'/^fpr/{s/.*::\\([0-9A-F]*\\):/\\1/p;q}'); "
+	    "gpg --batch -q $T --passphrase '' --quick-add-key $f cv25519 "
+	    "encr 20260110T000000; "
+	    "gpg --batch -q --export-secret-keys $f >old.sec; "
+	    "gpgconf --kill all",
+	    h.dir, h.dir);
+	cr_assert_eq(peer_run(NULL, NULL, "sh", "-c", command, NULL), 0);
+	b = peer_read(peer_path(h.dir, "old.sec"));
+	cr_assert_eq(
+	    crypto_pgp_take_secrets(h.pgp, buf_span(&b), NULL, &s, &why),
+	    ERR_OK, "%s", why.text);
+	cr_assert_eq(s.n, 1);
+	cr_expect_eq(s.keys[0].sign_err, ERR_KEY_EXPIRED);
+	cr_assert_not_null(s.keys[0].octets);
+	crypto_pgp_secrets_clear(&s);
+	buf_clear(&b);
 	homes_remove(&h);
 }
 

@@ -153,12 +153,19 @@ def test_a_passphrase_comes_from_a_file_or_a_descriptor(started):
 
 def test_secret_keys_that_cannot_sign_say_why(started):
     for name, word in [("v6", "version 6"), ("expired", "expired"),
-                       ("revoked", "revoked"), ("stub", "not there"),
-                       ("certonly", "no signing key")]:
+                       ("revoked", "revoked"), ("certonly", "no signing key")]:
         done = started.json("key", "import", SIGN / (name + ".sec.pgp"),
                             status=1)
         assert word in done["refused"][0]["why"], done
         assert not any("secret" in k for k in done["imported"])
+
+
+def test_secret_keys_that_only_open_are_kept_for_that(started):
+    done = started.json("key", "import", SIGN / "stub.sec.pgp")
+    secret = [k for k in done["imported"] if "secret" in k][0]
+    assert not secret["signs"] and not done["refused"], done
+    said = started.run("key", "import", SIGN / "stub.sec.pgp").stdout
+    assert b"opens mail, does not sign" in said
 
 
 def test_a_secret_key_needs_a_gateway_that_was_started(gw):
