@@ -458,7 +458,7 @@ const struct config_entry config_entries[] = {
 	"oaep. The same holds for it."},
     {"rule", "smime-signature", CONFIG_T_RSASIGN, false, 0, 0, "pkcs1",
 	AT(config_rule, form.signature), 0,
-	"How RSA keys sign: pkcs1, or pss, which not everybody can verify. If "
+	"How RSA keys sign: pkcs1, or pss, which old software cannot verify. If "
 	"any rule that matches says pss it is that."},
     {"rule", "smime-signed", CONFIG_T_SHAPE, false, 0, 0, "detached",
 	AT(config_rule, form.signed_as), 0,

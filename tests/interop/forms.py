@@ -22,6 +22,8 @@ NAMES_GCM = ("-addext", "1.2.840.113549.1.9.15=DER:301a300b0609608648016503040"
 # Who signs: as the table says it, and how the key is made
 SIGNERS = {
     "rsa-signer": ("RSA-2048", "rsa:2048"),
+    "pss-signer": ("RSA-2048", "rsa:2048"),
+    "opaque-signer": ("RSA-2048", "rsa:2048"),
     "ec-signer": ("P-256", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
     "ed-signer": ("Ed25519",),
     "pgp-rsa-signer": ("RSA-3072", "rsa3072"),
@@ -66,7 +68,7 @@ class People:
                     self.with_openpgp("pgprsa", "RSA-3072", "rsa3072")]
         self.make_ca()
         self.smime_signers = [self.with_signer(name, *SIGNERS[name]) for name in
-                              ("rsa-signer", "ec-signer")]
+                              ("rsa-signer", "pss-signer", "opaque-signer", "ec-signer")]
         self.pgp_signers = [
             self.with_openpgp(name, *SIGNERS[name], domain="sender.example") for name in
             ("ed-signer", "pgp-rsa-signer")]
@@ -164,7 +166,8 @@ class Mail:
         self.head = email.message_from_bytes(data, policy=email.policy.default)
         self.type = self.head.get_content_type()
         self.body = None
-        if self.type == "application/pkcs7-mime":
+        self.is_opaque = self.head.get_param("smime-type") == "signed-data"
+        if self.type == "application/pkcs7-mime" and not self.is_opaque:
             self.body = self.head.get_payload(decode=True)
         elif self.type == "multipart/encrypted":
             self.body = self.head.get_payload(1).get_payload(decode=True)
@@ -229,7 +232,7 @@ class Mail:
             return "has another attachment"
         if seen["signed"] != (["good"] if self.signer else []):
             return "says of the signature %r" % seen["signed"]
-        if not seen["encrypted"] and self.type != "multipart/signed":
+        if not seen["encrypted"] and not self.is_opaque and self.type != "multipart/signed":
             return "does not say that it was encrypted"
         return None
 
@@ -258,7 +261,7 @@ class Form:
     def __init__(self, name, to, *marks, options="", easy=True, signer=None):
         self.signer = signer
         if signer:
-            options = "sign = required"
+            options = ("sign = required " + options).strip()
         self.name, self.to, self.marks = name, to, marks
         self.options, self.easy = options, easy
         self.when = "`%s`" % options if options else "default"
@@ -330,11 +333,19 @@ FORMS = [
     Form("PGP/MIME without header protection", ["cv25519"], options="header-protection = none"),
     Form("multipart/signed", ["nobody"], signer="rsa-signer"),
     Form("multipart/signed", ["nobody"], signer="ec-signer"),
+    Form("multipart/signed, RSA-PSS", ["nobody"], signer="pss-signer",
+         options="smime-signature = pss"),
+    Form("signed-data with the message inside", ["nobody"], signer="opaque-signer",
+         options="smime-signed = opaque"),
     Form("multipart/signed", ["nobody"], signer="ed-signer"),
     Form("multipart/signed", ["nobody"], signer="pgp-rsa-signer"),
     Form("Signed, then EnvelopedData AES-256-CBC", RSA, *CBC, *KTRI, signer="rsa-signer"),
     Form("Signed, then EnvelopedData AES-256-CBC", RSA, *CBC, *KTRI, signer="ec-signer"),
     Form("Signed, then EnvelopedData AES-256-CBC", EC, *CBC, *KARI, signer="ec-signer"),
+    Form("Signed with RSA-PSS, then EnvelopedData AES-256-CBC", RSA, *CBC, *KTRI,
+         signer="pss-signer", options="smime-signature = pss"),
+    Form("signed-data in EnvelopedData AES-256-CBC", RSA, *CBC, *KTRI, signer="opaque-signer",
+         options="smime-signed = opaque"),
     Form("PGP/MIME, signed inside", ["cv25519"], signer="ed-signer"),
     Form("PGP/MIME, signed inside", ["pgprsa"], signer="pgp-rsa-signer"),
     Form("Pick-up link", ["nobody"]),

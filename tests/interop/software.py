@@ -94,6 +94,9 @@ class Software:
         entity = mail.data if mail.body is None else self.open(person, mail)
         if mail.signer is None or mail.type == "multipart/encrypted":
             return entity
+        signed = email.message_from_bytes(entity, policy=email.policy.default)
+        if signed.get_content_type() == "application/pkcs7-mime":
+            return self.verify_opaque(self.file("p7m", signed.get_payload(decode=True)))
         entity, signature = split_signed(entity)
         self.verify(mail.signer, self.file("entity", entity), self.file("sig", signature))
         return entity
@@ -130,6 +133,12 @@ class OpenSSL(Software):
         tried("openssl", "cms", "-verify", "-binary", "-inform", "DER", "-CAfile",
               self.people.ca, "-content", entity, "-in", signature, "-out", self.file("out"))
 
+    def verify_opaque(self, signed):
+        out = self.file("out")
+        tried("openssl", "cms", "-verify", "-binary", "-inform", "DER", "-CAfile",
+              self.people.ca, "-in", signed, "-out", out)
+        return out.read_bytes()
+
 
 class BouncyCastle(Software):
     name, opens, needs = "Bouncy Castle", "smime", ("java",)
@@ -159,6 +168,11 @@ class BouncyCastle(Software):
 
     def verify(self, signer, entity, signature):
         self.command("verify", self.people.ca, signature, entity, self.file("out"))
+
+    def verify_opaque(self, signed):
+        out = self.file("out")
+        self.command("verify", self.people.ca, signed, "-", out)
+        return out.read_bytes()
 
     def close(self):
         self.java.stdin.close()
@@ -205,6 +219,11 @@ class Gpgsm(Software):
     def verify(self, signer, entity, signature):
         self.gpgsm("--verify", signature, entity)
 
+    def verify_opaque(self, signed):
+        out = self.file("out")
+        self.gpgsm("--output", out, "--verify", signed)
+        return out.read_bytes()
+
 
 class Nss(Software):
     name, opens, needs = "NSS cmsutil", "smime", ("cmsutil", "certutil", "pk12util")
@@ -230,6 +249,11 @@ class Nss(Software):
     def verify(self, signer, entity, signature):
         tried("cmsutil", "-D", "-d", self.db, "-u", "4", "-i", signature, "-c", entity,
               "-o", self.file("out"))
+
+    def verify_opaque(self, signed):
+        out = self.file("out")
+        tried("cmsutil", "-D", "-d", self.db, "-u", "4", "-i", signed, "-o", out)
+        return out.read_bytes()
 
 
 # --- OpenPGP
