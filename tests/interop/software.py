@@ -11,6 +11,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import time
 
 from harness import portal_page, run
 
@@ -194,10 +195,12 @@ class Gpgsm(Software):
     def take_in(self, path):
         """On a busy machine an import fails now and then; opening and verifying
         are never tried twice."""
-        try:
-            self.gpgsm("--import", path)
-        except No:
-            self.gpgsm("--import", path)
+        for _ in range(4):
+            try:
+                return self.gpgsm("--import", path)
+            except No:
+                time.sleep(0.5)
+        return self.gpgsm("--import", path)
 
     def should_open(self, person, form):
         return person.is_rsa and form.easy  # 2.2 knows no ECDH in CMS
