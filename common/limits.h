@@ -92,6 +92,14 @@
 #define LIMIT_RSA_EXPONENT_BITS 64u
 /* milliseconds a message may wait for look-ups */
 #define LIMIT_LOOKUP_MS 8000u
+/* milliseconds for one operation of gpg on keys that strangers bring */
+#define LIMIT_ADMIT_MS 15000u
+/* milliseconds that discovery waits for admission */
+#define LIMIT_PROPOSED_MS 60000u
+/* addresses that discovery remembers answers for, and that it asks for at a
+   time */
+#define LIMIT_ANSWERS_CACHED 20000u
+#define LIMIT_LOOKUPS	     500u
 /* milliseconds for one operation of gpg; it is killed then */
 #define LIMIT_PGP_MS 60000u
 /* session keys (PKESK, SKESK) in front of an OpenPGP message: above any real

@@ -120,6 +120,30 @@ struct conf_trust {
 	unsigned wkd, dane, vks, hkp, ldap, harvest;
 };
 
+/* One source of keys of strangers. */
+struct conf_source {
+	uint64_t timeout_ms; /* for one question */
+	unsigned rate;	     /* questions a minute */
+	unsigned port;	     /* of WKD */
+	const char **url;
+	size_t n_url;
+	/* of LDAP */
+	bool starttls;
+	const char *base;
+	const char *filter; /* %s: the address */
+};
+
+struct conf_discovery {
+	const uint8_t *source; /* enum ks_source, in the order written */
+	size_t n_source;
+	uint64_t timeout_ms;
+	struct conf_net *allow; /* beyond public addresses */
+	size_t n_allow;
+	const char *ca_file;		      /* PEM; NULL: the system's */
+	uint64_t found_s, absent_s, failed_s; /* that an answer holds */
+	struct conf_source wkd, dane, vks, hkp, ldap;
+};
+
 struct conf_limits {
 	uint64_t message_size; /* octets */
 	unsigned connections;
@@ -155,16 +179,18 @@ struct conf_certs {
 
 /* Where things are beneath state and runtime. No other place makes these. */
 struct conf_paths {
-	const char *keys;     /* state/keys: sealed purpose keys */
-	const char *spool;    /* state/spool: the environment of store */
-	const char *bodies;   /* state/bodies: large sealed bodies */
-	const char *escrow;   /* state/escrow: objects for pick-up */
-	const char *portal;   /* state/portal: index of the portal */
-	const char *publish;  /* state/publish: what anybody may have */
-	const char *audit;    /* state/audit: JSON lines and checkpoints */
-	const char *keystore; /* directory of the LMDB keystore */
-	const char *control;  /* runtime/control: socket of `sealgate` */
-	const char *pgp;      /* runtime/pgp: homes of the pgp processes */
+	const char *keys;      /* state/keys: sealed purpose keys */
+	const char *spool;     /* state/spool: the environment of store */
+	const char *bodies;    /* state/bodies: large sealed bodies */
+	const char *escrow;    /* state/escrow: objects for pick-up */
+	const char *portal;    /* state/portal: index of the portal */
+	const char *publish;   /* state/publish: what anybody may have */
+	const char *audit;     /* state/audit: JSON lines and checkpoints */
+	const char *keystore;  /* directory of the LMDB keystore */
+	const char *control;   /* runtime/control: socket of `sealgate` */
+	const char *pgp;       /* runtime/pgp: homes of the pgp processes */
+	const char *admission; /* runtime/admission: home of admission's gpg */
+	const char *ca_file;   /* discovery's, which stands elsewhere; NULL */
 };
 
 struct conf {
@@ -191,7 +217,7 @@ struct conf {
 	size_t n_route;
 	const char *tls_anchors; /* PEM file; NULL: the system's */
 	struct conf_opening opening;
-	uint64_t discovery_timeout_ms;
+	struct conf_discovery discovery;
 	struct conf_certs certs;
 	struct conf_portal portal;
 	struct conf_limits limits;
@@ -240,6 +266,8 @@ enum err conf_parse(struct span text, const char *name, struct conf_findings *f,
     struct conf **out) MUST_CHECK;
 void conf_free(struct conf *c);
 
+/* The settings of a source (enum ks_source); NULL if it is never asked. */
+const struct conf_source *conf_source(const struct conf *c, unsigned source);
 /* Is the domain (lower case A-labels) one of ours? */
 bool conf_domain_is_ours(const struct conf *c, struct span domain);
 /* How mail for the domain (lower case A-labels) leaves: its route, the one

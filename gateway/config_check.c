@@ -14,6 +14,7 @@
 #include "gateway/conf.h"
 #include "gateway/config_private.h"
 #include "gateway/config_read.h"
+#include "keystore/record.h"
 #include "policy/policy.h"
 
 struct check {
@@ -260,6 +261,39 @@ check_ca(const struct check *b)
 		    "would be replaced at once");
 }
 
+/* One place for the address, and nothing else that printf would read. */
+static bool
+is_filter(const char *f)
+{
+	const char *place = strstr(f, "%s");
+
+	return place != NULL && strchr(f, '%') == place &&
+	       strchr(place + 1, '%') == NULL && f[0] == '(' &&
+	       f[strlen(f) - 1] == ')';
+}
+
+static void
+check_discovery(const struct check *b)
+{
+	const struct conf_discovery *d = &b->conf->discovery;
+
+	for (size_t i = 0; i < d->n_source; i++) {
+		if (d->source[i] == KS_SOURCE_LDAP && d->ldap.n_url == 0)
+			conf_find(b->f, CONF_ERROR, 0,
+			    "discovery ldap: url is missing, expected "
+			    "\"ldaps://HOST\"");
+		for (size_t k = 0; k < i; k++)
+			if (d->source[k] == d->source[i])
+				conf_find(b->f, CONF_ERROR, 0,
+				    "discovery: a source stands twice in "
+				    "sources");
+	}
+	if (!is_filter(d->ldap.filter))
+		conf_find(b->f, CONF_ERROR, 0,
+		    "discovery ldap: filter: expected \"(...)\" with one %%s "
+		    "where the address goes");
+}
+
 /* --- what follows from other options */
 
 static const char *
@@ -295,6 +329,8 @@ set_paths(const struct check *b)
 		p->keystore = beneath(b, c->state, "keystore");
 	p->control = beneath(b, c->runtime, "control");
 	p->pgp = beneath(b, c->runtime, "pgp");
+	p->admission = beneath(b, c->runtime, "admission");
+	p->ca_file = c->discovery.ca_file;
 }
 
 static void
@@ -374,6 +410,7 @@ config_check(
 	check_relay(b);
 	check_portal(b);
 	check_limits(b);
+	check_discovery(b);
 	check_ca(b);
 	set_paths(b);
 	set_master_key(b);

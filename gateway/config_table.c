@@ -46,8 +46,22 @@ const struct config_group config_groups[] = {
 	"Whom certificates are believed by, and whether they are asked about "
 	"at their issuers. Anchors are the CA certificates that are trusted "
 	"in the keystore, see sealgate key import."},
-    {"discovery", "", CONFIG_G_ONE, 0,
-	"Where keys of strangers are looked for."},
+    {"discovery", "", CONFIG_G_ONE, AT(conf, discovery),
+	"Where keys of strangers are looked for. They are fetched by a process "
+	"of its own, judged by another, and kept in the keystore."},
+    {"discovery", "wkd", CONFIG_G_ONE, AT(conf, discovery.wkd),
+	"Web Key Directory: OpenPGP keys from the web server of the "
+	"recipient's domain."},
+    {"discovery", "dane", CONFIG_G_ONE, AT(conf, discovery.dane),
+	"OPENPGPKEY and SMIMEA records of the recipient's domain. Only what "
+	"DNSSEC proves counts."},
+    {"discovery", "vks", CONFIG_G_ONE, AT(conf, discovery.vks),
+	"Key servers that verify addresses, as keys.openpgp.org."},
+    {"discovery", "hkp", CONFIG_G_ONE, AT(conf, discovery.hkp),
+	"Key servers that hand out what anybody gave them. What comes from "
+	"there is a candidate and is not sealed to until it is trusted."},
+    {"discovery", "ldap", CONFIG_G_ONE, AT(conf, discovery.ldap),
+	"Directories: userCertificate, userSMIMECertificate and pgpKey."},
     {"trust", "", CONFIG_G_ONE, AT(conf, trust),
 	"What keys are worth by where they came from, and what may be sealed "
 	"to."},
@@ -272,12 +286,100 @@ const struct config_entry config_entries[] = {
 	"distrust, which counts for every certificate of the same key."},
 
     {"discovery", "sources", CONFIG_T_SOURCES, false, 0, 0, "{ }",
-	0, 0,
-	"Sources to ask. None is available in this version."},
+	AT(conf_discovery, source), AT(conf_discovery, n_source),
+	"Sources to ask: \"wkd\", \"dane\", \"vks\", \"hkp\", \"ldap\". "
+	"All are asked at the same time, once for an address however many "
+	"messages wait for it. Unless given none is asked."},
     {"discovery", "timeout", CONFIG_T_MS, false,
 	100, 5 * MINUTE, "8s",
-	AT(conf, discovery_timeout_ms), 0,
+	AT(conf_discovery, timeout_ms), 0,
 	"What all look-ups for one message may take together."},
+    {"discovery", "allow", CONFIG_T_NETS, false, 0, 0, NULL,
+	AT(conf_discovery, allow), AT(conf_discovery, n_allow),
+	"Networks that may be connected to although their addresses are not "
+	"public, for servers and directories of one's own. Unless given there "
+	"are none: whoever can make mail be sent chooses the domains that are "
+	"asked."},
+    {"discovery", "ca-file", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_discovery, ca_file), 0,
+	"File of the certificates that servers are verified by, PEM. Unless "
+	"given those of the system."},
+    {"discovery", "found-for", CONFIG_T_S, false,
+	1 * SECOND, 30 * DAY, "1d",
+	AT(conf_discovery, found_s), 0,
+	"How long the answer of a source that has a key is not asked for "
+	"again."},
+    {"discovery", "absent-for", CONFIG_T_S, false,
+	1 * SECOND, 30 * DAY, "1h",
+	AT(conf_discovery, absent_s), 0,
+	"The same for the answer that there is no key."},
+    {"discovery", "failed-for", CONFIG_T_S, false,
+	1 * SECOND, 1 * DAY, "1min",
+	AT(conf_discovery, failed_s), 0,
+	"How long a source that failed for an address is left alone with it."},
+
+    {"discovery wkd", "timeout", CONFIG_T_MS, false,
+	100, 5 * MINUTE, "5s",
+	AT(conf_source, timeout_ms), 0,
+	"What one question may take."},
+    {"discovery wkd", "rate", CONFIG_T_NUMBER, false, 1, 1000000, "600",
+	AT(conf_source, rate), 0,
+	"Questions a minute; beyond that the source counts as failed."},
+    {"discovery wkd", "port", CONFIG_T_NUMBER, false, 1, 65535, "443",
+	AT(conf_source, port), 0,
+	"Port of the web servers."},
+
+    {"discovery dane", "timeout", CONFIG_T_MS, false,
+	100, 5 * MINUTE, "5s",
+	AT(conf_source, timeout_ms), 0,
+	"What one question may take."},
+    {"discovery dane", "rate", CONFIG_T_NUMBER, false, 1, 1000000, "600",
+	AT(conf_source, rate), 0,
+	"Questions a minute; beyond that the source counts as failed."},
+
+    {"discovery vks", "timeout", CONFIG_T_MS, false,
+	100, 5 * MINUTE, "5s",
+	AT(conf_source, timeout_ms), 0,
+	"What one question may take."},
+    {"discovery vks", "rate", CONFIG_T_NUMBER, false, 1, 1000000, "60",
+	AT(conf_source, rate), 0,
+	"Questions a minute; beyond that the source counts as failed."},
+    {"discovery vks", "url", CONFIG_T_URLS, false, 0, 0, "\"https://keys.openpgp.org\"",
+	AT(conf_source, url), AT(conf_source, n_url),
+	"Key servers, asked in turn until one answers."},
+
+    {"discovery hkp", "timeout", CONFIG_T_MS, false,
+	100, 5 * MINUTE, "5s",
+	AT(conf_source, timeout_ms), 0,
+	"What one question may take."},
+    {"discovery hkp", "rate", CONFIG_T_NUMBER, false, 1, 1000000, "60",
+	AT(conf_source, rate), 0,
+	"Questions a minute; beyond that the source counts as failed."},
+    {"discovery hkp", "url", CONFIG_T_URLS, false, 0, 0, "\"https://keyserver.ubuntu.com\"",
+	AT(conf_source, url), AT(conf_source, n_url),
+	"Key servers, asked in turn until one answers."},
+
+    {"discovery ldap", "timeout", CONFIG_T_MS, false,
+	100, 5 * MINUTE, "5s",
+	AT(conf_source, timeout_ms), 0,
+	"What one question may take."},
+    {"discovery ldap", "rate", CONFIG_T_NUMBER, false, 1, 1000000, "600",
+	AT(conf_source, rate), 0,
+	"Questions a minute; beyond that the source counts as failed."},
+    {"discovery ldap", "url", CONFIG_T_URLS, false, 0, 0, NULL,
+	AT(conf_source, url), AT(conf_source, n_url),
+	"\"ldaps://HOST\" or \"ldap://HOST\", with or without a port; asked in "
+	"turn until one answers. Needed when ldap is among the sources."},
+    {"discovery ldap", "starttls", CONFIG_T_BOOL, false, 0, 0, "true",
+	AT(conf_source, starttls), 0,
+	"Whether a connection to \"ldap://\" begins with STARTTLS. Without, what "
+	"is found is a candidate."},
+    {"discovery ldap", "base", CONFIG_T_STRING, false, 0, 0, "\"\"",
+	AT(conf_source, base), 0,
+	"Distinguished name below which is searched."},
+    {"discovery ldap", "filter", CONFIG_T_STRING, false, 0, 0, "\"(mail=%s)\"",
+	AT(conf_source, filter), 0,
+	"Filter of the search, with %s where the address goes."},
 
     {"trust", "seal-from", CONFIG_T_SEALFROM, false, 0, 0, "discovered",
 	AT(conf_trust, seal_from), 0,

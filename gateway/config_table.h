@@ -29,7 +29,9 @@ enum config_type {
 	CONFIG_T_NETS,	   /* struct conf_net *, size_t */
 	CONFIG_T_VIA,	   /* struct conf_relay */
 	CONFIG_T_KEYSTORE, /* const char *: lmdb:PATH */
-	CONFIG_T_SOURCES,  /* nothing can be named in this version */
+	CONFIG_T_SOURCES,  /* const uint8_t *, size_t: enum ks_source */
+	CONFIG_T_URLS,	   /* const char **, size_t */
+	CONFIG_T_STRING,   /* const char * */
 	CONFIG_T_URL,	   /* const char *: https://… */
 	CONFIG_T_PATTERNS, /* of a rule: strings */
 	CONFIG_T_LADDER,   /* of a rule: words */

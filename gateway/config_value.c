@@ -560,6 +560,8 @@ static const struct {
     [CONFIG_T_ADDRS] = {config_one_addr, sizeof(struct conf_addr)},
     [CONFIG_T_NETS] = {config_one_net, sizeof(struct conf_net)},
     [CONFIG_T_PATTERNS] = {one_pattern, sizeof(const char *)},
+    [CONFIG_T_SOURCES] = {config_one_source, sizeof(uint8_t)},
+    [CONFIG_T_URLS] = {config_one_url, sizeof(const char *)},
     [CONFIG_T_LADDER] = {one_rung, sizeof(int)},
     [CONFIG_T_OIDS] = {one_oid, sizeof(const char *)},
     [CONFIG_T_FPRS] = {one_fpr, 32},
@@ -638,22 +640,6 @@ set_list(const struct config_target *t, const struct config_entry *e,
 	return true;
 }
 
-static bool
-set_sources(const struct config_target *t, const struct config_entry *e,
-    const struct config_value *v)
-{
-	const struct config_value *item = v->kind == CONFIG_LIST ? v->item : v;
-
-	if (v->kind == CONFIG_LIST && v->n_item == 0)
-		return true;
-	for (size_t i = 0; i < (v->kind == CONFIG_LIST ? v->n_item : 1); i++)
-		conf_find(t->f, CONF_ERROR, item[i].line,
-		    "%s: \"%.60s\" is not available in this version, expected "
-		    "an empty list",
-		    e->name, item[i].text);
-	return false;
-}
-
 bool
 config_set(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v)
@@ -702,13 +688,15 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_LADDER:
 	case CONFIG_T_OIDS:
 	case CONFIG_T_FPRS:
+	case CONFIG_T_SOURCES:
+	case CONFIG_T_URLS:
 		return set_list(t, e, v);
 	case CONFIG_T_VIA:
 		return config_set_via(t, e, v);
 	case CONFIG_T_KEYSTORE:
 		return set_keystore(t, e, v);
-	case CONFIG_T_SOURCES:
-		return set_sources(t, e, v);
+	case CONFIG_T_STRING:
+		return config_set_string(t, e, v);
 	case CONFIG_T_URL:
 		return set_url(t, e, v);
 	}

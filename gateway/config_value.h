@@ -50,6 +50,13 @@ bool config_one_addr(const struct config_target *t,
     const struct config_entry *e, const struct config_value *v, void *out);
 bool config_one_net(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v, void *out);
+/* --- config_source.c: one element of a list into uint8_t, const char * */
+bool config_one_source(const struct config_target *t,
+    const struct config_entry *e, const struct config_value *v, void *out);
+bool config_one_url(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, void *out);
+bool config_set_string(const struct config_target *t,
+    const struct config_entry *e, const struct config_value *v);
 /* Into the struct conf_relay that is the target's part. */
 bool config_set_via(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v);

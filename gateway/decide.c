@@ -11,6 +11,7 @@
 #include "common/arena.h"
 #include "gateway/message.h"
 #include "gateway/proto.h"
+#include "keystore/answers.h"
 
 enum { REMOTE_MAX = 16 };
 
@@ -52,20 +53,28 @@ rung_of_key(enum ks_state s)
 	return RUNG_FAILED;
 }
 
+/* What discovery said of the address for this message; what it did not say, or
+   nobody asked, is what the keystore remembers, and else has failed. */
 static size_t
-remote_answers(const struct proto_answers *a, struct ks_remote *out)
+remote_answers(const struct decide_facts *f, const char *to_key,
+    const struct proto_answers *said, struct ks_remote *out)
 {
-	static const enum ks_answer known[] = {
-	    [PROTO_ANSWER_FAILED] = KS_ANSWER_FAILED,
-	    [PROTO_ANSWER_ABSENT] = KS_ANSWER_ABSENT,
-	    [PROTO_ANSWER_FOUND] = KS_ANSWER_FOUND,
-	};
-	size_t n = 0;
+	enum ks_source asked[REMOTE_MAX];
+	size_t n = f->n_sources < REMOTE_MAX ? f->n_sources : REMOTE_MAX;
 
-	for (; a != NULL && n < a->n && n < REMOTE_MAX; n++) {
-		out[n].source = (enum ks_source)a->answer[n].source;
-		out[n].answer = known[a->answer[n].status];
-	}
+	for (size_t i = 0; i < n; i++)
+		asked[i] = (enum ks_source)f->sources[i];
+	/* on an error every answer is a failure, which is all it can be */
+	(void)!ks_answers_at(
+	    f->keys, span_str(to_key), f->now_s, asked, n, out);
+	for (uint32_t i = 0; said != NULL && i < said->n; i++)
+		for (size_t k = 0; k < n; k++)
+			if (said->answer[i].source == (uint8_t)asked[k] &&
+			    said->answer[i].status != PROTO_ANSWER_FAILED)
+				out[k].answer =
+				    said->answer[i].status == PROTO_ANSWER_FOUND
+					? KS_ANSWER_FOUND
+					: KS_ANSWER_ABSENT;
 	return n;
 }
 
@@ -75,18 +84,21 @@ look_up(const struct decide_facts *f, const char *to_key, enum ks_kind kind,
     struct ks_result *out)
 {
 	struct ks_remote remote[REMOTE_MAX];
-	size_t n = remote_answers(answers, remote);
 	enum rung_state state;
+	size_t n;
 
 	if (f->keys == NULL) {
 		*out = (struct ks_result){.err = ERR_DB};
 		return RUNG_FAILED;
 	}
+	n = remote_answers(f, to_key, answers, remote);
 	ks_lookup(
 	    f->keys, span_str(to_key), kind, f->now_s, remote, n, arena, out);
 	state = rung_of_key(out->state);
-	/* discovery died or was late: no key here proves nothing */
-	if (state == RUNG_ABSENT && answers != NULL && !answers->complete)
+	/* discovery died or was late: no key here proves nothing. With sources
+	   each of them counts by what is known of it. */
+	if (state == RUNG_ABSENT && answers != NULL && !answers->complete &&
+	    n == 0)
 		return RUNG_FAILED;
 	return state;
 }

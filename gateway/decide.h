@@ -27,6 +27,10 @@ struct decide_facts {
 	struct ks_store *keys; /* NULL: cannot be opened; every key failed */
 	int64_t now_s;
 	bool have_portal;
+	/* Sources of keys that are asked (enum ks_source); none: what is in the
+	   keystore is all there is. */
+	const uint8_t *sources;
+	size_t n_sources;
 	const char *from_key;	       /* "" is the null sender */
 	const struct message *message; /* NULL at RCPT */
 	struct signer signer;	       /* zeroed: nobody can sign */

@@ -36,6 +36,7 @@ static const struct {
     {ROLE_PORTAL, portal_main},
     {ROLE_CONTROL, control_main},
     {ROLE_LISTENER, listener_main},
+    {ROLE_ADMISSION, admission_main},
 };
 
 #ifdef WITH_SANITIZERS

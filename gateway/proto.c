@@ -68,7 +68,6 @@ static const struct {
     {PROTO_PROPOSE, "propose"},
     {PROTO_PROPOSED, "proposed"},
     {PROTO_ANSWER_NOTE, "answer-note"},
-    {PROTO_ANSWER_NOTED, "answer-noted"},
 };
 
 const char *

@@ -178,11 +178,8 @@ enum proto_type {
 	/* admission → who proposed: what became of each. Those that were
 	   admitted are in the keystore. */
 	PROTO_PROPOSED, /* struct proto_proposed */
-	/* discovery → store: keep what the sources said. The id is
-	   discovery's own. */
+	/* discovery → store: keep what the sources said. */
 	PROTO_ANSWER_NOTE, /* struct proto_answers */
-	/* store → discovery: it is kept, or why not. u32 err. */
-	PROTO_ANSWER_NOTED,
 };
 
 /* "deliver"; "?" for an unknown one. */

@@ -79,6 +79,8 @@ refuse_restarts(
 	    {"dnssec-anchors",
 		same_text(old->dnssec_anchors, new->dnssec_anchors)},
 	    {"tls-anchors", same_text(old->tls_anchors, new->tls_anchors)},
+	    {"discovery: ca-file",
+		same_text(old->paths.ca_file, new->paths.ca_file)},
 	    {"section portal", old->portal.present == new->portal.present},
 	    {"address", same_listen(old, new)},
 	};

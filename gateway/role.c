@@ -71,6 +71,7 @@ static const char *const names[ROLE_COUNT] = {
     [ROLE_CONTROL] = "control",
     [ROLE_LISTENER] = "listener",
     [ROLE_OPENER] = "opener",
+    [ROLE_ADMISSION] = "admission",
 };
 
 const char *

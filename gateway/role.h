@@ -31,6 +31,7 @@ enum role_id {
 	ROLE_CONTROL,
 	ROLE_LISTENER,
 	ROLE_OPENER,
+	ROLE_ADMISSION,
 	ROLE_COUNT
 };
 
@@ -82,7 +83,7 @@ void role_ready(struct role *r);
 _Noreturn void role_refuse(struct role *r, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
 
-/* --- blocking processes: worker, opener, keys, pgp --- */
+/* --- blocking processes: worker, opener, keys, pgp, admission --- */
 
 /* The channel to a peer, NULL while there is none. */
 struct ipc *role_channel(struct role *r, enum role_id id, unsigned index);
@@ -141,5 +142,6 @@ int relay_main(struct role *r);
 int portal_main(struct role *r);
 int control_main(struct role *r);
 int listener_main(struct role *r);
+int admission_main(struct role *r);
 
 #endif

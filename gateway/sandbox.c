@@ -370,6 +370,8 @@ allow_places(int ruleset, const struct sandbox_profile *p, const struct conf *c,
 		if (path == sandbox_of_conf)
 			path = *(const char *const *)(const void
 				*)((const char *)&c->paths + place->offset);
+		if (path == NULL)
+			continue; /* an option that was not given */
 		err = allow_path(ruleset, path, place->path == sandbox_of_conf,
 		    rights(place->access) & handled, why);
 		if (err == ERR_OK && place->access == SANDBOX_READER)

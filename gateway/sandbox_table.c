@@ -314,6 +314,20 @@ const int sandbox_refused_programs[] = {
 		"/lib/ld64.so.1", SANDBOX_EXECUTE, 0                           \
 	}
 
+/* What it takes to run gpg, with its home. */
+#define GPG(home)                                                              \
+	.programs = true,                                                      \
+	.place = {CONF(home, SANDBOX_HOME),                                    \
+	    {"/usr/bin/gpg", SANDBOX_EXECUTE, 0},                              \
+	    {"/usr/bin/gpgconf", SANDBOX_EXECUTE, 0},                          \
+	    {"/usr/bin/gpgsm", SANDBOX_EXECUTE, 0},                            \
+	    {"/usr/bin/gpg-agent", SANDBOX_EXECUTE, 0}, LOADER,                \
+	    {"/usr/lib", SANDBOX_READ, 0}, {"/lib", SANDBOX_READ, 0},          \
+	    {"/lib64", SANDBOX_READ, 0},                                       \
+	    {"/etc/ld.so.cache", SANDBOX_READ, 0},                             \
+	    {"/usr/share/gnupg", SANDBOX_READ, 0}, {"/proc", SANDBOX_READ, 0}, \
+	    {"/dev/null", SANDBOX_DEVICE, 0}}
+
 const struct sandbox_profile sandbox_profiles[ROLE_COUNT] = {
     [ROLE_KEYS] = {.list = {base, fstat_by_name}},
     [ROLE_STORE] =
@@ -322,26 +336,14 @@ const struct sandbox_profile sandbox_profiles[ROLE_COUNT] = {
 	    .place = {CONF(spool, SANDBOX_CHANGE), CONF(bodies, SANDBOX_CHANGE),
 		CONF(audit, SANDBOX_CHANGE), CONF(keystore, SANDBOX_CHANGE)},
 	},
-    [ROLE_PGP] =
-	{
-	    .programs = true,
-	    .place = {CONF(pgp, SANDBOX_HOME),
-		{"/usr/bin/gpg", SANDBOX_EXECUTE, 0},
-		{"/usr/bin/gpgconf", SANDBOX_EXECUTE, 0},
-		{"/usr/bin/gpgsm", SANDBOX_EXECUTE, 0},
-		{"/usr/bin/gpg-agent", SANDBOX_EXECUTE, 0}, LOADER,
-		{"/usr/lib", SANDBOX_READ, 0}, {"/lib", SANDBOX_READ, 0},
-		{"/lib64", SANDBOX_READ, 0},
-		{"/etc/ld.so.cache", SANDBOX_READ, 0},
-		{"/usr/share/gnupg", SANDBOX_READ, 0},
-		{"/proc", SANDBOX_READ, 0}, {"/dev/null", SANDBOX_DEVICE, 0}},
-	},
+    [ROLE_PGP] = {GPG(pgp)},
+    [ROLE_ADMISSION] = {GPG(admission)},
     [ROLE_DISCOVERY] =
 	{
 	    .list = {base, loop, call_out, threads, read_files},
 	    .threads = true,
 	    .inet = true,
-	    .place = {NAME_SERVICE},
+	    .place = {NAME_SERVICE, CONF(ca_file, SANDBOX_READ)},
 	},
     [ROLE_WORKER] =
 	{

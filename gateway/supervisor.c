@@ -113,8 +113,8 @@ ended(struct proc *p, int status)
 		       WEXITSTATUS(status) == EX_CONFIG;
 
 	log_end(p, status);
-	/* pgp leads a process group: a gpg that outlived it ends with it */
-	if (p->role == ROLE_PGP)
+	/* these lead a process group: a gpg that outlived one ends with it */
+	if (p->role == ROLE_PGP || p->role == ROLE_ADMISSION)
 		kill(-p->pid, SIGKILL);
 	p->pid = 0;
 	p->state = PROC_DOWN;

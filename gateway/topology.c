@@ -29,6 +29,10 @@ static const struct {
     {ROLE_STORE, ROLE_RELAY, false},
     {ROLE_STORE, ROLE_PORTAL, false},
     {ROLE_STORE, ROLE_CONTROL, false},
+    {ROLE_STORE, ROLE_DISCOVERY, false},
+    {ROLE_STORE, ROLE_ADMISSION, false},
+    {ROLE_DISCOVERY, ROLE_ADMISSION, false},
+    {ROLE_DISCOVERY, ROLE_CONTROL, false},
 };
 
 unsigned
@@ -52,6 +56,7 @@ topology_count(const struct conf *c, enum role_id role)
 	case ROLE_RELAY:
 	case ROLE_CONTROL:
 	case ROLE_LISTENER:
+	case ROLE_ADMISSION:
 		return 1;
 	}
 	return 0;
@@ -92,6 +97,7 @@ topology_stop_step(enum role_id role)
 	case ROLE_DISCOVERY:
 	case ROLE_PGP:
 	case ROLE_CONTROL:
+	case ROLE_ADMISSION:
 		return 2;
 	case ROLE_STORE:
 		return 3; /* results of all others reach it */

@@ -250,7 +250,9 @@ ks_admit_pgp(const struct crypto_pgp_cert *key, const struct ks_origin *origin,
 		return e;
 	describe_pgp(r, key, origin->now);
 	for (size_t i = 0; i < key->n_uids && e == ERR_OK; i++)
-		if (key->uids[i].addr != NULL && !key->uids[i].revoked)
+		/* of a revoked key every user ID is: what it was for stays */
+		if (key->uids[i].addr != NULL &&
+		    (key->revoked || !key->uids[i].revoked))
 			e = add_addr(r, key->uids[i].addr, arena, why);
 	if (e == ERR_OK)
 		e = set_alg(r,

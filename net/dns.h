@@ -25,6 +25,8 @@ enum net_dns_type {
 	NET_DNS_MX = 15,
 	NET_DNS_AAAA = 28,
 	NET_DNS_TLSA = 52,
+	NET_DNS_SMIMEA = 53,	 /* RFC 8162 */
+	NET_DNS_OPENPGPKEY = 61, /* RFC 7929 */
 };
 
 struct net_dns_answer {

@@ -300,6 +300,8 @@ explain(struct cli *cli, struct ask *a)
 	a->facts.keys = keys;
 	a->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
 	a->facts.have_portal = conf->portal.present;
+	a->facts.sources = conf->discovery.source;
+	a->facts.n_sources = conf->discovery.n_source;
 	e = cli_input_sender(a->from, a->arena, &a->facts.from_key, &why);
 	if (e == ERR_OK && a->file != NULL)
 		e = cli_input_open(

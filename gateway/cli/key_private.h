@@ -11,6 +11,7 @@
 struct arena;
 struct cli;
 struct json_t;
+struct ks_remote;
 struct key_table;
 
 /* The one key that text names: its fingerprint, the beginning of it, or a key
@@ -81,5 +82,11 @@ struct json_t *key_result_json(
 
 /* Print and release. */
 void key_print_json(struct json_t *json);
+
+/* Ask the sources for keys of the address through the running gateway, and
+   print what each answered or append it to json. What is definite is set in
+   the n places of remote. The exit status. */
+int key_ask_sources(struct cli *cli, const char *address, struct json_t *json,
+    struct ks_remote *remote, size_t n);
 
 #endif

@@ -220,6 +220,8 @@ open_all(struct seal *s, struct err_why *why)
 	s->facts.policy = conf->policy;
 	s->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
 	s->facts.have_portal = conf->portal.present;
+	s->facts.sources = conf->discovery.source;
+	s->facts.n_sources = conf->discovery.n_source;
 	return crypto_check_library(why);
 }
 

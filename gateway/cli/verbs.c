@@ -29,8 +29,9 @@ const struct cli_verb cli_verbs[] = {
 	cli_key_trust},
     {"key", "distrust", "FINGERPRINT...",
 	"Never use these keys, whoever brings them again", cli_key_distrust},
-    {"key", "lookup", "[--kind smime|openpgp] ADDRESS...",
-	"Tell which key mail to an address is sealed to, and why no other",
+    {"key", "lookup", "[--kind smime|openpgp] [--offline] ADDRESS...",
+	"Ask the sources for keys of an address, and tell which one mail to it "
+	"is sealed to, and why no other",
 	cli_key_lookup},
     {"key", "pending", "[--all]",
 	"List keys that wait for approval, with --all what was refused, too",

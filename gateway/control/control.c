@@ -19,12 +19,21 @@
 #include "gateway/proto.h"
 #include "gateway/role.h"
 
-enum { CLIENTS_MAX = 32 };
+enum { CLIENTS_MAX = 32, ANSWERERS = 2 };
+
+struct control;
+
+/* A process that answers questions. */
+struct answerer {
+	struct control *k;
+	enum role_id id;
+	struct ipc *ch;
+};
 
 struct slot {
 	struct control_client *client;
-	uint64_t asked; /* id of what was handed on, 0: nothing */
-	bool store;	/* whom it was handed to */
+	uint64_t asked;	 /* id of what was handed on, 0: nothing */
+	enum role_id to; /* whom it was handed to */
 };
 
 struct control {
@@ -32,13 +41,20 @@ struct control {
 	struct loop *loop;
 	struct loop_io *listen;
 	int listen_fd;
-	struct ipc *store;
+	struct answerer answerer[ANSWERERS];
 	struct slot slot[CLIENTS_MAX];
 	uint64_t last_id;
 };
 
-/* Questions that the supervisor answers; the rest is store's. */
-static const char *const for_supervisor[] = {"status", "reload"};
+/* Who answers which questions; the rest is store's. */
+static const struct {
+	const char *verb;
+	enum role_id to;
+} routes[] = {
+    {"status", ROLE_SUPERVISOR},
+    {"reload", ROLE_SUPERVISOR},
+    {"key lookup", ROLE_DISCOVERY},
+};
 
 /* --- answers --- */
 
@@ -66,10 +82,8 @@ refuse(struct slot *slot, enum err e, const char *text)
 }
 
 static void
-on_answer(void *arg, struct ipc_msg *m)
+give_answer(struct control *k, const struct ipc_msg *m)
 {
-	struct control *k = arg;
-
 	if (m->type != PROTO_ANSWER || m->id == 0)
 		return;
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
@@ -83,24 +97,47 @@ on_answer(void *arg, struct ipc_msg *m)
 	}
 }
 
+static void
+on_supervisor(void *arg, struct ipc_msg *m)
+{
+	give_answer(arg, m);
+}
+
+static void
+on_answer(void *arg, struct ipc_msg *m)
+{
+	struct answerer *a = arg;
+
+	give_answer(a->k, m);
+}
+
 /* --- questions --- */
 
-static bool
-is_for_supervisor(const json_t *question)
+static enum role_id
+route(const json_t *question)
 {
 	const char *verb = json_string_value(json_object_get(question, "verb"));
 
-	for (size_t i = 0; verb != NULL && i < sizeof(for_supervisor) /
-						   sizeof(for_supervisor[0]);
-	     i++)
-		if (strcmp(verb, for_supervisor[i]) == 0)
-			return true;
-	return false;
+	for (size_t i = 0;
+	     verb != NULL && i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (strcmp(verb, routes[i].verb) == 0)
+			return routes[i].to;
+	return ROLE_STORE;
+}
+
+static struct answerer *
+find_answerer(struct control *k, enum role_id id)
+{
+	for (size_t i = 0; i < ANSWERERS; i++)
+		if (k->answerer[i].id == id)
+			return &k->answerer[i];
+	return NULL;
 }
 
 static enum err
 hand_on(struct control *k, struct slot *slot, json_t *question)
 {
+	const struct answerer *to;
 	char *text;
 	enum err e;
 
@@ -111,15 +148,15 @@ hand_on(struct control *k, struct slot *slot, json_t *question)
 	if (text == NULL)
 		return ERR_NOMEM;
 	slot->asked = ++k->last_id;
-	slot->store = !is_for_supervisor(question);
-	if (!slot->store)
+	slot->to = route(question);
+	to = find_answerer(k, slot->to);
+	if (to == NULL)
 		e = role_tell(
 		    k->role, PROTO_REQUEST, slot->asked, span_str(text));
 	else
-		e = k->store == NULL
-			? ERR_CLOSED
-			: ipc_post(k->store, PROTO_REQUEST, slot->asked,
-			      span_str(text), NULL, 0);
+		e = to->ch == NULL ? ERR_CLOSED
+				   : ipc_post(to->ch, PROTO_REQUEST,
+					 slot->asked, span_str(text), NULL, 0);
 	free(text);
 	return e;
 }
@@ -179,14 +216,15 @@ on_connection(void *arg, unsigned events)
 }
 
 static void
-on_store_gone(void *arg)
+on_answerer_gone(void *arg)
 {
-	struct control *k = arg;
+	struct answerer *a = arg;
+	struct control *k = a->k;
 
-	ipc_free(k->store);
-	k->store = NULL;
+	ipc_free(a->ch);
+	a->ch = NULL;
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
-		if (k->slot[i].asked != 0 && k->slot[i].store)
+		if (k->slot[i].asked != 0 && k->slot[i].to == a->id)
 			refuse(&k->slot[i], ERR_CRASHED,
 			    "the process that answers this has ended");
 }
@@ -194,18 +232,19 @@ on_store_gone(void *arg)
 static void
 on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 {
-	static const struct ipc_events store = {on_answer, on_store_gone};
+	static const struct ipc_events events = {on_answer, on_answerer_gone};
 	struct control *k = arg;
+	struct answerer *a = find_answerer(k, id);
 
 	(void)index;
-	if (id != ROLE_STORE) {
+	if (a == NULL) {
 		ipc_free(ch);
 		return;
 	}
-	if (k->store != NULL)
-		on_store_gone(k);
-	k->store = ch;
-	ipc_attach(ch, k->loop, &store, k);
+	if (a->ch != NULL)
+		on_answerer_gone(a);
+	a->ch = ch;
+	ipc_attach(ch, k->loop, &events, a);
 }
 
 static void
@@ -217,7 +256,8 @@ on_stop(void *arg)
 		control_client_free(k->slot[i].client);
 	memset(k->slot, 0, sizeof(k->slot));
 	loop_io_free(k->listen);
-	ipc_free(k->store);
+	for (size_t i = 0; i < ANSWERERS; i++)
+		ipc_free(k->answerer[i].ch);
 	loop_stop(k->loop);
 }
 
@@ -225,8 +265,12 @@ int
 control_main(struct role *r)
 {
 	static const struct role_events events = {
-	    .on_peer = on_peer, .on_stop = on_stop, .on_answer = on_answer};
-	struct control k = {.role = r};
+	    .on_peer = on_peer, .on_stop = on_stop, .on_answer = on_supervisor};
+	struct control k = {.role = r,
+	    .answerer = {{.id = ROLE_STORE}, {.id = ROLE_DISCOVERY}}};
+
+	for (size_t i = 0; i < ANSWERERS; i++)
+		k.answerer[i].k = &k;
 
 	k.listen_fd = role_take_fd(r, ROLE_FD_LISTEN, 0);
 	if (k.listen_fd < 0)

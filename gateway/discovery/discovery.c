@@ -2,68 +2,304 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * The discovery process: asks the configured sources for keys of an address
- * and reports what each answered. It may reach the network and can write
- * nothing. What an answer means is keystore/'s.
+ * and reports what each answered. It may reach the network, holds no key and
+ * can write nothing; what it fetched is read by admission, and what an answer
+ * means is keystore/'s.
  */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "common/arena.h"
+#include "common/clock.h"
+#include "common/digest.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/pack.h"
+#include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/discovery/lookup.h"
 #include "gateway/proto.h"
 #include "gateway/role.h"
+#include "mime/addr.h"
+#include "net/dns.h"
+#include "net/fetch.h"
+#include "net/ldap.h"
 
-enum { ARENA_MAX = 1024 * 1024 };
-
-struct discovery {
-	struct loop *loop;
-	struct arena *arena;
-	struct ipc *listener;
+enum {
+	ARENA_MAX = 1024 * 1024,
+	ASKERS = 4, /* listener, store, control, admission */
+	/* milliseconds that `sealgate key lookup` may take */
+	SHOW_MS = 50000,
 };
 
-/* The configuration knows no source, so none is asked, and that is a
-   complete answer: nothing failed. */
+struct discovery;
+
+/* A process that asks. */
+struct asker {
+	struct discovery *d;
+	enum role_id id;
+	struct ipc *ch;
+	struct question *questions;
+};
+
+/* One look-up for it. */
+struct question {
+	struct asker *asker;
+	struct question *next, **prev;
+	uint64_t id;
+	struct discovery_waiter *waiter;
+};
+
+struct discovery {
+	struct role *role;
+	struct loop *loop;
+	struct arena *arena;
+	struct discovery_env env;
+	struct net_range *allow;
+	struct discovery_lookups *lookups;
+	struct asker asker[ASKERS];
+};
+
+/* --- answers --- */
+
 static void
-on_lookup(struct discovery *d, struct ipc_msg *m)
+end_question(struct question *q)
 {
-	struct unpacker u;
+	*q->prev = q->next;
+	if (q->next != NULL)
+		q->next->prev = q->prev;
+	free(q);
+}
+
+static void
+answer(void *arg, const struct discovery_report *r)
+{
+	struct question *q = arg;
+	struct proto_answer said[DISCOVERY_SOURCES];
+	struct proto_answers m = {
+	    .key = r->key, .complete = r->complete, .answer = said};
+	uint64_t now = clock_steady_ms();
 	struct packer p;
 	struct buf b;
-	struct proto_answers a = {.complete = true};
 
-	unpack_begin(&u, m->payload);
-	(void)unpack_u32(&u);
-	a.key = unpack_str(&u, d->arena);
-	if (unpack_end(&u) != ERR_OK)
-		return; /* the listener's budget answers */
+	for (; m.n < r->n; m.n++) {
+		const struct discovery_answer *a = &r->answer[m.n];
+
+		said[m.n] = (struct proto_answer){(uint8_t)a->source,
+		    (uint8_t)a->status, a->reached,
+		    a->until_ms > now ? (uint32_t)((a->until_ms - now) / 1000)
+				      : 0};
+	}
 	buf_init(&b, LIMIT_IPC_INLINE);
 	pack_begin(&p, &b);
-	proto_answers_pack(&p, &a);
+	proto_answers_pack(&p, &m);
 	if (pack_end(&p) != ERR_OK ||
-	    ipc_post(d->listener, PROTO_ANSWERS, m->id, buf_span(&b), NULL,
+	    ipc_post(q->asker->ch, PROTO_ANSWERS, q->id, buf_span(&b), NULL,
 		0) != ERR_OK)
 		log_event(
-		    LOG_LVL_WARN, NULL, "answer-lost", KV_STR("rcpt", a.key));
+		    LOG_LVL_WARN, NULL, "answer-lost", KV_STR("rcpt", r->key));
 	buf_clear(&b);
+	end_question(q);
 }
+
+/* Text from outside; what is not UTF-8 is escaped first. */
+static json_t *
+text_json(const char *text)
+{
+	char plain[1024];
+	json_t *j = json_string(text == NULL ? "" : text);
+
+	if (j != NULL)
+		return j;
+	text_escape(span_str(text), plain, sizeof(plain));
+	return json_string(plain);
+}
+
+static json_t *
+told_json(const struct discovery_told *t)
+{
+	static const char *const fate[] = {
+	    [PROTO_FATE_REFUSED] = "refused",
+	    [PROTO_FATE_WAITS] = "waits for approval",
+	    [PROTO_FATE_KEPT] = "kept",
+	    [PROTO_FATE_FAILED] = "failed",
+	};
+	json_t *j = json_object();
+
+	json_object_set_new(j, "fingerprint", text_json(t->fpr));
+	json_object_set_new(j, "what", text_json(t->what));
+	json_object_set_new(j, "result", json_string(fate[t->fate]));
+	json_object_set_new(j, "why", text_json(t->why));
+	return j;
+}
+
+static json_t *
+answer_json(const struct discovery_answer *a)
+{
+	static const char *const status[] = {
+	    [PROTO_ANSWER_FAILED] = "failed",
+	    [PROTO_ANSWER_ABSENT] = "absent",
+	    [PROTO_ANSWER_FOUND] = "found",
+	};
+	json_t *j = json_object(), *keys = json_array();
+
+	json_object_set_new(
+	    j, "source", json_string(ks_source_name(a->source)));
+	json_object_set_new(j, "answer", json_string(status[a->status]));
+	json_object_set_new(j, "url", text_json(a->url));
+	json_object_set_new(j, "why", text_json(a->why));
+	json_object_set_new(j, "cached", json_boolean(a->cached));
+	for (size_t i = 0; i < a->n_told; i++)
+		json_array_append_new(keys, told_json(&a->told[i]));
+	json_object_set_new(j, "keys", keys);
+	return j;
+}
+
+static void
+post_json(struct question *q, json_t *j)
+{
+	char *text = json_dumps(j, JSON_COMPACT);
+
+	if (text == NULL || ipc_post(q->asker->ch, PROTO_ANSWER, q->id,
+				span_str(text), NULL, 0) != ERR_OK)
+		log_event(LOG_LVL_WARN, NULL, "answer-lost",
+		    KV_NUM("request", q->id));
+	free(text);
+	json_decref(j);
+	end_question(q);
+}
+
+static void
+show(void *arg, const struct discovery_report *r)
+{
+	json_t *j = json_object(), *list = json_array();
+
+	json_object_set_new(j, "ok", json_true());
+	json_object_set_new(j, "address", text_json(r->key));
+	json_object_set_new(j, "complete", json_boolean(r->complete));
+	for (size_t i = 0; i < r->n; i++)
+		json_array_append_new(list, answer_json(&r->answer[i]));
+	json_object_set_new(j, "sources", list);
+	post_json(arg, j);
+}
+
+/* --- questions --- */
+
+static struct question *
+new_question(struct asker *a, uint64_t id)
+{
+	struct question *q = calloc(1, sizeof(*q));
+
+	if (q == NULL)
+		fatal("out of memory");
+	*q = (struct question){
+	    .asker = a, .id = id, .next = a->questions, .prev = &a->questions};
+	if (q->next != NULL)
+		q->next->prev = &q->next;
+	a->questions = q;
+	return q;
+}
+
+static void
+begin(struct question *q, const char *key, uint64_t budget_ms, bool fresh,
+    discovery_report_fn *cb)
+{
+	struct discovery_lookups *l = q->asker->d->lookups;
+	struct discovery_waiter *w =
+	    discovery_lookup(l, key, budget_ms, fresh, cb, q);
+
+	if (w != NULL) /* else it has been answered, and q is gone */
+		q->waiter = w;
+}
+
+static void
+on_lookup(struct asker *a, struct ipc_msg *m)
+{
+	struct unpacker u;
+	uint32_t budget_ms;
+	const char *key;
+
+	unpack_begin(&u, m->payload);
+	budget_ms = unpack_u32(&u);
+	key = unpack_str(&u, a->d->arena);
+	if (unpack_end(&u) != ERR_OK)
+		return; /* the asker's own limit answers */
+	begin(new_question(a, m->id), key, budget_ms, false, answer);
+}
+
+static void
+refuse(struct question *q, enum err e, const char *text)
+{
+	post_json(q, json_pack("{s:b, s:s, s:s}", "ok", false, "err",
+			 err_name(e), "text", text));
+}
+
+/* {"verb": "key lookup", "address": "..."} */
+static void
+on_request(struct asker *a, struct ipc_msg *m)
+{
+	struct question *q = new_question(a, m->id);
+	json_t *j = json_loadb((const char *)m->payload.data, m->payload.len,
+	    JSON_REJECT_DUPLICATES, NULL);
+	const char *text = json_string_value(json_object_get(j, "address"));
+	struct err_why why = {""};
+	struct mime_addr addr;
+
+	if (text == NULL)
+		refuse(q, ERR_USAGE, "no address");
+	else if (mime_addr_parse(span_str(text), MIME_ADDR_UTF8, a->d->arena,
+		     &addr, &why) != ERR_OK)
+		refuse(q, ERR_ADDR_SYNTAX, why.text);
+	else
+		begin(q, addr.key, SHOW_MS, true, show);
+	json_decref(j);
+}
+
+/* --- the other processes --- */
 
 static void
 on_msg(void *arg, struct ipc_msg *m)
 {
-	struct discovery *d = arg;
+	struct asker *a = arg;
 
-	if (m->type == PROTO_LOOKUP)
-		on_lookup(d, m);
-	arena_reset(d->arena);
+	if (m->type == PROTO_LOOKUP &&
+	    (a->id == ROLE_LISTENER || a->id == ROLE_STORE))
+		on_lookup(a, m);
+	else if (m->type == PROTO_REQUEST && a->id == ROLE_CONTROL)
+		on_request(a, m);
+	else if (m->type == PROTO_PROPOSED && a->id == ROLE_ADMISSION)
+		discovery_lookups_proposed(a->d->lookups, m->id, m->payload);
+	else
+		log_event(LOG_LVL_ERR, NULL, "unexpected-message",
+		    KV_STR("from", role_name(a->id)),
+		    KV_STR("type", proto_name(m->type)));
+	arena_reset(a->d->arena);
+}
+
+static void
+tell_lookups(struct asker *a)
+{
+	if (a->id == ROLE_STORE)
+		discovery_lookups_store(a->d->lookups, a->ch);
+	if (a->id == ROLE_ADMISSION)
+		discovery_lookups_admission(a->d->lookups, a->ch);
 }
 
 static void
 on_close(void *arg)
 {
-	struct discovery *d = arg;
+	struct asker *a = arg;
+	struct question *q;
 
-	ipc_free(d->listener);
-	d->listener = NULL;
+	while ((q = a->questions) != NULL) {
+		discovery_waiter_cancel(q->waiter);
+		end_question(q);
+	}
+	ipc_free(a->ch);
+	a->ch = NULL;
+	tell_lookups(a);
 }
 
 static void
@@ -72,13 +308,20 @@ on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 	static const struct ipc_events events = {on_msg, on_close};
 	struct discovery *d = arg;
 
-	if (id != ROLE_LISTENER) {
-		ipc_free(ch);
+	(void)index;
+	for (size_t i = 0; i < ASKERS; i++) {
+		struct asker *a = &d->asker[i];
+
+		if (a->id != id)
+			continue;
+		if (a->ch != NULL)
+			on_close(a);
+		a->ch = ch;
+		ipc_attach(ch, d->loop, &events, a);
+		tell_lookups(a);
 		return;
 	}
-	ipc_free(d->listener);
-	d->listener = ch;
-	ipc_attach(ch, d->loop, &events, d);
+	ipc_free(ch);
 }
 
 static void
@@ -89,19 +332,102 @@ on_stop(void *arg)
 	loop_stop(d->loop);
 }
 
+/* --- what it works with --- */
+
+static enum err
+set_guard(struct discovery *d)
+{
+	const struct conf_discovery *c = &role_conf(d->role)->discovery;
+
+	free(d->allow);
+	d->env.guard = (struct net_guard){NULL, 0};
+	d->allow = calloc(c->n_allow + 1, sizeof(*d->allow));
+	if (d->allow == NULL)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < c->n_allow; i++) {
+		d->allow[i].family = c->allow[i].family;
+		d->allow[i].prefix = c->allow[i].prefix;
+		memcpy(d->allow[i].addr, c->allow[i].addr,
+		    sizeof(d->allow[i].addr));
+	}
+	d->env.guard = (struct net_guard){d->allow, c->n_allow};
+	return ERR_OK;
+}
+
+static enum err
+open_dns(struct discovery *d, struct err_why *why)
+{
+	const struct conf *c = role_conf(d->role);
+	const struct sockaddr **servers =
+	    calloc(c->n_resolver + 1, sizeof(*servers));
+	enum err e = ERR_NOMEM;
+
+	for (size_t i = 0; servers != NULL && i < c->n_resolver; i++)
+		servers[i] = (const void *)&c->resolver[i].sa;
+	if (servers != NULL)
+		e = net_dns_new(d->loop, servers, c->n_resolver,
+		    c->dnssec_anchors, &d->env.dns, why);
+	free(servers);
+	return e;
+}
+
+static void
+on_conf(void *arg)
+{
+	struct discovery *d = arg;
+
+	/* what is under way looks into the old configuration */
+	discovery_lookups_reset(d->lookups);
+	d->env.conf = role_conf(d->role);
+	if (set_guard(d) != ERR_OK)
+		fatal("out of memory");
+}
+
+static void
+open_all(struct discovery *d)
+{
+	struct err_why why = {""};
+
+	d->env.loop = d->loop;
+	d->env.conf = role_conf(d->role);
+	digest_init();
+	net_ldap_init();
+	if (open_dns(d, &why) != ERR_OK)
+		role_refuse(d->role, "%s", why.text);
+	if (set_guard(d) != ERR_OK ||
+	    net_fetcher_new(d->loop, d->env.dns, &d->env.guard,
+		d->env.conf->discovery.ca_file, &d->env.fetcher) != ERR_OK)
+		role_refuse(d->role, "HTTPS cannot be set up");
+	d->arena = arena_new(ARENA_MAX);
+	d->lookups = discovery_lookups_new(&d->env);
+	if (d->arena == NULL || d->lookups == NULL)
+		fatal("out of memory");
+}
+
 int
 discovery_main(struct role *r)
 {
 	static const struct role_events events = {
-	    .on_peer = on_peer, .on_stop = on_stop};
-	struct discovery d = {.loop = loop_new()};
+	    .on_peer = on_peer, .on_stop = on_stop, .on_conf = on_conf};
+	struct discovery d = {.role = r,
+	    .loop = loop_new(),
+	    .asker = {{.id = ROLE_LISTENER}, {.id = ROLE_STORE},
+		{.id = ROLE_CONTROL}, {.id = ROLE_ADMISSION}}};
 
-	d.arena = arena_new(ARENA_MAX);
+	for (size_t i = 0; i < ASKERS; i++)
+		d.asker[i].d = &d;
+	open_all(&d);
 	role_attach(r, d.loop, &events, &d);
 	role_confine(r);
 	role_ready(r);
 	loop_run(d.loop);
-	ipc_free(d.listener);
+	for (size_t i = 0; i < ASKERS; i++)
+		if (d.asker[i].ch != NULL)
+			on_close(&d.asker[i]);
+	discovery_lookups_free(d.lookups);
+	net_fetcher_free(d.env.fetcher);
+	net_dns_free(d.env.dns);
+	free(d.allow);
 	arena_free(d.arena);
 	return 0;
 }

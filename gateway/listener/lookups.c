@@ -114,7 +114,7 @@ ask(struct listener *l, uint64_t id, const char *key)
 		return ERR_CLOSED;
 	buf_reset(&l->scratch);
 	pack_begin(&p, &l->scratch);
-	pack_u32(&p, (uint32_t)listener_conf(l)->discovery_timeout_ms);
+	pack_u32(&p, (uint32_t)listener_conf(l)->discovery.timeout_ms);
 	pack_str(&p, key);
 	if (pack_end(&p) != ERR_OK)
 		return p.err;
@@ -140,7 +140,7 @@ listener_lookup_start(
 	TAILQ_INSERT_TAIL(&m->lookups, q, link);
 	TAILQ_INSERT_TAIL(&l->all_lookups, q, all);
 	m->lookups_until_ms =
-	    clock_steady_ms() + listener_conf(l)->discovery_timeout_ms;
+	    clock_steady_ms() + listener_conf(l)->discovery.timeout_ms;
 }
 
 void

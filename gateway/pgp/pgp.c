@@ -16,7 +16,6 @@
  * asked for.
  */
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -30,6 +29,7 @@
 #include "crypto/openpgp_pack.h"
 #include "crypto/openpgp_sign.h"
 #include "gateway/conf.h"
+#include "gateway/gpg_group.h"
 #include "gateway/pgp/pgp_private.h"
 #include "gateway/proto.h"
 #include "gateway/role.h"
@@ -370,34 +370,6 @@ open_engine(struct role *r, const char *gpg, unsigned timeout_ms)
 	return engine;
 }
 
-/* A gpg that hangs ignores that its pipes are closed. It is in our process
-   group and in nobody else's; the supervisor starts us again. */
-static void
-end_group(void)
-{
-	log_event(LOG_LVL_WARN, NULL, "gpg-hangs",
-	    KV_STR("action", "killed, this process starts anew"));
-	if (getpgrp() == getpid())
-		kill(0, SIGKILL);
-}
-
-static void
-leave_to_supervisor(int signo)
-{
-	(void)signo;
-}
-
-/* Other roles ignore it. What is ignored stays so in gpg and its agent, which
-   must end by it; a handler does not. */
-static void
-take_sigterm(void)
-{
-	struct sigaction act = {
-	    .sa_handler = leave_to_supervisor, .sa_flags = SA_RESTART};
-
-	sigaction(SIGTERM, &act, NULL);
-}
-
 int
 pgp_serve(struct role *r, const char *gpg, unsigned timeout_ms)
 {
@@ -405,7 +377,7 @@ pgp_serve(struct role *r, const char *gpg, unsigned timeout_ms)
 	struct role_peer from;
 	struct ipc_msg m;
 
-	take_sigterm();
+	gpg_group_take_sigterm();
 	p.engine = open_engine(r, gpg, timeout_ms);
 	role_ready(r);
 	while (!p.hung && role_next(r, &from, &m) == ERR_OK) {
@@ -414,7 +386,7 @@ pgp_serve(struct role *r, const char *gpg, unsigned timeout_ms)
 		ipc_msg_clear(&m);
 	}
 	if (p.hung)
-		end_group();
+		gpg_group_end();
 	crypto_pgp_close(p.engine);
 	return EXIT_SUCCESS;
 }
@@ -422,8 +394,7 @@ pgp_serve(struct role *r, const char *gpg, unsigned timeout_ms)
 int
 pgp_main(struct role *r)
 {
-	if (getpgrp() != getpid() && setpgid(0, 0) != 0)
-		role_refuse(r, "no process group of its own");
+	gpg_group_begin(r);
 	role_confine(r);
 	return pgp_serve(r, NULL, LIMIT_PGP_MS);
 }

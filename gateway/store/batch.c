@@ -439,6 +439,7 @@ store_round(struct store *s)
 	if (s->ended)
 		return;
 	store_keys_round(s);
+	store_lookups_round(s);
 	if (!is_gathering(s))
 		store_commit(s);
 	if (s->ended || s->stopping)

@@ -121,6 +121,9 @@ decide_one(struct store *s, struct db_txn *txn, struct store_peer *worker,
 	e = store_status_get(txn, s->arena, item->id, &st);
 	if (e == ERR_OK)
 		e = store_entry_get(txn, s->arena, item->id, &m.entry);
+	if (e == ERR_OK && !store_is_too_old(s, &st) &&
+	    store_lookups_ask(s, &m.entry, item))
+		return ERR_OK;
 	if (e == ERR_OK && st.in_file) {
 		fd = store_open_body(s, item->id);
 		e = fd < 0 ? ERR_NOT_FOUND : ERR_OK;
@@ -138,6 +141,7 @@ decide_one(struct store *s, struct db_txn *txn, struct store_peer *worker,
 		unregister(s, item->id);
 		return ERR_AGAIN;
 	}
+	item->looked_up = false;
 	worker->deciding = item->id;
 	item->worker = worker->index;
 	store_index_fly(s->index, item, STORE_FLIGHT_WORKER);

@@ -18,6 +18,7 @@ enum store_flight {
 	STORE_FLIGHT_NONE = 0,
 	STORE_FLIGHT_RELAY,
 	STORE_FLIGHT_WORKER,
+	STORE_FLIGHT_LOOKUP, /* sources are asked for its recipients */
 };
 
 /* Who takes it next. */
@@ -40,6 +41,7 @@ struct store_item {
 	enum store_flight flight;
 	bool doomed;
 	bool said_late; /* what is under way was told that it is late */
+	bool looked_up; /* they were, for the next decision */
 	unsigned worker;
 };
 

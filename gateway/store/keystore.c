@@ -75,6 +75,12 @@ store_keys_open(
 	return ERR_OK;
 }
 
+struct ks_store *
+store_keys_db(const struct store *s)
+{
+	return s->keys->ks;
+}
+
 static void
 free_proposal(struct proposal *p)
 {

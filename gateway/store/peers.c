@@ -98,6 +98,20 @@ on_request(struct store *s, struct store_peer *control, struct ipc_msg *m)
 	store_request(s, control, m);
 }
 
+static void
+on_note(struct store *s, struct store_peer *discovery, struct ipc_msg *m)
+{
+	(void)discovery;
+	store_lookups_note(s, m);
+}
+
+static void
+on_answers(struct store *s, struct store_peer *discovery, struct ipc_msg *m)
+{
+	(void)discovery;
+	store_lookups_answer(s, m);
+}
+
 static const struct {
 	enum role_id from;
 	uint16_t type;
@@ -117,6 +131,9 @@ static const struct {
     {ROLE_KEYS, PROTO_KEYS, STORE_OP_KINDS, on_keys},
     {ROLE_KEYS, PROTO_CONTENT_KEY_IS, STORE_OP_KINDS, on_content_key},
     {ROLE_CONTROL, PROTO_REQUEST, STORE_OP_KINDS, on_request},
+    {ROLE_ADMISSION, PROTO_ADMIT, STORE_OP_KINDS, store_keys_admit},
+    {ROLE_DISCOVERY, PROTO_ANSWER_NOTE, STORE_OP_KINDS, on_note},
+    {ROLE_DISCOVERY, PROTO_ANSWERS, STORE_OP_KINDS, on_answers},
 };
 
 static void

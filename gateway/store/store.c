@@ -148,6 +148,7 @@ store_close(struct store *s)
 	loop_timer_free(s->due_timer);
 	loop_timer_free(s->tick_timer);
 	store_keys_close(s->keys);
+	store_lookups_free(s->lookups);
 	store_audit_close(s->audit);
 	db_close(s->db);
 	if (s->bodies_fd >= 0)
@@ -259,6 +260,7 @@ store_start(struct store *s, struct loop *loop,
 	s->tick_timer = loop_timer_new(loop, on_tick, s);
 	loop_timer_start(s->tick_timer, TICK_MS, TICK_MS);
 	store_keys_start(s);
+	store_lookups_start(s);
 	store_look_at_space(s);
 	store_sweep(s);
 	/* the first commit shows whether the spool can be written at all */

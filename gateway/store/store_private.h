@@ -89,6 +89,7 @@ struct store {
 	void *arg;
 
 	struct db *db;
+	struct store_lookups *lookups;
 	struct store_index *index;
 	struct store_audit *audit;
 	struct store_clock clock;
@@ -190,6 +191,23 @@ void store_decide_due(struct store *s);
 void store_register_all(struct store *s, struct store_peer *keys);
 void store_worker_gone(struct store *s, struct store_peer *worker);
 
+/* --- lookups.c --- */
+
+struct store_lookups;
+
+/* With the loop; before the first round. */
+void store_lookups_start(struct store *s);
+void store_lookups_free(struct store_lookups *l);
+/* Messages of discovery: PROTO_ANSWER_NOTE, PROTO_ANSWERS. */
+void store_lookups_note(struct store *s, struct ipc_msg *m);
+void store_lookups_answer(struct store *s, struct ipc_msg *m);
+/* Ask discovery for the recipients of a pending entry that is due. False: it
+   may be offered as it is. */
+bool store_lookups_ask(
+    struct store *s, const struct entry *e, struct store_item *item);
+/* Write what was noted, let go on what was asked for. */
+void store_lookups_round(struct store *s);
+
 /* --- object.c --- */
 
 store_apply_fn store_apply_have, store_apply_opened, store_apply_expired;
@@ -210,6 +228,8 @@ void store_after_events(struct store *s, struct store_op *op);
 enum err store_keys_open(const struct conf *conf, struct store_keys **out,
     struct err_why *why) MUST_CHECK;
 void store_keys_close(struct store_keys *k);
+/* Borrowed; ks_begin() is ERR_BUSY while another program writes. */
+struct ks_store *store_keys_db(const struct store *s);
 void store_keys_start(struct store *s);
 /* A proposal of admission: PROTO_ADMIT. */
 void store_keys_admit(

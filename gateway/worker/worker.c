@@ -272,7 +272,9 @@ on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
 	struct decide_facts f = {.policy = conf->policy,
 	    .keys = w->keys,
 	    .now_s = (int64_t)(clock_unix_ms() / 1000),
-	    .have_portal = conf->portal.present};
+	    .have_portal = conf->portal.present,
+	    .sources = conf->discovery.source,
+	    .n_sources = conf->discovery.n_source};
 	struct buf b;
 	enum err e = proto_rcpt_check_unpack(m->payload, w->arena, &in);
 

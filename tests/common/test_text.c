@@ -137,3 +137,41 @@ Test(pack, refuses_counts_that_cannot_be_and_nul_in_strings)
 	cr_assert_eq(unpack_end(&u), ERR_IPC);
 	arena_free(a);
 }
+
+Test(text, z_base_32_is_that_of_the_web_key_directory)
+{
+	static const struct {
+		const char *in;
+		size_t len;
+		const char *want;
+	} rows[] = {
+	    {"", 0, ""},
+	    {"\0", 1, "yy"},
+	    {"\xff", 1, "9h"},
+	    {"\xf0\xbf\xc7", 3, "6n9hq"},
+	    {"\xd4\x7a\x04", 3, "4t7ye"},
+	    /* SHA-1 of "joe.doe" */
+	    {"\xa8\x3e\xe9\x4b\xe8\x9c\x48\xa1\x1e\xd2\x5a\xb4\x4c\xfd\xc8"
+	     "\x48\x83\x3c\x8b\x6e",
+		20, "iy9q119eutrkn8s1mk4r39qejnbu3n5q"},
+	};
+	char out[64];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		text_zbase32(SPAN(rows[i].in, rows[i].len), out);
+		cr_expect_str_eq(out, rows[i].want, "row %zu: %s", i, out);
+	}
+}
+
+Test(text, nothing_but_plain_letters_stays_as_it_is_in_a_url)
+{
+	char out[64];
+
+	cr_assert_eq(
+	    text_url_escape(SPAN("aZ0-._~ /%\r\n+@\xff", 15), out, sizeof(out)),
+	    ERR_OK);
+	cr_expect_str_eq(out, "aZ0-._~%20%2F%25%0D%0A%2B%40%FF");
+	cr_expect_eq(text_url_escape(SPAN("abc", 3), out, 3), ERR_TOO_BIG);
+	cr_assert_eq(text_url_escape(SPAN("", 0), out, 1), ERR_OK);
+	cr_expect_str_eq(out, "");
+}

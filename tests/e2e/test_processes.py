@@ -15,7 +15,8 @@ from harness import children, message, run, wait_for
 
 SENDER = "sam@sender.example"
 ALICE = "alice@partner.example"
-ROLES = {"keys", "store", "pgp", "discovery", "worker", "relay", "portal", "control", "listener"}
+ROLES = {"keys", "store", "pgp", "discovery", "admission", "worker", "relay", "portal", "control",
+         "listener"}
 
 
 def status(pid):

@@ -138,6 +138,12 @@ opener_main(struct role *r)
 }
 
 int
+admission_main(struct role *r)
+{
+	return blocking(r);
+}
+
+int
 discovery_main(struct role *r)
 {
 	return looping(r);

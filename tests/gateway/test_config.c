@@ -74,7 +74,7 @@ Test(config, fills_in_what_is_not_said)
 	cr_expect_eq(c->limits.openers, 0);
 	cr_expect_str_eq(c->opening.authserv_id, c->hostname);
 	cr_expect_eq(c->retry.expire_ms, 5 * 86400000);
-	cr_expect_eq(c->discovery_timeout_ms, 8000);
+	cr_expect_eq(c->discovery.timeout_ms, 8000);
 	cr_expect_eq(policy_n_rules(c->policy), 1);
 	conf_free(c);
 	conf_findings_clear(&f);
@@ -137,6 +137,13 @@ static const struct {
 	" }\n"},
     {7, "certificates { revocation = off distrusted = { } policies = { } }\n"},
     {7, "discovery { sources = { } timeout = 2s }\n"},
+    {7, "discovery { sources = { \"wkd\", \"dane\", \"vks\", \"hkp\" } "
+	"allow = { \"10.0.0.0/8\", \"::1\" } found-for = 1h }\n"},
+    {7, "discovery { sources = \"ldap\" }\ndiscovery ldap { url = "
+	"\"ldaps://ldap.example.com\" base = \"dc=example\" filter = "
+	"\"(&(mail=%s)(x=y))\" }\n"},
+    {7, "discovery vks { url = { \"https://a.example\", "
+	"\"https://[2001:db8::1]:8443/x/\" } rate = 5 }\n"},
     {7, "limits { message-size = 100M memory = 200M workers = 64"
 	" min-rate = 0 }\n"},
     {7, "retry { first = 200ms max = 1s warn = 2s hold = 2s expire = 4s }\n"},
@@ -360,8 +367,25 @@ static const struct {
     {7, "keystore { url = \"/srv/keys\" }\n", 7, "lmdb:"},
     {7, "keystore { url = \"lmdb:keys\" }\n", 7, "lmdb:"},
     {7, "keystore { url = \"postgresql://x\" }\n", 7, "lmdb:"},
-    {7, "discovery { sources = { \"wkd\", \"ldap\" } }\n", 7,
-	"\"wkd\" is not available in this version"},
+    {7, "discovery { sources = { \"wkd\", \"pki\" } }\n", 7,
+	"\"wkd\", \"dane\", \"vks\", \"hkp\" or \"ldap\""},
+    {7, "discovery { sources = { wkd } }\n", 7, "\"wkd\", \"dane\""},
+    {7, "discovery { sources = { \"wkd\", \"wkd\" } }\n", 0, "twice"},
+    {7, "discovery { sources = { \"ldap\" } }\n", 0, "url is missing"},
+    {7, "discovery { allow = { } }\n", 7, "the list is empty"},
+    {7, "discovery { allow = \"ldap.example.com\" }\n", 7, ""},
+    {7, "discovery ldap { url = \"https://ldap.example.com\" }\n", 7,
+	"ldaps://HOST"},
+    {7, "discovery ldap { url = \"ldaps://ldap.example.com/dc=x\" }\n", 7,
+	"a host"},
+    {7, "discovery ldap { filter = \"(mail=x)\" }\n", 0, "one %s"},
+    {7, "discovery ldap { filter = \"(mail=%s)(x=%s)\" }\n", 0, "one %s"},
+    {7, "discovery ldap { filter = \"mail=%s\" }\n", 0, "one %s"},
+    {7, "discovery ldap { filter = \"(mail=%d%s)\" }\n", 0, "one %s"},
+    {7, "discovery vks { url = \"http://keys.example\" }\n", 7, "https://HOST"},
+    {7, "discovery vks { url = \"https://a b\" }\n", 7, "a host"},
+    {7, "discovery dns { timeout = 1s }\n", 7, "unknown section"},
+    {7, "discovery wkd { url = \"https://a.example\" }\n", 7, "unknown option"},
     {7, "discovery { timeout = 8 }\n", 7, "expected a time"},
     {7, "discovery { timeout = 1h }\n", 7, "from 100 ms to 300000 ms"},
     {7, "limits { message-size = 101M }\n", 7, "from 1024 octets"},

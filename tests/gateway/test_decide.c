@@ -9,6 +9,7 @@
 #include "common/arena.h"
 #include "gateway/message.h"
 #include "gateway/proto.h"
+#include "keystore/answers.h"
 #include "tests/keystore/records.h"
 
 enum { NOW = 1500 };
@@ -56,6 +57,8 @@ close_all(void)
 
 TestSuite(decide, .init = open_all, .fini = close_all);
 
+static const uint8_t wkd_only[] = {KS_SOURCE_WKD};
+
 static struct decision
 decide(const struct proto_answers *answers)
 {
@@ -93,7 +96,79 @@ Test(decide, a_source_that_failed_defers)
 	struct proto_answers a = {
 	    .key = "a@b.example", .complete = true, .answer = &failed, .n = 1};
 
+	facts.sources = wkd_only;
+	facts.n_sources = 1;
 	cr_assert_eq(decide(&a).outcome.result, POLICY_DEFER);
+}
+
+static void
+remember(enum ks_answer answer, int64_t at, int64_t until)
+{
+	struct ks_answer_note n = {KS_SOURCE_WKD, answer, true, at, until};
+
+	cr_assert_eq(ks_begin(store), ERR_OK);
+	cr_assert_eq(
+	    ks_answer_put(store, SPAN("a@b.example", 11), &n, 1), ERR_OK);
+	cr_assert_eq(ks_commit(store), ERR_OK);
+}
+
+/* A pending entry, a check at RCPT, explain: nobody asks just now. */
+Test(decide, what_nobody_asked_is_not_definite_unless_it_is_remembered)
+{
+	static const struct {
+		const char *name;
+		int64_t at, until;
+		enum ks_answer said;
+		bool definite;
+	} rows[] = {
+	    {"absent", NOW - 10, NOW + 10, KS_ANSWER_ABSENT, true},
+	    {"absent, but long ago", NOW - 20, NOW, KS_ANSWER_ABSENT, false},
+	    {"failed", NOW - 10, NOW + 10, KS_ANSWER_FAILED, false},
+	    /* the key that was found is gone again */
+	    {"found", NOW - 10, NOW + 10, KS_ANSWER_FOUND, true},
+	};
+
+	facts.sources = wkd_only;
+	facts.n_sources = 1;
+	cr_assert_eq(decide(NULL).outcome.result, POLICY_DEFER, "never asked");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		remember(rows[i].said, rows[i].at, rows[i].until);
+		cr_expect_eq(decide(NULL).outcome.result,
+		    rows[i].definite ? POLICY_CHOSEN : POLICY_DEFER, "%s",
+		    rows[i].name);
+	}
+}
+
+Test(decide, what_a_source_says_now_counts_before_what_it_said)
+{
+	struct proto_answer no = {
+	    .source = KS_SOURCE_WKD, .status = PROTO_ANSWER_ABSENT};
+	struct proto_answers now = {
+	    .key = "a@b.example", .complete = true, .answer = &no, .n = 1};
+	struct proto_answers late = {.key = "a@b.example"};
+
+	facts.sources = wkd_only;
+	facts.n_sources = 1;
+	cr_assert_eq(decide(&now).outcome.result, POLICY_CHOSEN);
+	cr_assert_eq(decide(&late).outcome.result, POLICY_DEFER);
+	remember(KS_ANSWER_ABSENT, NOW - 10, NOW + 10);
+	/* discovery is late, but the answer is known */
+	cr_assert_eq(decide(&late).outcome.result, POLICY_CHOSEN);
+}
+
+Test(decide, a_recipient_is_refused_at_once_only_on_definite_answers)
+{
+	static const enum rung only[] = {RUNG_SMIME, RUNG_PGP, RUNG_REJECT};
+	struct err_why why;
+
+	set_rule(only, 3);
+	facts.sources = wkd_only;
+	facts.n_sources = 1;
+	cr_assert_eq(
+	    decide_promise(&facts, "a@b.example", arena, &why), ERR_OK);
+	remember(KS_ANSWER_ABSENT, NOW - 10, NOW + 10);
+	cr_assert_eq(decide_promise(&facts, "a@b.example", arena, &why),
+	    ERR_POLICY_REJECT);
 }
 
 Test(decide, a_keystore_that_cannot_be_opened_defers)

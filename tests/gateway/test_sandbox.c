@@ -31,7 +31,7 @@ static struct conf *conf;
 
 static const char *const dirs[] = {"state", "state/keys", "state/spool",
     "state/bodies", "state/escrow", "state/portal", "state/audit",
-    "state/keystore", "state/publish", "run", "run/pgp"};
+    "state/keystore", "state/publish", "run", "run/pgp", "run/admission"};
 
 static void
 make_file(const char *dir, const char *name)
@@ -337,7 +337,7 @@ Test(sandbox, no_role_gets_out, .init = setup, .fini = teardown)
 			struct row row = every[i];
 
 			row.role = (enum role_id)role;
-			if (role == ROLE_PGP)
+			if (role == ROLE_PGP || role == ROLE_ADMISSION)
 				continue;
 			check(&row, 1);
 		}
@@ -482,6 +482,10 @@ Test(
 	    {ROLE_PGP, READ, "state/spool/f", EACCES},
 	    {ROLE_PGP, READ, "/etc/passwd", EACCES},
 	    {ROLE_PGP, CREATE, "run/pgp/new", 0},
+	    {ROLE_ADMISSION, CREATE, "run/admission/new", 0},
+	    {ROLE_ADMISSION, WRITE, "run/pgp/new", EACCES},
+	    {ROLE_ADMISSION, READ, "state/keystore/f", EACCES},
+	    {ROLE_ADMISSION, INET, NULL, EAFNOSUPPORT},
 	    {ROLE_PGP, CREATE, "run/new", EACCES},
 	    {ROLE_PGP, DUMPABLE, NULL, EPERM},
 	    {ROLE_PGP, NEW_PRIVS, NULL, EPERM},

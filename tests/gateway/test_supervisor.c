@@ -95,7 +95,8 @@ teardown(void)
 	    "sealgate.conf", "copy", "tls.crt", "tls.key"};
 	static const char *const dirs[] = {"state/keys", "state/spool",
 	    "state/bodies", "state/escrow", "state/portal", "state/audit",
-	    "state/keystore", "state/publish", "state", "run/pgp", "run", "."};
+	    "state/keystore", "state/publish", "state", "run/pgp",
+	    "run/admission", "run", "."};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		unlink(in(files[i]));

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The process that reads keys which strangers bring: it parses and judges them
+ * behind its walls, without a key, without a network, unable to write anything
+ * but gpg's home on tmpfs. What it lets through it gives to store, which
+ * decides what it changes; who brought it hears what became of it.
+ *
+ * User: users.admission. Behind its walls it can execute what the pgp processes
+ * can (gateway/sandbox_table.c). A gpg that hangs ends it with its group.
+ *
+ * Takes PROTO_PROPOSE from discovery and from workers.
+ */
+#include <poll.h>
+#include <stdlib.h>
+
+#include "common/arena.h"
+#include "common/clock.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "crypto/openpgp.h"
+#include "gateway/admission/judge.h"
+#include "gateway/conf.h"
+#include "gateway/gpg_group.h"
+#include "gateway/proto.h"
+#include "gateway/proto_keystore.h"
+#include "gateway/role.h"
+
+enum {
+	ARENA_MAX = 16 * 1024 * 1024, /* of one proposal */
+	STORE_MS = 10000,	      /* for store's word on one record */
+};
+
+struct admission {
+	struct role *role;
+	struct crypto_pgp *engine;
+	struct arena *arena;
+	bool hung; /* a gpg may still be there: end, and begin anew */
+};
+
+/* --- store's word --- */
+
+static enum err
+send_record(struct ipc *store, const struct proto_propose *m,
+    const struct ks_record *r, uint64_t id)
+{
+	struct proto_admit admit = {0};
+	struct buf record, payload;
+	enum err e;
+
+	buf_init(&record, KS_RECORD_MAX);
+	buf_init(&payload, LIMIT_IPC_PAYLOAD);
+	e = ks_record_encode(r, &record);
+	admit.addr = span_str(m->key);
+	admit.record = buf_span(&record);
+	if (e == ERR_OK)
+		e = proto_admit_pack(&admit, &payload);
+	if (e == ERR_OK)
+		e = ipc_send(
+		    store, PROTO_ADMIT, id, buf_span(&payload), NULL, 0);
+	buf_clear(&payload);
+	buf_clear(&record);
+	return e;
+}
+
+static enum err
+ask_store(struct admission *a, const struct proto_propose *m,
+    const struct ks_record *r, struct proto_admitted *out)
+{
+	static uint64_t last_id;
+	struct ipc *store = role_channel(a->role, ROLE_STORE, 0);
+	struct pollfd wait = {.events = POLLIN};
+	struct ipc_msg msg;
+	enum err e;
+
+	if (store == NULL &&
+	    role_wait_peer(a->role, ROLE_STORE, 0, STORE_MS) == ERR_OK)
+		store = role_channel(a->role, ROLE_STORE, 0);
+	if (store == NULL)
+		return ERR_CRASHED;
+	e = send_record(store, m, r, ++last_id);
+	wait.fd = ipc_fd(store);
+	if (e == ERR_OK && poll(&wait, 1, STORE_MS) != 1)
+		e = ERR_TIMEOUT;
+	if (e == ERR_OK)
+		e = ipc_recv(store, &msg);
+	if (e != ERR_OK) {
+		/* a late answer must not be taken for the next one */
+		role_drop(a->role, store);
+		return e;
+	}
+	e = msg.type == PROTO_ADMITTED && msg.id == last_id
+		? proto_admitted_unpack(msg.payload, a->arena, out)
+		: ERR_IPC;
+	ipc_msg_clear(&msg);
+	if (e != ERR_OK)
+		role_drop(a->role, store);
+	return e;
+}
+
+static void
+decide_fate(struct admission *a, const struct proto_propose *m,
+    const struct judged *j, struct proto_fate_of *out)
+{
+	struct proto_admitted said = {0};
+	enum err e;
+
+	*out = (struct proto_fate_of){
+	    .fpr = j->fpr, .what = j->what, .why = j->why.text};
+	if (j->record == NULL)
+		return;
+	e = ask_store(a, m, j->record, &said);
+	if (e == ERR_OK && said.change == KS_CHANGE_REFUSE &&
+	    err_class(said.err) != ERR_CLASS_POLICY &&
+	    err_class(said.err) != ERR_CLASS_CRYPTO &&
+	    err_class(said.err) != ERR_CLASS_PERM)
+		e = said.err;
+	if (e != ERR_OK) {
+		out->fate = PROTO_FATE_FAILED;
+		out->why = err_text(e);
+		return;
+	}
+	out->why = said.why;
+	out->fate = said.change == KS_CHANGE_REFUSE ? PROTO_FATE_REFUSED
+		    : said.change == KS_CHANGE_WAIT ? PROTO_FATE_WAITS
+						    : PROTO_FATE_KEPT;
+}
+
+/* --- a proposal --- */
+
+static void
+log_fate(const struct proto_propose *m, const struct proto_fate_of *f)
+{
+	static const char *const name[] = {
+	    [PROTO_FATE_REFUSED] = "refused",
+	    [PROTO_FATE_WAITS] = "waits",
+	    [PROTO_FATE_KEPT] = "kept",
+	    [PROTO_FATE_FAILED] = "failed",
+	};
+	char fpr[2 * KS_FPR_MAX + 1];
+
+	text_hex(
+	    SPAN(f->fpr.data, f->fpr.len > KS_FPR_MAX ? 0 : f->fpr.len), fpr);
+	log_event(f->fate == PROTO_FATE_KEPT	 ? LOG_LVL_INFO
+		  : f->fate == PROTO_FATE_FAILED ? LOG_LVL_ERR
+						 : LOG_LVL_NOTICE,
+	    NULL, "key-proposed", KV_STR("addr", m->key),
+	    KV_STR("source", ks_source_name((enum ks_source)m->source)),
+	    KV_STR("url", m->url), KV_STR("key", f->what), KV_STR("fpr", fpr),
+	    KV_STR("result", name[f->fate]), KV_STR("why", f->why));
+}
+
+static void
+log_blob(const struct proto_propose *m, const struct judgement *j)
+{
+	if (j->secret)
+		log_event(LOG_LVL_CRIT, NULL, "private-key-offered",
+		    KV_STR("addr", m->key), KV_STR("url", m->url),
+		    KV_STR("text", "somebody publishes a private key; it was "
+				   "not taken, tell its owner"));
+	else if (j->err != ERR_OK)
+		log_event(LOG_LVL_NOTICE, NULL, "key-refused",
+		    KV_STR("addr", m->key), KV_STR("url", m->url),
+		    KV_ERR(j->err), KV_STR("why", j->why.text));
+}
+
+static enum err
+judge_all(struct admission *a, const struct proto_propose *m,
+    struct proto_proposed *out)
+{
+	struct judgement *j = arena_alloc(a->arena, sizeof(*j));
+	struct err_why *why = arena_alloc(a->arena, sizeof(*why));
+	enum err e;
+
+	if (j == NULL || why == NULL)
+		return ERR_NOMEM;
+	e = judge(
+	    a->engine, m, (int64_t)(clock_unix_ms() / 1000), a->arena, j, why);
+	a->hung = e == ERR_TIMEOUT;
+	if (e != ERR_OK) {
+		log_event(LOG_LVL_ERR, NULL, "judge", KV_STR("addr", m->key),
+		    KV_ERR(e), KV_STR("why", why->text));
+		out->failed = true;
+		out->why = why->text;
+		return ERR_OK;
+	}
+	log_blob(m, j);
+	out->key = arena_array(a->arena, j->n + 1, sizeof(*out->key));
+	if (out->key == NULL)
+		return ERR_NOMEM;
+	out->why = j->why.text;
+	for (; out->n < j->n; out->n++) {
+		decide_fate(a, m, &j->key[out->n], &out->key[out->n]);
+		log_fate(m, &out->key[out->n]);
+	}
+	return ERR_OK;
+}
+
+static enum err
+on_propose(struct admission *a, struct ipc *to, struct ipc_msg *m)
+{
+	struct proto_propose in;
+	struct proto_proposed out = {.why = ""};
+	struct buf payload;
+	enum err e = proto_propose_unpack(m->payload, a->arena, &in);
+
+	if (e != ERR_OK)
+		return e;
+	e = judge_all(a, &in, &out);
+	if (e != ERR_OK)
+		out =
+		    (struct proto_proposed){.failed = true, .why = err_text(e)};
+	buf_init(&payload, LIMIT_IPC_PAYLOAD);
+	e = proto_proposed_pack(&out, &payload);
+	if (e == ERR_OK)
+		e = ipc_send(
+		    to, PROTO_PROPOSED, m->id, buf_span(&payload), NULL, 0);
+	buf_clear(&payload);
+	return e;
+}
+
+/* --- the process --- */
+
+static void
+serve(struct admission *a, const struct role_peer *from, struct ipc_msg *m)
+{
+	enum err e = ERR_IPC;
+
+	if (m->type == PROTO_PROPOSE && from->id != ROLE_STORE)
+		e = on_propose(a, from->ch, m);
+	/* what store says too late was for a request that has failed */
+	if (e == ERR_OK || from->id == ROLE_STORE)
+		return;
+	log_event(LOG_LVL_ERR, NULL, "message",
+	    KV_STR("from", role_name(from->id)), KV_NUM("type", m->type),
+	    KV_ERR(e));
+	role_drop(a->role, from->ch);
+}
+
+static int
+serve_all(struct role *r, const char *gpg, unsigned timeout_ms)
+{
+	struct admission a = {.role = r, .arena = arena_new(ARENA_MAX)};
+	struct err_why why = {""};
+	struct role_peer from;
+	struct ipc_msg m;
+
+	gpg_group_take_sigterm();
+	if (a.arena == NULL || crypto_pgp_open(role_conf(r)->paths.admission,
+				   gpg, timeout_ms, &a.engine, &why) != ERR_OK)
+		role_refuse(r, "OpenPGP: %s", why.text);
+	role_ready(r);
+	while (!a.hung && role_next(r, &from, &m) == ERR_OK) {
+		serve(&a, &from, &m);
+		ipc_msg_clear(&m);
+		arena_reset(a.arena);
+	}
+	if (a.hung)
+		gpg_group_end();
+	crypto_pgp_close(a.engine);
+	arena_free(a.arena);
+	return EXIT_SUCCESS;
+}
+
+int
+admission_main(struct role *r)
+{
+	gpg_group_begin(r);
+	role_confine(r);
+	return serve_all(r, NULL, LIMIT_ADMIT_MS);
+}
