@@ -156,6 +156,7 @@ struct conf_limits {
 	uint64_t free_space; /* octets below which new mail is refused */
 	uint64_t idle_ms;    /* without an octet from the client */
 	uint64_t stop_ms;    /* what SIGTERM lets finish */
+	uint64_t hang_ms;    /* without an answer, a process is killed */
 	unsigned min_rate;   /* octets per second while a client sends DATA */
 };
 

@@ -476,6 +476,11 @@ const struct config_entry config_entries[] = {
     {"limits", "stop", CONFIG_T_MS, false, 100, 10 * MINUTE, "20s",
 	AT(conf_limits, stop_ms), 0,
 	"What is in progress may take so long when the gateway is stopped."},
+    {"limits", "hang", CONFIG_T_MS, false, 100, DAY, "1min",
+	AT(conf_limits, hang_ms), 0,
+	"A process that does not answer for so long is killed and started "
+	"anew; nothing is lost. Those that work on one message at a time have "
+	"ten times as long."},
 
     {"retry", "first", CONFIG_T_MS, false, 100, DAY, "5min",
 	AT(conf_retry, first_ms), 0,

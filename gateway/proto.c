@@ -18,6 +18,8 @@ static const struct {
     {PROTO_STOP, "stop"},
     {PROTO_READY, "ready"},
     {PROTO_REFUSE, "refuse"},
+    {PROTO_PING, "ping"},
+    {PROTO_PONG, "pong"},
     {PROTO_RCPT_CHECK, "rcpt-check"},
     {PROTO_RCPT_VERDICT, "rcpt-verdict"},
     {PROTO_MESSAGE, "message"},

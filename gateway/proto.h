@@ -32,6 +32,9 @@ enum proto_type {
 	/* all → supervisor */
 	PROTO_READY,  /* no payload */
 	PROTO_REFUSE, /* the reason as text; the process exits */
+	/* supervisor → all, and back at once: is it still at work? */
+	PROTO_PING, /* no payload */
+	PROTO_PONG, /* no payload */
 
 	/* listener → worker: may this recipient be promised anything? The id
 	   is the listener's own. */

@@ -417,6 +417,8 @@ new_peer(struct role *r, struct ipc_msg *m)
 static void
 from_supervisor(struct role *r, struct ipc_msg *m)
 {
+	enum err err;
+
 	switch (m->type) {
 	case PROTO_PEER:
 		new_peer(r, m);
@@ -428,6 +430,11 @@ from_supervisor(struct role *r, struct ipc_msg *m)
 		if (r->attached && !r->stopping)
 			r->events.on_stop(r->arg);
 		r->stopping = true;
+		return;
+	case PROTO_PING:
+		err = role_tell(r, PROTO_PONG, 0, SPAN(NULL, 0));
+		if (err != ERR_OK)
+			log_event(LOG_LVL_WARN, NULL, "pong", KV_ERR(err));
 		return;
 	case PROTO_ANSWER:
 		if (r->attached && r->events.on_answer != NULL)

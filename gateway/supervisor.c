@@ -118,6 +118,7 @@ ended(struct proc *p, int status)
 		kill(-p->pid, SIGKILL);
 	p->pid = 0;
 	p->state = PROC_DOWN;
+	p->unanswered = 0;
 	if (s->stopping) {
 		stop_next_step(s);
 		return;
@@ -178,6 +179,9 @@ supervisor_on_msg(void *arg, struct ipc_msg *m)
 	case PROTO_READY:
 		p->state = PROC_READY;
 		now_ready(p->s);
+		return;
+	case PROTO_PONG:
+		p->unanswered = 0;
 		return;
 	case PROTO_REFUSE:
 		log_event(LOG_LVL_CRIT, NULL, "refused",
@@ -473,6 +477,7 @@ run(struct supervisor *s)
 		loop_timer_start(s->watchdog, every, every);
 	for (size_t i = 0; i < s->n_proc; i++)
 		start(&s->proc[i]);
+	pulse_start(s);
 	loop_run(s->loop);
 }
 
@@ -489,6 +494,8 @@ clear(struct supervisor *s)
 		loop_timer_free(s->stop_timer);
 	if (s->watchdog != NULL)
 		loop_timer_free(s->watchdog);
+	if (s->pulse != NULL)
+		loop_timer_free(s->pulse);
 	if (s->n_socket > 0)
 		unlink(s->conf->paths.control);
 	if (s->master_fd != -1)

@@ -37,6 +37,7 @@ struct proc {
 	uint64_t started_ms; /* steady clock */
 	uint64_t delay_ms;   /* before the next start */
 	unsigned restarts;
+	unsigned unanswered;	  /* questions of pulse.c, in a row */
 	struct loop_timer *timer; /* of the next start */
 };
 
@@ -64,6 +65,7 @@ struct supervisor {
 	int exit_status;
 	struct loop_timer *stop_timer;
 	struct loop_timer *watchdog;
+	struct loop_timer *pulse;
 };
 
 /* process.c: start the process, hand over what it needs, connect it with
@@ -72,6 +74,10 @@ enum err proc_start(struct proc *p, struct err_why *why) MUST_CHECK;
 /* Send to one process; nothing happens when it has gone. */
 void proc_tell(struct proc *p, uint16_t type, struct span payload,
     const int *fds, size_t n_fds);
+
+/* pulse.c: ask the processes from now on whether they are still at work, and
+   kill those that are not. */
+void pulse_start(struct supervisor *s);
 
 /* supervisor.c */
 void supervisor_on_msg(void *arg, struct ipc_msg *m);

@@ -83,6 +83,13 @@ topology_linked(const struct conf *c, enum role_id a, unsigned a_index,
 	return false;
 }
 
+bool
+topology_blocks(enum role_id role)
+{
+	return role == ROLE_WORKER || role == ROLE_OPENER || role == ROLE_PGP ||
+	       role == ROLE_KEYS;
+}
+
 unsigned
 topology_stop_step(enum role_id role)
 {

@@ -21,6 +21,8 @@ bool topology_linked(const struct conf *c, enum role_id a, unsigned a_index,
 /* The pgp process of this worker or opener. */
 unsigned topology_pgp_of(
     const struct conf *c, enum role_id role, unsigned index);
+/* Does it work on one message at a time, deaf to all else meanwhile? */
+bool topology_blocks(enum role_id role);
 /* When the gateway stops: the roles of step 0 are told first, the next step
    comes when they have ended. */
 unsigned topology_stop_step(enum role_id role);

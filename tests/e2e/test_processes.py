@@ -209,3 +209,36 @@ def test_roles_with_one_group_are_refused(make_gateway, capture, shared, ok):
     said = (done.stdout + done.stderr).decode()
     assert (done.returncode == 0) == ok, said
     assert ok or "a group of its own" in said
+
+
+@pytest.mark.parametrize("role", ["listener", "store", "relay", "control", "portal",
+                                  "worker", "keys", "pgp"])
+def test_a_process_that_hangs_is_replaced(make_gateway, capture, keys, role):
+    """Stopped, it neither dies nor answers."""
+    g = make_gateway(capture.port, limits="hang = 300ms workers = 1",
+                     import_keys=[keys.alice_crt])
+    (pid,) = g.pids()[role]
+    os.kill(pid, signal.SIGSTOP)
+    wait_for("another " + role, lambda: role in g.pids() and pid not in g.pids()[role], 20)
+    assert 'event=hung process="%s"' % role in g.log()
+
+    def sent():
+        try:
+            g.send(SENDER, ALICE, message(sender=SENDER, to=ALICE))
+            return True
+        except (OSError, smtplib.SMTPException):
+            return False
+    wait_for("a message to be taken", sent, 20)
+    capture.wait(seconds=20)
+
+
+def test_a_process_at_work_is_left_alone(make_gateway, capture, keys):
+    """Who answers late, but answers, stays: with a hundred messages at a time no
+    process is taken for one that hangs."""
+    g = make_gateway(capture.port, limits="hang = 3s", import_keys=[keys.alice_crt])
+    before = g.pids()
+    for _ in range(100):
+        g.send(SENDER, ALICE, message(sender=SENDER, to=ALICE))
+    capture.wait(100, seconds=30)
+    assert g.pids() == before
+    assert "event=hung" not in g.log()
