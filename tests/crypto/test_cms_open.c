@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "crypto/cms_open_private.h"
 #include "crypto/cms_seal.h"
 #include "crypto/verdict.h"
+#include "mime/sink.h"
 #include "tests/crypto/keyring.h"
 #include "tests/crypto/peer.h"
 
@@ -676,6 +678,86 @@ Test(cms_open, unauthenticated_text_begins_as_mail)
 			buf_clear(&out);
 		}
 	buf_clear(&got);
+	keyring_clear(&k);
+}
+
+/* --- size --- */
+
+static enum err
+put_fd(void *ctx, struct span s)
+{
+	return memfd_write(*(int *)ctx, s);
+}
+
+/* KiB of this process that are no file in memory. */
+static long
+anonymous(void)
+{
+	char line[128];
+	long kib = -1;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	cr_assert_not_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, "RssAnon:", 8) == 0)
+			kib = strtol(line + 8, NULL, 10);
+	fclose(f);
+	return kib;
+}
+
+/* A large message is in memory as two files, and nowhere else. */
+Test(cms_open, a_large_message_is_not_on_the_heap)
+{
+	const struct crypto_cms_form form = {.cipher = CRYPTO_CMS_AES256_GCM};
+	const size_t size = 64 << 20;
+	struct memfd_map in = {0}, cms = {0}, got = {0};
+	struct crypto_cms_opened opened;
+	struct keyring k = {0};
+	struct crypto_cms_opener o;
+	struct crypto_cert *cert;
+	struct mime_sink to;
+	int fd = -1, sealed = -1;
+	uint8_t piece[4096];
+	long before;
+
+	keyring_add(&k, "p256");
+	cert = (struct crypto_cert *)(uintptr_t)k.keys[0].cert;
+	o = keyring_opener(&k);
+	memset(piece, 'x', sizeof(piece));
+	cr_assert_eq(memfd_new(&fd), ERR_OK);
+	for (size_t i = 0; i < size / sizeof(piece); i++)
+		cr_assert_eq(
+		    memfd_write(fd, SPAN(piece, sizeof(piece))), ERR_OK);
+	cr_assert_eq(memfd_seal(fd), ERR_OK);
+	cr_assert_eq(memfd_map(fd, size, &in), ERR_OK);
+	close(fd);
+	cr_assert_eq(memfd_new(&sealed), ERR_OK);
+	to = (struct mime_sink){put_fd, &sealed};
+	cr_assert_eq(
+	    crypto_cms_seal(&cert, 1, &form, NOW, in.data, &to, NULL), ERR_OK);
+	cr_assert_eq(memfd_seal(sealed), ERR_OK);
+	cr_assert_eq(memfd_map(sealed, 2 * size, &cms), ERR_OK);
+	close(sealed);
+	before = anonymous();
+	cr_assert_eq(crypto_cms_open(cms.data, &o, &fd, &opened, NULL), ERR_OK);
+#ifndef WITH_SANITIZERS
+	cr_expect_lt(
+	    anonymous() - before, 4096, "%ld KiB", anonymous() - before);
+#else
+	cr_expect_gt(before, 0);
+#endif
+	cr_assert_eq(memfd_map(fd, size, &got), ERR_OK);
+	cr_expect(span_eq(got.data, in.data));
+	close(fd);
+	memfd_unmap(&in);
+	memfd_unmap(&got);
+	/* cut by one octet, all of it is nothing */
+	fd = -1;
+	cr_expect_neq(crypto_cms_open(SPAN(cms.data.data, cms.data.len - 1), &o,
+			  &fd, &opened, NULL),
+	    ERR_OK);
+	cr_expect_eq(fd, -1);
+	memfd_unmap(&cms);
 	keyring_clear(&k);
 }
 
