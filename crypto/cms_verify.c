@@ -269,6 +269,9 @@ collect(struct work *w, const struct cms_signer *s, struct crypto_cert *cert,
 
 	sig->caps_known = s->caps.len > 0 &&
 			  crypto_cms_caps_parse(s->caps, &sig->caps) == ERR_OK;
+	if (sig->caps_known &&
+	    arena_span(w->v->arena, s->caps, &sig->caps_der) != ERR_OK)
+		return ERR_NOMEM;
 	if (answer == NULL)
 		return ERR_OK;
 	return arena_span(

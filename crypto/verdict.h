@@ -100,6 +100,7 @@ struct crypto_signature {
 	   (CRYPTO_CAP_*). */
 	struct span cert;
 	struct span encrypt_cert;
+	struct span caps_der; /* S/MIME: as the signature has them; or empty */
 	bool caps_known;
 	unsigned caps;
 };

@@ -166,6 +166,7 @@ Test(cms_verify, what_we_sign_is_good)
 		cr_expect_eq(b.v.sigs[0].made, NOW);
 		cr_expect_eq(b.court.made, NOW);
 		cr_expect(b.v.sigs[0].caps_known);
+		cr_expect_gt(b.v.sigs[0].caps_der.len, 0);
 		cr_expect_eq(b.v.sigs[0].caps,
 		    CRYPTO_CAP_AES128_CBC | CRYPTO_CAP_AES256_CBC |
 			CRYPTO_CAP_AES128_GCM | CRYPTO_CAP_AES256_GCM);
