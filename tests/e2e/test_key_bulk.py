@@ -197,6 +197,7 @@ def test_killed_while_it_imports_what_is_there_is_whole(gw, made, tmp_path):
             time.sleep(wait)
             child.send_signal(signal.SIGKILL)
         done = gw.cli("--json", "key", "list", check=False)
-        assert done.returncode in (0, 3), done
+        # so early that there was none yet, or all of it can be read
+        assert done.returncode == 0 or b"no keystore yet" in done.stderr, done
     assert gw.cli("key", "import", pem).returncode == 0
     assert len(addresses(gw)) == 60
