@@ -48,6 +48,7 @@ struct store {
 	struct db_txn *batch;
 	int lock; /* of who writes; -1: never does */
 	bool no_wait;
+	bool reading; /* the batch only reads */
 	struct ks_room room;
 	struct buf scratch; /* a record being written */
 };
@@ -129,13 +130,28 @@ lmdb_begin(struct ks_store *base)
 }
 
 static enum err
+lmdb_begin_read(struct ks_store *base)
+{
+	struct store *s = of(base);
+	enum err e = make_usable(s);
+
+	if (e != ERR_OK)
+		return e;
+	if (s->batch != NULL)
+		return ERR_BUSY;
+	e = db_read(s->db, &s->batch);
+	s->reading = e == ERR_OK;
+	return e;
+}
+
+static enum err
 lmdb_commit(struct ks_store *base)
 {
 	struct store *s = of(base);
 	struct db_txn *t = s->batch;
 	enum err e;
 
-	if (t == NULL)
+	if (t == NULL || s->reading)
 		return ERR_INTERNAL;
 	s->batch = NULL;
 	e = db_commit(t);
@@ -152,7 +168,9 @@ lmdb_rollback(struct ks_store *base)
 		return;
 	db_end(s->batch);
 	s->batch = NULL;
-	release_lock(s);
+	if (!s->reading)
+		release_lock(s);
+	s->reading = false;
 }
 
 static enum err
@@ -160,6 +178,8 @@ begin_change(struct store *s, struct db_txn **out)
 {
 	enum err e;
 
+	if (s->reading)
+		return ERR_INTERNAL;
 	if (s->batch != NULL)
 		return db_nest(s->batch, out);
 	e = make_usable(s);
@@ -685,6 +705,7 @@ lmdb_row_sweep(struct ks_store *base, enum ks_row row, struct buf *from,
 static const struct ks_store_ops lmdb_ops = {
     .close = lmdb_close,
     .begin = lmdb_begin,
+    .begin_read = lmdb_begin_read,
     .commit = lmdb_commit,
     .rollback = lmdb_rollback,
     .put = lmdb_put,

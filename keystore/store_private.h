@@ -31,6 +31,9 @@ typedef enum err ks_row_visit(void *ctx, struct span key, struct span octets);
 struct ks_store_ops {
 	void (*close)(struct ks_store *s);
 	enum err (*begin)(struct ks_store *s);
+	/* All searches see one state until rollback(); no change is possible.
+	 */
+	enum err (*begin_read)(struct ks_store *s);
 	enum err (*commit)(struct ks_store *s);
 	void (*rollback)(struct ks_store *s);
 	enum err (*put)(struct ks_store *s, const struct ks_record *r);

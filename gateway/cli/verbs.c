@@ -108,6 +108,18 @@ const struct cli_verb cli_verbs[] = {
     {NULL, "seal", "--from ADDRESS --to ADDRESS",
 	"Write the message on standard input as the recipient would get it",
 	cli_seal},
+    {NULL, "backup",
+	"[--no-private] [--certificate FILE | --passphrase-file FILE | "
+	"--passphrase-fd N] FILE",
+	"Save the keystore as it is at this moment, sealed; - is standard "
+	"output",
+	cli_backup},
+    {NULL, "restore",
+	"[--no-private] [--key FILE] [--passphrase-file FILE | "
+	"--passphrase-fd N] FILE",
+	"Fill an empty keystore from a backup; private keys are sealed to "
+	"this gateway",
+	cli_restore},
     {"queue", "list", "", "List the mail that is not delivered yet",
 	cli_queue_list},
     {"queue", "show", "ID",
