@@ -122,30 +122,17 @@ put_by(struct crypto_pgp *pgp, const struct pgp_kept *kept)
 /* --- importing one --- */
 
 static enum err
-read_ids(struct pgp_kept *kept)
+read_ids(struct pgp_kept *kept, struct span key)
 {
-	struct span in = buf_span(&kept->pub);
-	struct crypto_pgp_packet p;
+	uint8_t fpr[CRYPTO_PGP_FPR_MAX];
+	size_t len = 0;
 
-	for (size_t pos = 0; pos < in.len && kept->n_ids < GRIPS_MAX;
-	     pos += p.size) {
-		uint8_t fpr[CRYPTO_PGP_FPR_MAX];
-		size_t len = 0;
-
-		if (crypto_pgp_packet_next(
-			SPAN(in.data + pos, in.len - pos), &p) != ERR_OK)
-			return ERR_MALFORMED;
-		if ((p.tag != CRYPTO_PGP_TAG_PUBLIC_KEY &&
-			p.tag != CRYPTO_PGP_TAG_PUBLIC_SUBKEY) ||
-		    p.body.len == 0)
-			continue;
-		if (crypto_pgp_fpr(p.body, fpr, &len) != ERR_OK || len != 20)
-			return ERR_MALFORMED;
-		if (kept->n_ids == 0)
-			memcpy(kept->fpr, fpr, sizeof(kept->fpr));
-		memcpy(kept->ids[kept->n_ids++], fpr + 20 - CRYPTO_PGP_KEY_ID,
-		    CRYPTO_PGP_KEY_ID);
-	}
+	if (crypto_pgp_fpr(key, fpr, &len) != ERR_OK ||
+	    len != sizeof(kept->fpr))
+		return ERR_MALFORMED;
+	memcpy(kept->fpr, fpr, sizeof(kept->fpr));
+	kept->n_ids =
+	    crypto_pgp_key_ids(buf_span(&kept->pub), kept->ids, GRIPS_MAX);
 	return kept->n_ids > 0 ? ERR_OK : ERR_MALFORMED;
 }
 
@@ -166,7 +153,7 @@ read_public(struct crypto_pgp *pgp, struct pgp_kept *kept)
 	/* one key, or it is not what was asked for */
 	if (e == ERR_OK)
 		e = crypto_pgp_split(buf_span(&kept->pub), &piece, 1, &n, NULL);
-	return e == ERR_OK ? read_ids(kept) : ERR_MALFORMED;
+	return e == ERR_OK ? read_ids(kept, piece.key) : ERR_MALFORMED;
 }
 
 /* The errors that the key's own octets lead to are ERR_MALFORMED. */

@@ -340,6 +340,26 @@ crypto_pgp_fpr(struct span key, uint8_t out[32], size_t *len_out)
 	return ERR_OK;
 }
 
+size_t
+crypto_pgp_key_ids(struct span cert, uint8_t (*out)[8], size_t max)
+{
+	struct crypto_pgp_packet p;
+	uint8_t fpr[32];
+	size_t n = 0, len;
+
+	for (size_t pos = 0; pos < cert.len && n < max; pos += p.size) {
+		if (crypto_pgp_packet_next(
+			SPAN(cert.data + pos, cert.len - pos), &p) != ERR_OK)
+			break;
+		if ((p.tag == CRYPTO_PGP_TAG_PUBLIC_KEY ||
+			p.tag == CRYPTO_PGP_TAG_PUBLIC_SUBKEY) &&
+		    p.body.len > 0 &&
+		    crypto_pgp_fpr(p.body, fpr, &len) == ERR_OK && len == 20)
+			memcpy(out[n++], fpr + 12, 8);
+	}
+	return n;
+}
+
 struct span
 crypto_pgp_uid_addr(struct span uid)
 {

@@ -69,6 +69,10 @@ enum err crypto_pgp_split_secret(struct span in, struct crypto_pgp_piece *out,
 enum err crypto_pgp_fpr(
     struct span key, uint8_t out[32], size_t *len_out) MUST_CHECK;
 
+/* The key IDs of the primary key and the subkeys of a binary certificate, of
+   version 4, up to max of them; how many there are. */
+size_t crypto_pgp_key_ids(struct span cert, uint8_t (*out)[8], size_t max);
+
 /* The address of a user ID "Name (comment) <address>", or of one that is a bare
    address, borrowed; empty if it cannot be told. Not yet parsed. */
 struct span crypto_pgp_uid_addr(struct span uid);

@@ -17,6 +17,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "crypto/openpgp_kind.h"
+#include "crypto/openpgp_packet.h"
 #include "keystore/private.h"
 #include "keystore/store.h"
 #include "mime/pgp_shape.h"
@@ -51,6 +52,23 @@ struct search {
 	size_t n;
 };
 
+/* Records are found by the primary key's ID; sealed is to a subkey. */
+static enum err
+list_key_ids(const struct ks_record *from, struct ks_record *r, struct arena *a)
+{
+	uint8_t(*ids)[CRYPTO_PGP_KEY_ID] =
+	    arena_array(a, KS_KEY_IDS_MAX, sizeof(*ids));
+	struct span *spans = arena_array(a, KS_KEY_IDS_MAX, sizeof(*spans));
+
+	if (ids == NULL || spans == NULL)
+		return ERR_NOMEM;
+	r->n_key_ids = crypto_pgp_key_ids(from->key, ids, KS_KEY_IDS_MAX);
+	for (size_t i = 0; i < r->n_key_ids; i++)
+		spans[i] = SPAN(ids[i], CRYPTO_PGP_KEY_ID);
+	r->key_ids = spans;
+	return ERR_OK;
+}
+
 static enum err
 visit_key(void *ctx, const struct ks_record *r)
 {
@@ -72,6 +90,8 @@ visit_key(void *ctx, const struct ks_record *r)
 	if (!ks_private_speaks_for(p, span_str(s->addr)))
 		return ERR_OK;
 	e = ks_record_copy(r, false, s->arena, &copy);
+	if (e == ERR_OK)
+		e = list_key_ids(r, copy, s->arena);
 	if (e != ERR_OK)
 		return e;
 	s->key[s->n] = (struct open_pgp_key){copy,
@@ -322,22 +342,19 @@ names_key(const struct crypto_pgp_structure *s, const struct ks_record *r)
 	return false;
 }
 
-/* Those that are named first; the others where recipients are hidden, or too
-   many to be listed. */
+/* Those that are named first; then the others: recipients may be hidden, and a
+   subkey that is gone from the certificate since still opens. */
 static size_t
 choose_keys(const struct open_pgp *o, const struct crypto_pgp_structure *s,
     const struct open_pgp_key *out[CRYPTO_PGP_OPEN_KEYS])
 {
-	bool all = s->hidden || s->n_recipients > s->n_key_ids;
 	size_t n = 0;
 
-	for (size_t i = 0; i < o->n_keys && n < CRYPTO_PGP_OPEN_KEYS; i++)
-		if (names_key(s, o->keys[i].record))
-			out[n++] = &o->keys[i];
-	for (size_t i = 0; all && i < o->n_keys && n < CRYPTO_PGP_OPEN_KEYS;
-	     i++)
-		if (!names_key(s, o->keys[i].record))
-			out[n++] = &o->keys[i];
+	for (int named = 1; named >= 0; named--)
+		for (size_t i = 0; i < o->n_keys && n < CRYPTO_PGP_OPEN_KEYS;
+		     i++)
+			if (names_key(s, o->keys[i].record) == (named == 1))
+				out[n++] = &o->keys[i];
 	return n;
 }
 

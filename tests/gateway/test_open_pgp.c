@@ -265,19 +265,23 @@ Test(open_pgp, messages_are_opened_when_they_are_all_of_it)
 	}
 }
 
-Test(open_pgp, keys_that_are_named_are_asked_for_and_the_others_if_need_be)
+Test(open_pgp, keys_that_are_named_are_asked_for_first)
 {
 	struct desk d;
 
 	desk_make(&d, ENC("", ARMOR));
-	cr_assert_eq(peel(&d), ERR_OK);
-	cr_assert_eq(d.n_fprs, 1);
-	cr_expect(span_eq(d.fpr[0], d.ours[0].fpr));
-	cr_expect_eq(d.n_certs, 2);
-	desk_clear(&d);
-	/* nobody has it: then nobody is asked */
-	desk_make(&d, ENC("", ARMOR));
 	d.ids[0] = SPAN_LIT("zzzzzzzz");
+	d.ids[1] = SPAN_LIT("12345678");
+	cr_assert_eq(peel(&d), ERR_OK);
+	cr_assert_eq(d.n_fprs, 2);
+	cr_expect(span_eq(d.fpr[0], d.ours[1].fpr), "the one that is named");
+	cr_expect_eq(d.n_certs, 2);
+	cr_expect_str_eq(d.v.opened_for, "here.example");
+	cr_expect(d.v.domain_key);
+	desk_clear(&d);
+	/* without a key nobody is asked */
+	desk_make(&d, ENC("", ARMOR));
+	d.o.n_keys = 0;
 	cr_expect_eq(peel(&d), ERR_NOT_FOUND);
 	cr_expect_eq(d.asked, 0);
 	cr_expect_eq(d.v.sealed, CRYPTO_SEALED_CLOSED);
