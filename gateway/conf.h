@@ -103,6 +103,14 @@ struct conf_opening {
 	const char *authserv_id; /* in Authentication-Results; never NULL */
 	bool subject_tags;	 /* the verdict stands in the subject, too */
 	bool hold_undecryptable;
+	bool protect_replies; /* answers to what came encrypted never leave
+				 readable */
+	bool weak_ciphers;    /* 3DES and RC2 are opened, too */
+	bool attach_original; /* to what was opened */
+	/* fingerprints, hexadecimal, whose signature may send on what the key
+	   of a domain opens */
+	const char **known_gateways;
+	size_t n_known_gateways;
 };
 
 /* Certificates that this gateway issues itself. */

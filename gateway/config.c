@@ -234,6 +234,63 @@ add_rule(struct build *b, const struct config_section *s,
 		    s->title, why.text);
 }
 
+/* Options that say how mail leaves mean nothing for mail that comes in. */
+static void
+check_inbound_options(struct build *b, const struct config_section *s)
+{
+	static const char *const known[] = {
+	    "direction", "require", "from", "to"};
+
+	for (size_t i = 0; i < s->n_option; i++) {
+		bool is = false;
+
+		for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
+			is = is || strcmp(s->option[i].name, known[k]) == 0;
+		if (!is)
+			conf_find(b->f, CONF_ERROR, s->option[i].line,
+			    "%s: not for mail that comes in, expected "
+			    "direction, from, to and require alone",
+			    s->option[i].name);
+	}
+}
+
+static void
+add_inbound_rule(struct build *b, const struct config_section *s,
+    const struct config_rule *r)
+{
+	struct err_why why = {""};
+	const struct policy_inbound_spec spec = {.name = s->title,
+	    .line = s->line,
+	    .from = r->from,
+	    .n_from = r->n_from,
+	    .to = r->to,
+	    .n_to = r->n_to,
+	    .require = (enum policy_require)r->require};
+
+	check_inbound_options(b, s);
+	if (policy_add_inbound(b->conf->policy, &spec, &why) != ERR_OK)
+		conf_find(b->f, CONF_ERROR, s->line, "rule \"%s\": %s",
+		    s->title, why.text);
+}
+
+static void
+add_any_rule(struct build *b, const struct config_section *s,
+    const struct config_rule *r)
+{
+	const struct config_option *require = config_find_option(s, "require");
+
+	if (r->inbound)
+		add_inbound_rule(b, s, r);
+	else if (require != NULL)
+		conf_find(b->f, CONF_ERROR, require->line,
+		    "require: expected direction = inbound beside it");
+	else if (r->n_ladder == 0)
+		conf_find(b->f, CONF_ERROR, s->line,
+		    "\"try\" is missing in section rule");
+	else
+		add_rule(b, s, r);
+}
+
 /* --- all together */
 
 static struct conf_listen *
@@ -340,7 +397,7 @@ apply_group(struct build *b, const struct config_group *g,
 	case CONFIG_G_RULE:
 		apply_section(b, g, s, &rule, &rule);
 		if (b->f->n_errors == before)
-			add_rule(b, s, &rule);
+			add_any_rule(b, s, &rule);
 		return;
 	}
 }

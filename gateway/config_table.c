@@ -257,6 +257,23 @@ const struct config_entry config_entries[] = {
 	"What becomes of encrypted mail that no key opens: deliver it "
 	"unchanged with a verdict that says so, or hold it until somebody "
 	"imports the key and releases it."},
+    {"opening", "protect-replies", CONFIG_T_BOOL, false, 0, 0, "true",
+	AT(conf_opening, protect_replies), 0,
+	"Mail that answers mail which arrived encrypted does not leave "
+	"readable: the rung clear is left out of its ladder, and it is held if "
+	"nothing is left."},
+    {"opening", "weak-ciphers", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_opening, weak_ciphers), 0,
+	"Opens S/MIME that is encrypted with 3DES or RC2, too."},
+    {"opening", "attach-original", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_opening, attach_original), 0,
+	"Attaches the message as it came to what was opened of it."},
+    {"opening", "known-gateways", CONFIG_T_SIGNERS, false, 0, 0, "{ }",
+	AT(conf_opening, known_gateways), AT(conf_opening, n_known_gateways),
+	"Fingerprints of certificates or OpenPGP keys. What opens with the key "
+	"of a whole domain and does not name its recipient in a protected To "
+	"or Cc is held, since anybody may have sent it on to another mailbox, "
+	"unless one of these has signed it."},
 
     {"keystore", "url", CONFIG_T_KEYSTORE, false, 0, 0, NULL,
 	AT(conf_paths, keystore), 0,
@@ -529,10 +546,24 @@ const struct config_entry config_entries[] = {
     {"rule", "subject-tag", CONFIG_T_PATTERNS, false, 0, 0, NULL,
 	0, 0,
 	"Words of which one must stand in the subject."},
-    {"rule", "try", CONFIG_T_LADDER, true, 0, 0, NULL,
+    {"rule", "direction", CONFIG_T_INBOUND, false, 0, 0, "outbound",
+	AT(config_rule, inbound), 0,
+	"Whether the rule is for mail that leaves or for mail that comes by "
+	"listen inbound. A rule for the latter has from, to and require, and "
+	"nothing else."},
+    {"rule", "require", CONFIG_T_REQUIRE, false, 0, 0, NULL,
+	AT(config_rule, require), 0,
+	"What mail from outside must be: signed, encrypted or protected, "
+	"which is either of the two. From is the sender of the envelope or "
+	"an address in the From field. What is not is refused, by its "
+	"structure and by what its signature is worth. Whether something "
+	"encrypted is signed inside shows when it was opened: if it is not, "
+	"it is held. Of several rules all that match count."},
+    {"rule", "try", CONFIG_T_LADDER, false, 0, 0, NULL,
 	0, 0,
 	"The ladder: rungs in the order they are tried. The last must always "
-	"hold: escrow, hold, reject, drop or clear."},
+	"hold: escrow, hold, reject, drop or clear. Every rule for mail that "
+	"leaves must have one."},
     {"rule", "may-lower", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(config_rule, may_lower), 0,
 	"Lets a rule with subject-tag decide, so that a tag can ask for less "
@@ -604,7 +635,6 @@ const struct config_later config_laters[] = {
     {"rule", "anonymise"},
     {"rule", "archive"},
     {"rule", "client"},
-    {"rule", "direction"},
     {"rule", "time"},
     {"rule", "header"},
     {"rule", "sensitivity"},

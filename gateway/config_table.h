@@ -53,6 +53,9 @@ enum config_type {
 	CONFIG_T_HOLD,	   /* bool: the words deliver and hold */
 	CONFIG_T_LEVEL,	   /* unsigned: enum ks_trust of a source */
 	CONFIG_T_SEALFROM, /* unsigned: enum ks_trust that is sealed to */
+	CONFIG_T_SIGNERS,  /* const char **, size_t: fingerprints */
+	CONFIG_T_INBOUND,  /* of a rule: the words outbound and inbound */
+	CONFIG_T_REQUIRE,  /* of a rule: enum policy_require */
 };
 
 enum config_group_kind {

@@ -131,6 +131,11 @@ static const struct {
 	"true or false"},
     [CONFIG_T_OPTOUT] = {(const char *const[]){"true", "false", NULL},
 	"true or false"},
+    [CONFIG_T_INBOUND] = {(const char *const[]){"outbound", "inbound", NULL},
+	"outbound or inbound"},
+    [CONFIG_T_REQUIRE] = {(const char *const[]){
+			      "", "protected", "signed", "encrypted", NULL},
+	"protected, signed or encrypted"},
     [CONFIG_T_HOLD] = {(const char *const[]){"deliver", "hold", NULL},
 	"deliver or hold"},
     [CONFIG_T_REVOKED] = {(const char *const[]){"hard", "soft", "off", NULL},
@@ -179,6 +184,9 @@ set_word(const struct config_target *t, const struct config_entry *e,
 		break;
 	case CONFIG_T_SIGN:
 		*(enum policy_sign *)out = (enum policy_sign)i;
+		break;
+	case CONFIG_T_REQUIRE:
+		*(int *)out = i;
 		break;
 	case CONFIG_T_HP:
 		*(enum policy_hp *)out = (enum policy_hp)i;
@@ -485,6 +493,22 @@ one_tag(const struct config_target *t, const struct config_entry *e,
 }
 
 static bool
+one_signer(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, void *out)
+{
+	size_t len = strlen(v->text);
+
+	/* of an OpenPGP key 40 or 64 digits, of a certificate 64 */
+	if (v->kind != CONFIG_STRING || (len != 40 && len != 64) ||
+	    strspn(v->text, "0123456789abcdefABCDEF") != len)
+		return config_bad(t, v, e,
+		    "a fingerprint of 40 or 64 hexadecimal digits in double "
+		    "quotes");
+	*(const char **)out = v->text;
+	return true;
+}
+
+static bool
 one_rung(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v, void *out)
 {
@@ -558,6 +582,7 @@ static const struct {
 } list_kind[] = {
     [CONFIG_T_DOMAINS] = {one_domain, sizeof(const char *)},
     [CONFIG_T_ADDRS] = {config_one_addr, sizeof(struct conf_addr)},
+    [CONFIG_T_SIGNERS] = {one_signer, sizeof(const char *)},
     [CONFIG_T_NETS] = {config_one_net, sizeof(struct conf_net)},
     [CONFIG_T_PATTERNS] = {one_pattern, sizeof(const char *)},
     [CONFIG_T_SOURCES] = {config_one_source, sizeof(uint8_t)},
@@ -664,6 +689,8 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_BOOL:
 	case CONFIG_T_OPTOUT:
 	case CONFIG_T_HOLD:
+	case CONFIG_T_INBOUND:
+	case CONFIG_T_REQUIRE:
 	case CONFIG_T_ONERROR:
 	case CONFIG_T_REVOKED:
 	case CONFIG_T_SIGN:
@@ -684,6 +711,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_DOMAINS:
 	case CONFIG_T_ADDRS:
 	case CONFIG_T_NETS:
+	case CONFIG_T_SIGNERS:
 	case CONFIG_T_PATTERNS:
 	case CONFIG_T_LADDER:
 	case CONFIG_T_OIDS:

@@ -30,6 +30,8 @@ struct config_rule {
 	int *ladder; /* enum rung */
 	size_t n_ladder;
 	struct policy_form form;
+	bool inbound;
+	int require; /* enum policy_require */
 	bool may_lower;
 	bool together;
 	bool on_error_weaker;

@@ -35,6 +35,7 @@ struct decide_facts {
 	const struct message *message; /* NULL at RCPT */
 	struct signer signer;	       /* zeroed: nobody can sign */
 	int min_strength; /* of a pending entry: nothing weaker; 0 for none */
+	bool answers_sealed; /* it answers mail that arrived encrypted */
 };
 
 /* The signature of a recipient's copy. */

@@ -13,10 +13,12 @@
 
 #include "common/arena.h"
 #include "common/limits.h"
+#include "common/secret.h"
 #include "gateway/open_private.h"
 #include "mime/scan.h"
 #include "mime/tree.h"
 #include "mime/verdict_fields.h"
+#include "mime/write.h"
 
 enum { HEAD_MAX = 4 * LIMIT_HEADER_SIZE };
 
@@ -274,23 +276,62 @@ write_message(struct open *o, const struct crypto_verdict *v, struct span trace,
 	return e;
 }
 
-enum err
-open_write(struct open *o, struct span trace, const struct mime_sink *to)
+/* The body in two parts: what was opened, and the message as it came. */
+static enum err
+write_with_original(
+    struct open *o, const struct mime_boundary *b, const struct mime_sink *to)
 {
+	enum err e = mime_puts(to, "\r\n--");
+
+	if (e == ERR_OK)
+		e = mime_puts(to, b->text);
+	if (e == ERR_OK)
+		e = mime_puts(to, "\r\n");
+	if (e == ERR_OK)
+		e = mime_put(to, o->entity);
+	if (e == ERR_OK)
+		e = mime_puts(to, "\r\n--");
+	if (e == ERR_OK)
+		e = mime_puts(to, b->text);
+	if (e == ERR_OK)
+		e = mime_puts(to, "\r\nContent-Type: message/rfc822\r\n"
+				  "Content-Disposition: attachment; "
+				  "filename=\"original.eml\"\r\n\r\n");
+	if (e == ERR_OK)
+		e = mime_put(to, o->raw);
+	return e == ERR_OK ? mime_write_pgp_tail(b, to) : e;
+}
+
+static enum err
+write_opened(struct open *o, struct span trace, const struct mime_sink *to)
+{
+	struct mime_boundary boundary;
 	struct span body;
 	struct buf head;
+	uint8_t seed[16];
+	bool attach = o->form.attach_original && o->entity.len > 0;
 	enum err e;
 
-	if (o->entity.len == 0 && !o->use_fields)
-		return write_message(
-		    o, &o->verdict, trace, o->raw, SPAN(NULL, 0), to);
+	random_octets(seed, sizeof(seed));
+	boundary = mime_boundary_make(seed);
 	buf_init(&head, HEAD_MAX);
-	e = open_put_fields(o, &head, &body);
+	e = open_put_fields(o, attach ? &boundary : NULL, &head, &body);
 	if (e == ERR_OK)
 		e = write_message(
 		    o, &o->verdict, trace, buf_span(&head), body, to);
+	if (e == ERR_OK && attach)
+		e = write_with_original(o, &boundary, to);
 	buf_clear(&head);
 	return e;
+}
+
+enum err
+open_write(struct open *o, struct span trace, const struct mime_sink *to)
+{
+	return o->entity.len == 0 && !o->use_fields
+		   ? write_message(
+			 o, &o->verdict, trace, o->raw, SPAN(NULL, 0), to)
+		   : write_opened(o, trace, to);
 }
 
 enum err

@@ -26,6 +26,7 @@ struct mime_tree;
 struct open_form {
 	const char *authserv_id; /* lower-case A-labels */
 	bool subject_tags;
+	bool attach_original; /* behind what was opened */
 };
 
 /* What came off: an entity in a sealed memfd, which the caller closes, or, with

@@ -14,6 +14,7 @@
 #include "mime/addr.h"
 #include "mime/tree.h"
 #include "mime/verdict_fields.h"
+#include "mime/write.h"
 
 /* What a person reads or answers by: from outside it counts for nothing once
    the header is protected (RFC 9788 section 1.1.2). */
@@ -362,8 +363,19 @@ put_structural(struct open *o, struct buf *out, struct span *rest)
 	return e;
 }
 
+static enum err
+put_mixed(const struct mime_boundary *b, struct buf *out, struct span *rest)
+{
+	*rest = SPAN_LIT("\r\n");
+	return buf_printf(out,
+	    "MIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/mixed;\r\n boundary=\"%s\"\r\n",
+	    b->text);
+}
+
 enum err
-open_put_fields(struct open *o, struct buf *out, struct span *rest)
+open_put_fields(struct open *o, const struct mime_boundary *mixed,
+    struct buf *out, struct span *rest)
 {
 	enum err e = ERR_OK;
 
@@ -376,6 +388,7 @@ open_put_fields(struct open *o, struct buf *out, struct span *rest)
 		if (is_protected_field(o, &o->inner.fields[i]))
 			e = put_field(out, &o->inner.fields[i]);
 	if (e == ERR_OK && o->entity.len > 0)
-		e = put_structural(o, out, rest);
+		e = mixed != NULL ? put_mixed(mixed, out, rest)
+				  : put_structural(o, out, rest);
 	return e;
 }

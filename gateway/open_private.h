@@ -8,6 +8,7 @@
 
 #include "gateway/open.h"
 
+struct mime_boundary;
 struct mime_tree;
 
 /* --- open_header.c --- */
@@ -16,9 +17,10 @@ struct mime_tree;
    who the author is and what the signatures are worth. */
 enum err open_bind(struct open *o, const struct mime_tree *payload) MUST_CHECK;
 /* Append the fields between the verdict and the empty line. rest: what follows
-   them in the message that is delivered, empty line first. */
-enum err open_put_fields(
-    struct open *o, struct buf *out, struct span *rest) MUST_CHECK;
+   them in the message that is delivered, empty line first. mixed: they are
+   those of a multipart/mixed, and rest is its empty line alone; may be NULL. */
+enum err open_put_fields(struct open *o, const struct mime_boundary *mixed,
+    struct buf *out, struct span *rest) MUST_CHECK;
 
 /* --- open_verdict.c --- */
 

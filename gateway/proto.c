@@ -70,6 +70,10 @@ static const struct {
     {PROTO_PROPOSE, "propose"},
     {PROTO_PROPOSED, "proposed"},
     {PROTO_ANSWER_NOTE, "answer-note"},
+    {PROTO_REPLY_MAC, "reply-mac"},
+    {PROTO_REPLY_MAC_IS, "reply-mac-is"},
+    {PROTO_REPLY_NOTE, "reply-note"},
+    {PROTO_REPLY_NOTED, "reply-noted"},
 };
 
 const char *

@@ -183,6 +183,16 @@ enum proto_type {
 	PROTO_PROPOSED, /* struct proto_proposed */
 	/* discovery → store: keep what the sources said. */
 	PROTO_ANSWER_NOTE, /* struct proto_answers */
+
+	/* worker, opener → keys: n times 32 octets, SHA-256 of a Message-ID
+	   each. The answer: n times 16 octets, what the index of mail that
+	   arrived encrypted keeps of them. */
+	PROTO_REPLY_MAC = 190,
+	PROTO_REPLY_MAC_IS,
+	/* opener → store: keep these in the index, n times 16 octets. The
+	   answer, when that is durable: u32 err. */
+	PROTO_REPLY_NOTE,
+	PROTO_REPLY_NOTED,
 };
 
 /* "deliver"; "?" for an unknown one. */

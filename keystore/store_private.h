@@ -19,6 +19,7 @@ enum ks_row {
 	KS_ROW_ANSWER,	   /* answers.c */
 	KS_ROW_REVOCATION, /* store_revocation.c */
 	KS_ROW_OWN,	   /* own.c */
+	KS_ROW_REPLY,	   /* reply.c */
 	KS_ROW_COUNT
 };
 

@@ -37,6 +37,7 @@ policy_free(struct policy *p)
 		return;
 	arena_free(p->arena);
 	free(p->rules);
+	free(p->inbound);
 	free(p->tags);
 	free(p);
 }
@@ -77,8 +78,8 @@ is_label(const char *s, size_t max)
 	return true;
 }
 
-static enum err
-add_patterns(struct policy *p, const char *const *text, size_t n,
+enum err
+policy_add_patterns(struct policy *p, const char *const *text, size_t n,
     struct pattern_list *out, struct err_why *why)
 {
 	struct pattern *list = arena_array(p->arena, n + 1, sizeof(*list));
@@ -209,9 +210,10 @@ policy_add_rule(
 		return ERR_NOMEM;
 	e = set_ladder(spec, &r.ladder, why);
 	if (e == ERR_OK)
-		e = add_patterns(p, spec->from, spec->n_from, &r.from, why);
+		e = policy_add_patterns(
+		    p, spec->from, spec->n_from, &r.from, why);
 	if (e == ERR_OK)
-		e = add_patterns(p, spec->to, spec->n_to, &r.to, why);
+		e = policy_add_patterns(p, spec->to, spec->n_to, &r.to, why);
 	if (e == ERR_OK)
 		e = add_tags(p, spec, &r, why);
 	if (e == ERR_OK)

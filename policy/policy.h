@@ -290,6 +290,53 @@ enum policy_rcpt policy_could_leave(const struct policy *p,
     const struct policy_facts *envelope, const enum rung_state *state,
     unsigned flags);
 
+/* --- mail from outside --- */
+
+/* What mail must be protected by. */
+enum policy_require {
+	POLICY_REQUIRE_NOTHING = 0,
+	POLICY_REQUIRE_EITHER, /* "protected": one of the two below */
+	POLICY_REQUIRE_SIGNED,
+	POLICY_REQUIRE_ENCRYPTED,
+};
+const char *policy_require_name(enum policy_require r);
+
+/* A rule with `direction = inbound`; patterns as in struct policy_spec. */
+struct policy_inbound_spec {
+	const char *name;
+	unsigned line;
+	const char *const *from;
+	size_t n_from;
+	const char *const *to;
+	size_t n_to;
+	enum policy_require require;
+};
+
+/* Add a rule; everything is copied. ERR_CONFIG with the reason, ERR_NOMEM. */
+enum err policy_add_inbound(struct policy *p,
+    const struct policy_inbound_spec *spec, struct err_why *why) MUST_CHECK;
+size_t policy_n_inbound(const struct policy *p);
+
+struct policy_inbound_facts {
+	/* Who it says it is from: sender of the envelope and addresses in From,
+	   canonical. */
+	const struct span *from;
+	size_t n_from;
+	bool unsure; /* From cannot be read for sure: every rule matches */
+	struct span to;
+};
+
+/* What all rules that match ask for together; zeroed: nothing. */
+struct policy_inbound {
+	bool is_signed;
+	bool is_encrypted;
+	bool either;
+	const char *rule; /* the first that matched; NULL: none */
+};
+
+void policy_inbound(const struct policy *p,
+    const struct policy_inbound_facts *f, struct policy_inbound *out);
+
 /* --- explaining --- */
 
 enum policy_role {

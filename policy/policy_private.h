@@ -40,14 +40,29 @@ struct policy_rule {
 	bool may_lower;
 };
 
+struct policy_inbound_rule {
+	const char *name;
+	unsigned line;
+	struct pattern_list from;
+	struct pattern_list to;
+	enum policy_require require;
+};
+
 struct policy {
-	struct arena *arena; /* everything but the two arrays below */
+	struct arena *arena; /* everything but the arrays below */
 	struct policy_rule *rules;
 	size_t n_rules;
 	const char **tags;
 	size_t n_tags;
+	struct policy_inbound_rule *inbound;
+	size_t n_inbound;
 	enum rung auto_rung;
 };
+
+/* --- policy.c --- */
+
+enum err policy_add_patterns(struct policy *p, const char *const *text,
+    size_t n, struct pattern_list *out, struct err_why *why) MUST_CHECK;
 
 /* --- match.c --- */
 

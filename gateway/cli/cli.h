@@ -125,6 +125,9 @@ int cli_explain(struct cli *cli, int argc, char **argv);
 /* seal.c */
 int cli_seal(struct cli *cli, int argc, char **argv);
 
+/* open.c */
+int cli_open(struct cli *cli, int argc, char **argv);
+
 /* queue.c */
 int cli_queue_list(struct cli *cli, int argc, char **argv);
 int cli_queue_show(struct cli *cli, int argc, char **argv);

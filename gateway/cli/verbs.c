@@ -105,6 +105,10 @@ const struct cli_verb cli_verbs[] = {
     {NULL, "explain", "--from ADDRESS --to ADDRESS... [--file MESSAGE]",
 	"Tell what would happen to a message, by which rule and key, and why",
 	cli_explain},
+    {NULL, "open", "--to ADDRESS",
+	"Write the message on standard input as the recipient would get it "
+	"opened",
+	cli_open},
     {NULL, "seal", "--from ADDRESS --to ADDRESS",
 	"Write the message on standard input as the recipient would get it",
 	cli_seal},

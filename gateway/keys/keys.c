@@ -29,7 +29,9 @@
 #include "gateway/keys/purpose.h"
 #include "gateway/keys/registered.h"
 #include "gateway/proto.h"
+#include "gateway/reply.h"
 #include "gateway/role.h"
+#include "keystore/reply.h"
 
 enum {
 	KEYSTORE_TRIES = 100,	 /* of a tenth of a second: store makes it */
@@ -350,6 +352,49 @@ answer_pgp_secret(
 	return err;
 }
 
+/* --- the index of mail that arrived encrypted --- */
+
+/* HMAC-SHA-256 (RFC 2104), cut to its half. Its key follows from that of
+   pending entries: it lasts as long, and needs no file of its own. */
+static void
+reply_mac(const struct keys_set *keys, const uint8_t *in, uint8_t *out)
+{
+	static const char label[] = "sealgate: index of replies";
+	const struct span from[] = {SPAN(label, sizeof(label) - 1),
+	    secret_span(keys->priv[SEALED_PENDING])};
+	uint8_t pad[2][64] = {{0}}, inner[DIGEST_SIZE], full[DIGEST_SIZE];
+
+	digest_sha256(from, 2, pad[0]);
+	memcpy(pad[1], pad[0], sizeof(pad[1]));
+	for (size_t i = 0; i < sizeof(pad[0]); i++) {
+		pad[0][i] ^= 0x36;
+		pad[1][i] ^= 0x5c;
+	}
+	digest_sha256((const struct span[]){SPAN(pad[0], sizeof(pad[0])),
+			  SPAN(in, DIGEST_SIZE)},
+	    2, inner);
+	digest_sha256((const struct span[]){SPAN(pad[1], sizeof(pad[1])),
+			  SPAN(inner, sizeof(inner))},
+	    2, full);
+	memcpy(out, full, KS_REPLY_ID);
+	secret_wipe(pad, sizeof(pad));
+}
+
+static enum err
+answer_reply_mac(
+    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
+{
+	size_t n = m->payload.len / DIGEST_SIZE;
+	uint8_t out[2 * REPLY_IDS][KS_REPLY_ID];
+
+	if (n == 0 || n > 2 * REPLY_IDS || m->payload.len % DIGEST_SIZE != 0)
+		return ERR_IPC;
+	for (size_t i = 0; i < n; i++)
+		reply_mac(&k->set, m->payload.data + i * DIGEST_SIZE, out[i]);
+	return ipc_send(peer->ch, PROTO_REPLY_MAC_IS, m->id,
+	    SPAN(out, n * KS_REPLY_ID), NULL, 0);
+}
+
 /* The messages this process accepts. */
 static const struct {
 	uint16_t type;
@@ -368,6 +413,8 @@ static const struct {
     {PROTO_REGISTER, ROLE_STORE, take_register},
     {PROTO_UNREGISTER, ROLE_LISTENER, take_unregister},
     {PROTO_UNREGISTER, ROLE_STORE, take_unregister},
+    {PROTO_REPLY_MAC, ROLE_WORKER, answer_reply_mac},
+    {PROTO_REPLY_MAC, ROLE_OPENER, answer_reply_mac},
     {PROTO_SIGN, ROLE_WORKER, answer_sign},
     {PROTO_PGP_SECRET_GET, ROLE_PGP, answer_pgp_secret},
     {PROTO_PGP_OPEN_SECRET_GET, ROLE_PGP, answer_pgp_secret},

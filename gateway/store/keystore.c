@@ -444,5 +444,7 @@ store_keys_round(struct store *s)
 	if (s->keys == NULL || s->stopping)
 		return;
 	write_proposals(s);
+	if (store_replies_write(s, s->keys->ks) == ERR_BUSY)
+		loop_timer_start(s->keys->timer, KEYS_RETRY_MS, 0);
 	tell_events(s);
 }

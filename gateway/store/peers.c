@@ -123,6 +123,7 @@ static const struct {
     {ROLE_WORKER, PROTO_UNDECIDED, STORE_OP_UNDECIDED, NULL},
     {ROLE_OPENER, PROTO_SUBMIT, STORE_OP_SUBMIT, NULL},
     {ROLE_OPENER, PROTO_UNDECIDED, STORE_OP_UNDECIDED, NULL},
+    {ROLE_OPENER, PROTO_REPLY_NOTE, STORE_OP_KINDS, store_replies_note},
     {ROLE_LISTENER, PROTO_FENCE, STORE_OP_FENCE, NULL},
     {ROLE_RELAY, PROTO_RESULT, STORE_OP_RESULT, NULL},
     {ROLE_PORTAL, PROTO_OBJECT_HAVE, STORE_OP_HAVE, NULL},
@@ -194,6 +195,7 @@ drop(struct store_peer *p)
 		if (op->from == p)
 			op->from = NULL;
 	store_keys_peer_gone(s, p);
+	store_replies_peer_gone(s, p);
 	ipc_free(p->ch);
 	free(p);
 }

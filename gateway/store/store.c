@@ -120,6 +120,7 @@ store_open(const struct conf *conf, struct store **out, struct err_why *why)
 	s->conf = conf;
 	s->bodies_fd = -1;
 	s->last = &s->first;
+	buf_init(&s->notes_swept, 64);
 	s->arena = arena_new(STORE_ARENA);
 	s->index = store_index_new();
 	s->started_ms = s->committed_ms = clock_steady_ms();
@@ -147,6 +148,8 @@ store_close(struct store *s)
 	loop_hook_free(s->hook);
 	loop_timer_free(s->due_timer);
 	loop_timer_free(s->tick_timer);
+	store_replies_drop(s, ERR_SHUTDOWN);
+	buf_clear(&s->notes_swept);
 	store_keys_close(s->keys);
 	store_lookups_free(s->lookups);
 	store_audit_close(s->audit);

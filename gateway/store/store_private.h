@@ -111,7 +111,9 @@ struct store {
 
 	uint64_t started_ms, committed_ms, swept_ms; /* steady clock */
 	uint64_t retry_ms;			     /* not before; 0: now */
-	enum err intake; /* ERR_OK: new mail may come */
+	enum err intake;	  /* ERR_OK: new mail may come */
+	struct store_note *notes; /* replies.c */
+	struct buf notes_swept;	  /* up to which old ones were looked at */
 	bool forgiven;
 	bool stopping;
 	bool ended;
@@ -260,6 +262,17 @@ struct store_peer *store_idle_worker(const struct store *s, enum role_id role);
 void store_drop_peers(struct store *s);
 /* Tell the listener whether new mail may come. */
 void store_tell_intake(struct store *s);
+
+/* --- replies.c --- */
+
+struct ks_store;
+void store_replies_note(
+    struct store *s, struct store_peer *from, struct ipc_msg *m);
+void store_replies_peer_gone(struct store *s, const struct store_peer *peer);
+/* Write what is noted and answer. ERR_BUSY: not now. */
+enum err store_replies_write(struct store *s, struct ks_store *ks) MUST_CHECK;
+/* Answer all that is noted, unwritten. */
+void store_replies_drop(struct store *s, enum err result);
 
 /* --- request.c --- */
 

@@ -10,35 +10,171 @@
 
 #include "common/log.h"
 #include "common/text.h"
-#include "gateway/open_shape.h"
 #include "gateway/worker/open_private.h"
+
+/* What a recipient gets. The zero value is the one that shows nothing. */
+enum share {
+	SHARE_CLOSED = 0, /* as it came: no key of the recipient opens it */
+	SHARE_HELD_CLOSED,
+	SHARE_HELD_REPLAY, /* by the domain's key, and it is not named */
+	SHARE_HELD_UNSIGNED,
+	SHARE_OPENED,
+	SHARES
+};
+
+static const struct {
+	const char *result; /* in the audit log */
+	const char *reason; /* of what is held or closed */
+} share_words[SHARES] = {
+    [SHARE_CLOSED] = {"closed", "no key of this recipient opens it"},
+    [SHARE_HELD_CLOSED] = {"held", "it is encrypted, and no key opens it"},
+    [SHARE_HELD_REPLAY] = {"held",
+	"it opens with the key of the domain, and its protected header does "
+	"not name this recipient: somebody may have sent it again to another "
+	"mailbox"},
+    [SHARE_HELD_UNSIGNED] = {"held",
+	"a rule wants it signed, and what was encrypted is not"},
+    [SHARE_OPENED] = {"delivered", ""},
+};
 
 struct opening {
 	struct job *j;
 	struct open o;
+	struct open_engine_both tools;
 	bool released;
+	enum share *share;	/* of each recipient of the job */
 	struct job_rcpt **rcpt; /* room for all */
 };
 
-/* --- layers --- */
-
-/* Say what it is; nothing comes off. */
-static enum err
-peel(void *arg, const struct mime_tree *t, struct crypto_verdict *v,
-    struct open_layer *out, struct err_why *why)
+static bool
+is_open(const struct crypto_verdict *v)
 {
-	struct opening *w = arg;
-	struct open_shape s;
-	enum err e = open_shape_find(t, w->j->arena, &s);
+	return v->sealed == CRYPTO_SEALED_OPENED ||
+	       v->sealed == CRYPTO_SEALED_UNAUTHENTICATED;
+}
 
-	if (e != ERR_OK)
-		return e;
-	if (s.sealed != CRYPTO_FORM_NONE) {
-		v->sealed = CRYPTO_SEALED_CLOSED;
-		v->sealed_form = s.sealed;
-		v->sealed_reason = CRYPTO_REASON_CLOSED;
+/* --- who may have it --- */
+
+/* Signed by a gateway that an administrator knows: it says whom it seals for,
+   Bcc included. */
+static bool
+is_from_known_gateway(const struct opening *w)
+{
+	const struct conf_opening *c = &w->j->conf->opening;
+
+	for (size_t i = 0; i < w->o.verdict.n_sigs; i++) {
+		const struct crypto_signature *s = &w->o.verdict.sigs[i];
+
+		if (s->partial || (s->status != CRYPTO_SIGNED_GOOD &&
+				      s->status != CRYPTO_SIGNED_OTHER))
+			continue;
+		for (size_t k = 0; k < c->n_known_gateways; k++)
+			if (strcasecmp(s->fpr, c->known_gateways[k]) == 0)
+				return true;
 	}
-	return ERR_NOT_FOUND;
+	return false;
+}
+
+/* The domain's key opens what was meant for any of its mailboxes: only what
+   nobody can have changed says for which. */
+static enum share
+share_by_domain(const struct opening *w, const struct open *o, const char *key)
+{
+	const struct crypto_verdict *v = &o->verdict;
+	bool whole = v->sealed == CRYPTO_SEALED_OPENED ||
+		     v->signature == CRYPTO_SIGNED_GOOD;
+
+	if (w->released || (whole && open_shows(o, key)) ||
+	    is_from_known_gateway(w))
+		return SHARE_OPENED;
+	return SHARE_HELD_REPLAY;
+}
+
+/* Does a key of this recipient open it, too? The names of recipients in a
+   message prove nothing, anybody can add one: it is opened again. */
+static enum err
+share_by_own_key(
+    struct opening *w, const char *key, enum share *out, struct err_why *why)
+{
+	struct job *j = w->j;
+	struct open_engine engine = open_engine_both(&w->tools);
+	struct open o;
+	enum err e;
+
+	w->tools.only = key;
+	e = open_read(&o, &w->o.form, &engine, j->map.data,
+	    j->envelope.smtputf8, j->arena, why);
+	w->tools.only = NULL;
+	*out = SHARE_CLOSED;
+	if (e == ERR_OK && is_open(&o.verdict) &&
+	    span_eq(o.entity, w->o.entity))
+		*out = o.verdict.domain_key ? share_by_domain(w, &o, key)
+					    : SHARE_OPENED;
+	open_clear(&o);
+	return e;
+}
+
+static enum err
+share_of(
+    struct opening *w, const char *key, enum share *out, struct err_why *why)
+{
+	const struct crypto_verdict *v = &w->o.verdict;
+
+	if (v->sealed == CRYPTO_SEALED_CLOSED) {
+		*out = w->j->conf->opening.hold_undecryptable && !w->released
+			   ? SHARE_HELD_CLOSED
+			   : SHARE_OPENED; /* as it came, with its verdict */
+		return ERR_OK;
+	}
+	if (!is_open(v)) {
+		*out = SHARE_OPENED;
+		return ERR_OK;
+	}
+	if (!v->domain_key && strcmp(v->opened_for, key) == 0) {
+		*out = SHARE_OPENED;
+		return ERR_OK;
+	}
+	if (v->domain_key && w->j->n_rcpt == 1) {
+		*out = share_by_domain(w, &w->o, key);
+		return ERR_OK;
+	}
+	return share_by_own_key(w, key, out, why);
+}
+
+/* Does a rule want a signature that only opening could show? */
+static bool
+lacks_signature(const struct opening *w, const char *key)
+{
+	const struct open *o = &w->o;
+	const struct span from[2] = {span_str(w->j->envelope.from_key),
+	    span_str(o->author == NULL ? "" : o->author)};
+	const struct policy_inbound_facts f = {.from = from,
+	    .n_from = 2,
+	    .unsure = o->author == NULL,
+	    .to = span_str(key)};
+	struct policy_inbound d;
+
+	if (!is_open(&o->verdict) || w->released)
+		return false;
+	policy_inbound(w->j->conf->policy, &f, &d);
+	return d.is_signed && o->verdict.signature != CRYPTO_SIGNED_GOOD;
+}
+
+static enum err
+share_all(struct opening *w, struct err_why *why)
+{
+	struct job *j = w->j;
+	enum err e = ERR_OK;
+
+	for (uint32_t i = 0; e == ERR_OK && i < j->n_rcpt; i++) {
+		const char *key = j->rcpt[i].rcpt->key;
+
+		e = share_of(w, key, &w->share[i], why);
+		if (e == ERR_OK && w->share[i] == SHARE_OPENED &&
+		    lacks_signature(w, key))
+			w->share[i] = SHARE_HELD_UNSIGNED;
+	}
+	return e;
 }
 
 /* --- entries --- */
@@ -71,22 +207,31 @@ is_8bit(struct span s)
 	return false;
 }
 
-/* closed: NULL writes it as it was opened, else why it is not. */
 static enum err
-add_ready(struct opening *w, const char *closed, uint32_t n)
+write_share(struct opening *w, enum share share, const struct mime_sink *to)
+{
+	struct span trace = span_str(w->j->envelope.trace);
+
+	return share == SHARE_OPENED
+		   ? open_write(&w->o, trace, to)
+		   : open_write_closed(
+			 &w->o, share_words[share].reason, trace, to);
+}
+
+static enum err
+add_ready(struct opening *w, enum share share, uint32_t n)
 {
 	struct job *j = w->j;
 	struct spill text;
 	struct mime_sink sink;
-	struct span octets, trace = span_str(j->envelope.trace);
+	struct span octets;
 	struct entry *e;
 	enum err err;
 
 	spill_init(&text,
 	    j->conf->limits.message_size * LIMIT_VARIANTS_FACTOR - j->octets);
 	sink = spill_sink(&text);
-	err = closed == NULL ? open_write(&w->o, trace, &sink)
-			     : open_write_closed(&w->o, closed, trace, &sink);
+	err = write_share(w, share, &sink);
 	if (err == ERR_OK)
 		err = spill_finish(&text, &octets);
 	if (err == ERR_OK) {
@@ -94,8 +239,9 @@ add_ready(struct opening *w, const char *closed, uint32_t n)
 		err = e == NULL ? ERR_NOMEM : ERR_OK;
 	}
 	if (err == ERR_OK) {
-		e->strength =
-		    closed == NULL && open_is_opened(&w->o) ? ENTRY_OPENED : 0;
+		e->strength = share == SHARE_OPENED && open_is_opened(&w->o)
+				  ? ENTRY_OPENED
+				  : 0;
 		e->body_8bit = e->body_8bit || is_8bit(octets);
 		err = seal_body(j, e, &j->w->pubs.pub[SEALED_READY], octets);
 		if (err != ERR_OK)
@@ -106,8 +252,9 @@ add_ready(struct opening *w, const char *closed, uint32_t n)
 }
 
 static enum err
-hold(struct opening *w, const char *reason, uint32_t n)
+add_held(struct opening *w, enum share share, uint32_t n)
 {
+	const char *reason = share_words[share].reason;
 	char id[TEXT_ID_SIZE];
 
 	text_id(w->j->id, id);
@@ -120,9 +267,8 @@ hold(struct opening *w, const char *reason, uint32_t n)
 /* --- audit --- */
 
 static enum err
-audit(struct opening *w, const char *result, uint32_t n)
+audit(struct opening *w, enum share share, uint32_t n)
 {
-	struct job *j = w->j;
 	json_t *rcpts = json_array(), *extra = json_object();
 	struct buf text;
 	enum err e;
@@ -131,7 +277,11 @@ audit(struct opening *w, const char *result, uint32_t n)
 		json_array_append_new(
 		    rcpts, json_string(w->rcpt[i]->rcpt->addr));
 	json_object_set_new(extra, "rcpts", rcpts);
-	json_object_set_new(extra, "result", json_string(result));
+	json_object_set_new(
+	    extra, "result", json_string(share_words[share].result));
+	if (share_words[share].reason[0] != '\0')
+		json_object_set_new(
+		    extra, "reason", json_string(share_words[share].reason));
 	buf_init(&text, 1024 * 1024);
 	e = crypto_verdict_json(&w->o.verdict, &text);
 	if (e == ERR_OK)
@@ -139,7 +289,7 @@ audit(struct opening *w, const char *result, uint32_t n)
 		    json_loadb((const char *)text.data, text.len, 0, NULL));
 	buf_clear(&text);
 	if (e == ERR_OK)
-		return tell_opened(j, extra);
+		e = tell_opened(w->j, extra);
 	json_decref(extra);
 	return e;
 }
@@ -158,55 +308,69 @@ log_verdict(const struct opening *w)
 	    KV_STR("signer", v->signer), KV_STR("key", v->opened_fpr));
 }
 
-/* --- who gets what --- */
+/* --- all together --- */
 
+/* One entry for all that get the same. */
 static enum err
-deliver(struct opening *w, const char *closed, uint32_t n)
-{
-	enum err e;
-
-	if (n == 0)
-		return ERR_OK;
-	e = add_ready(w, closed, n);
-	return e == ERR_OK
-		   ? audit(w, closed == NULL ? "delivered" : "closed", n)
-		   : e;
-}
-
-static enum err
-distribute(struct opening *w)
+distribute(struct opening *w, enum share share)
 {
 	struct job *j = w->j;
+	uint32_t n = 0;
 	enum err e;
 
 	for (uint32_t i = 0; i < j->n_rcpt; i++)
-		w->rcpt[i] = &j->rcpt[i];
-	if (w->o.verdict.sealed != CRYPTO_SEALED_CLOSED ||
-	    !j->conf->opening.hold_undecryptable || w->released)
-		return deliver(w, NULL, j->n_rcpt);
-	e = hold(w, "it is encrypted, and no key opens it", j->n_rcpt);
-	return e == ERR_OK ? audit(w, "held", j->n_rcpt) : e;
+		if (w->share[i] == share)
+			w->rcpt[n++] = &j->rcpt[i];
+	if (n == 0)
+		return ERR_OK;
+	e = share == SHARE_OPENED || share == SHARE_CLOSED
+		? add_ready(w, share, n)
+		: add_held(w, share, n);
+	return e == ERR_OK ? audit(w, share, n) : e;
+}
+
+static enum err
+open_it(struct opening *w, struct err_why *why)
+{
+	struct job *j = w->j;
+	const struct open_form form = {
+	    .authserv_id = j->conf->opening.authserv_id,
+	    .subject_tags = j->conf->opening.subject_tags,
+	    .attach_original = j->conf->opening.attach_original};
+	const char **addrs = arena_array(j->arena, j->n_rcpt, sizeof(*addrs));
+	struct open_engine engine = open_engine_both(&w->tools);
+	enum err e;
+
+	if (addrs == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		addrs[i] = j->rcpt[i].rcpt->key;
+	e = open_tools_init(&w->tools, j, addrs, j->n_rcpt);
+	if (e == ERR_OK)
+		e = open_read(&w->o, &form, &engine, j->map.data,
+		    j->envelope.smtputf8, j->arena, why);
+	return e == ERR_OK ? share_all(w, why) : e;
 }
 
 enum err
 open_message(struct job *j, bool released, struct err_why *why)
 {
 	struct opening w = {.j = j, .released = released};
-	const struct open_form form = {
-	    .authserv_id = j->conf->opening.authserv_id,
-	    .subject_tags = j->conf->opening.subject_tags};
-	const struct open_engine engine = {peel, &w};
 	enum err e;
 
 	w.rcpt = arena_array(j->arena, j->n_rcpt, sizeof(struct job_rcpt *));
-	if (w.rcpt == NULL)
+	w.share = arena_array(j->arena, j->n_rcpt, sizeof(*w.share));
+	if (w.rcpt == NULL || w.share == NULL)
 		return ERR_NOMEM;
-	e = open_read(&w.o, &form, &engine, j->map.data, j->envelope.smtputf8,
-	    j->arena, why);
-	if (e == ERR_OK) {
+	e = open_it(&w, why);
+	if (e == ERR_OK && is_open(&w.o.verdict))
+		e = job_note_opened(
+		    j, &w.o.outer, w.o.has_fields ? &w.o.inner : NULL);
+	if (e == ERR_OK)
 		log_verdict(&w);
-		e = distribute(&w);
-	}
+	for (int s = 0; e == ERR_OK && s < SHARES; s++)
+		e = distribute(&w, (enum share)s);
 	open_clear(&w.o);
+	open_engine_clear(&w.tools);
 	return e;
 }

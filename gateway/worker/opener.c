@@ -23,6 +23,7 @@
 #include "common/stream.h"
 #include "common/text.h"
 #include "crypto/cert_cache.h"
+#include "crypto/cms_open.h"
 #include "gateway/worker/open_private.h"
 #include "mime/header.h"
 
@@ -180,6 +181,8 @@ open_all(struct worker *w)
 	mime_charsets_open();
 	digest_init();
 	stream_init();
+	if (crypto_cms_open_init(conf->opening.weak_ciphers, &why) != ERR_OK)
+		role_refuse(w->role, "%s", why.text);
 	await_keystore(w->role);
 	w->escrow_fd = -1;
 	w->bodies_fd =

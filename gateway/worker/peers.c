@@ -68,10 +68,9 @@ answer(struct worker *w, struct ipc *ch, uint16_t type, uint64_t id, int ms,
 	return e == ERR_CLOSED ? ERR_CRASHED : e;
 }
 
-/* Ask keys. */
-static enum err
-ask(struct worker *w, uint16_t type, uint64_t id, struct span payload,
-    uint16_t answer_type, struct ipc_msg *out)
+enum err
+peers_ask_keys(struct worker *w, uint16_t type, uint64_t id,
+    struct span payload, uint16_t answer_type, struct ipc_msg *out)
 {
 	struct ipc *ch = channel(w, ROLE_KEYS, 0, KEYS_MS);
 	enum err e;
@@ -94,7 +93,8 @@ peers_learn_keys(struct worker *w)
 	enum err e;
 
 	do {
-		e = ask(w, PROTO_KEYS_GET, 0, SPAN(NULL, 0), PROTO_KEYS, &m);
+		e = peers_ask_keys(
+		    w, PROTO_KEYS_GET, 0, SPAN(NULL, 0), PROTO_KEYS, &m);
 	} while (e == ERR_CRASHED && clock_steady_ms() < until);
 	if (e != ERR_OK)
 		return e;
@@ -125,7 +125,7 @@ peers_content_key(struct worker *w, struct span header, struct secret **out)
 	pack_raw(&p, header.data, header.len);
 	e = pack_end(&p);
 	if (e == ERR_OK)
-		e = ask(w, PROTO_CONTENT_KEY, 0, buf_span(&b),
+		e = peers_ask_keys(w, PROTO_CONTENT_KEY, 0, buf_span(&b),
 		    PROTO_CONTENT_KEY_IS, &m);
 	buf_clear(&b);
 	if (e != ERR_OK)
@@ -166,8 +166,8 @@ peers_sign(struct job *j, const struct proto_sign *m, struct buf *out)
 	buf_init(&b, LIMIT_IPC_INLINE);
 	e = proto_sign_pack(m, &b);
 	if (e == ERR_OK)
-		e = ask(j->w, PROTO_SIGN, registered_id(j), buf_span(&b),
-		    PROTO_SIGNED, &in);
+		e = peers_ask_keys(j->w, PROTO_SIGN, registered_id(j),
+		    buf_span(&b), PROTO_SIGNED, &in);
 	buf_clear(&b);
 	if (e != ERR_OK)
 		return e;
@@ -202,8 +202,8 @@ peers_decrypt(struct job *j, struct span fpr, const struct crypto_decrypt *what,
 	buf_init(&b, LIMIT_IPC_INLINE);
 	e = proto_decrypt_pack(&m, &b);
 	if (e == ERR_OK)
-		e = ask(j->w, PROTO_DECRYPT, registered_id(j), buf_span(&b),
-		    PROTO_DECRYPTED, &in);
+		e = peers_ask_keys(j->w, PROTO_DECRYPT, registered_id(j),
+		    buf_span(&b), PROTO_DECRYPTED, &in);
 	buf_clear(&b);
 	if (e != ERR_OK)
 		return e;
@@ -223,9 +223,8 @@ peers_decrypt(struct job *j, struct span fpr, const struct crypto_decrypt *what,
 
 /* --- pgp --- */
 
-/* Ask the pgp process about descriptor fd. */
-static enum err
-ask_pgp(struct worker *w, uint16_t type, uint64_t id, struct span payload,
+enum err
+peers_ask_pgp(struct worker *w, uint16_t type, uint64_t id, struct span payload,
     int fd, uint16_t answer_type, struct ipc_msg *out)
 {
 	unsigned own = topology_pgp_of(
@@ -288,7 +287,7 @@ peers_pgp_seal(struct worker *w, const struct span *certs, uint32_t n, int fd,
 		pack_span(&p, certs[i]);
 	e = pack_end(&p);
 	if (e == ERR_OK)
-		e = ask_pgp(w, PROTO_PGP_SEAL, 0, buf_span(&b), fd,
+		e = peers_ask_pgp(w, PROTO_PGP_SEAL, 0, buf_span(&b), fd,
 		    PROTO_PGP_SEALED, &m);
 	else if (n > 1)
 		e = ERR_ENGINE; /* too many for a request, each alone is not */
@@ -310,8 +309,8 @@ ask_pgp_sign(struct job *j, uint16_t type, const struct proto_pgp_sign *m,
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	e = proto_pgp_sign_pack(m, &b);
 	if (e == ERR_OK)
-		e = ask_pgp(j->w, type, registered_id(j), buf_span(&b), fd,
-		    answer_type, out);
+		e = peers_ask_pgp(j->w, type, registered_id(j), buf_span(&b),
+		    fd, answer_type, out);
 	buf_clear(&b);
 	return e;
 }
@@ -375,6 +374,33 @@ submit(struct worker *w, uint64_t id, const struct proto_submit *m)
 	}
 	buf_clear(&b);
 	return e;
+}
+
+enum err
+peers_note_replies(struct worker *w, struct span ids)
+{
+	struct ipc *ch = channel(w, ROLE_STORE, 0, STORE_MS);
+	struct unpacker u;
+	struct ipc_msg m;
+	enum err e, result;
+
+	if (ch == NULL)
+		return ERR_CRASHED;
+	e = ipc_send(ch, PROTO_REPLY_NOTE, 0, ids, NULL, 0);
+	if (e != ERR_OK) {
+		drop(w, ch, e);
+		return ERR_CRASHED;
+	}
+	e = answer(w, ch, PROTO_REPLY_NOTED, 0, STORE_MS, &m);
+	if (e != ERR_OK)
+		return e;
+	unpack_begin(&u, m.payload);
+	result = (enum err)unpack_u32(&u);
+	e = unpack_end(&u);
+	ipc_msg_clear(&m);
+	return e == ERR_OK && result >= ERR_COUNT ? ERR_IPC
+	       : e == ERR_OK			  ? result
+						  : e;
 }
 
 enum err

@@ -360,6 +360,8 @@ add_row(struct job *j, const struct job_rcpt *r)
 		text_hex(key->fpr, fpr);
 		json_object_set_new(row, "key", json_string(fpr));
 	}
+	if (j->facts.answers_sealed)
+		json_object_set_new(row, "answers-encrypted", json_true());
 	if (j->msg.ambiguous)
 		json_object_set_new(row, "ambiguous",
 		    json_string(j->msg.ambiguous_why == NULL
@@ -417,6 +419,26 @@ tell_opened(struct job *j, json_t *extra)
 
 	json_object_update_new(row, extra);
 	return row_end(j, row);
+}
+
+void
+tell_refused_at_data(struct job *j, const char *rule, const char *what)
+{
+	json_t *row = row_start(j, "refused");
+	char *text;
+	enum err e;
+
+	json_object_set_new(row, "at", json_string("data"));
+	json_object_set_new(row, "rule", json_string(rule));
+	json_object_set_new(row, "must_be", json_string(what));
+	text = json_dumps(row, JSON_COMPACT);
+	e = text == NULL ? ERR_NOMEM : peers_record(j->w, text);
+	/* nothing was taken: it is refused all the same */
+	if (e != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "not-recorded",
+		    KV_STR("from", j->envelope.from), KV_ERR(e));
+	free(text);
+	json_decref(row);
 }
 
 void

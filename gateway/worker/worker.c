@@ -16,6 +16,7 @@
 #include "common/stream.h"
 #include "common/text.h"
 #include "crypto/cert_cache.h"
+#include "crypto/cms_open.h"
 #include "gateway/trust.h"
 #include "gateway/worker/worker_private.h"
 #include "mime/header.h"
@@ -88,6 +89,9 @@ process(struct job *j, bool unparsed, struct err_why *why)
 	e = parse(j, why);
 	if (e == ERR_OK) {
 		find_signer(j);
+		e = job_find_answered(j);
+	}
+	if (e == ERR_OK) {
 		e = job_decide(j);
 	}
 	if (e == ERR_OK)
@@ -362,6 +366,8 @@ open_all(struct worker *w)
 	mime_charsets_open();
 	digest_init();
 	stream_init();
+	if (crypto_cms_open_init(false, &why) != ERR_OK)
+		role_refuse(w->role, "%s", why.text);
 	w->keys = open_keystore(w->role, conf->paths.keystore);
 	w->certs = crypto_cert_cache_new(CERT_CACHE);
 	if (certs_new(conf, &w->judge, &why) != ERR_OK)

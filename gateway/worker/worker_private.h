@@ -23,6 +23,7 @@
 
 struct crypto_cert_cache;
 struct json_t;
+struct mime_header;
 
 struct worker {
 	struct role *role;
@@ -131,9 +132,25 @@ enum err seal_pending(struct job *j, enum entry_why why, const char *reason,
    may change the reply. ERR_LOOP and other errors of mime_scan(). */
 enum err receive(struct job *j, struct err_why *why) MUST_CHECK;
 
+/* --- reply.c: answers to what arrived encrypted --- */
+
+/* Does the parsed message answer such mail? Then facts say so, and nothing
+   readable may leave. */
+enum err job_find_answered(struct job *j) MUST_CHECK;
+/* Note a message that was opened; inner may be NULL. */
+enum err job_note_opened(struct job *j, const struct mime_header *outer,
+    const struct mime_header *inner) MUST_CHECK;
+
 /* --- peers.c: asking other processes, with a time limit --- */
 
 enum err peers_learn_keys(struct worker *w) MUST_CHECK;
+/* Ask keys, or this process's own pgp about descriptor fd, and wait for the
+   answer of that type; the caller clears it. ERR_CRASHED, ERR_TIMEOUT. */
+enum err peers_ask_keys(struct worker *w, uint16_t type, uint64_t id,
+    struct span payload, uint16_t answer_type, struct ipc_msg *out) MUST_CHECK;
+enum err peers_ask_pgp(struct worker *w, uint16_t type, uint64_t id,
+    struct span payload, int fd, uint16_t answer_type,
+    struct ipc_msg *out) MUST_CHECK;
 enum err peers_content_key(
     struct worker *w, struct span header, struct secret **out) MUST_CHECK;
 /* The armored message in a mapped memfd. */
@@ -152,6 +169,8 @@ enum err peers_sign(
 /* As crypto_delegate_decrypt, for the pending entry of the job. */
 enum err peers_decrypt(struct job *j, struct span fpr,
     const struct crypto_decrypt *what, struct secret **out) MUST_CHECK;
+/* Have store keep these keyed digests (keystore/reply.h), durably. */
+enum err peers_note_replies(struct worker *w, struct span ids) MUST_CHECK;
 enum err peers_submit(struct job *j) MUST_CHECK;
 /* A row of the audit log, of no message. */
 enum err peers_record(struct worker *w, const char *record) MUST_CHECK;
@@ -167,6 +186,8 @@ enum err tell_given_up(struct job *j) MUST_CHECK;
 enum err tell_audit(struct job *j) MUST_CHECK;
 /* One row for mail from outside that is committed as it came. */
 enum err tell_received(struct job *j) MUST_CHECK;
+/* A row about mail that a rule refused; nothing of it was taken. */
+void tell_refused_at_data(struct job *j, const char *rule, const char *what);
 /* A row about mail that was opened, or not; takes what is to be in it. */
 enum err tell_opened(struct job *j, struct json_t *extra) MUST_CHECK;
 /* A row for a recipient that was refused before there was a message. */
