@@ -320,6 +320,8 @@ ks_pending_approve(struct ks_store *s, const struct ks_pending *p,
 
 	if (e == ERR_OK && ks_record_is_over(&r, now))
 		e = ERR_KEY_EXPIRED;
+	/* it stays good when its source has it no more */
+	r.sources |= ks_source_bit(KS_SOURCE_MANUAL);
 	if (level != KS_DISTRUSTED)
 		r.trust = level;
 	else

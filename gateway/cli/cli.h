@@ -92,6 +92,9 @@ int cli_key_trust(struct cli *cli, int argc, char **argv);
 int cli_key_distrust(struct cli *cli, int argc, char **argv);
 int cli_key_lookup(struct cli *cli, int argc, char **argv);
 
+/* key_refresh.c */
+int cli_key_refresh(struct cli *cli, int argc, char **argv);
+
 /* key_change.c */
 int cli_key_pending(struct cli *cli, int argc, char **argv);
 int cli_key_approve(struct cli *cli, int argc, char **argv);

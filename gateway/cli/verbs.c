@@ -33,6 +33,12 @@ const struct cli_verb cli_verbs[] = {
 	"Ask the sources for keys of an address, and tell which one mail to it "
 	"is sealed to, and why no other",
 	cli_key_lookup},
+    {"key", "refresh",
+	"[--domain DOMAIN] [--expires-in TIME] [--kind smime|openpgp] "
+	"[--source SOURCE] [--trust LEVEL] [ADDRESS...]",
+	"Ask the sources again, for these addresses or for those of all keys "
+	"that sources have brought",
+	cli_key_refresh},
     {"key", "pending", "[--all]",
 	"List keys that wait for approval, with --all what was refused, too",
 	cli_key_pending},
