@@ -176,6 +176,8 @@ struct conf_retry {
 	uint64_t expire_ms; /* given up */
 };
 
+enum { CONF_REVOCATION_OFF = 2 }; /* enum crypto_revocation */
+
 /* Whom certificates are believed by. */
 struct conf_certs {
 	const char *anchors; /* file of CA certificates, or NULL */

@@ -184,6 +184,17 @@ enum proto_type {
 	/* discovery → store: keep what the sources said. */
 	PROTO_ANSWER_NOTE, /* struct proto_answers */
 
+	/* worker → store, opener → store: of the revocation of a certificate
+	   nothing is known. No answer. */
+	PROTO_REVOCATION_WANT = 172, /* gateway/proto_revocation.h */
+	/* store → discovery: fetch this list or answer. */
+	PROTO_REVOCATION_FETCH, /* the same */
+	/* discovery → admission: what was fetched. */
+	PROTO_REVOCATION_READ, /* the same */
+	/* admission → store: what was in it, or what was wrong with it;
+	   discovery → store: that nothing came. */
+	PROTO_REVOCATION_SAID,
+
 	/* worker, opener → keys: n times 32 octets, SHA-256 of a Message-ID
 	   each. The answer: n times 16 octets, what the index of mail that
 	   arrived encrypted keeps of them. */

@@ -111,6 +111,12 @@ on_timer(void *arg)
 	store_round(arg);
 }
 
+struct ks_store *
+store_keystore(struct store *s)
+{
+	return s->keys->ks;
+}
+
 void
 store_keys_start(struct store *s)
 {

@@ -150,6 +150,7 @@ store_close(struct store *s)
 	loop_timer_free(s->tick_timer);
 	store_replies_drop(s, ERR_SHUTDOWN);
 	buf_clear(&s->notes_swept);
+	store_revocation_end(s);
 	store_keys_close(s->keys);
 	store_lookups_free(s->lookups);
 	store_audit_close(s->audit);
@@ -264,6 +265,7 @@ store_start(struct store *s, struct loop *loop,
 	loop_timer_start(s->tick_timer, TICK_MS, TICK_MS);
 	store_keys_start(s);
 	store_lookups_start(s);
+	store_revocation_start(s);
 	store_look_at_space(s);
 	store_sweep(s);
 	/* the first commit shows whether the spool can be written at all */

@@ -96,6 +96,7 @@ struct store {
 	int bodies_fd;
 	struct arena *arena;	 /* of one operation */
 	struct store_keys *keys; /* the keystore */
+	struct store_revocation *revocation;
 	struct store_peer *peers;
 	size_t with_relay; /* entries */
 
@@ -223,6 +224,7 @@ void store_offer_objects(struct store *s);
 
 /* --- keystore.c --- */
 
+struct store_revocation;
 struct store_keys;
 
 store_apply_fn store_apply_events;
@@ -238,6 +240,8 @@ void store_keys_admit(
     struct store *s, struct store_peer *from, struct ipc_msg *m);
 /* Write what was proposed; see what is new for the audit log. */
 void store_keys_round(struct store *s);
+/* For others that write into it between rounds; borrowed. */
+struct ks_store *store_keystore(struct store *s);
 void store_keys_peer_gone(struct store *s, const struct store_peer *peer);
 
 /* --- files.c --- */
@@ -282,5 +286,13 @@ void store_after_request(struct store *s, struct store_op *op);
 void store_recall_changed(struct store *s);
 /* A request of the command line: answered at once, or queued. */
 void store_request(struct store *s, struct store_peer *from, struct ipc_msg *m);
+
+/* --- revocation.c: what is known of it, and what is fetched --- */
+
+void store_revocation_start(struct store *s);
+void store_revocation_end(struct store *s);
+/* Keep PROTO_REVOCATION_WANT or _SAID. */
+void store_revocation_note(
+    struct store *s, struct store_peer *from, struct ipc_msg *m);
 
 #endif

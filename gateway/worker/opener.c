@@ -194,6 +194,7 @@ open_all(struct worker *w)
 	w->arena = arena_new(ARENA_MAX);
 	if (certs_new(conf, &w->judge, &why) != ERR_OK)
 		role_refuse(w->role, "certificates: anchors: %s", why.text);
+	certs_on_unknown(w->judge, peers_want_revocation, w);
 	if (w->certs == NULL || w->arena == NULL)
 		fatal("out of memory");
 }

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "gateway/proto_revocation.h"
 #include "gateway/topology.h"
 #include "gateway/worker/worker_private.h"
 
@@ -219,6 +220,39 @@ peers_decrypt(struct job *j, struct span fpr, const struct crypto_decrypt *what,
 		secret_wipe((void *)(uintptr_t)answer.key.data, answer.key.len);
 	ipc_msg_clear(&in);
 	return e;
+}
+
+/* --- revocation --- */
+
+static enum err
+send_want(void *arg, const struct ks_want *w)
+{
+	struct proto_revocation m = {.want = *w};
+	struct worker *worker = arg;
+	struct ipc *ch = role_channel(worker->role, ROLE_STORE, 0);
+	struct buf b;
+	enum err e;
+
+	if (ch == NULL)
+		return ERR_CRASHED;
+	buf_init(&b, LIMIT_CERT_SIZE + LIMIT_IPC_INLINE);
+	e = proto_revocation_pack(&m, &b);
+	if (e == ERR_OK)
+		e = ipc_send(
+		    ch, PROTO_REVOCATION_WANT, 0, buf_span(&b), NULL, 0);
+	buf_clear(&b);
+	return e;
+}
+
+void
+peers_want_revocation(void *arg, const struct crypto_path *path)
+{
+	enum err e = ks_path_wants(path, send_want, arg);
+
+	/* the message does not wait, and the next one says it again */
+	if (e != ERR_OK)
+		log_event(
+		    LOG_LVL_DEBUG, NULL, "revocation-not-wanted", KV_ERR(e));
 }
 
 /* --- pgp --- */

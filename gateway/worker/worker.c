@@ -372,6 +372,7 @@ open_all(struct worker *w)
 	w->certs = crypto_cert_cache_new(CERT_CACHE);
 	if (certs_new(conf, &w->judge, &why) != ERR_OK)
 		role_refuse(w->role, "certificates: anchors: %s", why.text);
+	certs_on_unknown(w->judge, peers_want_revocation, w);
 	w->bodies_fd = open_dir(w->role, conf->paths.bodies);
 	w->escrow_fd =
 	    conf->portal.present ? open_dir(w->role, conf->paths.escrow) : -1;

@@ -163,6 +163,8 @@ enum err peers_pgp_seal_sign(struct job *j, const struct proto_pgp_sign *m,
 enum err peers_pgp_sign(struct job *j, const struct proto_pgp_sign *m, int fd,
     struct memfd_map *out, char micalg[CRYPTO_PGP_MICALG],
     struct err_why *why) MUST_CHECK;
+/* Tell store what should be known of the path's revocation (certs_unknown). */
+void peers_want_revocation(void *arg, const struct crypto_path *path);
 /* Append a raw signature by the private key of a certificate. */
 enum err peers_sign(
     struct job *j, const struct proto_sign *m, struct buf *out) MUST_CHECK;
