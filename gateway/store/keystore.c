@@ -19,6 +19,7 @@
 #include "gateway/store/store_private.h"
 #include "gateway/trust.h"
 #include "keystore/history.h"
+#include "keystore/issuer.h"
 #include "keystore/propose.h"
 
 enum {
@@ -181,6 +182,25 @@ store_keys_admit(struct store *s, struct store_peer *from, struct ipc_msg *m)
 	k->n++;
 }
 
+/* The certificate of a CA that came along with another. */
+static enum err
+keep_issuer(struct ks_store *ks, const struct ks_record *r, struct proposal *p)
+{
+	bool added = false;
+	enum err e = ks_issuer_keep(ks, r, &added);
+
+	if (e == ERR_LIMIT || e == ERR_PERMISSION) {
+		refuse(p, e, "enough CA certificates of this name are here");
+		return ERR_OK;
+	}
+	if (e == ERR_OK)
+		p->answer = (struct proto_admitted){
+		    .change = added ? KS_CHANGE_ADD : KS_CHANGE_NOTHING,
+		    .trust = KS_CANDIDATE,
+		    .why = ""};
+	return e;
+}
+
 /* What is malformed is refused; what the keystore cannot do is returned. */
 static enum err
 apply(struct store *s, const struct ks_rules *rules, struct proposal *p)
@@ -203,6 +223,8 @@ apply(struct store *s, const struct ks_rules *rules, struct proposal *p)
 	ask.anchored = m.anchored;
 	ask.now = (int64_t)(clock_unix_ms() / 1000);
 	r.added = ask.now;
+	if (ks_is_issuer(&r) && m.addr.len == 0)
+		return keep_issuer(s->keys->ks, &r, p);
 	arena_reset(s->keys->arena);
 	e = ks_propose(s->keys->ks, rules, &ask, s->keys->arena, &d);
 	if (e != ERR_OK)

@@ -11,6 +11,7 @@
 #include "gateway/proto.h"
 #include "gateway/proto_keystore.h"
 #include "gateway/proto_open.h"
+#include "gateway/proto_revocation.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -57,6 +58,8 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 		struct proto_pgp_opened pgp_opened;
 		struct proto_pgp_verify pgp_verify;
 		struct proto_pgp_verified pgp_verified;
+		struct proto_revocation revocation;
+		struct proto_revocation_said revocation_said;
 	} m;
 	enum err e = ERR_OK;
 
@@ -117,6 +120,12 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 		break;
 	case 18:
 		e = proto_pgp_verify_unpack(in, a, &m.pgp_verify);
+		break;
+	case 19:
+		e = proto_revocation_unpack(in, &m.revocation);
+		break;
+	case 20:
+		e = proto_revocation_said_unpack(in, a, &m.revocation_said);
 		break;
 	default:
 		e = proto_pgp_verified_unpack(in, a, &m.pgp_verified);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/proto_keystore.h"
+#include "gateway/proto_revocation.h"
 
 static struct entry_rcpt entry_rcpts[] = {
     {"Bob@example.org", "bob@example.org", "rfc822;Bob@example.org", 4},
@@ -541,6 +542,69 @@ Test(proto, a_proposal_and_its_outcome_survive)
 	cr_expect_str_eq(got.why, "another key");
 	b.data[0] = KS_CHANGE_COUNT;
 	cr_expect_eq(proto_admitted_unpack(buf_span(&b), a, &got), ERR_IPC);
+	buf_clear(&b);
+	arena_free(a);
+}
+
+Test(proto, what_is_said_of_revocation_survives)
+{
+	const struct proto_revocation ask = {
+	    .want = {.kind = KS_WANT_ANSWER,
+		.issuer = SPAN_LIT("a certificate"),
+		.url = SPAN_LIT("http://x.example/"),
+		.serial = SPAN_LIT("12"),
+		.request = SPAN_LIT("request"),
+		.until = 77},
+	    .nonce = SPAN_LIT("0123456789abcdef"),
+	    .octets = SPAN_LIT("answer")};
+	struct proto_revocation_said said = {.good = true,
+	    .why = "",
+	    .said = {.from = -1,
+		.until = 9,
+		.state = 1,
+		.reason = 4,
+		.at = 5,
+		.scope = 3,
+		.entries = SPAN_LIT("entries")}};
+	struct arena *a = arena_new(1 << 16);
+	struct proto_revocation_said got;
+	struct proto_revocation asked;
+	struct buf b;
+
+	memset(said.id, 7, sizeof(said.id));
+	buf_init(&b, 1000);
+	cr_assert_eq(proto_revocation_pack(&ask, &b), ERR_OK);
+	for (size_t n = 0; n < b.len; n++)
+		cr_expect_eq(
+		    proto_revocation_unpack(SPAN(b.data, n), &asked), ERR_IPC);
+	cr_assert_eq(proto_revocation_unpack(buf_span(&b), &asked), ERR_OK);
+	cr_expect_eq(asked.want.kind, KS_WANT_ANSWER);
+	cr_expect(span_eq(asked.want.issuer, ask.want.issuer));
+	cr_expect(span_eq(asked.want.url, ask.want.url));
+	cr_expect(span_eq(asked.want.serial, ask.want.serial));
+	cr_expect(span_eq(asked.want.request, ask.want.request));
+	cr_expect_eq(asked.want.until, 77);
+	cr_expect(span_eq(asked.nonce, ask.nonce));
+	cr_expect(span_eq(asked.octets, ask.octets));
+	b.data[0] = 3; /* no such kind */
+	cr_expect_eq(proto_revocation_unpack(buf_span(&b), &asked), ERR_IPC);
+	buf_reset(&b);
+	cr_assert_eq(proto_revocation_said_pack(&said, &b), ERR_OK);
+	for (size_t n = 0; n < b.len; n++)
+		cr_expect_eq(
+		    proto_revocation_said_unpack(SPAN(b.data, n), a, &got),
+		    ERR_IPC);
+	cr_assert_eq(
+	    proto_revocation_said_unpack(buf_span(&b), a, &got), ERR_OK);
+	cr_expect_arr_eq(got.id, said.id, sizeof(said.id));
+	cr_expect(got.good);
+	cr_expect_eq(got.said.from, -1);
+	cr_expect_eq(got.said.until, 9);
+	cr_expect_eq(got.said.state, 1);
+	cr_expect_eq(got.said.reason, 4);
+	cr_expect_eq(got.said.at, 5);
+	cr_expect_eq(got.said.scope, 3);
+	cr_expect(span_eq(got.said.entries, said.said.entries));
 	buf_clear(&b);
 	arena_free(a);
 }

@@ -14,6 +14,7 @@
 #include "crypto/cert_cache.h"
 #include "crypto/revocation.h"
 #include "keystore/admit.h"
+#include "keystore/issuer.h"
 #include "tests/crypto/pki.h"
 #include "tests/keystore/records.h"
 
@@ -477,4 +478,53 @@ Test(path, a_want_that_makes_no_sense_is_refused)
 		cr_expect_eq(ks_want_add(store, &rows[i], PKI_NOW, &is_new),
 		    ERR_MALFORMED, "row %zu", i);
 	ks_rollback(store);
+}
+
+Test(path, the_issuers_that_come_along_are_kept_and_believed_in_nothing)
+{
+	struct ks_origin origin = {
+	    .source = KS_SOURCE_LDAP, .trust = KS_DISCOVERED, .now = PKI_NOW};
+	struct pki_spec many[KS_PER_NAME_MAX + 2];
+	struct pki_cert made[N(many)];
+	struct crypto_path path;
+	struct ks_record *r = NULL;
+	struct err_why why;
+	bool added = false;
+
+	for (size_t i = 0; i < N(many); i++)
+		many[i] = (struct pki_spec){"many", .ext = PKI_CA};
+	pki_make(many, N(many), made);
+	for (size_t i = 0; i < N(many); i++) {
+		cr_assert_eq(
+		    ks_admit_cert(made[i].cert, &origin, arena, &r, &why),
+		    ERR_OK);
+		cr_assert_eq(ks_begin(store), ERR_OK);
+		cr_expect_eq(ks_issuer_keep(store, r, &added),
+		    i < KS_PER_NAME_MAX ? ERR_OK : ERR_LIMIT);
+		cr_expect_eq(added, i < KS_PER_NAME_MAX);
+		cr_assert_eq(ks_commit(store), ERR_OK);
+	}
+	pki_clear(made, N(many));
+	/* an intermediate is used, and an anchor stays one */
+	keep(ROOT, KS_TRUSTED, "");
+	cr_assert_eq(
+	    ks_admit_cert(certs[CA].cert, &origin, arena, &r, &why), ERR_OK);
+	cr_expect_eq(ks_issuer_keep(store, r, &added), ERR_OK);
+	cr_expect(added);
+	cr_assert_eq(
+	    ks_admit_cert(certs[ROOT].cert, &origin, arena, &r, &why), ERR_OK);
+	cr_expect_eq(ks_issuer_keep(store, r, &added), ERR_OK);
+	cr_expect_not(added);
+	cr_expect_eq(check("", -1, &path), ERR_OK, "%s", path.why.text);
+	crypto_path_clear(&path);
+	/* what only an administrator says, or who is no CA */
+	origin.source = KS_SOURCE_MANUAL;
+	cr_assert_eq(
+	    ks_admit_cert(certs[OTHER].cert, &origin, arena, &r, &why), ERR_OK);
+	cr_expect_eq(ks_issuer_keep(store, r, &added), ERR_PERMISSION);
+	origin.source = KS_SOURCE_LDAP;
+	cr_assert_eq(
+	    ks_admit_cert(certs[ALICE].cert, &origin, arena, &r, &why), ERR_OK);
+	cr_expect_not(ks_is_issuer(r));
+	cr_expect_eq(ks_issuer_keep(store, r, &added), ERR_MALFORMED);
 }
