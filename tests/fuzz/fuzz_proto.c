@@ -121,10 +121,10 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 	case 18:
 		e = proto_pgp_verify_unpack(in, a, &m.pgp_verify);
 		break;
-	case 19:
+	case 20:
 		e = proto_revocation_unpack(in, &m.revocation);
 		break;
-	case 20:
+	case 21:
 		e = proto_revocation_said_unpack(in, a, &m.revocation_said);
 		break;
 	default:
@@ -156,14 +156,17 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct arena *a;
+	unsigned which;
 
 	if (len == 0)
 		return 0;
 	a = arena_new(1 << 22);
-	if (data[0] % 23 < 20)
-		unpack_one(data[0] % 23, SPAN(data + 1, len - 1), a);
+	which = data[0] % 25;
+	if (which >= 20 && which < 23)
+		unpack_keys(which - 20, SPAN(data + 1, len - 1), a);
 	else
-		unpack_keys(data[0] % 23 - 20, SPAN(data + 1, len - 1), a);
+		unpack_one(
+		    which < 20 ? which : which - 3, SPAN(data + 1, len - 1), a);
 	arena_free(a);
 	return 0;
 }
