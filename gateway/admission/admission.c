@@ -21,6 +21,7 @@
 #include "common/text.h"
 #include "crypto/openpgp.h"
 #include "gateway/admission/judge.h"
+#include "gateway/admission/revocation.h"
 #include "gateway/conf.h"
 #include "gateway/gpg_group.h"
 #include "gateway/proto.h"
@@ -42,8 +43,8 @@ struct admission {
 /* --- store's word --- */
 
 static enum err
-send_record(struct ipc *store, const struct proto_propose *m,
-    const struct ks_record *r, uint64_t id)
+send_record(
+    struct ipc *store, const char *key, const struct ks_record *r, uint64_t id)
 {
 	struct proto_admit admit = {0};
 	struct buf record, payload;
@@ -52,7 +53,7 @@ send_record(struct ipc *store, const struct proto_propose *m,
 	buf_init(&record, KS_RECORD_MAX);
 	buf_init(&payload, LIMIT_IPC_PAYLOAD);
 	e = ks_record_encode(r, &record);
-	admit.addr = span_str(m->key);
+	admit.addr = span_str(key);
 	admit.record = buf_span(&record);
 	if (e == ERR_OK)
 		e = proto_admit_pack(&admit, &payload);
@@ -65,8 +66,8 @@ send_record(struct ipc *store, const struct proto_propose *m,
 }
 
 static enum err
-ask_store(struct admission *a, const struct proto_propose *m,
-    const struct ks_record *r, struct proto_admitted *out)
+ask_store(struct admission *a, const char *key, const struct ks_record *r,
+    struct proto_admitted *out)
 {
 	static uint64_t last_id;
 	struct ipc *store = role_channel(a->role, ROLE_STORE, 0);
@@ -79,7 +80,7 @@ ask_store(struct admission *a, const struct proto_propose *m,
 		store = role_channel(a->role, ROLE_STORE, 0);
 	if (store == NULL)
 		return ERR_CRASHED;
-	e = send_record(store, m, r, ++last_id);
+	e = send_record(store, key, r, ++last_id);
 	wait.fd = ipc_fd(store);
 	if (e == ERR_OK && poll(&wait, 1, STORE_MS) != 1)
 		e = ERR_TIMEOUT;
@@ -110,7 +111,7 @@ decide_fate(struct admission *a, const struct proto_propose *m,
 	    .fpr = j->fpr, .what = j->what, .why = j->why.text};
 	if (j->record == NULL)
 		return;
-	e = ask_store(a, m, j->record, &said);
+	e = ask_store(a, m->key, j->record, &said);
 	if (e == ERR_OK && said.change == KS_CHANGE_REFUSE &&
 	    err_class(said.err) != ERR_CLASS_POLICY &&
 	    err_class(said.err) != ERR_CLASS_CRYPTO &&
@@ -169,6 +170,7 @@ static enum err
 judge_all(struct admission *a, const struct proto_propose *m,
     struct proto_proposed *out)
 {
+	struct proto_admitted said;
 	struct judgement *j = arena_alloc(a->arena, sizeof(*j));
 	struct err_why *why = arena_alloc(a->arena, sizeof(*why));
 	enum err e;
@@ -190,6 +192,10 @@ judge_all(struct admission *a, const struct proto_propose *m,
 	if (out->key == NULL)
 		return ERR_NOMEM;
 	out->why = j->why.text;
+	/* what is not kept of them is missed by nobody but a path */
+	for (size_t i = 0; i < j->n_issuers; i++)
+		if (ask_store(a, "", j->issuer[i], &said) != ERR_OK)
+			break;
 	for (; out->n < j->n; out->n++) {
 		decide_fate(a, m, &j->key[out->n], &out->key[out->n]);
 		log_fate(m, &out->key[out->n]);
@@ -220,6 +226,28 @@ on_propose(struct admission *a, struct ipc *to, struct ipc_msg *m)
 	return e;
 }
 
+/* --- revocation --- */
+
+/* Store asked for it; discovery hears no more of it. */
+static enum err
+on_revocation(struct admission *a, struct ipc_msg *m)
+{
+	struct ipc *store = role_channel(a->role, ROLE_STORE, 0);
+	struct buf said;
+	enum err e;
+
+	if (store == NULL)
+		return ERR_OK; /* it asks again */
+	buf_init(&said, LIMIT_CRL_SIZE + LIMIT_IPC_INLINE);
+	e = revocation_read(
+	    m->payload, (int64_t)(clock_unix_ms() / 1000), &said);
+	if (e == ERR_OK && ipc_send(store, PROTO_REVOCATION_SAID, 0,
+			       buf_span(&said), NULL, 0) != ERR_OK)
+		role_drop(a->role, store);
+	buf_clear(&said);
+	return e;
+}
+
 /* --- the process --- */
 
 static void
@@ -229,6 +257,8 @@ serve(struct admission *a, const struct role_peer *from, struct ipc_msg *m)
 
 	if (m->type == PROTO_PROPOSE && from->id != ROLE_STORE)
 		e = on_propose(a, from->ch, m);
+	else if (m->type == PROTO_REVOCATION_READ && from->id == ROLE_DISCOVERY)
+		e = on_revocation(a, m);
 	/* what store says too late was for a request that has failed */
 	if (e == ERR_OK || from->id == ROLE_STORE)
 		return;

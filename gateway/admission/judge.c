@@ -169,6 +169,27 @@ cert_carries(const struct work *w, const struct crypto_cert_info *info)
 	return false;
 }
 
+/* It is no key of the address, but its chain may lead through it. */
+static enum err
+keep_issuer(struct work *w, const struct crypto_cert *cert)
+{
+	struct ks_record *r = NULL;
+	struct err_why why = {""};
+	enum err e;
+
+	if (w->out->n_issuers == JUDGE_ISSUERS)
+		return ERR_OK;
+	e = ks_admit_cert(cert, &w->origin, w->arena, &r, &why);
+	if (e != ERR_OK)
+		return e == ERR_NOMEM ? e : ERR_OK;
+	r->n_addrs = 0;
+	e = ks_record_copy(
+	    r, true, w->arena, &w->out->issuer[w->out->n_issuers]);
+	if (e == ERR_OK)
+		w->out->n_issuers++;
+	return e;
+}
+
 static enum err
 judge_cert(struct work *w, const struct crypto_cert *cert)
 {
@@ -183,11 +204,10 @@ judge_cert(struct work *w, const struct crypto_cert *cert)
 		return ERR_NOMEM;
 	if (!cert_carries(w, info)) {
 		(void)!err_why(&j->why, ERR_KEY_ADDR,
-		    info->is_ca ? "a certificate of an issuer, not of the "
-				  "address"
+		    info->is_ca ? "a certificate of an issuer, for chains only"
 				: "it does not carry the address that was "
 				  "asked for");
-		return ERR_OK;
+		return info->is_ca ? keep_issuer(w, cert) : ERR_OK;
 	}
 	e = ks_admit_cert(cert, &w->origin, w->arena, &r, &why);
 	return keep(w, j, e, r, &why);

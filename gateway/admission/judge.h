@@ -16,6 +16,8 @@
 struct crypto_pgp;
 struct crypto_cert;
 
+enum { JUDGE_ISSUERS = 4 };
+
 /* One key that was in the octets. */
 struct judged {
 	struct ks_record *record; /* NULL: refused, why says why */
@@ -27,6 +29,9 @@ struct judged {
 struct judgement {
 	struct judged key[PROTO_BLOBS_MAX];
 	size_t n;
+	/* CA certificates that came along: for paths, believed in nothing. */
+	struct ks_record *issuer[JUDGE_ISSUERS];
+	size_t n_issuers;
 	/* Of octets that hold no key that can be told apart. */
 	enum err err;
 	struct err_why why;

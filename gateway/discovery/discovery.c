@@ -20,6 +20,7 @@
 #include "common/text.h"
 #include "gateway/conf.h"
 #include "gateway/discovery/lookup.h"
+#include "gateway/discovery/revocation.h"
 #include "gateway/proto.h"
 #include "gateway/role.h"
 #include "mime/addr.h"
@@ -59,6 +60,7 @@ struct discovery {
 	struct discovery_env env;
 	struct net_range *allow;
 	struct discovery_lookups *lookups;
+	struct discovery_revocations *revocations;
 	struct asker asker[ASKERS];
 };
 
@@ -269,6 +271,8 @@ on_msg(void *arg, struct ipc_msg *m)
 		on_lookup(a, m);
 	else if (m->type == PROTO_REQUEST && a->id == ROLE_CONTROL)
 		on_request(a, m);
+	else if (m->type == PROTO_REVOCATION_FETCH && a->id == ROLE_STORE)
+		discovery_revocations_fetch(a->d->revocations, m->payload);
 	else if (m->type == PROTO_PROPOSED && a->id == ROLE_ADMISSION)
 		discovery_lookups_proposed(a->d->lookups, m->id, m->payload);
 	else
@@ -281,10 +285,16 @@ on_msg(void *arg, struct ipc_msg *m)
 static void
 tell_lookups(struct asker *a)
 {
-	if (a->id == ROLE_STORE)
-		discovery_lookups_store(a->d->lookups, a->ch);
-	if (a->id == ROLE_ADMISSION)
-		discovery_lookups_admission(a->d->lookups, a->ch);
+	struct discovery *d = a->d;
+
+	if (a->id == ROLE_STORE) {
+		discovery_lookups_store(d->lookups, a->ch);
+		discovery_revocations_store(d->revocations, a->ch);
+	}
+	if (a->id == ROLE_ADMISSION) {
+		discovery_lookups_admission(d->lookups, a->ch);
+		discovery_revocations_admission(d->revocations, a->ch);
+	}
 }
 
 static void
@@ -378,6 +388,7 @@ on_conf(void *arg)
 
 	/* what is under way looks into the old configuration */
 	discovery_lookups_reset(d->lookups);
+	discovery_revocations_reset(d->revocations);
 	d->env.conf = role_conf(d->role);
 	if (set_guard(d) != ERR_OK)
 		fatal("out of memory");
@@ -400,6 +411,7 @@ open_all(struct discovery *d)
 		role_refuse(d->role, "HTTPS cannot be set up");
 	d->arena = arena_new(ARENA_MAX);
 	d->lookups = discovery_lookups_new(&d->env);
+	d->revocations = discovery_revocations_new(&d->env);
 	if (d->arena == NULL || d->lookups == NULL)
 		fatal("out of memory");
 }
@@ -424,6 +436,7 @@ discovery_main(struct role *r)
 	for (size_t i = 0; i < ASKERS; i++)
 		if (d.asker[i].ch != NULL)
 			on_close(&d.asker[i]);
+	discovery_revocations_free(d.revocations);
 	discovery_lookups_free(d.lookups);
 	net_fetcher_free(d.env.fetcher);
 	net_dns_free(d.env.dns);

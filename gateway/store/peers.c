@@ -133,6 +133,8 @@ static const struct {
     {ROLE_KEYS, PROTO_CONTENT_KEY_IS, STORE_OP_KINDS, on_content_key},
     {ROLE_WORKER, PROTO_REVOCATION_WANT, STORE_OP_KINDS, store_revocation_note},
     {ROLE_OPENER, PROTO_REVOCATION_WANT, STORE_OP_KINDS, store_revocation_note},
+    {ROLE_ADMISSION, PROTO_REVOCATION_SAID, STORE_OP_KINDS,
+	store_revocation_note},
     {ROLE_DISCOVERY, PROTO_REVOCATION_SAID, STORE_OP_KINDS,
 	store_revocation_note},
     {ROLE_CONTROL, PROTO_REQUEST, STORE_OP_KINDS, on_request},
