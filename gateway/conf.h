@@ -147,7 +147,8 @@ struct conf_discovery {
 	uint64_t timeout_ms;
 	struct conf_net *allow; /* beyond public addresses */
 	size_t n_allow;
-	const char *ca_file;		      /* PEM; NULL: the system's */
+	const char *ca_file; /* PEM; NULL: the system's */
+	bool domain_keys;    /* those of whole domains are asked for, too */
 	uint64_t found_s, absent_s, failed_s; /* that an answer holds */
 	struct conf_source wkd, dane, vks, hkp, ldap;
 };

@@ -321,6 +321,10 @@ const struct config_entry config_entries[] = {
 	AT(conf_discovery, ca_file), 0,
 	"File of the certificates that servers are verified by, PEM. Unless "
 	"given those of the system."},
+    {"discovery", "domain-keys", CONFIG_T_BOOL, false, 0, 0, "true",
+	AT(conf_discovery, domain_keys), 0,
+	"Also asks for the key of the recipient's domain as a whole, which is "
+	"that of the address _domain@ at it. It is used for who has no key."},
     {"discovery", "found-for", CONFIG_T_S, false,
 	1 * SECOND, 30 * DAY, "1d",
 	AT(conf_discovery, found_s), 0,

@@ -7,6 +7,7 @@
  */
 #include "gateway/discovery/lookup.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -20,6 +21,9 @@
 #include "common/text.h"
 #include "gateway/proto.h"
 #include "mime/addr.h"
+
+/* The local part under which the key of a whole domain is found. */
+#define DOMAIN_KEY "_domain"
 
 enum { ARENA_MAX = 1024 * 1024, BUCKETS = 8192 };
 
@@ -54,7 +58,15 @@ struct wanted {
 	char *local, *domain; /* NULL: no address that sources know */
 	struct ask ask[DISCOVERY_SOURCES];
 	size_t n;
-	size_t n_open;
+	size_t n_open; /* sources, and the look-up for the domain */
+	/* What the sources have for the whole domain, by place of the source.
+	 */
+	struct {
+		bool open, known;
+		struct discovery_waiter *waiter;
+		enum proto_answer_status status[DISCOVERY_SOURCES];
+		uint64_t until_ms; /* the earliest of them */
+	} domain_key;
 	TAILQ_HEAD(, discovery_waiter) waiters;
 	TAILQ_ENTRY(wanted) link;
 };
@@ -186,6 +198,9 @@ free_entry(struct wanted *e)
 		abandon(&e->ask[i]);
 		clear_answer(&e->ask[i].a);
 	}
+	discovery_waiter_cancel(e->domain_key.waiter);
+	if (e->domain_key.open && --e->n_open == 0)
+		l->n_open--;
 	*find_place(l, e->key) = e->same;
 	TAILQ_REMOVE(&l->entries, e, link);
 	l->n_entries--;
@@ -266,6 +281,21 @@ get_entry(struct discovery_lookups *l, const char *key)
 
 /* --- reports --- */
 
+/* What the source says of the address and of its domain as a whole, in one
+   word: a failure of either proves no absence. */
+static enum proto_answer_status
+both(const struct wanted *e, size_t i)
+{
+	enum proto_answer_status own = e->ask[i].a.status,
+				 domain = e->domain_key.status[i];
+
+	if (!e->domain_key.known || own == domain)
+		return own;
+	if (own == PROTO_ANSWER_FAILED || domain == PROTO_ANSWER_FAILED)
+		return PROTO_ANSWER_FAILED;
+	return PROTO_ANSWER_FOUND;
+}
+
 static void
 report(struct discovery_waiter *w)
 {
@@ -274,9 +304,16 @@ report(struct discovery_waiter *w)
 	struct discovery_report r = {
 	    .key = e->key, .complete = e->n_open == 0, .answer = copy};
 
-	for (size_t i = 0; i < e->n; i++)
-		if (!e->ask[i].open)
-			copy[r.n++] = e->ask[i].a;
+	for (size_t i = 0; i < e->n; i++) {
+		if (e->ask[i].open || e->domain_key.open)
+			continue;
+		copy[r.n] = e->ask[i].a;
+		copy[r.n].status = both(e, i);
+		if (e->domain_key.known &&
+		    copy[r.n].until_ms > e->domain_key.until_ms)
+			copy[r.n].until_ms = e->domain_key.until_ms;
+		r.n++;
+	}
 	w->cb(w->arg, &r);
 }
 
@@ -300,11 +337,11 @@ on_budget(void *arg)
 }
 
 static uint64_t
-ttl_s(const struct discovery_lookups *l, const struct discovery_answer *a)
+ttl_s(const struct discovery_lookups *l, enum proto_answer_status status)
 {
 	const struct conf_discovery *c = &l->env->conf->discovery;
 
-	switch (a->status) {
+	switch (status) {
 	case PROTO_ANSWER_FOUND:
 		return c->found_s;
 	case PROTO_ANSWER_ABSENT:
@@ -333,7 +370,8 @@ note(struct wanted *e)
 			continue;
 		e->ask[i].asked = false;
 		said[m.n++] = (struct proto_answer){(uint8_t)a->source,
-		    (uint8_t)a->status, a->reached, (uint32_t)ttl_s(l, a)};
+		    (uint8_t)both(e, i), a->reached,
+		    (uint32_t)ttl_s(l, both(e, i))};
 	}
 	if (m.n == 0 || l->store == NULL)
 		return;
@@ -372,6 +410,16 @@ status_name(enum proto_answer_status s)
 					  : "failed";
 }
 
+/* One of what is open is not any more. */
+static void
+close_one(struct wanted *e)
+{
+	if (--e->n_open > 0)
+		return;
+	e->l->n_open--;
+	finish(e);
+}
+
 /* The answer is settled. */
 static void
 close_ask(struct ask *k)
@@ -381,7 +429,7 @@ close_ask(struct ask *k)
 
 	a->known = true;
 	a->at = (int64_t)(clock_unix_ms() / 1000);
-	a->until_ms = clock_steady_ms() + 1000 * ttl_s(e->l, a);
+	a->until_ms = clock_steady_ms() + 1000 * ttl_s(e->l, a->status);
 	k->open = false;
 	log_event(
 	    a->status == PROTO_ANSWER_FAILED ? LOG_LVL_NOTICE : LOG_LVL_INFO,
@@ -390,10 +438,7 @@ close_ask(struct ask *k)
 	    KV_STR("answer", status_name(a->status)),
 	    KV_STR("url", a->url == NULL ? "" : a->url),
 	    KV_STR("why", a->why == NULL ? "" : a->why));
-	if (--e->n_open > 0)
-		return;
-	e->l->n_open--;
-	finish(e);
+	close_one(e);
 }
 
 static void
@@ -636,6 +681,66 @@ open_ask(struct ask *k)
 	}
 }
 
+/* The sources have answered for the domain as a whole. */
+static void
+on_domain_key(void *arg, const struct discovery_report *r)
+{
+	struct wanted *e = arg;
+	uint64_t now = clock_steady_ms();
+
+	e->domain_key.waiter = NULL;
+	e->domain_key.open = false;
+	e->domain_key.known = true;
+	e->domain_key.until_ms = UINT64_MAX;
+	for (size_t i = 0; i < e->n; i++)
+		e->domain_key.status[i] = PROTO_ANSWER_FAILED;
+	for (size_t k = 0; k < r->n; k++) {
+		const struct discovery_answer *a = &r->answer[k];
+
+		for (size_t i = 0; i < e->n; i++)
+			if (e->ask[i].a.source == a->source)
+				e->domain_key.status[i] = a->status;
+		if (a->until_ms < e->domain_key.until_ms)
+			e->domain_key.until_ms = a->until_ms;
+	}
+	if (!r->complete)
+		e->domain_key.until_ms = now;
+	/* what is remembered of the address is another answer now */
+	for (size_t i = 0; i < e->n; i++)
+		e->ask[i].asked =
+		    e->ask[i].asked ||
+		    (e->ask[i].a.known &&
+			e->ask[i].a.status != PROTO_ANSWER_FAILED);
+	close_one(e);
+}
+
+static bool
+must_ask_domain(const struct wanted *e, bool fresh)
+{
+	return e->l->env->conf->discovery.domain_keys && e->n > 0 &&
+	       e->domain != NULL && strcmp(e->local, DOMAIN_KEY) != 0 &&
+	       !e->domain_key.open &&
+	       (fresh || !e->domain_key.known ||
+		   clock_steady_ms() >= e->domain_key.until_ms);
+}
+
+static void
+ask_domain(struct wanted *e, bool fresh)
+{
+	char key[KS_ADDR_MAX + 1];
+	int n = snprintf(key, sizeof(key), DOMAIN_KEY "@%s", e->domain);
+
+	if (n < 0 || (size_t)n >= sizeof(key)) {
+		const struct discovery_report none = {.key = ""};
+
+		on_domain_key(e, &none);
+		return;
+	}
+	/* each source has a time of its own: the budget is no limit here */
+	e->domain_key.waiter = discovery_lookup(
+	    e->l, key, LIMIT_PROPOSED_MS, fresh, on_domain_key, e);
+}
+
 static bool
 must_ask(const struct ask *k, bool fresh)
 {
@@ -649,8 +754,10 @@ static void
 ask_all(struct wanted *e, bool fresh)
 {
 	bool due[DISCOVERY_SOURCES] = {false};
-	bool was_open = e->n_open > 0;
+	bool was_open = e->n_open > 0, domain = must_ask_domain(e, fresh);
 
+	e->domain_key.open = e->domain_key.open || domain;
+	e->n_open += domain;
 	for (size_t i = 0; i < e->n; i++) {
 		due[i] = must_ask(&e->ask[i], fresh);
 		e->ask[i].open = e->ask[i].open || due[i];
@@ -661,6 +768,9 @@ ask_all(struct wanted *e, bool fresh)
 	for (size_t i = 0; i < e->n; i++)
 		if (due[i])
 			open_ask(&e->ask[i]);
+	/* last: when it is known already, that may end the look-up */
+	if (domain)
+		ask_domain(e, fresh);
 }
 
 struct discovery_waiter *

@@ -2,8 +2,9 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * Look-ups: one for an address at a time, however many wait for it; all sources
- * at once; answers remembered for their time. What was fetched goes to
- * admission before anybody hears that it was found.
+ * at once, also for the key of its domain as a whole; answers remembered for
+ * their time. What was fetched goes to admission before anybody hears that it
+ * was found.
  */
 #ifndef GATEWAY_DISCOVERY_LOOKUP_H
 #define GATEWAY_DISCOVERY_LOOKUP_H

@@ -7,8 +7,10 @@ Debian has none that speaks the protocol (VKS) or for what misbehaves."""
 import json
 import os
 import re
+import shutil
 import signal
 import smtplib
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,12 +24,11 @@ OPPORTUNISTIC = 'rule "default" { try = { smime, pgp, clear } }\n'
 
 
 @pytest.fixture(scope="module")
-def ca(tmp_path_factory):
-    root = tmp_path_factory.mktemp("ca")
-    for p in (root, *root.parents):
-        if p.owner() == root.owner():
-            p.chmod(p.stat().st_mode | 0o055)
-    return CA(root)
+def ca():
+    root = tempfile.mkdtemp(prefix="sge-ca.")
+    os.chmod(root, 0o755)  # discovery reads the CA's certificate as its own user
+    yield CA(root)
+    shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture
@@ -44,10 +45,12 @@ def started():
         server.stop()
 
 
-def options(ca, names, sources, more="", sections=""):
+def options(ca, names, sources, more="", sections="", domain_keys=False):
     return names.options() + (
-        'discovery { sources = { %s } ca-file = "%s" allow = { "127.0.0.0/8" } %s }\n%s' % (
-            ", ".join('"%s"' % s for s in sources), ca.crt, more, sections))
+        'discovery { sources = { %s } ca-file = "%s" allow = { "127.0.0.0/8" }'
+        ' domain-keys = %s %s }\n%s' % (
+            ", ".join('"%s"' % s for s in sources), ca.crt,
+            "true" if domain_keys else "false", more, sections))
 
 
 def sealed_to(mail):
@@ -179,6 +182,36 @@ def test_rcpt_knows_what_was_answered(make_gateway, capture, ca, keys, started):
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         gw.send("sam@sender.example", "gil@wkd.example", message())
     assert len(web.requests()) == 1
+
+
+def test_the_key_of_a_domain(make_gateway, capture, keys, ca, started):
+    """Who has no key gets mail sealed to that of the domain, which is looked
+    for once; while nobody knows whether there is one, nothing leaves."""
+    keys.openpgp("_domain@gate.example")
+    gate = keys.gpg("--export", "_domain@gate.example").stdout
+    up = threading.Event()
+
+    def answer(path, c):
+        if "l=_domain" in path:
+            reply(c, *((200, gate) if up.is_set() else (503, b"later")))
+        else:
+            reply(c, 404)
+
+    web = started(Rude(ca, ["openpgpkey.gate.example"], answer))
+    names = started(Names("openpgpkey.gate.example. 60 A 127.0.0.1\n"))
+    gw = make_gateway(capture.port, rules=OPPORTUNISTIC, options=options(
+        ca, names, ["wkd"], "failed-for = 1s", "discovery wkd { port = %d }\n" % web.port, True))
+    with pytest.raises(smtplib.SMTPDataError) as e:
+        gw.send("sam@sender.example", "una@gate.example", message(to="una@gate.example"))
+    assert e.value.smtp_code == 451
+    up.set()
+    time.sleep(1.2)
+    for n, to in enumerate(["una@gate.example", "vic@gate.example", "una@gate.example"]):
+        gw.send("sam@sender.example", to, message(to=to))
+        mail = capture.wait(n + 1)[n]
+        assert sealed_to(mail) and b"Hello." in keys.open_pgp(mail.data)
+    asked = [path.split("l=")[1] for path, _ in web.seen]
+    assert sorted(asked) == ["_domain", "_domain", "una", "vic"], asked
 
 
 def endless(c):

@@ -138,7 +138,8 @@ static const struct {
     {7, "certificates { revocation = off distrusted = { } policies = { } }\n"},
     {7, "discovery { sources = { } timeout = 2s }\n"},
     {7, "discovery { sources = { \"wkd\", \"dane\", \"vks\", \"hkp\" } "
-	"allow = { \"10.0.0.0/8\", \"::1\" } found-for = 1h }\n"},
+	"allow = { \"10.0.0.0/8\", \"::1\" } found-for = 1h "
+	"domain-keys = false }\n"},
     {7, "discovery { sources = \"ldap\" }\ndiscovery ldap { url = "
 	"\"ldaps://ldap.example.com\" base = \"dc=example\" filter = "
 	"\"(&(mail=%s)(x=y))\" }\n"},
