@@ -7,6 +7,7 @@
  */
 #include "crypto/cms_form.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/asn1.h>
@@ -267,4 +268,50 @@ crypto_cms_cipher_by_oid(struct span oid, enum crypto_cms_cipher *out)
 			return ERR_OK;
 		}
 	return ERR_NOT_FOUND;
+}
+
+/* The word for a capability: that of its cipher. */
+static const char *
+cap_word(unsigned cap)
+{
+	for (size_t i = 0; i < CIPHERS; i++)
+		if (ciphers[i].cap == cap)
+			return ciphers[i].name;
+	return "oaep";
+}
+
+const char *
+crypto_cms_caps_text(unsigned caps, char out[CRYPTO_CAPS_TEXT])
+{
+	size_t n = 0;
+
+	out[0] = 0;
+	for (unsigned cap = CRYPTO_CAP_OAEP_SHA256; cap != 0; cap >>= 1)
+		if (caps & cap)
+			n += (size_t)snprintf(out + n, CRYPTO_CAPS_TEXT - n,
+			    "%s%s", n > 0 ? "," : "", cap_word(cap));
+	return out;
+}
+
+enum err
+crypto_cms_caps_by_text(const char *text, unsigned *out)
+{
+	unsigned caps = 0, cap;
+
+	do {
+		size_t len = strcspn(text, ",");
+
+		for (cap = CRYPTO_CAP_OAEP_SHA256; cap != 0; cap >>= 1)
+			if (strlen(cap_word(cap)) == len &&
+			    memcmp(cap_word(cap), text, len) == 0)
+				break;
+		if (cap == 0)
+			return ERR_NOT_FOUND;
+		caps |= cap;
+		text += len;
+	} while (*text++ == ',');
+	if ((caps & ~(unsigned)CRYPTO_CAP_OAEP_SHA256) == 0)
+		return ERR_NOT_FOUND;
+	*out = caps;
+	return ERR_OK;
 }

@@ -34,14 +34,16 @@ struct crypto_cms_form {
 	enum crypto_cms_rsa rsa;
 };
 
-/* What software says that it can. */
+/* What software says that it can. The numbers are on disk. */
 enum {
 	CRYPTO_CAP_AES128_CBC = 1,
 	CRYPTO_CAP_AES256_CBC = 2,
 	CRYPTO_CAP_AES128_GCM = 4,
 	CRYPTO_CAP_AES256_GCM = 8,
 	CRYPTO_CAP_OAEP_SHA256 = 16,
+	CRYPTO_CAPS_ALL = 31,
 };
+enum { CRYPTO_CAPS_TEXT = 64 }; /* octets of all their names */
 
 /* Read SMIMECapabilities (DER, as they stand in a signed attribute or in a
    certificate): a set of the above, what else is listed is passed over.
@@ -52,6 +54,11 @@ enum err crypto_cms_caps_build(struct buf *out) MUST_CHECK;
 /* What the certificate itself says (RFC 4262); ERR_NOT_FOUND if nothing. */
 enum err crypto_cms_caps_of_cert(
     const struct crypto_cert *cert, unsigned *out) MUST_CHECK;
+
+/* The same in words, "aes256-gcm,oaep", and back: ERR_NOT_FOUND for a word that
+   is none, or no cipher among them. */
+const char *crypto_cms_caps_text(unsigned caps, char out[CRYPTO_CAPS_TEXT]);
+enum err crypto_cms_caps_by_text(const char *text, unsigned *out) MUST_CHECK;
 
 struct crypto_cms_recipient {
 	const struct crypto_cert *cert;

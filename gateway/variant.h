@@ -23,6 +23,7 @@
 struct arena;
 struct crypto_cert_cache;
 struct ks_record;
+struct ks_result;
 struct memfd_map;
 struct mime_tree;
 
@@ -73,6 +74,9 @@ struct variant {
 	const struct ks_record *const *chain;
 	size_t n_chain;
 	const struct ks_record *const *key; /* of each recipient, for rung */
+	/* what is set of the recipients' software, CRYPTO_CAP_*, 0 for nothing;
+	   NULL: nothing for anybody */
+	const uint32_t *opens;
 	size_t n_keys;
 	int64_t now_s;
 };
@@ -105,9 +109,10 @@ void variant_name(const struct variant *v, struct crypto_cert_cache *certs,
 /* Is the cipher of a message as good as a rule asks for? */
 bool variant_cipher_holds(enum crypto_cms_cipher c, enum policy_cipher floor);
 
-/* May recipients with these keys be in one S/MIME variant? */
+/* May recipients with these keys, and that set of them, be in one S/MIME
+   variant? */
 bool variant_may_share(struct crypto_cert_cache *certs,
-    const struct ks_record *a, const struct ks_record *b);
+    const struct ks_result *a, const struct ks_result *b);
 
 /* Is it the rung that failed, so that the walk goes on, or are we out of
    something, so that all of the message waits? */

@@ -8,7 +8,7 @@
 #include "crypto/cert_cache.h"
 #include "crypto/cms_sign.h"
 #include "gateway/variant_private.h"
-#include "keystore/record.h"
+#include "keystore/lookup.h"
 
 static enum crypto_cms_cipher
 floor_of(enum policy_cipher c)
@@ -33,12 +33,14 @@ variant_cipher_holds(enum crypto_cms_cipher c, enum policy_cipher floor)
 	return crypto_cms_cipher_holds(c, floor_of(floor));
 }
 
-/* What was learned of the recipient's software goes before what its
-   certificate says. */
+/* What was set of the recipient's software goes before what was learned of it,
+   and that before what its certificate says. */
 static struct crypto_cms_recipient
-recipient(const struct ks_record *key, const struct crypto_cert *cert)
+recipient(
+    const struct ks_record *key, const struct crypto_cert *cert, uint32_t opens)
 {
-	struct crypto_cms_recipient r = {.cert = cert};
+	struct crypto_cms_recipient r = {
+	    .cert = cert, .known = opens != 0, .caps = opens};
 
 	for (size_t i = 0; i < key->n_caps && !r.known; i++)
 		r.known = key->caps[i].tag == KS_CAP_SMIME &&
@@ -82,7 +84,8 @@ variant_form(const struct variant *v, struct crypto_cert *const *certs,
 	if (r == NULL)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < v->n_keys; i++)
-		r[i] = recipient(v->key[i], certs[i]);
+		r[i] = recipient(
+		    v->key[i], certs[i], v->opens == NULL ? 0 : v->opens[i]);
 	*out = crypto_cms_form_for(r, v->n_keys, floor_of(v->form.cipher));
 	if (v->form.padding == POLICY_PADDING_OAEP)
 		out->rsa = CRYPTO_CMS_RSA_OAEP;
@@ -113,16 +116,16 @@ get(struct crypto_cert_cache *certs, const struct ks_record *key,
 }
 
 bool
-variant_may_share(struct crypto_cert_cache *certs, const struct ks_record *a,
-    const struct ks_record *b)
+variant_may_share(struct crypto_cert_cache *certs, const struct ks_result *a,
+    const struct ks_result *b)
 {
 	struct crypto_cert *ca = NULL, *cb = NULL;
 	struct crypto_cms_recipient pair[2];
-	bool may = get(certs, a, &ca) && get(certs, b, &cb);
+	bool may = get(certs, a->chosen, &ca) && get(certs, b->chosen, &cb);
 
 	if (may) {
-		pair[0] = recipient(a, ca);
-		pair[1] = recipient(b, cb);
+		pair[0] = recipient(a->chosen, ca, a->opens);
+		pair[1] = recipient(b->chosen, cb, b->opens);
 		may = crypto_cms_may_share(pair, 2);
 	}
 	crypto_cert_unref(ca);

@@ -41,6 +41,8 @@ extern const struct ks_rules ks_rules_default;
 struct ks_setting {
 	enum ks_trust seal_from; /* instead of the rules'; 0: as they say */
 	bool by_hand;		 /* takes no key from any source */
+	/* what its software opens of S/MIME, CRYPTO_CAP_*; 0: as it says */
+	uint32_t opens;
 };
 
 /* Who asks for the change. */

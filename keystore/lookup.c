@@ -431,5 +431,7 @@ ks_lookup(struct ks_store *store, struct span addr, enum ks_kind kind,
 	s.seal_from = e == ERR_OK && setting.seal_from != KS_DISTRUSTED
 			  ? setting.seal_from
 			  : store->rules.seal_from;
+	if (e == ERR_OK && kind == KS_SMIME)
+		out->opens = setting.opens;
 	conclude(&s, e == ERR_OK ? search_all(&s, store) : e);
 }

@@ -52,6 +52,8 @@ struct ks_result {
 	enum err err;			/* ERR_OK when it holds; else the one
 					   reason to tell a sender */
 	const struct ks_record *chosen; /* with key; NULL unless it holds */
+	uint32_t opens; /* S/MIME: what was set for the address, CRYPTO_CAP_*;
+			   0: nothing */
 	size_t n;
 	size_t n_more; /* candidates that found no place in the trace */
 	struct ks_candidate candidate[KS_TRACE_MAX];

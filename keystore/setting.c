@@ -6,14 +6,16 @@
 #include "keystore/setting.h"
 
 #include "common/pack.h"
+#include "crypto/cms_form.h"
 #include "keystore/store_private.h"
 
-enum { SETTING_VERSION = 1, SETTING_MAX = 64 };
+enum { SETTING_VERSION = 2, SETTING_MAX = 64 };
 
 static bool
 is_sound(const struct ks_setting *t)
 {
-	return (unsigned)t->seal_from < KS_TRUST_COUNT;
+	return (unsigned)t->seal_from < KS_TRUST_COUNT &&
+	       (t->opens & ~(uint32_t)CRYPTO_CAPS_ALL) == 0;
 }
 
 enum err
@@ -26,7 +28,8 @@ ks_setting_put(
 
 	if (!is_sound(setting) || name.len == 0 || name.len > KS_ADDR_MAX)
 		return ERR_MALFORMED;
-	if (setting->seal_from == KS_DISTRUSTED && !setting->by_hand) {
+	if (setting->seal_from == KS_DISTRUSTED && !setting->by_hand &&
+	    setting->opens == 0) {
 		e = s->ops->row_del(s, KS_ROW_SETTING, name);
 		return e == ERR_NOT_FOUND ? ERR_OK : e;
 	}
@@ -35,6 +38,7 @@ ks_setting_put(
 	pack_u8(&p, SETTING_VERSION);
 	pack_u8(&p, (uint8_t)setting->seal_from);
 	pack_bool(&p, setting->by_hand);
+	pack_u32(&p, setting->opens);
 	e = pack_end(&p);
 	if (e == ERR_OK)
 		e = s->ops->row_put(s, KS_ROW_SETTING, name, buf_span(&octets));
@@ -54,8 +58,11 @@ decode(void *ctx, struct span key, struct span octets)
 	version = unpack_u8(&u);
 	t.seal_from = (enum ks_trust)unpack_u8(&u);
 	t.by_hand = unpack_bool(&u);
-	if (unpack_end(&u) != ERR_OK || version != SETTING_VERSION ||
-	    !is_sound(&t))
+	/* version 1 ended here */
+	if (version != 1)
+		t.opens = unpack_u32(&u);
+	if (unpack_end(&u) != ERR_OK || version == 0 ||
+	    version > SETTING_VERSION || !is_sound(&t))
 		return ERR_DB_BROKEN;
 	*out = t;
 	return ERR_OK;
@@ -87,6 +94,7 @@ ks_setting_for(struct ks_store *s, struct span name, struct ks_setting *out)
 	    .seal_from =
 		own.seal_from != KS_DISTRUSTED ? own.seal_from : wide.seal_from,
 	    .by_hand = own.by_hand || wide.by_hand,
+	    .opens = own.opens != 0 ? own.opens : wide.opens,
 	};
 	return ERR_OK;
 }

@@ -176,6 +176,7 @@ name_form(struct ask *a, struct decision *d)
 	    .form = d->rules.form,
 	    .signer = d->sign.key,
 	    .key = &key,
+	    .opens = &d->smime.opens,
 	    .n_keys = 1,
 	    .now_s = a->facts.now_s};
 

@@ -76,6 +76,7 @@ make(struct seal *s, struct err_why *why)
 	    .edit = message_edit(&s->in.message, ""),
 	    .signer = s->d.sign.key,
 	    .key = &key,
+	    .opens = &s->d.smime.opens,
 	    .n_keys = 1,
 	    .now_s = s->facts.now_s};
 	struct mime_sink sink;

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "common/arena.h"
+#include "crypto/cms_form.h"
 #include "gateway/cli/cli.h"
 #include "gateway/cli/key_private.h"
 #include "keystore/history.h"
@@ -51,20 +52,28 @@ shown(struct span name)
 static json_t *
 setting_json(struct span name, const struct ks_setting *t)
 {
-	return json_pack("{s:o, s:s, s:b}", "name", cli_json_text(shown(name)),
-	    "seal_from",
+	char opens[CRYPTO_CAPS_TEXT];
+
+	return json_pack("{s:o, s:s, s:b, s:s}", "name",
+	    cli_json_text(shown(name)), "seal_from",
 	    t->seal_from == KS_DISTRUSTED ? "" : ks_trust_name(t->seal_from),
-	    "by_hand", t->by_hand);
+	    "by_hand", t->by_hand, "smime",
+	    crypto_cms_caps_text(t->opens, opens));
 }
 
 static void
 print_setting(struct span name, const struct ks_setting *t)
 {
+	char opens[CRYPTO_CAPS_TEXT];
+
 	cli_put_text(shown(name));
-	printf(": sealed to from %s; keys %s\n",
+	printf(": sealed to from %s; keys %s",
 	    t->seal_from == KS_DISTRUSTED ? "the configured level"
 					  : ks_trust_name(t->seal_from),
 	    t->by_hand ? "by hand only" : "from all sources");
+	if (t->opens != 0)
+		printf("; S/MIME %s", crypto_cms_caps_text(t->opens, opens));
+	putchar('\n');
 }
 
 struct listing {
@@ -145,17 +154,18 @@ static enum err
 write_setting(struct cli *cli, struct ks_store *s, struct span name,
     const struct ks_setting *t)
 {
-	char who[CLI_WHO_SIZE], text[128];
+	char who[CLI_WHO_SIZE], text[192], opens[CRYPTO_CAPS_TEXT];
 	struct ks_event event = {.what = KS_EVENT_SETTING,
 	    .at = (int64_t)time(NULL),
 	    .who = cli_who(cli, who),
 	    .addr = name};
 	enum err e = ks_begin(s);
 
-	snprintf(text, sizeof(text), "seal-from %s, keys %s",
+	snprintf(text, sizeof(text), "seal-from %s, keys %s, S/MIME %s",
 	    t->seal_from == KS_DISTRUSTED ? "as configured"
 					  : ks_trust_name(t->seal_from),
-	    t->by_hand ? "by hand only" : "from all sources");
+	    t->by_hand ? "by hand only" : "from all sources",
+	    t->opens == 0 ? "as known" : crypto_cms_caps_text(t->opens, opens));
 	event.text = span_str(text);
 	if (e != ERR_OK)
 		return e;
@@ -169,7 +179,7 @@ write_setting(struct cli *cli, struct ks_store *s, struct span name,
 }
 
 struct wanted {
-	bool has_level, has_keys, forget;
+	bool has_level, has_keys, has_opens, forget;
 	struct ks_setting t;
 };
 
@@ -196,6 +206,8 @@ set_all(struct cli *cli, const struct wanted *w, int n, char **names)
 			t.seal_from = w->t.seal_from;
 		if (w->has_keys || w->forget)
 			t.by_hand = w->t.by_hand;
+		if (w->has_opens || w->forget)
+			t.opens = w->t.opens;
 		if (e == ERR_OK)
 			e = write_setting(cli, s, name, &t);
 		if (e != ERR_OK)
@@ -216,7 +228,8 @@ cli_setting_set(struct cli *cli, int argc, char **argv)
 {
 	static const struct option options[] = {
 	    {"seal-from", required_argument, NULL, 's'},
-	    {"keys", required_argument, NULL, 'k'}, {NULL, 0, NULL, 0}};
+	    {"keys", required_argument, NULL, 'k'},
+	    {"smime", required_argument, NULL, 'm'}, {NULL, 0, NULL, 0}};
 	struct wanted w = {0};
 	int c;
 
@@ -231,11 +244,15 @@ cli_setting_set(struct cli *cli, int argc, char **argv)
 					   strcmp(optarg, "by-hand") == 0)) {
 			w.has_keys = true;
 			w.t.by_hand = optarg[0] == 'b';
+		} else if (c == 'm' && (strcmp(optarg, "known") == 0 ||
+					   crypto_cms_caps_by_text(
+					       optarg, &w.t.opens) == ERR_OK)) {
+			w.has_opens = true;
 		} else {
 			return cli_usage(cli);
 		}
 	}
-	if (optind == argc || (!w.has_level && !w.has_keys))
+	if (optind == argc || (!w.has_level && !w.has_keys && !w.has_opens))
 		return cli_usage(cli);
 	return set_all(cli, &w, argc - optind, argv + optind);
 }

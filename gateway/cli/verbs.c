@@ -93,9 +93,10 @@ const struct cli_verb cli_verbs[] = {
 	"Show what counts for a recipient, by itself or by its domain",
 	cli_setting_show},
     {"recipient", "set",
-	"[--seal-from LEVEL|configured] [--keys any|by-hand] ADDRESS...",
-	"Set from which level on keys are sealed to, and whether sources may "
-	"bring keys",
+	"[--seal-from LEVEL|configured] [--keys any|by-hand] "
+	"[--smime FORMS|known] ADDRESS...",
+	"Set from which level on keys are sealed to, whether sources may "
+	"bring keys, and what of S/MIME is opened there",
 	cli_setting_set},
     {"recipient", "delete", "ADDRESS...", "Forget what was set",
 	cli_setting_delete},
@@ -104,7 +105,8 @@ const struct cli_verb cli_verbs[] = {
     {"domain", "show", "DOMAIN", "Show what counts for a domain",
 	cli_setting_show},
     {"domain", "set",
-	"[--seal-from LEVEL|configured] [--keys any|by-hand] DOMAIN...",
+	"[--seal-from LEVEL|configured] [--keys any|by-hand] "
+	"[--smime FORMS|known] DOMAIN...",
 	"The same for all addresses of a domain", cli_setting_set},
     {"domain", "delete", "DOMAIN...", "Forget what was set",
 	cli_setting_delete},

@@ -111,6 +111,7 @@ variant_of(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
 {
 	const struct decision *d = &rcpts[0]->d;
 	const struct ks_record **keys = arena_array(j->arena, n, sizeof(*keys));
+	uint32_t *opens = arena_array(j->arena, n, sizeof(*opens));
 	struct variant v = {.rung = rung,
 	    .as_is = decide_passes(d),
 	    .raw = j->msg.raw,
@@ -118,16 +119,19 @@ variant_of(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
 	    .form = d->rules.form,
 	    .signer = d->sign.key,
 	    .key = keys,
+	    .opens = opens,
 	    .n_keys = n,
 	    .now_s = j->facts.now_s};
 	enum err e = job_edit(j, d, &v.edit);
 
 	if (e != ERR_OK)
 		return e;
-	if (keys == NULL)
+	if (keys == NULL || opens == NULL)
 		return ERR_NOMEM;
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		keys[i] = decide_key(&rcpts[i]->d, rung);
+		opens[i] = rcpts[i]->d.smime.opens;
+	}
 	if (v.signer != NULL && v.signer->kind == KS_SMIME)
 		e = signer_chain(j->w->keys, j->w->certs, v.signer, j->arena,
 		    &v.chain, &v.n_chain);

@@ -65,8 +65,7 @@ may_share(
 	    !message_shows(&j->msg, b->rcpt->key))
 		return false;
 	return rung != RUNG_SMIME || decide_passes(&a->d) ||
-	       variant_may_share(
-		   j->w->certs, a->d.smime.chosen, b->d.smime.chosen);
+	       variant_may_share(j->w->certs, &a->d.smime, &b->d.smime);
 }
 
 static uint32_t

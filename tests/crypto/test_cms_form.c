@@ -269,3 +269,61 @@ Test(cms_form, sealing_of_the_key_is_named, .init = setup, .fini = teardown)
 	cr_expect_str_eq(
 	    crypto_cms_key_name(ec, CRYPTO_CMS_RSA_OAEP), "ecdh-p256-sha256");
 }
+
+Test(cms_form, words_for_what_is_opened)
+{
+	static const struct {
+		const char *text;
+		unsigned caps; /* 0: refused */
+	} rows[] = {
+	    {"aes256-cbc", C256},
+	    {"aes256-gcm,oaep", G256 | OA},
+	    {"oaep,aes128-gcm,aes128-cbc", OA | G128 | C128},
+	    {"aes128-cbc,aes256-cbc,aes128-gcm,aes256-gcm,oaep",
+		CRYPTO_CAPS_ALL},
+	    {"", 0},
+	    {"oaep", 0},
+	    {"aes256", 0},
+	    {"aes256-gcm,", 0},
+	    {",aes256-gcm", 0},
+	    {"aes256-gcm aes256-cbc", 0},
+	    {"AES256-GCM", 0},
+	    {"aes256-gcm,3des", 0},
+	};
+
+	for (size_t i = 0; i < N(rows); i++) {
+		char text[CRYPTO_CAPS_TEXT];
+		unsigned caps = 0, again = 0;
+		enum err e = crypto_cms_caps_by_text(rows[i].text, &caps);
+
+		cr_expect_eq(
+		    e == ERR_OK, rows[i].caps != 0, "%s", rows[i].text);
+		cr_expect_eq(caps, rows[i].caps, "%s", rows[i].text);
+		if (e == ERR_OK)
+			cr_expect_eq(
+			    crypto_cms_caps_by_text(
+				crypto_cms_caps_text(caps, text), &again),
+			    ERR_OK, "%s", text);
+		cr_expect_eq(again, caps, "%s", rows[i].text);
+	}
+}
+
+Test(cms_form, ciphers_are_told_by_their_identifier)
+{
+	enum crypto_cms_cipher c;
+
+	cr_assert_eq(crypto_cms_cipher_by_oid(S(AES "\x2e"), &c), ERR_OK);
+	cr_expect_eq(c, CRYPTO_CMS_AES256_GCM);
+	cr_assert_eq(crypto_cms_cipher_by_oid(S(AES "\x02"), &c), ERR_OK);
+	cr_expect_eq(c, CRYPTO_CMS_AES128_CBC);
+	/* AES-192, DES-EDE3, RSAES-OAEP, nothing */
+	cr_expect_eq(
+	    crypto_cms_cipher_by_oid(S(AES "\x16"), &c), ERR_NOT_FOUND);
+	cr_expect_eq(
+	    crypto_cms_cipher_by_oid(S("\x2a\x86\x48\x86\xf7\x0d\x03\x07"), &c),
+	    ERR_NOT_FOUND);
+	cr_expect_eq(crypto_cms_cipher_by_oid(
+			 S("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x07"), &c),
+	    ERR_NOT_FOUND);
+	cr_expect_eq(crypto_cms_cipher_by_oid(S(""), &c), ERR_NOT_FOUND);
+}

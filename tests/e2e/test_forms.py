@@ -150,6 +150,33 @@ def test_known_capabilities_get_the_stronger_form(make_gateway, capture, keys):
     assert SUBJECT.encode() in keys.open_smime(got.data, keys.alice_key)
 
 
+def test_what_is_set_for_a_recipient_or_a_domain_goes_first(make_gateway, capture, keys):
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt, keys.ec_crt], rules=RULE % "")
+
+    def form(to, n):
+        gw.send(SENDER, to, message(to=to, body=SUBJECT + "\r\n"))
+        return capture.wait(n)[n - 1].data
+
+    gw.cli("recipient", "set", "--smime", "aes256-gcm,oaep", ALICE)
+    got = form(ALICE, 1)
+    assert "aes-256-gcm" in printed(got) and "rsaesOaep" in printed(got)
+    assert SUBJECT.encode() in keys.open_smime(got, keys.alice_key)
+    said = gw.cli_json("explain", "--from", SENDER, "--to", ALICE)[0]["smime"]
+    assert said == {"cipher": "aes256-gcm", "key": "rsa-oaep-sha256"}
+    assert "S/MIME oaep,aes256-gcm" in gw.cli("recipient", "show", ALICE).stdout.decode()
+    # of the domain, for who has no setting of its own
+    gw.cli("domain", "set", "--smime", "aes128-gcm", "partner.example")
+    assert "aes-128-gcm" in printed(form(ERIN, 2))
+    assert "aes-256-gcm" in printed(form(ALICE, 3))
+    gw.cli("recipient", "set", "--smime", "aes128-cbc", ALICE)
+    assert "aes-256-cbc" in printed(form(ALICE, 4))  # never below the floor
+    gw.cli("recipient", "set", "--smime", "known", ALICE)
+    gw.cli("domain", "delete", "partner.example")
+    assert "aes-256-cbc" in printed(form(ALICE, 5)) and "rsaesOaep" not in printed(form(ALICE, 6))
+    for bad in ("3des", "oaep", ""):
+        assert gw.cli("recipient", "set", "--smime", bad, ALICE, check=False).returncode == 2
+
+
 def test_rsa_and_ec_share_only_when_all_is_known(make_gateway, capture, keys):
     rsa, rsa_key = certificate_with_caps(keys, "rita@partner.example")
     ec, ec_key = certificate_with_caps(

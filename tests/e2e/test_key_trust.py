@@ -146,7 +146,7 @@ def test_what_is_sealed_to_is_set_for_a_domain_and_a_recipient(gw):
     assert state(gw, BOB)["openpgp"][0] == "holds"
     assert state(gw, ALICE)["smime"][0] == "absent"
     assert gw.cli_json("recipient", "list") == [
-        {"name": BOB, "seal_from": "trusted", "by_hand": False}]
+        {"name": BOB, "seal_from": "trusted", "by_hand": False, "smime": ""}]
     assert gw.cli_json("domain", "show", "receiver.example")["seal_from"] == "pinned"
     assert gw.cli_json("recipient", "show", ALICE)["seal_from"] == "pinned"
     gw.cli("domain", "set", "--keys", "by-hand", "receiver.example")

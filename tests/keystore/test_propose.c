@@ -338,7 +338,8 @@ tell_setting(void *ctx, struct span name, const struct ks_setting *t)
 	struct buf *b = ctx;
 	char text[32];
 
-	snprintf(text, sizeof(text), " %d%d ", (int)t->seal_from, t->by_hand);
+	snprintf(text, sizeof(text), " %d%d%u ", (int)t->seal_from, t->by_hand,
+	    (unsigned)t->opens);
 	OK(buf_put(b, name));
 	return buf_puts(b, text);
 }
@@ -346,9 +347,10 @@ tell_setting(void *ctx, struct span name, const struct ks_setting *t)
 Test(propose, an_address_takes_from_its_domain_what_it_does_not_say)
 {
 	const struct ks_setting wide = {
-	    .seal_from = KS_TRUSTED, .by_hand = true};
+	    .seal_from = KS_TRUSTED, .by_hand = true, .opens = 8};
 	const struct ks_setting own = {.seal_from = KS_HARVESTED};
 	const struct ks_setting wrong = {.seal_from = KS_TRUST_COUNT};
+	const struct ks_setting bad = {.opens = 32}, only = {.opens = 18};
 	struct ks_setting got;
 	struct buf b;
 
@@ -360,15 +362,22 @@ Test(propose, an_address_takes_from_its_domain_what_it_does_not_say)
 	OK(ks_setting_put(store, SPAN_LIT(ADDR), &own));
 	OK(ks_setting_for(store, SPAN_LIT(ADDR), &got));
 	cr_expect(got.seal_from == KS_HARVESTED && got.by_hand);
+	cr_expect_eq(got.opens, 8u);
 	OK(ks_setting_for(store, SPAN_LIT("@b.example"), &got));
 	cr_expect(got.seal_from == KS_TRUSTED && got.by_hand);
 	OK(ks_setting_for(store, SPAN_LIT("a@c.example"), &got));
 	cr_expect(got.seal_from == KS_DISTRUSTED && !got.by_hand);
 	cr_expect_eq(
 	    ks_setting_put(store, SPAN_LIT(ADDR), &wrong), ERR_MALFORMED);
+	cr_expect_eq(
+	    ks_setting_put(store, SPAN_LIT(ADDR), &bad), ERR_MALFORMED);
+	OK(ks_setting_put(store, SPAN_LIT("c@b.example"), &only));
+	OK(ks_setting_for(store, SPAN_LIT("c@b.example"), &got));
+	cr_expect(got.opens == 18 && got.seal_from == KS_TRUSTED);
 	buf_init(&b, 200);
 	OK(ks_setting_each(store, tell_setting, &b));
 	OK(buf_putc(&b, 0));
-	cr_expect_str_eq((const char *)b.data, "@b.example 41 a@b.example 20 ");
+	cr_expect_str_eq((const char *)b.data,
+	    "@b.example 418 a@b.example 200 c@b.example 0018 ");
 	buf_clear(&b);
 }
