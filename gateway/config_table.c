@@ -528,7 +528,7 @@ const struct config_entry config_entries[] = {
 	"How long before its end a certificate that was issued by itself is "
 	"replaced by another with a new key; the old one is kept to open mail "
 	"with."},
-    {"ca", "crl-validity", CONFIG_T_S, false, MINUTE, 365 * DAY, "7d",
+    {"ca", "crl-validity", CONFIG_T_S, false, SECOND, 365 * DAY, "7d",
 	AT(conf_ca, crl_s), 0,
 	"How long a list of revoked certificates is good; a new one is made "
 	"when half of it is over."},
@@ -582,6 +582,12 @@ const struct config_entry config_entries[] = {
     {"rule", "sign-as-domain", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(config_rule, form.sign_as_domain), 0,
 	"Lets the key of the sender's domain sign when the sender has none."},
+    {"rule", "auto-issue", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(config_rule, form.auto_issue), 0,
+	"Issues a certificate to a sender in an own domain who has no key, by "
+	"the CA of sealgate ca init, when the first message is to be signed. "
+	"When it cannot be issued at the moment, mail that must be signed "
+	"waits, and mail that is signed if possible goes unsigned."},
     {"rule", "header-protection", CONFIG_T_HP, false, 0, 0, NULL,
 	AT(config_rule, form.hp), 0,
 	"What sealed mail shows outside and what its header protects inside "

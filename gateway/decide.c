@@ -232,7 +232,9 @@ decide_promise(const struct decide_facts *f, const char *to_key,
 	enum rung_state state[RUNG_COUNT] = {0};
 	struct ks_result smime, pgp;
 	unsigned flags =
-	    walk_flags(f) | (decide_is_unsignable(f) ? POLICY_UNSIGNABLE : 0);
+	    walk_flags(f) | (!decide_is_unsignable(f)	? 0
+				: f->signer.why == NULL ? POLICY_KEYLESS
+							: POLICY_UNSIGNABLE);
 
 	state[RUNG_SMIME] = look_up(f, to_key, KS_SMIME, NULL, arena, &smime);
 	state[RUNG_PGP] = look_up(f, to_key, KS_OPENPGP, NULL, arena, &pgp);

@@ -133,4 +133,9 @@ const char *decide_result_name(const struct decision *d);
    reason. The caller owns it; NULL when out of memory. */
 struct json_t *decide_json(const struct decision *d);
 
+/* Would a certificate of its own let this copy be signed, and is one issued for
+   the sender where a rule of it says so? */
+bool decide_wants_certificate(
+    const struct decide_facts *f, const struct decision *d);
+
 #endif

@@ -60,6 +60,52 @@ find_signature(const struct decide_facts *f, const struct decision *d,
 		out->why = "there is no key for it";
 }
 
+/* A certificate could be issued for the sender. */
+static bool
+may_issue(const struct decide_facts *f, const struct decision *d)
+{
+	return d->rules.form.auto_issue && f->signer.why == NULL &&
+	       d->outcome.rung != RUNG_ESCROW && d->outcome.rung != RUNG_PGP &&
+	       d->cannot_sign[KS_SMIME] == NULL;
+}
+
+/* What that means for now; false: it is as without. */
+static bool
+issue(const struct decide_facts *f, struct decision *d, struct decide_sign *s)
+{
+	if (f->signer.issue_why != NULL)
+		s->why = f->signer.issue_why;
+	switch (f->signer.issue) {
+	case SIGNER_NOT_ISSUED:
+		return false;
+	case SIGNER_WOULD_ISSUE:
+		s->why = "its certificate is issued when it is sent";
+		return true;
+	case SIGNER_ISSUE_FAILED:
+		if (d->rules.form.sign != POLICY_SIGN_REQUIRED)
+			return true;
+		d->outcome.result = POLICY_DEFER;
+		d->outcome.rung = RUNG_HOLD;
+		return true;
+	}
+	return false;
+}
+
+bool
+decide_wants_certificate(const struct decide_facts *f, const struct decision *d)
+{
+	const struct signer *s = &f->signer;
+
+	return d->err == ERR_OK && d->outcome.result == POLICY_CHOSEN &&
+	       d->sign.key == NULL && d->rules.form.auto_issue &&
+	       d->rules.form.sign != POLICY_SIGN_NO && s->why == NULL &&
+	       s->err == ERR_OK && s->issue == SIGNER_NOT_ISSUED &&
+	       s->issue_why == NULL && !f->message->is_signed &&
+	       !decide_passes(d) &&
+	       (d->sign.refused ||
+		   (policy_rung_sends(d->outcome.rung) && may_issue(f, d)));
+}
+
 void
 decide_signature(const struct decide_facts *f, struct decision *d)
 {
@@ -86,6 +132,11 @@ decide_signature(const struct decide_facts *f, struct decision *d)
 		d->outcome.rung = RUNG_HOLD;
 	} else {
 		find_signature(f, d, &s);
+	}
+	if (d->outcome.result == POLICY_CHOSEN && s.key == NULL &&
+	    may_issue(f, d) && issue(f, d, &s)) {
+		d->sign = s;
+		return;
 	}
 	if (d->outcome.result == POLICY_CHOSEN && s.key == NULL &&
 	    d->rules.form.sign == POLICY_SIGN_REQUIRED) {

@@ -32,6 +32,7 @@ static const struct {
     {ROLE_DISCOVERY, discovery_main},
     {ROLE_WORKER, worker_main},
     {ROLE_OPENER, opener_main},
+    {ROLE_ISSUER, issuer_main},
     {ROLE_RELAY, relay_main},
     {ROLE_PORTAL, portal_main},
     {ROLE_CONTROL, control_main},

@@ -20,6 +20,7 @@
 #include "common/buf.h"
 #include "common/sealed.h"
 #include "gateway/entry.h"
+#include "gateway/proto_issue.h"
 #include "gateway/proto_keys.h"
 #include "gateway/proto_mail.h"
 
@@ -110,7 +111,7 @@ enum proto_type {
 	PROTO_REGISTER,	  /* struct proto_register */
 	PROTO_UNREGISTER, /* no payload */
 	/* worker → keys: a signature by a private key of the keystore. The id
-	   is that of the message. */
+	   is that of the message. issuer → keys: by the key of our CA, id 0. */
 	PROTO_SIGN,   /* struct proto_sign */
 	PROTO_SIGNED, /* struct proto_signed */
 	/* opener → keys: open a content key with a private key of the keystore.
@@ -183,6 +184,25 @@ enum proto_type {
 	PROTO_PROPOSED, /* struct proto_proposed */
 	/* discovery → store: keep what the sources said. */
 	PROTO_ANSWER_NOTE, /* struct proto_answers */
+
+	/* worker → issuer: the sender of the message with this id has no key to
+	   sign with and its rule says that it gets one: the address, canonical,
+	   as string. The answer, when the certificate can be used: u32 err,
+	   reason as string. */
+	PROTO_ISSUE = 160,
+	PROTO_ISSUED,
+	/* issuer → keys: a new private key. The id is the message's, 0 for one
+	   in place of another. */
+	PROTO_KEY_NEW,	/* struct proto_key_new */
+	PROTO_KEY_MADE, /* struct proto_key_made */
+	/* issuer → keys: its certificate is there, seal it. */
+	PROTO_KEY_SEAL,	  /* struct proto_key_seal */
+	PROTO_KEY_SEALED, /* u32 err, the row of the private key as span */
+	/* issuer → store: a certificate with its key; a list of those revoked.
+	   The answer: u32 err, reason as string. */
+	PROTO_CA_KEEP, /* struct proto_ca_keep */
+	PROTO_CA_LIST, /* struct proto_ca_list */
+	PROTO_CA_KEPT,
 
 	/* worker → store, opener → store: of the revocation of a certificate
 	   nothing is known. No answer. */

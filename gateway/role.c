@@ -72,6 +72,7 @@ static const char *const names[ROLE_COUNT] = {
     [ROLE_LISTENER] = "listener",
     [ROLE_OPENER] = "opener",
     [ROLE_ADMISSION] = "admission",
+    [ROLE_ISSUER] = "issuer",
 };
 
 const char *
@@ -522,11 +523,15 @@ hear_peers(struct role *r, const struct pollfd *p, struct role_peer *from,
 	return false;
 }
 
-enum err
-role_next(struct role *r, struct role_peer *from, struct ipc_msg *out)
+/* until_ms: on the steady clock; 0: for ever. */
+static enum err
+next_until(struct role *r, uint64_t until_ms, struct role_peer *from,
+    struct ipc_msg *out)
 {
 	struct pollfd *p = NULL;
 	enum err err = ERR_SHUTDOWN;
+	uint64_t now;
+	int wait = -1;
 
 	free_retired(r);
 	while (!r->stopping) {
@@ -534,8 +539,16 @@ role_next(struct role *r, struct role_peer *from, struct ipc_msg *out)
 		p = calloc(1 + r->n_peer, sizeof(*p));
 		if (p == NULL)
 			fatal("out of memory");
-		if (!wait_for(r, p, true, -1))
-			continue;
+		if (until_ms != 0) {
+			now = clock_steady_ms();
+			wait = now < until_ms ? (int)(until_ms - now) : 0;
+		}
+		if (!wait_for(r, p, true, wait)) {
+			if (until_ms == 0)
+				continue;
+			err = ERR_TIMEOUT;
+			break;
+		}
 		if (p[0].revents != 0) {
 			hear_supervisor(r);
 		} else if (hear_peers(r, p, from, out)) {
@@ -545,6 +558,19 @@ role_next(struct role *r, struct role_peer *from, struct ipc_msg *out)
 	}
 	free(p);
 	return err;
+}
+
+enum err
+role_next(struct role *r, struct role_peer *from, struct ipc_msg *out)
+{
+	return next_until(r, 0, from, out);
+}
+
+enum err
+role_next_within(struct role *r, unsigned timeout_ms, struct role_peer *from,
+    struct ipc_msg *out)
+{
+	return next_until(r, clock_steady_ms() + timeout_ms, from, out);
 }
 
 enum err

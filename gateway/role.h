@@ -32,6 +32,7 @@ enum role_id {
 	ROLE_LISTENER,
 	ROLE_OPENER,
 	ROLE_ADMISSION,
+	ROLE_ISSUER,
 	ROLE_COUNT
 };
 
@@ -95,6 +96,9 @@ void role_drop(struct role *r, struct ipc *ch);
    ERR_SHUTDOWN: stop now. A peer that goes away is dropped silently. */
 enum err role_next(
     struct role *r, struct role_peer *from, struct ipc_msg *out) MUST_CHECK;
+/* The same, but ERR_TIMEOUT when nothing has come in this time. */
+enum err role_next_within(struct role *r, unsigned timeout_ms,
+    struct role_peer *from, struct ipc_msg *out) MUST_CHECK;
 /* Wait until the peer is connected, as long as timeout_ms. ERR_TIMEOUT,
    ERR_SHUTDOWN. Messages that arrive meanwhile stay in their channels. */
 enum err role_wait_peer(struct role *r, enum role_id id, unsigned index,
@@ -138,6 +142,7 @@ int pgp_main(struct role *r);
 int discovery_main(struct role *r);
 int worker_main(struct role *r);
 int opener_main(struct role *r);
+int issuer_main(struct role *r);
 int relay_main(struct role *r);
 int portal_main(struct role *r);
 int control_main(struct role *r);

@@ -372,6 +372,12 @@ const struct sandbox_profile sandbox_profiles[ROLE_COUNT] = {
 	    .place = {CONF(escrow, SANDBOX_CHANGE),
 		CONF(portal, SANDBOX_CHANGE), CONF(publish, SANDBOX_READ)},
 	},
+    [ROLE_ISSUER] =
+	{
+	    .list = {base, read_files, write_files},
+	    .place = {CONF(keystore, SANDBOX_READ),
+		CONF(publish, SANDBOX_CHANGE)},
+	},
     [ROLE_CONTROL] = {.list = {base, loop, serve, fstat_by_name}},
     [ROLE_LISTENER] = {.list = {base, loop, serve, fstat_by_name}},
 };

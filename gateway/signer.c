@@ -76,8 +76,12 @@ is_better(const struct ks_record *r, const struct ks_record *than)
 		return true;
 	if (r->trust != than->trust)
 		return r->trust > than->trust;
-	/* of two valid ones the newer */
-	return r->not_before > than->not_before;
+	/* of two valid ones the newer: its successors begin where it does when
+	   the CA is younger than the time they are backdated by */
+	if (r->not_before != than->not_before)
+		return r->not_before > than->not_before;
+	return r->not_after != than->not_after ? r->not_after > than->not_after
+					       : r->added > than->added;
 }
 
 static enum err

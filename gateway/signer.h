@@ -26,12 +26,22 @@ struct signer_key {
 	const char *why;		/* none: the reason, for a person */
 };
 
+/* Whether a certificate is issued for a sender who has none, where the rules
+   say so. */
+enum signer_issue {
+	SIGNER_NOT_ISSUED = 0, /* not asked for yet, or definitely not */
+	SIGNER_ISSUE_FAILED,   /* not now: later it may be */
+	SIGNER_WOULD_ISSUE,    /* nothing is sent: it is only told */
+};
+
 /* Zeroed, nobody signs. */
 struct signer {
 	enum err err;	 /* the keystore could not tell: signing has failed */
 	const char *why; /* not allowed at all: the reason; NULL: allowed */
 	struct signer_key smime, pgp;		    /* the address's own */
 	struct signer_key domain_smime, domain_pgp; /* its domain's */
+	enum signer_issue issue;
+	const char *issue_why; /* why none was issued; NULL: not asked for */
 };
 
 /* certificates of issuers that are sent along */

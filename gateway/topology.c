@@ -20,6 +20,9 @@ static const struct {
     {ROLE_WORKER, ROLE_STORE, false},
     {ROLE_WORKER, ROLE_KEYS, false},
     {ROLE_WORKER, ROLE_PGP, true},
+    {ROLE_WORKER, ROLE_ISSUER, false},
+    {ROLE_ISSUER, ROLE_KEYS, false},
+    {ROLE_ISSUER, ROLE_STORE, false},
     {ROLE_OPENER, ROLE_STORE, false},
     {ROLE_OPENER, ROLE_KEYS, false},
     {ROLE_OPENER, ROLE_PGP, true},
@@ -57,6 +60,7 @@ topology_count(const struct conf *c, enum role_id role)
 	case ROLE_CONTROL:
 	case ROLE_LISTENER:
 	case ROLE_ADMISSION:
+	case ROLE_ISSUER:
 		return 1;
 	}
 	return 0;
@@ -105,6 +109,7 @@ topology_stop_step(enum role_id role)
 	case ROLE_PGP:
 	case ROLE_CONTROL:
 	case ROLE_ADMISSION:
+	case ROLE_ISSUER:
 		return 2;
 	case ROLE_STORE:
 		return 3; /* results of all others reach it */

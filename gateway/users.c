@@ -89,6 +89,7 @@ users_find(const struct conf *c, enum role_id role, struct users_id *out,
 	    {ROLE_WORKER, ROLE_PORTAL},
 	    {ROLE_OPENER, ROLE_STORE},
 	    {ROLE_KEYS, ROLE_STORE},
+	    {ROLE_ISSUER, ROLE_STORE},
 	};
 	struct users_id id = {.uid = geteuid(), .gid = getegid()};
 	enum err err;

@@ -214,9 +214,8 @@ ks_issued_put(struct ks_store *s, const struct ks_issued *i)
 }
 
 static enum err
-visit_issued(void *ctx, struct span key, struct span value)
+read_issued(struct span key, struct span value, struct ks_issued *out)
 {
-	const struct visits *v = ctx;
 	struct ks_issued i = {.ca = SPAN(key.data + 1, CA_FPR)};
 	struct unpacker u;
 	uint8_t version;
@@ -234,7 +233,72 @@ visit_issued(void *ctx, struct span key, struct span value)
 	if (unpack_end(&u) != ERR_OK || version != OWN_VERSION ||
 	    i.fpr.len != CA_FPR || i.reason > KS_REASON_MAX)
 		return ERR_DB_BROKEN;
-	return v->issued(v->ctx, &i);
+	*out = i;
+	return ERR_OK;
+}
+
+static enum err
+visit_issued(void *ctx, struct span key, struct span value)
+{
+	const struct visits *v = ctx;
+	struct ks_issued i;
+	enum err e = read_issued(key, value, &i);
+
+	return e == ERR_OK ? v->issued(v->ctx, &i) : e;
+}
+
+struct state {
+	struct ks_store *store;
+	struct span serial;
+	bool found;
+	struct ks_issued row; /* what it borrows is gone */
+};
+
+static enum err
+keep_state(void *ctx, struct span key, struct span value)
+{
+	struct state *s = ctx;
+	enum err e = read_issued(key, value, &s->row);
+
+	s->found = e == ERR_OK;
+	return e;
+}
+
+static enum err
+state_at(void *ctx, const struct ks_ca *ca)
+{
+	struct state *s = ctx;
+	struct buf key;
+	enum err e;
+
+	if (s->found)
+		return ERR_OK;
+	buf_init(&key, KEY_MAX);
+	e = row_key(ROW_ISSUED, ca->fpr, s->serial, &key);
+	if (e == ERR_OK)
+		e = s->store->ops->row_get(
+		    s->store, KS_ROW_OWN, buf_span(&key), keep_state, s);
+	buf_clear(&key);
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+enum err
+ks_issued_state(struct ks_store *s, struct span serial, int64_t *revoked_at,
+    uint8_t *reason)
+{
+	struct state x = {.store = s, .serial = serial};
+	enum err e;
+
+	if (serial.len == 0 || serial.len > KS_ID_MAX)
+		return ERR_NOT_FOUND;
+	e = ks_ca_each(s, state_at, &x);
+	if (e == ERR_OK && !x.found)
+		e = ERR_NOT_FOUND;
+	if (e != ERR_OK)
+		return e;
+	*revoked_at = x.row.revoked_at;
+	*reason = x.row.reason;
+	return ERR_OK;
 }
 
 enum err

@@ -57,6 +57,10 @@ enum err ks_ca_each(
 /* Add it or replace the one with its CA and serial number. ERR_MALFORMED. */
 enum err ks_issued_put(
     struct ks_store *s, const struct ks_issued *i) MUST_CHECK;
+/* What is known of the one with this serial number, whichever of our CAs issued
+   it: *revoked_at and *reason. ERR_NOT_FOUND. */
+enum err ks_issued_state(struct ks_store *s, struct span serial,
+    int64_t *revoked_at, uint8_t *reason) MUST_CHECK;
 /* Every certificate of the CA, by serial number. */
 enum err ks_issued_each(struct ks_store *s, struct span ca,
     ks_issued_visit *visit, void *ctx) MUST_CHECK;

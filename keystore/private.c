@@ -81,10 +81,10 @@ decode(struct span in, struct arena *arena, struct ks_private **out)
 }
 
 enum err
-ks_private_put(struct ks_store *s, const struct ks_private *p,
-    const struct sealed_pub *pub, struct span key)
+ks_private_encode(const struct ks_private *p, const struct sealed_pub *pub,
+    struct span key, struct buf *out)
 {
-	struct buf ad, sealed, all;
+	struct buf ad, sealed;
 	struct packer w;
 	enum err e;
 
@@ -93,22 +93,48 @@ ks_private_put(struct ks_store *s, const struct ks_private *p,
 		return ERR_MALFORMED;
 	buf_init(&ad, KS_PRIVATE_MAX);
 	buf_init(&sealed, KS_PRIVATE_MAX);
-	buf_init(&all, KS_PRIVATE_MAX);
 	e = ks_private_ad(p, &ad);
 	if (e == ERR_OK)
 		e = sealed_seal(pub, buf_span(&ad), key, &sealed);
 	if (e == ERR_OK)
-		e = buf_put(&all, buf_span(&ad));
+		e = buf_put(out, buf_span(&ad));
 	if (e == ERR_OK) {
-		pack_begin(&w, &all);
+		pack_begin(&w, out);
 		pack_span(&w, buf_span(&sealed));
 		e = pack_end(&w);
 	}
-	if (e == ERR_OK)
-		e = s->ops->row_put(s, KS_ROW_PRIVATE, p->fpr, buf_span(&all));
 	buf_clear(&ad);
 	buf_clear(&sealed);
+	return e;
+}
+
+enum err
+ks_private_put(struct ks_store *s, const struct ks_private *p,
+    const struct sealed_pub *pub, struct span key)
+{
+	struct buf all;
+	enum err e;
+
+	buf_init(&all, KS_PRIVATE_MAX);
+	e = ks_private_encode(p, pub, key, &all);
+	if (e == ERR_OK)
+		e = s->ops->row_put(s, KS_ROW_PRIVATE, p->fpr, buf_span(&all));
 	buf_clear(&all);
+	return e;
+}
+
+enum err
+ks_private_put_octets(struct ks_store *s, struct span fpr, struct span octets)
+{
+	struct arena *arena = arena_new(KS_PRIVATE_MAX);
+	struct ks_private *p = NULL;
+	enum err e = arena == NULL ? ERR_NOMEM : decode(octets, arena, &p);
+
+	if (e == ERR_DB_BROKEN || (e == ERR_OK && !span_eq(p->fpr, fpr)))
+		e = ERR_MALFORMED;
+	if (e == ERR_OK)
+		e = s->ops->row_put(s, KS_ROW_PRIVATE, fpr, octets);
+	arena_free(arena);
 	return e;
 }
 

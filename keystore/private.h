@@ -39,6 +39,12 @@ enum err ks_private_ad(const struct ks_private *p, struct buf *out) MUST_CHECK;
    transferable secret key, binary, without a passphrase. */
 enum err ks_private_put(struct ks_store *s, const struct ks_private *p,
     const struct sealed_pub *pub, struct span key) MUST_CHECK;
+/* The same as octets, appended, for who writes the store elsewhere; and such
+   octets into the store: ERR_MALFORMED unless they are a row of fpr. */
+enum err ks_private_encode(const struct ks_private *p,
+    const struct sealed_pub *pub, struct span key, struct buf *out) MUST_CHECK;
+enum err ks_private_put_octets(
+    struct ks_store *s, struct span fpr, struct span octets) MUST_CHECK;
 /* In the arena. ERR_NOT_FOUND, ERR_DB_BROKEN. */
 enum err ks_private_get(struct ks_store *s, struct span fpr,
     struct arena *arena, struct ks_private **out) MUST_CHECK;

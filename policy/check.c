@@ -195,6 +195,12 @@ check_form(struct check *c, const struct policy_rule *r)
 			"rule \"%s\": sign-as-domain does nothing unless a "
 			"rule signs",
 			r->name));
+	if (r->form.sign == POLICY_SIGN_NO && r->form.auto_issue)
+		found(c, r->line, false,
+		    arena_printf(c->arena,
+			"rule \"%s\": auto-issue does nothing unless a rule "
+			"signs",
+			r->name));
 	if (r->form.sign == POLICY_SIGN_REQUIRED && has_rung(r, RUNG_ESCROW))
 		found(c, r->line, false,
 		    arena_printf(c->arena,

@@ -62,5 +62,6 @@ policy_form_raise(struct policy_form *a, const struct policy_form *b)
 	if (b->sealed > a->sealed)
 		a->sealed = b->sealed;
 	a->sign_as_domain = a->sign_as_domain || b->sign_as_domain;
+	a->auto_issue = a->auto_issue || b->auto_issue;
 	a->no_autocrypt = a->no_autocrypt || b->no_autocrypt;
 }

@@ -387,13 +387,16 @@ fate(const struct policy *p, const struct policy_rule *r,
 	    .on_error_weaker = r->on_error_weaker,
 	};
 	struct policy_outcome o;
+	bool unsignable =
+	    (flags & POLICY_UNSIGNABLE) != 0 ||
+	    ((flags & POLICY_KEYLESS) != 0 && !r->form.auto_issue);
 
 	policy_walk(&d, state, flags, &o);
 	if (o.result != POLICY_CHOSEN)
 		return POLICY_RCPT_GO_ON;
 	if (o.rung == RUNG_REJECT)
 		return POLICY_RCPT_REJECT;
-	return policy_rung_sends(o.rung) && (flags & POLICY_UNSIGNABLE) &&
+	return policy_rung_sends(o.rung) && unsignable &&
 		       r->form.sign == POLICY_SIGN_REQUIRED
 		   ? POLICY_RCPT_UNSIGNED
 		   : POLICY_RCPT_GO_ON;

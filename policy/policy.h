@@ -110,6 +110,7 @@ enum policy_sealed {
 struct policy_form {
 	enum policy_sign sign;
 	bool sign_as_domain; /* the domain's key may stand in */
+	bool auto_issue;     /* a sender without a key gets a certificate */
 	enum policy_hp hp;
 	enum policy_cipher cipher;
 	enum policy_padding padding;
@@ -233,9 +234,10 @@ enum rung_state {
 const char *rung_state_name(enum rung_state s);
 
 enum {
-	POLICY_AUTO_MAIL = 1,  /* null sender, automatic answer or MDN */
-	POLICY_UNSIGNABLE = 2, /* nobody can sign for the sender; only
-				  policy_could_leave() looks at it */
+	POLICY_AUTO_MAIL = 1, /* null sender, automatic answer or MDN */
+	/* only policy_could_leave() looks at these */
+	POLICY_UNSIGNABLE = 2, /* nobody can sign for the sender */
+	POLICY_KEYLESS = 4,    /* nobody can as long as it has no key */
 };
 
 enum policy_result {

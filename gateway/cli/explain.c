@@ -281,6 +281,7 @@ find_signer(struct ask *a)
 	/* without a keystore there are no keys at all */
 	if (f.keys != NULL)
 		signer_find(&f, a->arena, &a->facts.signer);
+	a->facts.signer.issue = SIGNER_WOULD_ISSUE;
 }
 
 static int

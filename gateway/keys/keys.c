@@ -4,10 +4,10 @@
  * The process that holds the master key and the private keys of the purposes.
  * It hands out public halves, the private half of ready entries to relay, and
  * the content key of one sealed object to whoever may open that kind, signs
- * with the private keys of senders, opens content keys with those of
- * recipients, and gives their OpenPGP keys to pgp. It parses nothing from
- * outside: what it is given is a purpose and a header of fixed length, a
- * digest, or a block as long as the key.
+ * with the private keys of senders and of our CA, opens content keys with those
+ * of recipients, makes new ones, and gives OpenPGP keys to pgp. It parses
+ * nothing from outside: what it is given is a purpose and a header of fixed
+ * length, a digest, or a block as long as the key.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -25,6 +25,7 @@
 #include "common/text.h"
 #include "crypto/private_key.h"
 #include "gateway/conf.h"
+#include "gateway/keys/issue.h"
 #include "gateway/keys/private.h"
 #include "gateway/keys/purpose.h"
 #include "gateway/keys/registered.h"
@@ -44,6 +45,7 @@ struct keys {
 	struct ks_store *store;
 	struct keys_registered *registered;
 	struct keys_private *private;
+	struct keys_issue *issue;
 	struct arena *arena; /* of one message */
 };
 
@@ -212,18 +214,23 @@ answer_sign(
 
 	if (err != ERR_OK)
 		return err;
-	if (!keys_registered_has(k->registered, m->id))
+	if (peer->id != ROLE_ISSUER &&
+	    !keys_registered_has(k->registered, m->id))
 		hear_registrars(k);
 	buf_init(&sig, CRYPTO_SIGN_MAX);
 	buf_init(&b, LIMIT_IPC_INLINE);
-	answer.result = keys_private_sign(
-	    k->private, m->id, ask.fpr, ask.alg, ask.in, &sig);
+	answer.result = peer->id == ROLE_ISSUER
+			    ? keys_private_sign_as_ca(
+				  k->private, ask.fpr, ask.alg, ask.in, &sig)
+			    : keys_private_sign(k->private, m->id, ask.fpr,
+				  ask.alg, ask.in, &sig);
 	if (answer.result == ERR_OK)
 		answer.signature = buf_span(&sig);
 	if (answer.result != ERR_OK) {
 		text_id(m->id, id);
 		log_event(LOG_LVL_ERR, id, "sign-refused",
-		    KV_NUM("worker", peer->index), KV_ERR(answer.result));
+		    KV_STR("peer", role_name(peer->id)),
+		    KV_NUM("index", peer->index), KV_ERR(answer.result));
 	}
 	err = proto_signed_pack(&answer, &b);
 	if (err == ERR_OK)
@@ -395,6 +402,59 @@ answer_reply_mac(
 	    SPAN(out, n * KS_REPLY_ID), NULL, 0);
 }
 
+/* --- certificates that we issue --- */
+
+static enum err
+answer_key_new(
+    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
+{
+	struct proto_key_made made = {ERR_OK, 0, SPAN(NULL, 0)};
+	struct proto_key_new ask;
+	struct buf b;
+	char id[TEXT_ID_SIZE];
+	enum err err = proto_key_new_unpack(m->payload, &ask);
+
+	if (err != ERR_OK)
+		return err;
+	if (ask.old.len == 0 && !keys_registered_has(k->registered, m->id))
+		hear_registrars(k);
+	made.result = keys_issue_make(k->issue, m->id, &ask, &made);
+	if (made.result != ERR_OK) {
+		text_id(m->id, id);
+		log_event(LOG_LVL_ERR, id, "key-refused", KV_ERR(made.result));
+	}
+	buf_init(&b, LIMIT_IPC_INLINE);
+	err = proto_key_made_pack(&made, &b);
+	if (err == ERR_OK)
+		err = ipc_send(
+		    peer->ch, PROTO_KEY_MADE, m->id, buf_span(&b), NULL, 0);
+	buf_clear(&b);
+	return err;
+}
+
+static enum err
+answer_key_seal(
+    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
+{
+	struct proto_key_seal ask;
+	struct buf row, b;
+	enum err result, err = proto_key_seal_unpack(m->payload, &ask);
+
+	if (err != ERR_OK)
+		return err;
+	buf_init(&row, KS_PRIVATE_MAX);
+	buf_init(&b, KS_PRIVATE_MAX + LIMIT_IPC_INLINE);
+	result = keys_issue_seal(k->issue, &ask, &row);
+	err = proto_octets_pack(
+	    result, result == ERR_OK ? buf_span(&row) : SPAN(NULL, 0), &b);
+	if (err == ERR_OK)
+		err = ipc_send(
+		    peer->ch, PROTO_KEY_SEALED, m->id, buf_span(&b), NULL, 0);
+	buf_clear(&row);
+	buf_clear(&b);
+	return err;
+}
+
 /* The messages this process accepts. */
 static const struct {
 	uint16_t type;
@@ -416,6 +476,9 @@ static const struct {
     {PROTO_REPLY_MAC, ROLE_WORKER, answer_reply_mac},
     {PROTO_REPLY_MAC, ROLE_OPENER, answer_reply_mac},
     {PROTO_SIGN, ROLE_WORKER, answer_sign},
+    {PROTO_SIGN, ROLE_ISSUER, answer_sign},
+    {PROTO_KEY_NEW, ROLE_ISSUER, answer_key_new},
+    {PROTO_KEY_SEAL, ROLE_ISSUER, answer_key_seal},
     {PROTO_PGP_SECRET_GET, ROLE_PGP, answer_pgp_secret},
     {PROTO_PGP_OPEN_SECRET_GET, ROLE_PGP, answer_pgp_secret},
     {PROTO_DECRYPT, ROLE_OPENER, answer_decrypt},
@@ -513,6 +576,7 @@ open_all(struct keys *k, const struct secret *master)
 	k->store = open_keystore(k->role);
 	k->registered = keys_registered_new();
 	k->private = keys_private_new(k->store, &k->set, k->registered);
+	k->issue = keys_issue_new(k->store, &k->set, k->registered);
 	k->arena = arena_new(ARENA_MAX);
 	if (k->arena == NULL)
 		fatal("out of memory");
@@ -522,6 +586,7 @@ static void
 close_all(struct keys *k)
 {
 	arena_free(k->arena);
+	keys_issue_free(k->issue);
 	keys_private_free(k->private);
 	keys_registered_free(k->registered);
 	ks_close(k->store);

@@ -182,3 +182,23 @@ keys_private_decrypt(struct keys_private *p, uint64_t id, struct span fpr,
 		e = crypto_private_decrypt(key, what, out);
 	return e;
 }
+
+enum err
+keys_private_sign_as_ca(struct keys_private *p, struct span fpr, uint8_t alg,
+    struct span in, struct buf *out)
+{
+	const struct crypto_private *key;
+	struct ks_private *row;
+	enum err e;
+
+	arena_reset(p->arena);
+	e = ks_private_get(p->store, fpr, p->arena, &row);
+	if (e != ERR_OK)
+		return e == ERR_NOT_FOUND ? ERR_NO_KEY : e;
+	if (row->kind != KS_SMIME || row->n_addrs > 0 || row->domain.len > 0)
+		return ERR_PERMISSION;
+	e = parsed(p, row, &key);
+	return e == ERR_OK ? crypto_private_sign(
+				 key, (enum crypto_sign_alg)alg, in, out)
+			   : e;
+}

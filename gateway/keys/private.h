@@ -40,5 +40,9 @@ enum err keys_private_sign(struct keys_private *p, uint64_t id, struct span fpr,
 enum err keys_private_decrypt(struct keys_private *p, uint64_t id,
     struct span fpr, const struct crypto_decrypt *what,
     struct secret **out) MUST_CHECK;
+/* A signature by the key of a CA of ours, which speaks for no address: for who
+   builds certificates. The input is a digest, as above. */
+enum err keys_private_sign_as_ca(struct keys_private *p, struct span fpr,
+    uint8_t alg, struct span in, struct buf *out) MUST_CHECK;
 
 #endif

@@ -79,7 +79,7 @@ store_keys_open(
 struct ks_store *
 store_keys_db(const struct store *s)
 {
-	return s->keys->ks;
+	return s->keys == NULL ? NULL : s->keys->ks;
 }
 
 static void

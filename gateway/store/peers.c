@@ -141,6 +141,8 @@ static const struct {
     {ROLE_ADMISSION, PROTO_ADMIT, STORE_OP_KINDS, store_keys_admit},
     {ROLE_DISCOVERY, PROTO_ANSWER_NOTE, STORE_OP_KINDS, on_note},
     {ROLE_DISCOVERY, PROTO_ANSWERS, STORE_OP_KINDS, on_answers},
+    {ROLE_ISSUER, PROTO_CA_KEEP, STORE_OP_KINDS, store_issued},
+    {ROLE_ISSUER, PROTO_CA_LIST, STORE_OP_KINDS, store_issued},
 };
 
 static void

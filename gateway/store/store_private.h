@@ -224,6 +224,7 @@ void store_offer_objects(struct store *s);
 
 /* --- keystore.c --- */
 
+struct ks_store;
 struct store_revocation;
 struct store_keys;
 
@@ -243,6 +244,11 @@ void store_keys_round(struct store *s);
 /* For others that write into it between rounds; borrowed. */
 struct ks_store *store_keystore(struct store *s);
 void store_keys_peer_gone(struct store *s, const struct store_peer *peer);
+
+/* --- issued.c --- */
+
+/* What issuer made: PROTO_CA_KEEP, PROTO_CA_LIST. */
+void store_issued(struct store *s, struct store_peer *from, struct ipc_msg *m);
 
 /* --- files.c --- */
 

@@ -21,6 +21,7 @@ enum {
 	PGP_START_MS = 5000,
 	PGP_SLACK_MS = 5000,
 	LEARN_MS = 60000,
+	ISSUER_MS = 8000,
 };
 
 static struct ipc *
@@ -253,6 +254,63 @@ peers_want_revocation(void *arg, const struct crypto_path *path)
 	if (e != ERR_OK)
 		log_event(
 		    LOG_LVL_DEBUG, NULL, "revocation-not-wanted", KV_ERR(e));
+}
+
+/* --- certificates --- */
+
+/* What will be the same the next time. */
+static bool
+is_definite(enum err e)
+{
+	return e == ERR_NOT_FOUND || e == ERR_POLICY_REJECT ||
+	       e == ERR_KEY_EXPIRED || e == ERR_KEY_UNTRUSTED ||
+	       e == ERR_PERMISSION || e == ERR_MALFORMED;
+}
+
+static enum err
+ask_issuer(struct job *j, const char **why)
+{
+	struct ipc *ch = channel(j->w, ROLE_ISSUER, 0, ISSUER_MS);
+	struct ipc_msg in;
+	struct packer p;
+	struct buf b;
+	enum err e, result = ERR_INTERNAL;
+
+	if (ch == NULL)
+		return ERR_CRASHED;
+	buf_init(&b, LIMIT_IPC_INLINE);
+	pack_begin(&p, &b);
+	pack_str(&p, j->facts.from_key);
+	e = pack_end(&p);
+	if (e == ERR_OK) {
+		e = ipc_send(
+		    ch, PROTO_ISSUE, registered_id(j), buf_span(&b), NULL, 0);
+		if (e != ERR_OK)
+			drop(j->w, ch, e);
+	}
+	buf_clear(&b);
+	if (e == ERR_OK)
+		e = answer(
+		    j->w, ch, PROTO_ISSUED, registered_id(j), ISSUER_MS, &in);
+	if (e != ERR_OK)
+		return e;
+	e = proto_failure_unpack(in.payload, j->arena, &result, why);
+	ipc_msg_clear(&in);
+	return e == ERR_OK ? result : e;
+}
+
+enum signer_issue
+peers_issue(struct job *j, const char **why_out)
+{
+	const char *why = NULL, *text;
+	enum err e = ask_issuer(j, &why);
+
+	if (e == ERR_OK)
+		return SIGNER_NOT_ISSUED;
+	text = arena_printf(j->arena, "no certificate was issued: %s",
+	    why != NULL && why[0] != '\0' ? why : err_text(e));
+	*why_out = text == NULL ? "no certificate was issued" : text;
+	return is_definite(e) ? SIGNER_NOT_ISSUED : SIGNER_ISSUE_FAILED;
 }
 
 /* --- pgp --- */

@@ -75,6 +75,26 @@ find_signer(struct job *j)
 	signer_find(&f, j->arena, &j->facts.signer);
 }
 
+/* A sender without a key gets a certificate where a rule says so, now: it takes
+   milliseconds and no network. */
+static enum err
+get_certificate(struct job *j)
+{
+	bool wanted = false;
+	const char *why = NULL;
+	enum signer_issue issue;
+
+	for (uint32_t i = 0; i < j->n_rcpt && !wanted; i++)
+		wanted = decide_wants_certificate(&j->facts, &j->rcpt[i].d);
+	if (!wanted)
+		return ERR_OK;
+	issue = peers_issue(j, &why);
+	find_signer(j);
+	j->facts.signer.issue = issue;
+	j->facts.signer.issue_why = why;
+	return job_decide_anew(j);
+}
+
 /* The whole way of a message. What stops it is an error of the message
    (malformed, loop) or of ours; a recipient's fate is no error. */
 static enum err
@@ -94,6 +114,8 @@ process(struct job *j, bool unparsed, struct err_why *why)
 	if (e == ERR_OK) {
 		e = job_decide(j);
 	}
+	if (e == ERR_OK)
+		e = get_certificate(j);
 	if (e == ERR_OK)
 		e = job_make_variants(j);
 	if (e == ERR_OK)

@@ -173,6 +173,9 @@ enum err peers_decrypt(struct job *j, struct span fpr,
     const struct crypto_decrypt *what, struct secret **out) MUST_CHECK;
 /* Have store keep these keyed digests (keystore/reply.h), durably. */
 enum err peers_note_replies(struct worker *w, struct span ids) MUST_CHECK;
+/* Have a certificate issued for the sender. *why_out: why there is none, in the
+   arena; untouched when there is one. */
+enum signer_issue peers_issue(struct job *j, const char **why_out);
 enum err peers_submit(struct job *j) MUST_CHECK;
 /* A row of the audit log, of no message. */
 enum err peers_record(struct worker *w, const char *record) MUST_CHECK;

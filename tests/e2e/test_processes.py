@@ -16,7 +16,7 @@ from harness import children, message, run, wait_for
 SENDER = "sam@sender.example"
 ALICE = "alice@partner.example"
 ROLES = {"keys", "store", "pgp", "discovery", "admission", "worker", "relay", "portal", "control",
-         "listener"}
+         "listener", "issuer"}
 
 
 def status(pid):

@@ -152,6 +152,30 @@ unpack_keys(unsigned which, struct span in, struct arena *a)
 		abort();
 }
 
+/* What issuer is told, and tells. */
+static void
+unpack_issue(unsigned which, struct span in)
+{
+	union {
+		struct proto_key_new key_new;
+		struct proto_key_made made;
+		struct proto_key_seal seal;
+		struct proto_ca_keep keep;
+		struct proto_ca_list list;
+	} m;
+	struct span octets;
+	enum err result;
+	enum err e = which == 0	  ? proto_key_new_unpack(in, &m.key_new)
+		     : which == 1 ? proto_key_made_unpack(in, &m.made)
+		     : which == 2 ? proto_key_seal_unpack(in, &m.seal)
+		     : which == 3 ? proto_ca_keep_unpack(in, &m.keep)
+		     : which == 4 ? proto_ca_list_unpack(in, &m.list)
+				  : proto_octets_unpack(in, &result, &octets);
+
+	if (e != ERR_OK && e != ERR_IPC && e != ERR_NOMEM)
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -162,7 +186,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	a = arena_new(1 << 22);
 	which = data[0] % 25;
-	if (which >= 20 && which < 23)
+	if (data[0] >= 250)
+		unpack_issue(data[0] - 250u, SPAN(data + 1, len - 1));
+	else if (which >= 20 && which < 23)
 		unpack_keys(which - 20, SPAN(data + 1, len - 1), a);
 	else
 		unpack_one(

@@ -391,6 +391,23 @@ Test(sandbox, the_opener_forks_and_opens_the_keystore_anew, .init = setup,
 	check(row, N(row));
 }
 
+Test(sandbox, the_issuer_reads_keys_and_writes_what_is_published, .init = setup,
+    .fini = teardown)
+{
+	static const struct row row[] = {
+	    {ROLE_ISSUER, READ, "state/keystore/f", 0},
+	    {ROLE_ISSUER, WRITE, "state/keystore/f", EACCES},
+	    {ROLE_ISSUER, CREATE, "state/keystore/new", EACCES},
+	    {ROLE_ISSUER, READ, "state/keys/f", EACCES},
+	    {ROLE_ISSUER, READ, "state/spool/f", EACCES},
+	    {ROLE_ISSUER, READ, "/etc/passwd", EACCES},
+	    {ROLE_ISSUER, CREATE, "state/publish/new", 0},
+	    {ROLE_ISSUER, INET, NULL, EPERM},
+	};
+
+	check(row, N(row));
+}
+
 Test(sandbox, the_listener_has_no_files, .init = setup, .fini = teardown)
 {
 	static const struct row row[] = {

@@ -207,12 +207,14 @@ Test(ladder, what_is_asked_for_is_raised_and_never_lowered)
 	    {"more is asked for",
 		{.hp = POLICY_HP_NONE, .cipher = POLICY_CIPHER_AES128_CBC},
 		{.sign = POLICY_SIGN_REQUIRED,
+		    .auto_issue = true,
 		    .sign_as_domain = true,
 		    .hp = POLICY_HP_SHY,
 		    .cipher = POLICY_CIPHER_AES256_GCM,
 		    .padding = POLICY_PADDING_OAEP,
 		    .no_autocrypt = true},
 		{.sign = POLICY_SIGN_REQUIRED,
+		    .auto_issue = true,
 		    .sign_as_domain = true,
 		    .hp = POLICY_HP_SHY,
 		    .cipher = POLICY_CIPHER_AES256_GCM,
@@ -255,6 +257,8 @@ Test(ladder, what_is_asked_for_is_raised_and_never_lowered)
 		cr_assert_eq(policy_add_rule(p, &decider, NULL), ERR_OK);
 		cr_assert_eq(policy_decide(p, &f, arena, &d), ERR_OK);
 		cr_expect_eq(d.form.sign, want->sign, "%s", rows[i].name);
+		cr_expect_eq(
+		    d.form.auto_issue, want->auto_issue, "%s", rows[i].name);
 		cr_expect_eq(d.form.sign_as_domain, want->sign_as_domain, "%s",
 		    rows[i].name);
 		cr_expect_eq(d.form.hp, want->hp, "%s", rows[i].name);
@@ -278,11 +282,18 @@ Test(ladder, a_rule_that_cannot_be_signed_for_refuses_at_once)
 		enum policy_sign sign;
 		unsigned flags;
 		enum policy_rcpt want;
+		bool auto_issue;
 	} rows[] = {
-	    {POLICY_SIGN_REQUIRED, POLICY_UNSIGNABLE, POLICY_RCPT_UNSIGNED},
-	    {POLICY_SIGN_REQUIRED, 0, POLICY_RCPT_GO_ON},
-	    {POLICY_SIGN_IF_POSSIBLE, POLICY_UNSIGNABLE, POLICY_RCPT_GO_ON},
-	    {POLICY_SIGN_NO, POLICY_UNSIGNABLE, POLICY_RCPT_GO_ON},
+	    {POLICY_SIGN_REQUIRED, POLICY_UNSIGNABLE, POLICY_RCPT_UNSIGNED,
+		false},
+	    {POLICY_SIGN_REQUIRED, 0, POLICY_RCPT_GO_ON, false},
+	    {POLICY_SIGN_IF_POSSIBLE, POLICY_UNSIGNABLE, POLICY_RCPT_GO_ON,
+		false},
+	    {POLICY_SIGN_NO, POLICY_UNSIGNABLE, POLICY_RCPT_GO_ON, false},
+	    {POLICY_SIGN_REQUIRED, POLICY_KEYLESS, POLICY_RCPT_UNSIGNED, false},
+	    {POLICY_SIGN_REQUIRED, POLICY_KEYLESS, POLICY_RCPT_GO_ON, true},
+	    {POLICY_SIGN_REQUIRED, POLICY_UNSIGNABLE, POLICY_RCPT_UNSIGNED,
+		true},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -290,7 +301,8 @@ Test(ladder, a_rule_that_cannot_be_signed_for_refuses_at_once)
 		struct policy_spec spec = {.name = "d",
 		    .ladder = ladder,
 		    .n_ladder = 2,
-		    .form.sign = rows[i].sign};
+		    .form = {.sign = rows[i].sign,
+			.auto_issue = rows[i].auto_issue}};
 		struct policy_facts f = {.from = span_str("a@b.example"),
 		    .to = span_str("c@d.example")};
 
