@@ -151,7 +151,7 @@ def test_what_is_sealed_to_is_set_for_a_domain_and_a_recipient(gw):
     assert gw.cli_json("recipient", "show", ALICE)["seal_from"] == "pinned"
     gw.cli("domain", "set", "--keys", "by-hand", "receiver.example")
     assert gw.cli_json("recipient", "show", BOB) == {
-        "name": BOB, "seal_from": "trusted", "by_hand": True}
+        "name": BOB, "seal_from": "trusted", "by_hand": True, "smime": ""}
     gw.cli("domain", "delete", "receiver.example")
     assert gw.cli_json("domain", "list") == []
     assert state(gw, ALICE)["smime"][0] == "holds"
