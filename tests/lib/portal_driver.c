@@ -70,6 +70,7 @@ role_take_fd(struct role *r, enum role_fd kind, unsigned which)
 	case ROLE_FD_TLS_KEY:
 		return open(r->conf->portal.tls_key, O_RDONLY | O_CLOEXEC);
 	case ROLE_FD_MASTER_KEY:
+	case ROLE_FD_PASSWORD:
 	case ROLE_FD_KINDS:
 		break;
 	}
