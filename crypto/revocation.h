@@ -51,7 +51,7 @@ struct crypto_list {
 };
 
 /* Read a list in DER or PEM that issuer is to have signed and that came from
-   url ("" if from an administrator). The caller clears. ERR_MALFORMED,
+   url. The caller clears. ERR_MALFORMED,
    ERR_TOO_BIG, ERR_LIMIT; ERR_KEY_UNTRUSTED: not signed by issuer; ERR_CRYPTO:
    with too weak a digest; ERR_KEY_EXPIRED: not of this time; ERR_UNSUPPORTED:
    delta, indirect, for some reasons only, an extension we must but do not

@@ -113,7 +113,6 @@ ks_revocation_of(struct ks_store *s, const struct crypto_cert *cert,
 	if (arena == NULL)
 		return;
 	crypto_revocation_urls(cert, arena, &urls);
-	ask(s, &q, KS_WANT_LIST, issuer, "");
 	for (size_t i = 0; i < urls.n_lists; i++)
 		ask(s, &q, KS_WANT_LIST, issuer, urls.list[i]);
 	if (urls.n_ocsp > 0)

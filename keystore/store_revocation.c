@@ -101,8 +101,9 @@ encode(const struct row *r, struct buf *out)
 static bool
 is_sound(const struct ks_want *w)
 {
-	if (w->url.len > LIMIT_REVOCATION_URL || w->serial.len > KS_ID_MAX ||
-	    w->request.len > REQUEST_MAX || w->trouble.len > TROUBLE_MAX)
+	if (w->url.len == 0 || w->url.len > LIMIT_REVOCATION_URL ||
+	    w->serial.len > KS_ID_MAX || w->request.len > REQUEST_MAX ||
+	    w->trouble.len > TROUBLE_MAX)
 		return false;
 	if (w->kind == KS_WANT_LIST)
 		return w->serial.len == 0 && w->request.len == 0;

@@ -26,8 +26,8 @@ enum ks_want_kind {
 /* Something that is to be fetched, again and again. The spans are borrowed. */
 struct ks_want {
 	enum ks_want_kind kind;
-	struct span issuer;  /* certificate, DER */
-	struct span url;     /* empty: brought by an administrator */
+	struct span issuer; /* certificate, DER */
+	struct span url;
 	struct span serial;  /* of an answer; else empty */
 	struct span request; /* of an answer: ends in room for a nonce */
 	int64_t until;	   /* the last certificate that needs it ends, Unix s */

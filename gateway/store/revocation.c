@@ -165,8 +165,7 @@ take_due(void *ctx, const uint8_t id[KS_WANT_ID], const struct ks_want *w)
 
 	if (d->n == AT_ONCE)
 		return ERR_LIMIT;
-	/* those without a place to ask are an administrator's */
-	if (w->url.len == 0 || w->until < now_s())
+	if (w->until < now_s()) /* ks_want_forget() */
 		return ERR_OK;
 	buf_init(&d->octets[d->n], LIMIT_CERT_SIZE + LIMIT_IPC_INLINE);
 	e = proto_revocation_pack(&m, &d->octets[d->n]);

@@ -286,3 +286,17 @@ def test_what_comes_for_a_list_is_verified(make_gateway, capture, issuer, names)
             assert shown(gw, certs[name])["revocation"] == "unknown"
     finally:
         other.stop()
+
+
+def test_a_certificate_cannot_send_us_to_an_address_of_our_own(make_gateway, capture, issuer,
+                                                               names):
+    """RFC 5280 lets a certificate name any place; without leave none of this
+    machine and of this network is asked."""
+    crt, _ = issuer.issue("good", "good@peer.example", ocsp=True)
+    issuer.publish()
+    gw = make_gateway(capture.port, rules=HOLD, options=names.options())
+    gw.cli("key", "import", issuer.crt)
+    gw.cli("key", "import", "--candidate", crt)
+    wake(gw, "good@peer.example")
+    wait_for("a refusal", lambda: "not allowed" in shown(gw, crt)["trouble"], 15)
+    assert not issuer.web.requests()

@@ -15,6 +15,7 @@
 #include "crypto/revocation.h"
 #include "keystore/admit.h"
 #include "keystore/issuer.h"
+#include "keystore/own.h"
 #include "tests/crypto/pki.h"
 #include "tests/keystore/records.h"
 
@@ -460,6 +461,7 @@ Test(path, a_want_that_makes_no_sense_is_refused)
 	char long_url[LIMIT_REVOCATION_URL + 1];
 	const struct ks_want rows[] = {
 	    {.kind = KS_WANT_LIST, .url = url},
+	    {.kind = KS_WANT_LIST, .issuer = der},
 	    {.kind = KS_WANT_LIST, .issuer = der, .url = url, .serial = one},
 	    {.kind = KS_WANT_LIST, .issuer = der, .url = url, .request = one},
 	    {.kind = KS_WANT_LIST,
@@ -527,4 +529,25 @@ Test(path, the_issuers_that_come_along_are_kept_and_believed_in_nothing)
 	    ks_admit_cert(certs[ALICE].cert, &origin, arena, &r, &why), ERR_OK);
 	cr_expect_not(ks_is_issuer(r));
 	cr_expect_eq(ks_issuer_keep(store, r, &added), ERR_MALFORMED);
+}
+
+Test(path, a_ca_of_our_own_knows_what_it_issued)
+{
+	struct span fpr = SPAN(crypto_cert_info(certs[CA].cert)->fpr, 32);
+	struct span leaf = SPAN(crypto_cert_info(certs[ALICE].cert)->fpr, 32);
+	struct ks_ca own = {.fpr = fpr, .added = PKI_NOW};
+	struct crypto_status s = {.state = CRYPTO_REVOKED_UNKNOWN};
+	struct ks_record *r = NULL;
+
+	keep(ALICE, KS_TRUSTED, "");
+	ks_revocation_of(store, certs[ALICE].cert, certs[CA].cert, PKI_NOW, &s);
+	cr_expect_eq(s.state, CRYPTO_REVOKED_UNKNOWN);
+	cr_assert_eq(ks_ca_put(store, &own), ERR_OK);
+	ks_revocation_of(store, certs[ALICE].cert, certs[CA].cert, PKI_NOW, &s);
+	cr_expect_eq(s.state, CRYPTO_REVOKED_NO);
+	cr_assert_eq(ks_get(store, leaf, arena, &r), ERR_OK);
+	r->flaw = KS_FLAW_REVOKED;
+	cr_assert_eq(ks_put(store, r), ERR_OK);
+	ks_revocation_of(store, certs[ALICE].cert, certs[CA].cert, PKI_NOW, &s);
+	cr_expect_eq(s.state, CRYPTO_REVOKED_YES);
 }
