@@ -19,6 +19,8 @@ ATTACHMENT = bytes(range(256)) * 9
 # SMIMECapabilities in a certificate: aes256-GCM, aes256-CBC
 NAMES_GCM = ("-addext", "1.2.840.113549.1.9.15=DER:301a300b0609608648016503040"
              "12e300b060960864801650304012a")
+NAMES_AES128 = ("-addext", "1.2.840.113549.1.9.15=DER:300d300b06096086480165030401"
+                "02")
 # Who signs: as the table says it, and how the key is made
 SIGNERS = {
     "rsa-signer": ("RSA-2048", "rsa:2048"),
@@ -61,6 +63,8 @@ class People:
                                              "ec_paramgen_curve:" + curve)
                        for name, curve in CURVES.items()]
         self.smime += [
+            self.with_certificate("oldrsa", "RSA-2048 that names AES-128", "rsa:2048",
+                                  *NAMES_AES128),
             self.with_certificate("gcmrsa", "RSA-2048 that names GCM", "rsa:2048", *NAMES_GCM),
             self.with_certificate("gcmec", "P-256 that names GCM", "ec", "-pkeyopt",
                                   "ec_paramgen_curve:P-256", *NAMES_GCM)]
@@ -309,6 +313,8 @@ FORMS = [
     Form("EnvelopedData AES-256-CBC, ECDH", ["p521"], *CBC, *KARI),
     Form("EnvelopedData AES-256-CBC, three EC recipients", ALL_EC, *CBC, *KARI),
     Form("EnvelopedData AES-256-CBC, RSA and EC, a variant each", RSA + EC, *CBC),
+    Form("EnvelopedData AES-128-CBC, RSA PKCS#1 v1.5", ["oldrsa"], CBC[0], "aes-128-cbc", *KTRI,
+         options="smime-cipher = aes128-cbc"),
     Form("AuthEnvelopedData AES-256-GCM, RSA PKCS#1 v1.5", ["gcmrsa"], *GCM, *KTRI, easy=False),
     Form("AuthEnvelopedData AES-256-GCM, ECDH", ["gcmec"], *GCM, *KARI, easy=False),
     Form("AuthEnvelopedData AES-256-GCM, RSA and EC in one", ["gcmrsa", "gcmec"], *GCM,
