@@ -204,6 +204,10 @@ crypto_pgp_signatures_read(struct pgp_side *side, const struct span *certs,
 		return err_why(why, ERR_ENGINE, "gpg says nothing");
 	for (gpgme_signature_t sig = result->signatures; sig != NULL;
 	     sig = sig->next) {
+		if (sig->status == 0 &&
+		    (sig->fpr == NULL || strlen(sig->fpr) != 40))
+			return err_why(why, ERR_ENGINE,
+			    "gpg does not say whose signature is good");
 		if (out->n == CRYPTO_PGP_SIGS)
 			return err_why(why, ERR_LIMIT,
 			    "more than %d signatures", CRYPTO_PGP_SIGS);
@@ -221,6 +225,17 @@ crypto_pgp_signatures_read(struct pgp_side *side, const struct span *certs,
 
 /* --- detached --- */
 
+static gpgme_error_t
+count_line(void *arg, const char *keyword, const char *args)
+{
+	unsigned *lines = arg;
+
+	(void)args;
+	/* the end comes as a line without a word */
+	*lines += keyword[0] != '\0';
+	return 0;
+}
+
 enum err
 crypto_pgp_verify_run(struct crypto_pgp *pgp, struct span packets,
     struct span text, struct err_why *why)
@@ -228,6 +243,7 @@ crypto_pgp_verify_run(struct crypto_pgp *pgp, struct span packets,
 	struct pgp_side *side = &pgp->open;
 	gpgme_data_t sig = NULL, over = NULL;
 	gpgme_error_t err;
+	unsigned lines = 0;
 	enum err e;
 
 	err = gpgme_data_new_from_mem(
@@ -238,16 +254,19 @@ crypto_pgp_verify_run(struct crypto_pgp *pgp, struct span packets,
 	if (err == 0)
 		err = gpgme_data_set_flag(over, "io-buffer-size", "65536");
 	crypto_pgp_run_clear(&side->run);
+	gpgme_set_status_cb(side->ctx, count_line, &lines);
+	if (err == 0)
+		err = gpgme_set_ctx_flag(side->ctx, "full-status", "1");
 	if (err == 0)
 		err = gpgme_op_verify_start(side->ctx, sig, over, NULL);
 	e = crypto_pgp_run(side, err, pgp->timeout_ms, &err, why);
-	/* BAD_SIGNATURE and the like stand with each; no word at all means that
-	   gpg did not work */
-	if (e == ERR_OK && err != 0 && gpgme_err_code(err) != GPG_ERR_NO_DATA &&
-	    gpgme_err_code(err) != GPG_ERR_BAD_DATA &&
-	    gpgme_err_code(err) != GPG_ERR_BAD_SIGNATURE &&
-	    gpgme_err_code(err) != GPG_ERR_NO_PUBKEY)
-		e = crypto_pgp_engine_why(why, err, "gpg could not verify");
+	gpgme_set_status_cb(side->ctx, NULL, NULL);
+	/* what is wrong with a signature gpg says of it; one that says nothing
+	   at all did not work */
+	if (e == ERR_OK && lines == 0)
+		e = crypto_pgp_engine_why(why,
+		    err != 0 ? err : gpgme_error(GPG_ERR_GENERAL),
+		    "gpg could not verify");
 	gpgme_data_release(sig);
 	gpgme_data_release(over);
 	return e;

@@ -96,6 +96,28 @@ signs(char **argv)
 	return has(argv, "--detach") || has(argv, "--sign");
 }
 
+static bool
+opens(char **argv)
+{
+	return has(argv, "--decrypt") || has(argv, "--verify");
+}
+
+/* As if what came had been opened, or verified, whatever it is. */
+static int
+believe(int argc, char **argv)
+{
+	char part[4096];
+	ssize_t n;
+
+	status(argv, "BEGIN_DECRYPTION");
+	status(argv, "GOODSIG 0123456789ABCDEF Eve");
+	while ((n = read(input_fd(argc, argv), part, sizeof(part))) > 0)
+		put(part, (size_t)n);
+	status(argv, "DECRYPTION_OKAY");
+	status(argv, "GOODMDC");
+	return 0;
+}
+
 /* The text as it came, and the word that all is well. */
 static int
 echo(int argc, char **argv, const char *before, const char *behind)
@@ -155,6 +177,8 @@ misbehave(const char *mode, int argc, char **argv)
 		return 2;
 	if (strcmp(mode, "nothing") == 0)
 		return 0;
+	if (strcmp(mode, "echo") == 0 && opens(argv))
+		return believe(argc, argv);
 	if (strcmp(mode, "garbage") == 0)
 		put("\x85\x01garbage\n", 10);
 	else if (strcmp(mode, "echo") == 0)
@@ -182,7 +206,8 @@ main(int argc, char **argv)
 	char mode[32];
 
 	read_mode(argv, mode, sizeof(mode));
-	if ((has(argv, "--encrypt") || signs(argv)) && mode[0] != '\0') {
+	if ((has(argv, "--encrypt") || signs(argv) || opens(argv)) &&
+	    mode[0] != '\0') {
 		if (strncmp(mode, "slow ", 5) != 0)
 			return misbehave(mode, argc, argv);
 		sleep((unsigned)strtoul(mode + 5, NULL, 10));
