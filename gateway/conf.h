@@ -107,6 +107,8 @@ struct conf_opening {
 				 readable */
 	bool weak_ciphers;    /* 3DES and RC2 are opened, too */
 	bool attach_original; /* to what was opened */
+	const char **trusted_authserv; /* whose results count */
+	size_t n_trusted_authserv;
 	/* fingerprints, hexadecimal, whose signature may send on what the key
 	   of a domain opens */
 	const char **known_gateways;

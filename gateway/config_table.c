@@ -268,6 +268,14 @@ const struct config_entry config_entries[] = {
     {"opening", "attach-original", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_opening, attach_original), 0,
 	"Attaches the message as it came to what was opened of it."},
+    {"opening", "trusted-authserv", CONFIG_T_DOMAINS, false, 0, 0, "{ }",
+	AT(conf_opening, trusted_authserv),
+	AT(conf_opening, n_trusted_authserv),
+	"Names of hosts of ours in front of this gateway whose "
+	"Authentication-Results are believed; they remove what others write "
+	"under them. Where one of them says that SPF, DKIM or DMARC fails no "
+	"key is learned from the mail, and its sender is not told when it "
+	"cannot be delivered: it is held."},
     {"opening", "known-gateways", CONFIG_T_SIGNERS, false, 0, 0, "{ }",
 	AT(conf_opening, known_gateways), AT(conf_opening, n_known_gateways),
 	"Fingerprints of certificates or OpenPGP keys. What opens with the key "

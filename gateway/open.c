@@ -203,6 +203,7 @@ open_read(struct open *o, const struct open_form *form,
 	e = parse(o, raw, false, smtputf8, &tree, why);
 	if (e != ERR_OK)
 		return e;
+	o->tree = tree;
 	o->outer = *mime_tree_header(tree);
 	if (mime_tree_is_ambiguous(tree, &o->ambiguous)) {
 		if (o->ambiguous == NULL)

@@ -52,7 +52,8 @@ struct open {
 	struct open_form form;
 	struct span raw; /* as received */
 	struct crypto_verdict verdict;
-	struct mime_header outer; /* of raw */
+	const struct mime_tree *tree; /* of raw */
+	struct mime_header outer;     /* of raw */
 	/* What is delivered instead of raw's body: the entity inside of the
 	   last encryption, header included. Empty: raw itself. */
 	struct span entity;

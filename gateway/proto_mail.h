@@ -25,6 +25,9 @@ enum {
 	PROTO_NOTIFY_SUCCESS = 2,
 	PROTO_NOTIFY_FAILURE = 4,
 	PROTO_NOTIFY_DELAY = 8,
+	/* with NEVER: somebody else's address stands as its sender; what fails
+	   is held */
+	PROTO_NOTIFY_HOLD = 16,
 };
 
 struct proto_rcpt {

@@ -26,6 +26,7 @@ static const struct {
     {ROLE_OPENER, ROLE_STORE, false},
     {ROLE_OPENER, ROLE_KEYS, false},
     {ROLE_OPENER, ROLE_PGP, true},
+    {ROLE_OPENER, ROLE_ADMISSION, false},
     {ROLE_KEYS, ROLE_PGP, false},
     {ROLE_KEYS, ROLE_RELAY, false},
     {ROLE_KEYS, ROLE_STORE, false},

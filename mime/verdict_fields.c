@@ -140,6 +140,50 @@ mime_verdict_is_ours(const struct mime_field *f, const char *authserv_id)
 	       results_are_ours(f->value, authserv_id);
 }
 
+/* --- what others found --- */
+
+enum { DKIM_FAIL = 1, DKIM_PASS = 2, FORGED = 4 };
+
+/* One "method=result" of a field. */
+static unsigned
+look_at_result(struct span s)
+{
+	static const char *const bad[] = {"dmarc=fail", "spf=fail"};
+
+	for (size_t i = 0; i < 2; i++)
+		if (span_starts_caseeq(s, bad[i]))
+			return FORGED;
+	if (span_starts_caseeq(s, "dkim=pass"))
+		return DKIM_PASS;
+	return span_starts_caseeq(s, "dkim=fail") ? DKIM_FAIL : 0;
+}
+
+static unsigned
+look_at_results(struct span v)
+{
+	unsigned found = 0;
+
+	for (size_t pos = span_find_chr(v, 0, ';'); pos < v.len;
+	     pos = span_find_chr(v, pos, ';')) {
+		pos = skip_cfws(v, pos + 1);
+		found |= look_at_result(SPAN(v.data + pos, v.len - pos));
+	}
+	return found;
+}
+
+bool
+mime_verdict_says_forged(const struct mime_header *h, const char *authserv_id)
+{
+	const struct mime_field *f = NULL;
+	unsigned found = 0;
+
+	while ((f = mime_header_find(h, results, f)) != NULL)
+		if (results_are_ours(f->value, authserv_id))
+			found |= look_at_results(f->value);
+	return (found & FORGED) != 0 ||
+	       ((found & DKIM_FAIL) != 0 && (found & DKIM_PASS) == 0);
+}
+
 /* --- lines that are no fields --- */
 
 /* The line at pos with its continuations. */

@@ -23,6 +23,12 @@ struct mime_verdict_own {
    in it counts as ours. */
 bool mime_verdict_is_ours(const struct mime_field *f, const char *authserv_id);
 
+struct mime_header;
+/* Does an Authentication-Results field of this host say that the sender is not
+   who it says it is: DMARC or SPF failed, or every DKIM signature did? */
+bool mime_verdict_says_forged(
+    const struct mime_header *h, const char *authserv_id);
+
 /* Append the header of a message that mime_scan() accepted, as it stands, less
    the fields that only we may write and less the tags in its subjects; lines
    that are no fields are looked at, too, as another reader may take them for

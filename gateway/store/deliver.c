@@ -270,18 +270,21 @@ add_notices(struct store *s, struct db_txn *txn, const struct entry *entry,
 }
 
 /* What may not be bounced is never dropped: it is held with an alarm, and
-   whoever failed is tried again when an administrator releases it. */
+   whoever failed is tried again when an administrator releases it. all: nobody
+   can be told of anything, else only of what came under a forged sender. */
 static enum err
 hold_unbounceable(struct store *s, struct db_txn *txn,
     const struct entry *entry, const struct proto_result *m,
-    struct store_status *st, uint8_t *done)
+    struct store_status *st, uint8_t *done, bool all)
 {
 	const char *text = NULL;
 
 	for (uint32_t i = 0; i < m->n_rcpt; i++) {
 		const struct proto_rcpt_result *r = &m->rcpt[i];
 
-		if (done[r->rcpt] != PROTO_FAILED)
+		if (done[r->rcpt] != PROTO_FAILED ||
+		    (!all &&
+			(entry->rcpt[r->rcpt].notify & PROTO_NOTIFY_HOLD) == 0))
 			continue;
 		done[r->rcpt] = PROTO_DEFERRED;
 		text = arena_printf(s->arena,
@@ -356,8 +359,8 @@ store_apply_result(struct store *s, struct db_txn *txn, struct store_op *op)
 	e = note_results(s, txn, &entry, &m, &st, done);
 	if (e == ERR_OK)
 		e = add_notices(s, txn, &entry, &m, &untold);
-	if (e == ERR_OK && untold)
-		e = hold_unbounceable(s, txn, &entry, &m, &st, done);
+	if (e == ERR_OK)
+		e = hold_unbounceable(s, txn, &entry, &m, &st, done, untold);
 	if (e == ERR_OK)
 		e = all_done(done, entry.n_rcpt) || st.doomed
 			? remove_entry(s, txn, op->id, st.in_file)

@@ -180,7 +180,8 @@ share_all(struct opening *w, struct err_why *why)
 /* --- entries --- */
 
 static struct entry *
-begin_entry(struct job *j, struct job_rcpt *const *rcpts, uint32_t n)
+begin_entry(
+    struct job *j, struct job_rcpt *const *rcpts, uint32_t n, bool forged)
 {
 	struct entry *e = job_add_entry(j, n);
 
@@ -193,8 +194,13 @@ begin_entry(struct job *j, struct job_rcpt *const *rcpts, uint32_t n)
 	e->client = "";
 	e->trace = "";
 	e->n_rcpt = n;
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		e->rcpt[i] = *rcpts[i]->rcpt;
+		/* nobody is told of what he did not send */
+		if (forged)
+			e->rcpt[i].notify =
+			    PROTO_NOTIFY_NEVER | PROTO_NOTIFY_HOLD;
+	}
 	return e;
 }
 
@@ -235,7 +241,7 @@ add_ready(struct opening *w, enum share share, uint32_t n)
 	if (err == ERR_OK)
 		err = spill_finish(&text, &octets);
 	if (err == ERR_OK) {
-		e = begin_entry(j, w->rcpt, n);
+		e = begin_entry(j, w->rcpt, n, open_is_forged(j, &w->o.outer));
 		err = e == NULL ? ERR_NOMEM : ERR_OK;
 	}
 	if (err == ERR_OK) {
@@ -366,8 +372,10 @@ open_message(struct job *j, bool released, struct err_why *why)
 	if (e == ERR_OK && is_open(&w.o.verdict))
 		e = job_note_opened(
 		    j, &w.o.outer, w.o.has_fields ? &w.o.inner : NULL);
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
 		log_verdict(&w);
+		open_harvest(j, &w.o);
+	}
 	for (int s = 0; e == ERR_OK && s < SHARES; s++)
 		e = distribute(&w, (enum share)s);
 	open_clear(&w.o);

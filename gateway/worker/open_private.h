@@ -27,6 +27,13 @@ enum err peers_pgp_verify(struct job *j, struct span signatures, int fd,
     const struct span *certs, size_t n_certs, struct crypto_pgp_sigs *out,
     struct err_why *why) MUST_CHECK;
 
+/* --- harvest.c --- */
+
+/* Does a host that is trusted to know say that it is not from whom it says? */
+bool open_is_forged(const struct job *j, const struct mime_header *h);
+/* Propose what can be learned from the message; without waiting. */
+void open_harvest(struct job *j, const struct open *o);
+
 /* --- open.c --- */
 
 /* Open the message of the job and fill in what is to be submitted: entries for

@@ -224,7 +224,7 @@ opener_main(struct role *r)
 	while (good && role_next(r, &from, &m) == ERR_OK) {
 		if (from.id == ROLE_STORE && m.type == PROTO_DECIDE)
 			good = fork_child(&w, &m);
-		else
+		else if (from.id != ROLE_ADMISSION) /* it answers nobody */
 			log_event(LOG_LVL_ERR, NULL, "unexpected",
 			    KV_STR("type", proto_name(m.type)),
 			    KV_STR("peer", role_name(from.id)));

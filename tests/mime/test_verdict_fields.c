@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/arena.h"
+#include "mime/header.h"
+
 static const char *const tags[] = {"[signed]", "[encrypted]"};
 static const struct mime_verdict_own own = {
     .authserv_id = "gw.example.com", .tags = tags, .n_tags = 2};
@@ -149,4 +152,37 @@ Test(verdict_fields, ours_is_folded_at_semicolons)
 	cr_expect_eq(mime_verdict_put(&out, "X", "\xc3\xa4"), ERR_USAGE);
 	cr_expect_eq(out.len, 0);
 	buf_clear(&out);
+}
+
+Test(verdict_fields, what_a_trusted_host_found_is_read)
+{
+	static const struct {
+		const char *header;
+		bool forged;
+	} rows[] = {
+	    {"Authentication-Results: gw.example.com; dmarc=fail\r\n", true},
+	    {"Authentication-Results: gw.example.com;\r\n spf=pass;\r\n"
+	     " dmarc=FAIL (p=none)\r\n",
+		true},
+	    {"Authentication-Results: gw.example.com; (x) spf=fail\r\n", true},
+	    {"Authentication-Results: gw.example.com; dkim=fail\r\n", true},
+	    {"Authentication-Results: gw.example.com; dkim=fail; dkim=pass\r\n",
+		false},
+	    {"Authentication-Results: gw.example.com; dmarc=pass; spf=pass\r\n",
+		false},
+	    {"Authentication-Results: gw.example.com; none\r\n", false},
+	    {"Authentication-Results: mx.example.com; dmarc=fail\r\n", false},
+	    {"Subject: gw.example.com; dmarc=fail\r\n", false},
+	};
+	struct arena *a = arena_new(1 << 20);
+	struct mime_header h;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cr_assert_eq(
+		    mime_header_parse(span_str(rows[i].header), a, &h, NULL),
+		    ERR_OK);
+		cr_expect_eq(mime_verdict_says_forged(&h, "gw.example.com"),
+		    rows[i].forged, "%s", rows[i].header);
+	}
+	arena_free(a);
 }

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The Sealgate authors
+"""What is learned from mail that comes in, and what never is: certificates of
+verified signatures, Autocrypt; not from forged mail, and nothing that replaces
+a key somebody trusts. Forged senders hear nothing."""
+import base64
+import time
+
+import pytest
+
+from harness import message, run, wait_for
+from test_open_path import CLEAR, OTTO, queue
+from test_open_smime import EVE, INNER, head, people, sign  # noqa: F401
+
+FRED = "fred@partner.example"
+
+
+@pytest.fixture(scope="module")
+def pki(people):  # noqa: F811
+    """A CA, and a certificate of fred by it."""
+    root = people.root
+    ca, ca_key = root / "ca.crt", root / "ca.key"
+    run("openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-keyout", ca_key, "-out", ca,
+        "-days", "30", "-subj", "/CN=Partner CA", "-addext", "basicConstraints=critical,CA:TRUE",
+        "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    crt, key, csr, ext = (root / ("fred" + s) for s in (".crt", ".key", ".csr", ".ext"))
+    run("openssl", "req", "-nodes", "-newkey", "rsa:2048", "-keyout", key, "-out", csr,
+        "-subj", "/CN=Fred")
+    ext.write_text("subjectAltName=email:%s\nkeyUsage=critical,digitalSignature,keyEncipherment\n"
+                   "extendedKeyUsage=emailProtection\nbasicConstraints=critical,CA:FALSE\n" % FRED)
+    run("openssl", "x509", "-req", "-in", csr, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial",
+        "-days", "20", "-out", crt, "-extfile", ext)
+    people.ca, people.fred = ca, (crt, key)
+    return people
+
+
+@pytest.fixture
+def gw(make_gateway, capture, pki):
+    g = make_gateway(capture.port, portal=False, rules=CLEAR, inbound=capture.port, listen_in="",
+                     options='opening { trusted-authserv = "mx.sender.example" }\n')
+    g.cli("key", "import", pki.ca)
+    return g
+
+
+def keys_of(gw, addr):
+    got = gw.cli_json("key", "list")
+    got = got if isinstance(got, list) else got["keys"]
+    return [k for k in got if addr in str(k.get("addresses", k))]
+
+
+FAILED = b"Authentication-Results: mx.sender.example; spf=pass; dmarc=fail\r\n"
+
+
+def test_a_certificate_of_verified_mail_is_kept(gw, capture, pki):
+    gw.send_in(FRED, OTTO, FAILED + head(sender=FRED) + sign(INNER, *pki.fred))
+    gw.send_in("", OTTO, head(sender=FRED) + sign(INNER, *pki.fred))
+    gw.send_in(FRED, OTTO, head(sender=EVE) + sign(INNER, *pki.fred))
+    capture.wait(3)
+    time.sleep(0.5)
+    assert not keys_of(gw, FRED), "from a forged, an automatic, another author's message"
+    gw.send_in(FRED, OTTO, head(sender=FRED) + sign(INNER, *pki.fred))
+    got = wait_for("the certificate", lambda: keys_of(gw, FRED))
+    assert got[0]["source"] == "harvested"
+    # its chain checks out, whoever brought it
+    assert b"discovered, harvested" in gw.cli("key", "lookup", FRED).stdout
+
+
+def test_autocrypt_is_a_candidate(gw, capture, pki):
+    asc = pki.openpgp(FRED, name="fred-pgp")
+    binary = pki.gpg("--export", FRED).stdout
+    field = b"Autocrypt: addr=%s; keydata=%s\r\n" % (FRED.encode(), base64.b64encode(binary))
+    assert asc.exists()
+    gw.send_in(FRED, OTTO, FAILED + field + message(sender=FRED, to=OTTO))
+    gw.send_in(EVE, OTTO, field + message(sender=EVE, to=OTTO))
+    capture.wait(2)
+    time.sleep(0.5)
+    assert not keys_of(gw, FRED)
+    gw.send_in(FRED, OTTO, field + message(sender=FRED, to=OTTO))
+    got = wait_for("the key", lambda: keys_of(gw, FRED))
+    assert got[0]["trust"] == "candidate"
+
+
+def test_a_forged_sender_hears_nothing(make_gateway, pki):
+    from capture import Capture
+    server, world = Capture(verbs={"RCPT": (550, "5.1.1 nobody here")}).start(), Capture().start()
+    try:
+        gw = make_gateway(world.port, portal=False, rules=CLEAR, inbound=server.port, listen_in="",
+                          options='opening { trusted-authserv = "mx.sender.example" }\n')
+        gw.send_in(FRED, OTTO, FAILED + message(sender=FRED, to=OTTO))
+        held = wait_for("the held entry", lambda: [e for e in queue(gw) if e["state"] == "held"])
+        assert "no sender to tell" in held[0]["last"]
+        gw.send_in(FRED, OTTO, message(sender=FRED, to=OTTO))
+        assert world.wait(1)[0].rcpts == [FRED]
+    finally:
+        server.stop()
+        world.stop()
