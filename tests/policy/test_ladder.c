@@ -229,6 +229,25 @@ Test(ladder, what_is_asked_for_is_raised_and_never_lowered)
 		    .hp = POLICY_HP_BASELINE,
 		    .cipher = POLICY_CIPHER_AES256_CBC,
 		    .padding = POLICY_PADDING_OAEP}},
+	    {"signatures", {.signature = POLICY_SIGNATURE_PSS},
+		{.signed_as = POLICY_SIGNED_OPAQUE},
+		{.hp = POLICY_HP_BASELINE,
+		    .cipher = POLICY_CIPHER_AES256_CBC,
+		    .signature = POLICY_SIGNATURE_PSS,
+		    .signed_as = POLICY_SIGNED_OPAQUE}},
+	    {"the decider lets pass", {.sealed = POLICY_SEALED_PASS}, {0},
+		{.hp = POLICY_HP_BASELINE,
+		    .cipher = POLICY_CIPHER_AES256_CBC,
+		    .sealed = POLICY_SEALED_PASS}},
+	    {"another rule does not", {.sealed = POLICY_SEALED_PASS},
+		{.sealed = POLICY_SEALED_LADDER},
+		{.hp = POLICY_HP_BASELINE,
+		    .cipher = POLICY_CIPHER_AES256_CBC,
+		    .sealed = POLICY_SEALED_LADDER}},
+	    {"another rule alone cannot", {0}, {.sealed = POLICY_SEALED_PASS},
+		{.hp = POLICY_HP_BASELINE,
+		    .cipher = POLICY_CIPHER_AES256_CBC,
+		    .sealed = POLICY_SEALED_LADDER}},
 	};
 	static const enum rung ladder[] = {RUNG_SMIME, RUNG_HOLD};
 	static const char *const tag = "[t]";
@@ -264,6 +283,14 @@ Test(ladder, what_is_asked_for_is_raised_and_never_lowered)
 		cr_expect_eq(d.form.hp, want->hp, "%s", rows[i].name);
 		cr_expect_eq(d.form.cipher, want->cipher, "%s", rows[i].name);
 		cr_expect_eq(d.form.padding, want->padding, "%s", rows[i].name);
+		cr_expect_eq(
+		    d.form.signature, want->signature, "%s", rows[i].name);
+		cr_expect_eq(
+		    d.form.signed_as, want->signed_as, "%s", rows[i].name);
+		/* what nobody says means the ladder */
+		cr_expect_eq(d.form.sealed == POLICY_SEALED_PASS,
+		    want->sealed == POLICY_SEALED_PASS, "%s", rows[i].name);
+		cr_expect_neq(d.form.sealed, POLICY_SEALED_UNSET);
 		cr_expect_eq(d.form.no_autocrypt, want->no_autocrypt, "%s",
 		    rows[i].name);
 		cr_expect_eq(d.sign_rule == NULL, want->sign == POLICY_SIGN_NO,
