@@ -271,6 +271,9 @@ put_ca(struct run *r, const struct secret *octets, struct span der,
 	if (e == ERR_OK)
 		e = put_list(r, &list, why);
 	if (e == ERR_OK)
+		e = cli_tell_own(r->cli, r->store, KS_EVENT_ADDED, record,
+		    SPAN_LIT("a CA of our own was made"));
+	if (e == ERR_OK)
 		*out = record;
 	return e;
 }
@@ -339,8 +342,11 @@ put_issued(
 {
 	enum err e = ca_keep(r->store, made, r->arena);
 
-	return e == ERR_OK && octets != NULL ? keep_key(r, made->record, octets)
-					     : e;
+	if (e == ERR_OK && octets != NULL)
+		e = keep_key(r, made->record, octets);
+	return e == ERR_OK ? cli_tell_own(r->cli, r->store, KS_EVENT_ADDED,
+				 made->record, SPAN_LIT("issued"))
+			   : e;
 }
 
 static enum err
@@ -435,7 +441,12 @@ mark_record(struct run *r, struct span fpr)
 		return e == ERR_NOT_FOUND ? ERR_OK : e;
 	record->flaw = KS_FLAW_REVOKED;
 	record->flaw_text = SPAN_LIT("revoked by its CA");
-	return ks_put(r->store, record);
+	e = ks_put(r->store, record);
+	return e == ERR_OK
+		   ? cli_tell_own(r->cli, r->store, KS_EVENT_UPDATED, record,
+			 span_str(arena_printf(r->arena, "revoked: %s",
+			     crypto_reason_name(r->reason))))
+		   : e;
 }
 
 static enum err

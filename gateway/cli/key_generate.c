@@ -163,6 +163,9 @@ keep_pgp(struct generate *g, const struct crypto_pgp_secrets *made,
 			e = ks_private_put(g->store, &row, &g->pub,
 			    secret_span(made->keys[0].octets));
 		if (e == ERR_OK)
+			e = cli_tell_own(g->cli, g->store, KS_EVENT_ADDED, r,
+			    SPAN_LIT("generated"));
+		if (e == ERR_OK)
 			e = ks_commit(g->store);
 		else
 			ks_rollback(g->store);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/arena.h"
@@ -124,6 +125,20 @@ cli_duration(const char *text, int64_t *out)
 		"or y behind it",
 	    text);
 	return ERR_USAGE;
+}
+
+enum err
+cli_tell_own(struct cli *cli, struct ks_store *s, enum ks_event_what what,
+    const struct ks_record *r, struct span why)
+{
+	char who[CLI_WHO_SIZE];
+	const struct ks_event e = {.what = what,
+	    .at = (int64_t)time(NULL),
+	    .who = cli_who(cli, who),
+	    .was = r->trust,
+	    .text = why};
+
+	return ks_history_of(s, &e, r);
 }
 
 /* --- a certificate for a key that was made here --- */

@@ -11,6 +11,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "keystore/history.h"
 
 struct arena;
 struct cli;
@@ -53,6 +54,12 @@ enum err cli_whom_read(const char *domain, int n, char **addrs,
 
 /* "30d", "2y", "12h" in seconds; ERR_USAGE, which is said. */
 enum err cli_duration(const char *text, int64_t *out) MUST_CHECK;
+
+/* What happened to a record of ours, for its history and the audit log. In one
+   commit with it. */
+enum err cli_tell_own(struct cli *cli, struct ks_store *s,
+    enum ks_event_what what, const struct ks_record *r,
+    struct span why) MUST_CHECK;
 
 /* What has changed in the store reaches the files that anybody may have (key
    publish); said if it does not: the change itself stands. */

@@ -3,6 +3,7 @@
 """Keys of our own: made here, certified by the gateway's CA or by another, taken
 back, handed out under a passphrase. What was made is judged by openssl, gpgsm,
 NSS and gpg; a kill at any moment leaves nothing half made."""
+import base64
 import os
 import random
 import re
@@ -206,6 +207,36 @@ def test_a_domain_has_keys_of_its_own_and_changes_them(gw, capture, root):
     assert signers == {second["fingerprint"]} != {first["fingerprint"]}
     # both are there to open mail with, and to be sealed to by our own users
     assert {k["private"] for k in gw.cli_json("key", "list", "_domain")} == {True}
+
+
+@pytest.mark.parametrize("alg", ["p256", "rsa3072"])
+def test_old_keys_and_those_of_the_domain_go_on_opening_mail(make_gateway, capture, root, alg):
+    gw = make_gateway(capture.port, portal=False, rules=RULES, inbound=capture.port, listen_in="")
+    made(gw, "init")
+    sealed_to = []
+    for n, whom in enumerate(([SENDER], [SENDER], ["--domain", "sender.example"])):
+        crt = root / ("%d.pem" % n)
+        fpr = made(gw, "issue", "--alg", alg, "--out", crt, *whom)
+        sealed_to.append(crt)
+        if n == 0:  # taken back, too: what was sealed before must open
+            gw.cli("ca", "revoke", "--reason", "superseded", fpr)
+    for n, crt in enumerate(sealed_to):
+        secret = b"canary-%d-canary" % n
+        der = run("openssl", "cms", "-encrypt", "-binary", "-aes-256-gcm", "-outform", "DER", crt,
+                  input=b"From: <%s>\r\nTo: <%s>\r\nSubject: sealed\r\n"
+                  b'Content-Type: text/plain; hp="cipher"\r\n\r\n%s\r\n'
+                  % (CAROL.encode(), SENDER.encode(), secret)).stdout
+        gw.send_in(CAROL, SENDER, message(sender=CAROL, to=SENDER, extra=(
+            "MIME-Version: 1.0\r\nContent-Type: application/pkcs7-mime; "
+            "smime-type=enveloped-data; name=smime.p7m\r\n"
+            "Content-Transfer-Encoding: base64\r\n"),
+            body=base64.encodebytes(der).decode().replace("\n", "\r\n")))
+        assert secret in capture.wait(n + 1)[n].data
+    gw.stop()
+    said = [r["rec"] for r in gw.audit() if r["rec"].get("type", "").startswith("key-")]
+    assert [r["reason"] for r in said] == [
+        "a CA of our own was made", "issued", "revoked: superseded", "issued", "issued"]
+    assert all(r["who"].startswith("user") for r in said)
 
 
 def test_a_kill_leaves_nothing_half_made(gw, root):
