@@ -195,6 +195,29 @@ open_tables(struct db *db)
 	return mdb_txn_commit(txn);
 }
 
+/* A file that lost its end would be read beyond it, which is a SIGBUS. Zero
+   pages there are damage that the library tells. Never shrinks the file:
+   another process may be writing. Where that cannot be done nothing is worse.
+ */
+static void
+restore_length(struct db *db)
+{
+	MDB_envinfo info;
+	MDB_stat stat_of;
+	struct stat st;
+	uint64_t need;
+	int fd;
+
+	if (db->opt.readonly || mdb_env_info(db->env, &info) != 0 ||
+	    mdb_env_stat(db->env, &stat_of) != 0 ||
+	    mdb_env_get_fd(db->env, &fd) != 0 || fstat(fd, &st) != 0)
+		return;
+	need = (uint64_t)(info.me_last_pgno + 1) * stat_of.ms_psize;
+	if ((uint64_t)st.st_size < need)
+		(void)posix_fallocate(fd, (off_t)(need - stat_of.ms_psize),
+		    (off_t)stat_of.ms_psize);
+}
+
 static int
 open_env(struct db *db)
 {
@@ -212,6 +235,8 @@ open_env(struct db *db)
 		rc = mdb_env_set_mapsize(db->env, map_size(db));
 	if (rc == 0)
 		rc = open_files(db, flags);
+	if (rc == 0)
+		restore_length(db);
 	if (rc == 0)
 		rc = mdb_reader_check(db->env, &dead);
 	if (rc == 0)

@@ -124,9 +124,12 @@ lmdb_begin(struct ks_store *base)
 {
 	struct store *s = of(base);
 	enum err e = make_usable(s);
+	unsigned dead;
 
 	if (e != ERR_OK)
 		return e;
+	/* a reader that died keeps every page alive that it could see */
+	(void)!db_check_readers(s->db, &dead);
 	return s->batch != NULL ? ERR_BUSY : begin_write(s, &s->batch);
 }
 

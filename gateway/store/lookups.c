@@ -259,6 +259,16 @@ store_lookups_ask(
 	return true;
 }
 
+void
+store_lookups_refresh(struct store *s, const char *key)
+{
+	struct store_peer *discovery = store_find_peer(s, ROLE_DISCOVERY, 0);
+
+	if (discovery != NULL && s->conf->discovery.n_source > 0)
+		(void)!post_question(
+		    s, discovery->ch, ++s->lookups->last_id, key);
+}
+
 /* --- all together --- */
 
 void

@@ -150,6 +150,7 @@ store_close(struct store *s)
 	loop_timer_free(s->tick_timer);
 	store_replies_drop(s, ERR_SHUTDOWN);
 	buf_clear(&s->notes_swept);
+	store_watch_free(s->watch);
 	store_revocation_end(s);
 	store_keys_close(s->keys);
 	store_lookups_free(s->lookups);
@@ -226,6 +227,7 @@ on_tick(void *arg)
 	if (s->ended)
 		return;
 	store_look_at_space(s);
+	store_watch_tick(s);
 	(void)!store_audit_export(s->audit);
 	if (now - s->committed_ms >= STORE_CLOCK_MS)
 		s->wants_commit = true;
@@ -264,6 +266,7 @@ store_start(struct store *s, struct loop *loop,
 	s->tick_timer = loop_timer_new(loop, on_tick, s);
 	loop_timer_start(s->tick_timer, TICK_MS, TICK_MS);
 	store_keys_start(s);
+	s->watch = store_watch_new();
 	store_lookups_start(s);
 	store_revocation_start(s);
 	store_look_at_space(s);

@@ -97,6 +97,7 @@ struct store {
 	struct arena *arena;	 /* of one operation */
 	struct store_keys *keys; /* the keystore */
 	struct store_revocation *revocation;
+	struct store_watch *watch;
 	struct store_peer *peers;
 	size_t with_relay; /* entries */
 
@@ -210,6 +211,8 @@ bool store_lookups_ask(
     struct store *s, const struct entry *e, struct store_item *item);
 /* Write what was noted, let go on what was asked for. */
 void store_lookups_round(struct store *s);
+/* Let discovery ask for it again, if what it knows is old; nobody waits. */
+void store_lookups_refresh(struct store *s, const char *key);
 
 /* --- object.c --- */
 
@@ -221,6 +224,15 @@ enum err store_add_object(struct store *s, struct db_txn *txn,
 void store_offer_submitted(struct store *s, struct span submission);
 /* Tell it of every object it does not have yet. */
 void store_offer_objects(struct store *s);
+
+/* --- watch.c --- */
+
+struct store_watch;
+
+struct store_watch *store_watch_new(void);
+void store_watch_free(struct store_watch *w);
+/* Every second: look at the keys whose turn it is. */
+void store_watch_tick(struct store *s);
 
 /* --- keystore.c --- */
 

@@ -138,3 +138,31 @@ def test_a_key_that_is_gone_has_lapsed(make_gateway, capture, keys, web):
     except Exception as problem:  # deferred at once, or taken and kept
         assert "45" in str(problem)
     assert not [m for m in capture.messages if b"Hello." in m.data]
+
+
+def events(gw, kind):
+    return [r["rec"]["addr"] for r in gw.audit() if r["rec"]["type"] == kind]
+
+
+def test_keys_are_looked_at_in_turn_and_the_last_one_is_missed(
+        make_gateway, capture, keys, web):
+    """Nobody sends mail: the gateway asks again by itself, and tells once that
+    an address has no key any more."""
+    old, lost = "otto@change.example", "lola@change.example"
+    for addr, until in ((old, "seconds=6"), (lost, "never")):
+        keys.gpg("--pinentry-mode", "loopback", "--passphrase", "",
+                 "--quick-generate-key", addr, "future-default", "default", until)
+        web.put_wkd(addr, keys.gpg("--export", addr).stdout)
+    gw = make_gateway(capture.port, rules=RULES, options=web.options.replace(
+        "found-for = 1s", "found-for = 10s absent-for = 10s"))
+    gw.cli("key", "refresh", old, lost)
+    assert len(gw.cli_json("key", "list", "--source", "wkd")) == 2
+    asked = len(web.requests())
+    for path in pathlib.Path(web.root).rglob("hu/*"):
+        path.unlink()
+    wait_for("the alarm of what is over", lambda: events(gw, "key-expired"), 40)
+    wait_for("the alarm of what is lost", lambda: events(gw, "key-lost"), 40)
+    assert len(web.requests()) > asked
+    wait_for("another round", lambda: len(web.requests()) > asked + 3, 40)
+    assert events(gw, "key-expired") == [old]
+    assert events(gw, "key-lost") == [lost]
