@@ -247,7 +247,7 @@ unwrap_with(struct crypto_pgp *pgp, struct opening *o, struct memfd_map *out,
 	/* what is packed is never much longer than what it becomes */
 	output.max = o->max + PACKETS_ROOM;
 	e = crypto_pgp_keyring_write(
-	    pgp, o->kept, ask->n_secrets, ask->certs, ask->n_certs, why);
+	    pgp, o->kept, ask->n_secrets, NULL, 0, why);
 	if (e == ERR_OK)
 		e = crypto_pgp_keep_permit(pgp, o->kept, ask->n_secrets, why);
 	if (e == ERR_OK)
@@ -300,8 +300,13 @@ verify_inside(struct crypto_pgp *pgp, const struct opening *o, int text,
 	e = memfd_map(text, LIMIT_IPC_PAYLOAD, &map);
 	if (e != ERR_OK)
 		return err_why(why, e, "%s", err_text(e));
-	e = crypto_pgp_verify_run(
-	    pgp, buf_span(&inside->signatures), map.data, why);
+	/* certificates may be strangers': gpg reads them when no secret key is
+	   in its reach any more */
+	e = crypto_pgp_keyring_write(
+	    pgp, NULL, 0, o->ask->certs, o->ask->n_certs, why);
+	if (e == ERR_OK)
+		e = crypto_pgp_verify_run(
+		    pgp, buf_span(&inside->signatures), map.data, why);
 	if (e == ERR_OK)
 		e = crypto_pgp_signatures_read(&pgp->open, o->ask->certs,
 		    o->ask->n_certs, inside->n_signatures, out, why);

@@ -9,6 +9,7 @@
 
 #include "common/arena.h"
 #include "mime/addr.h"
+#include "mime/autocrypt.h"
 #include "mime/header.h"
 #include "mime/pgp_shape.h"
 #include "mime/tree.h"
@@ -69,6 +70,10 @@ peel_pgp(struct open_engine_both *t, const struct mime_tree *tree,
 	if (keys == NULL)
 		return ERR_NOMEM;
 	mime_pgp_find(tree, a, &shape);
+	if (t->autocrypt.len > 0) {
+		o.brought = &t->autocrypt;
+		o.n_brought = 1;
+	}
 	for (size_t i = 0; i < t->n_pgp_keys; i++)
 		if (t->only == NULL || is_key_of(&t->pgp_keys[i], t->only))
 			keys[o.n_keys++] = t->pgp_keys[i];
@@ -89,6 +94,7 @@ peel(void *arg, const struct mime_tree *tree, struct crypto_verdict *v,
 {
 	struct open_engine_both *t = arg;
 	struct open_smime one;
+	struct mime_autocrypt field;
 	const char *from = author_of(t->smime.arena, tree);
 	size_t n = v->n_layers;
 	enum err e;
@@ -96,6 +102,8 @@ peel(void *arg, const struct mime_tree *tree, struct crypto_verdict *v,
 	/* an entity inside names its own author, if any */
 	if (from != NULL)
 		t->smime.from = from;
+	if (mime_autocrypt_find(tree, t->smime.arena, &field) == ERR_OK)
+		t->autocrypt = field.keydata;
 	if (t->only != NULL) {
 		open_smime_keys_of(&t->smime, t->only, &one);
 		e = open_smime_peel(&one, tree, v, out, why);

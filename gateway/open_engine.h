@@ -18,6 +18,7 @@ struct open_engine_both {
 	struct open_pgp_engine pgp;
 	const char *only; /* only this recipient's keys are tried; NULL: all */
 	/* ours */
+	struct span autocrypt; /* what the mail brought; empty: nothing */
 	struct open_pgp_key *pgp_keys;
 	size_t n_pgp_keys;
 };

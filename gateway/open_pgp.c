@@ -241,6 +241,9 @@ say_owner(const struct open_pgp *o, const struct ks_record *r,
 	out->n_addrs = r->n_addrs;
 	out->name = clean(o->arena, r->subject);
 	if (out->status == CRYPTO_SIGNED_GOOD && r->trust < KS_DISCOVERED) {
+		/* it is its owner who signs: worth more than a candidate */
+		if (r->trust != KS_DISTRUSTED)
+			out->cert = r->key;
 		out->status = CRYPTO_SIGNED_UNKNOWN_KEY;
 		out->reason = r->trust == KS_DISTRUSTED
 				  ? "the key is distrusted"

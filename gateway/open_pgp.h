@@ -62,7 +62,8 @@ struct open_pgp {
 	const struct ks_record *const *senders;
 	size_t n_senders;
 	/* Certificates that came with the mail, not believed: what they verify
-	   is signed by an unknown key. For harvest. Binary. */
+	   is signed by an unknown key, which is in crypto_signature.cert then,
+	   as is one that the keystore has and nobody vouches for. Binary. */
 	const struct span *brought;
 	size_t n_brought;
 	size_t max;	     /* octets that may come out */

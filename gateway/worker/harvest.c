@@ -66,6 +66,27 @@ propose_smime(
 	propose(j, &m);
 }
 
+/* A key that has signed the whole message, and that nobody vouches for. */
+static bool
+propose_pgp(
+    struct job *j, const struct open *o, const struct crypto_signature *s)
+{
+	struct span cert = s->cert;
+	const struct proto_propose m = {.source = KS_SOURCE_HARVEST,
+	    .trust = KS_HARVESTED,
+	    .openpgp = true,
+	    .key = o->author,
+	    .url = "",
+	    .blob = &cert,
+	    .n = 1};
+
+	if (s->form == CRYPTO_FORM_SMIME || s->partial || cert.len == 0 ||
+	    s->status != CRYPTO_SIGNED_UNKNOWN_KEY)
+		return false;
+	propose(j, &m);
+	return true;
+}
+
 static void
 propose_autocrypt(struct job *j, const struct open *o)
 {
@@ -102,5 +123,7 @@ open_harvest(struct job *j, const struct open *o)
 	     i++)
 		if (v->sigs[i].form == CRYPTO_FORM_SMIME)
 			propose_smime(j, o, &v->sigs[i]);
+	if (v->n_sigs == 1 && propose_pgp(j, o, &v->sigs[0]))
+		return;
 	propose_autocrypt(j, o);
 }

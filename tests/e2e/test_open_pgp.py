@@ -281,3 +281,27 @@ def test_the_command_line_opens_it_too(gw, people):
     assert verdicts(done.stdout)[0].startswith(b"encrypted, signed-good;"), done.stdout
     done = gw.cli("open", "--to", "olga@sender.example", input=text, check=False)
     assert SECRET not in done.stdout
+
+
+def autocrypt(people, addr):
+    key = people.gpg("--export", addr).stdout
+    return b"Autocrypt: addr=%s; keydata=%s\r\n" % (addr.encode(), base64.b64encode(key))
+
+
+def test_a_key_that_signs_its_own_mail_is_harvested_and_not_believed(gw, capture, people):
+    top = head(sender=MALLORY)
+    signed = multipart_signed(TEXT[:-2], sign(people, TEXT[:-2], MALLORY))
+    changed = multipart_signed(TEXT[:-2] + b"!", sign(people, TEXT[:-2], MALLORY))
+
+    def trust():
+        got = gw.cli_json("key", "list")
+        return [k["trust"] for k in got if MALLORY in str(k)]
+
+    gw.send_in(MALLORY, OTTO, autocrypt(people, MALLORY) + top + changed)
+    assert verdicts(capture.wait(1)[0].data)[0].startswith(b"signed-bad")
+    assert wait_for("the key", trust) == ["candidate"]
+    for n, body in enumerate((signed, pgp_mime(seal(people, TEXT, by=MALLORY)))):
+        gw.send_in(MALLORY, OTTO, autocrypt(people, MALLORY) + top + body)
+        said = verdicts(capture.wait(2 + n)[1 + n].data)[0]
+        assert b"signed-unknown-key" in said, said
+    wait_for("a better word for it", lambda: trust() == ["harvested"])
