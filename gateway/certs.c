@@ -78,18 +78,25 @@ certs_free(struct certs *c)
 void
 certs_use(struct certs *c, const struct conf *conf, struct ks_store *s)
 {
-	/* another configuration may decide otherwise */
-	if (conf != c->conf)
-		memset(c->said, 0, sizeof(c->said));
-	c->conf = conf;
-	c->store = s;
-	c->rules = (struct ks_path_rules){.system = c->anchors,
+	struct ks_path_rules rules = {.system = c->anchors,
 	    .revocation = (enum crypto_revocation)conf->certs.revocation,
 	    .policies = conf->certs.policy,
 	    .n_policies = conf->certs.n_policy,
 	    .distrusted =
 		(const uint8_t(*)[CRYPTO_CERT_FPR_SIZE])conf->certs.distrusted,
 	    .n_distrusted = conf->certs.n_distrusted};
+
+	/* another configuration may decide otherwise; it may also lie where
+	   the one before it did */
+	if (conf != c->conf || rules.revocation != c->rules.revocation ||
+	    rules.policies != c->rules.policies ||
+	    rules.n_policies != c->rules.n_policies ||
+	    rules.distrusted != c->rules.distrusted ||
+	    rules.n_distrusted != c->rules.n_distrusted)
+		memset(c->said, 0, sizeof(c->said));
+	c->conf = conf;
+	c->store = s;
+	c->rules = rules;
 	ks_use_judge(s, &c->judge);
 }
 
