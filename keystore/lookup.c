@@ -280,6 +280,8 @@ judge_chain(struct search *s, struct ks_record *r, const char **why)
 	if (e == ERR_OK || (v != ERR_OK && v != ERR_KEY_UNTRUSTED) ||
 	    (v == ERR_OK && !stops))
 		return v;
+	/* it would be believed if its time, or its issuer's, were not over */
+	stops = stops || e == ERR_KEY_EXPIRED;
 	*why = stops ? said : arena_printf(s->arena, "%s: %s", *why, said);
 	return stops ? e : v;
 }

@@ -68,8 +68,9 @@ void ks_use_rules(struct ks_store *s, const struct ks_rules *rules);
 /* Who looks into certificates: the chain of a record for the address (empty:
    for its whole domain). ERR_OK: it may be sealed to by its chain, whoever
    brought it. ERR_KEY_REVOKED: it must not be, whoever vouches for it.
-   ERR_RUNG_FAILED: not without knowing whether it is revoked. All others: its
-   chain says nothing for it. why is a phrase in the arena, "" if ERR_OK. */
+   ERR_RUNG_FAILED: not without knowing whether it is revoked. ERR_KEY_EXPIRED:
+   it could have been, its time or its issuer's is over. All others: its chain
+   says nothing for it. why is a phrase in the arena, "" if ERR_OK. */
 struct ks_judge {
 	void *ctx;
 	enum err (*judge)(void *ctx, const struct ks_record *r,
