@@ -175,8 +175,10 @@ open_side(struct pgp_side *side, const char *gpg, const char *conf,
 {
 	enum err e = make_dir(side, why);
 
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
+		crypto_pgp_agent_end(side);
 		e = crypto_pgp_home_forget(side, false, why);
+	}
 	if (e == ERR_OK)
 		e = crypto_pgp_file_write(side, GPG_CONF, span_str(conf), why);
 	if (e == ERR_OK)

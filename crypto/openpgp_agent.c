@@ -22,6 +22,8 @@
 enum {
 	LINE = 1002,
 	LINES_MAX = 100, /* of an answer */
+	END_MS = 3000,	 /* for an agent to end */
+	END_STEP_MS = 10,
 	/* numbers of libgpg-error in an answer; the upper octets say who */
 	CODE_BAD_PASSPHRASE = 11,
 	CODE_NO_SECKEY = 17,
@@ -171,6 +173,27 @@ dial(const char *home, int *fd_out, struct err_why *why)
 	}
 	*fd_out = fd;
 	return ERR_OK;
+}
+
+void
+crypto_pgp_agent_end(const struct pgp_side *side)
+{
+	const struct words none = {NULL, NULL};
+	struct agent a = {.end = clock_steady_ms() + END_MS};
+	struct err_why why;
+
+	if (dial(side->home, &a.fd, &why) != ERR_OK)
+		return;
+	if (finish(&a, &none, &why) == ERR_OK &&
+	    say(&a, SPAN_LIT("KILLAGENT\n")) == ERR_OK)
+		(void)finish(&a, &none, &why);
+	close(a.fd);
+	/* it removes its sockets, and then nobody answers there */
+	while (clock_steady_ms() < a.end &&
+	       dial(side->home, &a.fd, &why) == ERR_OK) {
+		close(a.fd);
+		(void)poll(NULL, 0, END_STEP_MS);
+	}
 }
 
 /* Change what a key opens with. */

@@ -166,6 +166,10 @@ enum err crypto_pgp_ring_judge(struct crypto_pgp *pgp, const char *fpr,
 enum err crypto_pgp_secret_use(struct crypto_pgp *pgp,
     const struct crypto_pgp_signer *signer, struct pgp_secret **out,
     struct err_why *why) MUST_CHECK;
+/* End the agent that a process before this one left behind, if there is one,
+   and wait for its end, a few seconds at most. One that notices by itself that
+   its socket has gone may by then remove that of its successor. */
+void crypto_pgp_agent_end(const struct pgp_side *side);
 /* Remove all secret keys. */
 void crypto_pgp_forget_secrets(struct crypto_pgp *pgp);
 
