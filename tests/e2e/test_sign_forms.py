@@ -123,6 +123,21 @@ def test_the_issuers_go_along_and_the_root_does_not(make_gateway, capture, keys)
     assert names_sent(got) == ["chain-lower", "chain-upper", "chained"]
 
 
+def test_a_long_chain_is_cut(make_gateway, capture, keys):
+    issuer, files = None, []
+    for n in range(12):
+        issuer = authority(keys, "long-%d" % n, issuer)
+        files.append(issuer[0])
+    both = person(keys, issuer, "long")
+    with both.open("ab") as f:
+        for crt in files:
+            f.write(crt.read_bytes())
+    gw = make_gateway(capture.port, listen=MAY, import_keys=[both], rules=rule("required"))
+    gw.send(SENDER, CAROL, message(to=CAROL))
+    assert names_sent(capture.wait(1)[0].data) == sorted(
+        ["long"] + ["long-%d" % n for n in range(11, 3, -1)])
+
+
 def test_issuers_in_a_circle_are_each_sent_once(make_gateway, capture, keys):
     first = authority(keys, "circle-a")
     second = authority(keys, "circle-b", first)
