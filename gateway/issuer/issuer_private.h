@@ -24,6 +24,7 @@ struct issuer {
 	struct ks_store *store; /* for reading */
 	struct arena *arena;	/* of one piece of work */
 	int64_t published;	/* Unix seconds; 0: not since the start */
+	uint64_t seen;		/* event of the keystore that was published */
 };
 
 /* --- peers.c: every failure is an error; a late answer is never taken for

@@ -18,6 +18,7 @@
 #include "gateway/proto.h"
 #include "gateway/publish.h"
 #include "gateway/role.h"
+#include "keystore/history.h"
 #include "keystore/private.h"
 
 enum {
@@ -212,20 +213,34 @@ renew(struct issuer *i, int64_t now)
 	arena_reset(i->arena);
 }
 
+/* Whatever happens to a key is an event of the keystore: what is published
+   follows at the next look. */
+static void
+publish(struct issuer *i, int64_t now)
+{
+	struct err_why why = {""};
+	uint64_t last = i->seen;
+	bool late = i->published == 0 || now - i->published >= PUBLISH_S ||
+		    now < i->published;
+
+	if (ks_history_last(i->store, &last) == ERR_OK && last == i->seen &&
+	    !late)
+		return;
+	if (publish_sync(role_conf(i->role), i->store, now, &why) == ERR_OK) {
+		i->published = now;
+		i->seen = last;
+	} else {
+		log_event(
+		    LOG_LVL_ERR, NULL, "publish", KV_STR("reason", why.text));
+	}
+}
+
 void
 issuer_scheduled(struct issuer *i)
 {
 	int64_t now = (int64_t)(clock_unix_ms() / 1000);
-	struct err_why why = {""};
 
 	make_lists(i, now);
 	renew(i, now);
-	if (i->published != 0 && now - i->published < PUBLISH_S &&
-	    now >= i->published)
-		return;
-	if (publish_sync(role_conf(i->role), i->store, now, &why) == ERR_OK)
-		i->published = now;
-	else
-		log_event(
-		    LOG_LVL_ERR, NULL, "publish", KV_STR("reason", why.text));
+	publish(i, now);
 }

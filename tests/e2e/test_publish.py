@@ -13,7 +13,7 @@ import tempfile
 
 import pytest
 
-from harness import run
+from harness import run, wait_for
 from peers import unpacked
 
 ADDR, SECOND = "sam@sender.example", "samuel@sender.example"
@@ -93,6 +93,19 @@ def test_a_key_is_served_by_both_methods_with_the_address_asked_for_alone(gw, sa
         assert ask(gw, "sender.example", path)[0] == 404
     published = gw.state / "publish"
     assert not [f for f in published.rglob("*") if f.is_file()]
+
+
+def test_a_key_that_is_deleted_or_not_trusted_any_more_is_withdrawn(gw, sam_sec):
+    gw.cli("key", "import", sam_sec)
+    fpr = gw.cli_json("key", "list", "sam")[0]["fingerprint"]
+    for away, back in (("distrust", "trust"), ("delete", None)):
+        gw.cli("key", "publish", fpr)
+        wait_for("the key", lambda: ask(gw, "sender.example", direct("sam"))[0] == 200)
+        gw.cli("key", away, fpr)
+        wait_for("the key to go",
+                 lambda: ask(gw, "sender.example", direct("sam"))[0] == 404, seconds=20)
+        if back:
+            gw.cli("key", back, fpr)
 
 
 def test_nothing_else_is_found_there(gw, keys, sam_sec):
