@@ -122,6 +122,9 @@ int cli_ca_crl(struct cli *cli, int argc, char **argv);
 int cli_backup(struct cli *cli, int argc, char **argv);
 int cli_restore(struct cli *cli, int argc, char **argv);
 
+/* completion.c */
+int cli_completion(struct cli *cli, int argc, char **argv);
+
 /* explain.c */
 int cli_explain(struct cli *cli, int argc, char **argv);
 

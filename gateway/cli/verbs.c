@@ -157,5 +157,8 @@ const struct cli_verb cli_verbs[] = {
     {NULL, "reload", "", "Take the configuration anew if it is good",
 	cli_reload},
     {NULL, "check", "", "Check the configuration", cli_check},
+    {NULL, "completion", "bash|zsh",
+	"Write a script that lets the shell complete verbs and options",
+	cli_completion},
     {NULL, NULL, NULL, NULL, NULL},
 };
