@@ -213,6 +213,47 @@ remote-control:
         return 'resolver = { "127.0.0.1:%d" }\ndnssec-anchors = "%s"\n' % (self.port, self.anchor)
 
 
+class Turncoat:
+    """A name server that says one address for a host at first and another ever
+    after, each to be forgotten at once. Nothing of it is signed."""
+
+    def __init__(self, host, first, then):
+        self.host, self.first, self.then = host.lower().rstrip("."), first, then
+        self.asked = 0
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                question, peer = self.sock.recvfrom(4096)
+            except OSError:
+                return
+            self.sock.sendto(self.answer(question), peer)
+
+    def answer(self, q):
+        labels, at = [], 12
+        while q[at]:
+            labels.append(q[at + 1:at + 1 + q[at]].decode().lower())
+            at += 1 + q[at]
+        end = at + 5
+        known = ".".join(labels) == self.host
+        if not known or q[at + 1:at + 3] != b"\0\x01":
+            return q[:2] + (b"\x84\0" if known else b"\x84\x03") + b"\0\1\0\0\0\0\0\0" + q[12:end]
+        addr = self.then if self.asked else self.first
+        self.asked += 1
+        return (q[:2] + b"\x84\0\0\1\0\1\0\0\0\0" + q[12:end] +
+                b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + socket.inet_aton(addr))
+
+    def options(self):
+        return 'resolver = { "127.0.0.1:%d" }\ndnssec-anchors = none\n' % self.port
+
+    def stop(self):
+        self.sock.close()
+
+
 class Nginx(Dir):
     """nginx with HTTPS; sites: {names: text of its server block}."""
 

@@ -128,7 +128,7 @@ def test_killing_single_processes_costs_nothing(make_gateway, capture, keys):
         for _ in range(2 * KILLS):
             time.sleep(rng.uniform(0.05, 0.3))
             role = rng.choice(["worker", "worker", "store", "relay", "pgp", "keys",
-                               "discovery", "portal", "listener"])
+                               "discovery", "admission", "portal", "listener"])
             for pid in gw.pids().get(role, [])[:1]:
                 os.kill(pid, signal.SIGKILL)
                 relay_kills += role in ("relay", "store")
@@ -142,8 +142,8 @@ def test_killing_single_processes_costs_nothing(make_gateway, capture, keys):
     unknown = set(got) - set(senders.accepted) - set(senders.unsure)
     assert not unknown, "delivered although the client was told otherwise"
     wait_for("all roles to be back", lambda: set(gw.pids()) >= {
-        "worker", "store", "relay", "pgp", "keys", "discovery", "portal", "listener",
-        "control"}, 40)
+        "worker", "store", "relay", "pgp", "keys", "discovery", "admission", "portal",
+        "listener", "control"}, 40)
 
 
 def is_back(gw, victim):

@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness import message, run, wait_for
-from key_sources import (CA, Names, Nginx, Rude, Slapd, dane_name, reply, wkd_hash)
+from key_sources import (CA, Names, Nginx, Rude, Slapd, Turncoat, dane_name, reply,
+                         wkd_hash)
 
 OPPORTUNISTIC = 'rule "default" { try = { smime, pgp, clear } }\n'
 
@@ -383,6 +384,25 @@ def test_addresses_that_may_not_be_connected_to(make_gateway, capture, ca, start
     sources, kinds = lookup(gw, "a@[127.0.0.1]")
     assert sources["wkd"]["answer"] == "absent" and kinds["openpgp"]["state"] == "absent"
     assert web.seen == []
+
+
+def test_a_name_that_changes_between_check_and_connection(make_gateway, capture, keys, ca,
+                                                          started):
+    """The address that was checked is the one that is connected to; the second
+    answer of the name server is for the second look-up."""
+    keys.openpgp("wim@turn.example")
+    key = keys.gpg("--export", "wim@turn.example").stdout
+    web = started(Rude(ca, ["openpgpkey.turn.example"], lambda path, c: reply(c, 200, key)))
+    names = started(Turncoat("openpgpkey.turn.example", "127.0.0.1", "127.0.0.2"))
+    text = options(ca, names, ["wkd"], sections="discovery wkd { port = %d }\n" % web.port)
+    gw = make_gateway(capture.port, rules=OPPORTUNISTIC,
+                      options=text.replace("127.0.0.0/8", "127.0.0.1/32"))
+    sources, kinds = lookup(gw, "wim@turn.example")
+    assert sources["wkd"]["answer"] == "found", sources
+    assert names.asked == 1 and kinds["openpgp"]["state"] == "holds"
+    sources, _ = lookup(gw, "wim@turn.example")
+    assert names.asked == 2
+    assert sources["wkd"]["answer"] == "failed" and "not allowed" in sources["wkd"]["why"]
 
 
 def test_dane(make_gateway, capture, keys, ca, started):
