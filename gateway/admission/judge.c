@@ -13,6 +13,7 @@
 #include "common/limits.h"
 #include "crypto/cert.h"
 #include "crypto/cms_certs.h"
+#include "crypto/cms_form.h"
 #include "crypto/openpgp.h"
 #include "crypto/openpgp_packet.h"
 #include "crypto/openpgp_strip.h"
@@ -190,6 +191,23 @@ keep_issuer(struct work *w, const struct crypto_cert *cert)
 	return e;
 }
 
+/* What the mail it came with says that its owner's software can. */
+static enum err
+add_caps(struct work *w, struct ks_record *r)
+{
+	unsigned caps;
+
+	if (w->m->caps.len == 0 ||
+	    crypto_cms_caps_parse(w->m->caps, &caps) != ERR_OK)
+		return ERR_OK;
+	r->caps = arena_alloc(w->arena, sizeof(*r->caps));
+	if (r->caps == NULL)
+		return ERR_NOMEM;
+	*r->caps = (struct ks_cap){KS_CAP_SMIME, w->m->caps};
+	r->n_caps = 1;
+	return ERR_OK;
+}
+
 static enum err
 judge_cert(struct work *w, const struct crypto_cert *cert)
 {
@@ -210,6 +228,8 @@ judge_cert(struct work *w, const struct crypto_cert *cert)
 		return info->is_ca ? keep_issuer(w, cert) : ERR_OK;
 	}
 	e = ks_admit_cert(cert, &w->origin, w->arena, &r, &why);
+	if (e == ERR_OK && add_caps(w, r) != ERR_OK)
+		return ERR_NOMEM;
 	return keep(w, j, e, r, &why);
 }
 

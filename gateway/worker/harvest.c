@@ -6,8 +6,10 @@
  * changes. Nobody waits for its answer. Never from notifications, from mail of
  * several authors, or of one that a trusted host says it is not from.
  */
+#include <poll.h>
 #include <string.h>
 
+#include "common/digest.h"
 #include "common/log.h"
 #include "gateway/worker/open_private.h"
 #include "keystore/record.h"
@@ -30,17 +32,42 @@ static void
 propose(struct job *j, const struct proto_propose *m)
 {
 	struct ipc *to = role_channel(j->w->role, ROLE_ADMISSION, 0);
+	struct pollfd p = {.events = POLLOUT};
 	struct buf b;
+	enum err e = ERR_BUSY;
 
 	/* what cannot be proposed now comes with the next message */
 	if (to == NULL)
 		return;
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
-	if (proto_propose_pack(m, &b) != ERR_OK ||
-	    ipc_send(to, PROTO_PROPOSE, j->id, buf_span(&b), NULL, 0) != ERR_OK)
+	/* it may be waiting for gpg, and mail does not wait for it */
+	p.fd = ipc_fd(to);
+	if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0)
+		e = proto_propose_pack(m, &b);
+	if (e == ERR_OK)
+		e = ipc_send(to, PROTO_PROPOSE, j->id, buf_span(&b), NULL, 0);
+	if (e != ERR_OK)
 		log_event(LOG_LVL_DEBUG, NULL, "harvest",
 		    KV_STR("addr", m->key), KV_STR("text", "not proposed"));
 	buf_clear(&b);
+}
+
+/* Is the certificate in the keystore, with these capabilities? Then there is
+   nothing to judge about this mail, as about most. */
+static bool
+is_known(struct job *j, struct span der, struct span caps)
+{
+	uint8_t fpr[DIGEST_SIZE];
+	struct ks_record *r;
+
+	digest_sha256(&der, 1, fpr);
+	if (ks_get(j->w->keys, SPAN(fpr, sizeof(fpr)), j->arena, &r) != ERR_OK)
+		return false;
+	for (size_t i = 0; i < r->n_caps; i++)
+		if (r->caps[i].tag == KS_CAP_SMIME &&
+		    span_eq(r->caps[i].value, caps))
+			return true;
+	return caps.len == 0;
 }
 
 /* The certificate that the signer wants to be sealed to, or its own. */
@@ -63,7 +90,8 @@ propose_smime(
 		m.blob = &blob[1];
 		m.n = 1;
 	}
-	propose(j, &m);
+	if (!is_known(j, m.blob[0], s->caps_der))
+		propose(j, &m);
 }
 
 /* A key that has signed the whole message, and that nobody vouches for. */
