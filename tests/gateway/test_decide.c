@@ -503,3 +503,102 @@ Test(decide, automatic_mail_is_never_escrowed)
 	facts.from_key = "";
 	cr_assert_neq(decide(NULL).outcome.rung, RUNG_ESCROW);
 }
+
+/* --- mail that was sealed before --- */
+
+struct passing {
+	const char *name;
+	struct message_sealed sealed;
+	struct policy_form form;
+	bool other_key; /* named in it instead of the recipient's */
+	bool passes;
+};
+
+static struct decision
+decide_sealed(const struct passing *p, const struct ks_record *key)
+{
+	const struct crypto_cms_rid rid = {.issuer = key->issuer,
+	    .serial = p->other_key ? SPAN_LIT("other") : key->serial};
+	struct policy_spec spec = {.name = "all",
+	    .line = 1,
+	    .ladder = opportunistic,
+	    .n_ladder = 3,
+	    .form = p->form};
+	struct message m = {.sealed = p->sealed};
+	struct decision d;
+
+	m.sealed.rid = &rid;
+	m.sealed.n_rids = 1;
+	policy_free(policy);
+	policy = policy_new();
+	cr_assert_eq(policy_add_rule(policy, &spec, NULL), ERR_OK);
+	facts.policy = policy;
+	facts.message = &m;
+	d = decide(NULL);
+	facts.message = NULL;
+	return d;
+}
+
+#define CBC256                                                                 \
+	{                                                                      \
+		.kind = MESSAGE_SEALED_CMS, .cipher = CRYPTO_CMS_AES256_CBC    \
+	}
+
+static const struct passing passing[] = {
+    {"to its key", CBC256, {.sealed = POLICY_SEALED_PASS}, false, true},
+    {"to another", CBC256, {.sealed = POLICY_SEALED_PASS}, true, false},
+    {"no rule lets it", CBC256, {0}, false, false},
+    {"must be signed", CBC256,
+	{.sealed = POLICY_SEALED_PASS, .sign = POLICY_SIGN_REQUIRED}, false,
+	false},
+    {"below the floor", CBC256,
+	{.sealed = POLICY_SEALED_PASS, .cipher = POLICY_CIPHER_AES128_GCM},
+	false, false},
+    {"with a flaw",
+	{.kind = MESSAGE_SEALED_CMS,
+	    .cipher = CRYPTO_CMS_AES256_GCM,
+	    .flaw = "a password opens it, too"},
+	{.sealed = POLICY_SEALED_PASS}, false, false},
+    {"not sealed at all", {.kind = MESSAGE_SEALED_NOT},
+	{.sealed = POLICY_SEALED_PASS}, false, false},
+};
+
+Test(decide, only_mail_sealed_to_a_usable_key_passes)
+{
+	struct sample s;
+	struct decision d;
+
+	sample_init(&s, 1, "a@b.example");
+	s.r.issuer = SPAN_LIT("the issuer");
+	s.r.serial = SPAN_LIT("1");
+	cr_assert_eq(ks_put(store, &s.r), ERR_OK);
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		d = decide_sealed(&passing[i], &s.r);
+		cr_expect_eq(decide_passes(&d), passing[i].passes, "%s",
+		    passing[i].name);
+		if (passing[i].passes)
+			cr_expect_eq(
+			    d.outcome.strength, POLICY_STRENGTH_SEALED);
+	}
+	/* one that may not be used any more is as none */
+	cr_assert_eq(ks_set_trust(store, s.r.fpr, KS_CANDIDATE), ERR_OK);
+	d = decide_sealed(&passing[0], &s.r);
+	cr_expect_not(decide_passes(&d));
+}
+
+Test(decide, what_passes_and_fails_goes_to_nothing_weaker)
+{
+	struct sample s;
+	struct decision d;
+
+	sample_init(&s, 1, "a@b.example");
+	s.r.issuer = SPAN_LIT("the issuer");
+	s.r.serial = SPAN_LIT("1");
+	cr_assert_eq(ks_put(store, &s.r), ERR_OK);
+	d = decide_sealed(&passing[0], &s.r);
+	cr_assert(decide_passes(&d));
+	cr_assert(span_eq(decide_key(&d, RUNG_SMIME)->fpr, s.r.fpr));
+	decide_again(&facts, &d, ERR_ENGINE);
+	cr_expect_not(decide_passes(&d));
+	cr_expect_eq(d.outcome.result, POLICY_DEFER);
+}
