@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "keystore/dump.h"
 #include "keystore/history.h"
 #include "keystore/pending.h"
 #include "keystore/setting.h"
@@ -380,4 +381,85 @@ Test(propose, an_address_takes_from_its_domain_what_it_does_not_say)
 	cr_expect_str_eq((const char *)b.data,
 	    "@b.example 418 a@b.example 200 c@b.example 0018 ");
 	buf_clear(&b);
+}
+
+/* --- dump --- */
+
+struct copy {
+	struct ks_store *to;
+	size_t records, rows;
+};
+
+static enum err
+take_over(void *ctx, enum ks_item item, struct span octets)
+{
+	struct copy *c = ctx;
+
+	c->records += item == KS_ITEM_RECORD;
+	c->rows += item == KS_ITEM_ROW;
+	return ks_undump(c->to, item, octets);
+}
+
+static enum err
+no_item(void *ctx, enum ks_item item, struct span octets)
+{
+	cr_assert_fail("an item of nothing");
+	return ERR_OK;
+}
+
+Test(propose, a_dump_makes_the_same_store_again)
+{
+	const struct ks_setting set = {.seal_from = KS_TRUSTED};
+	struct copy c = {0};
+	char other[64];
+	struct ks_store *first = store;
+
+	(void)propose('A');
+	(void)propose('B');
+	OK(ks_setting_put(store, SPAN_LIT("@b.example"), &set));
+	c.to = records_open(other);
+	OK(ks_begin_read(first));
+	/* what comes meanwhile is not in it, and nothing can be changed */
+	cr_expect_neq(ks_begin(first), ERR_OK);
+	OK(ks_begin(c.to));
+	OK(ks_dump(first, take_over, &c));
+	OK(ks_dump_private(first, no_item, NULL));
+	OK(ks_commit(c.to));
+	ks_end_read(first);
+	cr_expect_eq(c.records, 1);
+	store = c.to;
+	cr_expect_not_null(get('A'));
+	cr_expect_null(get('B'));
+	expect_history(ADDR, "added A, waits B, ");
+	cr_expect_eq(waiting().n, 1);
+	cr_expect_eq(propose('B').change, KS_CHANGE_WAIT);
+	store = first;
+	OK(ks_begin(first));
+	ks_rollback(first);
+	records_close(c.to, other);
+}
+
+Test(propose, what_is_no_item_is_not_taken)
+{
+	static const struct {
+		unsigned item;
+		struct span octets;
+	} rows[] = {
+	    {KS_ITEM_RECORD, SPAN_LIT("")},
+	    {KS_ITEM_RECORD, SPAN_LIT("\x02 no record")},
+	    {KS_ITEM_ROW, SPAN_LIT("")},
+	    /* a private key does not come this way */
+	    {KS_ITEM_ROW, SPAN_LIT("\0\0\0\0\1k\0\0\0\1v")},
+	    {KS_ITEM_ROW, SPAN_LIT("\x63\0\0\0\1k\0\0\0\1v")},
+	    {KS_ITEM_ROW, SPAN_LIT("\x03\0\0\0\0\0\0\0\1v")},
+	    {KS_ITEM_ROW, SPAN_LIT("\x03\0\0\0\1k\0\0\0\1vx")},
+	    {99, SPAN_LIT("x")},
+	};
+
+	OK(ks_begin(store));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_expect_eq(ks_undump(store, (enum ks_item)rows[i].item,
+				 rows[i].octets),
+		    ERR_MALFORMED, "row %zu", i);
+	ks_rollback(store);
 }
