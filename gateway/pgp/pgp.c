@@ -239,6 +239,7 @@ pgp_fetch_secret(struct pgp *p, uint16_t type, uint64_t message,
 	if (e != ERR_OK) {
 		/* a late answer must not be taken for the next one */
 		role_drop(p->role, ch);
+		p->renew = e != ERR_CLOSED;
 		return err_why(why, ERR_CRASHED, "keys did not answer");
 	}
 	fd = ipc_msg_take_fd(&m, 0);
@@ -248,8 +249,10 @@ pgp_fetch_secret(struct pgp *p, uint16_t type, uint64_t message,
 	if (fd >= 0)
 		close(fd);
 	ipc_msg_clear(&m);
-	if (e == ERR_IPC)
+	if (e == ERR_IPC) {
 		role_drop(p->role, ch);
+		p->renew = true;
+	}
 	return e;
 }
 
@@ -380,7 +383,7 @@ pgp_serve(struct role *r, const char *gpg, unsigned timeout_ms)
 	gpg_group_take_sigterm();
 	p.engine = open_engine(r, gpg, timeout_ms);
 	role_ready(r);
-	while (!p.hung && role_next(r, &from, &m) == ERR_OK) {
+	while (!p.hung && !p.renew && role_next(r, &from, &m) == ERR_OK) {
 		if (serve(&p, &from, &m) != ERR_OK)
 			role_drop(r, from.ch);
 		ipc_msg_clear(&m);

@@ -20,7 +20,9 @@ struct role;
 struct pgp {
 	struct role *role;
 	struct crypto_pgp *engine;
-	bool hung; /* a gpg may still be there: end, and begin anew */
+	bool hung;  /* a gpg may still be there: end, and begin anew */
+	bool renew; /* keys lives and was cut off: begin anew, for nobody
+		       brings another channel */
 };
 
 /* The octets of a request, mapped, and a file in memory for the result. */

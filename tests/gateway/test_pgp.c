@@ -490,7 +490,8 @@ Test(pgp, what_keys_refuses_is_not_signed_though_the_key_is_here)
 	ask_sign(&p, 4, fpr, NULL, SPAN_LIT(SIGNED_TEXT));
 	give_secret(&p, 4, fpr, "sign/rosa.sec.pgp", ERR_OK);
 	cr_expect_eq(take_signed(&p, 4, &why), ERR_NO_KEY, "%s", why.text);
-	/* an answer to another question is none, and ends the channel */
+	/* an answer to another question is none, and ends the channel;
+	   with another process there will be another */
 	ask_sign(&p, 5, fpr, NULL, SPAN_LIT(SIGNED_TEXT));
 	{
 		struct ipc_msg m;
@@ -505,7 +506,11 @@ Test(pgp, what_keys_refuses_is_not_signed_though_the_key_is_here)
 	}
 	cr_expect_eq(out.len, 0);
 	buf_clear(&out);
-	stop(&p);
+	cr_assert_eq(waitpid(p.pid, NULL, 0), p.pid);
+	ipc_free(p.supervisor);
+	ipc_free(p.worker);
+	ipc_free(p.keys);
+	peer_dir_remove(p.dir);
 }
 
 /* --- opening --- */
