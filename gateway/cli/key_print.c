@@ -177,6 +177,22 @@ use_text(const struct ks_record *r)
 					     : "nothing";
 }
 
+/* Everybody who brought it: agreement is worth seeing. */
+static void
+put_sources(const struct ks_record *r)
+{
+	const char *gap = "";
+
+	printf("%-12s ", "brought by");
+	for (int i = KS_SOURCE_MANUAL; i <= KS_SOURCE_HARVEST; i++) {
+		if ((r->sources & ks_source_bit((enum ks_source)i)) == 0)
+			continue;
+		printf("%s%s", gap, ks_source_name((enum ks_source)i));
+		gap = ", ";
+	}
+	putchar('\n');
+}
+
 void
 key_print(const struct ks_record *r, bool has_private)
 {
@@ -187,6 +203,8 @@ key_print(const struct ks_record *r, bool has_private)
 	printf("%-12s %s\n", "kind", ks_kind_name(r->kind));
 	printf("%-12s %s\n", "trust", trust_text(r));
 	printf("%-12s %s\n", "source", ks_source_name(r->source));
+	if ((r->sources & ~ks_source_bit(r->source)) != 0)
+		put_sources(r);
 	put_line("url", r->url);
 	for (size_t i = 0; i < r->n_addrs; i++)
 		put_line("address", r->addrs[i]);
@@ -209,14 +227,14 @@ key_print(const struct ks_record *r, bool has_private)
 struct json_t *
 key_to_json(const struct ks_record *r, bool has_private)
 {
-	json_t *addrs = json_array();
+	json_t *addrs = json_array(), *sources = json_array(), *j;
 	char hex[HEX_SIZE];
 
 	hex_of(r->fpr, hex);
 	for (size_t i = 0; i < r->n_addrs; i++)
 		json_array_append_new(addrs, cli_json_text(r->addrs[i]));
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, "
-			 "s:b, s:b, s:b, s:b, s:o, s:I, s:I, s:I}",
+	j = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, "
+		      "s:b, s:b, s:b, s:b, s:o, s:I, s:I, s:I}",
 	    "fingerprint", hex, "kind", ks_kind_name(r->kind), "trust",
 	    ks_trust_name(r->trust), "source", ks_source_name(r->source), "url",
 	    cli_json_text(r->url), "addresses", addrs, "domain",
@@ -228,6 +246,12 @@ key_to_json(const struct ks_record *r, bool has_private)
 	    cli_json_text(r->flaw_text), "not_before",
 	    (json_int_t)r->not_before, "not_after", (json_int_t)r->not_after,
 	    "added", (json_int_t)r->added);
+	for (int k = KS_SOURCE_MANUAL; k <= KS_SOURCE_HARVEST; k++)
+		if ((r->sources & ks_source_bit((enum ks_source)k)) != 0)
+			json_array_append_new(sources,
+			    json_string(ks_source_name((enum ks_source)k)));
+	json_object_set_new(j, "sources", sources);
+	return j;
 }
 
 void

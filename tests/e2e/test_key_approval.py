@@ -104,6 +104,9 @@ def test_another_key_waits_until_an_administrator_says_so(
     opened = keys.gpg("--decrypt", "--status-fd", "2", input=mail.data)
     assert b"Hello." in opened.stdout
 
+    shown = gw.cli("key", "show", second).stdout
+    assert b"brought by   manual, wkd" in shown
+
     # back again: the first is a candidate now, and would rise beside another
     publish(web, keys, first)
     gw.cli("key", "refresh")

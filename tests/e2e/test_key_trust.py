@@ -174,6 +174,11 @@ def test_wrong_usage_is_told(still, args):
     assert done.returncode == 2 and done.stderr
 
 
+def test_it_is_shown_who_brought_a_key(still):
+    assert still.cli_json("key", "show", ALICE)[0]["sources"] == ["manual"]
+    assert b"brought by" not in still.cli("key", "show", ALICE).stdout
+
+
 def test_nothing_waits_unless_a_source_brings_another_key(still):
     assert still.cli_json("key", "pending") == []
     assert still.cli("key", "approve", "00112233", check=False).returncode == 1
