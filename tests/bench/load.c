@@ -415,6 +415,24 @@ make_body(struct run *r, size_t size)
 	must(buf_puts(&r->body, ".\r\n"));
 }
 
+/* A message from a file, behind its From field; lines in CRLF, none of them
+   begins with a dot. */
+static void
+read_body(struct run *r, const char *path)
+{
+	char part[65536];
+	FILE *f = fopen(path, "rb");
+	size_t n;
+
+	if (f == NULL)
+		fatal("load: %s: %s", path, strerror(errno));
+	buf_init(&r->body, OUT_MAX);
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		must(buf_put(&r->body, SPAN(part, n)));
+	fclose(f);
+	must(buf_puts(&r->body, ".\r\n"));
+}
+
 static int
 compare(const void *a, const void *b)
 {
@@ -492,12 +510,14 @@ main(int argc, char **argv)
 	    {"window", required_argument, NULL, 'w'},
 	    {"limit", required_argument, NULL, 'l'},
 	    {"from", required_argument, NULL, 'f'},
+	    {"message", required_argument, NULL, 'm'},
 	    {NULL, 0, NULL, 0},
 	};
 	size_t v[128] = {
 	    ['n'] = 1000, ['b'] = 10240, ['c'] = 8, ['w'] = 100, ['l'] = 120};
 	struct epoll_event ev = {.events = EPOLLIN};
 	struct run r = {.from = "sender.example"};
+	const char *message = NULL;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -505,14 +525,15 @@ main(int argc, char **argv)
 			return 2;
 		if (c == 'f')
 			r.from = optarg;
+		else if (c == 'm')
+			message = optarg;
 		else
 			v[c] = strtoul(optarg, NULL, 10);
 	}
 	if (optind == argc || v['p'] == 0 || v['s'] == 0 || v['n'] == 0) {
 		fputs("usage: load --port P --sink P [--count N] [--size N] "
 		      "[--connections N] [--window N] [--limit S] [--from "
-		      "DOMAIN] "
-		      "RCPT...\n",
+		      "DOMAIN] [--message FILE] RCPT...\n",
 		    stderr);
 		return 2;
 	}
@@ -531,7 +552,10 @@ main(int argc, char **argv)
 	    r.clients == NULL || r.epoll < 0 ||
 	    epoll_ctl(r.epoll, EPOLL_CTL_ADD, r.listener, &ev) != 0)
 		fatal("load: out of memory");
-	make_body(&r, v['b']);
+	if (message != NULL)
+		read_body(&r, message);
+	else
+		make_body(&r, v['b']);
 	for (size_t i = 0; i < r.n_clients; i++)
 		r.clients[i] =
 		    conn_new(&r, connect_to((int)v['p']), CLIENT_GREETING);
