@@ -295,7 +295,7 @@ audit(struct opening *w, enum share share, uint32_t n)
 		    json_loadb((const char *)text.data, text.len, 0, NULL));
 	buf_clear(&text);
 	if (e == ERR_OK)
-		e = tell_opened(w->j, extra);
+		return tell_opened(w->j, extra); /* takes it */
 	json_decref(extra);
 	return e;
 }
