@@ -162,7 +162,7 @@ static enum err
 walk_one(struct walk *w, struct err_why *why)
 {
 	unsigned tag = 0;
-	size_t len = 0;
+	size_t len = 0, start = w->at;
 	enum err e;
 
 	if (++w->n > LIMIT_DER_ELEMENTS)
@@ -172,7 +172,8 @@ walk_one(struct walk *w, struct err_why *why)
 	if (e != ERR_OK)
 		return e;
 	if (tag == TYPE_EOC) {
-		if (len != 0 || w->depth == 0 ||
+		/* two octets of zero, not a length of zero in a longer form */
+		if (len != 0 || w->at != start + 2 || w->depth == 0 ||
 		    w->end[w->depth - 1] != SIZE_MAX)
 			return malformed(why, "an end where nothing ends");
 		w->depth--;

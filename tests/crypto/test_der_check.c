@@ -72,6 +72,7 @@ Test(der_check, what_is_none)
 	    {"closed twice", LIT("\x30\x80\x00\x00\x00\x00")},
 	    {"closed what is definite", LIT("\x30\x02\x00\x00")},
 	    {"an end with a body", LIT("\x30\x80\x00\x01\x00\x00\x00")},
+	    {"an end with a long length", LIT("\x30\x80\x00\x81\x00")},
 	    {"an end alone", LIT("\x00\x00")},
 	    {"an indefinite primitive", LIT("\x04\x80\x00\x00")},
 	    {"a primitive sequence", LIT("\x10\x00")},
