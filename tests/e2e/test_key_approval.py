@@ -4,7 +4,9 @@
 to the old one, and an administrator says what becomes of it. A real web server
 speaks for the source."""
 import pathlib
+import subprocess
 import tempfile
+import time
 
 import pytest
 
@@ -169,3 +171,31 @@ def test_keys_are_looked_at_in_turn_and_the_last_one_is_missed(
     wait_for("another round", lambda: len(web.requests()) > asked + 3, 40)
     assert events(gw, "key-expired") == [old]
     assert events(gw, "key-lost") == [lost]
+
+
+def test_killed_while_it_refreshes_nothing_is_half_done(make_gateway, capture, keys, web):
+    """Records, history and audit log agree whenever everything was killed."""
+    addrs = ["kim%d@change.example" % i for i in range(6)]
+    for addr in addrs:
+        keys.gpg("--pinentry-mode", "loopback", "--passphrase", "",
+                 "--quick-generate-key", addr, "future-default", "default", "never")
+        web.put_wkd(addr, keys.gpg("--export", addr).stdout)
+    gw = make_gateway(capture.port, rules=RULES, options=web.options)
+    for wait in (0.02, 0.1, 0.25):
+        with subprocess.Popen(
+                [str(gw.build / "sealgate"), "-f", str(gw.conf), "key", "refresh",
+                 *addrs], stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL) as child:
+            time.sleep(wait)
+            gw.kill()
+            child.wait()
+        gw.start()
+    gw.cli("key", "refresh", *addrs)
+    assert sorted(a for k in gw.cli_json("key", "list") for a in k["addresses"]) == addrs
+    for addr in addrs:
+        assert [e["event"] for e in gw.cli_json("key", "history", addr)["events"]] == [
+            "added"]
+    wait_for("the audit log to have all", lambda: len(events(gw, "key-added")) >= 6)
+    gw.stop()
+    assert sorted(events(gw, "key-added")) == addrs
+    assert gw.cli("audit", "verify").returncode == 0
