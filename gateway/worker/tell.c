@@ -417,7 +417,7 @@ tell_opened(struct job *j, json_t *extra)
 {
 	json_t *row = row_start(j, "opened");
 
-	json_object_update_new(row, extra);
+	json_object_update(row, extra);
 	return row_end(j, row);
 }
 

@@ -193,7 +193,7 @@ enum err tell_audit(struct job *j) MUST_CHECK;
 enum err tell_received(struct job *j) MUST_CHECK;
 /* A row about mail that a rule refused; nothing of it was taken. */
 void tell_refused_at_data(struct job *j, const char *rule, const char *what);
-/* A row about mail that was opened, or not; takes what is to be in it. */
+/* A row about mail that was opened, or not, with these members, too. */
 enum err tell_opened(struct job *j, struct json_t *extra) MUST_CHECK;
 /* A row for a recipient that was refused before there was a message. */
 void tell_refused_at_rcpt(
