@@ -14,11 +14,19 @@ import time
 
 import pytest
 
-from harness import SEALGATE, message, run
+from harness import SEALGATE, Keys, message, run
 
 SENDER, CAROL = "sam@sender.example", "carol@partner.example"
 MAY = 'may-sign = "127.0.0.1"'
 RULES = 'rule "all" { try = { smime, pgp, clear } sign = required sign-as-domain = true }\n'
+
+
+@pytest.fixture(name="ring", scope="module")
+def own_keyring(tmp_path_factory):
+    """A keyring of its own: others make keys for the same address."""
+    k = Keys(tmp_path_factory.mktemp("keys"))
+    yield k
+    k.close()
 
 
 @pytest.fixture(name="gw")
@@ -143,7 +151,7 @@ def test_a_certificate_of_another_ca_comes_back_to_its_key(gw, capture, root):
     assert not any("mallory" in str(k) for k in gw.cli_json("key", "list"))
 
 
-def test_openpgp_keys_are_made_and_handed_out_under_a_passphrase(gw, capture, root, keys):
+def test_openpgp_keys_are_made_and_handed_out_under_a_passphrase(gw, capture, root, ring):
     made_key = gw.cli_json("key", "generate", "--kind", "openpgp", "--name", "Sam", SENDER)["key"]
     fpr = made_key["fingerprint"]
     gw.send(SENDER, CAROL, message(to=CAROL))
@@ -152,13 +160,13 @@ def test_openpgp_keys_are_made_and_handed_out_under_a_passphrase(gw, capture, ro
     word.write_text("correct horse\n")
     gw.cli("key", "export", "--out", pub, fpr)
     gw.cli("key", "export", "--secret", "--passphrase-file", word, "--out", sec, fpr)
-    keys.gpg("--import", pub)
-    wrong = keys.gpg("--pinentry-mode", "loopback", "--passphrase", "x", "--import", sec, check=False)
+    ring.gpg("--import", pub)
+    wrong = ring.gpg("--pinentry-mode", "loopback", "--passphrase", "x", "--import", sec, check=False)
     assert wrong.returncode == 0  # locked parts are taken as they are
     sign = ["--pinentry-mode", "loopback", "-u", fpr.upper()]
-    assert keys.gpg(*sign, "--passphrase", "x", "--sign", input=b"x", check=False).returncode != 0
-    run("gpgconf", "--homedir", keys.gnupg, "--kill", "all")
-    assert keys.gpg(*sign, "--passphrase", "correct horse", "--sign", input=b"x").stdout
+    assert ring.gpg(*sign, "--passphrase", "x", "--sign", input=b"x", check=False).returncode != 0
+    run("gpgconf", "--homedir", ring.gnupg, "--kill", "all")
+    assert ring.gpg(*sign, "--passphrase", "correct horse", "--sign", input=b"x").stdout
 
 
 def test_nothing_secret_leaves_without_a_passphrase_or_a_master_key(gw, root):

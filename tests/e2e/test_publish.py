@@ -13,7 +13,7 @@ import tempfile
 
 import pytest
 
-from harness import run, wait_for
+from harness import Keys, run, wait_for
 from peers import unpacked
 
 ADDR, SECOND = "sam@sender.example", "samuel@sender.example"
@@ -41,16 +41,24 @@ def gateway(make_gateway, capture):
     return make_gateway(capture.port)
 
 
+@pytest.fixture(name="ring", scope="module")
+def own_keyring(tmp_path_factory):
+    """A keyring of its own: others make keys for the same address."""
+    k = Keys(tmp_path_factory.mktemp("keys"))
+    yield k
+    k.close()
+
+
 @pytest.fixture(name="sam_sec", scope="module")
-def two_addresses(keys):
+def two_addresses(ring):
     """A secret key with two addresses of ours and one of elsewhere."""
     quiet = ["--pinentry-mode", "loopback", "--passphrase", ""]
-    keys.gpg(*quiet, "--quick-generate-key", "Sam <%s>" % ADDR, "future-default", "default",
+    ring.gpg(*quiet, "--quick-generate-key", "Sam <%s>" % ADDR, "future-default", "default",
              "never")
     for addr in (SECOND, "sam@elsewhere.example"):
-        keys.gpg(*quiet, "--quick-add-uid", "<%s>" % ADDR, "Sam <%s>" % addr)
-    out = keys.root / "two-addresses.sec"
-    out.write_bytes(keys.gpg(*quiet, "--export-secret-keys", "<%s>" % ADDR).stdout)
+        ring.gpg(*quiet, "--quick-add-uid", "<%s>" % ADDR, "Sam <%s>" % addr)
+    out = ring.root / "two-addresses.sec"
+    out.write_bytes(ring.gpg(*quiet, "--export-secret-keys", "<%s>" % ADDR).stdout)
     return out
 
 
