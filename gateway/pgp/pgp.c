@@ -222,8 +222,10 @@ pgp_fetch_secret(struct pgp *p, uint16_t type, uint64_t message,
 	if (ch == NULL &&
 	    role_wait_peer(p->role, ROLE_KEYS, 0, KEYS_MS) == ERR_OK)
 		ch = role_channel(p->role, ROLE_KEYS, 0);
-	if (ch == NULL)
+	if (ch == NULL) {
+		p->renew = true;
 		return err_why(why, ERR_CRASHED, "keys is not there");
+	}
 	buf_init(&b, LIMIT_IPC_INLINE);
 	pack_begin(&pack, &b);
 	pack_span(&pack, fpr);
@@ -237,7 +239,9 @@ pgp_fetch_secret(struct pgp *p, uint16_t type, uint64_t message,
 	if (e == ERR_OK)
 		e = ipc_recv(ch, &m);
 	if (e != ERR_OK) {
-		/* a late answer must not be taken for the next one */
+		/* a late answer must not be taken for the next one; of a peer
+		   that lives there is another channel only for who begins
+		   anew */
 		role_drop(p->role, ch);
 		p->renew = e != ERR_CLOSED;
 		return err_why(why, ERR_CRASHED, "keys did not answer");
