@@ -25,9 +25,11 @@ numbers = itertools.count(1)
 
 
 def der(tag, *parts):
+    """With the shortest length: a certificate in any other form is none."""
     body = b"".join(parts)
     n = len(body)
-    head = bytes([n]) if n < 128 else bytes([0x84]) + n.to_bytes(4, "big")
+    octets = n.to_bytes((n.bit_length() + 7) // 8, "big")
+    head = bytes([n]) if n < 128 else bytes([0x80 | len(octets)]) + octets
     return bytes([tag]) + head + body
 
 
