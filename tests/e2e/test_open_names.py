@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The Sealgate authors
-"""Addresses in certificates that a CA was talked into, and that another parser
-than ours takes for the one in From: blanks, NUL, line ends, comments, letters
-that look alike. Whoever signs with one is not bound to From."""
+"""Addresses that one parser takes for another than the next one does. In
+certificates that a CA was talked into: blanks, NUL, line ends, comments,
+letters that look alike. In From: routes, comments, encoded words, two fields.
+Whoever signs with such a one, or under it, is not bound to it."""
 import pytest
 
 from harness import run
 from test_open_makers import CANARY, bench, children, der, p  # noqa: F401
+from test_open_path import verdicts
 
 ALICE = "alice@partner.example"
 MAIL_OTHER_NAME = bytes.fromhex("06082b06010505070809")  # SmtpUTF8Mailbox, RFC 9598
@@ -117,3 +119,57 @@ def reissue_with_subject(p, who, subject):  # noqa: F811
     signature = run("openssl", "dgst", "-sha256", "-sign", p.ca.key, input=tbs).stdout
     whole = der(0x30, tbs, algorithm[0], der(0x03, b"\0" + signature))
     who.crt.write_bytes(run("openssl", "x509", "-inform", "DER", input=whole).stdout)
+
+
+B = b"boss@partner.example"
+NONE = "none"  # whose From can be read in two ways is not looked into
+FROM = {
+    # the header field or fields, and the verdict of alice's signature below them
+    "the address": (b"From: " + A, GOOD),
+    "with a name": (b"From: \"Boss\" <" + A + b">", GOOD),
+    "comments around": (b"From: (boss) " + A + b" (boss)", GOOD),
+    "another case": (b"FROM: ALICE@Partner.Example", GOOD),
+    "in a comment": (b"From: " + B + b"\r\n\t(" + A + b")", OTHER),
+    "in a comment in a comment": (b"From: (x (y\\) <" + A + b">)) " + B, OTHER),
+    "in the name": (b"From: " + A + b" <" + B + b">", NONE),
+    "in the name, quoted": (b"From: \"" + A + b"\" <" + B + b">", OTHER),
+    "in the name, encoded": (
+        b"From: =?utf-8?q?Alice_=3Calice=40partner.example=3E?= <" + B + b">", OTHER),
+    "nothing but encoded": (b"From: =?utf-8?q?alice=40partner.example?=", NONE),
+    "encoded in brackets": (b"From: <=?utf-8?q?alice?=@partner.example>", OTHER),
+    "two in brackets": (b"From: <" + A + b"> <" + B + b">", NONE),
+    "brackets in brackets": (b"From: <" + B + b"<" + A + b">>", NONE),
+    "a route": (b"From: <@boss.example:" + A + b">", NONE),
+    "quoted as a local part": (b'From: "' + A + b'"@evil.example', OTHER),
+    "two @": (b"From: " + A + b"@evil.example", NONE),
+    "a domain behind %": (b"From: alice%partner.example@evil.example", OTHER),
+    "a blank in it": (b"From: alice @partner.example.evil.example", OTHER),
+    "a list": (b"From: " + A + b", " + B, OTHER),
+    "a list by ;": (b"From: " + A + b"; " + B, NONE),
+    "a group of two": (b"From: Team: " + A + b", " + B + b";", OTHER),
+    "an empty group": (b"From: Alice:;", NONE),
+    "Cyrillic a": (b"From: " + "\u0430lice@partner.example".encode(), NONE),
+    "nothing": (b"From:", NONE),
+    "no field": (b"X-From: " + A, NONE),
+    "Sender only": (b"From: " + B + b"\r\nSender: " + A, OTHER),
+    "resent": (b"Resent-From: " + A + b"\r\nFrom: " + B, OTHER),
+    "two fields": (b"From: " + B + b"\r\nFrom: " + A, NONE),
+    "two fields, the other way": (b"From: " + A + b"\r\nFrom: " + B, NONE),
+    "a blank before the colon": (b"From: " + A + b"\r\nFrom : " + B, NONE),
+    "a tab before the colon": (b"From\t: " + B + b"\r\nFrom: " + A, NONE),
+    "the same twice": (b"From: " + A + b"\r\nFrom: " + A, NONE),
+}
+
+
+@pytest.mark.parametrize("name", FROM)
+def test_who_is_the_author_is_read_in_one_way(bench, p, name):  # noqa: F811
+    fields, words = FROM[name]
+    seen = len(bench.capture.messages)
+    text = (fields + b"\r\nTo: <otto@sender.example>\r\nMIME-Version: 1.0\r\n"
+            b"Message-ID: <m@partner.example>\r\n" + p.detached(p.alice))
+    bench.gateway.send_in(ALICE, "otto@sender.example", text)
+    got = bench.capture.wait(seen + 1)[seen].data
+    said = verdicts(got)
+    assert len(said) == 1 and said[0].decode().split(";")[0] == words, said
+    assert (b"smime=pass" in got) == (words == GOOD)
+    assert CANARY in got and got.endswith(text)
