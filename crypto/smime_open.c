@@ -112,23 +112,13 @@ note_opened(struct peel *p, const struct crypto_cms_opened *opened)
 	const struct crypto_cert_info *info = crypto_cert_info(key->cert);
 	struct crypto_verdict *v = p->v;
 	char *fpr = arena_alloc(v->arena, 2 * sizeof(info->fpr) + 1);
-	enum crypto_sealed sealed = opened->authenticated
-					? CRYPTO_SEALED_OPENED
-					: CRYPTO_SEALED_UNAUTHENTICATED;
 	const char *addr = arena_strdup(v->arena, key->addr);
 
 	if (fpr == NULL || addr == NULL)
 		return ERR_NOMEM;
-	/* one shell that nobody can change is enough for what is in it */
-	if (sealed < v->sealed)
-		return ERR_OK;
 	text_hex(SPAN(info->fpr, sizeof(info->fpr)), fpr);
-	v->sealed = sealed;
-	v->sealed_form = CRYPTO_FORM_SMIME;
-	v->cipher = opened->cipher;
-	v->opened_fpr = fpr;
-	v->opened_for = addr;
-	v->domain_key = key->domain;
+	crypto_verdict_opened(v, CRYPTO_FORM_SMIME, opened->authenticated,
+	    opened->cipher, fpr, addr, key->domain);
 	return ERR_OK;
 }
 

@@ -32,6 +32,28 @@ crypto_verdict_init(struct crypto_verdict *v, struct arena *a)
 	};
 }
 
+void
+crypto_verdict_opened(struct crypto_verdict *v, enum crypto_form form,
+    bool authenticated, const char *cipher, const char *fpr, const char *addr,
+    bool domain_key)
+{
+	bool first = v->sealed != CRYPTO_SEALED_OPENED &&
+		     v->sealed != CRYPTO_SEALED_UNAUTHENTICATED;
+
+	if (!first && (strcmp(v->opened_fpr, fpr) != 0 ||
+			  strcmp(v->opened_for, addr) != 0))
+		v->several_keys = true;
+	v->domain_key = domain_key || (!first && v->domain_key);
+	v->opened_fpr = fpr;
+	v->opened_for = addr;
+	if (!first && v->sealed == CRYPTO_SEALED_UNAUTHENTICATED)
+		return;
+	v->sealed = authenticated ? CRYPTO_SEALED_OPENED
+				  : CRYPTO_SEALED_UNAUTHENTICATED;
+	v->sealed_form = form;
+	v->cipher = cipher;
+}
+
 enum err
 crypto_verdict_add_layer(struct crypto_verdict *v, enum crypto_layer_kind kind,
     enum crypto_form form)

@@ -138,7 +138,11 @@ struct crypto_verdict {
 	   the address, or domain, it is kept for. */
 	const char *opened_fpr;
 	const char *opened_for;
+	/* One of those that opened a shell or a piece is a domain's. */
 	bool domain_key;
+	/* Another key opened another shell or piece: none of them alone says
+	   whom the message is for. */
+	bool several_keys;
 
 	/* Of all signatures together: see crypto_verdict_bind(). */
 	enum crypto_signed signature;
@@ -156,6 +160,13 @@ struct crypto_verdict {
 };
 
 void crypto_verdict_init(struct crypto_verdict *v, struct arena *a);
+
+/* A shell, or one piece of several, was opened by that key. What could be
+   changed on the way stays so whatever is wrapped around it: anybody can seal
+   something anew. Strings must last as long as the arena. */
+void crypto_verdict_opened(struct crypto_verdict *v, enum crypto_form form,
+    bool authenticated, const char *cipher, const char *fpr, const char *addr,
+    bool domain_key);
 
 /* One more shell inside of those there are. ERR_LIMIT: there are
    CRYPTO_VERDICT_LAYERS. */

@@ -124,6 +124,13 @@ open_shows(const struct open *o, const char *key)
 /* --- what differs outside --- */
 
 static bool
+is_opened(const struct crypto_verdict *v)
+{
+	return v->sealed == CRYPTO_SEALED_OPENED ||
+	       v->sealed == CRYPTO_SEALED_UNAUTHENTICATED;
+}
+
+static bool
 same_text(struct span a, struct span b)
 {
 	struct buf x, y;
@@ -146,6 +153,10 @@ was_said_outer(const struct open *o, const struct mime_field *outer)
 {
 	const struct mime_field *f = NULL;
 
+	/* it is for what was encrypted; in what anybody can read there is
+	   nothing to hide, and another outer field is another's work */
+	if (!is_opened(&o->verdict))
+		return false;
 	while ((f = mime_header_find(&o->inner, "HP-Outer", f)) != NULL) {
 		struct span v = span_trim(f->value);
 		size_t colon = span_find_chr(v, 0, ':');
@@ -230,13 +241,6 @@ static bool
 same_author(const char *const *a, size_t n_a, const char *const *b, size_t n_b)
 {
 	return n_a == 1 && n_b == 1 && strcmp(a[0], b[0]) == 0;
-}
-
-static bool
-is_opened(const struct crypto_verdict *v)
-{
-	return v->sealed == CRYPTO_SEALED_OPENED ||
-	       v->sealed == CRYPTO_SEALED_UNAUTHENTICATED;
 }
 
 static bool

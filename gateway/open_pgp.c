@@ -428,6 +428,7 @@ open_one(const struct layer *l, int fd, const struct crypto_pgp_structure *s,
 	struct open_pgp_ask ask = {.fprs = fpr, .max = o->max};
 	struct crypto_pgp_opened result = {0};
 	struct certs certs;
+	const char *cipher, *opened_fpr;
 	char hex[2 * KS_FPR_MAX + 1];
 	enum err e = gather(o, &certs);
 
@@ -450,14 +451,12 @@ open_one(const struct layer *l, int fd, const struct crypto_pgp_structure *s,
 	if (result.secret >= ask.n_fprs)
 		return err_why(why, ERR_ENGINE, "a key that was not asked for");
 	text_hex(key[result.secret]->record->fpr, hex);
-	l->v->sealed = CRYPTO_SEALED_OPENED;
-	l->v->sealed_form = l->form;
-	l->v->cipher = arena_strdup(o->arena, result.cipher);
-	l->v->opened_fpr = arena_strdup(o->arena, hex);
-	l->v->opened_for = key[result.secret]->addr;
-	l->v->domain_key = key[result.secret]->domain;
-	if (l->v->cipher == NULL || l->v->opened_fpr == NULL)
+	cipher = arena_strdup(o->arena, result.cipher);
+	opened_fpr = arena_strdup(o->arena, hex);
+	if (cipher == NULL || opened_fpr == NULL)
 		return nomem(why);
+	crypto_verdict_opened(l->v, l->form, true, cipher, opened_fpr,
+	    key[result.secret]->addr, key[result.secret]->domain);
 	return add_signatures(o, &result.sigs, l->form, l->partial, l->v, why);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/text.h"
 #include "crypto/cert.h"
 #include "crypto/cert_cache.h"
 #include "crypto/verdict.h"
@@ -174,6 +175,28 @@ judge_itself(struct open_smime *s, struct crypto_cert *leaf, int64_t made,
 	return e;
 }
 
+/* A CA that counts for one domain only vouches for no other address that it
+   wrote into the same certificate. */
+static enum err
+limit_addrs(struct open_smime *s, struct ks_path_query q)
+{
+	const struct crypto_cert_info *info = crypto_cert_info(q.leaf);
+	struct crypto_path path;
+	bool limited;
+
+	if (info->n_addrs < 2 || q.addr.len == 0)
+		return ERR_OK;
+	q.addr = SPAN(NULL, 0);
+	limited = certs_check(s->judge, &q, &path) != ERR_OK;
+	crypto_path_clear(&path);
+	if (!limited)
+		return ERR_OK;
+	if (s->n_limited == CRYPTO_VERDICT_SIGS)
+		return ERR_KEY_UNTRUSTED;
+	memcpy(s->limited[s->n_limited++], info->fpr, sizeof(info->fpr));
+	return ERR_OK;
+}
+
 static enum err
 judge(void *ctx, struct crypto_cert *leaf, struct crypto_cert *const *pool,
     size_t n_pool, int64_t made, struct err_why *why)
@@ -190,7 +213,9 @@ judge(void *ctx, struct crypto_cert *leaf, struct crypto_cert *const *pool,
 	struct crypto_path path;
 	enum err e = certs_check(s->judge, &q, &path);
 
-	if (e == ERR_KEY_UNTRUSTED && is_trusted_itself(s, info))
+	if (e == ERR_OK)
+		e = limit_addrs(s, q);
+	else if (e == ERR_KEY_UNTRUSTED && is_trusted_itself(s, info))
 		e = judge_itself(s, leaf, made, why);
 	else if (e != ERR_OK)
 		err_why(why, e, "%s", path.why.text);
@@ -248,6 +273,19 @@ find(void *ctx, const struct crypto_cms_rid *rid, struct crypto_cert **out)
 
 /* --- one layer --- */
 
+static bool
+is_limited(const struct open_smime *s, const char *fpr)
+{
+	char hex[2 * DIGEST_SIZE + 1];
+
+	for (size_t i = 0; i < s->n_limited; i++) {
+		text_hex(SPAN(s->limited[i], DIGEST_SIZE), hex);
+		if (strcmp(hex, fpr) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The message's fault: the layer stays on, and the verdict says so. */
 static bool
 is_of_the_message(enum err e)
@@ -267,6 +305,19 @@ is_of_the_message(enum err e)
 	}
 }
 
+/* The checked address is the only one that its signature is for. */
+static void
+limit_to(const struct open_smime *s, struct crypto_signature *sig)
+{
+	for (size_t i = 0; i < sig->n_addrs; i++)
+		if (strcmp(sig->addrs[i], s->from) == 0) {
+			sig->addrs += i;
+			sig->n_addrs = 1;
+			return;
+		}
+	sig->n_addrs = 0;
+}
+
 enum err
 open_smime_peel(struct open_smime *s, const struct mime_tree *t,
     struct crypto_verdict *v, struct open_layer *out, struct err_why *why)
@@ -283,8 +334,12 @@ open_smime_peel(struct open_smime *s, const struct mime_tree *t,
 		.now = s->now_s},
 	    .max_inflated = s->max};
 	struct crypto_smime_layer layer;
+	size_t n_sigs = v->n_sigs;
 	enum err e = crypto_smime_peel(t, &smime, v, &layer, why);
 
+	for (size_t i = n_sigs; i < v->n_sigs; i++)
+		if (is_limited(s, v->sigs[i].fpr))
+			limit_to(s, &v->sigs[i]);
 	if (e == ERR_OK)
 		*out = (struct open_layer){layer.fd, layer.entity};
 	return is_of_the_message(e) ? ERR_NOT_FOUND : e;

@@ -12,7 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/digest.h"
 #include "crypto/smime_open.h"
+#include "crypto/verdict.h"
 #include "gateway/open.h"
 
 struct arena;
@@ -38,6 +40,9 @@ struct open_smime {
 	/* ours */
 	struct crypto_cms_key keys[OPEN_SMIME_KEYS];
 	size_t n_keys;
+	/* SHA-256 of signers' certificates that count for `from` alone */
+	uint8_t limited[CRYPTO_VERDICT_SIGS][DIGEST_SIZE];
+	size_t n_limited;
 };
 
 /* Let the keys be tried that speak for these canonical addresses or for their

@@ -130,11 +130,13 @@ share_of(
 		*out = SHARE_OPENED;
 		return ERR_OK;
 	}
-	if (!v->domain_key && strcmp(v->opened_for, key) == 0) {
+	/* with several keys only opening it with his alone tells */
+	if (!v->domain_key && !v->several_keys &&
+	    strcmp(v->opened_for, key) == 0) {
 		*out = SHARE_OPENED;
 		return ERR_OK;
 	}
-	if (v->domain_key && w->j->n_rcpt == 1) {
+	if (v->domain_key && !v->several_keys && w->j->n_rcpt == 1) {
 		*out = share_by_domain(w, &w->o, key);
 		return ERR_OK;
 	}
