@@ -5,6 +5,8 @@ signatures, keys of 65535 bits, what unpacks without end. Each is delivered as
 it came, with a verdict, for less than five seconds of processor time of all
 processes together; nobody dies of it, and the next message comes through. And
 250 comes before any of this is looked at."""
+import base64
+import hashlib
 import os
 import pathlib
 import shutil
@@ -21,7 +23,7 @@ from test_open_attacks import COMPRESSED, DATA, ZLIB, content_info, tlv
 from test_open_makers import AUTH, ENTITY, SIGNED, children, der, multipart_signed, pkcs7
 from test_open_path import CLEAR, OLGA, OTTO, verdicts
 from test_open_pgp import multipart_signed as pgp_signed
-from test_open_pgp import EVE, SECRET, TEXT, TRUST, head, pgp_mime
+from test_open_pgp import EVE, MALLORY, SECRET, TEXT, TRUST, autocrypt, head, pgp_mime
 from test_open_pgp import people as pgp_people  # noqa: F401
 from test_open_pgp import seal as pgp_seal
 from test_open_smime import INNER, b64, people, seal, sign  # noqa: F401
@@ -314,6 +316,37 @@ def test_a_flood_costs_little(flooded, people, pgp_people, make, verdict):  # no
     # and honest mail
     flooded.send_in(EVE, OTTO, message(sender=EVE, to=OTTO, body="fine\r\n"))
     assert b"fine" in flooded.capture.wait(n + 2)[n + 1].data
+
+
+# --- keys in mail
+
+def mpi(bits, fill):
+    return bits.to_bytes(2, "big") + fill * (bits // 8 - 1) + b"\xfb"
+
+
+def key_with_exponent(addr):
+    """RSA-16384: gpg takes seconds for the signature that it has of its own."""
+    key = b"\4" + (1700000000).to_bytes(4, "big") + b"\1" + mpi(16384, b"\xff") * 2
+    name = hashlib.sha1(b"\x99" + len(key).to_bytes(2, "big") + key).digest()[-8:]
+    octets = packet(6, key) + packet(13, b"<" + addr.encode() + b">")
+    octets += packet(2, b"\4\x13\1\x08" + bytes.fromhex("00090502655a0000021b23") +
+                     b"\0\x0a\x09\x10" + name + b"\0\0" + mpi(16376, b"\xff"))
+    return b"Autocrypt: addr=%s; keydata=%s\r\n" % (addr.encode(), base64.b64encode(octets))
+
+
+def test_a_key_that_costs_is_not_looked_at(flooded, pgp_people):  # noqa: F811
+    before, alive = processor_time(flooded), flooded.pids()
+    n = len(flooded.capture.messages)
+    fred = "fred@partner.example"
+    flooded.send_in(fred, OTTO, key_with_exponent(fred) + message(sender=fred, to=OTTO))
+    flooded.capture.wait(n + 1)
+    # what comes behind it has its turn, and is kept
+    flooded.send_in(MALLORY, OTTO, autocrypt(pgp_people, MALLORY) + message(
+        sender=MALLORY, to=OTTO))
+    wait_for("mallory's key", lambda: MALLORY in str(flooded.cli_json("key", "list")))
+    assert processor_time(flooded) - before < CPU_SECONDS and flooded.pids() == alive
+    refused = [line for line in flooded.log().splitlines() if "event=key-refused" in line]
+    assert len(refused) == 1 and "exponent is absurdly large" in refused[0], refused
 
 
 # --- nobody outside can tell what can be opened
