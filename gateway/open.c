@@ -342,8 +342,11 @@ open_write_closed(struct open *o, const char *reason, struct span trace,
 	struct crypto_verdict v;
 
 	crypto_verdict_init(&v, o->arena);
-	v.sealed = CRYPTO_SEALED_CLOSED;
-	v.sealed_form = o->verdict.sealed_form;
-	v.sealed_reason = reason;
+	/* of what was only signed, nothing is said */
+	if (o->verdict.sealed != CRYPTO_SEALED_NONE) {
+		v.sealed = CRYPTO_SEALED_CLOSED;
+		v.sealed_form = o->verdict.sealed_form;
+		v.sealed_reason = reason;
+	}
 	return write_message(o, &v, trace, o->raw, SPAN(NULL, 0), to);
 }

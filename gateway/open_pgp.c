@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "common/arena.h"
+#include "common/digest.h"
 #include "common/limits.h"
 #include "common/memfd.h"
-#include "common/secret.h"
 #include "common/text.h"
 #include "crypto/openpgp_kind.h"
 #include "crypto/openpgp_packet.h"
@@ -69,6 +69,20 @@ list_key_ids(const struct ks_record *from, struct ks_record *r, struct arena *a)
 	return ERR_OK;
 }
 
+/* One key may speak for several recipients: each of them has it. */
+static bool
+has_key(const struct search *s, const struct ks_record *r)
+{
+	struct span addr = s->domain ? r->domain : span_str(s->addr);
+
+	for (size_t i = 0; i < s->n; i++)
+		if (span_eq(s->key[i].record->fpr, r->fpr) &&
+		    s->key[i].domain == s->domain &&
+		    span_eq_str(addr, s->key[i].addr))
+			return true;
+	return false;
+}
+
 static enum err
 visit_key(void *ctx, const struct ks_record *r)
 {
@@ -77,11 +91,8 @@ visit_key(void *ctx, const struct ks_record *r)
 	struct ks_record *copy;
 	enum err e;
 
-	if (r->kind != KS_OPENPGP || s->n == KEYS_MAX)
+	if (r->kind != KS_OPENPGP || s->n == KEYS_MAX || has_key(s, r))
 		return ERR_OK;
-	for (size_t i = 0; i < s->n; i++)
-		if (span_eq(s->key[i].record->fpr, r->fpr))
-			return ERR_OK;
 	e = ks_private_get(s->store, r->fpr, s->arena, &p);
 	if (e == ERR_NOT_FOUND)
 		return ERR_OK;
@@ -345,6 +356,15 @@ names_key(const struct crypto_pgp_structure *s, const struct ks_record *r)
 	return false;
 }
 
+static bool
+is_chosen(const struct open_pgp_key *const *keys, size_t n, struct span fpr)
+{
+	for (size_t i = 0; i < n; i++)
+		if (span_eq(keys[i]->record->fpr, fpr))
+			return true;
+	return false;
+}
+
 /* Those that are named first; then the others: recipients may be hidden, and a
    subkey that is gone from the certificate since still opens. */
 static size_t
@@ -356,7 +376,8 @@ choose_keys(const struct open_pgp *o, const struct crypto_pgp_structure *s,
 	for (int named = 1; named >= 0; named--)
 		for (size_t i = 0; i < o->n_keys && n < CRYPTO_PGP_OPEN_KEYS;
 		     i++)
-			if (names_key(s, o->keys[i].record) == (named == 1))
+			if (names_key(s, o->keys[i].record) == (named == 1) &&
+			    !is_chosen(out, n, o->keys[i].record->fpr))
 				out[n++] = &o->keys[i];
 	return n;
 }
@@ -500,22 +521,58 @@ parts_read(const struct mime_pgp *shape, struct parts *p)
 	return ERR_OK;
 }
 
+static bool
+is_in_pieces(const struct mime_pgp_piece *pieces, size_t n, const char *unique)
+{
+	for (size_t i = 0; i < n; i++)
+		if (span_find(pieces[i].text, 0, span_str(unique)) <
+		    pieces[i].text.len)
+			return true;
+	return false;
+}
+
+/* A word that is in none of the pieces, and the same whenever these are opened:
+   each recipient's opening is compared with the first. */
+static enum err
+make_unique(
+    const struct mime_pgp_piece *pieces, size_t n, char unique[2 * UNIQUE + 1])
+{
+	struct span *texts = calloc(n, sizeof(*texts));
+	uint8_t octets[DIGEST_SIZE];
+
+	if (texts == NULL)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < n; i++)
+		texts[i] = pieces[i].text;
+	digest_sha256(texts, n, octets);
+	free(texts);
+	text_hex(SPAN(octets, UNIQUE), unique);
+	while (is_in_pieces(pieces, n, unique)) {
+		const struct span last = SPAN(octets, sizeof(octets));
+		uint8_t next[DIGEST_SIZE];
+
+		digest_sha256(&last, 1, next);
+		memcpy(octets, next, sizeof(octets));
+		text_hex(SPAN(octets, UNIQUE), unique);
+	}
+	return ERR_OK;
+}
+
 /* Make one entity of what was opened part by part. */
 static enum err
 join(const struct mime_pgp *shape, const struct parts *p, int *fd_out)
 {
 	struct mime_pgp_piece *pieces = calloc(p->n, sizeof(*pieces));
-	uint8_t octets[UNIQUE];
 	char unique[2 * UNIQUE + 1];
 	int fd = -1;
 	struct mime_sink sink = {put_memfd, &fd};
 	enum err e = pieces == NULL ? ERR_NOMEM : memfd_new(&fd);
 
-	random_octets(octets, sizeof(octets));
-	text_hex(SPAN(octets, sizeof(octets)), unique);
 	for (size_t i = 0; e == ERR_OK && i < p->n; i++)
 		pieces[i] =
 		    (struct mime_pgp_piece){shape->parts[i], p->text[i].data};
+	if (e == ERR_OK)
+		e = make_unique(pieces, p->n, unique);
 	if (e == ERR_OK)
 		e = mime_pgp_write_pieces(pieces, p->n, unique, &sink);
 	if (e == ERR_OK)

@@ -8,9 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/arena.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "gateway/worker/open_private.h"
+
+enum { ONE_MEMORY = 256 * 1024 * 1024 }; /* of opening it once more */
 
 /* What a recipient gets. The zero value is the one that shows nothing. */
 enum share {
@@ -19,6 +22,7 @@ enum share {
 	SHARE_HELD_REPLAY, /* by the domain's key, and it is not named */
 	SHARE_HELD_UNSIGNED,
 	SHARE_OPENED,
+	SHARE_UNWRITABLE, /* as it came: what is inside makes no message */
 	SHARES
 };
 
@@ -35,6 +39,7 @@ static const struct {
     [SHARE_HELD_UNSIGNED] = {"held",
 	"a rule wants it signed, and what was encrypted is not"},
     [SHARE_OPENED] = {"delivered", ""},
+    [SHARE_UNWRITABLE] = {"closed", CRYPTO_REASON_CLOSED},
 };
 
 struct opening {
@@ -97,20 +102,29 @@ share_by_own_key(
     struct opening *w, const char *key, enum share *out, struct err_why *why)
 {
 	struct job *j = w->j;
-	struct open_engine engine = open_engine_both(&w->tools);
+	struct open_engine_both tools = w->tools; /* borrows its keys */
+	struct open_engine engine = open_engine_both(&tools);
+	/* its own: there may be hundreds of recipients */
+	struct arena *arena = arena_new(ONE_MEMORY);
 	struct open o;
 	enum err e;
 
-	w->tools.only = key;
+	if (arena == NULL)
+		return ERR_NOMEM;
+	tools.only = key;
+	tools.smime.arena = arena;
+	tools.smime.from = NULL;
+	tools.smime.n_limited = 0;
+	tools.autocrypt = SPAN(NULL, 0);
 	e = open_read(&o, &w->o.form, &engine, j->map.data,
-	    j->envelope.smtputf8, j->arena, why);
-	w->tools.only = NULL;
+	    j->envelope.smtputf8, arena, why);
 	*out = SHARE_CLOSED;
 	if (e == ERR_OK && is_open(&o.verdict) &&
 	    span_eq(o.entity, w->o.entity))
 		*out = o.verdict.domain_key ? share_by_domain(w, &o, key)
 					    : SHARE_OPENED;
 	open_clear(&o);
+	arena_free(arena);
 	return e;
 }
 
@@ -318,7 +332,16 @@ log_verdict(const struct opening *w)
 
 /* --- all together --- */
 
-/* One entry for all that get the same. */
+/* Will it never be written, however often it is tried? */
+static bool
+is_unwritable(enum err e)
+{
+	return err_class(e) == ERR_CLASS_MALFORMED || e == ERR_LIMIT ||
+	       e == ERR_TOO_BIG;
+}
+
+/* One entry for all that get the same. What cannot be written as opened is
+   delivered as it came: held, nothing would ever become of it. */
 static enum err
 distribute(struct opening *w, enum share share)
 {
@@ -331,9 +354,16 @@ distribute(struct opening *w, enum share share)
 			w->rcpt[n++] = &j->rcpt[i];
 	if (n == 0)
 		return ERR_OK;
-	e = share == SHARE_OPENED || share == SHARE_CLOSED
-		? add_ready(w, share, n)
-		: add_held(w, share, n);
+	if (share == SHARE_OPENED) {
+		e = add_ready(w, share, n);
+		if (is_unwritable(e)) {
+			share = SHARE_UNWRITABLE;
+			e = add_ready(w, share, n);
+		}
+	} else {
+		e = share == SHARE_CLOSED ? add_ready(w, share, n)
+					  : add_held(w, share, n);
+	}
 	return e == ERR_OK ? audit(w, share, n) : e;
 }
 

@@ -469,3 +469,28 @@ Test(open_pgp, as_many_pieces_are_opened_as_keys_would_be_tried)
 	cr_expect_eq(d.v.sealed, CRYPTO_SEALED_CLOSED);
 	desk_clear(&d);
 }
+
+/* Openings for several recipients are compared octet for octet. */
+Test(open_pgp, pieces_become_the_same_whenever_they_are_opened)
+{
+	static const char msg[] =
+	    MIXED TEXT ARMOR FILE("a.pgp") ARMOR "--x--\r\n";
+	struct memfd_map map[3];
+	struct desk d[3];
+
+	for (size_t i = 0; i < 3; i++) {
+		desk_make(&d[i], msg);
+		if (i == 2)
+			snprintf(d[i].text, sizeof(d[i].text), "other\n");
+		cr_assert_eq(peel(&d[i]), ERR_OK);
+		cr_assert_eq(memfd_map(d[i].out.fd, 10000, &map[i]), ERR_OK);
+	}
+	cr_expect(span_eq(map[0].data, map[1].data));
+	/* nobody knows the boundary who does not know the text */
+	cr_expect_neq(memcmp(map[0].data.data, map[2].data.data, 70), 0, "%.*s",
+	    70, (const char *)map[0].data.data);
+	for (size_t i = 0; i < 3; i++) {
+		memfd_unmap(&map[i]);
+		desk_clear(&d[i]);
+	}
+}
