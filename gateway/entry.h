@@ -40,7 +40,7 @@ enum entry_why {
 };
 
 /* strength of a ready inbound entry that was opened here: what is in it was
-   sealed until then, and no word of it goes into a notification. */
+   sealed until then. */
 enum { ENTRY_OPENED = 1 };
 
 struct entry_rcpt {

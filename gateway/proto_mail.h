@@ -28,6 +28,10 @@ enum {
 	/* with NEVER: somebody else's address stands as its sender; what fails
 	   is held */
 	PROTO_NOTIFY_HOLD = 16,
+	/* It came from outside and was read by an opener: the next hop is told
+	   NEVER, and no notice tells what was found. The rest is what the
+	   sender asked of us. */
+	PROTO_NOTIFY_OUTSIDE = 32,
 };
 
 struct proto_rcpt {

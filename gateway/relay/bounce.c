@@ -25,14 +25,27 @@ enum {
 
 /* --- who is told what --- */
 
+/* Mail from outside. Its sender must not learn what opening it came to, or
+   he could ask our keys by sending message after message. */
+static bool
+is_outside(const struct entry_rcpt *r)
+{
+	return (r->notify & PROTO_NOTIFY_OUTSIDE) != 0;
+}
+
 static bool
 asks_for(const struct entry_rcpt *r, uint8_t what)
 {
-	if ((r->notify & PROTO_NOTIFY_NEVER) != 0)
+	uint8_t notify = r->notify & (uint8_t)~PROTO_NOTIFY_OUTSIDE;
+
+	if ((notify & PROTO_NOTIFY_NEVER) != 0)
 		return false;
-	if (r->notify == 0) /* RFC 3461 4.1: the default */
+	/* what is not opened may be held: a success would tell which it was */
+	if (is_outside(r) && what == PROTO_NOTIFY_SUCCESS)
+		return false;
+	if (notify == 0) /* RFC 3461 4.1: the default */
 		return what != PROTO_NOTIFY_SUCCESS;
-	return (r->notify & what) != 0;
+	return (notify & what) != 0;
 }
 
 /* Did the server that took it for this recipient take NOTIFY over, too? */
@@ -43,6 +56,17 @@ peer_notifies(const struct relay_job *j, uint32_t rcpt)
 		for (uint32_t k = 0; k < j->mail[i]->n_rcpt; k++)
 			if (j->mail[i]->result[k].rcpt == rcpt)
 				return j->mail[i]->dsn;
+	return false;
+}
+
+/* Was it refused by a reply to RCPT? All else may depend on the text. */
+static bool
+by_rcpt(const struct relay_job *j, uint32_t rcpt)
+{
+	for (uint32_t i = 0; i < j->n_mails; i++)
+		for (uint32_t k = 0; k < j->mail[i]->n_rcpt; k++)
+			if (j->mail[i]->result[k].rcpt == rcpt)
+				return j->mail[i]->by_rcpt[k];
 	return false;
 }
 
@@ -130,7 +154,9 @@ describe(struct relay_job *j, const struct proto_rcpt_result *r,
 	    .advice = words[action].advice,
 	    .last_attempt_s = (int64_t)(now / 1000),
 	};
-	if (r->code != 0) {
+	if (is_outside(rcpt) && !by_rcpt(j, r->rcpt)) {
+		out->status = action == MIME_DSN_FAILED ? "5.0.0" : "4.0.0";
+	} else if (r->code != 0) {
 		out->remote_mta = res->peer[0] == '\0' ? NULL : res->peer;
 		out->diagnostic = arena_printf(
 		    j->arena, "smtp; %u %s", (unsigned)r->code, r->text);
@@ -173,12 +199,6 @@ read_head(struct relay_body *body, struct buf *head)
 	return e;
 }
 
-static bool
-is_opened(const struct entry *e)
-{
-	return e->route == ENTRY_INBOUND && e->strength == ENTRY_OPENED;
-}
-
 /* The outer header of the variant; empty when it cannot be read, which must
    not keep the notification back. */
 static void
@@ -192,8 +212,8 @@ outer_header(struct relay_job *j, struct buf *out)
 	enum err e = ERR_BAD_SEAL;
 
 	buf_init(&head, HEADER_MAX + 128 * 1024);
-	/* the header of what was opened here was sealed on the far side */
-	if (is_opened(&j->deliver.entry))
+	/* whether there was one to quote would tell if it was opened */
+	if (is_outside(&j->deliver.entry.rcpt[0]))
 		e = ERR_PERMISSION;
 	else if (r->priv != NULL && j->sealed.len > 0)
 		e = relay_body_open(

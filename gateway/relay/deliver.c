@@ -190,6 +190,7 @@ new_mail(struct relay_job *j)
 	m->peer = m->tls = "";
 	m->result = must(arena_array(j->arena, RCPT_MAX, sizeof(*m->result)));
 	m->settled = must(arena_array(j->arena, RCPT_MAX, sizeof(*m->settled)));
+	m->by_rcpt = must(arena_array(j->arena, RCPT_MAX, sizeof(*m->by_rcpt)));
 	j->mail[j->n_mails++] = m;
 	return m;
 }

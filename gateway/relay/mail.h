@@ -25,6 +25,7 @@ struct relay_mail {
 	/* outcome DEFERRED with code 0 and no text until settled */
 	struct proto_rcpt_result *result;
 	bool *settled;
+	bool *by_rcpt;	    /* settled by a reply to RCPT */
 	bool dsn;	    /* the peer takes over what NOTIFY asks for */
 	const char *peer;   /* where it was tried last, "" if nowhere */
 	const char *tls;    /* and how */

@@ -265,7 +265,8 @@ put_notify(struct relay_smtp *s, uint8_t notify)
 	};
 	const char *before = " NOTIFY=";
 
-	if ((notify & PROTO_NOTIFY_NEVER) != 0) {
+	/* what was opened here must not come back from the next hop */
+	if ((notify & (PROTO_NOTIFY_NEVER | PROTO_NOTIFY_OUTSIDE)) != 0) {
 		smtp_puts(s, " NOTIFY=NEVER");
 		return;
 	}
@@ -480,6 +481,7 @@ on_rcpt(struct relay_smtp *s, const struct relay_reply *r)
 	if (r->code == 552 && r->status[0] == '\0')
 		later.code = 452;
 	settle_reply(s, i, &later);
+	s->mail->by_rcpt[i] = true;
 }
 
 static void

@@ -210,12 +210,14 @@ begin_entry(
 	e->client = "";
 	e->trace = "";
 	e->n_rcpt = n;
+	e->ret_hdrs = true; /* whoever returns it must not return a text */
 	for (uint32_t i = 0; i < n; i++) {
 		e->rcpt[i] = *rcpts[i]->rcpt;
 		/* nobody is told of what he did not send */
 		if (forged)
 			e->rcpt[i].notify =
 			    PROTO_NOTIFY_NEVER | PROTO_NOTIFY_HOLD;
+		e->rcpt[i].notify |= PROTO_NOTIFY_OUTSIDE;
 	}
 	return e;
 }

@@ -293,6 +293,49 @@ def test_a_bounce_has_no_word_of_it(make_gateway, people):
         world.stop()
 
 
+@pytest.mark.parametrize("at", ["RCPT", "."])
+def test_a_bounce_does_not_tell_if_it_was_opened(make_gateway, people, keys, at):
+    """The next hop says what it found; we say the same of both."""
+    from capture import Capture
+    replies = [(550, "5.1.1 nobody here")] * 2 if at == "RCPT" else [
+        (554, "5.7.1 found %s" % SECRET.decode()), (550, "5.6.0 cannot be read")]
+    server, world = Capture(verbs={at: replies}).start(), Capture().start()
+    try:
+        gw = make_gateway(world.port, portal=False, rules=CLEAR, inbound=server.port, listen_in="")
+        gw.cli("key", "import", people.otto_pem)
+        told = []
+        for i, crt in enumerate((people.otto[0], keys.alice_crt)):
+            gw.send_in(EVE, OTTO, p7m(seal(INNER, crt)), mail_options=["RET=FULL"],
+                       rcpt_options=["NOTIFY=SUCCESS,FAILURE"])
+            bounce = email.message_from_bytes(world.wait(i + 1)[i].data)
+            told.append([(part.get_content_type(), sorted(
+                re.sub(r"(?<=number: )\w+|\d\d:\d\d:\d\d", "#", line)
+                for line in part.as_string().splitlines()
+                if not re.match(r"(?i)--|.*(date|arrival|id|queue|boundary|received)", line)))
+                for part in bounce.walk() if not part.is_multipart()])
+        assert told[0] == told[1]
+        assert "text/rfc822-headers" in [t for t, _ in told[0]]
+        assert b"Subject: ..." not in world.everything()
+        assert b"application/pkcs7-mime" not in world.everything()
+        assert (b"nobody here" in world.everything()) == (at == "RCPT")
+        assert SECRET not in world.everything() and b"cannot be read" not in world.everything()
+        asked = server.everything().upper().split(b"\r\n")
+        mails = [a for a in asked if a.startswith(b"MAIL FROM")]
+        rcpts = [a for a in asked if a.startswith(b"RCPT TO")]
+        assert len(mails) == len(rcpts) == 2
+        assert all(b" RET=HDRS" in a for a in mails), mails
+        assert all(b" NOTIFY=NEVER" in a for a in rcpts), rcpts
+        # and nothing of what arrives
+        for crt in (people.otto[0], keys.alice_crt):
+            gw.send_in(EVE, OTTO, p7m(seal(INNER, crt)), rcpt_options=["NOTIFY=SUCCESS"])
+        server.wait(2)
+        wait_for("an empty queue", lambda: not queue(gw))
+        assert len(world.wait(2)) == 2
+    finally:
+        server.stop()
+        world.stop()
+
+
 def test_the_original_can_be_attached(make_gateway, capture, people):
     gw = make_gateway(capture.port, portal=False, rules=CLEAR, inbound=capture.port,
                       listen_in="", options="opening { attach-original = true }\n")

@@ -421,6 +421,16 @@ static const struct told told[] = {
 	"", "relayed", PROTO_DELIVERED},
     {"delivered, SUCCESS, DSN offered", OK DATA OK, NULL, PROTO_NOTIFY_SUCCESS,
 	false, false, "< 250-DSN\n", NULL, PROTO_DELIVERED},
+    {"from outside, failed", "< 550 x\n", NULL, PROTO_NOTIFY_OUTSIDE, false,
+	false, "", "failed", PROTO_FAILED},
+    {"from outside, late", "< 450 x\n", NULL, PROTO_NOTIFY_OUTSIDE, true, false,
+	"", "delayed", PROTO_DEFERRED},
+    {"from outside, failed, NEVER", "< 550 x\n", NULL,
+	PROTO_NOTIFY_OUTSIDE | PROTO_NOTIFY_NEVER, false, false, "", NULL,
+	PROTO_FAILED},
+    {"from outside, delivered", OK DATA OK, NULL,
+	PROTO_NOTIFY_OUTSIDE | PROTO_NOTIFY_SUCCESS, false, false, "", NULL,
+	PROTO_DELIVERED},
 };
 
 Test(deliver, who_is_told_what)
