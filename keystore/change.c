@@ -200,7 +200,8 @@ struct others {
 	const struct ks_record *over;	     /* expired or revoked */
 	const struct ks_record *over_same;   /* that one's source is ours */
 	const struct ks_record *same_issuer; /* a certificate of our issuer */
-	size_t n_found;			     /* of sources, not by hand */
+	size_t n_found; /* of sources, of the new one's level or better */
+	enum ks_trust level;
 };
 
 static void
@@ -211,7 +212,9 @@ look_at(
 
 	if (r->kind != p->record->kind || span_eq(r->fpr, p->record->fpr))
 		return;
-	if (r->source > KS_SOURCE_CA)
+	/* what strangers can have brought by the dozen leaves room for what
+	   is worth more */
+	if (r->source > KS_SOURCE_CA && r->trust >= o->level)
 		o->n_found++;
 	if (r->trust == KS_PINNED)
 		o->pinned = r;
@@ -280,7 +283,7 @@ beside_others(const struct ks_known *known, const struct ks_proposal *p,
     struct ks_decision *d)
 {
 	const struct ks_record *r = p->record;
-	struct others o = {0};
+	struct others o = {.level = d->trust};
 
 	for (size_t i = 0; i < known->n_others; i++)
 		look_at(&o, known->others[i], p);
@@ -338,6 +341,39 @@ give_address(const struct ks_known *known, const struct ks_proposal *p,
 		    same);
 }
 
+/* 0 is never, and the latest. */
+static bool
+is_later(int64_t a, int64_t b)
+{
+	return b != 0 && (a == 0 || a > b);
+}
+
+static bool
+can_seal(const struct ks_record *r, int64_t now)
+{
+	return r->flaw == KS_FLAW_NONE && (r->good_for & KS_GOOD_SEAL) != 0 &&
+	       !ks_record_is_over(r, now);
+}
+
+/* May these octets replace those there? Anybody can bring an old copy, or one
+   with parts taken off: its signatures are right, and it is not the key that
+   was trusted. Who stands behind the record may; others only with what was
+   extended, or what can be used where nothing could. */
+static bool
+may_replace(const struct ks_record *same, const struct ks_record *r,
+    const struct ks_proposal *p, enum ks_trust level)
+{
+	if (p->maker == KS_MAKER_ADMIN || r->flaw == KS_FLAW_REVOKED)
+		return true;
+	if (level >= KS_DISCOVERED && r->source == same->source)
+		return true;
+	if (level >= same->trust && r->source <= same->source)
+		return true;
+	return can_seal(r, p->now) &&
+	       (!can_seal(same, p->now) ||
+		   is_later(r->not_after, same->not_after));
+}
+
 static void
 beside_itself(const struct ks_known *known, const struct ks_proposal *p,
     struct ks_decision *d)
@@ -363,6 +399,9 @@ beside_itself(const struct ks_known *known, const struct ks_proposal *p,
 		give_address(known, p, d);
 	else if (says_the_same(same, r) && !raises && !new_source)
 		decide(d, KS_CHANGE_NOTHING, "it is there already", same);
+	else if (!says_the_same(same, r) && !may_replace(same, r, p, d->trust))
+		decide(d, KS_CHANGE_NOTHING,
+		    "a copy of who vouches for less changes nothing", same);
 	else
 		decide(d, KS_CHANGE_UPDATE, "a newer copy", same);
 	/* the others were vouched for less */
@@ -399,6 +438,13 @@ is_of_domain(struct span addr)
 	return span_starts_caseeq(addr, "_domain@");
 }
 
+/* That of others proves a mailbox, and anybody may have that one. */
+static bool
+speaks_for_domains(enum ks_source s)
+{
+	return s <= KS_SOURCE_DANE || s == KS_SOURCE_LDAP;
+}
+
 static void
 add_addr(struct ks_record *r, struct span addr)
 {
@@ -429,7 +475,7 @@ ks_change_merge(const struct ks_known *known, const struct ks_proposal *p,
 	if (!all && p->addr.len > 0 &&
 	    (old == NULL || r->flaw != KS_FLAW_REVOKED))
 		add_addr(out, p->addr);
-	if (!all && is_of_domain(p->addr))
+	if (!all && is_of_domain(p->addr) && speaks_for_domains(r->source))
 		out->domain = ks_addr_domain(p->addr);
 	if (old == NULL)
 		return;

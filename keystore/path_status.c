@@ -112,13 +112,15 @@ ks_revocation_of(struct ks_store *s, const struct crypto_cert *cert,
 
 	if (arena == NULL)
 		return;
+	/* our own record is newer than any list of it */
+	if (ask_ourselves(s, &q, issuer, arena))
+		goto out;
 	crypto_revocation_urls(cert, arena, &urls);
 	for (size_t i = 0; i < urls.n_lists; i++)
 		ask(s, &q, KS_WANT_LIST, issuer, urls.list[i]);
 	if (urls.n_ocsp > 0)
 		ask(s, &q, KS_WANT_ANSWER, issuer, "");
-	if (q.best.state == CRYPTO_REVOKED_UNKNOWN)
-		ask_ourselves(s, &q, issuer, arena);
+out:
 	*out = q.best;
 	arena_free(arena);
 }

@@ -115,7 +115,8 @@ decide_fate(struct admission *a, const struct proto_propose *m,
 	if (e == ERR_OK && said.change == KS_CHANGE_REFUSE &&
 	    err_class(said.err) != ERR_CLASS_POLICY &&
 	    err_class(said.err) != ERR_CLASS_CRYPTO &&
-	    err_class(said.err) != ERR_CLASS_PERM)
+	    (err_class(said.err) != ERR_CLASS_PERM || said.err == ERR_LIMIT))
+		/* a key that is there and found no place is no absence */
 		e = said.err;
 	if (e != ERR_OK) {
 		out->fate = PROTO_FATE_FAILED;
@@ -204,7 +205,7 @@ judge_all(struct admission *a, const struct proto_propose *m,
 }
 
 static enum err
-on_propose(struct admission *a, struct ipc *to, struct ipc_msg *m)
+on_propose(struct admission *a, const struct role_peer *from, struct ipc_msg *m)
 {
 	struct proto_propose in;
 	struct proto_proposed out = {.why = ""};
@@ -213,6 +214,9 @@ on_propose(struct admission *a, struct ipc *to, struct ipc_msg *m)
 
 	if (e != ERR_OK)
 		return e;
+	/* who reads strangers' mail harvests, and nobody else does */
+	if ((from->id == ROLE_OPENER) != (in.source == KS_SOURCE_HARVEST))
+		return ERR_PERMISSION;
 	e = judge_all(a, &in, &out);
 	if (e != ERR_OK)
 		out =
@@ -220,8 +224,8 @@ on_propose(struct admission *a, struct ipc *to, struct ipc_msg *m)
 	buf_init(&payload, LIMIT_IPC_PAYLOAD);
 	e = proto_proposed_pack(&out, &payload);
 	if (e == ERR_OK)
-		e = ipc_send(
-		    to, PROTO_PROPOSED, m->id, buf_span(&payload), NULL, 0);
+		e = ipc_send(from->ch, PROTO_PROPOSED, m->id,
+		    buf_span(&payload), NULL, 0);
 	buf_clear(&payload);
 	return e;
 }
@@ -256,7 +260,7 @@ serve(struct admission *a, const struct role_peer *from, struct ipc_msg *m)
 	enum err e = ERR_IPC;
 
 	if (m->type == PROTO_PROPOSE && from->id != ROLE_STORE)
-		e = on_propose(a, from->ch, m);
+		e = on_propose(a, from, m);
 	else if (m->type == PROTO_REVOCATION_READ && from->id == ROLE_DISCOVERY)
 		e = on_revocation(a, m);
 	/* what store says too late was for a request that has failed */

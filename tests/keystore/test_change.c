@@ -271,6 +271,43 @@ static const struct row rows[] = {
 	.kind = KS_OPENPGP,
 	.same = {'A', MAN, KS_TRUSTED, 0},
 	.comes = {'A', HKP, CAND, NEWER},
+	.want = KS_CHANGE_NOTHING,
+	.trust = CAND,
+	.why = "vouches for less"},
+    {.name = "nor what comes with mail, from what a directory gave",
+	.kind = KS_OPENPGP,
+	.same = {'A', WKD, DISC, 0},
+	.comes = {'A', HAR, KS_HARVESTED, NEWER | WEAK},
+	.want = KS_CHANGE_NOTHING,
+	.trust = KS_HARVESTED},
+    {.name = "nor another source of the same level",
+	.kind = KS_OPENPGP,
+	.same = {'A', WKD, DISC, 0},
+	.comes = {'A', VKS, DISC, NEWER},
+	.want = KS_CHANGE_NOTHING,
+	.trust = DISC},
+    {.name = "a pinned key is not gutted",
+	.kind = KS_OPENPGP,
+	.same = {'A', MAN, KS_PINNED, 0},
+	.comes = {'A', WKD, DISC, NEWER | WEAK},
+	.want = KS_CHANGE_NOTHING,
+	.trust = DISC},
+    {.name = "its own source changes it",
+	.kind = KS_OPENPGP,
+	.same = {'A', WKD, KS_TRUSTED, 0},
+	.comes = {'A', WKD, DISC, NEWER},
+	.want = KS_CHANGE_UPDATE,
+	.trust = KS_TRUSTED},
+    {.name = "a revocation is believed of everybody",
+	.kind = KS_OPENPGP,
+	.same = {'A', MAN, KS_PINNED, 0},
+	.comes = {'A', HKP, CAND, NEWER | REVOKED},
+	.want = KS_CHANGE_UPDATE,
+	.trust = KS_PINNED},
+    {.name = "what was extended comes from everybody",
+	.kind = KS_OPENPGP,
+	.same = {'A', MAN, KS_TRUSTED, OVER},
+	.comes = {'A', WKD, DISC, NEWER},
 	.want = KS_CHANGE_UPDATE,
 	.trust = KS_TRUSTED},
     {.name = "another source agrees",
@@ -488,6 +525,8 @@ Test(change, an_update_keeps_what_the_source_does_not_know)
 	s.same.r.url = SPAN_LIT("by hand");
 	s.same.cap[0] = (struct ks_cap){.tag = 1, .value = SPAN_LIT("x")};
 	s.same.r.n_caps = 1;
+	s.same.r.not_after = NOW + 100;
+	s.comes.r.not_after = NOW + 1000;
 	merge(&s, addrs, &r);
 	cr_expect_eq(r.added, 7);
 	cr_expect_eq(r.trust, KS_TRUSTED);
@@ -583,6 +622,36 @@ Test(change, an_address_takes_only_so_many)
 	ks_change_decide(&ks_rules_default, &s.known, &s.p, &d);
 	cr_expect_eq(d.change, KS_CHANGE_REFUSE);
 	cr_expect_eq(d.err, ERR_LIMIT);
+	/* and what is worth more finds its place among them */
+	s.comes.r.source = WKD;
+	s.comes.r.trust = DISC;
+	ks_change_decide(&ks_rules_default, &s.known, &s.p, &d);
+	cr_expect_eq(d.change, KS_CHANGE_ADD, "%s", d.why.text);
+}
+
+/* Anybody may have the mailbox _domain somewhere. */
+Test(change, a_mailbox_is_no_domain)
+{
+	static const struct {
+		enum ks_source source;
+		bool speaks;
+	} sources[] = {{WKD, true}, {DANE, true}, {LDAP, true}, {VKS, false},
+	    {HKP, false}, {HAR, false}};
+
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		const struct row row = {.kind = KS_OPENPGP,
+		    .comes = {'A', sources[i].source, DISC, 0}};
+		struct span addrs[KS_ADDRS_MAX];
+		struct ks_record r;
+		struct scene s;
+
+		set(&s, &row);
+		s.comes.r.addrs[0] = SPAN_LIT("_domain@b.example");
+		s.p.addr = SPAN_LIT("_domain@b.example");
+		merge(&s, addrs, &r);
+		cr_expect_eq(r.domain.len > 0, sources[i].speaks, "%s",
+		    ks_source_name(sources[i].source));
+	}
 }
 
 Test(change, a_domain_key_is_judged_beside_its_like)
