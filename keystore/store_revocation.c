@@ -301,6 +301,25 @@ retry_at(int64_t now, uint32_t failures)
 	return now + (in > RETRY_MAX_S ? RETRY_MAX_S : in);
 }
 
+static enum err
+take_from(void *ctx, const struct ks_said *there)
+{
+	*(int64_t *)ctx = there->from;
+	return ERR_OK;
+}
+
+/* They come by plain HTTP: whoever is on the way has yesterday's, too, and it
+   is signed as well. */
+static bool
+is_older(struct ks_store *s, const uint8_t id[KS_WANT_ID],
+    const struct ks_said *said)
+{
+	int64_t from = INT64_MIN;
+
+	return ks_said_get(s, id, take_from, &from) == ERR_OK &&
+	       said->from < from;
+}
+
 enum err
 ks_want_done(struct ks_store *s, const uint8_t id[KS_WANT_ID], int64_t now,
     const struct ks_said *said, struct span why)
@@ -309,6 +328,10 @@ ks_want_done(struct ks_store *s, const uint8_t id[KS_WANT_ID], int64_t now,
 	int64_t was_due;
 	enum err e;
 
+	if (said != NULL && is_older(s, id, said)) {
+		said = NULL;
+		why = SPAN_LIT("it is older than what is known already");
+	}
 	buf_init(&h.octets, WANT_MAX);
 	e = get_row(s, id, &h);
 	if (e == ERR_OK && said != NULL)

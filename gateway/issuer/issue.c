@@ -62,10 +62,10 @@ look_at(void *ctx, const struct ks_record *r)
 	return ERR_OK;
 }
 
-/* ERR_EXISTS: it has one. */
+/* ERR_EXISTS: it has one, and wants no other. */
 static enum err
-check_first_use(
-    struct issuer *i, struct span addr, int64_t now, struct err_why *why)
+check_addr(struct issuer *i, struct span addr, bool renewal, int64_t now,
+    struct err_why *why)
 {
 	const struct conf *conf = role_conf(i->role);
 	struct look l = {.store = i->store, .now = now};
@@ -77,7 +77,7 @@ check_first_use(
 	e = ks_find(i->store, KS_BY_ADDR, addr, look_at, &l);
 	if (e != ERR_OK)
 		return err_why(why, e, "keystore: %s", err_text(e));
-	if (l.has)
+	if (l.has && !renewal)
 		return ERR_EXISTS;
 	if (l.barred)
 		return err_why(
@@ -170,10 +170,8 @@ issuer_issue(struct issuer *i, uint64_t id, struct span addr, struct span old,
 {
 	int64_t now = (int64_t)(clock_unix_ms() / 1000);
 	struct making m = {.i = i};
-	enum err e = ERR_OK;
+	enum err e = check_addr(i, addr, old.len > 0, now, why);
 
-	if (old.len == 0)
-		e = check_first_use(i, addr, now, why);
 	if (e != ERR_OK)
 		return e == ERR_EXISTS ? ERR_OK : e;
 	buf_init(&m.spki, CRYPTO_SPKI_MAX);

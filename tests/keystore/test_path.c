@@ -427,6 +427,38 @@ Test(path, what_is_wanted_is_fetched_again_in_time)
 	cr_expect_eq(due_at(PKI_NOW + 60).n, 1);
 }
 
+static enum err
+take_state(void *ctx, const struct ks_said *there)
+{
+	*(int *)ctx = there->state;
+	return ERR_OK;
+}
+
+/* They come by plain HTTP, and yesterday's is signed as well. */
+Test(path, an_older_answer_changes_nothing)
+{
+	struct ks_said good = {.from = PKI_NOW - 2 * HOUR,
+	    .until = PKI_NOW + HOUR,
+	    .state = CRYPTO_REVOKED_NO};
+	struct ks_said revoked = {.from = PKI_NOW - HOUR,
+	    .until = PKI_NOW + HOUR,
+	    .state = CRYPTO_REVOKED_YES};
+	struct wants all;
+	int state = -1;
+
+	want_all(&all);
+	say(all.id[0], &good);
+	say(all.id[0], &revoked);
+	say(all.id[0], &good);
+	cr_assert_eq(ks_said_get(store, all.id[0], take_state, &state), ERR_OK);
+	cr_expect_eq(state, CRYPTO_REVOKED_YES);
+	cr_expect_eq(look(all.id[0]).last.failures, 1);
+	good.from = PKI_NOW;
+	say(all.id[0], &good);
+	cr_assert_eq(ks_said_get(store, all.id[0], take_state, &state), ERR_OK);
+	cr_expect_eq(state, CRYPTO_REVOKED_NO);
+}
+
 Test(path, what_no_certificate_needs_any_more_is_forgotten)
 {
 	struct ks_said said = {.until = PKI_NOW + HOUR};
