@@ -141,9 +141,10 @@ explain(const struct mime_dsn *d, struct buf *out)
 		return e;
 	return buf_printf(out,
 	    "\nIf you ask your administrator about it, give this number: %s\n"
-	    "The header of your message follows; its text is not repeated "
-	    "here.\n",
-	    d->queue_id);
+	    "%s its text is not repeated here.\n",
+	    d->queue_id,
+	    d->outer.len > 0 ? "The header of your message follows;"
+			     : "The header of your message is left out, and");
 }
 
 static enum err
@@ -310,9 +311,10 @@ mime_dsn_write(const struct mime_dsn *d, const struct mime_sink *to)
 		e = put_delimiter(d, "", &out);
 	if (e == ERR_OK)
 		e = put_status(d, &out);
-	if (e == ERR_OK)
+	/* RFC 6522 section 3: the third part may be missing */
+	if (e == ERR_OK && d->outer.len > 0)
 		e = put_delimiter(d, "", &out);
-	if (e == ERR_OK)
+	if (e == ERR_OK && d->outer.len > 0)
 		e = put_outer(d, &out);
 	if (e == ERR_OK)
 		e = put_delimiter(d, "--", &out);

@@ -79,7 +79,8 @@ write_and_parse(const struct mime_dsn *d, struct parsed *p)
 	    mime_tree_parse(SPAN(p->text.data, len), &scan,
 		mime_dsn_needs_utf8(d), p->arena, &p->tree, NULL) == ERR_OK);
 	cr_assert(!mime_tree_is_ambiguous(p->tree, &why), "%s", why);
-	cr_assert(mime_part_child_count(mime_tree_root(p->tree)) == 3);
+	cr_assert_eq(mime_part_child_count(mime_tree_root(p->tree)),
+	    d->outer.len > 0 ? 3 : 2);
 }
 
 static struct span
@@ -196,6 +197,17 @@ Test(dsn, addresses_beyond_ascii)
 	d.to = "\xc3\xa4@example.org";
 	cr_assert(mime_dsn_needs_utf8(&d));
 	write_and_parse(&d, &p);
+	clear(&p);
+}
+
+Test(dsn, a_header_that_must_not_be_told_is_no_part)
+{
+	struct mime_dsn d = example();
+	struct parsed p;
+
+	d.outer = SPAN(NULL, 0);
+	write_and_parse(&d, &p);
+	cr_assert(contains(child_body(&p, 0), "is left out, and its text"));
 	clear(&p);
 }
 
