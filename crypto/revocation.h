@@ -66,7 +66,7 @@ void crypto_list_find(
     struct span entries, struct span serial, struct crypto_status *out);
 
 /* A request for the certificate of this serial number (content octets), in DER.
-   Its last CRYPTO_NONCE_SIZE octets are the nonce, zero for now: whoever sends
+   Its last CRYPTO_NONCE_SIZE octets are the nonce, zero here: whoever sends
    it writes random octets there. ERR_LIMIT (serial number), ERR_NOMEM. */
 enum err crypto_ocsp_request(const struct crypto_cert *issuer,
     struct span serial, struct buf *out) MUST_CHECK;

@@ -69,7 +69,7 @@ may_issue(const struct decide_facts *f, const struct decision *d)
 	       d->cannot_sign[KS_SMIME] == NULL;
 }
 
-/* What that means for now; false: it is as without. */
+/* What that means for this message; false: it is as without. */
 static bool
 issue(const struct decide_facts *f, struct decision *d, struct decide_sign *s)
 {

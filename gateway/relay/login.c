@@ -149,8 +149,9 @@ make_line(const struct login *one)
 	wide = secret_new(verb_len + 4 * ((n + 2) / 3) + 1);
 	if (wide != NULL) {
 		memcpy(wide->data, verb, verb_len);
-		(void)EVP_EncodeBlock(wide->data + verb_len, plain, (int)n);
-		line = secret_from(SPAN(wide->data, wide->len - 1));
+		if (EVP_EncodeBlock(wide->data + verb_len, plain, (int)n) ==
+		    (int)(wide->len - verb_len - 1))
+			line = secret_from(SPAN(wide->data, wide->len - 1));
 	}
 	secret_free(wide);
 	secret_wipe(plain, sizeof(plain));
