@@ -425,7 +425,7 @@ arm_timer(struct store *s)
 	}
 	/* what is due already waits for room, not for time; what was queued
 	   on the way wants a round of its own */
-	if (s->first != NULL && s->retry_ms == 0)
+	if (s->looks_on || (s->first != NULL && s->retry_ms == 0))
 		loop_timer_start(s->due_timer, is_gathering(s) ? 1 : 0, 0);
 	else if (due > now && due != UINT64_MAX)
 		loop_timer_start(s->due_timer, due - now, 0);

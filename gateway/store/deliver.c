@@ -86,23 +86,32 @@ deliver_one(struct store *s, struct db_txn *txn, struct store_peer *relay,
 	int fd = -1;
 	enum err e;
 
+	/* known from the last time */
+	if (item->dest != 0 && !store_share_take(s->shares, s->index, item))
+		return ERR_OK;
 	arena_reset(s->arena);
 	e = store_status_get(txn, s->arena, item->id, &st);
 	if (e == ERR_OK)
 		e = store_entry_get(txn, s->arena, item->id, &m.entry);
+	if (e == ERR_OK && !item->in_share) {
+		item->dest = store_share_dest(s->conf, &m.entry);
+		if (!store_share_take(s->shares, s->index, item))
+			return ERR_OK;
+	}
 	if (e == ERR_OK && st.in_file) {
 		fd = store_open_body(s, item->id);
 		e = fd < 0 ? ERR_NOT_FOUND : ERR_OK;
 	}
 	if (e == ERR_OK)
 		e = fill(s, &st, &m);
-	if (e != ERR_OK)
-		return e;
-	e = post(relay, &m, fd);
+	if (e == ERR_OK && post(relay, &m, fd) != ERR_OK)
+		e = ERR_AGAIN;
 	if (fd >= 0)
 		close(fd);
-	if (e != ERR_OK)
-		return ERR_AGAIN;
+	if (e != ERR_OK) {
+		store_share_return(s->shares, s->index, item, false);
+		return e;
+	}
 	item->said_late = m.warn;
 	store_index_fly(s->index, item, STORE_FLIGHT_RELAY);
 	s->with_relay++;
@@ -125,9 +134,15 @@ store_deliver_due(struct store *s)
 	struct store_item *item;
 	struct db_txn *txn = NULL;
 	uint64_t now = store_now(s);
+	unsigned looks = 0;
 	enum err e = ERR_OK;
 
+	s->looks_on = false;
 	while (relay != NULL && s->with_relay < STORE_WINDOW) {
+		/* others wait for this process, too */
+		s->looks_on = looks++ == STORE_LOOK_MAX;
+		if (s->looks_on)
+			break;
 		item = store_index_first(s->index, STORE_LANE_RELAY);
 		if (item == NULL || item->due_ms > now)
 			break;
@@ -165,6 +180,7 @@ land_one(void *arg, struct store_item *item)
 
 	if (item->flight != STORE_FLIGHT_RELAY)
 		return;
+	item->in_share = false;
 	store_index_land(s->index, item, store_now(s));
 	if (item->doomed)
 		store_queue(s, STORE_OP_DOOMED, item->id, NULL, SPAN(NULL, 0));
@@ -177,6 +193,7 @@ store_relay_gone(struct store *s)
 {
 	store_index_each(s->index, land_one, s);
 	s->with_relay = 0;
+	store_shares_reset(s->shares, s->index);
 }
 
 /* --- results --- */
@@ -223,7 +240,8 @@ record_result(struct store *s, struct db_txn *txn, const struct entry *entry,
 
 static enum err
 note_results(struct store *s, struct db_txn *txn, const struct entry *entry,
-    const struct proto_result *m, struct store_status *st, uint8_t *done)
+    const struct proto_result *m, struct store_status *st, uint8_t *done,
+    bool *took)
 {
 	enum err e = ERR_OK;
 
@@ -235,6 +253,7 @@ note_results(struct store *s, struct db_txn *txn, const struct entry *entry,
 		if (done[r->rcpt] != PROTO_DEFERRED)
 			continue;
 		done[r->rcpt] = r->outcome;
+		*took = *took || r->outcome != PROTO_DEFERRED;
 		if (r->outcome == PROTO_DEFERRED && r->text[0] != '\0')
 			st->last = r->text;
 		e = record_result(s, txn, entry, m, r);
@@ -356,7 +375,7 @@ store_apply_result(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (st.done.len == entry.n_rcpt)
 		memcpy(done, st.done.data, entry.n_rcpt);
 	st.done = SPAN(done, entry.n_rcpt);
-	e = note_results(s, txn, &entry, &m, &st, done);
+	e = note_results(s, txn, &entry, &m, &st, done, &op->took);
 	if (e == ERR_OK)
 		e = add_notices(s, txn, &entry, &m, &untold);
 	if (e == ERR_OK)
@@ -382,6 +401,7 @@ store_after_result(struct store *s, struct store_op *op)
 	}
 	if (item == NULL || item->flight == STORE_FLIGHT_NONE)
 		return;
+	store_share_return(s->shares, s->index, item, op->took);
 	if (item->flight == STORE_FLIGHT_RELAY)
 		s->with_relay--;
 	else if (op->kind != STORE_OP_BROKEN)

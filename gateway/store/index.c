@@ -130,6 +130,42 @@ heap_add(struct heap *h, struct store_item *item)
 	heap_up(h, item);
 }
 
+/* --- the parks --- */
+
+void
+store_park_init(struct store_park *p)
+{
+	p->first = NULL;
+	p->last = &p->first;
+}
+
+/* Out of heap and park. */
+static void
+leave(struct store_index *x, struct store_item *item)
+{
+	heap_remove(&x->heap[item->lane], item);
+	if (item->park == NULL)
+		return;
+	*item->park_at = item->park_next;
+	if (item->park_next != NULL)
+		item->park_next->park_at = item->park_at;
+	else
+		item->park->last = item->park_at;
+	item->park = NULL;
+}
+
+void
+store_index_park(
+    struct store_index *x, struct store_item *item, struct store_park *p)
+{
+	leave(x, item);
+	item->park = p;
+	item->park_next = NULL;
+	item->park_at = p->last;
+	*p->last = item;
+	p->last = &item->park_next;
+}
+
 /* --- the table --- */
 
 static size_t
@@ -201,7 +237,7 @@ void
 store_index_set(struct store_index *x, struct store_item *item,
     const struct store_status *s)
 {
-	heap_remove(&x->heap[item->lane], item);
+	leave(x, item);
 	item->message_id = s->message_id;
 	item->kind = s->kind;
 	item->lane = s->kind == ENTRY_READY ? STORE_LANE_RELAY
@@ -217,7 +253,7 @@ void
 store_index_fly(
     struct store_index *x, struct store_item *item, enum store_flight f)
 {
-	heap_remove(&x->heap[item->lane], item);
+	leave(x, item);
 	item->flight = f;
 	place(x, item);
 }
@@ -226,7 +262,7 @@ void
 store_index_land(
     struct store_index *x, struct store_item *item, uint64_t due_ms)
 {
-	heap_remove(&x->heap[item->lane], item);
+	leave(x, item);
 	item->flight = STORE_FLIGHT_NONE;
 	item->due_ms = due_ms;
 	place(x, item);
@@ -237,12 +273,24 @@ store_index_del(struct store_index *x, struct store_item *item)
 {
 	struct store_item **p = &x->bucket[bucket_of(x, item->id)];
 
-	heap_remove(&x->heap[item->lane], item);
+	leave(x, item);
 	while (*p != item)
 		p = &(*p)->next;
 	*p = item->next;
 	x->n--;
 	free(item);
+}
+
+bool
+store_index_unpark(struct store_index *x, struct store_park *p)
+{
+	struct store_item *item = p->first;
+
+	if (item == NULL)
+		return false;
+	leave(x, item);
+	place(x, item);
+	return true;
 }
 
 struct store_item *

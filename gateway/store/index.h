@@ -29,12 +29,21 @@ enum store_lane {
 	STORE_LANES
 };
 
+/* Items that are due and must wait for others of their kind, in order. Init
+   before use. */
+struct store_park {
+	struct store_item *first, **last;
+};
+
 struct store_item {
 	uint64_t id;
 	uint64_t message_id;
 	uint64_t due_ms; /* of the spool's clock */
 	struct store_item *next;
 	size_t place; /* in the heap, from 1; 0: not in it */
+	/* neighbours while it is parked: park NULL when not */
+	struct store_park *park;
+	struct store_item *park_next, **park_at;
 	enum entry_kind kind;
 	enum store_lane lane;
 	enum store_state state;
@@ -42,6 +51,8 @@ struct store_item {
 	bool doomed;
 	bool said_late; /* what is under way was told that it is late */
 	bool looked_up; /* they were, for the next decision */
+	bool in_share;	/* counted by share.c */
+	uint32_t dest;	/* its next hop; 0: not known yet */
 	unsigned worker;
 };
 
@@ -63,6 +74,14 @@ void store_index_fly(
 void store_index_land(
     struct store_index *x, struct store_item *item, uint64_t due_ms);
 void store_index_del(struct store_index *x, struct store_item *item);
+
+void store_park_init(struct store_park *p);
+/* Out of the heap and behind those that are parked there. Whatever changes of
+   the item takes it out of the park again. */
+void store_index_park(
+    struct store_index *x, struct store_item *item, struct store_park *p);
+/* The first one may be due again; false: there is none. */
+bool store_index_unpark(struct store_index *x, struct store_park *p);
 
 /* The entry of this lane that is due first, queued or waiting; NULL if there
    is none. */

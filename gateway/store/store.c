@@ -123,6 +123,7 @@ store_open(const struct conf *conf, struct store **out, struct err_why *why)
 	buf_init(&s->notes_swept, 64);
 	s->arena = arena_new(STORE_ARENA);
 	s->index = store_index_new();
+	s->shares = store_shares_new();
 	s->started_ms = s->committed_ms = clock_steady_ms();
 	e = s->arena == NULL ? ERR_NOMEM : store_spool_open(conf, &o, why);
 	s->db = o.db;
@@ -159,6 +160,7 @@ store_close(struct store *s)
 	if (s->bodies_fd >= 0)
 		close(s->bodies_fd);
 	store_index_free(s->index);
+	store_shares_free(s->shares);
 	arena_free(s->arena);
 	free(s);
 }
@@ -227,6 +229,7 @@ on_tick(void *arg)
 	if (s->ended)
 		return;
 	store_look_at_space(s);
+	store_shares_sweep(s->shares);
 	store_watch_tick(s);
 	(void)!store_audit_export(s->audit);
 	if (now - s->committed_ms >= STORE_CLOCK_MS)

@@ -16,12 +16,18 @@
 #include "gateway/store/audit.h"
 #include "gateway/store/audit_rec.h"
 #include "gateway/store/index.h"
+#include "gateway/store/share.h"
 #include "gateway/store/spool.h"
 #include "gateway/store/store.h"
 
 enum {
-	/* entries that relay has at a time */
-	STORE_WINDOW = 256,
+	/* entries that relay has at a time, and those of one next hop: at
+	   least, and however fast it takes them */
+	STORE_WINDOW = 512,
+	STORE_SHARE_MIN = 10,
+	STORE_SHARE_MAX = 256,
+	/* entries that are looked at in one round for who is due */
+	STORE_LOOK_MAX = 1024,
 	/* milliseconds a message's id is remembered after its commit */
 	STORE_DONE_MS = 15 * 60 * 1000,
 	/* milliseconds until a failed commit is tried again */
@@ -76,6 +82,7 @@ struct store_op {
 	struct memfd_map map;
 	enum err result;
 	uint32_t n_objects; /* that a submission brought */
+	bool took;	    /* a result: the next hop had its say */
 	struct buf answer;  /* of a request */
 };
 
@@ -100,6 +107,8 @@ struct store {
 	struct store_watch *watch;
 	struct store_peer *peers;
 	size_t with_relay; /* entries */
+	struct store_shares *shares;
+	bool looks_on; /* there may be more that is due and has room */
 
 	/* the batch */
 	struct store_op *first, **last;
