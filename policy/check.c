@@ -11,7 +11,7 @@
 #include "common/arena.h"
 
 enum {
-	FINDINGS_PER_RULE = 15, /* each check below says at most one thing */
+	FINDINGS_PER_RULE = 18, /* each check below says at most one thing */
 };
 
 struct check {
@@ -167,9 +167,9 @@ check_options(struct check *c, const struct policy_rule *r)
 			"a weaker rung (never to clear)",
 			r->name));
 	if (r->may_lower)
-		found(c, r->line, r->n_tags == 0,
+		found(c, r->line, !r->on_message,
 		    arena_printf(c->arena,
-			r->n_tags == 0
+			!r->on_message
 			    ? "rule \"%s\": may-lower needs a condition on the "
 			      "message"
 			    : "rule \"%s\": may-lower lets a sender choose a "
@@ -236,12 +236,41 @@ check_reachable(struct check *c, size_t at)
 }
 
 static void
+check_matches(struct check *c, const struct policy_rule *r)
+{
+	const char *where = policy_list_is_empty(&r->from) ? "from"
+			    : policy_list_is_empty(&r->to) ? "to"
+							   : NULL;
+
+	if (where != NULL)
+		found(c, r->line, true,
+		    arena_printf(c->arena,
+			"rule \"%s\" can never match: `%s` excludes all that "
+			"it names",
+			r->name, where));
+}
+
+/* Ties are the decider's, so a ladder that goes as low as any raises none. */
+static void
+check_raises(struct check *c, const struct policy_rule *r)
+{
+	if (policy_rule_raises(r) && has_rung(r, RUNG_CLEAR))
+		found(c, r->line, false,
+		    arena_printf(c->arena,
+			"rule \"%s\": its ladder has the rung clear, so it "
+			"raises nothing; to let it ask for less it needs "
+			"may-lower",
+			r->name));
+}
+
+static void
 check_default(struct check *c)
 {
 	for (size_t i = 0; i < c->policy->n_rules; i++) {
 		const struct policy_rule *r = &c->policy->rules[i];
 
-		if (r->n_tags == 0 && r->from.n == 0 && r->to.n == 0)
+		if (!r->on_message && r->from.n == 0 && r->to.n == 0 &&
+		    r->n_when == 0)
 			return;
 	}
 	found(c, 0, false,
@@ -272,6 +301,8 @@ policy_check(const struct policy *p, bool have_portal, struct arena *arena,
 		check_options(&c, r);
 		check_form(&c, r);
 		check_reachable(&c, i);
+		check_matches(&c, r);
+		check_raises(&c, r);
 	}
 	check_default(&c);
 	if (c.err != ERR_OK)

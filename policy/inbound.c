@@ -64,10 +64,11 @@ policy_n_inbound(const struct policy *p)
 }
 
 static bool
-any_matches(const struct pattern_list *l, const struct span *addrs, size_t n)
+any_matches(const struct pattern_list *l, const struct span *addrs, size_t n,
+    const struct policy_facts *f)
 {
 	for (size_t i = 0; i < n; i++)
-		if (policy_list_matches(l, addrs[i]))
+		if (policy_list_truth(l, addrs[i], f) != POLICY_NO)
 			return true;
 	return false;
 }
@@ -76,13 +77,16 @@ void
 policy_inbound(const struct policy *p, const struct policy_inbound_facts *f,
     struct policy_inbound *out)
 {
+	const struct policy_facts groups = {
+	    .in_group = f->in_group, .groups = f->groups};
 	struct policy_inbound d = {0};
 
 	for (size_t i = 0; i < p->n_inbound; i++) {
 		const struct policy_inbound_rule *r = &p->inbound[i];
 
-		if (!policy_list_matches(&r->to, f->to) ||
-		    (!f->unsure && !any_matches(&r->from, f->from, f->n_from)))
+		if (policy_list_truth(&r->to, f->to, &groups) == POLICY_NO ||
+		    (!f->unsure &&
+			!any_matches(&r->from, f->from, f->n_from, &groups)))
 			continue;
 		d.is_signed =
 		    d.is_signed || r->require == POLICY_REQUIRE_SIGNED;

@@ -107,16 +107,6 @@ policy_ladder_weakest(const struct policy_ladder *l)
 	return weakest;
 }
 
-static const struct policy_rule *
-find_decider(const struct policy *p, const struct policy_facts *f)
-{
-	for (size_t i = 0; i < p->n_rules; i++)
-		if (!policy_rule_raises(&p->rules[i]) &&
-		    policy_rule_matches(&p->rules[i], f))
-			return &p->rules[i];
-	return NULL;
-}
-
 bool
 policy_has_rung(const struct policy *p, enum rung r)
 {
@@ -142,6 +132,16 @@ ladder_above(
 	*out = l;
 }
 
+static void
+take_label(const char *label, struct policy_decision *d)
+{
+	for (size_t i = 0; i < d->n_labels; i++)
+		if (strcmp(d->label[i], label) == 0)
+			return;
+	if (d->n_labels < POLICY_LABELS_MAX)
+		d->label[d->n_labels++] = label;
+}
+
 /* What any rule that matches wants. */
 static void
 take_options(const struct policy_rule *r, struct policy_decision *d)
@@ -152,61 +152,129 @@ take_options(const struct policy_rule *r, struct policy_decision *d)
 	if (r->form.sign > d->form.sign)
 		d->sign_rule = r->name;
 	policy_form_raise(&d->form, &r->form);
+	d->extra.anonymise = d->extra.anonymise || r->extra.anonymise;
+	d->extra.notify = d->extra.notify || r->extra.notify;
+	if (r->label != NULL)
+		take_label(r->label, d);
+	if (r->expires_s != 0 &&
+	    (d->expires_s == 0 || r->expires_s < d->expires_s))
+		d->expires_s = r->expires_s;
 }
 
-/* Let one more matching rule, the raising r, act on the decision. best is the
-   rule whose ladder wins so far; the earlier one keeps a tie. */
-static void
-raise_by(const struct policy_rule *r, const struct policy_rule **best,
-    int *floor, struct policy_decision *d)
-{
-	int weakest = policy_ladder_weakest(&r->ladder);
+/* The rules that apply, in file order. */
+struct applying {
+	const struct policy_rule *decider;
+	const struct policy_rule *unsure; /* the first that might decide */
+	const struct policy_rule **raising;
+	size_t n;
+	size_t max;
+};
 
-	if (weakest > *floor) {
-		*floor = weakest;
-		*best = r;
+static enum err
+add_raising(
+    struct applying *a, const struct policy_rule *r, struct arena *arena)
+{
+	const struct policy_rule **grown;
+
+	if (a->n == a->max) {
+		grown = arena_array(arena, 2 * a->max + 8, sizeof(grown[0]));
+		if (grown == NULL)
+			return ERR_NOMEM;
+		if (a->n > 0)
+			memcpy(grown, a->raising, a->n * sizeof(grown[0]));
+		a->raising = grown;
+		a->max = 2 * a->max + 8;
 	}
-	take_options(r, d);
-	d->on_error_weaker = d->on_error_weaker && r->on_error_weaker;
-	d->raising[d->n_raising++] = r->name;
+	a->raising[a->n++] = r;
+	return ERR_OK;
+}
+
+static enum err
+find_applying(const struct policy *p, const struct policy_facts *f,
+    struct arena *arena, struct applying *a)
+{
+	const char *condition;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct policy_rule *r = &p->rules[i];
+		bool raises = policy_rule_raises(r);
+		enum policy_role role;
+
+		if (!raises && a->decider != NULL)
+			continue;
+		role = policy_rule_role(r, f, &condition);
+		if (role == POLICY_DECIDES)
+			a->decider = r;
+		if (role != POLICY_RAISES)
+			continue;
+		if (!raises && a->unsure == NULL)
+			a->unsure = r;
+		if (add_raising(a, r, arena) != ERR_OK)
+			return ERR_NOMEM;
+	}
+	return ERR_OK;
+}
+
+/* What the rule that decides leaves open counts as said by it. Where none does
+   for sure, but one may, mail waits for a person. */
+static const struct policy_ladder *
+start_decision(const struct applying *a, struct policy_decision *d)
+{
+	static const struct policy_ladder held = {.rung = {RUNG_HOLD}, .n = 1};
+	const struct policy_rule *r = a->decider;
+
+	if (r != NULL)
+		take_options(r, d);
+	else
+		r = a->unsure;
+	d->decider = r->name;
+	d->decider_line = r->line;
+	d->from_rule = r->name;
+	d->from_line = r->line;
+	if (d->form.hp == POLICY_HP_UNSET)
+		d->form.hp = POLICY_HP_BASELINE;
+	if (d->form.cipher == POLICY_CIPHER_UNSET)
+		d->form.cipher = POLICY_CIPHER_AES256_CBC;
+	if (d->form.sealed == POLICY_SEALED_UNSET)
+		d->form.sealed = POLICY_SEALED_LADDER;
+	d->on_error_weaker = a->decider != NULL && r->on_error_weaker;
+	return a->decider != NULL ? &r->ladder : &held;
 }
 
 enum err
 policy_decide(const struct policy *p, const struct policy_facts *f,
     struct arena *arena, struct policy_decision *out)
 {
-	const struct policy_rule *decider = find_decider(p, f), *best = decider;
 	struct policy_decision d = {.auto_rung = p->auto_rung};
+	struct applying a = {.decider = NULL};
+	const struct policy_ladder *best;
 	int floor;
-	size_t n = 0;
 
-	if (decider == NULL)
+	if (find_applying(p, f, arena, &a) != ERR_OK)
+		return ERR_NOMEM;
+	if (a.decider == NULL && a.unsure == NULL)
 		return ERR_NO_RULE;
-	for (size_t i = 0; i < p->n_rules; i++)
-		n += policy_rule_raises(&p->rules[i]) &&
-		     policy_rule_matches(&p->rules[i], f);
-	d.raising = arena_array(arena, n + 1, sizeof(d.raising[0]));
+	d.raising = arena_array(arena, a.n + 1, sizeof(d.raising[0]));
 	if (d.raising == NULL)
 		return ERR_NOMEM;
-	d.decider = decider->name;
-	d.decider_line = decider->line;
-	take_options(decider, &d);
-	/* what the decider leaves open counts as said by it */
-	if (d.form.hp == POLICY_HP_UNSET)
-		d.form.hp = POLICY_HP_BASELINE;
-	if (d.form.cipher == POLICY_CIPHER_UNSET)
-		d.form.cipher = POLICY_CIPHER_AES256_CBC;
-	if (d.form.sealed == POLICY_SEALED_UNSET)
-		d.form.sealed = POLICY_SEALED_LADDER;
-	d.on_error_weaker = decider->on_error_weaker;
-	floor = policy_ladder_weakest(&decider->ladder);
-	for (size_t i = 0; i < p->n_rules && d.n_raising < n; i++)
-		if (policy_rule_raises(&p->rules[i]) &&
-		    policy_rule_matches(&p->rules[i], f))
-			raise_by(&p->rules[i], &best, &floor, &d);
-	d.from_rule = best->name;
-	d.from_line = best->line;
-	ladder_above(&best->ladder, floor, &d.ladder);
+	best = start_decision(&a, &d);
+	floor = policy_ladder_weakest(best);
+	/* of two alike the decider's, then the earlier one's */
+	for (size_t i = 0; i < a.n; i++) {
+		const struct policy_rule *r = a.raising[i];
+		int weakest = policy_ladder_weakest(&r->ladder);
+
+		if (weakest > floor) {
+			floor = weakest;
+			best = &r->ladder;
+			d.from_rule = r->name;
+			d.from_line = r->line;
+		}
+		take_options(r, &d);
+		d.on_error_weaker = d.on_error_weaker && r->on_error_weaker;
+		d.raising[d.n_raising++] = r->name;
+	}
+	ladder_above(best, floor, &d.ladder);
 	*out = d;
 	return ERR_OK;
 }
@@ -410,7 +478,8 @@ somebody_wants_together(
 {
 	for (size_t i = 0; i < p->n_rules; i++)
 		if (p->rules[i].together &&
-		    policy_list_matches(&p->rules[i].from, envelope->from))
+		    policy_list_truth(&p->rules[i].from, envelope->from,
+			envelope) != POLICY_NO)
 			return true;
 	return false;
 }
@@ -424,20 +493,26 @@ policy_could_leave(const struct policy *p, const struct policy_facts *envelope,
 	int lowest = POLICY_STRENGTH_SENDS_NOTHING;
 	bool certain = false;
 	enum policy_rcpt refusal = POLICY_RCPT_NO_RULE, one;
+	enum policy_truth truth;
+	const char *condition;
 
 	for (size_t i = 0; i < p->n_rules && !certain; i++) {
 		const struct policy_rule *r = &p->rules[i];
 		int weakest = policy_ladder_weakest(&r->ladder);
 
-		if (policy_rule_raises(r) ||
-		    !policy_rule_matches_envelope(r, envelope))
+		if (policy_rule_raises(r))
 			continue;
+		truth = policy_rule_envelope(r, envelope, &condition);
+		if (truth == POLICY_NO)
+			continue;
+		if (truth == POLICY_UNSURE)
+			return POLICY_RCPT_GO_ON;
 		one = fate(p, r, state, flags);
 		if (one == POLICY_RCPT_GO_ON)
 			return POLICY_RCPT_GO_ON;
 		if (refusal == POLICY_RCPT_NO_RULE)
 			refusal = one;
-		certain = r->n_tags == 0;
+		certain = !r->on_message;
 		if (weakest < lowest)
 			lowest = weakest;
 	}
@@ -449,7 +524,8 @@ policy_could_leave(const struct policy *p, const struct policy_facts *envelope,
 		const struct policy_rule *r = &p->rules[i];
 
 		if (policy_rule_raises(r) &&
-		    policy_rule_matches_envelope(r, envelope) &&
+		    policy_rule_envelope(r, envelope, &condition) !=
+			POLICY_NO &&
 		    policy_ladder_weakest(&r->ladder) > lowest &&
 		    fate(p, r, state, flags) == POLICY_RCPT_GO_ON)
 			return POLICY_RCPT_GO_ON;

@@ -48,6 +48,14 @@ policy_pattern_parse(const char *text, struct arena *arena, struct pattern *out,
 		text++;
 	if (strcmp(text, "<>") == 0) {
 		p.kind = PATTERN_NULL;
+	} else if (strncmp(text, "file:/", 6) == 0 ||
+		   (strncmp(text, "ldap:", 5) == 0 && text[5] != '\0')) {
+		const char *copy = arena_strdup(arena, text);
+
+		if (copy == NULL)
+			return ERR_NOMEM;
+		p.kind = PATTERN_GROUP;
+		p.text = span_str(copy);
 	} else if (text[0] == '@') {
 		e = domain_pattern(text + 1, arena, &p, why);
 		if (e != ERR_OK)
@@ -98,7 +106,7 @@ is_below(struct span domain, struct span top)
 }
 
 static bool
-pattern_matches(const struct pattern *p, struct span addr)
+names(const struct pattern *p, struct span addr)
 {
 	switch (p->kind) {
 	case PATTERN_NULL:
@@ -109,26 +117,41 @@ pattern_matches(const struct pattern *p, struct span addr)
 		return span_eq(p->text, domain_of(addr));
 	case PATTERN_BELOW:
 		return is_below(domain_of(addr), p->text);
+	case PATTERN_GROUP:
+		break;
 	}
 	return false;
 }
 
-bool
-policy_list_matches(const struct pattern_list *l, struct span addr)
+static enum policy_truth
+pattern_truth(
+    const struct pattern *p, struct span addr, const struct policy_facts *f)
 {
-	bool any = false, positive = false;
+	if (p->kind != PATTERN_GROUP)
+		return names(p, addr) ? POLICY_YES : POLICY_NO;
+	if (f->in_group == NULL)
+		return POLICY_UNSURE;
+	return f->in_group(f->groups, p->group, addr);
+}
+
+enum policy_truth
+policy_list_truth(const struct pattern_list *l, struct span addr,
+    const struct policy_facts *f)
+{
+	enum policy_truth any = POLICY_NO, excluded = POLICY_NO;
+	bool positive = false;
 
 	for (size_t i = 0; i < l->n; i++) {
-		bool hit = pattern_matches(&l->list[i], addr);
+		enum policy_truth hit = pattern_truth(&l->list[i], addr, f);
 
-		if (l->list[i].excludes && hit)
-			return false;
-		if (!l->list[i].excludes) {
-			positive = true;
-			any = any || hit;
+		if (l->list[i].excludes) {
+			excluded = policy_or(excluded, hit);
+			continue;
 		}
+		positive = true;
+		any = policy_or(any, hit);
 	}
-	return any || !positive;
+	return policy_and(positive ? any : POLICY_YES, policy_not(excluded));
 }
 
 /* Is everything that b names (without its "!") named by a? */
@@ -139,7 +162,7 @@ pattern_covers(const struct pattern *a, const struct pattern *b)
 	case PATTERN_NULL:
 		return a->kind == PATTERN_NULL;
 	case PATTERN_ADDR:
-		return pattern_matches(a, b->text);
+		return names(a, b->text);
 	case PATTERN_EXACT:
 		if (a->kind == PATTERN_EXACT)
 			return span_eq(a->text, b->text);
@@ -148,15 +171,20 @@ pattern_covers(const struct pattern *a, const struct pattern *b)
 		return a->kind == PATTERN_BELOW &&
 		       (span_eq(a->text, b->text) ||
 			   is_below(b->text, a->text));
+	case PATTERN_GROUP:
+		return a->kind == PATTERN_GROUP && a->group == b->group;
 	}
 	return false;
 }
 
 /* Do they name nothing in common? Each kind is a point or a subtree, so two
-   that meet are such that one covers the other. */
+   that meet are such that one covers the other. Who is in a group is not known
+   here. */
 static bool
 pattern_disjoint(const struct pattern *a, const struct pattern *b)
 {
+	if (a->kind == PATTERN_GROUP || b->kind == PATTERN_GROUP)
+		return false;
 	return !pattern_covers(a, b) && !pattern_covers(b, a);
 }
 
@@ -212,40 +240,83 @@ policy_list_covers(const struct pattern_list *a, const struct pattern_list *b)
 }
 
 bool
-policy_rule_matches_envelope(
-    const struct policy_rule *r, const struct policy_facts *f)
+policy_list_is_empty(const struct pattern_list *l)
 {
-	return policy_list_matches(&r->from, f->from) &&
-	       policy_list_matches(&r->to, f->to);
+	if (!has_positive(l))
+		return false;
+	for (size_t i = 0; i < l->n; i++)
+		if (!l->list[i].excludes && !some_covers(l, &l->list[i], true))
+			return false;
+	return true;
+}
+
+enum policy_truth
+policy_rule_envelope(const struct policy_rule *r, const struct policy_facts *f,
+    const char **condition)
+{
+	enum policy_truth t = policy_list_truth(&r->from, f->from, f), to;
+
+	*condition = t == POLICY_YES ? NULL : "from";
+	if (t == POLICY_NO)
+		return t;
+	to = policy_list_truth(&r->to, f->to, f);
+	if (to == POLICY_NO || (to == POLICY_UNSURE && *condition == NULL))
+		*condition = "to";
+	t = policy_and(t, to);
+	if (t == POLICY_NO)
+		return t;
+	return policy_and(t, policy_when_truth(r, f, true, condition));
 }
 
 bool
 policy_rule_raises(const struct policy_rule *r)
 {
-	return r->n_tags > 0 && !r->may_lower;
+	return r->on_message && !r->may_lower;
 }
 
-static bool
-has_tag(const struct policy_rule *r, const struct policy_facts *f)
+static enum policy_truth
+tag_truth(const struct policy_rule *r, const struct policy_facts *f)
 {
-	if (f->has_tag == NULL)
-		return false;
-	for (size_t i = 0; i < r->n_tags; i++)
-		if (f->has_tag[r->tags[i]])
-			return true;
-	return false;
-}
-
-bool
-policy_rule_matches(const struct policy_rule *r, const struct policy_facts *f)
-{
-	if (!policy_rule_matches_envelope(r, f))
-		return false;
 	if (r->n_tags == 0)
-		return true;
+		return POLICY_YES;
 	if (f->ambiguous)
-		return policy_rule_raises(r);
-	return has_tag(r, f);
+		return POLICY_UNSURE;
+	for (size_t i = 0; f->has_tag != NULL && i < r->n_tags; i++)
+		if (f->has_tag[r->tags[i]])
+			return POLICY_YES;
+	return POLICY_NO;
+}
+
+enum policy_truth
+policy_rule_truth(const struct policy_rule *r, const struct policy_facts *f,
+    const char **condition)
+{
+	enum policy_truth t = policy_rule_envelope(r, f, condition), tag;
+
+	if (t == POLICY_NO || !r->on_message)
+		return t;
+	tag = tag_truth(r, f);
+	if (tag == POLICY_NO || (tag == POLICY_UNSURE && *condition == NULL))
+		*condition = "subject-tag";
+	t = policy_and(t, tag);
+	if (t == POLICY_NO)
+		return t;
+	return policy_and(t, policy_when_truth(r, f, false, condition));
+}
+
+enum policy_role
+policy_rule_role(const struct policy_rule *r, const struct policy_facts *f,
+    const char **condition)
+{
+	switch (policy_rule_truth(r, f, condition)) {
+	case POLICY_NO:
+		return POLICY_NO_MATCH;
+	case POLICY_YES:
+		return policy_rule_raises(r) ? POLICY_RAISES : POLICY_DECIDES;
+	case POLICY_UNSURE:
+		break;
+	}
+	return r->may_lower ? POLICY_NO_MATCH : POLICY_RAISES;
 }
 
 /* Every tag of b is one of a's. */
@@ -267,6 +338,7 @@ bool
 policy_rule_covers(const struct policy_rule *a, const struct policy_rule *b)
 {
 	return (a->n_tags == 0 || tags_cover(a, b)) &&
+	       policy_when_covers(a, b) &&
 	       policy_list_covers(&a->from, &b->from) &&
 	       policy_list_covers(&a->to, &b->to);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * The rules of a configuration: taking them in, telling what one of them does.
- * Whether they make sense together is check.c's.
+ * The rules of a configuration: taking them in. Whether they make sense
+ * together is check.c's, what they do with a message ladder.c's.
  */
 #include "policy/policy_private.h"
 
@@ -39,6 +39,8 @@ policy_free(struct policy *p)
 	free(p->rules);
 	free(p->inbound);
 	free(p->tags);
+	free(p->conditions);
+	free(p->groups);
 	free(p);
 }
 
@@ -90,6 +92,9 @@ policy_add_patterns(struct policy *p, const char *const *text, size_t n,
 		enum err e =
 		    policy_pattern_parse(text[i], p->arena, &list[i], why);
 
+		if (e == ERR_OK && list[i].kind == PATTERN_GROUP)
+			e = policy_add_group(
+			    p, (const char *)list[i].text.data, &list[i].group);
 		if (e != ERR_OK)
 			return e;
 	}
@@ -151,6 +156,20 @@ add_tags(struct policy *p, const struct policy_spec *spec,
 }
 
 static enum err
+set_label(struct policy *p, const struct policy_spec *spec,
+    struct policy_rule *r, struct err_why *why)
+{
+	if (spec->label == NULL)
+		return ERR_OK;
+	if (!is_label(spec->label, NAME_MAX_LEN))
+		return err_why(why, ERR_CONFIG,
+		    "a label has 1 to %d octets without control characters",
+		    NAME_MAX_LEN);
+	r->label = arena_strdup(p->arena, spec->label);
+	return r->label == NULL ? ERR_NOMEM : ERR_OK;
+}
+
+static enum err
 set_ladder(const struct policy_spec *spec, struct policy_ladder *out,
     struct err_why *why)
 {
@@ -171,16 +190,20 @@ set_ladder(const struct policy_spec *spec, struct policy_ladder *out,
 	return ERR_OK;
 }
 
+/* Room is doubled: with thousands of rules one at a time is slow. */
 static enum err
 append(struct policy *p, const struct policy_rule *r)
 {
-	struct policy_rule *rules =
-	    realloc(p->rules, (p->n_rules + 1) * sizeof(*rules));
+	size_t n = p->n_rules;
+	struct policy_rule *rules = p->rules;
 
-	if (rules == NULL)
-		return ERR_NOMEM;
+	if ((n & (n - 1)) == 0) {
+		rules = realloc(rules, (n == 0 ? 1 : 2 * n) * sizeof(*rules));
+		if (rules == NULL)
+			return ERR_NOMEM;
+		p->rules = rules;
+	}
 	rules[p->n_rules++] = *r;
-	p->rules = rules;
 	return ERR_OK;
 }
 
@@ -191,6 +214,8 @@ policy_add_rule(
 	struct policy_rule r = {
 	    .line = spec->line,
 	    .form = spec->form,
+	    .extra = spec->extra,
+	    .expires_s = spec->expires_s,
 	    .together = spec->together,
 	    .on_error_weaker = spec->on_error_weaker,
 	    .may_lower = spec->may_lower,
@@ -217,66 +242,10 @@ policy_add_rule(
 	if (e == ERR_OK)
 		e = add_tags(p, spec, &r, why);
 	if (e == ERR_OK)
+		e = policy_add_when(p, spec, &r, why);
+	if (e == ERR_OK)
+		e = set_label(p, spec, &r, why);
+	if (e == ERR_OK)
 		e = append(p, &r);
 	return e;
-}
-
-const char *
-policy_role_name(enum policy_role r)
-{
-	switch (r) {
-	case POLICY_NO_MATCH:
-		return "no match";
-	case POLICY_DECIDES:
-		return "decides";
-	case POLICY_RAISES:
-		return "raises";
-	case POLICY_SHADOWED:
-		return "not reached";
-	}
-	return "?";
-}
-
-static const char *
-why_no_match(const struct policy_rule *r, const struct policy_facts *f)
-{
-	if (!policy_list_matches(&r->from, f->from))
-		return "the sender is not in `from`";
-	if (!policy_list_matches(&r->to, f->to))
-		return "the recipient is not in `to`";
-	if (f->ambiguous)
-		return "the message is ambiguous, so it may not lower";
-	return "the subject has none of its tags";
-}
-
-void
-policy_explain(const struct policy *p, size_t i, const struct policy_facts *f,
-    struct policy_trace *out)
-{
-	const struct policy_rule *r = &p->rules[i];
-	struct policy_trace t = {.name = r->name,
-	    .line = r->line,
-	    .role = POLICY_NO_MATCH,
-	    .ladder = r->ladder};
-	bool decided = false;
-
-	for (size_t j = 0; j < i && !decided; j++)
-		decided = !policy_rule_raises(&p->rules[j]) &&
-			  policy_rule_matches(&p->rules[j], f);
-	if (!policy_rule_matches(r, f)) {
-		t.why = why_no_match(r, f);
-	} else if (policy_rule_raises(r)) {
-		t.role = POLICY_RAISES;
-		t.why =
-		    f->ambiguous
-			? "the message is ambiguous, which counts as a match"
-			: "the subject has its tag";
-	} else if (decided) {
-		t.role = POLICY_SHADOWED;
-		t.why = "matches, but a rule before it has decided";
-	} else {
-		t.role = POLICY_DECIDES;
-		t.why = "the first rule that matches";
-	}
-	*out = t;
 }

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/buf.h"
 #include "common/err.h"
@@ -19,8 +20,9 @@ struct arena;
 struct policy;
 
 enum {
-	POLICY_RUNGS_MAX = 8,	 /* in a ladder */
-	POLICY_RULES_MAX = 4096, /* in a configuration */
+	POLICY_RUNGS_MAX = 8,	  /* in a ladder */
+	POLICY_RULES_MAX = 16384, /* in a configuration */
+	POLICY_LABELS_MAX = 8,	  /* of one message */
 };
 
 enum rung {
@@ -119,6 +121,11 @@ struct policy_form {
 	enum policy_sealed sealed;
 	bool no_autocrypt;
 };
+/* What is beside the ladder and the form. */
+struct policy_extra {
+	bool anonymise; /* no client, no path, no software in the header */
+	bool notify;	/* the sender is told how it was sent */
+};
 const char *policy_sign_name(enum policy_sign s);
 const char *policy_hp_name(enum policy_hp h);
 /* Make a what a and b together ask for. */
@@ -126,10 +133,49 @@ void policy_form_raise(struct policy_form *a, const struct policy_form *b);
 
 /* --- the rules --- */
 
+/* What is known of a condition. Unsure counts as a match for a rule that
+   raises, as none for one that may lower; a rule for all mail of an envelope
+   that is unsure raises, too, and leaves deciding to the next. */
+enum policy_truth {
+	POLICY_UNSURE = 0,
+	POLICY_NO,
+	POLICY_YES,
+};
+
+/* Conditions beside addresses and tags. What a text means is the business of
+   who finds the facts; here two of the same kind and text are one. */
+enum policy_kind {
+	/* of the envelope */
+	POLICY_CLIENT = 0,
+	POLICY_TIME,
+	/* of the message */
+	POLICY_HEADER,
+	POLICY_SENSITIVITY,
+	POLICY_CLASSIFICATION,
+	POLICY_SIZE,
+	POLICY_ATTACHMENT,
+	POLICY_CONTENT,
+	POLICY_REPLY,
+	POLICY_AUTOMATIC,
+	POLICY_CALENDAR,
+	POLICY_KINDS
+};
+/* The option that says it: "client", "reply-to-protected". */
+const char *policy_kind_name(enum policy_kind k);
+bool policy_kind_is_envelope(enum policy_kind k);
+
+struct policy_condition {
+	enum policy_kind kind;
+	const char *text;
+	bool excludes; /* of a rule: "!"; else false */
+};
+
 /* One rule as the configuration says it. Lists are of n strings. An address
    pattern is "user@example.com", "@example.com", "@*.example.com" (everything
-   below example.com, not itself) or "<>" (the null sender); with "!" before it
-   it excludes. An empty list is no condition. */
+   below example.com, not itself), "<>" (the null sender), "file:PATH" or
+   "ldap:NAME" (a group of addresses); with "!" before it it excludes. An empty
+   list is no condition. Of the conditions of one kind one must hold and none
+   that excludes. */
 struct policy_spec {
 	const char *name;
 	unsigned line;
@@ -140,10 +186,15 @@ struct policy_spec {
 	const char *const
 	    *subject_tag; /* any of them, anywhere, case ignored */
 	size_t n_subject_tag;
+	const struct policy_condition *when;
+	size_t n_when;
 	const enum rung *ladder; /* `try` */
 	size_t n_ladder;
 	enum policy_escrow escrow;
 	struct policy_form form;
+	struct policy_extra extra;
+	const char *label;  /* `classify`; NULL: none */
+	uint64_t expires_s; /* of what waits for pick-up; 0: as configured */
 	bool together;
 	bool on_error_weaker;
 	bool may_lower;
@@ -160,6 +211,15 @@ size_t policy_n_rules(const struct policy *p);
 /* The distinct subject tags of all rules, for who looks at messages. Borrowed
    from the policy. */
 const char *const *policy_tags(const struct policy *p, size_t *n_out);
+/* The distinct conditions of all rules, in the order of struct policy_facts's
+   truth. Borrowed from the policy. */
+const struct policy_condition *policy_conditions(
+    const struct policy *p, size_t *n_out);
+/* Has any rule a condition of this kind? */
+bool policy_has_kind(const struct policy *p, enum policy_kind k);
+/* The distinct groups of addresses, as "file:PATH" or "ldap:NAME". Borrowed
+   from the policy. */
+const char *const *policy_groups(const struct policy *p, size_t *n_out);
 /* Where mail with a null sender or an automatic answer goes instead of to
    `escrow`: hold (unless set), reject or drop. ERR_CONFIG for another rung. */
 enum err policy_set_auto_rung(struct policy *p, enum rung r) MUST_CHECK;
@@ -188,6 +248,12 @@ struct policy_facts {
 	/* Facts of the message; at RCPT there are none. */
 	const bool *has_tag; /* for each of policy_tags(); NULL: none */
 	bool ambiguous;	     /* parsers would disagree about the message */
+	/* for each of policy_conditions(); NULL: all unsure */
+	const enum policy_truth *truth;
+	/* Is the address in number group of policy_groups()? NULL: unsure. */
+	enum policy_truth (*in_group)(
+	    const void *groups, size_t group, struct span addr);
+	const void *groups;
 };
 
 struct policy_ladder {
@@ -208,7 +274,11 @@ struct policy_decision {
 	const char **raising; /* names of the raising rules that matched */
 	size_t n_raising;
 	struct policy_form form; /* nothing in it is unset */
-	const char *sign_rule;	 /* the first that signs; NULL: none */
+	struct policy_extra extra;
+	const char *label[POLICY_LABELS_MAX];
+	size_t n_labels;
+	uint64_t expires_s;    /* the shortest; 0: as configured */
+	const char *sign_rule; /* the first that signs; NULL: none */
 	bool together;
 	const char *together_rule; /* the first that says so; else NULL */
 	bool on_error_weaker;	   /* only if every rule that matched says so */
@@ -326,6 +396,10 @@ struct policy_inbound_facts {
 	size_t n_from;
 	bool unsure; /* From cannot be read for sure: every rule matches */
 	struct span to;
+	/* as in struct policy_facts: unsure counts as a match */
+	enum policy_truth (*in_group)(
+	    const void *groups, size_t group, struct span addr);
+	const void *groups;
 };
 
 /* What all rules that match ask for together; zeroed: nothing. */
@@ -354,6 +428,9 @@ struct policy_trace {
 	const char *name;
 	unsigned line;
 	enum policy_role role;
+	/* The first condition that failed, or made the rule unsure, as the
+	   option is called: "to", "subject-tag"; NULL: none. */
+	const char *condition;
 	const char *why; /* a phrase for a person */
 	struct policy_ladder ladder;
 };
@@ -361,5 +438,30 @@ struct policy_trace {
 /* What rule number i (0 to policy_n_rules() - 1) does with these facts. */
 void policy_explain(const struct policy *p, size_t i,
     const struct policy_facts *f, struct policy_trace *out);
+/* The rules that matter for these facts, in file order, max at most: all that
+   apply, and before the one that decides those that do not match, the last of
+   them if there is no room. lost gets how many were left out. ERR_NOMEM. */
+enum err policy_trace_all(const struct policy *p, const struct policy_facts *f,
+    size_t max, struct arena *arena, struct policy_trace **out, size_t *n_out,
+    size_t *lost) MUST_CHECK;
+
+/* --- proof --- */
+
+/* A way by which mail can leave readable, or by a key that travels with it. */
+struct policy_path {
+	const char *rule;
+	unsigned line;
+	enum rung rung;
+	bool by_failure;  /* on-error = weaker leads there */
+	const char *how;  /* a phrase for a person */
+	const char *from; /* who it concerns: "*" or a list of patterns */
+	const char *to;
+	const char *when; /* further conditions; "" for none */
+};
+
+/* Every such way that the rules have, in file order; an empty list proves that
+   there is none. Borrowed from the arena and the policy. ERR_NOMEM. */
+enum err policy_paths(const struct policy *p, struct arena *arena,
+    struct policy_path **out, size_t *n_out) MUST_CHECK;
 
 #endif

@@ -13,17 +13,26 @@ enum pattern_kind {
 	PATTERN_ADDR,  /* one address */
 	PATTERN_EXACT, /* the addresses of a domain */
 	PATTERN_BELOW, /* those of every domain below it */
+	PATTERN_GROUP, /* those of a group */
 };
 
 struct pattern {
 	enum pattern_kind kind;
 	bool excludes;
-	struct span text; /* key of the address, or the domain */
+	struct span text; /* key of the address, the domain, the group */
+	size_t group;	  /* place in policy.groups */
 };
 
 struct pattern_list {
 	struct pattern *list;
 	size_t n;
+};
+
+/* One of a rule's conditions. */
+struct when {
+	size_t at; /* place in policy.conditions */
+	enum policy_kind kind;
+	bool excludes;
 };
 
 struct policy_rule {
@@ -33,8 +42,14 @@ struct policy_rule {
 	struct pattern_list to;
 	size_t *tags; /* places in policy.tags */
 	size_t n_tags;
+	struct when *when; /* sorted by kind: those of the envelope first */
+	size_t n_when;
+	bool on_message; /* a tag, or another condition on the message */
 	struct policy_ladder ladder;
 	struct policy_form form;
+	struct policy_extra extra;
+	const char *label;
+	uint64_t expires_s;
 	bool together;
 	bool on_error_weaker;
 	bool may_lower;
@@ -54,6 +69,10 @@ struct policy {
 	size_t n_rules;
 	const char **tags;
 	size_t n_tags;
+	struct policy_condition *conditions;
+	size_t n_conditions;
+	const char **groups;
+	size_t n_groups;
 	struct policy_inbound_rule *inbound;
 	size_t n_inbound;
 	enum rung auto_rung;
@@ -70,21 +89,47 @@ enum err policy_add_patterns(struct policy *p, const char *const *text,
 enum err policy_pattern_parse(const char *text, struct arena *arena,
     struct pattern *out, struct err_why *why) MUST_CHECK;
 /* An empty list matches everything, as does one that only excludes what it
-   excludes not. */
-bool policy_list_matches(const struct pattern_list *l, struct span addr);
+   excludes not. f says who is in a group. */
+enum policy_truth policy_list_truth(const struct pattern_list *l,
+    struct span addr, const struct policy_facts *f);
 /* Is everything that b matches matched by a? May say no when unsure. */
 bool policy_list_covers(
     const struct pattern_list *a, const struct pattern_list *b);
-bool policy_rule_matches_envelope(
-    const struct policy_rule *r, const struct policy_facts *f);
+/* Does it exclude everything that it names? */
+bool policy_list_is_empty(const struct pattern_list *l);
+/* The conditions on the envelope. condition gets the first that does not hold,
+   or is unsure; NULL for none. */
+enum policy_truth policy_rule_envelope(const struct policy_rule *r,
+    const struct policy_facts *f, const char **condition);
+/* All its conditions. */
+enum policy_truth policy_rule_truth(const struct policy_rule *r,
+    const struct policy_facts *f, const char **condition);
 /* A rule with a condition on the message raises, unless it may lower. */
 bool policy_rule_raises(const struct policy_rule *r);
-/* All its conditions; ambiguity is a match for who raises, none for
-   who may lower. */
-bool policy_rule_matches(
-    const struct policy_rule *r, const struct policy_facts *f);
+/* What the rule does with these facts, were it the only one: raises what
+   others decide, decides, or nothing. */
+enum policy_role policy_rule_role(const struct policy_rule *r,
+    const struct policy_facts *f, const char **condition);
 /* Is every mail that b matches matched by a, both deciding? */
 bool policy_rule_covers(
+    const struct policy_rule *a, const struct policy_rule *b);
+
+/* --- condition.c --- */
+
+/* Take the conditions over. ERR_CONFIG with the reason, ERR_NOMEM. */
+enum err policy_add_when(struct policy *p, const struct policy_spec *spec,
+    struct policy_rule *r, struct err_why *why) MUST_CHECK;
+enum err policy_add_group(
+    struct policy *p, const char *text, size_t *out) MUST_CHECK;
+enum policy_truth policy_and(enum policy_truth a, enum policy_truth b);
+enum policy_truth policy_or(enum policy_truth a, enum policy_truth b);
+enum policy_truth policy_not(enum policy_truth a);
+/* Of the conditions on the envelope, or those on the message. */
+enum policy_truth policy_when_truth(const struct policy_rule *r,
+    const struct policy_facts *f, bool envelope, const char **condition);
+/* Does whatever fulfils the conditions of b fulfil those of a? May say no when
+   unsure. */
+bool policy_when_covers(
     const struct policy_rule *a, const struct policy_rule *b);
 
 /* --- ladder.c --- */

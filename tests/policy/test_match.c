@@ -8,6 +8,8 @@
 #include "common/arena.h"
 #include "tests/policy/rules.h"
 
+static const struct policy_facts none;
+
 static struct policy_rule *
 rule_of(struct policy *p, const char *to)
 {
@@ -62,8 +64,8 @@ Test(match, patterns_name_what_they_say)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct policy_rule *r = rule_of(p, rows[i].list);
 
-		cr_expect_eq(
-		    policy_list_matches(&r->to, span_str(rows[i].addr)),
+		cr_expect_eq(policy_list_truth(&r->to, span_str(rows[i].addr),
+				 &none) == POLICY_YES,
 		    rows[i].want, "{ %s } and <%s>", rows[i].list,
 		    rows[i].addr);
 	}
@@ -175,8 +177,10 @@ Test(match, a_claimed_cover_holds_for_every_address)
 		for (size_t i = 0; i < sizeof(world) / sizeof(world[0]); i++) {
 			struct span a = span_str(world[i]);
 
-			cr_assert(!policy_list_matches(&l[1], a) ||
-				      policy_list_matches(&l[0], a),
+			cr_assert(
+			    policy_list_truth(&l[1], a, &none) != POLICY_YES ||
+				policy_list_truth(&l[0], a, &none) ==
+				    POLICY_YES,
 			    "round %zu, <%s>", round, world[i]);
 		}
 	}

@@ -16,7 +16,12 @@
 #include "common/arena.h"
 #include "policy/policy.h"
 
-enum { CASES = 20000, RULES = 7, TAGS = 3, LADDER = 5 };
+enum { CASES = 20000, RULES = 7, TAGS = 3, LADDER = 5, CONDITIONS = 4 };
+
+/* Two of the envelope, two of the message. */
+static const struct policy_condition condition[CONDITIONS] = {
+    {POLICY_CLIENT, "1.2.3.4", false}, {POLICY_TIME, "mon", false},
+    {POLICY_HEADER, "X-A: b", false}, {POLICY_SIZE, "10", false}};
 
 static const char *const tag_text[TAGS] = {"[a]", "[b]", "[c]"};
 static const char *const to_text[] = {
@@ -52,6 +57,7 @@ struct rule {
 	char name[8];
 	size_t to;
 	unsigned tags; /* bits */
+	enum { ANY = 0, MUST, MUST_NOT } when[CONDITIONS];
 	enum rung rung[LADDER];
 	size_t n;
 	enum policy_escrow escrow;
@@ -64,6 +70,7 @@ struct world {
 	size_t to;
 	unsigned tags; /* bits: in the subject */
 	bool ambiguous;
+	enum policy_truth truth[CONDITIONS];
 	enum rung_state state[RUNG_COUNT];
 	unsigned flags;
 };
@@ -82,6 +89,8 @@ random_rule(size_t i)
 	snprintf(r.name, sizeof(r.name), "r%zu", i);
 	for (size_t k = 0; k < r.n; k++)
 		r.rung[k] = (enum rung)rnd(RUNG_COUNT);
+	for (size_t k = 0; k < CONDITIONS; k++)
+		r.when[k] = rnd(8) == 0 ? MUST : rnd(12) == 0 ? MUST_NOT : ANY;
 	return r;
 }
 
@@ -98,6 +107,8 @@ random_world(void)
 		w.rule[i] = random_rule(i);
 	for (size_t i = 0; i < RUNG_COUNT; i++)
 		w.state[i] = (enum rung_state)rnd(4);
+	for (size_t i = 0; i < CONDITIONS; i++)
+		w.truth[i] = (enum policy_truth)rnd(3);
 	return w;
 }
 
@@ -105,10 +116,12 @@ static void
 add(struct policy *p, const struct rule *r)
 {
 	const char *tags[TAGS];
+	struct policy_condition when[CONDITIONS];
 	struct policy_spec s = {.name = r->name,
 	    .to = &to_text[r->to],
 	    .n_to = to_text[r->to] != NULL,
 	    .subject_tag = tags,
+	    .when = when,
 	    .ladder = r->rung,
 	    .n_ladder = r->n,
 	    .escrow = r->escrow,
@@ -119,6 +132,11 @@ add(struct policy *p, const struct rule *r)
 	for (size_t t = 0; t < TAGS; t++)
 		if (r->tags & 1u << t)
 			tags[s.n_subject_tag++] = tag_text[t];
+	for (size_t k = CONDITIONS; k-- > 0;)
+		if (r->when[k] != ANY) {
+			when[s.n_when] = condition[k];
+			when[s.n_when++].excludes = r->when[k] == MUST_NOT;
+		}
 	cr_assert_eq(policy_add_rule(p, &s, NULL), ERR_OK);
 }
 
@@ -132,17 +150,35 @@ build(const struct world *w)
 	return p;
 }
 
+/* The truths in the order of the policy's conditions. */
+static void
+truths(const struct policy *p, const struct world *w, enum policy_truth *out)
+{
+	size_t n;
+	const struct policy_condition *all = policy_conditions(p, &n);
+
+	cr_assert_leq(n, CONDITIONS);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < CONDITIONS; k++)
+			if (all[i].kind == condition[k].kind)
+				out[i] = w->truth[k];
+}
+
 static enum err
 decide(const struct policy *p, const struct world *w, struct arena *arena,
     struct policy_decision *out)
 {
 	bool has[TAGS] = {false};
+	enum policy_truth truth[CONDITIONS];
 	struct policy_facts f = {.from = SPAN_LIT("s@own.example"),
 	    .to = span_str(addr_text[w->to]),
 	    .has_tag = has,
-	    .ambiguous = w->ambiguous};
+	    .ambiguous = w->ambiguous,
+	    .truth = truth};
 	size_t n;
 	const char *const *all = policy_tags(p, &n);
+
+	truths(p, w, truth);
 
 	for (size_t i = 0; i < n; i++)
 		for (size_t t = 0; t < TAGS; t++)
@@ -198,46 +234,77 @@ o_to_matches(size_t to, size_t addr)
 }
 
 static bool
-o_raises(const struct rule *r)
+o_is_for_messages(const struct rule *r)
 {
-	return r->tags != 0 && !r->may_lower;
+	return r->tags != 0 || r->when[2] != ANY || r->when[3] != ANY;
 }
 
 static bool
-o_matches(const struct rule *r, const struct world *w)
+o_raises(const struct rule *r)
 {
-	if (!o_to_matches(r->to, w->to))
-		return false;
-	if (r->tags == 0)
-		return true;
-	if (w->ambiguous)
-		return !r->may_lower;
-	return (r->tags & w->tags) != 0;
+	return o_is_for_messages(r) && !r->may_lower;
 }
 
-/* The winning rule, or NULL; and whether a failure may weaken. */
+/* 0 no, 1 perhaps, 2 yes: the least that is so of any condition. */
+static int
+o_matches(const struct rule *r, const struct world *w)
+{
+	int least = o_to_matches(r->to, w->to) ? 2 : 0;
+
+	for (size_t k = 0; k < CONDITIONS; k++) {
+		bool blind = k >= 2 && w->ambiguous;
+		int one = blind || w->truth[k] == POLICY_UNSURE ? 1
+			  : (w->truth[k] == POLICY_YES) == (r->when[k] == MUST)
+			      ? 2
+			      : 0;
+
+		if (r->when[k] != ANY && one < least)
+			least = one;
+	}
+	if (r->tags != 0 && w->ambiguous && least > 1)
+		least = 1;
+	if (r->tags != 0 && !w->ambiguous && (r->tags & w->tags) == 0)
+		least = 0;
+	return least;
+}
+
+/* Whose ladder it is: a rule's, or none's, because only rules that may decide
+   are there, which is `held`. */
 static const struct rule *
 o_decide(const struct world *w, bool *weaker, bool *together)
 {
-	const struct rule *list[RULES + 1], *best = NULL;
+	static struct rule held = {.rung = {RUNG_HOLD}, .n = 1};
+	const struct rule *list[RULES + 2], *best = NULL, *decider = NULL;
+	const struct rule *perhaps = NULL;
 	size_t n = 0;
 
-	for (size_t i = 0; i < w->n && n == 0; i++)
-		if (!o_raises(&w->rule[i]) && o_matches(&w->rule[i], w))
-			list[n++] = &w->rule[i];
-	if (n == 0)
+	for (size_t i = 0; i < w->n; i++) {
+		const struct rule *r = &w->rule[i];
+		int m = o_matches(r, w);
+
+		if (o_raises(r) && m > 0)
+			list[n++] = r;
+		if (o_raises(r) || decider != NULL)
+			continue;
+		if (m == 2)
+			decider = r;
+		if (m == 1 && !r->may_lower) {
+			perhaps = perhaps == NULL ? r : perhaps;
+			list[n++] = r;
+		}
+	}
+	if (decider == NULL && perhaps == NULL)
 		return NULL;
-	for (size_t i = 0; i < w->n; i++)
-		if (o_raises(&w->rule[i]) && o_matches(&w->rule[i], w))
-			list[n++] = &w->rule[i];
-	*weaker = true;
-	*together = false;
+	if (decider == NULL)
+		snprintf(held.name, sizeof(held.name), "%s", perhaps->name);
+	best = decider != NULL ? decider : &held;
+	*weaker = best->weaker;
+	*together = best->together;
 	for (size_t i = 0; i < n; i++) {
 		*weaker = *weaker && list[i]->weaker;
 		*together = *together || list[i]->together;
-		if (best == NULL ||
-		    o_weakest(list[i]->rung, list[i]->n, list[i]->escrow) >
-			o_weakest(best->rung, best->n, best->escrow))
+		if (o_weakest(list[i]->rung, list[i]->n, list[i]->escrow) >
+		    o_weakest(best->rung, best->n, best->escrow))
 			best = list[i];
 	}
 	return best;
@@ -441,6 +508,7 @@ Test(properties, raising_never_lowers)
 		extra.to = 0;
 		extra.may_lower = false;
 		extra.tags = w.tags;
+		memset(extra.when, 0, sizeof(extra.when));
 		if (e != ERR_OK || w.tags == 0)
 			continue;
 		/* Wherever it stands. */
@@ -514,20 +582,25 @@ Test(properties, a_refusal_at_rcpt_is_never_premature)
 	for (size_t c = 0; c < CASES; c++) {
 		struct world w = random_world();
 		struct policy *p = build(&w);
+		enum policy_truth truth[CONDITIONS];
 		struct policy_facts f = {.from = SPAN_LIT("s@own.example"),
-		    .to = span_str(addr_text[w.to])};
-		enum policy_rcpt r =
-		    policy_could_leave(p, &f, w.state, w.flags);
+		    .to = span_str(addr_text[w.to]),
+		    .truth = truth};
+		enum policy_rcpt r;
 
-		for (unsigned m = 0; r != POLICY_RCPT_GO_ON && m < 2u << TAGS;
-		     m++) {
+		truths(p, &w, truth);
+		r = policy_could_leave(p, &f, w.state, w.flags);
+		for (unsigned m = 0;
+		     r != POLICY_RCPT_GO_ON && m < 9 * (2u << TAGS); m++) {
 			struct world v = w;
 			struct policy_decision d;
 			struct policy_outcome o;
 			enum err e;
 
 			v.tags = m & ((1u << TAGS) - 1);
-			v.ambiguous = (m >> TAGS) != 0;
+			v.ambiguous = (m >> TAGS & 1) != 0;
+			v.truth[2] = (enum policy_truth)(m / (2u << TAGS) % 3);
+			v.truth[3] = (enum policy_truth)(m / (2u << TAGS) / 3);
 			e = decide(p, &v, arena, &d);
 			if (e == ERR_NO_RULE)
 				continue;
@@ -542,5 +615,82 @@ Test(properties, a_refusal_at_rcpt_is_never_premature)
 		arena_reset(arena);
 	}
 	cr_expect_gt(refused, 100, "%zu", refused);
+	arena_free(arena);
+}
+
+/* What leaves readable does so by the word of a rule that was sure to match and
+   has that rung: no doubt, no other rule, no failure makes it so. */
+Test(properties, nothing_is_clear_unless_a_rule_that_matches_says_so)
+{
+	uint64_t first = start();
+	struct arena *arena = arena_new(1 << 20);
+	size_t readable = 0;
+
+	for (size_t c = 0; c < CASES; c++) {
+		struct world w = random_world();
+		struct policy *p = build(&w);
+		struct policy_decision d;
+		struct policy_outcome o;
+		bool says = false, forbids = false;
+
+		if (decide(p, &w, arena, &d) != ERR_OK)
+			goto next;
+		policy_walk(&d, w.state, w.flags, &o);
+		if (o.result != POLICY_CHOSEN || o.rung != RUNG_CLEAR)
+			goto next;
+		readable++;
+		for (size_t i = 0; i < w.n; i++) {
+			const struct rule *r = &w.rule[i];
+			bool has = o_weakest(r->rung, r->n, r->escrow) == 1;
+			int m = o_matches(r, &w);
+
+			says = says || (has && m == 2 && !o_raises(r));
+			forbids = forbids || (!has && m > 0 && o_raises(r));
+		}
+		cr_assert(says && !forbids, "SEED=%llu case %zu",
+		    (unsigned long long)first, c);
+	next:
+		policy_free(p);
+		arena_reset(arena);
+	}
+	cr_expect_gt(readable, CASES / 200, "%zu", readable);
+	arena_free(arena);
+}
+
+/* The proof of `check` against what decisions do: by a rung that it does not
+   list for the rule whose ladder it is nothing leaves. */
+Test(properties, an_exposure_that_is_not_listed_does_not_happen)
+{
+	uint64_t first = start();
+	struct arena *arena = arena_new(1 << 20);
+	size_t exposed = 0;
+
+	for (size_t c = 0; c < CASES; c++) {
+		struct world w = random_world();
+		struct policy *p = build(&w);
+		struct policy_decision d;
+		struct policy_outcome o;
+		struct policy_path *path;
+		size_t n, found = 0;
+
+		if (decide(p, &w, arena, &d) != ERR_OK)
+			goto next;
+		policy_walk(&d, w.state, w.flags, &o);
+		if (o.result != POLICY_CHOSEN || !o_sends(o.rung) ||
+		    o_strength(o.rung, d.ladder.escrow) > 3)
+			goto next;
+		exposed++;
+		cr_assert_eq(policy_paths(p, arena, &path, &n), ERR_OK);
+		for (size_t i = 0; i < n; i++)
+			found += path[i].rung == o.rung &&
+				 strcmp(path[i].rule, d.from_rule) == 0;
+		cr_assert_gt(found, 0, "SEED=%llu case %zu: %s of %s",
+		    (unsigned long long)first, c, policy_rung_name(o.rung),
+		    d.from_rule);
+	next:
+		policy_free(p);
+		arena_reset(arena);
+	}
+	cr_expect_gt(exposed, CASES / 100, "%zu", exposed);
 	arena_free(arena);
 }
