@@ -194,7 +194,7 @@ conf_net_matches(
 }
 
 bool
-conf_may_sign(const struct conf *c, const char *client)
+conf_may_sign(const struct conf *c, const char *client, const char *auth_id)
 {
 	struct sockaddr_in in4 = {.sin_family = AF_INET};
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
@@ -204,10 +204,15 @@ conf_may_sign(const struct conf *c, const char *client)
 		sa = (const struct sockaddr *)(const void *)&in4;
 	else if (inet_pton(AF_INET6, client, &in6.sin6_addr) == 1)
 		sa = (const struct sockaddr *)(const void *)&in6;
-	for (size_t i = 0; sa != NULL && i < c->n_listen; i++)
-		if (conf_net_matches(
-			c->listen[i].may_sign, c->listen[i].n_may_sign, sa))
+	for (size_t i = 0; i < c->n_listen; i++) {
+		const struct conf_listen *l = &c->listen[i];
+
+		if (auth_id != NULL && auth_id[0] != '\0' && l->auth_may_sign)
 			return true;
+		if (sa != NULL &&
+		    conf_net_matches(l->may_sign, l->n_may_sign, sa))
+			return true;
+	}
 	return false;
 }
 

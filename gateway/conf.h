@@ -46,6 +46,7 @@ struct conf_listen {
 	size_t n_clients;
 	struct conf_net *may_sign; /* whose mail may be signed; may be none */
 	size_t n_may_sign;
+	bool auth_may_sign;   /* and that of who has signed in */
 	const char *tls_cert; /* PEM files, both or neither */
 	const char *tls_key;
 	uint64_t message_size; /* octets, at most limits.message_size */
@@ -291,8 +292,9 @@ const struct conf_relay *conf_relay_for(
 /* All of them in turn: outbound, inbound, the routes; NULL behind the last. */
 const struct conf_relay *conf_relay_at(const struct conf *c, unsigned i);
 /* May mail that the client (an address as text) handed in be signed in its
-   sender's name? */
-bool conf_may_sign(const struct conf *c, const char *client);
+   sender's name? auth_id: who has signed in, "" if nobody. */
+bool conf_may_sign(
+    const struct conf *c, const char *client, const char *auth_id);
 /* Is the peer in one of the networks? An IPv4-mapped IPv6 address counts as
    the IPv4 address it carries. */
 bool conf_net_matches(

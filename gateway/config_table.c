@@ -150,6 +150,11 @@ const struct config_entry config_entries[] = {
 	"Networks whose mail may be signed in the name of its sender, where "
 	"rules ask for that and the only address in From is the sender of "
 	"the envelope. Unless given nobody's is."},
+    {"listen outbound", "auth-may-sign", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_listen, auth_may_sign), 0,
+	"Whether mail of users who have signed in may be signed, too, in the "
+	"name of the sender of the envelope or of another address of the user "
+	"that stands alone in From."},
     {"listen outbound", "tls-cert", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_listen, tls_cert), 0,
 	"File of the certificate for STARTTLS with its chain, PEM."},

@@ -5,11 +5,13 @@
  */
 #include "gateway/entry.h"
 
+#include <string.h>
+
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/secret.h"
 
-enum { FORMAT = 1 };
+enum { FORMAT = 2 };
 
 static void
 pack_fixed(struct packer *p, const struct entry *e)
@@ -30,6 +32,10 @@ pack_fixed(struct packer *p, const struct entry *e)
 	pack_bool(p, e->body_8bit);
 	pack_u64(p, e->accepted_ms);
 	pack_str(p, e->client);
+	pack_str(p, e->client_name);
+	pack_str(p, e->helo);
+	pack_str(p, e->auth_id);
+	pack_str(p, e->auth_from);
 	pack_str(p, e->trace);
 	pack_u32(p, e->n_rcpt);
 	for (uint32_t i = 0; i < e->n_rcpt; i++) {
@@ -50,6 +56,34 @@ entry_pack_fixed(const struct entry *e, struct buf *out)
 	pack_begin(&p, out);
 	pack_fixed(&p, e);
 	return pack_end(&p);
+}
+
+void
+entry_forget_origin(struct entry *e)
+{
+	e->client = e->client_name = e->helo = "";
+	e->auth_id = e->auth_from = "";
+	e->trace = "";
+}
+
+bool
+entry_auth_may_use(const char *auth_from, const char *key, bool by_domain)
+{
+	struct span all = span_str(auth_from), word;
+	const char *at = strrchr(key, '@');
+
+	for (size_t i = 0, end; i < all.len; i = end + 1) {
+		end = span_find_chr(all, i, ' ');
+		word = SPAN(all.data + i, end - i);
+		if (word.len == 0)
+			continue;
+		if (word.data[0] != '@' && span_eq_str(word, key))
+			return true;
+		if (word.data[0] == '@' && by_domain && at != NULL &&
+		    span_eq_str(word, at))
+			return true;
+	}
+	return false;
 }
 
 void
@@ -121,6 +155,10 @@ entry_unpack(struct unpacker *u, struct arena *a, struct entry *out)
 	e.body_8bit = unpack_bool(u);
 	e.accepted_ms = unpack_u64(u);
 	e.client = unpack_str(u, a);
+	e.client_name = unpack_str(u, a);
+	e.helo = unpack_str(u, a);
+	e.auth_id = unpack_str(u, a);
+	e.auth_from = unpack_str(u, a);
 	e.trace = unpack_str(u, a);
 	unpack_rcpts(u, a, &e);
 	e.body_size = unpack_u64(u);

@@ -67,8 +67,15 @@ struct entry {
 	bool smtputf8;
 	bool body_8bit;
 	uint64_t accepted_ms; /* Unix time of the message */
-	const char *client;   /* pending: facts that rules look at */
-	const char *trace;    /* pending: the Received field */
+	/* Where it came from: what rules look at, and what our own server is
+	   told; "" of a ready outbound entry. */
+	const char *client;	 /* address of the SMTP client */
+	const char *client_name; /* its name as a proxy said, "" if none */
+	const char *helo;
+	const char *auth_id;   /* who had signed in, "" if nobody */
+	const char *auth_from; /* addresses and @domains that one may write as,
+				  canonical, with blanks between */
+	const char *trace;     /* pending: the Received field */
 	struct entry_rcpt *rcpt;
 	uint32_t n_rcpt;
 	uint64_t body_size; /* octets before sealing */
@@ -92,6 +99,11 @@ enum entry_tls {
 
 /* The immutable part: what a body is sealed beside. */
 enum err entry_pack_fixed(const struct entry *e, struct buf *out) MUST_CHECK;
+/* Leave nothing of where it came from, and no trace. */
+void entry_forget_origin(struct entry *e);
+/* May who had signed in write as this address? Said by the address itself, or
+   by_domain. key is canonical. */
+bool entry_auth_may_use(const char *auth_from, const char *key, bool by_domain);
 /* All of it, with the body when that is inline. */
 void entry_pack(struct packer *p, const struct entry *e);
 void entry_unpack(struct unpacker *u, struct arena *a, struct entry *out);

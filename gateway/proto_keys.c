@@ -46,6 +46,33 @@ proto_keys_unpack(struct span in, struct proto_keys *out)
 }
 
 enum err
+proto_register_sender(const char *from_key, const char *auth_from,
+    struct arena *a, struct proto_register *out)
+{
+	struct span all = span_str(auth_from);
+	struct proto_register m = {.n_addr = 1};
+	size_t max = 2;
+
+	for (size_t i = 0; i < all.len; i++)
+		max += all.data[i] == ' ';
+	m.addr = arena_array(a, max, sizeof(*m.addr));
+	if (m.addr == NULL)
+		return ERR_NOMEM;
+	m.addr[0] = from_key;
+	for (size_t i = 0, end; i < all.len; i = end + 1) {
+		end = span_find_chr(all, i, ' ');
+		if (end == i || all.data[i] == '@')
+			continue;
+		m.addr[m.n_addr] =
+		    arena_span_str(a, SPAN(all.data + i, end - i));
+		if (m.addr[m.n_addr++] == NULL)
+			return ERR_NOMEM;
+	}
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
 proto_register_pack(const struct proto_register *m, struct buf *out)
 {
 	struct packer p;

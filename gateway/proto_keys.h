@@ -35,6 +35,11 @@ struct proto_register {
 	uint32_t n_addr;
 };
 
+/* Who may be signed for in mail of this sender: itself, and what addresses
+   auth_from (of struct entry) lists one by one. Strings are borrowed or the
+   arena's. ERR_NOMEM. */
+enum err proto_register_sender(const char *from_key, const char *auth_from,
+    struct arena *a, struct proto_register *out) MUST_CHECK;
 enum err proto_register_pack(
     const struct proto_register *m, struct buf *out) MUST_CHECK;
 enum err proto_register_unpack(

@@ -20,7 +20,10 @@ proto_envelope_pack(struct packer *p, const struct proto_envelope *e)
 	pack_bool(p, e->smtputf8);
 	pack_bool(p, e->body_8bit);
 	pack_str(p, e->client);
+	pack_str(p, e->client_name);
 	pack_str(p, e->helo);
+	pack_str(p, e->auth_id);
+	pack_str(p, e->auth_from);
 	pack_str(p, e->tls);
 	pack_u64(p, e->received_ms);
 	pack_u32(p, e->n_rcpt);
@@ -45,7 +48,10 @@ proto_envelope_unpack(
 	e.smtputf8 = unpack_bool(u);
 	e.body_8bit = unpack_bool(u);
 	e.client = unpack_str(u, a);
+	e.client_name = unpack_str(u, a);
 	e.helo = unpack_str(u, a);
+	e.auth_id = unpack_str(u, a);
+	e.auth_from = unpack_str(u, a);
 	e.tls = unpack_str(u, a);
 	e.received_ms = unpack_u64(u);
 	e.rcpt = proto_unpack_array(u, a, 13, sizeof(*e.rcpt), &e.n_rcpt);
@@ -69,6 +75,7 @@ proto_rcpt_check_pack(const struct proto_rcpt_check *m, struct buf *out)
 	pack_str(&p, m->from_key);
 	pack_str(&p, m->rcpt_key);
 	pack_str(&p, m->client);
+	pack_str(&p, m->auth_id);
 	return pack_end(&p);
 }
 
@@ -83,6 +90,7 @@ proto_rcpt_check_unpack(
 	m.from_key = unpack_str(&u, a);
 	m.rcpt_key = unpack_str(&u, a);
 	m.client = unpack_str(&u, a);
+	m.auth_id = unpack_str(&u, a);
 	if (unpack_end(&u) != ERR_OK)
 		return u.err;
 	*out = m;

@@ -47,9 +47,12 @@ struct proto_envelope {
 	const char *envid; /* xtext, "" if none */
 	bool ret_hdrs;	   /* RET=HDRS */
 	bool smtputf8;
-	bool body_8bit;	    /* BODY=8BITMIME was said */
-	const char *client; /* address of the SMTP client, text */
+	bool body_8bit;		 /* BODY=8BITMIME was said */
+	const char *client;	 /* address of the SMTP client, text */
+	const char *client_name; /* its name as a proxy said, "" if none */
 	const char *helo;
+	const char *auth_id;   /* who has signed in, "" if nobody */
+	const char *auth_from; /* what that one may write as: struct entry */
 	const char *tls;      /* "TLSv1.3 TLS_AES_256_GCM_SHA384", "" if none */
 	uint64_t received_ms; /* Unix time */
 	struct proto_rcpt *rcpt;
@@ -65,7 +68,8 @@ void proto_envelope_unpack(
 struct proto_rcpt_check {
 	const char *from_key;
 	const char *rcpt_key;
-	const char *client; /* address, text */
+	const char *client;  /* address, text */
+	const char *auth_id; /* who has signed in, "" if nobody */
 };
 
 enum err proto_rcpt_check_pack(

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * The keys of a sender. Only the one address in From that is the envelope
- * sender, too, is signed for: whoever reads the message takes the signature
- * for the word of who stands in From.
+ * The keys of a sender. Only the one address in From is signed for, and only
+ * if it is the envelope sender, too, or who has signed in may use it: whoever
+ * reads the message takes the signature for the word of who stands in From.
  */
 #include "gateway/signer.h"
 
@@ -12,6 +12,7 @@
 #include "common/arena.h"
 #include "crypto/cert_cache.h"
 #include "crypto/cms_sign.h"
+#include "gateway/entry.h"
 #include "gateway/message.h"
 #include "keystore/private.h"
 
@@ -118,6 +119,16 @@ find_keys(struct search *s, enum ks_index index, struct span key)
 	return ks_find(s->f->keys, index, key, visit, s);
 }
 
+/* An address that a user is listed with by its domain alone is not meant: keys
+   would have to be let loose for all of the domain. */
+static bool
+is_own(const struct signer_facts *f, const char *author)
+{
+	return strcmp(author, f->from_key) == 0 ||
+	       (f->auth_from != NULL &&
+		   entry_auth_may_use(f->auth_from, author, false));
+}
+
 /* Why nobody signs this, whatever keys there are; NULL: it may be signed. */
 static const char *
 objection(const struct signer_facts *f)
@@ -130,7 +141,7 @@ objection(const struct signer_facts *f)
 		return NULL;
 	if (f->message->author == NULL)
 		return "From is not one address";
-	if (strcmp(f->message->author, f->from_key) != 0)
+	if (!is_own(f, f->message->author))
 		return "From is another address than the sender of the "
 		       "envelope";
 	return NULL;
@@ -146,7 +157,9 @@ signer_find(
 	if (found.why == NULL && f->keys == NULL)
 		found.err = ERR_DB;
 	if (found.why == NULL && f->keys != NULL) {
-		s.addr = span_str(f->from_key);
+		found.addr =
+		    f->message == NULL ? f->from_key : f->message->author;
+		s.addr = span_str(found.addr);
 		s.smime = &found.smime;
 		s.pgp = &found.pgp;
 		found.err = find_keys(&s, KS_BY_ADDR, s.addr);

@@ -36,8 +36,9 @@ enum signer_issue {
 
 /* Zeroed, nobody signs. */
 struct signer {
-	enum err err;	 /* the keystore could not tell: signing has failed */
-	const char *why; /* not allowed at all: the reason; NULL: allowed */
+	enum err err;	  /* the keystore could not tell: signing has failed */
+	const char *why;  /* not allowed at all: the reason; NULL: allowed */
+	const char *addr; /* whose keys these are: the author's; canonical */
 	struct signer_key smime, pgp;		    /* the address's own */
 	struct signer_key domain_smime, domain_pgp; /* its domain's */
 	enum signer_issue issue;
@@ -51,8 +52,9 @@ struct signer_facts {
 	struct ks_store *keys;		 /* NULL: cannot be opened */
 	struct crypto_cert_cache *certs; /* may be NULL */
 	int64_t now_s;
-	const char *from_key; /* of the envelope; "" is the null sender */
-	bool may_sign;	      /* the client is listed */
+	const char *from_key;  /* of the envelope; "" is the null sender */
+	const char *auth_from; /* of struct entry; NULL or "": nobody's */
+	bool may_sign;	       /* the client is listed */
 	const struct message *message; /* NULL: not seen yet, at RCPT */
 };
 

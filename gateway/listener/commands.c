@@ -121,7 +121,9 @@ fill_envelope(struct listener_session *s, struct listener_message *m,
 	env->smtputf8 = mail->smtputf8;
 	env->body_8bit = mail->body_8bit;
 	env->client = arena_strdup(m->arena, s->peer);
+	env->client_name = "";
 	env->helo = arena_strdup(m->arena, s->helo);
+	env->auth_id = env->auth_from = "";
 	env->tls = arena_strdup(m->arena, s->tls_text);
 	return env->client == NULL || env->helo == NULL || env->tls == NULL
 		   ? ERR_NOMEM

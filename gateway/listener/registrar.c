@@ -13,7 +13,7 @@
 /* A message whose sender keys has not heard of is not signed: that is the
    worker's to say, the post is not tried again. */
 static void
-tell(struct listener *l, uint16_t type, const struct listener_message *m)
+tell(struct listener *l, uint16_t type, struct listener_message *m)
 {
 	struct proto_register reg = {0};
 	enum err e = ERR_OK;
@@ -21,11 +21,10 @@ tell(struct listener *l, uint16_t type, const struct listener_message *m)
 	if (l->keys == NULL)
 		return;
 	buf_reset(&l->scratch);
-	if (m != NULL) {
-		reg.addr = (const char **)(uintptr_t)&m->m.envelope.from_key;
-		reg.n_addr = 1;
-	}
-	if (type == PROTO_REGISTER)
+	if (m != NULL && type == PROTO_REGISTER)
+		e = proto_register_sender(m->m.envelope.from_key,
+		    m->m.envelope.auth_from, m->arena, &reg);
+	if (e == ERR_OK && type == PROTO_REGISTER)
 		e = proto_register_pack(&reg, &l->scratch);
 	if (e == ERR_OK)
 		e = ipc_post(l->keys, type, m == NULL ? 0 : m->node.id,
@@ -41,7 +40,8 @@ may_be_signed(const struct listener *l, const struct listener_message *m)
 {
 	return !m->m.inbound && m->m.envelope.from_key != NULL &&
 	       m->m.envelope.from_key[0] != '\0' &&
-	       conf_may_sign(listener_conf(l), m->m.envelope.client);
+	       conf_may_sign(listener_conf(l), m->m.envelope.client,
+		   m->m.envelope.auth_id);
 }
 
 void

@@ -85,7 +85,8 @@ post_check(struct listener_worker *w, struct listener_slot *slot)
 	struct proto_rcpt_check m = {
 	    .from_key = slot->session->msg->m.envelope.from_key,
 	    .rcpt_key = slot->rcpt.to.key,
-	    .client = slot->session->msg->m.envelope.client};
+	    .client = slot->session->msg->m.envelope.client,
+	    .auth_id = slot->session->msg->m.envelope.auth_id};
 	enum err e;
 
 	buf_reset(&l->scratch);

@@ -39,12 +39,11 @@ static bool
 whose_keys(struct store *s, const struct entry *e, struct proto_register *out)
 {
 	out->open = e->route == ENTRY_INBOUND;
-	if (!out->open) {
-		out->addr = (const char **)(uintptr_t)&e->from_key;
-		out->n_addr = 1;
+	if (!out->open)
 		return e->from_key[0] != '\0' &&
-		       conf_may_sign(s->conf, e->client);
-	}
+		       conf_may_sign(s->conf, e->client, e->auth_id) &&
+		       proto_register_sender(
+			   e->from_key, e->auth_from, s->arena, out) == ERR_OK;
 	out->addr = arena_array(s->arena, e->n_rcpt, sizeof(*out->addr));
 	if (out->addr == NULL)
 		return false;

@@ -22,10 +22,10 @@ make_field(const struct job *j, const struct ks_record *key, struct buf *out)
 
 	buf_init(&data, KEYDATA_MAX);
 	e = crypto_autocrypt_keydata(
-	    key->key, j->facts.from_key, j->facts.now_s, &data, NULL);
+	    key->key, j->facts.signer.addr, j->facts.now_s, &data, NULL);
 	if (e == ERR_OK)
 		e = mime_autocrypt_field(
-		    j->facts.from_key, false, buf_span(&data), out);
+		    j->facts.signer.addr, false, buf_span(&data), out);
 	buf_clear(&data);
 	return e;
 }

@@ -81,6 +81,10 @@ job_from_message(struct job *j, struct worker *w, uint64_t id,
 	    .accepted_ms = env->received_ms,
 	    .route = m->inbound ? ENTRY_INBOUND : ENTRY_OUTBOUND,
 	    .client = env->client,
+	    .client_name = env->client_name,
+	    .helo = env->helo,
+	    .auth_id = env->auth_id,
+	    .auth_from = env->auth_from,
 	    .trace = m->trace};
 	j->facts.from_key = env->from_key;
 	if (e == ERR_OK)

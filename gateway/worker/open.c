@@ -207,8 +207,7 @@ begin_entry(
 	e->route = ENTRY_INBOUND;
 	e->rung = RUNG_CLEAR;
 	e->rule = "inbound";
-	e->client = "";
-	e->trace = "";
+	e->trace = ""; /* the client is told to our server */
 	e->n_rcpt = n;
 	e->ret_hdrs = true; /* whoever returns it must not return a text */
 	for (uint32_t i = 0; i < n; i++) {

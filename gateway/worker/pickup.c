@@ -284,8 +284,7 @@ make_notice(struct job *j, struct job_rcpt *rcpt,
 	e->body_8bit = false;
 	e->rule = rcpt->d.rules.from_rule;
 	e->wait_object = obj->name;
-	e->client = "";
-	e->trace = "";
+	entry_forget_origin(e);
 	e->n_rcpt = 1;
 	e->rcpt[0] = *rcpt->rcpt;
 	buf_init(&body, 64 * 1024);

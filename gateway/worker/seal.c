@@ -177,8 +177,7 @@ begin_entry(
 		       j->envelope.body_8bit && rcpts[0]->d.sign.key == NULL;
 	e->rule = rcpts[0]->d.rules.from_rule;
 	/* what only a decision needs is not carried along */
-	e->client = "";
-	e->trace = "";
+	entry_forget_origin(e);
 	e->n_rcpt = n;
 	for (uint32_t i = 0; i < n; i++)
 		e->rcpt[i] = *rcpts[i]->rcpt;

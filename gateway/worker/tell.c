@@ -99,8 +99,7 @@ add_dsn(struct job *j, const struct mime_dsn_rcpt *rcpts, size_t n)
 	e->from = "";
 	e->from_key = "";
 	e->envid = "";
-	e->client = "";
-	e->trace = "";
+	entry_forget_origin(e);
 	e->rule = "notification";
 	e->n_rcpt = 1;
 	e->rcpt[0] = (struct entry_rcpt){.addr = j->envelope.from,
@@ -295,6 +294,9 @@ row_start(const struct job *j, const char *type)
 	json_object_set_new(row, "id", json_string(id));
 	json_object_set_new(row, "from", json_string(j->envelope.from));
 	json_object_set_new(row, "client", json_string(j->envelope.client));
+	if (j->envelope.auth_id[0] != '\0')
+		json_object_set_new(
+		    row, "user", json_string(j->envelope.auth_id));
 	json_object_set_new(
 	    row, "size", json_integer((json_int_t)j->map.data.len));
 	return row;

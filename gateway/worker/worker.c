@@ -69,7 +69,9 @@ find_signer(struct job *j)
 	    .certs = j->w->certs,
 	    .now_s = j->facts.now_s,
 	    .from_key = j->facts.from_key,
-	    .may_sign = conf_may_sign(j->conf, j->envelope.client),
+	    .auth_from = j->envelope.auth_from,
+	    .may_sign =
+		conf_may_sign(j->conf, j->envelope.client, j->envelope.auth_id),
 	    .message = &j->msg};
 
 	signer_find(&f, j->arena, &j->facts.signer);
@@ -311,7 +313,7 @@ on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
 		    .certs = w->certs,
 		    .now_s = f.now_s,
 		    .from_key = in.from_key,
-		    .may_sign = conf_may_sign(conf, in.client)};
+		    .may_sign = conf_may_sign(conf, in.client, in.auth_id)};
 
 		f.from_key = in.from_key;
 		signer_find(&s, w->arena, &f.signer);

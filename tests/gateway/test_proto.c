@@ -30,6 +30,10 @@ sample_entry(void)
 	    .envid = "QQ1",
 	    .accepted_ms = 1795252087123ull,
 	    .client = "127.0.0.1",
+	    .client_name = "c.example",
+	    .helo = "h.example",
+	    .auth_id = "alice",
+	    .auth_from = "a@example.com @example.net",
 	    .trace = "Received: x\r\n",
 	    .rcpt = entry_rcpts,
 	    .n_rcpt = 2,
@@ -138,6 +142,54 @@ Test(proto, flipped_octets_never_crash_an_unpacker)
 			b.data[i] ^= (uint8_t)(1 << bit);
 		}
 	buf_clear(&b);
+	arena_free(a);
+}
+
+Test(proto, a_user_may_write_as_what_is_listed)
+{
+	static const struct {
+		const char *list, *key;
+		bool whole, by_domain;
+	} row[] = {
+	    {"a@x.example", "a@x.example", true, true},
+	    {"b@x.example a@x.example", "a@x.example", true, true},
+	    {"a@x.example b@x.example", "a@x.example", true, true},
+	    {"@x.example", "a@x.example", false, true},
+	    {"b@y.example @x.example", "a@x.example", false, true},
+	    {"", "a@x.example", false, false},
+	    {" ", "", false, false},
+	    {"a@x.example", "", false, false},
+	    {"a@x.example", "aa@x.example", false, false},
+	    {"a@x.example", "a@x.example.org", false, false},
+	    {"a@x.example.org", "a@x.example", false, false},
+	    {"@x.example", "a@sub.x.example", false, false},
+	    {"@x.example", "@x.example", false, true},
+	    {"@", "a@x.example", false, false},
+	};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		cr_expect_eq(entry_auth_may_use(row[i].list, row[i].key, false),
+		    row[i].whole, "%s in %s", row[i].key, row[i].list);
+		cr_expect_eq(entry_auth_may_use(row[i].list, row[i].key, true),
+		    row[i].by_domain, "%s in %s", row[i].key, row[i].list);
+	}
+}
+
+Test(proto, a_sender_is_registered_with_the_addresses_of_its_user)
+{
+	struct arena *a = arena_new(1 << 16);
+	struct proto_register got;
+
+	cr_assert_eq(proto_register_sender("s@x.example", "", a, &got), ERR_OK);
+	cr_expect_eq(got.n_addr, 1);
+	cr_assert_eq(proto_register_sender("s@x.example",
+			 "@y.example a@x.example  b@x.example", a, &got),
+	    ERR_OK);
+	cr_assert_eq(got.n_addr, 3); /* a domain is no address */
+	cr_expect_str_eq(got.addr[0], "s@x.example");
+	cr_expect_str_eq(got.addr[1], "a@x.example");
+	cr_expect_str_eq(got.addr[2], "b@x.example");
+	cr_expect(!got.open);
 	arena_free(a);
 }
 
