@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "gateway/cli/ask.h"
+#include "gateway/cli/queue_private.h"
 #include "policy/policy.h"
 
 enum { PAGE = 500, CELL_SIZE = 256 };
@@ -165,66 +166,73 @@ add_row(struct libscols_table *t, const json_t *e)
 		fatal("out of memory");
 }
 
-/* All entries, page by page. */
-static int
-fetch_all(struct cli *cli, json_t *all)
+int
+cli_queue_each(
+    struct cli *cli, const json_t *filter, cli_queue_page_fn *page, void *arg)
 {
 	char after[32] = "";
 	bool more = true;
 	int status = CLI_DONE;
 
 	while (more && status == CLI_DONE) {
-		json_t *page, *list, *answer = NULL;
+		json_t *question = json_pack("{s:s, s:i, s:s}", "verb",
+		    "queue-list", "max", PAGE, "after", after);
+		json_t *answer = NULL;
 
-		page = json_pack("{s:s, s:i, s:s}", "verb", "queue-list", "max",
-		    PAGE, "after", after);
-		status = cli_ask(cli, page, &answer, NULL);
+		if (json_object_size(filter) > 0)
+			json_object_set(
+			    question, "filter", (json_t *)(uintptr_t)filter);
+		status = cli_ask(cli, question, &answer, NULL);
 		if (status != CLI_DONE)
 			break;
-		list = json_object_get(answer, "entries");
-		more = json_is_true(json_object_get(answer, "more")) &&
-		       json_array_size(list) > 0;
-		if (json_array_size(list) > 0)
-			snprintf(after, sizeof(after), "%s",
-			    cli_member(
-				json_array_get(list, json_array_size(list) - 1),
-				"entry"));
-		json_array_extend(all, list);
+		more = json_is_true(json_object_get(answer, "more"));
+		snprintf(
+		    after, sizeof(after), "%s", cli_member(answer, "after"));
+		status = page(cli, json_object_get(answer, "entries"), arg);
 		json_decref(answer);
 	}
 	return status;
 }
 
+static int
+keep_page(struct cli *cli, json_t *entries, void *arg)
+{
+	(void)cli;
+	json_array_extend(arg, entries);
+	return CLI_DONE;
+}
+
+static void
+put_table(const json_t *all)
+{
+	struct libscols_table *t = new_table();
+
+	for (size_t i = 0; i < json_array_size(all); i++)
+		add_row(t, json_array_get(all, i));
+	scols_print_table(t);
+	scols_unref_table(t);
+}
+
 int
 cli_queue_list(struct cli *cli, int argc, char **argv)
 {
-	struct libscols_table *t;
-	json_t *all;
-	int status;
+	json_t *filter = json_object(), *all = json_array();
+	int rest = cli_queue_filter(filter, argc, argv), status = CLI_USAGE;
 
-	(void)argv;
-	if (argc != 1)
-		return cli_usage(cli);
-	all = json_array();
-	status = fetch_all(cli, all);
-	if (status != CLI_DONE) {
-		json_decref(all);
-		return status;
-	}
-	if (cli->json) {
-		cli_put_json(all);
-		return CLI_DONE;
-	}
-	t = new_table();
-	for (size_t i = 0; i < json_array_size(all); i++)
-		add_row(t, json_array_get(all, i));
-	if (json_array_size(all) > 0)
-		scols_print_table(t);
+	if (rest != argc)
+		cli_usage(cli);
 	else
-		puts("The queue is empty.");
-	scols_unref_table(t);
+		status = cli_queue_each(cli, filter, keep_page, all);
+	if (status == CLI_DONE && cli->json)
+		cli_put_json(json_incref(all));
+	else if (status == CLI_DONE && json_array_size(all) > 0)
+		put_table(all);
+	else if (status == CLI_DONE)
+		puts(json_object_size(filter) > 0 ? "Nothing fits."
+						  : "The queue is empty.");
+	json_decref(filter);
 	json_decref(all);
-	return CLI_DONE;
+	return status;
 }
 
 int
@@ -253,64 +261,109 @@ cli_queue_show(struct cli *cli, int argc, char **argv)
 
 /* --- changes --- */
 
-static int
-change(struct cli *cli, const char *verb, const char *id, const char *done)
-{
-	json_t *question = json_pack("{s:s}", "verb", verb), *answer = NULL;
-	int status;
+/* What is done to which entries. */
+struct change {
+	const char *verb;
+	const char *done; /* "held" */
+	const json_t *filter;
+	long long n;
+};
 
-	if (id != NULL)
-		json_object_set_new(question, "id", json_string(id));
-	status = cli_ask(cli, question, &answer, NULL);
-	if (status != CLI_DONE)
-		return status;
-	if (cli->json) {
-		cli_put_json(answer);
-		return CLI_DONE;
-	}
-	printf("%lld %s\n", (long long)number(answer, "changed"), done);
-	json_decref(answer);
+static int
+say_changed(struct cli *cli, const struct change *c)
+{
+	if (cli->json)
+		cli_put_json(json_pack(
+		    "{s:b, s:I}", "ok", 1, "changed", (json_int_t)c->n));
+	else
+		printf("%lld %s\n", c->n, c->done);
 	return CLI_DONE;
 }
 
+/* Takes the question. */
 static int
-change_each(
-    struct cli *cli, int argc, char **argv, const char *verb, const char *done)
+ask_change(struct cli *cli, json_t *question, struct change *c)
 {
-	int status = CLI_DONE, s;
+	json_t *answer = NULL;
+	int status = cli_ask(cli, question, &answer, NULL);
 
-	if (argc < 2)
-		return cli_usage(cli);
-	for (int i = 1; i < argc; i++) {
-		s = change(cli, verb, argv[i], done);
-		if (s > status)
-			status = s;
+	if (status == CLI_DONE)
+		c->n += (long long)number(answer, "changed");
+	json_decref(answer);
+	return status;
+}
+
+/* The filter goes along: what does not fit any more stays as it is. */
+static int
+change_page(struct cli *cli, json_t *entries, void *arg)
+{
+	struct change *c = arg;
+	json_t *ids = json_array();
+
+	for (size_t i = 0; i < json_array_size(entries); i++)
+		json_array_append_new(
+		    ids, json_string(
+			     cli_member(json_array_get(entries, i), "entry")));
+	if (json_array_size(ids) == 0) {
+		json_decref(ids);
+		return CLI_DONE;
 	}
+	return ask_change(cli,
+	    json_pack("{s:s, s:o, s:O}", "verb", c->verb, "ids", ids, "filter",
+		c->filter),
+	    c);
+}
+
+/* By filter or by ids; everything only where that does no harm. */
+static int
+change(struct cli *cli, int argc, char **argv, const char *verb,
+    const char *done, bool all)
+{
+	json_t *filter = json_object();
+	struct change c = {.verb = verb, .done = done, .filter = filter};
+	int rest = cli_queue_filter(filter, argc, argv), status = CLI_DONE, s;
+	bool by_filter = json_object_size(filter) > 0;
+
+	if (rest < 0 || (by_filter && rest < argc) ||
+	    (!by_filter && rest == argc && !all)) {
+		json_decref(filter);
+		return cli_usage(cli);
+	}
+	if (by_filter)
+		status = cli_queue_each(cli, filter, change_page, &c);
+	else if (rest == argc)
+		status = ask_change(cli, json_pack("{s:s}", "verb", verb), &c);
+	for (int i = rest; i < argc; i++) {
+		s = ask_change(cli,
+		    json_pack("{s:s, s:s}", "verb", verb, "id", argv[i]), &c);
+		status = s > status ? s : status;
+	}
+	json_decref(filter);
+	if (status == CLI_DONE || c.n > 0)
+		(void)say_changed(cli, &c);
 	return status;
 }
 
 int
 cli_queue_flush(struct cli *cli, int argc, char **argv)
 {
-	return argc > 1
-		   ? change_each(cli, argc, argv, "queue-flush", "due at once")
-		   : change(cli, "queue-flush", NULL, "due at once");
+	return change(cli, argc, argv, "queue-flush", "due at once", true);
 }
 
 int
 cli_queue_hold(struct cli *cli, int argc, char **argv)
 {
-	return change_each(cli, argc, argv, "queue-hold", "held");
+	return change(cli, argc, argv, "queue-hold", "held", false);
 }
 
 int
 cli_queue_release(struct cli *cli, int argc, char **argv)
 {
-	return change_each(cli, argc, argv, "queue-release", "released");
+	return change(cli, argc, argv, "queue-release", "released", false);
 }
 
 int
 cli_queue_delete(struct cli *cli, int argc, char **argv)
 {
-	return change_each(cli, argc, argv, "queue-delete", "deleted");
+	return change(cli, argc, argv, "queue-delete", "deleted", false);
 }

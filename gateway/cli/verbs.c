@@ -6,6 +6,12 @@
  */
 #include "gateway/cli/cli.h"
 
+/* which entries of the queue are meant */
+#define FILTER                                                                 \
+	"[--from ADDRESS] [--to ADDRESS] [--domain DOMAIN] [--state STATE] "   \
+	"[--reason WORD] [--older TIME] [--newer TIME] [--larger SIZE] "       \
+	"[--smaller SIZE]"
+
 const struct cli_verb cli_verbs[] = {
     {"key", "import",
 	"[--candidate] [--anchor] [--anchor-for DOMAIN] [--domain DOMAIN] "
@@ -132,18 +138,21 @@ const struct cli_verb cli_verbs[] = {
 	"Fill an empty keystore from a backup; private keys are sealed to "
 	"this gateway",
 	cli_restore},
-    {"queue", "list", "", "List the mail that is not delivered yet",
+    {"queue", "list", FILTER,
+	"List the mail that is not delivered yet; TIME is a number and s, m, "
+	"h, d or w, SIZE a number and K, M or G",
 	cli_queue_list},
     {"queue", "show", "ID",
 	"Show envelope, reason, tries and last result; ID is that of an entry "
 	"or of a message",
 	cli_queue_show},
-    {"queue", "flush", "[ID...]", "Try at once: all of it, or these",
+    {"queue", "flush", FILTER " | [ID...]", "Try at once: all of it, or these",
 	cli_queue_flush},
-    {"queue", "hold", "ID...", "Neither deliver nor decide until released",
-	cli_queue_hold},
-    {"queue", "release", "ID...", "Let held mail go on", cli_queue_release},
-    {"queue", "delete", "ID...", "Delete without a notice to anybody",
+    {"queue", "hold", FILTER " | ID...",
+	"Neither deliver nor decide until released", cli_queue_hold},
+    {"queue", "release", FILTER " | ID...", "Let held mail go on",
+	cli_queue_release},
+    {"queue", "delete", FILTER " | ID...", "Delete without a notice to anybody",
 	cli_queue_delete},
     {"audit", "list", "[--last N] [--id ID] [--rcpt ADDRESS] [--type TYPE]",
 	"List records of the audit log, oldest first", cli_audit_list},

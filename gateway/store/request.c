@@ -13,10 +13,12 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/store/filter.h"
 #include "gateway/store/store_private.h"
 
 enum {
-	PAGE_MAX = 1000, /* entries in one answer */
+	PAGE_MAX = 1000,  /* entries in one answer */
+	LOOKS_MAX = 5000, /* that are looked at for it */
 };
 
 /* --- entries as JSON --- */
@@ -120,8 +122,10 @@ entry_json(
 
 /* --- looking --- */
 
+/* One that the filter does not let through is not there. */
 static enum err
-add_entry(struct store *s, struct db_txn *txn, uint64_t id, json_t *list)
+add_entry(struct store *s, struct db_txn *txn, uint64_t id,
+    const struct store_filter *f, json_t *list)
 {
 	struct store_status st;
 	struct entry entry;
@@ -131,7 +135,9 @@ add_entry(struct store *s, struct db_txn *txn, uint64_t id, json_t *list)
 	e = store_status_get(txn, s->arena, id, &st);
 	if (e == ERR_OK)
 		e = store_entry_get(txn, s->arena, id, &entry);
-	if (e == ERR_OK)
+	if (e == ERR_OK &&
+	    store_filter_fits(f, &entry, &st, store_index_find(s->index, id),
+		store_now(s) - st.born_ms))
 		json_array_append_new(list, entry_json(s, &entry, &st));
 	return e;
 }
@@ -144,31 +150,39 @@ read_id(const json_t *request, const char *name, uint64_t *out)
 	return text != NULL && text_unid(text, out) == ERR_OK;
 }
 
-/* Entries behind "after", at most "max" of them. */
+/* Entries behind "after", at most "max" of them; "after" of the answer is the
+   last one that was looked at. */
 static enum err
 list(struct store *s, struct db_txn *txn, const json_t *request, json_t *answer)
 {
 	json_int_t max = json_integer_value(json_object_get(request, "max"));
 	json_t *entries = json_array();
 	struct db_cursor *c = NULL;
-	uint64_t after = 0;
+	struct store_filter f;
+	uint64_t after = 0, next;
+	unsigned looks = 0;
 	struct span key, val;
-	enum err e = db_cursor_open(txn, STORE_STATUS, &c);
+	enum err e = store_filter_read(request, &f)
+			 ? db_cursor_open(txn, STORE_STATUS, &c)
+			 : ERR_USAGE;
 
 	(void)!read_id(request, "after", &after);
-	after++;
-	key = db_u64(&after);
+	next = after + 1;
+	key = db_u64(&next);
 	if (max <= 0 || max > PAGE_MAX)
 		max = PAGE_MAX;
 	if (e == ERR_OK)
 		e = db_cursor_move(c, DB_SEEK, &key, &val);
-	for (; e == ERR_OK && max > 0; max--) {
-		e = add_entry(s, txn, db_u64_of(key), entries);
+	while (e == ERR_OK && looks++ < LOOKS_MAX &&
+	       json_array_size(entries) < (size_t)max) {
+		after = db_u64_of(key);
+		e = add_entry(s, txn, after, &f, entries);
 		if (e == ERR_OK)
 			e = db_cursor_move(c, DB_NEXT, &key, &val);
 	}
 	db_cursor_close(c);
 	json_object_set_new(answer, "entries", entries);
+	json_object_set_new(answer, "after", id_json(after));
 	json_object_set_new(answer, "more", json_boolean(e == ERR_OK));
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
@@ -181,24 +195,30 @@ struct matches {
 };
 
 static void
-match_one(void *arg, struct store_item *item)
+add_match(struct matches *m, uint64_t id)
 {
-	struct matches *m = arg;
-
-	if (m->id != 0 && item->id != m->id && item->message_id != m->id)
-		return;
 	if (m->n == m->cap) {
 		m->cap = m->cap == 0 ? 64 : 2 * m->cap;
 		m->list = realloc(m->list, m->cap * sizeof(*m->list));
 		if (m->list == NULL)
 			fatal("out of memory");
 	}
-	m->list[m->n++] = item->id;
+	m->list[m->n++] = id;
+}
+
+static void
+match_one(void *arg, struct store_item *item)
+{
+	struct matches *m = arg;
+
+	if (m->id == 0 || item->id == m->id || item->message_id == m->id)
+		add_match(m, item->id);
 }
 
 static enum err
 show(struct store *s, struct db_txn *txn, const json_t *request, json_t *answer)
 {
+	static const struct store_filter all;
 	json_t *entries = json_array();
 	struct matches m = {0};
 	enum err e = ERR_OK;
@@ -208,7 +228,7 @@ show(struct store *s, struct db_txn *txn, const json_t *request, json_t *answer)
 	else
 		store_index_each(s->index, match_one, &m);
 	for (size_t i = 0; e == ERR_OK && i < m.n && i < PAGE_MAX; i++)
-		e = add_entry(s, txn, m.list[i], entries);
+		e = add_entry(s, txn, m.list[i], &all, entries);
 	if (e == ERR_OK && m.n == 0)
 		e = ERR_NOT_FOUND;
 	free(m.list);
@@ -323,18 +343,27 @@ record_change(struct store *s, struct db_txn *txn, const struct verb *v,
 	return store_add_record(s, txn, &rec);
 }
 
+/* *changed is set when it is one that the filter, if any, lets through. */
 static enum err
 change_one(struct store *s, struct db_txn *txn, const struct verb *v,
-    const json_t *request, uint64_t id)
+    const json_t *request, const struct store_filter *f, uint64_t id,
+    bool *changed)
 {
 	const struct store_item *item = store_index_find(s->index, id);
 	struct store_status st;
+	struct entry entry;
 	enum err e;
 
 	arena_reset(s->arena);
 	e = store_status_get(txn, s->arena, id, &st);
+	if (e == ERR_OK && f != NULL)
+		e = store_entry_get(txn, s->arena, id, &entry);
 	if (e != ERR_OK)
 		return e == ERR_NOT_FOUND ? ERR_OK : e;
+	*changed = f == NULL || store_filter_fits(f, &entry, &st, item,
+				    store_now(s) - st.born_ms);
+	if (!*changed)
+		return ERR_OK;
 	v->change(s, &st);
 	store_touch(s, id);
 	/* what relay has ends when relay says what became of it */
@@ -350,24 +379,51 @@ change_one(struct store *s, struct db_txn *txn, const struct verb *v,
 	return e;
 }
 
+/* "id" of an entry or a message, or "ids" of entries; only flushing is for all
+   at once. */
+static enum err
+find_matches(struct store *s, const struct verb *v, const json_t *request,
+    struct matches *m)
+{
+	const json_t *ids = json_object_get(request, "ids");
+	uint64_t id;
+
+	for (size_t i = 0; i < json_array_size(ids); i++) {
+		const char *text = json_string_value(json_array_get(ids, i));
+
+		if (text == NULL || text_unid(text, &id) != ERR_OK || id == 0)
+			return ERR_USAGE;
+		add_match(m, id);
+	}
+	if (ids != NULL)
+		return json_is_array(ids) ? ERR_OK : ERR_USAGE;
+	if (json_object_get(request, "id") != NULL
+		? !read_id(request, "id", &m->id) || m->id == 0
+		: v->record != NULL)
+		return ERR_USAGE;
+	store_index_each(s->index, match_one, m);
+	return m->n == 0 && m->id != 0 ? ERR_NOT_FOUND : ERR_OK;
+}
+
 static enum err
 change(struct store *s, struct db_txn *txn, const struct verb *v,
     const json_t *request, json_t *answer)
 {
-	json_t *id = json_object_get(request, "id");
+	bool by_filter = json_object_get(request, "filter") != NULL;
+	struct store_filter f = {0}, *by = by_filter ? &f : NULL;
 	struct matches m = {0};
-	enum err e = ERR_OK;
+	uint64_t n = 0;
+	enum err e = store_filter_read(request, &f)
+			 ? find_matches(s, v, request, &m)
+			 : ERR_USAGE;
 
-	/* only flushing is for all at once */
-	if (id != NULL ? !read_id(request, "id", &m.id) || m.id == 0
-		       : v->record != NULL)
-		return ERR_USAGE;
-	store_index_each(s->index, match_one, &m);
-	if (m.n == 0 && m.id != 0)
-		e = ERR_NOT_FOUND;
-	for (size_t i = 0; e == ERR_OK && i < m.n; i++)
-		e = change_one(s, txn, v, request, m.list[i]);
-	json_object_set_new(answer, "changed", number_json(m.n));
+	for (size_t i = 0; e == ERR_OK && i < m.n; i++) {
+		bool changed = false;
+
+		e = change_one(s, txn, v, request, by, m.list[i], &changed);
+		n += changed ? 1 : 0;
+	}
+	json_object_set_new(answer, "changed", number_json(n));
 	free(m.list);
 	return e;
 }

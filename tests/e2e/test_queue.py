@@ -42,6 +42,55 @@ def test_an_administrator_sees_and_rules_the_queue(make_gateway, keys):
     assert gw.cli("audit", "show", "999999", check=False).returncode == 1
 
 
+FILTERS = [
+    (["--from", SENDER], 2),
+    (["--from", "@SENDER.example"], 3),
+    (["--from", "<>"], 0),
+    (["--to", "alice@partner.example"], 1),
+    (["--to", "@partner.example"], 2),
+    (["--domain", "other.example"], 1),
+    (["--domain", "ther.example"], 0),
+    (["--state", "held"], 1),
+    (["--state", "queued"], 2),
+    (["--state", "held", "--domain", "partner.example"], 0),
+    (["--reason", "QUARANTINE"], 1),
+    (["--reason", "refused"], 2),
+    (["--larger", "100K"], 1),
+    (["--smaller", "100K"], 2),
+    (["--older", "1h"], 0),
+    (["--newer", "1h"], 3),
+    (["--older", "1h", "--from", SENDER], 0),
+]
+REFUSED = [["--state", "lost"], ["--older", "x"], ["--older", "1y"], ["--larger", "1T"],
+           ["--from", ""], ["--who", "me"], ["--older", "1h", "00000000000Z8"]]
+
+
+def test_entries_are_chosen_by_what_they_are(make_gateway):
+    gw = make_gateway(free_port(), rules=(
+        'rule "quarantine" { to = "@other.example" try = { hold } }\n'
+        'rule "default" { try = { clear } }\n'))
+    gw.send(SENDER, ALICE, message())
+    gw.send("tom@sender.example", "bob@partner.example",
+            message(body="x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 3000))
+    gw.send(SENDER, "dora@other.example", message())
+    wait_for("tries", lambda: len(gw.cli_json("queue", "list", "--reason", "refused")) == 2)
+    for options, n in FILTERS:
+        assert len(gw.cli_json("queue", "list", *options)) == n, options
+    for options in REFUSED:
+        for verb in "list", "delete":
+            assert gw.cli("queue", verb, *options, check=False).returncode == 2, options
+    for verb in "hold", "release", "delete":
+        assert gw.cli("queue", verb, check=False).returncode == 2
+    assert "Nothing fits" in text(gw.cli("queue", "list", "--older", "1w"))
+
+    assert text(gw.cli("queue", "hold", "--domain", "partner.example")) == "2 held\n"
+    assert len(gw.cli_json("queue", "list", "--state", "held")) == 3
+    assert gw.cli_json("queue", "release", "--larger", "100K")["changed"] == 1
+    assert gw.cli_json("queue", "delete", "--state", "held")["changed"] == 2
+    assert [e["from"] for e in gw.cli_json("queue", "list")] == ["tom@sender.example"]
+    assert gw.cli_json("queue", "flush", "--state", "held")["changed"] == 0
+
+
 def test_what_was_delivered_is_in_a_log_that_verifies(make_gateway, capture, keys):
     gw = make_gateway(capture.port, import_keys=[keys.alice_crt])
     gw.send(SENDER, ALICE, message())

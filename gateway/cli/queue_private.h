@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What the files of `sealgate queue` share: which entries are meant, and
+ * going through them page by page.
+ */
+#ifndef GATEWAY_CLI_QUEUE_PRIVATE_H
+#define GATEWAY_CLI_QUEUE_PRIVATE_H
+
+#include "gateway/cli/cli.h"
+
+/* Read the options that choose entries into the object, as store wants it
+   (gateway/store/filter.h). Returns the place of the first argument that is
+   none; -1 when one is not understood, which is said. */
+int cli_queue_filter(struct json_t *out, int argc, char **argv);
+
+/* One page; returns an exit status, and not CLI_DONE ends it. */
+typedef int cli_queue_page_fn(
+    struct cli *cli, struct json_t *entries, void *arg);
+/* Ask for the entries that the filter lets through, page by page. */
+int cli_queue_each(struct cli *cli, const struct json_t *filter,
+    cli_queue_page_fn *page, void *arg);
+
+#endif
