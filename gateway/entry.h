@@ -39,10 +39,6 @@ enum entry_why {
 	ENTRY_WHY_RECEIVED, /* inbound, as it came: to be opened */
 };
 
-/* strength of a ready inbound entry that was opened here: what is in it was
-   sealed until then. */
-enum { ENTRY_OPENED = 1 };
-
 struct entry_rcpt {
 	const char *addr; /* mime_addr.text */
 	const char *key;

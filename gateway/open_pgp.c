@@ -415,12 +415,14 @@ reason_of(enum err e, const struct err_why *why, struct arena *a)
 	return arena_strdup(a, why->text);
 }
 
-/* Something encrypted in it, which is not all of it. */
+/* Something encrypted in it, which is not all of it, or which is no message
+   whatever its type says. */
 static enum err
-leave_closed(const char *reason, struct crypto_verdict *v)
+leave_closed(const char *reason, bool whole, struct crypto_verdict *v)
 {
 	if (v->sealed == CRYPTO_SEALED_NONE) {
-		v->sealed = CRYPTO_SEALED_PARTIAL;
+		v->sealed =
+		    whole ? CRYPTO_SEALED_CLOSED : CRYPTO_SEALED_PARTIAL;
 		v->sealed_form = CRYPTO_FORM_PGP_MIME;
 		v->sealed_reason = reason;
 	} else {
@@ -491,6 +493,7 @@ struct parts {
 	struct memfd_map text[PARTS_MAX];
 	size_t n;
 	size_t n_encrypted;
+	size_t n_damaged;
 };
 
 static void
@@ -517,6 +520,7 @@ parts_read(const struct mime_pgp *shape, struct parts *p)
 			return e;
 		crypto_pgp_structure(p->in[p->n].data, &p->s[p->n]);
 		p->n_encrypted += p->s[p->n].kind == CRYPTO_PGP_KIND_ENCRYPTED;
+		p->n_damaged += p->s[p->n].kind == CRYPTO_PGP_KIND_OTHER;
 	}
 	return ERR_OK;
 }
@@ -591,11 +595,17 @@ open_parts(const struct layer *l, const struct mime_pgp *shape, struct parts *p,
 {
 	enum err e = ERR_OK;
 
+	/* by what is written around it ciphertext, and nothing in itself */
+	if (p->n_damaged > 0 && p->n_damaged == p->n) {
+		stay_closed(l->v, l->form, "it is no whole OpenPGP message");
+		return ERR_NOT_FOUND;
+	}
 	/* what only looks like it is not protected at all */
 	if (p->n_encrypted == 0 || p->n == 0)
 		return ERR_NOT_FOUND;
 	if (p->n_encrypted < p->n)
-		return leave_closed("there is something beside it", l->v);
+		return leave_closed(
+		    "there is something beside it", false, l->v);
 	if (p->n < shape->n) {
 		stay_closed(l->v, l->form, "it is in too many pieces");
 		return ERR_NOT_FOUND;
@@ -630,12 +640,14 @@ peel_encrypted(const struct mime_pgp *shape, const struct open_pgp *o,
 	struct parts *p = calloc(1, sizeof(*p));
 	enum err e = p == NULL ? ERR_NOMEM : parts_read(shape, p);
 
-	if (e == ERR_MALFORMED || e == ERR_UNSUPPORTED)
-		e = ERR_NOT_FOUND; /* a transfer encoding that is none */
-	else if (e != ERR_OK)
+	if (e == ERR_MALFORMED || e == ERR_UNSUPPORTED) {
+		stay_closed(v, l.form, "its transfer encoding is none");
+		e = ERR_NOT_FOUND;
+	} else if (e != ERR_OK)
 		err_why(why, e, "%s", err_text(e));
-	else
+	else {
 		e = open_parts(&l, shape, p, &out->fd, why);
+	}
 	/* nothing is said of what nobody gets to see */
 	if (e == ERR_NOT_FOUND)
 		v->n_sigs = n_sigs;
@@ -720,7 +732,7 @@ open_pgp_peel(const struct mime_pgp *shape, const struct open_pgp *o,
 	case MIME_PGP_NONE:
 		break;
 	case MIME_PGP_CLOSED:
-		e = leave_closed(shape->reason, v);
+		e = leave_closed(shape->reason, shape->whole, v);
 		break;
 	case MIME_PGP_ENCRYPTED:
 	case MIME_PGP_INLINE:

@@ -99,10 +99,24 @@ has_ciphertext(const struct mime_part *p)
 	return is_ciphertext(p);
 }
 
+/* A multipart around one part says nothing. */
+static const struct mime_part *
+unwrap(const struct mime_part *p)
+{
+	for (int i = 0; i < WRAPPERS_MAX; i++) {
+		if (!mime_part_is(p, "multipart", "mixed") ||
+		    p->n_children != 1 || !protected_is_all_in_parts(p))
+			break;
+		p = p->children[0];
+	}
+	return p;
+}
+
 static enum mime_pgp_kind
 closed(const struct mime_tree *t, struct mime_pgp *out, const char *reason)
 {
 	out->reason = reason;
+	out->whole = mime_part_is(unwrap(t->root), "multipart", "encrypted");
 	return has_ciphertext(t->root) ? MIME_PGP_CLOSED : MIME_PGP_NONE;
 }
 
@@ -118,19 +132,6 @@ set_parts(struct mime_pgp *out, struct arena *a, const struct mime_part *one,
 	if (one != NULL)
 		out->parts[out->n++] = one;
 	return ERR_OK;
-}
-
-/* A multipart around one part says nothing. */
-static const struct mime_part *
-unwrap(const struct mime_part *p)
-{
-	for (int i = 0; i < WRAPPERS_MAX; i++) {
-		if (!mime_part_is(p, "multipart", "mixed") ||
-		    p->n_children != 1 || !protected_is_all_in_parts(p))
-			break;
-		p = p->children[0];
-	}
-	return p;
 }
 
 /* multipart/encrypted as Exchange hands it on: its two parts as attachments,

@@ -195,11 +195,22 @@ share_all(struct opening *w, struct err_why *why)
 
 /* --- entries --- */
 
-static struct entry *
-begin_entry(
-    struct job *j, struct job_rcpt *const *rcpts, uint32_t n, bool forged)
+/* Is nobody told of what becomes of it? Whether mail that is encrypted, as
+   everybody can see, was opened, held or delivered closed is what a private key
+   said: a notification of one of these and not of another would tell a stranger
+   which. And nobody is told of what he did not send. Failed, it is held. */
+static bool
+is_silent(const struct opening *w)
 {
-	struct entry *e = job_add_entry(j, n);
+	return w->o.verdict.sealed != CRYPTO_SEALED_NONE ||
+	       open_is_forged(w->j, &w->o.outer);
+}
+
+static struct entry *
+begin_entry(struct opening *w, uint32_t n)
+{
+	struct entry *e = job_add_entry(w->j, n);
+	bool silent = is_silent(w);
 
 	if (e == NULL)
 		return NULL;
@@ -211,9 +222,8 @@ begin_entry(
 	e->n_rcpt = n;
 	e->ret_hdrs = true; /* whoever returns it must not return a text */
 	for (uint32_t i = 0; i < n; i++) {
-		e->rcpt[i] = *rcpts[i]->rcpt;
-		/* nobody is told of what he did not send */
-		if (forged)
+		e->rcpt[i] = *w->rcpt[i]->rcpt;
+		if (silent)
 			e->rcpt[i].notify =
 			    PROTO_NOTIFY_NEVER | PROTO_NOTIFY_HOLD;
 		e->rcpt[i].notify |= PROTO_NOTIFY_OUTSIDE;
@@ -258,13 +268,10 @@ add_ready(struct opening *w, enum share share, uint32_t n)
 	if (err == ERR_OK)
 		err = spill_finish(&text, &octets);
 	if (err == ERR_OK) {
-		e = begin_entry(j, w->rcpt, n, open_is_forged(j, &w->o.outer));
+		e = begin_entry(w, n);
 		err = e == NULL ? ERR_NOMEM : ERR_OK;
 	}
 	if (err == ERR_OK) {
-		e->strength = share == SHARE_OPENED && open_is_opened(&w->o)
-				  ? ENTRY_OPENED
-				  : 0;
 		e->body_8bit = e->body_8bit || is_8bit(octets);
 		err = seal_body(j, e, &j->w->pubs.pub[SEALED_READY], octets);
 		if (err != ERR_OK)

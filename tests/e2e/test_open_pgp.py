@@ -257,9 +257,15 @@ def test_attacks_get_a_verdict_and_no_secret(gw, capture, people):
          "undecryptable"),
         ("a gadget", pgp_mime(joined(key, (18, bytes(known)))), "undecryptable"),
         # which is no OpenPGP message at all
-        ("another one behind it", pgp_mime(joined(key, sealed, key, sealed)), "none"),
+        ("another one behind it", pgp_mime(joined(key, sealed, key, sealed)),
+         "undecryptable"),
         ("a text behind it", pgp_mime(joined(key, sealed, (11, b"b\0" + bytes(4) + b"pay"))),
-         "none"),
+         "undecryptable"),
+        ("garbage", pgp_mime(b"What is this?\r\n"), "undecryptable"),
+        ("garbage in armor", pgp_mime(run("gpg", "--enarmor", input=bytes(99)).stdout.replace(
+            b"PGP ARMORED FILE", b"PGP MESSAGE")), "undecryptable"),
+        ("the same inline", text_part(run("gpg", "--enarmor", input=bytes(99)).stdout.replace(
+            b"PGP ARMORED FILE", b"PGP MESSAGE")), "undecryptable"),
         # exhaustion
         ("10 000 session keys", pgp_mime(flood), "undecryptable"),
         ("a bomb", pgp_mime(bomb), "undecryptable"),

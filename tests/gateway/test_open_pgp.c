@@ -35,6 +35,13 @@
 #define READABLE                                                               \
 	"-----BEGIN PGP MESSAGE-----\r\n\r\nywtiAAAAAAB0ZXh0Cg==\r\n"          \
 	"-----END PGP MESSAGE-----\r\n"
+/* armor around none, and around half of a message */
+#define DAMAGED                                                                \
+	"-----BEGIN PGP MESSAGE-----\r\n\r\nAAECAwQFBgcICQ==\r\n"              \
+	"-----END PGP MESSAGE-----\r\n"
+#define CUT                                                                    \
+	"-----BEGIN PGP MESSAGE-----\r\n\r\nwQ4DMTIzNDU2NzgBAAj/\r\n"          \
+	"-----END PGP MESSAGE-----\r\n"
 #define HEAD "From: a@b.example\r\nMIME-Version: 1.0\r\n"
 #define ENC(type, body)                                                        \
 	HEAD "Content-Type: multipart/encrypted; boundary=x;\r\n"              \
@@ -236,6 +243,27 @@ Test(open_pgp, messages_are_opened_when_they_are_all_of_it)
 		MIXED TEXT ARMOR FILE("a.pgp") READABLE "--x--\r\n", 0,
 		CRYPTO_SEALED_PARTIAL, CRYPTO_FORM_PGP_MIME, NULL},
 	    {"text beside it", HEAD "\r\nhello\r\n" ARMOR, 0,
+		CRYPTO_SEALED_PARTIAL, CRYPTO_FORM_PGP_MIME, NULL},
+	    /* what it says it is, it is not: judged without any key */
+	    {"garbage in PGP/MIME", ENC("", DAMAGED), 0, CRYPTO_SEALED_CLOSED,
+		CRYPTO_FORM_PGP_MIME, NULL},
+	    {"a cut message in PGP/MIME", ENC("", CUT), 0, CRYPTO_SEALED_CLOSED,
+		CRYPTO_FORM_PGP_MIME, NULL},
+	    {"no base64",
+		ENC("Content-Transfer-Encoding: base64\r\n", B64 "!\r\n"), 0,
+		CRYPTO_SEALED_CLOSED, CRYPTO_FORM_PGP_MIME, NULL},
+	    {"no armor, no packets", ENC("", "hello\r\n"), 0,
+		CRYPTO_SEALED_CLOSED, CRYPTO_FORM_PGP_MIME, NULL},
+	    {"nothing in PGP/MIME",
+		HEAD "Content-Type: multipart/encrypted; boundary=x\r\n\r\n"
+		     "--x\r\n\r\n--x--\r\n",
+		0, CRYPTO_SEALED_CLOSED, CRYPTO_FORM_PGP_MIME, NULL},
+	    {"garbage inline", HEAD "\r\n" DAMAGED, 0, CRYPTO_SEALED_CLOSED,
+		CRYPTO_FORM_PGP_INLINE, NULL},
+	    {"a cut message inline", HEAD "\r\n" CUT, 0, CRYPTO_SEALED_CLOSED,
+		CRYPTO_FORM_PGP_INLINE, NULL},
+	    {"garbage beside a message",
+		MIXED TEXT ARMOR FILE("a.pgp") DAMAGED "--x--\r\n", 0,
 		CRYPTO_SEALED_PARTIAL, CRYPTO_FORM_PGP_MIME, NULL},
 	    {"nothing", HEAD "\r\nhello\r\n", 0, CRYPTO_SEALED_NONE,
 		CRYPTO_FORM_NONE, NULL},
