@@ -37,8 +37,8 @@ struct mime_pgp {
 	const struct mime_part **parts; /* in the arena */
 	size_t n;
 	struct span signed_entity; /* the octets that are signed */
-	bool whole; /* of CLOSED: by its type all of it is encrypted */
-	const char *reason;	   /* of NONE and CLOSED, for a person */
+	bool whole;	    /* of CLOSED: by its type all of it is encrypted */
+	const char *reason; /* of NONE and CLOSED, for a person */
 };
 
 /* Look at a parsed message or entity. Never fails: what is in doubt is NONE, or

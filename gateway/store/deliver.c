@@ -290,7 +290,8 @@ add_notices(struct store *s, struct db_txn *txn, const struct entry *entry,
 
 /* What may not be bounced is never dropped: it is held with an alarm, and
    whoever failed is tried again when an administrator releases it. all: nobody
-   can be told of anything, else only of what came under a forged sender. */
+   can be told of anything, else only of what came encrypted or under a forged
+   sender. */
 static enum err
 hold_unbounceable(struct store *s, struct db_txn *txn,
     const struct entry *entry, const struct proto_result *m,
@@ -306,8 +307,10 @@ hold_unbounceable(struct store *s, struct db_txn *txn,
 			(entry->rcpt[r->rcpt].notify & PROTO_NOTIFY_HOLD) == 0))
 			continue;
 		done[r->rcpt] = PROTO_DEFERRED;
-		text = arena_printf(s->arena,
-		    "failed, and there is no sender to tell: %s", r->text);
+		text = arena_printf(s->arena, "failed, and %s: %s",
+		    all ? "there is no sender to tell"
+			: "its sender must not be told",
+		    r->text);
 		if (text == NULL)
 			return ERR_NOMEM;
 	}

@@ -88,7 +88,7 @@ def test_a_forged_sender_hears_nothing(make_gateway, pki):
                           options='opening { trusted-authserv = "mx.sender.example" }\n')
         gw.send_in(FRED, OTTO, FAILED + message(sender=FRED, to=OTTO))
         held = wait_for("the held entry", lambda: [e for e in queue(gw) if e["state"] == "held"])
-        assert "no sender to tell" in held[0]["last"]
+        assert "sender must not be told" in held[0]["last"]
         gw.send_in(FRED, OTTO, message(sender=FRED, to=OTTO))
         assert world.wait(1)[0].rcpts == [FRED]
     finally:
