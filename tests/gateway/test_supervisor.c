@@ -5,6 +5,7 @@
  * is run as an administrator would, and its log is read. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -24,7 +25,7 @@
 
 static char top[64], conf_path[128], log_text[1 << 18];
 static size_t log_len;
-static int log_fd = -1, notify_fd = -1, port;
+static int log_fd = -1, notify_fd = -1, port_fd = -1, port;
 static char listen_more[512]; /* options of the listen section */
 static const char *users = "users = 61000";
 static pid_t pid;
@@ -40,17 +41,23 @@ in(const char *name)
 	return p;
 }
 
+/* A port for the gateway alone: while it is bound here, nobody else is given
+   it, and who asks for it by its number and reuses addresses still gets it. */
 static int
 free_port(void)
 {
 	struct sockaddr_in sin = {
 	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(sin);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
+	cr_assert_eq(
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
 	cr_assert_eq(bind(fd, (struct sockaddr *)&sin, len), 0);
 	cr_assert_eq(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
-	close(fd);
+	if (port_fd != -1)
+		close(port_fd);
+	port_fd = fd;
 	return ntohs(sin.sin_port);
 }
 
@@ -104,6 +111,7 @@ teardown(void)
 		rmdir(in(dirs[i]));
 	rmdir(top);
 	close(notify_fd);
+	close(port_fd);
 	if (log_fd != -1)
 		close(log_fd);
 }
@@ -237,32 +245,47 @@ parent_of(pid_t p)
 	return parent;
 }
 
-/* A process of the gateway by role and index, from its command line. */
+/* Whether the process p is the child of ours that has this command line. */
+static bool
+is_child(pid_t p, const char *command)
+{
+	char path[64], text[256] = "";
+	int fd, n;
+
+	if (parent_of(p) != pid)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)p);
+	fd = open(path, O_RDONLY);
+	if (fd == -1)
+		return false;
+	n = (int)read(fd, text, sizeof(text) - 1);
+	close(fd);
+	for (int i = 0; i < n - 1; i++)
+		if (text[i] == '\0')
+			text[i] = ' ';
+	return strcmp(text, command) == 0;
+}
+
+/* A process of the gateway by role and index. Its number says nothing: others
+   start processes in between, and the numbers begin anew at some time. */
 static pid_t
 find_process(const char *role, const char *index)
 {
+	char command[128];
+	DIR *dir = opendir("/proc");
+	struct dirent *d;
 	pid_t found = 0;
 
-	for (pid_t p = pid + 1; p < pid + 400 && found == 0; p++) {
-		char path[64], want[128], text[256] = "";
-		int fd, n;
+	cr_assert_not_null(dir);
+	snprintf(command, sizeof(command), "sealgated --role %s --index %s",
+	    role, index);
+	while (found == 0 && (d = readdir(dir)) != NULL) {
+		pid_t p = (pid_t)strtol(d->d_name, NULL, 10);
 
-		if (parent_of(p) != pid)
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)p);
-		fd = open(path, O_RDONLY);
-		if (fd == -1)
-			continue;
-		n = (int)read(fd, text, sizeof(text) - 1);
-		close(fd);
-		for (int i = 0; i < n - 1; i++)
-			if (text[i] == '\0')
-				text[i] = ' ';
-		snprintf(want, sizeof(want), "sealgated --role %s --index %s",
-		    role, index);
-		if (strcmp(text, want) == 0)
+		if (p > 0 && is_child(p, command))
 			found = p;
 	}
+	closedir(dir);
 	return found;
 }
 
