@@ -337,7 +337,9 @@ const struct config_entry config_entries[] = {
     {"discovery", "domain-keys", CONFIG_T_BOOL, false, 0, 0, "true",
 	AT(conf_discovery, domain_keys), 0,
 	"Also asks for the key of the recipient's domain as a whole, which is "
-	"that of the address _domain@ at it. It is used for who has no key."},
+	"that of the address _domain@ at it. It is used for who has no key. "
+	"A source that fails for it, three times over an hour, and has never "
+	"answered for it has none; one that has is waited for."},
     {"discovery", "found-for", CONFIG_T_S, false,
 	1 * SECOND, 30 * DAY, "1d",
 	AT(conf_discovery, found_s), 0,

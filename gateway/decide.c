@@ -53,6 +53,16 @@ rung_of_key(enum ks_state s)
 	return RUNG_FAILED;
 }
 
+static bool
+is_definite(const struct decide_facts *f, const char *to_key,
+    const struct proto_answer *a)
+{
+	return a->status != PROTO_ANSWER_FAILED &&
+	       (!a->domain_failed ||
+		   ks_answer_domain_never_came(
+		       f->keys, span_str(to_key), (enum ks_source)a->source));
+}
+
 /* What discovery said of the address for this message; what it did not say, or
    nobody asked, is what the keystore remembers, and else has failed. */
 static size_t
@@ -70,7 +80,7 @@ remote_answers(const struct decide_facts *f, const char *to_key,
 	for (uint32_t i = 0; said != NULL && i < said->n; i++)
 		for (size_t k = 0; k < n; k++)
 			if (said->answer[i].source == (uint8_t)asked[k] &&
-			    said->answer[i].status != PROTO_ANSWER_FAILED)
+			    is_definite(f, to_key, &said->answer[i]))
 				out[k].answer =
 				    said->answer[i].status == PROTO_ANSWER_FOUND
 					? KS_ANSWER_FOUND

@@ -17,6 +17,7 @@ proto_answers_pack(struct packer *p, const struct proto_answers *m)
 		pack_u8(p, m->answer[i].source);
 		pack_u8(p, m->answer[i].status);
 		pack_bool(p, m->answer[i].reached);
+		pack_bool(p, m->answer[i].domain_failed);
 		pack_u32(p, m->answer[i].ttl_s);
 	}
 }
@@ -29,11 +30,12 @@ proto_answers_unpack(
 
 	m.key = unpack_str(u, a);
 	m.complete = unpack_bool(u);
-	m.answer = proto_unpack_array(u, a, 7, sizeof(*m.answer), &m.n);
+	m.answer = proto_unpack_array(u, a, 8, sizeof(*m.answer), &m.n);
 	for (uint32_t i = 0; i < m.n; i++) {
 		m.answer[i].source = unpack_u8(u);
 		m.answer[i].status = unpack_u8(u);
 		m.answer[i].reached = unpack_bool(u);
+		m.answer[i].domain_failed = unpack_bool(u);
 		m.answer[i].ttl_s = unpack_u32(u);
 		if (m.answer[i].status > PROTO_ANSWER_FOUND)
 			u->err = ERR_IPC;

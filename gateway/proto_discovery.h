@@ -25,7 +25,8 @@ struct proto_answer {
 	uint8_t source; /* enum ks_source */
 	uint8_t status; /* enum proto_answer_status */
 	bool reached;	/* the source itself answered, whatever came of it */
-	uint32_t ttl_s; /* how long it may be believed */
+	bool domain_failed; /* ... and did not for the domain as a whole */
+	uint32_t ttl_s;	    /* how long it may be believed */
 };
 
 /* What the sources said of one address. complete false: the process died or

@@ -12,7 +12,8 @@
 #include "keystore/store_private.h"
 
 enum {
-	ANSWERS_VERSION = 1,
+	NOTES_VERSION = 2, /* 1: without what the domain said */
+	DOMAINS_VERSION = 1,
 	ROW_ADDR = 'a',
 	ROW_DOMAIN = 'd',
 	ROW_MAX = 2048, /* octets of a value */
@@ -33,6 +34,9 @@ struct rows {
 	struct of_domain domain[KS_ANSWERS_MAX];
 	size_t n_domains;
 };
+
+/* The local part under which the key of a whole domain is found. */
+static const struct span domain_local = {(const uint8_t *)"_domain@", 8};
 
 static enum err
 row_key(uint8_t type, struct span name, struct buf *out)
@@ -63,7 +67,8 @@ read_notes(void *ctx, struct span key, struct span value)
 	unpack_begin(&u, value);
 	version = unpack_u8(&u);
 	r->n_notes = unpack_u8(&u);
-	if (version != ANSWERS_VERSION || r->n_notes > KS_ANSWERS_MAX) {
+	if (version < 1 || version > NOTES_VERSION ||
+	    r->n_notes > KS_ANSWERS_MAX) {
 		r->n_notes = 0;
 		return ERR_DB_BROKEN;
 	}
@@ -71,6 +76,7 @@ read_notes(void *ctx, struct span key, struct span value)
 		source = unpack_u8(&u);
 		answer = unpack_u8(&u);
 		r->note[i].reached = unpack_bool(&u);
+		r->note[i].domain_failed = version > 1 && unpack_bool(&u);
 		r->note[i].at = (int64_t)unpack_u64(&u);
 		r->note[i].until = (int64_t)unpack_u64(&u);
 		r->note[i].source = (enum ks_source)source;
@@ -95,7 +101,7 @@ read_domains(void *ctx, struct span key, struct span value)
 	unpack_begin(&u, value);
 	version = unpack_u8(&u);
 	r->n_domains = unpack_u8(&u);
-	if (version != ANSWERS_VERSION || r->n_domains > KS_ANSWERS_MAX) {
+	if (version != DOMAINS_VERSION || r->n_domains > KS_ANSWERS_MAX) {
 		r->n_domains = 0;
 		return ERR_DB_BROKEN;
 	}
@@ -154,12 +160,13 @@ write_notes(struct ks_store *s, struct span addr, const struct rows *r)
 
 	buf_init(&b, ROW_MAX);
 	pack_begin(&p, &b);
-	pack_u8(&p, ANSWERS_VERSION);
+	pack_u8(&p, NOTES_VERSION);
 	pack_u8(&p, (uint8_t)r->n_notes);
 	for (size_t i = 0; i < r->n_notes; i++) {
 		pack_u8(&p, (uint8_t)r->note[i].source);
 		pack_u8(&p, (uint8_t)r->note[i].answer);
 		pack_bool(&p, r->note[i].reached);
+		pack_bool(&p, r->note[i].domain_failed);
 		pack_u64(&p, (uint64_t)r->note[i].at);
 		pack_u64(&p, (uint64_t)r->note[i].until);
 	}
@@ -179,7 +186,7 @@ write_domains(struct ks_store *s, struct span domain, const struct rows *r)
 
 	buf_init(&b, ROW_MAX);
 	pack_begin(&p, &b);
-	pack_u8(&p, ANSWERS_VERSION);
+	pack_u8(&p, DOMAINS_VERSION);
 	pack_u8(&p, (uint8_t)r->n_domains);
 	for (size_t i = 0; i < r->n_domains; i++) {
 		pack_u8(&p, (uint8_t)r->domain[i].source);
@@ -242,42 +249,62 @@ count_domain(struct rows *r, const struct ks_answer_note *note)
 	return ERR_OK;
 }
 
+/* Does the question stand for the whole domain? */
+static bool
+is_for_domain(struct span addr)
+{
+	return span_starts_caseeq(addr, "_domain@");
+}
+
+static enum err
+count(struct ks_store *s, struct span name, const struct ks_answer_note *note,
+    size_t n)
+{
+	struct rows r = {.n_notes = 0};
+	enum err e = get(s, ROW_DOMAIN, name, read_domains, &r);
+
+	if (e == ERR_NOT_FOUND)
+		e = ERR_OK;
+	for (size_t i = 0; i < n && e == ERR_OK; i++)
+		e = count_domain(&r, &note[i]);
+	return e == ERR_OK ? write_domains(s, name, &r) : e;
+}
+
 enum err
 ks_answer_put(struct ks_store *s, struct span addr,
     const struct ks_answer_note *note, size_t n)
 {
-	struct span domain = ks_addr_domain(addr);
 	struct rows r = {.n_notes = 0};
 	enum err e = get(s, ROW_ADDR, addr, read_notes, &r);
 
-	if (e == ERR_OK || e == ERR_NOT_FOUND)
-		e = get(s, ROW_DOMAIN, domain, read_domains, &r);
 	if (e == ERR_NOT_FOUND)
 		e = ERR_OK;
 	for (size_t i = 0; i < n && e == ERR_OK; i++) {
 		if (!is_source((uint8_t)note[i].source))
 			return ERR_MALFORMED;
 		e = keep_note(&r, &note[i]);
-		if (e == ERR_OK)
-			e = count_domain(&r, &note[i]);
 	}
 	if (e == ERR_OK)
 		e = write_notes(s, addr, &r);
-	return e == ERR_OK ? write_domains(s, domain, &r) : e;
+	if (e == ERR_OK)
+		e = count(s, ks_addr_domain(addr), note, n);
+	/* a source may answer for every user and never for the domain */
+	if (e == ERR_OK && is_for_domain(addr))
+		e = count(s, addr, note, n);
+	return e;
 }
 
 /* --- telling --- */
 
-static enum ks_answer
+static const struct ks_answer_note *
 noted(const struct rows *r, enum ks_source source, int64_t now)
 {
 	for (size_t i = 0; i < r->n_notes; i++)
-		if (r->note[i].source == source)
-			/* from the future: the clock was set back */
-			return now < r->note[i].until && now >= r->note[i].at
-				   ? r->note[i].answer
-				   : KS_ANSWER_FAILED;
-	return KS_ANSWER_FAILED;
+		/* from the future: the clock was set back */
+		if (r->note[i].source == source && now < r->note[i].until &&
+		    now >= r->note[i].at)
+			return &r->note[i];
+	return NULL;
 }
 
 static bool
@@ -295,6 +322,39 @@ never_came(const struct rows *r, enum ks_source source)
 	return false;
 }
 
+bool
+ks_answer_domain_never_came(
+    struct ks_store *s, struct span addr, enum ks_source source)
+{
+	struct span domain = ks_addr_domain(addr);
+	struct rows r = {.n_notes = 0};
+	struct buf name;
+	bool never;
+
+	buf_init(&name, KS_ADDR_MAX);
+	never =
+	    buf_put(&name, domain_local) == ERR_OK &&
+	    buf_put(&name, domain) == ERR_OK &&
+	    get(s, ROW_DOMAIN, buf_span(&name), read_domains, &r) == ERR_OK &&
+	    never_came(&r, source);
+	buf_clear(&name);
+	return never;
+}
+
+static enum ks_answer
+answer_of(struct ks_store *s, struct span addr, const struct rows *r,
+    enum ks_source source, int64_t now)
+{
+	const struct ks_answer_note *note = noted(r, source, now);
+
+	if (note != NULL && note->answer != KS_ANSWER_FAILED)
+		return note->domain_failed &&
+			       !ks_answer_domain_never_came(s, addr, source)
+			   ? KS_ANSWER_FAILED
+			   : note->answer;
+	return never_came(r, source) ? KS_ANSWER_ABSENT : KS_ANSWER_FAILED;
+}
+
 enum err
 ks_answers_at(struct ks_store *s, struct span addr, int64_t now,
     const enum ks_source *source, size_t n, struct ks_remote *out)
@@ -306,26 +366,11 @@ ks_answers_at(struct ks_store *s, struct span addr, int64_t now,
 		e = get(s, ROW_DOMAIN, ks_addr_domain(addr), read_domains, &r);
 	if (e == ERR_NOT_FOUND)
 		e = ERR_OK;
-	for (size_t i = 0; i < n; i++) {
-		out[i] = (struct ks_remote){source[i], KS_ANSWER_FAILED};
-		if (e == ERR_OK)
-			out[i].answer = noted(&r, source[i], now);
-		if (e == ERR_OK && out[i].answer == KS_ANSWER_FAILED &&
-		    never_came(&r, source[i]))
-			out[i].answer = KS_ANSWER_ABSENT;
-	}
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct ks_remote){source[i],
+		    e == ERR_OK ? answer_of(s, addr, &r, source[i], now)
+				: KS_ANSWER_FAILED};
 	return e;
-}
-
-bool
-ks_answer_never_came(
-    struct ks_store *s, struct span addr, enum ks_source source)
-{
-	struct rows r = {.n_notes = 0};
-
-	return get(s, ROW_DOMAIN, ks_addr_domain(addr), read_domains, &r) ==
-		   ERR_OK &&
-	       never_came(&r, source);
 }
 
 enum err

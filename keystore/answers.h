@@ -26,9 +26,10 @@ enum {
 struct ks_answer_note {
 	enum ks_source source;
 	enum ks_answer answer;
-	bool reached;  /* the source itself answered, whatever came of it */
-	int64_t at;    /* Unix seconds */
-	int64_t until; /* to be believed before this time */
+	bool reached; /* the source itself answered, whatever came of it */
+	bool domain_failed; /* ... but said nothing of the domain as a whole */
+	int64_t at;	    /* Unix seconds */
+	int64_t until;	    /* to be believed before this time */
 };
 
 /* Keep what n sources said of the canonical address; what others said stays. It
@@ -38,16 +39,19 @@ enum err ks_answer_put(struct ks_store *s, struct span addr,
     const struct ks_answer_note *note, size_t n) MUST_CHECK;
 
 /* What the n sources said of the address, as it counts at now: the answer as
-   long as it may be believed, else failed; absent instead of failed where a
-   source never answered for the domain and KS_ANSWER_FAILURES say so. out has n
+   long as it may be believed, and as the source said something of the domain as
+   a whole, else failed; absent instead of failed where a source never answered
+   for the domain and KS_ANSWER_FAILURES say so. out has n
    places, and each is set whatever is returned. ERR_DB_BROKEN and the like:
    everything has failed. */
 enum err ks_answers_at(struct ks_store *s, struct span addr, int64_t now,
     const enum ks_source *source, size_t n, struct ks_remote *out) MUST_CHECK;
 
-/* The same for a failure that is known already: may it count as an absence for
-   the domain of the address? */
-bool ks_answer_never_came(
+/* May it count as an absence that the source fails when it is asked for the
+   domain of the address as a whole ("_domain")? When it never answered that
+   question, and KS_ANSWER_FAILURES say so; what it answers for users does not
+   matter. */
+bool ks_answer_domain_never_came(
     struct ks_store *s, struct span addr, enum ks_source source);
 
 /* The notes of one address, for people. out has KS_ANSWERS_MAX places.

@@ -46,6 +46,8 @@ put_source(const json_t *s)
 		put(cli_member(s, "why"));
 		putchar(')');
 	}
+	if (json_is_true(json_object_get(s, "domain_failed")))
+		printf(" [nothing known of the whole domain]");
 	putchar('\n');
 	for (size_t i = 0; i < json_array_size(keys); i++)
 		put_key(json_array_get(keys, i));
@@ -59,7 +61,9 @@ take_answer(const json_t *s, struct ks_remote *remote, size_t n)
 	const char *said = cli_member(s, "answer");
 
 	for (size_t i = 0; i < n; i++) {
-		if (strcmp(cli_member(s, "source"),
+		/* what that is worth the keystore says */
+		if (json_is_true(json_object_get(s, "domain_failed")) ||
+		    strcmp(cli_member(s, "source"),
 			ks_source_name(remote[i].source)) != 0)
 			continue;
 		if (strcmp(said, "found") == 0)

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "common/arena.h"
-#include "common/clock.h"
 #include "common/digest.h"
 #include "common/limits.h"
 #include "common/log.h"
@@ -33,6 +32,15 @@ enum {
 	ASKERS = 4, /* listener, store, control, admission */
 	/* milliseconds that `sealgate key lookup` may take */
 	SHOW_MS = 50000,
+};
+
+static const struct discovery_source *const sources[] = {
+    &discovery_wkd,
+    &discovery_dane,
+    &discovery_vks,
+    &discovery_hkp,
+    &discovery_ldap,
+    NULL,
 };
 
 struct discovery;
@@ -82,18 +90,11 @@ answer(void *arg, const struct discovery_report *r)
 	struct proto_answer said[DISCOVERY_SOURCES];
 	struct proto_answers m = {
 	    .key = r->key, .complete = r->complete, .answer = said};
-	uint64_t now = clock_steady_ms();
 	struct packer p;
 	struct buf b;
 
-	for (; m.n < r->n; m.n++) {
-		const struct discovery_answer *a = &r->answer[m.n];
-
-		said[m.n] = (struct proto_answer){(uint8_t)a->source,
-		    (uint8_t)a->status, a->reached,
-		    a->until_ms > now ? (uint32_t)((a->until_ms - now) / 1000)
-				      : 0};
-	}
+	for (; m.n < r->n; m.n++)
+		said[m.n] = discovery_said(&r->answer[m.n]);
 	buf_init(&b, LIMIT_IPC_INLINE);
 	pack_begin(&p, &b);
 	proto_answers_pack(&p, &m);
@@ -153,6 +154,7 @@ answer_json(const struct discovery_answer *a)
 	json_object_set_new(j, "url", text_json(a->url));
 	json_object_set_new(j, "why", text_json(a->why));
 	json_object_set_new(j, "cached", json_boolean(a->cached));
+	json_object_set_new(j, "domain_failed", json_boolean(a->domain_failed));
 	for (size_t i = 0; i < a->n_told; i++)
 		json_array_append_new(keys, told_json(&a->told[i]));
 	json_object_set_new(j, "keys", keys);
@@ -401,6 +403,7 @@ open_all(struct discovery *d)
 
 	d->env.loop = d->loop;
 	d->env.conf = role_conf(d->role);
+	d->env.sources = sources;
 	digest_init();
 	net_ldap_init();
 	if (open_dns(d, &why) != ERR_OK)

@@ -37,11 +37,12 @@ struct discovery_answer {
 	bool known; /* the rest says something */
 	enum proto_answer_status status;
 	bool reached;
-	bool cached;	   /* it was there before this look-up */
-	int64_t at;	   /* Unix seconds */
-	uint64_t until_ms; /* steady clock */
-	char *url;	   /* NULL: none */
-	char *why;	   /* NULL: nothing to say */
+	bool domain_failed; /* nothing is known of its domain as a whole */
+	bool cached;	    /* it was there before this look-up */
+	int64_t at;	    /* Unix seconds */
+	uint64_t until_ms;  /* steady clock */
+	char *url;	    /* NULL: none */
+	char *why;	    /* NULL: nothing to say */
 	struct discovery_told told[DISCOVERY_TOLD];
 	size_t n_told;
 };
@@ -53,6 +54,9 @@ struct discovery_report {
 	const struct discovery_answer *answer;
 	size_t n;
 };
+
+/* For those in other processes. */
+struct proto_answer discovery_said(const struct discovery_answer *a);
 
 typedef void discovery_report_fn(void *arg, const struct discovery_report *r);
 

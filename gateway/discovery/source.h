@@ -17,6 +17,7 @@
 #include "keystore/record.h"
 #include "net/guard.h"
 
+struct discovery_source;
 struct loop;
 struct net_dns;
 struct net_fetcher;
@@ -33,6 +34,8 @@ struct discovery_env {
 	struct net_fetcher *fetcher;
 	struct net_guard guard;
 	const struct conf *conf;
+	/* all that there are; NULL at the end */
+	const struct discovery_source *const *sources;
 };
 
 /* The address that is asked for. */

@@ -118,6 +118,7 @@ write_note(struct store *s, struct ks_store *ks, const struct note *n)
 				  ? KS_ANSWER_ABSENT
 				  : KS_ANSWER_FAILED,
 		    .reached = m.answer[i].reached,
+		    .domain_failed = m.answer[i].domain_failed,
 		    .at = now,
 		    .until = now + m.answer[i].ttl_s};
 	return ks_answer_put(ks, span_str(m.key), note, count);

@@ -104,7 +104,11 @@ Test(decide, a_source_that_failed_defers)
 static void
 remember(enum ks_answer answer, int64_t at, int64_t until)
 {
-	struct ks_answer_note n = {KS_SOURCE_WKD, answer, true, at, until};
+	struct ks_answer_note n = {.source = KS_SOURCE_WKD,
+	    .answer = answer,
+	    .reached = true,
+	    .at = at,
+	    .until = until};
 
 	cr_assert_eq(ks_begin(store), ERR_OK);
 	cr_assert_eq(
@@ -154,6 +158,36 @@ Test(decide, what_a_source_says_now_counts_before_what_it_said)
 	remember(KS_ANSWER_ABSENT, NOW - 10, NOW + 10);
 	/* discovery is late, but the answer is known */
 	cr_assert_eq(decide(&late).outcome.result, POLICY_CHOSEN);
+}
+
+/* It answers for users and fails for "_domain": an answer for the user is one
+   once it is clear that there is none for the domain. */
+Test(decide, a_source_that_fails_for_the_domain_defers_until_it_never_came)
+{
+	struct proto_answer no = {.source = KS_SOURCE_WKD,
+	    .status = PROTO_ANSWER_ABSENT,
+	    .reached = true,
+	    .domain_failed = true};
+	struct proto_answers now = {
+	    .key = "a@b.example", .complete = true, .answer = &no, .n = 1};
+	struct ks_answer_note failed = {.source = KS_SOURCE_WKD};
+
+	facts.sources = wkd_only;
+	facts.n_sources = 1;
+	for (int i = 0; i < KS_ANSWER_FAILURES; i++) {
+		cr_assert_eq(
+		    decide(&now).outcome.result, POLICY_DEFER, "%d", i);
+		failed.at = NOW - 4000 + i * KS_ANSWER_FAILURES_S;
+		cr_assert_eq(ks_begin(store), ERR_OK);
+		cr_assert_eq(ks_answer_put(store, SPAN("_domain@b.example", 17),
+				 &failed, 1),
+		    ERR_OK);
+		cr_assert_eq(ks_commit(store), ERR_OK);
+	}
+	cr_assert_eq(decide(&now).outcome.result, POLICY_CHOSEN);
+	no.status = PROTO_ANSWER_FAILED;
+	remember(KS_ANSWER_FAILED, NOW - 10, NOW + 10);
+	cr_assert_eq(decide(&now).outcome.result, POLICY_DEFER);
 }
 
 Test(decide, a_recipient_is_refused_at_once_only_on_definite_answers)

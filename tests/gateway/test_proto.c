@@ -109,7 +109,7 @@ Test(proto, a_submission_survives_and_every_cut_is_refused)
 Test(proto, flipped_octets_never_crash_an_unpacker)
 {
 	struct proto_rcpt r[] = {{"x@y.example", "x@y.example", "", 0}};
-	struct proto_answer one = {3, PROTO_ANSWER_ABSENT, true, 3600};
+	struct proto_answer one = {3, PROTO_ANSWER_ABSENT, true, true, 3600};
 	struct proto_answers ans = {"x@y.example", true, &one, 1};
 	struct proto_message m = {.attempt = 1,
 				 .envelope = {.from = "a@b.example",

@@ -31,14 +31,22 @@ TestSuite(answers, .init = open_store, .fini = close_store);
 enum { T0 = 1800000000, HOUR = 3600 };
 
 static void
+put_note(const char *addr, const struct ks_answer_note *n)
+{
+	cr_assert_eq(ks_begin(store), ERR_OK);
+	cr_assert_eq(ks_answer_put(store, span_str(addr), n, 1), ERR_OK);
+	cr_assert_eq(ks_commit(store), ERR_OK);
+}
+
+static void
 put(const char *addr, enum ks_source source, enum ks_answer answer,
     bool reached, int64_t at, int64_t ttl)
 {
-	struct ks_answer_note n = {source, answer, reached, at, at + ttl};
-
-	cr_assert_eq(ks_begin(store), ERR_OK);
-	cr_assert_eq(ks_answer_put(store, span_str(addr), &n, 1), ERR_OK);
-	cr_assert_eq(ks_commit(store), ERR_OK);
+	put_note(addr, &(struct ks_answer_note){.source = source,
+			   .answer = answer,
+			   .reached = reached,
+			   .at = at,
+			   .until = at + ttl});
 }
 
 static enum ks_answer
@@ -146,17 +154,81 @@ Test(answers, a_source_that_never_came_is_absent_after_an_hour)
 		snprintf(addr, sizeof(addr), "new@d%zu.example", i);
 		cr_expect_eq(at(addr, KS_SOURCE_WKD, T0 + 2 * HOUR),
 		    rows[i].want, "%s", rows[i].name);
-		cr_expect_eq(
-		    ks_answer_never_came(store, span_str(addr), KS_SOURCE_WKD),
-		    rows[i].want == KS_ANSWER_ABSENT, "%s", rows[i].name);
 		cr_expect_eq(at(addr, KS_SOURCE_DANE, T0 + 2 * HOUR),
 		    KS_ANSWER_FAILED, "%s: another source", rows[i].name);
 	}
 }
 
+/* A web server that says 404 for users and 500 for "_domain". */
+Test(answers, a_domain_that_is_never_answered_for_holds_up_no_user)
+{
+	static const struct {
+		const char *name;
+		bool reached[3]; /* the question for the domain */
+		int64_t apart;
+		enum ks_answer want;
+	} rows[] = {
+	    {"never, over hours", {false, false, false}, HOUR,
+		KS_ANSWER_ABSENT},
+	    {"never, all at once", {false, false, false}, 1, KS_ANSWER_FAILED},
+	    {"answered before", {true, false, false}, HOUR, KS_ANSWER_FAILED},
+	    {"answered since", {false, false, true}, HOUR, KS_ANSWER_FAILED},
+	};
+	char user[64], domain[64];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ks_answer_note n = {.source = KS_SOURCE_WKD,
+		    .answer = KS_ANSWER_ABSENT,
+		    .reached = true,
+		    .domain_failed = true,
+		    .at = T0,
+		    .until = T0 + 9 * HOUR};
+
+		snprintf(user, sizeof(user), "a@d%zu.example", i);
+		snprintf(domain, sizeof(domain), "_domain@d%zu.example", i);
+		cr_expect_not(ks_answer_domain_never_came(
+				  store, span_str(user), KS_SOURCE_WKD),
+		    "%s", rows[i].name);
+		for (int k = 0; k < 3; k++) {
+			int64_t t = T0 + k * rows[i].apart;
+
+			put(domain, KS_SOURCE_WKD,
+			    rows[i].reached[k] ? KS_ANSWER_ABSENT
+					       : KS_ANSWER_FAILED,
+			    rows[i].reached[k], t, 60);
+			put_note(user, &n);
+		}
+		cr_expect_eq(at(user, KS_SOURCE_WKD, T0 + 4 * HOUR),
+		    rows[i].want, "%s", rows[i].name);
+		cr_expect_eq(ks_answer_domain_never_came(
+				 store, span_str(user), KS_SOURCE_WKD),
+		    rows[i].want == KS_ANSWER_ABSENT, "%s", rows[i].name);
+		/* what the source fails for itself, it fails */
+		n.answer = KS_ANSWER_FAILED;
+		put_note(user, &n);
+		cr_expect_eq(at(user, KS_SOURCE_WKD, T0 + 4 * HOUR),
+		    KS_ANSWER_FAILED, "%s", rows[i].name);
+	}
+}
+
+Test(answers, a_row_of_the_first_version_is_read)
+{
+	static const char old[] =
+	    "\1\1\3\1\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\144";
+	struct span key = SPAN("aa@b.example", 12);
+
+	cr_assert_eq(ks_begin(store), ERR_OK);
+	cr_assert_eq(store->ops->row_put(
+			 store, KS_ROW_ANSWER, key, SPAN(old, sizeof(old) - 1)),
+	    ERR_OK);
+	cr_assert_eq(ks_commit(store), ERR_OK);
+	cr_expect_eq(at("a@b.example", KS_SOURCE_WKD, 50), KS_ANSWER_ABSENT);
+	cr_expect_eq(at("a@b.example", KS_SOURCE_WKD, 100), KS_ANSWER_FAILED);
+}
+
 Test(answers, a_damaged_row_is_no_answer)
 {
-	static const char *const bad[] = {"", "\2\0", "\1\1", "\1\021",
+	static const char *const bad[] = {"", "\3\0", "\1\1", "\1\021",
 	    "\1\1\3\3\1aaaaaaaabbbbbbbb", "\1\1\11\1\1aaaaaaaabbbbbbbb",
 	    "\1\1\3\1\1aaaaaaaabbbbbbbbb"};
 	enum ks_source wkd = KS_SOURCE_WKD;
@@ -213,6 +285,6 @@ Test(answers, old_ones_are_forgotten_and_domains_are_not)
 	    60);
 	put("x@b.example", KS_SOURCE_WKD, KS_ANSWER_FAILED, false,
 	    later + 2 * HOUR, 60);
-	cr_expect_not(ks_answer_never_came(
-	    store, SPAN("x@b.example", 11), KS_SOURCE_WKD));
+	cr_expect_eq(at("x@b.example", KS_SOURCE_WKD, later + 3 * HOUR),
+	    KS_ANSWER_FAILED, "the domain has answered before");
 }
