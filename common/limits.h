@@ -116,6 +116,8 @@
 #define LIMIT_DECRYPT_TRIES 16u
 /* what unpacking may make of an octet, at most */
 #define LIMIT_INFLATE 100u
+/* octets of a record of the audit log */
+#define LIMIT_AUDIT_RECORD (256u * 1024)
 /* what the trace of a decision may hold */
 #define LIMIT_TRACE_RULES      64u
 #define LIMIT_TRACE_CANDIDATES 16u

@@ -180,6 +180,13 @@ struct conf_retry {
 	uint64_t expire_ms; /* given up */
 };
 
+/* The audit log. */
+struct conf_audit {
+	unsigned checkpoint_records; /* a signature after so many */
+	uint64_t checkpoint_ms;	     /* and after this time */
+	bool subjects;		     /* are written down, too */
+};
+
 enum { CONF_REVOCATION_OFF = 2 }; /* enum crypto_revocation */
 
 /* Whom certificates are believed by. */
@@ -211,6 +218,7 @@ struct conf_paths {
 struct conf {
 	struct arena *arena; /* owns everything below but policy */
 	const char *file;
+	uint8_t digest[32]; /* SHA-256 of the file's text */
 	const char *hostname;
 	const char *state;
 	const char *runtime;
@@ -237,6 +245,7 @@ struct conf {
 	struct conf_portal portal;
 	struct conf_limits limits;
 	struct conf_retry retry;
+	struct conf_audit audit;
 	struct conf_ca ca;
 	struct conf_trust trust;
 	struct conf_paths paths;

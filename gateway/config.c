@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/digest.h"
 #include "common/file.h"
 #include "common/limits.h"
 #include "gateway/conf.h"
@@ -477,6 +478,7 @@ conf_parse(struct span text, const char *name, struct conf_findings *f,
 		conf_free(b.conf);
 		return err;
 	}
+	digest_sha256(&text, 1, b.conf->digest);
 	*out = b.conf;
 	return ERR_OK;
 }

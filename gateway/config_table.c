@@ -71,6 +71,8 @@ const struct config_group config_groups[] = {
     {"limits", "", CONFIG_G_ONE, AT(conf, limits), "How much is taken on."},
     {"retry", "", CONFIG_G_ONE, AT(conf, retry),
 	"When delivery is tried again and when it is given up."},
+    {"audit", "", CONFIG_G_ONE, AT(conf, audit),
+	"The audit log: when it is signed and what is written down."},
     {"ca", "", CONFIG_G_ONE, AT(conf, ca),
 	"Certificates that this gateway issues itself, once a CA was made with "
 	"sealgate ca init."},
@@ -534,6 +536,17 @@ const struct config_entry config_entries[] = {
     {"retry", "expire", CONFIG_T_MS, false, 100, 60 * DAY, "5d",
 	AT(conf_retry, expire_ms), 0,
 	"Age at which a message is given up and returned to its sender."},
+
+    {"audit", "checkpoint-records", CONFIG_T_NUMBER, false, 1, 100000, "1000",
+	AT(conf_audit, checkpoint_records), 0,
+	"Number of records after which the log is signed."},
+    {"audit", "checkpoint-interval", CONFIG_T_MS, false, SECOND, HOUR,
+	"1min", AT(conf_audit, checkpoint_ms), 0,
+	"Time after which the log is signed if anything was recorded."},
+    {"audit", "subjects", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_audit, subjects), 0,
+	"Whether the subject of a message is written down when it is "
+	"accepted. It may be what is confidential about it."},
 
     {"ca", "validity", CONFIG_T_S, false, HOUR, 3650 * DAY, "730d",
 	AT(conf_ca, validity_s), 0,

@@ -179,7 +179,9 @@ store_audit_open(const char *dir, struct db *db, struct store_audit **out,
 	*a = (struct store_audit){.db = db,
 	    .fd = -1,
 	    .dir_fd = -1,
-	    .checkpoint_ms = clock_steady_ms()};
+	    .checkpoint_ms = clock_steady_ms(),
+	    .every_lines = AUDIT_CHECKPOINT_LINES,
+	    .every_ms = AUDIT_CHECKPOINT_MS};
 	problem->text[0] = '\0';
 	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
 		a->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -276,8 +278,8 @@ checkpoint_is_due(const struct store_audit *a)
 {
 	if (a->key == NULL || a->head.since == 0)
 		return false;
-	return a->checkpoint_asked || a->head.since >= AUDIT_CHECKPOINT_LINES ||
-	       clock_steady_ms() - a->checkpoint_ms >= AUDIT_CHECKPOINT_MS;
+	return a->checkpoint_asked || a->head.since >= a->every_lines ||
+	       clock_steady_ms() - a->checkpoint_ms >= a->every_ms;
 }
 
 static bool
@@ -367,6 +369,13 @@ store_audit_committed(struct store_audit *a, bool good)
 	/* a copy of this line elsewhere is what the tail is checked against */
 	log_event(LOG_LVL_NOTICE, NULL, "audit-checkpoint",
 	    KV_NUM("number", a->head.seq), KV_STR("hash", hex));
+}
+
+void
+store_audit_set_checkpoints(struct store_audit *a, unsigned lines, uint64_t ms)
+{
+	a->every_lines = lines == 0 ? AUDIT_CHECKPOINT_LINES : lines;
+	a->every_ms = ms == 0 ? AUDIT_CHECKPOINT_MS : ms;
 }
 
 void

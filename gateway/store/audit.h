@@ -57,6 +57,9 @@ bool store_audit_is_due(const struct store_audit *a);
 uint64_t store_audit_lines_behind(const struct store_audit *a);
 /* Write committed rows to the files and sync them. */
 enum err store_audit_export(struct store_audit *a) MUST_CHECK;
+/* After how many lines and how long a checkpoint is due; 0 is the default. */
+void store_audit_set_checkpoints(
+    struct store_audit *a, unsigned lines, uint64_t ms);
 /* Sign a checkpoint with the next transaction, however few lines there are
    since the last. */
 void store_audit_ask_checkpoint(struct store_audit *a);

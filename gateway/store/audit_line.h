@@ -12,12 +12,13 @@
 
 #include "common/buf.h"
 #include "common/digest.h"
+#include "common/limits.h"
 #include "common/sign.h"
 
 enum {
 	/* octets around a record: numbers, time, two digests, names */
 	STORE_LINE_FRAME = 256,
-	STORE_LINE_MAX = 256 * 1024 + STORE_LINE_FRAME,
+	STORE_LINE_MAX = LIMIT_AUDIT_RECORD + STORE_LINE_FRAME,
 	STORE_AUDIT_NAME = 40,
 };
 

@@ -40,6 +40,8 @@ struct store_audit {
 	bool signing;			 /* so does it */
 	bool checkpoint_asked;
 	uint64_t checkpoint_ms; /* steady clock, of the last one */
+	unsigned every_lines;	/* a checkpoint is due */
+	uint64_t every_ms;
 
 	struct sealed_pub pub; /* purpose NONE: not known yet */
 	struct secret *key;

@@ -5,7 +5,61 @@
  */
 #include "gateway/store/audit_rec.h"
 
+#include <string.h>
+
 #include "common/text.h"
+
+static const struct rec_type {
+	const char *name;
+	const char *members;
+} types[] = {
+#define AUDIT_TYPE(name, members) {name, members},
+#include "gateway/store/audit_types.def"
+#undef AUDIT_TYPE
+};
+
+enum { N_TYPES = sizeof(types) / sizeof(types[0]) };
+
+static const struct rec_type *
+find_type(struct span type)
+{
+	for (size_t i = 0; i < N_TYPES; i++)
+		if (span_eq_str(type, types[i].name))
+			return &types[i];
+	return NULL;
+}
+
+bool
+store_rec_is_type(struct span type)
+{
+	return find_type(type) != NULL;
+}
+
+bool
+store_rec_has_member(struct span type, struct span member)
+{
+	const struct rec_type *t = find_type(type);
+	struct span rest = span_str(t == NULL ? "" : t->members);
+
+	while (rest.len > 0) {
+		size_t n = span_find_chr(rest, 0, ' ');
+
+		if (span_eq(SPAN(rest.data, n), member))
+			return true;
+		n += n < rest.len ? 1 : 0;
+		rest = SPAN(rest.data + n, rest.len - n);
+	}
+	return false;
+}
+
+const char *
+store_rec_type_at(size_t i, const char **members_out)
+{
+	if (i >= N_TYPES)
+		return NULL;
+	*members_out = types[i].members;
+	return types[i].name;
+}
 
 /* Octets of the UTF-8 sequence at s[i] (RFC 3629); 0 if there is none. */
 static size_t
@@ -170,14 +224,28 @@ starts_with(struct span s, struct span prefix)
 	return s.len >= prefix.len && span_eq(SPAN(s.data, prefix.len), prefix);
 }
 
+/* {"type":"T" with a type that there is, and none of the log's own. */
+static bool
+begins_well(struct span s)
+{
+	static const char begin[] = "{\"type\":\"";
+	struct span type;
+
+	if (!starts_with(s, SPAN_LIT(begin)))
+		return false;
+	type = SPAN(s.data + sizeof(begin) - 1, s.len - sizeof(begin) + 1);
+	type.len = span_find_chr(type, 0, '"');
+	return store_rec_is_type(type) &&
+	       !starts_with(type, SPAN_LIT("audit-"));
+}
+
 bool
 store_rec_is_sound(struct span s)
 {
 	char open[STORE_REC_DEPTH];
 	size_t depth = 0, i = 0;
 
-	if (s.len < 2 || s.len > STORE_REC_MAX || s.data[0] != '{' ||
-	    starts_with(s, SPAN_LIT("{\"type\":\"audit-")))
+	if (s.len > STORE_REC_MAX || !begins_well(s))
 		return false;
 	for (size_t k = 0; k < s.len; k++)
 		if (s.data[k] < 0x20)

@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/limits.h"
 
 enum {
-	/* octets of a record: a full trace of one decision is far below */
-	STORE_REC_MAX = 256 * 1024,
+	STORE_REC_MAX = LIMIT_AUDIT_RECORD,
 	STORE_REC_DEPTH = 16,
 };
 
@@ -36,8 +36,15 @@ void store_rec_hex(struct store_rec *r, const char *name, struct span octets);
 enum err store_rec_end(struct store_rec *r, struct span *out) MUST_CHECK;
 void store_rec_clear(struct store_rec *r);
 
+/* Is it the type of a record, and may a record of it have that member? */
+bool store_rec_is_type(struct span type);
+bool store_rec_has_member(struct span type, struct span member);
+/* Type number i with its members; NULL behind the last. Both are words of a
+   fixed list (audit_types.def). */
+const char *store_rec_type_at(size_t i, const char **members_out);
+
 /* Is what another process wrote one object on one line, of sane size and
-   depth, that does not pass itself off as a record of the log's own? */
+   depth, of a type that there is and that is not one of the log's own? */
 bool store_rec_is_sound(struct span rec);
 
 #endif

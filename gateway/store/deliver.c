@@ -216,8 +216,8 @@ record_alarm(struct store *s, struct db_txn *txn, uint64_t id,
 
 static const char *const outcome_name[] = {
     [PROTO_DEFERRED] = "deferred",
-    [PROTO_DELIVERED] = "delivered",
-    [PROTO_FAILED] = "failed",
+    [PROTO_DELIVERED] = "sent",
+    [PROTO_FAILED] = "bounced",
 };
 
 static enum err

@@ -195,7 +195,7 @@ store_apply_opened(struct store *s, struct db_txn *txn, struct store_op *op)
 
 	if (e != ERR_OK)
 		return e;
-	store_rec_begin(&rec, "object-opened");
+	store_rec_begin(&rec, "viewed");
 	store_rec_str(&rec, "object", m.name);
 	store_rec_str(&rec, "client", m.client);
 	store_rec_str(&rec, "agent", m.agent);
@@ -212,6 +212,6 @@ store_apply_expired(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (e == ERR_OK)
 		e = db_del(txn, STORE_OBJECT, span_str(name));
 	if (e == ERR_OK || e == ERR_NOT_FOUND)
-		e = record(s, txn, "object-expired", name);
+		e = record(s, txn, "expired", name);
 	return e;
 }

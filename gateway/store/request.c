@@ -313,7 +313,7 @@ static const struct verb {
     {"store-status", status, NULL, NULL},
     {"queue-flush", NULL, flush_one, NULL},
     {"queue-hold", NULL, hold_one, "admin-hold"},
-    {"queue-release", NULL, release_one, "admin-release"},
+    {"queue-release", NULL, release_one, "released"},
     {"queue-delete", NULL, delete_one, "admin-delete"},
 };
 

@@ -23,16 +23,55 @@ enum { TICK_MS = 1000, EXPORT_LINES = 4096 };
 /* --- opening --- */
 
 static void
+queue_record(struct store *s, struct store_rec *r)
+{
+	struct span rec;
+
+	if (store_rec_end(r, &rec) == ERR_OK)
+		store_queue(s, STORE_OP_RECORD, 0, NULL, rec);
+	store_rec_clear(r);
+}
+
+static void
 queue_alarm(struct store *s, const char *type, const char *reason)
 {
 	struct store_rec r;
-	struct span rec;
 
 	store_rec_begin(&r, type);
 	store_rec_str(&r, "reason", reason);
-	if (store_rec_end(&r, &rec) == ERR_OK)
-		store_queue(s, STORE_OP_RECORD, 0, NULL, rec);
-	store_rec_clear(&r);
+	queue_record(s, &r);
+}
+
+static void
+record_conf(struct store *s)
+{
+	struct store_rec r;
+
+	store_rec_begin(&r, "config-loaded");
+	store_rec_str(&r, "file", s->conf->file);
+	store_rec_hex(
+	    &r, "config", SPAN(s->conf->digest, sizeof(s->conf->digest)));
+	queue_record(s, &r);
+}
+
+static void
+use_conf(struct store *s)
+{
+	const struct conf_audit *c = &s->conf->audit;
+
+	store_audit_set_checkpoints(
+	    s->audit, c->checkpoint_records, c->checkpoint_ms);
+}
+
+static void
+record_life(struct store *s, const char *type)
+{
+	struct store_rec r;
+
+	store_rec_begin(&r, type);
+	store_rec_str(&r, "version", PACKAGE_VERSION);
+	store_rec_str(&r, "host", s->conf->hostname);
+	queue_record(s, &r);
 }
 
 /* After a restart of the machine nobody knows how long it was off: what was
@@ -91,6 +130,7 @@ open_rest(struct store *s, const struct store_opened *o, struct err_why *why)
 	    s->conf->paths.audit, s->db, &s->audit, &problem, why);
 	if (e != ERR_OK)
 		return e;
+	use_conf(s);
 	if (o->aside[0] != '\0')
 		queue_alarm(s, "spool-moved-aside", o->aside);
 	if (problem.text[0] != '\0') {
@@ -169,6 +209,8 @@ void
 store_set_conf(struct store *s, const struct conf *conf)
 {
 	s->conf = conf;
+	use_conf(s);
+	record_conf(s);
 }
 
 /* --- what comes with time --- */
@@ -214,6 +256,9 @@ end_when_idle(struct store *s)
 {
 	if (is_busy(s) && clock_steady_ms() < s->stop_ms)
 		return;
+	record_life(s, "stopped");
+	/* the signature is to cover it */
+	store_audit_ask_checkpoint(s->audit);
 	store_commit(s);
 	if (store_audit_export(s->audit) == ERR_OK)
 		store_commit(s);
@@ -274,6 +319,8 @@ store_start(struct store *s, struct loop *loop,
 	store_revocation_start(s);
 	store_look_at_space(s);
 	store_sweep(s);
+	record_life(s, "started");
+	record_conf(s);
 	/* the first commit shows whether the spool can be written at all */
 	s->wants_commit = true;
 	store_round(s);

@@ -21,7 +21,9 @@ job_init(struct job *j, struct worker *w, uint32_t n_rcpt)
 	j->conf = role_conf(w->role);
 	/* a variant or a notice for each, what is pending and held, one DSN */
 	j->max_entries = n_rcpt + 3;
-	j->max_audit = n_rcpt + 1;
+	/* for each one decision and what became of it, for all that it was
+	   accepted */
+	j->max_audit = 3 * n_rcpt + 8;
 	j->rcpt = arena_array(j->arena, n_rcpt, sizeof(*j->rcpt));
 	j->out.entry =
 	    arena_array(j->arena, j->max_entries, sizeof(*j->out.entry));
@@ -69,6 +71,7 @@ job_from_message(struct job *j, struct worker *w, uint64_t id,
 	enum err e = job_init(j, w, env->n_rcpt);
 
 	j->id = id;
+	j->came = env;
 	j->attempt = m->attempt;
 	j->out.attempt = m->attempt;
 	j->envelope = (struct entry){.message_id = id,

@@ -299,14 +299,10 @@ add_held(struct opening *w, enum share share, uint32_t n)
 static enum err
 audit(struct opening *w, enum share share, uint32_t n)
 {
-	json_t *rcpts = json_array(), *extra = json_object();
+	json_t *extra = json_object();
 	struct buf text;
 	enum err e;
 
-	for (uint32_t i = 0; i < n; i++)
-		json_array_append_new(
-		    rcpts, json_string(w->rcpt[i]->rcpt->addr));
-	json_object_set_new(extra, "rcpts", rcpts);
 	json_object_set_new(
 	    extra, "result", json_string(share_words[share].result));
 	if (share_words[share].reason[0] != '\0')
@@ -319,7 +315,7 @@ audit(struct opening *w, enum share share, uint32_t n)
 		    json_loadb((const char *)text.data, text.len, 0, NULL));
 	buf_clear(&text);
 	if (e == ERR_OK)
-		return tell_opened(w->j, extra); /* takes it */
+		return record_opened(w->j, extra, w->rcpt, n);
 	json_decref(extra);
 	return e;
 }

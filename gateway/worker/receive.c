@@ -87,7 +87,7 @@ refuse(struct required *r, const struct policy_inbound *d, const char *what,
 	log_event(LOG_LVL_NOTICE, id, "refused",
 	    KV_STR("from", r->j->envelope.from), KV_STR("rule", d->rule),
 	    KV_STR("reason", what));
-	tell_refused_at_data(r->j, d->rule, what);
+	record_refused_at_data(r->j, d->rule, what);
 	return err_why(why, ERR_POLICY_REJECT,
 	    "mail from this sender must be %s (rule %s)", what, d->rule);
 }
@@ -175,5 +175,5 @@ receive(struct job *j, struct err_why *why)
 	for (uint32_t i = 0; i < j->n_rcpt; i++)
 		all[i] = &j->rcpt[i];
 	e = seal_pending(j, ENTRY_WHY_RECEIVED, "", all, j->n_rcpt);
-	return e == ERR_OK ? tell_received(j) : e;
+	return e == ERR_OK ? record_received(j, true) : e;
 }

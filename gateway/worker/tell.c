@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * What people learn: the sender by reply or notification, the auditor by one
- * row for each recipient.
+ * What the sender learns, by reply or notification. What the auditor learns is
+ * record.c's.
  */
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -129,9 +128,6 @@ refusal(struct job *j, const struct job_rcpt *r)
 		      "or your administrator for another rule."};
 }
 
-static json_t *row_start(const struct job *j, const char *type);
-static enum err row_end(struct job *j, json_t *row);
-
 /* What may not be bounced is never dropped: it is held with an alarm. */
 static enum err
 hold_untold(struct job *j, struct job_rcpt **group, uint32_t n, const char *why)
@@ -146,10 +142,10 @@ hold_untold(struct job *j, struct job_rcpt **group, uint32_t n, const char *why)
 	text_id(j->id, id);
 	log_event(LOG_LVL_ERR, id, "held", KV_STR("rcpt", group[0]->rcpt->addr),
 	    KV_NUM("recipients", n), KV_STR("reason", reason));
-	row = row_start(j, "held");
+	row = record_start(j, "held");
 	json_object_set_new(row, "why", json_string("no-sender"));
 	json_object_set_new(row, "reason", json_string(reason));
-	if (row_end(j, row) != ERR_OK)
+	if (record_end(j, row) != ERR_OK)
 		return ERR_NOMEM;
 	return seal_pending(j, ENTRY_WHY_HELD, reason, group, n);
 }
@@ -220,11 +216,11 @@ tell_given_up(struct job *j)
 	for (uint32_t i = 0; i < j->n_rcpt; i++) {
 		const struct entry_rcpt *r = j->rcpt[i].rcpt;
 
-		row = row_start(j, "given-up");
+		row = record_start(j, "given-up");
 		json_object_set_new(row, "rcpt", json_string(r->addr));
 		json_object_set_new(
 		    row, "why", json_string(j->envelope.reason));
-		e = row_end(j, row);
+		e = record_end(j, row);
 		if (e != ERR_OK)
 			return e;
 		if (wants_failure_dsn(r))
@@ -279,193 +275,4 @@ tell_reply(struct job *j, struct proto_reply *out)
 		return;
 	}
 	tell_accepted(j, out);
-}
-
-/* --- audit rows --- */
-
-static json_t *
-row_start(const struct job *j, const char *type)
-{
-	char id[TEXT_ID_SIZE];
-	json_t *row = json_object();
-
-	text_id(j->id, id);
-	json_object_set_new(row, "type", json_string(type));
-	json_object_set_new(row, "id", json_string(id));
-	json_object_set_new(row, "from", json_string(j->envelope.from));
-	json_object_set_new(row, "client", json_string(j->envelope.client));
-	if (j->envelope.auth_id[0] != '\0')
-		json_object_set_new(
-		    row, "user", json_string(j->envelope.auth_id));
-	json_object_set_new(
-	    row, "size", json_integer((json_int_t)j->map.data.len));
-	return row;
-}
-
-static enum err
-row_end(struct job *j, json_t *row)
-{
-	char *text = json_dumps(row, JSON_COMPACT);
-	char *copy = text == NULL ? NULL : arena_strdup(j->arena, text);
-
-	free(text);
-	json_decref(row);
-	if (copy == NULL || j->out.n_audit == j->max_audit)
-		return ERR_NOMEM;
-	j->out.audit[j->out.n_audit++] = copy;
-	return ERR_OK;
-}
-
-/* The entry that the recipient's copy went into. */
-static const struct entry *
-entry_of(const struct job *j, const struct job_rcpt *r)
-{
-	for (uint32_t i = 0; i < j->out.n_entries; i++) {
-		const struct entry *e = &j->out.entry[i];
-
-		if (e->from[0] == 0 && j->envelope.from[0] != 0)
-			continue; /* a notification */
-		for (uint32_t k = 0; k < e->n_rcpt; k++)
-			if (strcmp(e->rcpt[k].key, r->rcpt->key) == 0)
-				return e;
-	}
-	return NULL;
-}
-
-static const struct ks_record *
-key_used(const struct decision *d)
-{
-	if (d->err != ERR_OK || d->outcome.result != POLICY_CHOSEN)
-		return NULL;
-	return decide_key(d, d->outcome.rung);
-}
-
-static enum err
-add_row(struct job *j, const struct job_rcpt *r)
-{
-	json_t *row = row_start(j, "decided");
-	json_t *d = decide_json(&r->d);
-	const struct entry *e = entry_of(j, r);
-	const struct ks_record *key = key_used(&r->d);
-	char fpr[2 * KS_FPR_MAX + 1], id[TEXT_ID_SIZE];
-
-	if (d != NULL)
-		json_object_update_new(row, d);
-	if (e != NULL) {
-		text_id(e->id, id);
-		json_object_set_new(row, "entry", json_string(id));
-		if (e->wait_object[0] != 0)
-			json_object_set_new(
-			    row, "object", json_string(e->wait_object));
-	}
-	if (key != NULL) {
-		text_hex(key->fpr, fpr);
-		json_object_set_new(row, "key", json_string(fpr));
-	}
-	if (j->facts.answers_sealed)
-		json_object_set_new(row, "answers-encrypted", json_true());
-	if (j->msg.ambiguous)
-		json_object_set_new(row, "ambiguous",
-		    json_string(j->msg.ambiguous_why == NULL
-				    ? "malformed"
-				    : j->msg.ambiguous_why));
-	return row_end(j, row);
-}
-
-static void
-log_decision(const struct job *j, const struct job_rcpt *r)
-{
-	char id[TEXT_ID_SIZE];
-
-	text_id(j->id, id);
-	log_event(LOG_LVL_INFO, id, "decided", KV_STR("from", j->envelope.from),
-	    KV_STR("rcpt", r->rcpt->addr),
-	    KV_STR("rule", r->d.err == ERR_OK ? r->d.rules.from_rule : NULL),
-	    KV_STR("result", decide_result_name(&r->d)),
-	    KV_STR("rung",
-		r->d.err == ERR_OK && r->d.outcome.result == POLICY_CHOSEN
-		    ? policy_rung_name(r->d.outcome.rung)
-		    : NULL));
-}
-
-enum err
-tell_audit(struct job *j)
-{
-	enum err e = ERR_OK;
-
-	for (uint32_t i = 0; e == ERR_OK && i < j->n_rcpt; i++) {
-		log_decision(j, &j->rcpt[i]);
-		e = add_row(j, &j->rcpt[i]);
-	}
-	return e;
-}
-
-/* Mail from outside as it was accepted, before anybody looked into it. */
-enum err
-tell_received(struct job *j)
-{
-	json_t *row = row_start(j, "received");
-	json_t *rcpts = json_array();
-
-	for (uint32_t i = 0; i < j->n_rcpt; i++)
-		json_array_append_new(
-		    rcpts, json_string(j->rcpt[i].rcpt->addr));
-	json_object_set_new(row, "rcpts", rcpts);
-	return row_end(j, row);
-}
-
-enum err
-tell_opened(struct job *j, json_t *extra)
-{
-	json_t *row = row_start(j, "opened");
-
-	json_object_update(row, extra);
-	return row_end(j, row);
-}
-
-void
-tell_refused_at_data(struct job *j, const char *rule, const char *what)
-{
-	json_t *row = row_start(j, "refused");
-	char *text;
-	enum err e;
-
-	json_object_set_new(row, "at", json_string("data"));
-	json_object_set_new(row, "rule", json_string(rule));
-	json_object_set_new(row, "must_be", json_string(what));
-	text = json_dumps(row, JSON_COMPACT);
-	e = text == NULL ? ERR_NOMEM : peers_record(j->w, text);
-	/* nothing was taken: it is refused all the same */
-	if (e != ERR_OK)
-		log_event(LOG_LVL_ERR, NULL, "not-recorded",
-		    KV_STR("from", j->envelope.from), KV_ERR(e));
-	free(text);
-	json_decref(row);
-}
-
-void
-tell_refused_at_rcpt(
-    struct worker *w, const struct proto_rcpt_check *in, const char *why)
-{
-	json_t *row = json_object();
-	char *text;
-	enum err e;
-
-	json_object_set_new(row, "type", json_string("refused"));
-	json_object_set_new(row, "from", json_string(in->from_key));
-	json_object_set_new(row, "rcpt", json_string(in->rcpt_key));
-	json_object_set_new(row, "client", json_string(in->client));
-	json_object_set_new(row, "at", json_string("rcpt"));
-	json_object_set_new(row, "reason", json_string(why));
-	text = json_dumps(row, JSON_COMPACT);
-	e = text == NULL ? ERR_NOMEM : peers_record(w, text);
-	/* nothing was taken: it is refused all the same */
-	if (e != ERR_OK)
-		log_event(LOG_LVL_ERR, NULL, "not-recorded",
-		    KV_STR("rcpt", in->rcpt_key), KV_ERR(e));
-	log_event(LOG_LVL_INFO, NULL, "refused", KV_STR("from", in->from_key),
-	    KV_STR("rcpt", in->rcpt_key), KV_STR("client", in->client),
-	    KV_STR("reason", why));
-	free(text);
-	json_decref(row);
 }

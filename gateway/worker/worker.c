@@ -37,6 +37,7 @@ static enum err
 put_aside(struct job *j)
 {
 	struct job_rcpt **all = arena_array(j->arena, j->n_rcpt, sizeof(*all));
+	enum err e;
 
 	if (all == NULL)
 		return ERR_NOMEM;
@@ -44,8 +45,9 @@ put_aside(struct job *j)
 		all[i] = &j->rcpt[i];
 	log_event(LOG_LVL_CRIT, NULL, "put-aside", KV_NUM("message", j->id),
 	    KV_STR("from", j->envelope.from));
-	return seal_pending(j, ENTRY_WHY_CRASHED,
+	e = seal_pending(j, ENTRY_WHY_CRASHED,
 	    "processes died while they worked on it", all, j->n_rcpt);
+	return e == ERR_OK ? record_received(j, false) : e;
 }
 
 static enum err
@@ -123,7 +125,7 @@ process(struct job *j, bool unparsed, struct err_why *why)
 	if (e == ERR_OK)
 		e = tell_refused(j);
 	if (e == ERR_OK)
-		e = tell_audit(j);
+		e = record_decided(j);
 	return e;
 }
 
@@ -319,7 +321,7 @@ on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
 		signer_find(&s, w->arena, &f.signer);
 		e = decide_promise(&f, in.rcpt_key, w->arena, &why);
 		if (e != ERR_OK)
-			tell_refused_at_rcpt(
+			record_refused_at_rcpt(
 			    w, &in, why.text[0] != 0 ? why.text : err_text(e));
 	}
 	if (e != ERR_OK)

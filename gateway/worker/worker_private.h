@@ -53,6 +53,8 @@ struct job {
 	struct arena *arena;
 	const struct conf *conf;
 	uint64_t id; /* queue id of the message */
+	/* as the listener got it; NULL for a pending one */
+	const struct proto_envelope *came;
 	uint32_t attempt;
 	uint64_t replaces; /* the pending entry that is decided; 0 if new */
 	/* what every entry that comes of it says: sender, times, flags */
@@ -180,27 +182,37 @@ enum err peers_submit(struct job *j) MUST_CHECK;
 /* A row of the audit log, of no message. */
 enum err peers_record(struct worker *w, const char *record) MUST_CHECK;
 
-/* --- tell.c: notifications to the sender, replies, audit rows --- */
+/* --- tell.c: notifications to the sender, replies --- */
 
 /* A DSN for every recipient that was refused, as one ready entry; without a
    sender they are held. */
 enum err tell_refused(struct job *j) MUST_CHECK;
 /* The same for a pending entry that is too old. */
 enum err tell_given_up(struct job *j) MUST_CHECK;
-/* One audit row for each recipient. */
-enum err tell_audit(struct job *j) MUST_CHECK;
-/* One row for mail from outside that is committed as it came. */
-enum err tell_received(struct job *j) MUST_CHECK;
-/* A row about mail that a rule refused; nothing of it was taken. */
-void tell_refused_at_data(struct job *j, const char *rule, const char *what);
-/* A row about mail that was opened, or not, with these members, too. */
-enum err tell_opened(struct job *j, struct json_t *extra) MUST_CHECK;
-/* A row for a recipient that was refused before there was a message. */
-void tell_refused_at_rcpt(
-    struct worker *w, const struct proto_rcpt_check *in, const char *why);
 /* The reply that the SMTP client gets. */
 void tell_reply(struct job *j, struct proto_reply *out);
 /* 250 with the queue id. */
 void tell_accepted(struct job *j, struct proto_reply *out);
+
+/* --- record.c: rows of the audit log --- */
+
+/* A row about the message, with sender, client and size. */
+struct json_t *record_start(const struct job *j, const char *type);
+/* Add it to what store gets; takes it. */
+enum err record_end(struct job *j, struct json_t *row) MUST_CHECK;
+/* That the message is accepted if anything of it is, what was decided for each
+   recipient, and each entry that leaves protected. */
+enum err record_decided(struct job *j) MUST_CHECK;
+/* A message that is committed as it came. Without look nothing reads it. */
+enum err record_received(struct job *j, bool look) MUST_CHECK;
+/* Mail that was opened for these recipients, or not, with these members, too;
+   takes them. */
+enum err record_opened(struct job *j, struct json_t *extra,
+    struct job_rcpt *const *rcpts, uint32_t n) MUST_CHECK;
+/* Mail that a rule refused; nothing of it was taken. */
+void record_refused_at_data(struct job *j, const char *rule, const char *what);
+/* A recipient that was refused before there was a message. */
+void record_refused_at_rcpt(
+    struct worker *w, const struct proto_rcpt_check *in, const char *why);
 
 #endif

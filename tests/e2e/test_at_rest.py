@@ -77,7 +77,7 @@ def test_audit_verify_is_content_with_what_happened(make_gateway, capture, keys)
         gw.send(SENDER, "alice@partner.example", message(body="x\r\n"))
     capture.wait(3)
     wait_for("the rows to be written", lambda: sum(
-        r["rec"].get("type") == "delivered" for r in gw.audit()) == 3)
+        r["rec"].get("type") == "sent" for r in gw.audit()) == 3)
     gw.cli("audit", "verify")
     decided = [r["rec"] for r in gw.audit() if r["rec"].get("type") == "decided"]
     assert all(d["rung"] == "smime" and len(d["key"]) == 64 for d in decided)

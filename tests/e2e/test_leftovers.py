@@ -78,8 +78,8 @@ rule "default" { try = { smime, pgp, escrow } }
     assert CANARY not in capture.everything()
     assert CANARY in keys.open_smime(got["held@partner.example"], held[1])
     wait_for("the queue to be empty", lambda: not entries(gw))
-    wait_for("the rows", lambda: audit_types(gw).count("delivered") == 4)
-    assert {"admin-release", "object-ready", "decided"} <= set(audit_types(gw))
+    wait_for("the rows", lambda: audit_types(gw).count("sent") == 4)
+    assert {"released", "object-ready", "decided"} <= set(audit_types(gw))
     gw.cli("audit", "verify")
 
 

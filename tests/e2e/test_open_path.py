@@ -26,7 +26,7 @@ def gw(make_gateway, capture):
     return make_gateway(capture.port, portal=False, rules=CLEAR, inbound=capture.port, listen_in="")
 
 
-def rows_of(gw, n, types=("received", "opened", "delivered")):
+def rows_of(gw, n, types=("accepted", "opened", "sent")):
     """The first rows of these types in the audit log; it is written late."""
     return wait_for("audit rows", lambda: [
         rows for rows in [[r["rec"] for r in gw.audit() if r["rec"].get("type") in types]]
@@ -70,7 +70,7 @@ def test_plain_mail_passes_octet_for_octet(gw, capture):
     assert verdicts(got.data) == [b"none"]
     wait_for("an empty queue", lambda: not queue(gw))
     rows = rows_of(gw, 4)
-    assert [r["type"] for r in rows] == ["received", "opened", "delivered", "delivered"]
+    assert [r["type"] for r in rows] == ["accepted", "opened", "sent", "sent"]
     assert rows[1]["result"] == "delivered" and sorted(rows[1]["rcpts"]) == [OLGA, OTTO]
 
 

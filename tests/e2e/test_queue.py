@@ -36,7 +36,7 @@ def test_an_administrator_sees_and_rules_the_queue(make_gateway, keys):
     assert gw.cli("queue", "show", entry["id"], check=False).returncode == 1
     assert gw.cli("queue", "delete", "nonsense", check=False).returncode == 1
 
-    wait_for("records", lambda: {"admin-hold", "admin-release", "admin-delete"} <=
+    wait_for("records", lambda: {"admin-hold", "released", "admin-delete"} <=
              {r["rec"]["type"] for r in gw.audit()})
     assert "deferred" in text(gw.cli("audit", "list", "--rcpt", ALICE))
     assert gw.cli("audit", "show", "999999", check=False).returncode == 1
@@ -96,7 +96,7 @@ def test_what_was_delivered_is_in_a_log_that_verifies(make_gateway, capture, key
     gw.send(SENDER, ALICE, message())
     wait_for("delivery", lambda: capture.messages)
     wait_for("its record", lambda: any(
-        r["rec"]["type"] == "delivered" for r in gw.audit()))
+        r["rec"]["type"] == "sent" for r in gw.audit()))
     gw.stop()
     good = gw.cli_json("audit", "verify")
     assert good["ok"] and good["signed"] == good["last"]

@@ -76,7 +76,7 @@ def delivered(gateway):
     """What the audit log says of the session."""
     def rows():
         found = [r["rec"] for r in gateway.audit()]
-        return [r for r in found if r.get("type") == "delivered"]
+        return [r for r in found if r.get("type") == "sent"]
     wait_for("the audit record", rows)
     (row,) = rows()
     return row["tls"]

@@ -417,21 +417,28 @@ Test(audit_log, records_of_others_are_looked_over)
 		const char *rec;
 		bool sound;
 	} rows[] = {
-	    {"{}", true},
-	    {"{\"a\":\"}\"}", true},
-	    {"{\"a\":\"\\\"}\",\"b\":[{}]}", true},
+	    {"{}", false},
+	    {"{\"type\":\"sent\",\"a\":\"}\"}", true},
+	    {"{\"type\":\"sent\",\"a\":\"\\\"}\",\"b\":[{}]}", true},
+	    {"{\"a\":\"}\"}", false},
+	    {"{\"type\":\"no-such\"}", false},
+	    {"{\"type\":\"sent", false},
+	    {"{\"type\":\"\"}", false},
+	    {"{\"n\":1,\"type\":\"sent\"}", false},
 	    {"{\"type\":\"sealed\"}", true},
 	    {"", false},
 	    {"{", false},
 	    {"[]", false},
-	    {"{}{}", false},
-	    {"{} ", false},
-	    {"{\"a\":[}]}", false},
-	    {"{\"a\":\"}", false},
-	    {"{\"a\":\"\\\"}", false},
-	    {"{\"a\":\n1}", false},
+	    {"{\"type\":\"sent\"}{}", false},
+	    {"{\"type\":\"sent\"} ", false},
+	    {"{\"type\":\"sent\",\"a\":[}]}", false},
+	    {"{\"type\":\"sent\",\"a\":\"}", false},
+	    {"{\"type\":\"sent\",\"a\":\"\\\"}", false},
+	    {"{\"type\":\"sent\",\"a\":\n1}", false},
 	    {"{\"type\":\"audit-checkpoint\",\"key\":\"\"}", false},
-	    {"{\"a\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}", false},
+	    {"{\"type\":\"sent\",\"a\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]"
+	     "}",
+		false},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -444,12 +451,103 @@ Test(audit_log, text_from_outside_stays_in_its_string)
 	struct store_rec r;
 	struct span rec;
 
-	store_rec_begin(&r, "t");
+	store_rec_begin(&r, "held");
 	store_rec_str(&r, "s", "a\"b\\c\n\x7f\xff\xc3\xa9\xed\xa0\x80");
 	cr_assert_eq(store_rec_end(&r, &rec), ERR_OK);
 	cr_expect(span_eq_str(rec,
-	    "{\"type\":\"t\",\"s\":\"a\\\"b\\\\c\\u000a\\u007f\xef\xbf\xbd"
+	    "{\"type\":\"held\",\"s\":\"a\\\"b\\\\c\\u000a\\u007f\xef\xbf\xbd"
 	    "\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"}"));
 	cr_expect(store_rec_is_sound(rec));
 	store_rec_clear(&r);
+}
+
+/* --- the document --- */
+
+/* The next word in backticks before end; NULL if there is none. */
+static const char *
+next_word(const char *p, const char *end, char *word, size_t size)
+{
+	const char *open = memchr(p, '`', (size_t)(end - p));
+	const char *close =
+	    open == NULL ? NULL
+			 : memchr(open + 1, '`', (size_t)(end - open - 1));
+
+	if (close == NULL || (size_t)(close - open) > size)
+		return NULL;
+	memcpy(word, open + 1, (size_t)(close - open - 1));
+	word[close - open - 1] = '\0';
+	return close + 1;
+}
+
+static const char *
+next_cell(const char *p, const char *end)
+{
+	const char *bar = memchr(p, '|', (size_t)(end - p));
+
+	cr_assert_not_null(bar, "a row with too few cells");
+	return bar + 1;
+}
+
+static size_t
+count_words(const char *members)
+{
+	size_t n = members[0] != '\0';
+
+	for (; *members != '\0'; members++)
+		n += *members == ' ';
+	return n;
+}
+
+/* One row of the table; returns how many types it names. */
+static size_t
+check_row(const char *row, const char *end)
+{
+	const char *about = next_cell(row + 1, end);
+	const char *cell = next_cell(about, end), *p, *q, *members;
+	char type[64], member[64];
+	size_t n = 0;
+
+	for (p = row; (p = next_word(p, about, type, sizeof(type))) != NULL;
+	     n++) {
+		size_t found = 0;
+
+		cr_expect(store_rec_is_type(span_str(type)),
+		    "no such record: %s", type);
+		for (q = cell;
+		     (q = next_word(q, end, member, sizeof(member))) != NULL;
+		     found++)
+			cr_expect(store_rec_has_member(
+				      span_str(type), span_str(member)),
+			    "%s has no %s", type, member);
+		for (size_t i = 0;
+		     (p != NULL) && store_rec_type_at(i, &members) != NULL; i++)
+			if (strcmp(store_rec_type_at(i, &members), type) == 0)
+				cr_expect_eq(count_words(members), found,
+				    "%s: not all members are documented", type);
+	}
+	return n;
+}
+
+Test(audit_log, the_document_has_the_records_that_there_are)
+{
+	const char *top = getenv("TOP_SRCDIR"), *members;
+	char file[512];
+	struct buf doc;
+	size_t documented = 0, n = 0;
+
+	snprintf(file, sizeof(file), "%s/docs/format-audit.md",
+	    top == NULL ? "." : top);
+	buf_init(&doc, FILE_MAX);
+	cr_assert_eq(file_read_path(AT_FDCWD, file, &doc), ERR_OK, "%s", file);
+	cr_assert_eq(buf_putc(&doc, 0), ERR_OK);
+	for (const char *p = (const char *)doc.data; p != NULL;
+	     p = strchr(p, '\n')) {
+		p += *p == '\n';
+		if (strncmp(p, "| `", 3) == 0)
+			documented += check_row(p, p + strcspn(p, "\n"));
+	}
+	while (store_rec_type_at(n, &members) != NULL)
+		n++;
+	cr_expect_eq(documented, n, "%zu of %zu are documented", documented, n);
+	buf_clear(&doc);
 }
