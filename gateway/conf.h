@@ -141,7 +141,10 @@ struct conf_source {
 	/* of LDAP */
 	bool starttls;
 	const char *base;
-	const char *filter; /* %s: the address */
+	const char *filter;  /* %s: the address */
+	const char *bind_dn; /* NULL: anonymous */
+	const char *password_file;
+	uint64_t refresh_s; /* between looks for what it brought; 0: found_s */
 };
 
 struct conf_discovery {
@@ -292,6 +295,8 @@ void conf_free(struct conf *c);
 
 /* The settings of a source (enum ks_source); NULL if it is never asked. */
 const struct conf_source *conf_source(const struct conf *c, unsigned source);
+/* Seconds that the source's answer holds when it has a key. */
+uint64_t conf_found_s(const struct conf *c, unsigned source);
 /* Is the domain (lower case A-labels) one of ours? */
 bool conf_domain_is_ours(const struct conf *c, struct span domain);
 /* How mail for the domain (lower case A-labels) leaves: its route, the one

@@ -272,6 +272,37 @@ is_filter(const char *f)
 	       f[strlen(f) - 1] == ')';
 }
 
+static bool
+is_here(const char *url)
+{
+	const char *host = url + strlen("ldap://");
+	size_t len = strcspn(host, ":");
+
+	if (*host == '[')
+		return strncmp(host, "[::1]", 5) == 0;
+	return strncmp(host, "127.", 4) == 0 ||
+	       (len == 9 && strncmp(host, "localhost", 9) == 0);
+}
+
+/* A password is not shown to who listens on the way. */
+static void
+check_directory(const struct check *b, const struct conf_source *c)
+{
+	if ((c->bind_dn == NULL) != (c->password_file == NULL))
+		conf_find(b->f, CONF_ERROR, 0,
+		    "discovery ldap: %s is given, expected %s, too",
+		    c->bind_dn == NULL ? "password-file" : "bind-dn",
+		    c->bind_dn == NULL ? "bind-dn" : "password-file");
+	for (size_t i = 0; c->bind_dn != NULL && i < c->n_url; i++)
+		if (!c->starttls && strncmp(c->url[i], "ldap:", 5) == 0 &&
+		    !is_here(c->url[i]))
+			conf_find(b->f, CONF_ERROR, 0,
+			    "discovery ldap: bind-dn: the password would be "
+			    "readable on the way to %s, expected \"ldaps://\" "
+			    "or starttls = true",
+			    c->url[i]);
+}
+
 static void
 check_discovery(const struct check *b)
 {
@@ -288,6 +319,7 @@ check_discovery(const struct check *b)
 				    "discovery: a source stands twice in "
 				    "sources");
 	}
+	check_directory(b, &d->ldap);
 	if (!is_filter(d->ldap.filter))
 		conf_find(b->f, CONF_ERROR, 0,
 		    "discovery ldap: filter: expected \"(...)\" with one %%s "

@@ -40,6 +40,15 @@ conf_source(const struct conf *c, unsigned source)
 	return NULL;
 }
 
+uint64_t
+conf_found_s(const struct conf *c, unsigned source)
+{
+	const struct conf_source *s = conf_source(c, source);
+
+	return s != NULL && s->refresh_s > 0 ? s->refresh_s
+					     : c->discovery.found_s;
+}
+
 bool
 config_one_source(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v, void *out)

@@ -360,6 +360,10 @@ const struct config_entry config_entries[] = {
 	100, 5 * MINUTE, "5s",
 	AT(conf_source, timeout_ms), 0,
 	"What one question may take."},
+    {"discovery wkd", "refresh", CONFIG_T_S, false, 1 * SECOND, 365 * DAY, NULL,
+	AT(conf_source, refresh_s), 0,
+	"How often every key that it brought is looked for again. Unless given "
+	"found-for of discovery."},
     {"discovery wkd", "rate", CONFIG_T_NUMBER, false, 1, 1000000, "600",
 	AT(conf_source, rate), 0,
 	"Questions a minute; beyond that the source counts as failed."},
@@ -371,6 +375,10 @@ const struct config_entry config_entries[] = {
 	100, 5 * MINUTE, "5s",
 	AT(conf_source, timeout_ms), 0,
 	"What one question may take."},
+    {"discovery dane", "refresh", CONFIG_T_S, false, 1 * SECOND, 365 * DAY, NULL,
+	AT(conf_source, refresh_s), 0,
+	"How often every key that it brought is looked for again. Unless given "
+	"found-for of discovery."},
     {"discovery dane", "rate", CONFIG_T_NUMBER, false, 1, 1000000, "600",
 	AT(conf_source, rate), 0,
 	"Questions a minute; beyond that the source counts as failed."},
@@ -379,6 +387,10 @@ const struct config_entry config_entries[] = {
 	100, 5 * MINUTE, "5s",
 	AT(conf_source, timeout_ms), 0,
 	"What one question may take."},
+    {"discovery vks", "refresh", CONFIG_T_S, false, 1 * SECOND, 365 * DAY, NULL,
+	AT(conf_source, refresh_s), 0,
+	"How often every key that it brought is looked for again. Unless given "
+	"found-for of discovery."},
     {"discovery vks", "rate", CONFIG_T_NUMBER, false, 1, 1000000, "60",
 	AT(conf_source, rate), 0,
 	"Questions a minute; beyond that the source counts as failed."},
@@ -390,6 +402,10 @@ const struct config_entry config_entries[] = {
 	100, 5 * MINUTE, "5s",
 	AT(conf_source, timeout_ms), 0,
 	"What one question may take."},
+    {"discovery hkp", "refresh", CONFIG_T_S, false, 1 * SECOND, 365 * DAY, NULL,
+	AT(conf_source, refresh_s), 0,
+	"How often every key that it brought is looked for again. Unless given "
+	"found-for of discovery."},
     {"discovery hkp", "rate", CONFIG_T_NUMBER, false, 1, 1000000, "60",
 	AT(conf_source, rate), 0,
 	"Questions a minute; beyond that the source counts as failed."},
@@ -401,6 +417,10 @@ const struct config_entry config_entries[] = {
 	100, 5 * MINUTE, "5s",
 	AT(conf_source, timeout_ms), 0,
 	"What one question may take."},
+    {"discovery ldap", "refresh", CONFIG_T_S, false, 1 * SECOND, 365 * DAY, NULL,
+	AT(conf_source, refresh_s), 0,
+	"How often every key that it brought is looked for again. Unless given "
+	"found-for of discovery."},
     {"discovery ldap", "rate", CONFIG_T_NUMBER, false, 1, 1000000, "600",
 	AT(conf_source, rate), 0,
 	"Questions a minute; beyond that the source counts as failed."},
@@ -418,6 +438,14 @@ const struct config_entry config_entries[] = {
     {"discovery ldap", "filter", CONFIG_T_STRING, false, 0, 0, "\"(mail=%s)\"",
 	AT(conf_source, filter), 0,
 	"Filter of the search, with %s where the address goes."},
+    {"discovery ldap", "bind-dn", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_source, bind_dn), 0,
+	"Distinguished name to log in under, with password-file. Never without "
+	"TLS, but for a directory on this machine. Unless given the directory "
+	"is asked as nobody."},
+    {"discovery ldap", "password-file", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_source, password_file), 0,
+	"File whose first line is the password."},
 
     {"trust", "seal-from", CONFIG_T_SEALFROM, false, 0, 0, "discovered",
 	AT(conf_trust, seal_from), 0,

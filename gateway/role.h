@@ -49,8 +49,9 @@ enum role_fd {
 			   */
 	ROLE_FD_TLS_KEY,
 	ROLE_FD_MASTER_KEY, /* the file, for keys only */
-	ROLE_FD_PASSWORD,   /* file of a next hop's password, open for reading;
-			       `which` counts as conf_relay_at() does */
+	ROLE_FD_PASSWORD,   /* file of a password, open for reading; for relay
+			       of a next hop, `which` counts as conf_relay_at()
+			       does; for discovery of the directory, 0 */
 	ROLE_FD_KINDS
 };
 

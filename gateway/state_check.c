@@ -32,6 +32,8 @@ state_each_file(const struct conf *c, enum role_id role,
 		cb(arg, ROLE_FD_TLS_CERT, (unsigned)i, c->listen[i].tls_cert);
 		cb(arg, ROLE_FD_TLS_KEY, (unsigned)i, c->listen[i].tls_key);
 	}
+	if (role == ROLE_DISCOVERY && c->discovery.ldap.password_file != NULL)
+		cb(arg, ROLE_FD_PASSWORD, 0, c->discovery.ldap.password_file);
 	for (unsigned i = 0;
 	     role == ROLE_RELAY && (r = conf_relay_at(c, i)) != NULL; i++)
 		if (r->password_file != NULL)
@@ -96,6 +98,14 @@ check_pair(
 	SSL_CTX_free(ctx);
 }
 
+static void
+check_password(struct conf_findings *f, unsigned line, const char *path)
+{
+	if (path != NULL && access(path, R_OK) != 0)
+		conf_find(f, CONF_ERROR, line,
+		    "password-file: %s cannot be read", path);
+}
+
 void
 state_check(const struct conf *c, struct conf_findings *f)
 {
@@ -114,10 +124,7 @@ state_check(const struct conf *c, struct conf_findings *f)
 		    c->listen[i].tls_key);
 	check_pair(f, c->portal.line, c->portal.tls_cert, c->portal.tls_key);
 	for (unsigned i = 0; (r = conf_relay_at(c, i)) != NULL; i++)
-		if (r->password_file != NULL &&
-		    access(r->password_file, R_OK) != 0)
-			conf_find(f, CONF_ERROR, r->line,
-			    "password-file: %s cannot be read",
-			    r->password_file);
+		check_password(f, r->line, r->password_file);
+	check_password(f, 0, c->discovery.ldap.password_file);
 	conf_findings_sort(f);
 }

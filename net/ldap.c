@@ -6,7 +6,9 @@
  */
 #include "net/ldap.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -23,6 +25,7 @@
 
 #include "common/clock.h"
 #include "common/loop.h"
+#include "common/secret.h"
 
 #define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 
@@ -33,6 +36,8 @@ enum {
 
 struct net_ldap {
 	char host[NET_LDAP_TEXT], base[NET_LDAP_TEXT], filter[NET_LDAP_TEXT];
+	char bind_dn[NET_LDAP_TEXT]; /* "": anonymous */
+	struct secret *password;
 	char ca_file[NET_LDAP_TEXT];
 	char attr[NET_LDAP_ATTRS][64];
 	size_t n_attrs;
@@ -101,6 +106,7 @@ ldap_err(struct net_ldap *q, int rc)
 	case LDAP_INSUFFICIENT_ACCESS:
 	case LDAP_INAPPROPRIATE_AUTH:
 	case LDAP_STRONG_AUTH_REQUIRED:
+	case LDAP_INVALID_CREDENTIALS:
 	case LDAP_CONFIDENTIALITY_REQUIRED:
 		return said(q, ERR_PERMISSION, ldap_err2string(rc));
 	default:
@@ -187,13 +193,39 @@ set_max(struct net_ldap *q, LDAP *ld)
 		ber_sockbuf_ctrl(sb, LBER_SB_OPT_SET_MAX_INCOMING, &max);
 }
 
+static bool
+is_loopback(const struct net_host_addr *a)
+{
+	const struct sockaddr_in *v4 = (const void *)&a->sa;
+	const struct sockaddr_in6 *v6 = (const void *)&a->sa;
+
+	if (a->sa.ss_family == AF_INET)
+		return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+	return a->sa.ss_family == AF_INET6 &&
+	       IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+static bool
+is_here(const struct net_ldap *q)
+{
+	for (size_t i = 0; i < q->at.n; i++)
+		if (!is_loopback(&q->at.addr[i]))
+			return false;
+	return true;
+}
+
 static enum err
 open_session(struct net_ldap *q, LDAP **out)
 {
 	char url[NET_LDAP_TEXT + 32];
 	bool v6 = strchr(q->host, ':') != NULL;
-	int fd = connect_any(q), rc;
+	int fd, rc;
 
+	/* also when a name came to lead elsewhere */
+	if (q->tls == NET_LDAP_PLAIN && q->bind_dn[0] != '\0' && !is_here(q))
+		return said(q, ERR_PERMISSION,
+		    "the password would be readable on the way");
+	fd = connect_any(q);
 	if (fd < 0)
 		return said(q, left_ms(q) == 0 ? ERR_TIMEOUT : ERR_CLOSED,
 		    "no connection");
@@ -217,6 +249,28 @@ open_session(struct net_ldap *q, LDAP **out)
 	return rc == LDAP_SUCCESS ? ERR_OK
 	       : left_ms(q) == 0  ? ERR_TIMEOUT
 				  : ldap_err(q, rc);
+}
+
+/* RFC 4513 section 5.1.3; not 5.1.2: an empty password would be taken for
+   nobody's and everybody's */
+static enum err
+log_in(struct net_ldap *q, LDAP *ld)
+{
+	struct berval cred;
+	int rc;
+
+	if (q->bind_dn[0] == '\0')
+		return ERR_OK;
+	if (q->password == NULL || q->password->len == 0)
+		return said(q, ERR_PERMISSION, "there is no password");
+	cred.bv_len = q->password->len;
+	cred.bv_val = (char *)q->password->data;
+	rc = ldap_sasl_bind_s(
+	    ld, q->bind_dn, LDAP_SASL_SIMPLE, &cred, NULL, NULL, NULL);
+	/* nothing that a search may say counts as a login */
+	if (rc != LDAP_SUCCESS && ldap_err(q, rc) == ERR_OK)
+		return said(q, ERR_PERMISSION, ldap_err2string(rc));
+	return ldap_err(q, rc);
 }
 
 static enum err
@@ -284,6 +338,7 @@ free_query(struct net_ldap *q)
 	if (q->done_fd >= 0)
 		close(q->done_fd);
 	buf_clear(&q->octets);
+	secret_free(q->password);
 	pthread_mutex_destroy(&q->lock);
 	free(q);
 }
@@ -313,6 +368,8 @@ run(void *arg)
 	bool alone;
 
 	q->result.err = open_session(q, &ld);
+	if (q->result.err == ERR_OK)
+		q->result.err = log_in(q, ld);
 	if (q->result.err == ERR_OK)
 		q->result.err = search(q, ld);
 	if (ld != NULL)
@@ -400,6 +457,7 @@ copy_request(struct net_ldap *q, const struct net_ldap_request *req)
 {
 	bool ok = copy(q->host, sizeof(q->host), req->host) &&
 		  copy(q->base, sizeof(q->base), req->base) &&
+		  copy(q->bind_dn, sizeof(q->bind_dn), req->bind_dn) &&
 		  copy(q->filter, sizeof(q->filter), req->filter) &&
 		  copy(q->ca_file, sizeof(q->ca_file),
 		      req->ca_file == NULL ? SYSTEM_CA : req->ca_file);
@@ -409,6 +467,8 @@ copy_request(struct net_ldap *q, const struct net_ldap_request *req)
 	     q->n_attrs++)
 		ok = copy(q->attr[q->n_attrs], sizeof(q->attr[0]),
 		    req->attrs[q->n_attrs]);
+	if (ok && req->bind_dn != NULL && req->password != NULL)
+		q->password = secret_from(secret_span(req->password));
 	q->at = *req->at;
 	q->port = req->port;
 	q->tls = req->tls;

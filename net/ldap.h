@@ -17,6 +17,7 @@
 
 struct loop;
 struct net_ldap;
+struct secret;
 
 enum {
 	NET_LDAP_VALUES = 64, /* that are handed over */
@@ -38,6 +39,9 @@ struct net_ldap_request {
 	const struct net_host *at; /* where it is */
 	enum net_ldap_tls tls;
 	const char *ca_file; /* PEM; NULL: the system's */
+	const char *bind_dn; /* NULL: anonymous; never without TLS but on
+				loopback */
+	const struct secret *password;
 	const char *base;
 	const char *filter;
 	const char *attrs[NET_LDAP_ATTRS + 1]; /* ends with NULL */
@@ -53,8 +57,9 @@ struct net_ldap_value {
 struct net_ldap_result {
 	/* ERR_OK: the directory answered, be it without a value. ERR_CLOSED: no
 	   connection; ERR_TLS, ERR_TIMEOUT, ERR_TOO_BIG, ERR_BUSY: too many at
-	   once, ERR_PERMISSION: it wants more than an anonymous question;
-	   ERR_IO: it says that it failed. */
+	   once, ERR_PERMISSION: it wants more than an anonymous question, or
+	   does not take the password, or must not be shown it; ERR_IO: it says
+	   that it failed. */
 	enum err err;
 	const struct net_ldap_value *value;
 	size_t n;

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/arena.h"
 #include "common/digest.h"
@@ -16,10 +17,12 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/pack.h"
+#include "common/secret.h"
 #include "common/text.h"
 #include "gateway/conf.h"
 #include "gateway/discovery/lookup.h"
 #include "gateway/discovery/revocation.h"
+#include "gateway/password.h"
 #include "gateway/proto.h"
 #include "gateway/role.h"
 #include "mime/addr.h"
@@ -383,6 +386,24 @@ open_dns(struct discovery *d, struct err_why *why)
 	return e;
 }
 
+/* Without it the directory is asked, and says that it wants one. */
+static void
+read_password_of_directory(struct discovery *d)
+{
+	const char *path = d->env.conf->discovery.ldap.password_file;
+	int fd = role_take_fd(d->role, ROLE_FD_PASSWORD, 0);
+	struct err_why why = {""};
+
+	secret_free(d->env.ldap_password);
+	d->env.ldap_password = NULL;
+	if (path != NULL &&
+	    password_read(fd, path, &d->env.ldap_password, &why) != ERR_OK)
+		log_event(
+		    LOG_LVL_ERR, NULL, "directory", KV_STR("why", why.text));
+	if (fd >= 0)
+		close(fd);
+}
+
 static void
 on_conf(void *arg)
 {
@@ -394,6 +415,7 @@ on_conf(void *arg)
 	d->env.conf = role_conf(d->role);
 	if (set_guard(d) != ERR_OK)
 		fatal("out of memory");
+	read_password_of_directory(d);
 }
 
 static void
@@ -412,6 +434,7 @@ open_all(struct discovery *d)
 	    net_fetcher_new(d->loop, d->env.dns, &d->env.guard,
 		d->env.conf->discovery.ca_file, &d->env.fetcher) != ERR_OK)
 		role_refuse(d->role, "HTTPS cannot be set up");
+	read_password_of_directory(d);
 	d->arena = arena_new(ARENA_MAX);
 	d->lookups = discovery_lookups_new(&d->env);
 	d->revocations = discovery_revocations_new(&d->env);
@@ -443,6 +466,7 @@ discovery_main(struct role *r)
 	discovery_lookups_free(d.lookups);
 	net_fetcher_free(d.env.fetcher);
 	net_dns_free(d.env.dns);
+	secret_free(d.env.ldap_password);
 	free(d.allow);
 	arena_free(d.arena);
 	return 0;

@@ -101,6 +101,8 @@ on_host(void *arg, const struct net_host *h)
 	    .at = h,
 	    .tls = q->tls,
 	    .ca_file = q->env->conf->discovery.ca_file,
+	    .bind_dn = q->conf->bind_dn,
+	    .password = q->env->ldap_password,
 	    .base = q->conf->base,
 	    .filter = q->filter,
 	    .max = LIMIT_KEY_SIZE,

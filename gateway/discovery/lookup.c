@@ -87,8 +87,8 @@ discovery_ask_close(struct discovery_ask *k)
 
 	a->known = true;
 	a->at = (int64_t)(clock_unix_ms() / 1000);
-	a->until_ms =
-	    clock_steady_ms() + 1000 * discovery_ttl_s(e->l, a->status);
+	a->until_ms = clock_steady_ms() +
+		      1000 * discovery_ttl_s(e->l, a->source, a->status);
 	k->open = false;
 	log_event(
 	    a->status == PROTO_ANSWER_FAILED ? LOG_LVL_NOTICE : LOG_LVL_INFO,

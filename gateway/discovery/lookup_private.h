@@ -106,8 +106,8 @@ void discovery_tell(struct discovery_waiter *w);
 /* Tell store what was said; what was not really asked says nothing. */
 void discovery_note(struct discovery_wanted *e);
 /* Seconds that an answer holds. */
-uint64_t discovery_ttl_s(
-    const struct discovery_lookups *l, enum proto_answer_status status);
+uint64_t discovery_ttl_s(const struct discovery_lookups *l,
+    enum ks_source source, enum proto_answer_status status);
 
 /* --- proposals.c --- */
 

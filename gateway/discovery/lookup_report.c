@@ -11,14 +11,14 @@
 #include "gateway/proto.h"
 
 uint64_t
-discovery_ttl_s(
-    const struct discovery_lookups *l, enum proto_answer_status status)
+discovery_ttl_s(const struct discovery_lookups *l, enum ks_source source,
+    enum proto_answer_status status)
 {
 	const struct conf_discovery *c = &l->env->conf->discovery;
 
 	switch (status) {
 	case PROTO_ANSWER_FOUND:
-		return c->found_s;
+		return conf_found_s(l->env->conf, (unsigned)source);
 	case PROTO_ANSWER_ABSENT:
 		return c->absent_s;
 	case PROTO_ANSWER_FAILED:

@@ -21,6 +21,7 @@ struct discovery_source;
 struct loop;
 struct net_dns;
 struct net_fetcher;
+struct secret;
 
 enum {
 	DISCOVERY_URL_MAX = 1024,
@@ -34,6 +35,7 @@ struct discovery_env {
 	struct net_fetcher *fetcher;
 	struct net_guard guard;
 	const struct conf *conf;
+	struct secret *ldap_password; /* NULL: none, or it cannot be read */
 	/* all that there are; NULL at the end */
 	const struct discovery_source *const *sources;
 };

@@ -13,11 +13,13 @@
 #include <openssl/evp.h>
 
 #include "common/arena.h"
+#include "common/secret.h"
 #include "gateway/conf.h"
+#include "gateway/password.h"
 #include "gateway/relay/route.h"
 
 enum {
-	PASSWORD_MAX = 255,
+	/* NUL, user, NUL, password */
 	PLAIN_MAX = LIMIT_LOGIN_USER + PASSWORD_MAX + 2,
 };
 
@@ -33,46 +35,13 @@ struct relay_logins {
 	struct login *first;
 };
 
-/* The first line of the file. */
-static enum err
-read_password(
-    int fd, const char *path, struct secret **out, struct err_why *why)
-{
-	uint8_t line[PASSWORD_MAX + 2];
-	ssize_t n = fd < 0 ? -1 : pread(fd, line, sizeof(line), 0);
-	enum err e = ERR_CONFIG;
-	size_t len = 0;
-
-	while (n > 0 && len < (size_t)n && line[len] != '\n' &&
-	       line[len] != '\r' && line[len] != '\0')
-		len++;
-	if (n < 0)
-		(void)err_why(why, e, "password-file: %s cannot be read", path);
-	else if (len == 0)
-		(void)err_why(
-		    why, e, "password-file: %s begins with no password", path);
-	else if (len > PASSWORD_MAX)
-		(void)err_why(why, e,
-		    "password-file: %s: expected at most %d octets in a line",
-		    path, PASSWORD_MAX);
-	else
-		e = ERR_OK;
-	if (e == ERR_OK) {
-		*out = secret_from(SPAN(line, len));
-		if (*out == NULL)
-			e = err_why(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-	}
-	secret_wipe(line, sizeof(line));
-	return e;
-}
-
 static enum err
 add(struct relay_logins *l, const struct conf_relay *r, int fd,
     struct err_why *why)
 {
 	struct secret *password;
 	struct login *one;
-	enum err e = read_password(fd, r->password_file, &password, why);
+	enum err e = password_read(fd, r->password_file, &password, why);
 
 	if (e != ERR_OK)
 		return e;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * A look at every key once in the time that a source's answer holds. Keys are
- * passed in the order of their fingerprints, which are spread evenly: so are
- * the questions to the sources, and nothing has to be remembered. Keys that
- * sources brought are asked for again; an address whose last key is over, or
- * which its sources have no more, is told of once.
+ * A look at every key once in the time that the answer of its source holds,
+ * and as often at those that no source brought. Keys are passed in the order of
+ * their fingerprints, which are spread evenly: so are the questions to the
+ * sources, and nothing has to be remembered. Keys that sources brought are
+ * asked for again; an address whose last key is over, or which its sources have
+ * no more, is told of once.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ enum {
 	BUCKETS_AT_ONCE = 8192, /* of a tick */
 	KEYS_AT_ONCE = 128,	/* looked at in a tick */
 	PERIOD_S = 24 * 3600,	/* without sources */
+	OTHERS = 0,		/* their place among the hands */
 	WATCH_ARENA = 4 * 1024 * 1024,
 };
 
@@ -36,10 +38,17 @@ struct seen {
 	bool over;
 };
 
-struct store_watch {
-	struct arena *arena;
+/* It goes round once in the time of one source. */
+struct hand {
 	bool started;
 	uint32_t at; /* the bucket that was looked at last */
+};
+
+struct store_watch {
+	struct arena *arena;
+	struct hand hand[KS_SOURCE_HARVEST + 1];
+	uint32_t all;	 /* bits of the sources that are asked */
+	uint32_t source; /* that the hand is of; 0: what none of them brought */
 	struct seen seen[KEYS_AT_ONCE];
 	size_t n;
 	int64_t now;
@@ -52,12 +61,12 @@ collect(void *ctx, const struct ks_record *r)
 	struct ks_record *copy;
 	struct seen *k;
 	enum err e;
-	bool sourced =
-	    r->source > KS_SOURCE_CA && r->source != KS_SOURCE_HARVEST;
+	bool mine = w->source == 0 ? (r->sources & w->all) == 0
+				   : (r->sources & w->source) != 0;
 
 	if (w->n == KEYS_AT_ONCE)
 		return ERR_AGAIN; /* the rest of it the next time */
-	if (r->n_addrs == 0 || r->trust < KS_HARVESTED ||
+	if (!mine || r->n_addrs == 0 || r->trust < KS_HARVESTED ||
 	    r->flaw == KS_FLAW_REVOKED)
 		return ERR_OK;
 	e = ks_record_copy(r, false, w->arena, &copy);
@@ -67,28 +76,28 @@ collect(void *ctx, const struct ks_record *r)
 	*k = (struct seen){.addr = copy->addrs[0],
 	    .fpr = copy->fpr,
 	    .record = copy,
-	    .ask = sourced,
+	    .ask = w->source != 0,
 	    .over = ks_record_is_over(r, w->now)};
 	return ERR_OK;
 }
 
 /* What has passed since the last tick, and no more than fits one. */
 static void
-look(struct store *s, uint32_t to)
+look(struct store *s, struct hand *h, uint32_t to)
 {
 	struct store_watch *w = s->watch;
 	enum err e = ERR_OK;
 
 	arena_reset(w->arena);
 	w->n = 0;
-	for (unsigned i = 0; i < BUCKETS_AT_ONCE && w->at != to && e == ERR_OK;
+	for (unsigned i = 0; i < BUCKETS_AT_ONCE && h->at != to && e == ERR_OK;
 	     i++) {
-		uint32_t next = (w->at + 1) % BUCKETS;
+		uint32_t next = (h->at + 1) % BUCKETS;
 		uint8_t prefix[2] = {
 		    (uint8_t)(next >> 8), (uint8_t)(next & 0xff)};
 
 		e = ks_each(store_keys_db(s), SPAN(prefix, 2), collect, w);
-		w->at = next;
+		h->at = next;
 	}
 	if (e != ERR_OK && e != ERR_AGAIN)
 		log_event(LOG_LVL_WARN, NULL, "keystore", KV_ERR(e));
@@ -176,26 +185,19 @@ tell(struct store *s, const struct seen *k)
 
 /* --- together --- */
 
-void
-store_watch_tick(struct store *s)
+static void
+move(struct store *s, struct hand *h, uint32_t source, uint64_t period_s)
 {
 	struct store_watch *w = s->watch;
-	uint64_t period = s->conf->discovery.n_source > 0
-			      ? s->conf->discovery.found_s
-			      : PERIOD_S;
-	uint64_t now_ms = clock_unix_ms();
-	uint32_t to;
+	uint64_t now_ms = clock_unix_ms(), period_ms = period_s * 1000;
+	uint32_t to = (uint32_t)(now_ms % period_ms * BUCKETS / period_ms);
 
-	if (w == NULL || s->stopping || s->ended)
-		return;
-	if (period == 0)
-		period = PERIOD_S;
 	w->now = (int64_t)(now_ms / 1000);
-	to = (uint32_t)(now_ms % (period * 1000) * BUCKETS / (period * 1000));
-	if (!w->started)
-		w->at = to;
-	w->started = true;
-	look(s, to);
+	w->source = source;
+	if (!h->started)
+		h->at = to;
+	h->started = true;
+	look(s, h, to);
 	for (size_t i = 0; i < w->n; i++) {
 		char addr[KS_ADDR_MAX + 1] = "";
 
@@ -204,6 +206,24 @@ store_watch_tick(struct store *s)
 			store_lookups_refresh(s, addr);
 		tell(s, &w->seen[i]);
 	}
+}
+
+void
+store_watch_tick(struct store *s)
+{
+	const struct conf_discovery *c = &s->conf->discovery;
+	struct store_watch *w = s->watch;
+
+	if (w == NULL || s->stopping || s->ended)
+		return;
+	w->all = 0;
+	for (size_t i = 0; i < c->n_source; i++)
+		w->all |= ks_source_bit((enum ks_source)c->source[i]);
+	for (size_t i = 0; i < c->n_source; i++)
+		move(s, &w->hand[c->source[i]],
+		    ks_source_bit((enum ks_source)c->source[i]),
+		    conf_found_s(s->conf, c->source[i]));
+	move(s, &w->hand[OTHERS], 0, c->n_source > 0 ? c->found_s : PERIOD_S);
 }
 
 struct store_watch *

@@ -375,24 +375,32 @@ database mdb
 maxsize 10485760
 suffix "dc=example"
 directory {root}/db
-access to * by * read
 """
+    GATEWAY = "cn=gateway,dc=example"
 
-    def __init__(self, ca, names, entries):
+    def __init__(self, ca, names, entries, password=None):
+        """password: of GATEWAY, and nobody else reads anything."""
         super().__init__()
+        self.password = password
         self.usr = unpacked("slapd")
         self.port, self.tls_port = free_port(), free_port()
         (self.root / "db").mkdir()
         crt, key = ca.server(*names)
         self.conf = self.root / "slapd.conf"
         self.conf.write_text(self.CONF.format(usr=self.usr, root=self.root, ca=ca.crt,
-                                              crt=crt, key=key))
+                                              crt=crt, key=key) + (
+            "access to * by users read by anonymous auth\n" if password
+            else "access to * by * read\n"))
         self.ldif = self.root / "all.ldif"
         self.ldif.write_text(self.entries(entries))
 
     def entries(self, entries):
         import base64
         text = "dn: dc=example\nobjectClass: dcObject\nobjectClass: organization\no: x\ndc: example\n\n"
+        if self.password:
+            text += ("dn: %s\nobjectClass: organizationalRole\nobjectClass: "
+                     "simpleSecurityObject\ncn: gateway\nuserPassword: %s\n\n"
+                     % (self.GATEWAY, self.password))
         for n, (addr, attrs) in enumerate(entries.items()):
             text += ("dn: cn=p%d,dc=example\nobjectClass: inetOrgPerson\n"
                      "objectClass: pgpPerson\ncn: p%d\nsn: p\nmail: %s\n" % (n, n, addr))

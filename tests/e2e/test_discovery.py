@@ -517,6 +517,48 @@ def test_ldap(make_gateway, capture, keys, ca, started):
         assert kinds["openpgp"]["state"] == "failed"
 
 
+def test_a_directory_that_wants_a_password(make_gateway, capture, keys, ca, started, tmp_path):
+    """It is shown to a verified directory, or one on this machine, and to
+    nobody else; a wrong one is a failure, never an absence."""
+    keys.openpgp("lea@dir.example")
+    names = started(Names("ldap.example. 60 A 127.0.0.1\n"))
+    server = started(Slapd(ca, ["ldap.example"], {
+        "lea@dir.example": {"pgpKey": [keys.gpg("--armor", "--export", "lea@dir.example").stdout]},
+    }, password="open sesame"))
+    secret = tmp_path / "password"
+    secret.write_text("open sesame\nanother line\n")
+    login = 'bind-dn = "%s" password-file = "%s"' % (server.GATEWAY, secret)
+
+    def gateway(url, more=login):
+        return make_gateway(capture.port, rules=OPPORTUNISTIC, options=options(
+            ca, names, ["ldap"], sections=(
+                'discovery ldap { url = "%s" base = "dc=example" %s }\n' % (url, more))))
+
+    def answer(gw, addr="lea@dir.example"):
+        return lookup(gw, addr)[0]["ldap"]["answer"]
+
+    tls = "ldaps://ldap.example:%d" % server.tls_port
+    gw = gateway(tls)
+    assert answer(gw) == "found"
+    assert answer(gw, "nobody@dir.example") == "absent"
+    # another password is a failure, and a new one is taken when it is told of
+    secret.write_text("close sesame\n")
+    gw.cli("reload")
+    wait_for("the wrong password", lambda: answer(gw) == "failed")
+    assert answer(gw, "nobody@dir.example") == "failed"
+    secret.write_text("open sesame")
+    gw.cli("reload")
+    wait_for("the right password", lambda: answer(gw) == "found")
+    for text in ("open sesame", "close sesame"):
+        assert text not in gw.log(), "the password stands in the log"
+    assert answer(gateway("ldap://ldap.example:%d" % server.port)) == "found"
+    # in clear on this machine only
+    assert answer(gateway("ldap://127.0.0.1:%d" % server.port,
+                          login + " starttls = false")) == "found"
+    # without one nobody is told anything
+    assert answer(gateway(tls, "")) != "found"
+
+
 def test_key_servers(make_gateway, capture, keys, ca, started):
     """A verifying key server is believed, one that takes anything is not; of
     two the second is asked when the first fails."""

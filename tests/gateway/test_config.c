@@ -143,6 +143,12 @@ static const struct {
     {7, "discovery { sources = \"ldap\" }\ndiscovery ldap { url = "
 	"\"ldaps://ldap.example.com\" base = \"dc=example\" filter = "
 	"\"(&(mail=%s)(x=y))\" }\n"},
+    {7, "discovery ldap { url = \"ldap://ldap.example.com\" bind-dn = "
+	"\"cn=gw\" password-file = \"/etc/pw\" }\n"},
+    {7, "discovery ldap { url = { \"ldap://127.0.0.1:1389\", "
+	"\"ldap://[::1]\", \"ldap://localhost\", \"ldaps://x.example\" } "
+	"starttls = false bind-dn = \"cn=gw\" password-file = \"/etc/pw\" }\n"},
+    {7, "discovery wkd { refresh = 12h }\ndiscovery dane { refresh = 1h }\n"},
     {7, "discovery vks { url = { \"https://a.example\", "
 	"\"https://[2001:db8::1]:8443/x/\" } rate = 5 }\n"},
     {7, "limits { message-size = 100M memory = 200M workers = 64"
@@ -380,6 +386,20 @@ static const struct {
     {7, "discovery ldap { url = \"ldaps://ldap.example.com/dc=x\" }\n", 7,
 	"a host"},
     {7, "discovery ldap { filter = \"(mail=x)\" }\n", 0, "one %s"},
+    {7, "discovery ldap { bind-dn = \"cn=gw\" }\n", 0,
+	"expected password-file"},
+    {7, "discovery ldap { password-file = \"/etc/pw\" }\n", 0,
+	"expected bind-dn"},
+    {7,
+	"discovery ldap { url = { \"ldaps://a.example\", "
+	"\"ldap://b.example\" } starttls = false bind-dn = \"cn=gw\" "
+	"password-file = \"/etc/pw\" }\n",
+	0, "on the way to ldap://b.example"},
+    {7,
+	"discovery ldap { url = \"ldap://localhost.example\" starttls = false "
+	"bind-dn = \"cn=gw\" password-file = \"/etc/pw\" }\n",
+	0, "readable on the way"},
+    {7, "discovery wkd { refresh = 0s }\n", 7, "expected"},
     {7, "discovery ldap { filter = \"(mail=%s)(x=%s)\" }\n", 0, "one %s"},
     {7, "discovery ldap { filter = \"mail=%s\" }\n", 0, "one %s"},
     {7, "discovery ldap { filter = \"(mail=%d%s)\" }\n", 0, "one %s"},
