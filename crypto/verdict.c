@@ -370,6 +370,8 @@ crypto_verdict_text(const struct crypto_verdict *v, struct buf *out)
 		    v->sealed_reason[0] != '\0' || sig == NULL
 			? v->sealed_reason
 			: sig->reason);
+	if (e == ERR_OK && v->forged)
+		e = put_value(out, "forged-verdict", "inside");
 	if (e != ERR_OK)
 		out->len = before;
 	return e;

@@ -155,6 +155,9 @@ struct crypto_verdict {
 	const char *const *differing;
 	size_t n_differing;
 
+	/* Inside of what is signed stands a verdict that somebody forged. */
+	bool forged;
+
 	const char *notes[CRYPTO_VERDICT_NOTES]; /* what else was seen */
 	size_t n_notes;
 };

@@ -46,13 +46,32 @@ author_of(struct arena *a, const struct mime_tree *t)
 	return list.addrs[0].key;
 }
 
+/* Is a key that is kept for what, an address or a domain, to be tried? */
 static bool
-is_key_of(const struct open_pgp_key *k, const char *addr)
+is_tried(const struct open_engine_both *t, const char *what, bool domain)
 {
-	const char *domain = strrchr(addr, '@');
+	const char *at;
 
-	return k->domain ? domain != NULL && strcmp(k->addr, domain + 1) == 0
-			 : strcmp(k->addr, addr) == 0;
+	if (t->only == NULL)
+		return true;
+	at = strrchr(t->only, '@');
+	if (t->which == (domain ? OPEN_KEYS_OWN : OPEN_KEYS_DOMAIN))
+		return false;
+	return domain ? at != NULL && strcmp(what, at + 1) == 0
+		      : strcmp(what, t->only) == 0;
+}
+
+static void
+choose_smime(const struct open_engine_both *t, struct open_smime *out)
+{
+	*out = t->smime;
+	out->n_keys = 0;
+	for (size_t i = 0; i < t->smime.n_keys; i++) {
+		const struct crypto_cms_key *k = &t->smime.keys[i];
+
+		if (is_tried(t, k->addr, k->domain))
+			out->keys[out->n_keys++] = *k;
+	}
 }
 
 static enum err
@@ -75,7 +94,7 @@ peel_pgp(struct open_engine_both *t, const struct mime_tree *tree,
 		o.n_brought = 1;
 	}
 	for (size_t i = 0; i < t->n_pgp_keys; i++)
-		if (t->only == NULL || is_key_of(&t->pgp_keys[i], t->only))
+		if (is_tried(t, t->pgp_keys[i].addr, t->pgp_keys[i].domain))
 			keys[o.n_keys++] = t->pgp_keys[i];
 	o.keys = keys;
 	if (t->smime.from != NULL)
@@ -105,7 +124,7 @@ peel(void *arg, const struct mime_tree *tree, struct crypto_verdict *v,
 	if (mime_autocrypt_find(tree, t->smime.arena, &field) == ERR_OK)
 		t->autocrypt = field.keydata;
 	if (t->only != NULL) {
-		open_smime_keys_of(&t->smime, t->only, &one);
+		choose_smime(t, &one);
 		e = open_smime_peel(&one, tree, v, out, why);
 	} else {
 		e = open_smime_peel(&t->smime, tree, v, out, why);

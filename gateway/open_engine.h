@@ -12,11 +12,19 @@
 #include "gateway/open_pgp.h"
 #include "gateway/open_smime.h"
 
+/* Which keys that speak for a recipient are tried. */
+enum open_engine_keys {
+	OPEN_KEYS_ALL = 0,
+	OPEN_KEYS_OWN,	  /* those of the address alone */
+	OPEN_KEYS_DOMAIN, /* those of its domain alone */
+};
+
 /* The caller fills in smime as open_smime.h says, and pgp. */
 struct open_engine_both {
 	struct open_smime smime;
 	struct open_pgp_engine pgp;
 	const char *only; /* only this recipient's keys are tried; NULL: all */
+	enum open_engine_keys which; /* of them, with only */
 	/* ours */
 	struct span autocrypt; /* what the mail brought; empty: nothing */
 	struct open_pgp_key *pgp_keys;

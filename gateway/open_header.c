@@ -280,6 +280,24 @@ bind_from(struct open *o)
 	o->author = n_out == 1 ? out[0] : NULL;
 }
 
+/* In what is signed and not encrypted nothing can be taken out: the signature
+   would break. It is in no header of the message, and the verdict says so. */
+static void
+note_forged(struct open *o, const struct mime_tree *payload)
+{
+	const struct mime_header *h = mime_tree_header(payload);
+
+	if (o->entity.len > 0 || o->verdict.n_layers == 0)
+		return;
+	for (size_t i = 0; i < h->n; i++)
+		if (mime_verdict_is_ours(&h->fields[i], o->form.authserv_id)) {
+			crypto_verdict_note(&o->verdict,
+			    "a verdict inside of what is signed is not ours");
+			o->verdict.forged = true;
+			return;
+		}
+}
+
 static enum crypto_headers
 headers_word(const struct open *o)
 {
@@ -304,6 +322,8 @@ open_bind(struct open *o, const struct mime_tree *payload)
 		o->has_fields = true;
 		o->inner = *mime_tree_header(payload);
 	}
+	if (payload != NULL)
+		note_forged(o, payload);
 	bind_from(o);
 	if (!o->has_fields)
 		return ERR_OK;

@@ -103,23 +103,6 @@ open_smime_add_keys(struct open_smime *s, const char *const *addrs, size_t n)
 }
 
 void
-open_smime_keys_of(
-    const struct open_smime *all, const char *addr, struct open_smime *out)
-{
-	const char *domain = strrchr(addr, '@');
-
-	*out = *all;
-	out->n_keys = 0;
-	for (size_t i = 0; i < all->n_keys; i++) {
-		const struct crypto_cms_key *k = &all->keys[i];
-
-		if (k->domain ? domain != NULL && !strcmp(k->addr, domain + 1)
-			      : strcmp(k->addr, addr) == 0)
-			out->keys[out->n_keys++] = *k;
-	}
-}
-
-void
 open_smime_clear(struct open_smime *s)
 {
 	for (size_t i = 0; i < s->n_keys; i++)

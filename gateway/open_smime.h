@@ -49,9 +49,6 @@ struct open_smime {
    domains, expired ones, too. ERR_NOMEM, errors of the store. */
 enum err open_smime_add_keys(
     struct open_smime *s, const char *const *addrs, size_t n) MUST_CHECK;
-/* Those of one recipient alone, of what was added. */
-void open_smime_keys_of(
-    const struct open_smime *all, const char *addr, struct open_smime *out);
 void open_smime_clear(struct open_smime *s);
 
 /* As struct open_engine says. */

@@ -14,7 +14,6 @@ proto_admit_pack(const struct proto_admit *m, struct buf *out)
 
 	pack_begin(&p, out);
 	pack_span(&p, m->addr);
-	pack_bool(&p, m->anchored);
 	pack_span(&p, m->record);
 	return pack_end(&p);
 }
@@ -27,7 +26,6 @@ proto_admit_unpack(struct span in, struct proto_admit *out)
 
 	unpack_begin(&u, in);
 	m.addr = unpack_span(&u);
-	m.anchored = unpack_bool(&u);
 	m.record = unpack_span(&u);
 	if (unpack_end(&u) != ERR_OK || m.addr.len > KS_ADDR_MAX ||
 	    m.record.len == 0 || m.record.len > KS_RECORD_MAX)

@@ -14,8 +14,7 @@ struct arena;
 
 /* PROTO_ADMIT. */
 struct proto_admit {
-	struct span addr; /* as in struct ks_proposal */
-	bool anchored;
+	struct span addr;   /* as in struct ks_proposal */
 	struct span record; /* ks_record_encode() */
 };
 

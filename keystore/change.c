@@ -112,7 +112,7 @@ has_addr(const struct ks_record *r, struct span addr)
 static bool
 covers(const struct ks_record *r, const struct ks_proposal *p)
 {
-	if (p->maker == KS_MAKER_ADMIN || p->anchored)
+	if (p->maker == KS_MAKER_ADMIN)
 		return true;
 	return p->addr.len > 0 ? has_addr(r, p->addr)
 			       : span_eq(r->domain, p->record->domain);
@@ -233,7 +233,9 @@ look_at(
 }
 
 /* DESIGN section 6: a certificate for the same address from the same issuer or
-   a configured anchor is a renewal. */
+   a configured anchor is a renewal. Who issued it is only a name here: whether
+   a chain leads to an anchor is not for who brings it to say, nor for who
+   writes it down, but is checked whenever it is used. */
 static void
 beside_certificates(
     const struct others *o, const struct ks_proposal *p, struct ks_decision *d)
@@ -245,15 +247,16 @@ beside_certificates(
 	else if (o->same_issuer != NULL)
 		decide(d, KS_CHANGE_RENEW, "a certificate of the same issuer",
 		    o->same_issuer);
-	else if (p->anchored)
-		decide(d, KS_CHANGE_RENEW,
-		    "a certificate of a configured anchor", old);
 	else if (o->current == NULL && o->over_same != NULL)
 		decide(d, KS_CHANGE_RENEW,
 		    "its source replaces one that is over", o->over_same);
-	else
+	else {
+		d->by_chain = true;
 		decide(d, KS_CHANGE_WAIT,
-		    "another issuer than that of the certificate in use", old);
+		    "another issuer than that of the certificate in use: until "
+		    "it is approved, only its chain can make it good",
+		    old);
+	}
 }
 
 /* Another OpenPGP key waits for approval, unless the old one has expired or is
@@ -287,7 +290,7 @@ beside_others(const struct ks_known *known, const struct ks_proposal *p,
 
 	for (size_t i = 0; i < known->n_others; i++)
 		look_at(&o, known->others[i], p);
-	d->only_addr = p->addr.len > 0 && !p->anchored;
+	d->only_addr = p->addr.len > 0;
 	if (ks_record_is_over(r, p->now))
 		refuse(d, ERR_KEY_EXPIRED, "it has expired");
 	else if (o.n_found >= KS_PER_ADDR_MAX)
@@ -405,7 +408,7 @@ beside_itself(const struct ks_known *known, const struct ks_proposal *p,
 	else
 		decide(d, KS_CHANGE_UPDATE, "a newer copy", same);
 	/* the others were vouched for less */
-	d->only_addr = raises && !p->anchored && p->maker == KS_MAKER_ADMISSION;
+	d->only_addr = raises && p->maker == KS_MAKER_ADMISSION;
 	if (d->change == KS_CHANGE_UPDATE &&
 	    (same->trust == KS_DISTRUSTED || same->trust > d->trust))
 		d->trust = same->trust;
@@ -457,7 +460,7 @@ ks_change_merge(const struct ks_known *known, const struct ks_proposal *p,
     const struct ks_decision *d, struct span *addrs, struct ks_record *out)
 {
 	const struct ks_record *old = known->same, *r = p->record;
-	bool all = p->maker == KS_MAKER_ADMIN || p->anchored;
+	bool all = p->maker == KS_MAKER_ADMIN;
 
 	*out = *r;
 	out->trust = d->trust;

@@ -62,9 +62,6 @@ struct ks_proposal {
 	   the key is proposed for the whole of record->domain, or by an
 	   administrator. */
 	struct span addr;
-	/* The certificate's chain ends in a configured anchor, so that every
-	   address in it is vouched for. */
-	bool anchored;
 	int64_t now; /* Unix seconds */
 };
 
@@ -97,6 +94,10 @@ struct ks_decision {
 	struct err_why why;
 	/* The level it gets. */
 	enum ks_trust trust;
+	/* WAIT: until then it is kept as a candidate, too, so that a chain to
+	   a configured anchor, which is looked at with every use (lookup.h),
+	   makes it good beside the old one. */
+	bool by_chain;
 	/* ADD, RENEW, WAIT: only the proposal's address is taken from the
 	   record, not the others it claims. */
 	bool only_addr;

@@ -339,9 +339,32 @@ ks_pending_approve(struct ks_store *s, const struct ks_pending *p,
 	return e != ERR_OK ? e : ks_pending_delete(s, p->name, r.fpr);
 }
 
+/* What was kept by its chain alone is not used for that address any more. */
+static enum err
+take_back(struct ks_store *s, const struct ks_pending *p, struct arena *arena)
+{
+	struct span addrs[KS_ADDRS_MAX];
+	struct ks_record *r;
+	size_t n = 0;
+	enum err e = ks_get(s, p->record.fpr, arena, &r);
+
+	if (e != ERR_OK)
+		return e == ERR_NOT_FOUND ? ERR_OK : e;
+	if (r->kind != KS_SMIME || r->trust != KS_CANDIDATE)
+		return ERR_OK;
+	for (size_t i = 0; i < r->n_addrs; i++)
+		if (!span_eq(r->addrs[i], p->name))
+			addrs[n++] = r->addrs[i];
+	if (n == 0)
+		return ks_set_trust(s, r->fpr, KS_DISTRUSTED);
+	r->addrs = addrs;
+	r->n_addrs = n;
+	return ks_put(s, r);
+}
+
 enum err
 ks_pending_refuse(struct ks_store *s, const struct ks_pending *p,
-    struct span who, int64_t now)
+    struct span who, int64_t now, struct arena *arena)
 {
 	struct ks_event event = {.what = KS_EVENT_REFUSED,
 	    .at = now,
@@ -353,5 +376,7 @@ ks_pending_refuse(struct ks_store *s, const struct ks_pending *p,
 
 	no.refused = true;
 	e = write(s, &no);
+	if (e == ERR_OK)
+		e = take_back(s, p, arena);
 	return e != ERR_OK ? e : ks_history_of(s, &event, &p->record);
 }

@@ -53,8 +53,9 @@ enum err ks_pending_copy(const struct ks_pending *p, struct arena *arena,
 enum err ks_pending_approve(struct ks_store *s, const struct ks_pending *p,
     enum ks_trust level, bool beside, struct span who, int64_t now,
     struct arena *arena) MUST_CHECK;
-/* It is not asked about again. Within ks_begin(). */
+/* It is not asked about again, and a certificate that was kept as a candidate
+   beside it is not used for the name any more. Within ks_begin(). */
 enum err ks_pending_refuse(struct ks_store *s, const struct ks_pending *p,
-    struct span who, int64_t now) MUST_CHECK;
+    struct span who, int64_t now, struct arena *arena) MUST_CHECK;
 
 #endif

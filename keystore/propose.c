@@ -103,6 +103,15 @@ wait_for_word(struct ks_store *s, const struct ks_proposal *p, struct span name,
 }
 
 static enum err
+put_candidate(struct ks_store *s, const struct ks_record *r)
+{
+	struct ks_record candidate = *r;
+
+	candidate.trust = KS_CANDIDATE;
+	return ks_put(s, &candidate);
+}
+
+static enum err
 apply(struct ks_store *s, const struct ks_known *known,
     const struct ks_proposal *p, struct span name, struct ks_decision *d)
 {
@@ -119,6 +128,9 @@ apply(struct ks_store *s, const struct ks_known *known,
 		e = wait_for_word(s, p, name, &r, d, &told);
 	else
 		e = ks_put(s, &r);
+	if (e == ERR_OK && d->change == KS_CHANGE_WAIT && d->by_chain &&
+	    known->same == NULL)
+		e = put_candidate(s, &r);
 	event.what = event_of(known, &r, d);
 	if (e != ERR_OK || (int)event.what == 0 || told)
 		return e;

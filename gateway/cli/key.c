@@ -170,15 +170,19 @@ list_one(void *ctx, const struct ks_record *r)
 {
 	struct listing *l = ctx;
 
+	const char *state;
+	json_t *j;
+
 	if (!key_filter_fits(&l->filter, r))
 		return ERR_OK;
 	l->n++;
-	if (l->json != NULL)
-		return json_array_append_new(l->json,
-			   key_to_json(r, has_private(l->store, r))) == 0
-			   ? ERR_OK
-			   : ERR_NOMEM;
-	return key_table_add(l->table, r, has_private(l->store, r));
+	state = key_state(l->cli, r);
+	if (l->json == NULL)
+		return key_table_add(
+		    l->table, r, has_private(l->store, r), state);
+	j = key_to_json(r, has_private(l->store, r));
+	json_object_set_new(j, "state", json_string(state));
+	return json_array_append_new(l->json, j) == 0 ? ERR_OK : ERR_NOMEM;
 }
 
 int
@@ -227,6 +231,8 @@ show_one(void *ctx, const struct ks_record *r)
 	l->n++;
 	if (l->json != NULL) {
 		j = key_to_json(r, has_private(l->store, r));
+		json_object_set_new(
+		    j, "state", json_string(key_state(l->cli, r)));
 		json_object_set_new(
 		    j, "chain", key_chain_json(l->cli, l->store, r));
 		return json_array_append_new(l->json, j) == 0 ? ERR_OK

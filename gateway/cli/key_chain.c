@@ -15,6 +15,7 @@
 #include "gateway/certs.h"
 #include "gateway/cli/cli.h"
 #include "gateway/cli/key_private.h"
+#include "keystore/change.h"
 
 enum { LINE_SIZE = 160 };
 
@@ -113,6 +114,29 @@ check(struct cli *cli, const struct ks_record *r, struct crypto_path *out)
 		e = ERR_NOMEM;
 	crypto_cert_unref(q.leaf);
 	return e;
+}
+
+const char *
+key_state(struct cli *cli, const struct ks_record *r)
+{
+	int64_t now = (int64_t)time(NULL);
+	struct crypto_path p;
+	enum err e;
+
+	if (r->flaw == KS_FLAW_REVOKED)
+		return "revoked";
+	/* a list or an answer may say so of a certificate */
+	if (r->kind == KS_SMIME && check(cli, r, &p) == ERR_OK) {
+		e = p.err;
+		crypto_path_clear(&p);
+		if (e == ERR_KEY_REVOKED)
+			return "revoked";
+	}
+	if (ks_record_is_over(r, now))
+		return "expired";
+	if (now < r->not_before)
+		return "not yet";
+	return r->flaw == KS_FLAW_NONE ? "" : "unfit";
 }
 
 static void

@@ -312,8 +312,9 @@ approve(struct change *c, const struct ks_pending *p)
 static enum err
 refuse(struct change *c, const struct ks_pending *p)
 {
-	return p->refused ? ERR_OK
-			  : ks_pending_refuse(c->store, p, c->who, c->now);
+	return p->refused
+		   ? ERR_OK
+		   : ks_pending_refuse(c->store, p, c->who, c->now, c->arena);
 }
 
 static enum err

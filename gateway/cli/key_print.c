@@ -32,6 +32,7 @@ enum {
 	COL_PRIVATE,
 	COL_TRUST,
 	COL_UNTIL,
+	COL_STATE,
 	COL_ALG,
 	COL_ADDRS,
 	COL_COUNT
@@ -46,6 +47,7 @@ static const struct {
     [COL_PRIVATE] = {"PRIVATE", 0},
     [COL_TRUST] = {"TRUST", 0},
     [COL_UNTIL] = {"UNTIL", 0},
+    [COL_STATE] = {"STATE", 0},
     [COL_ALG] = {"ALGORITHM", 0},
     [COL_ADDRS] = {"ADDRESSES", SCOLS_FL_TRUNC},
 };
@@ -115,7 +117,8 @@ set_cell(struct libscols_line *line, size_t col, struct span text)
 }
 
 enum err
-key_table_add(struct key_table *t, const struct ks_record *r, bool has_private)
+key_table_add(struct key_table *t, const struct ks_record *r, bool has_private,
+    const char *state)
 {
 	struct libscols_line *line = scols_table_new_line(t->table, NULL);
 	char hex[HEX_SIZE], date[CLI_DATE_SIZE];
@@ -133,8 +136,8 @@ key_table_add(struct key_table *t, const struct ks_record *r, bool has_private)
 	rc |= set_cell(
 	    line, COL_PRIVATE, has_private ? SPAN_LIT("yes") : SPAN(NULL, 0));
 	rc |= set_cell(line, COL_TRUST, span_str(trust_text(r)));
-	rc |= set_cell(line, COL_UNTIL,
-	    span_str(r->flaw == KS_FLAW_REVOKED ? "revoked" : date));
+	rc |= set_cell(line, COL_UNTIL, span_str(date));
+	rc |= set_cell(line, COL_STATE, span_str(state));
 	rc |= set_cell(line, COL_ALG, r->alg);
 	rc |= set_cell(line, COL_ADDRS, buf_span(&addrs));
 	buf_clear(&addrs);

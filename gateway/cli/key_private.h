@@ -58,7 +58,7 @@ bool key_filter_fits(const struct key_filter *f, const struct ks_record *r);
 /* A table of records that fits the terminal. ERR_NOMEM. */
 struct key_table *key_table_new(void);
 enum err key_table_add(struct key_table *t, const struct ks_record *r,
-    bool has_private) MUST_CHECK;
+    bool has_private, const char *state) MUST_CHECK;
 void key_table_print(struct key_table *t);
 void key_table_free(struct key_table *t);
 
@@ -67,6 +67,9 @@ void key_table_free(struct key_table *t);
 void key_print(const struct ks_record *r, bool has_private);
 struct json_t *key_to_json(const struct ks_record *r, bool has_private);
 
+/* "revoked", "expired", "not yet", "unfit" (for sealing); "" if it is good for
+   what it is for. What lists and answers say of certificates is in it. */
+const char *key_state(struct cli *cli, const struct ks_record *r);
 /* How the certificate of a record leads to an anchor, and what is known of
    revocation on the way; nothing, or null, for an OpenPGP key. */
 void key_chain_print(

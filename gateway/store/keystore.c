@@ -219,8 +219,12 @@ apply(struct store *s, const struct ks_rules *rules, struct proposal *p)
 		log_event(LOG_LVL_ERR, NULL, "admit", KV_ERR(ERR_IPC));
 		return ERR_OK;
 	}
+	if (!ks_record_is_itself(&r)) {
+		refuse(p, ERR_MALFORMED, "its octets are another key's");
+		log_event(LOG_LVL_ERR, NULL, "admit", KV_ERR(ERR_KEY_UNUSABLE));
+		return ERR_OK;
+	}
 	ask.addr = m.addr;
-	ask.anchored = m.anchored;
 	ask.now = (int64_t)(clock_unix_ms() / 1000);
 	r.added = ask.now;
 	if (ks_is_issuer(&r) && m.addr.len == 0)

@@ -42,6 +42,13 @@ static const struct {
     [SHARE_UNWRITABLE] = {"closed", CRYPTO_REASON_CLOSED},
 };
 
+/* What the keys of a domain alone make of the message. */
+struct by_domain {
+	const char *domain;
+	bool opens; /* to the same text */
+	bool whole; /* and nobody can have changed that */
+};
+
 struct opening {
 	struct job *j;
 	struct open o;
@@ -49,6 +56,8 @@ struct opening {
 	bool released;
 	enum share *share;	/* of each recipient of the job */
 	struct job_rcpt **rcpt; /* room for all */
+	struct by_domain *seen; /* room for as many */
+	uint32_t n_seen;
 };
 
 static bool
@@ -80,26 +89,34 @@ is_from_known_gateway(const struct opening *w)
 	return false;
 }
 
+static bool
+is_whole(const struct crypto_verdict *v)
+{
+	return v->sealed == CRYPTO_SEALED_OPENED ||
+	       v->signature == CRYPTO_SIGNED_GOOD;
+}
+
 /* The domain's key opens what was meant for any of its mailboxes: only what
    nobody can have changed says for which. */
 static enum share
-share_by_domain(const struct opening *w, const struct open *o, const char *key)
+share_by_domain(const struct opening *w, bool whole, const char *key)
 {
-	const struct crypto_verdict *v = &o->verdict;
-	bool whole = v->sealed == CRYPTO_SEALED_OPENED ||
-		     v->signature == CRYPTO_SIGNED_GOOD;
-
-	if (w->released || (whole && open_shows(o, key)) ||
+	if (w->released || (whole && open_shows(&w->o, key)) ||
 	    is_from_known_gateway(w))
 		return SHARE_OPENED;
 	return SHARE_HELD_REPLAY;
 }
 
-/* Does a key of this recipient open it, too? The names of recipients in a
-   message prove nothing, anybody can add one: it is opened again. */
+/* What opening it with the keys that speak for one recipient comes to. */
+struct once {
+	bool opens; /* to the same text */
+	bool domain_key;
+	bool whole;
+};
+
 static enum err
-share_by_own_key(
-    struct opening *w, const char *key, enum share *out, struct err_why *why)
+open_once(struct opening *w, const char *key, enum open_engine_keys which,
+    struct once *out, struct err_why *why)
 {
 	struct job *j = w->j;
 	struct open_engine_both tools = w->tools; /* borrows its keys */
@@ -112,20 +129,114 @@ share_by_own_key(
 	if (arena == NULL)
 		return ERR_NOMEM;
 	tools.only = key;
+	tools.which = which;
 	tools.smime.arena = arena;
 	tools.smime.from = NULL;
 	tools.smime.n_limited = 0;
 	tools.autocrypt = SPAN(NULL, 0);
 	e = open_read(&o, &w->o.form, &engine, j->map.data,
 	    j->envelope.smtputf8, arena, why);
-	*out = SHARE_CLOSED;
+	*out = (struct once){0};
 	if (e == ERR_OK && is_open(&o.verdict) &&
 	    span_eq(o.entity, w->o.entity))
-		*out = o.verdict.domain_key ? share_by_domain(w, &o, key)
-					    : SHARE_OPENED;
+		*out = (struct once){
+		    true, o.verdict.domain_key, is_whole(&o.verdict)};
 	open_clear(&o);
 	arena_free(arena);
 	return e;
+}
+
+static const char *
+domain_of(const char *key)
+{
+	const char *at = strrchr(key, '@');
+
+	return at == NULL ? "" : at + 1;
+}
+
+static struct by_domain *
+find_seen(struct opening *w, const char *domain)
+{
+	for (uint32_t i = 0; i < w->n_seen; i++)
+		if (strcmp(w->seen[i].domain, domain) == 0)
+			return &w->seen[i];
+	return NULL;
+}
+
+static bool
+has_own_key(const struct opening *w, const char *key)
+{
+	const struct open_engine_both *t = &w->tools;
+
+	for (size_t i = 0; i < t->smime.n_keys; i++)
+		if (!t->smime.keys[i].domain &&
+		    strcmp(t->smime.keys[i].addr, key) == 0)
+			return true;
+	for (size_t i = 0; i < t->n_pgp_keys; i++)
+		if (!t->pgp_keys[i].domain &&
+		    strcmp(t->pgp_keys[i].addr, key) == 0)
+			return true;
+	return false;
+}
+
+/* What the keys of a domain make of the message is the same for all of its
+   mailboxes: once will do for hundreds of them. */
+static enum err
+share_in_domain(
+    struct opening *w, const char *key, enum share *out, struct err_why *why)
+{
+	const char *domain = domain_of(key);
+	const struct by_domain *seen = find_seen(w, domain);
+	struct once once;
+	enum err e;
+
+	if (seen == NULL) {
+		e = open_once(w, key, OPEN_KEYS_DOMAIN, &once, why);
+		if (e != ERR_OK)
+			return e;
+		seen = &w->seen[w->n_seen];
+		w->seen[w->n_seen++] =
+		    (struct by_domain){domain, once.opens, once.whole};
+	}
+	*out =
+	    seen->opens ? share_by_domain(w, seen->whole, key) : SHARE_CLOSED;
+	return ERR_OK;
+}
+
+/* Does a key of this recipient open it, too? The names of recipients in a
+   message prove nothing, anybody can add one: it is opened again, with the keys
+   of the address first, for what they open is his whoever is named. Of several
+   pieces each may be for another of them. */
+static enum err
+share_by_own_key(
+    struct opening *w, const char *key, enum share *out, struct err_why *why)
+{
+	bool pieces = w->o.verdict.several_keys;
+	struct once once = {0};
+	enum err e = ERR_OK;
+
+	if (has_own_key(w, key))
+		e = open_once(w, key, OPEN_KEYS_OWN, &once, why);
+	if (e == ERR_OK && !once.opens && pieces)
+		e = open_once(w, key, OPEN_KEYS_ALL, &once, why);
+	if (e == ERR_OK && !once.opens && !pieces)
+		return share_in_domain(w, key, out, why);
+	if (e == ERR_OK)
+		*out = !once.opens	 ? SHARE_CLOSED
+		       : once.domain_key ? share_by_domain(w, once.whole, key)
+					 : SHARE_OPENED;
+	return e;
+}
+
+/* The first opening may have told already what a domain's keys make of it. */
+static void
+note_seen(struct opening *w)
+{
+	const struct crypto_verdict *v = &w->o.verdict;
+
+	if (is_open(v) && v->domain_key && !v->several_keys)
+		w->seen[w->n_seen++] =
+		    (struct by_domain){v->opened_for, true, is_whole(v)};
 }
 
 static enum err
@@ -148,10 +259,6 @@ share_of(
 	if (!v->domain_key && !v->several_keys &&
 	    strcmp(v->opened_for, key) == 0) {
 		*out = SHARE_OPENED;
-		return ERR_OK;
-	}
-	if (v->domain_key && !v->several_keys && w->j->n_rcpt == 1) {
-		*out = share_by_domain(w, &w->o, key);
 		return ERR_OK;
 	}
 	return share_by_own_key(w, key, out, why);
@@ -182,6 +289,7 @@ share_all(struct opening *w, struct err_why *why)
 	struct job *j = w->j;
 	enum err e = ERR_OK;
 
+	note_seen(w);
 	for (uint32_t i = 0; e == ERR_OK && i < j->n_rcpt; i++) {
 		const char *key = j->rcpt[i].rcpt->key;
 
@@ -402,7 +510,9 @@ open_message(struct job *j, bool released, struct err_why *why)
 
 	w.rcpt = arena_array(j->arena, j->n_rcpt, sizeof(struct job_rcpt *));
 	w.share = arena_array(j->arena, j->n_rcpt, sizeof(*w.share));
-	if (w.rcpt == NULL || w.share == NULL)
+	/* each recipient adds one at most, and the first opening another */
+	w.seen = arena_array(j->arena, j->n_rcpt + 1, sizeof(*w.seen));
+	if (w.rcpt == NULL || w.share == NULL || w.seen == NULL)
 		return ERR_NOMEM;
 	e = open_it(&w, why);
 	if (e == ERR_OK && is_open(&w.o.verdict))

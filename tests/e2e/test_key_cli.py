@@ -196,6 +196,8 @@ def test_lookup_says_why(gw):
     found = gw.json("key", "lookup", "nobody@example.org", status=1)
     assert [f["state"] for f in found] == ["absent", "absent"]
     assert b"expired" in gw.run("key", "lookup", "past@example.org").stdout
+    states = {k["addresses"][0]: k["state"] for k in gw.json("key", "list") if k["addresses"]}
+    assert states["past@example.org"] == "expired" and "expired" not in states["bob@example.org"]
 
 
 def test_a_candidate_seals_nothing_until_it_is_trusted(gw):

@@ -229,6 +229,38 @@ def test_the_domains_key_opens_for_who_is_named(make_gateway, capture, people):
     assert SECRET in capture.wait(2)[1].data
 
 
+def test_one_opening_does_for_a_domain(make_gateway, capture, people):
+    """Hundreds of mailboxes behind one key: those that are named get it, the
+    others' copies are held, and it is not opened once for each."""
+    gw = make_gateway(capture.port, portal=False, rules=CLEAR, inbound=capture.port, listen_in="")
+    gw.cli("key", "import", "--domain", "sender.example", people.info_pem)
+    gw.cli("key", "import", people.olga_pem)
+    # more than there are operations with private keys for one message
+    everybody = ["m%d@sender.example" % i for i in range(300)]
+    named = hp(b"From: <%s>\r\nTo: %s\r\nSubject: s\r\n" % (
+        EVE.encode(), b",\r\n ".join(a.encode() for a in everybody[:200])))
+    gw.send_in(EVE, everybody + [OLGA], p7m(seal(named, people.info[0], people.olga[0])))
+    held = wait_for("the held entry", lambda: [e for e in queue(gw) if e["state"] == "held"])
+    assert len(held) == 1 and len(held[0]["rcpts"]) == 100, held
+    # her own key opens it, though she is not named
+    wait_for("all of them", lambda: sorted(
+        r for m in list(capture.messages) for r in m.rcpts) == sorted(everybody[:200] + [OLGA]))
+    assert all(SECRET in m.data for m in capture.messages)
+
+
+def test_a_forged_verdict_in_what_is_signed_is_told_of(gw, capture, people):
+    """It cannot be taken out without breaking the signature."""
+    entity = (b"Content-Type: text/plain\r\nSealgate-Verdict: encrypted, signed-good\r\n\r\n" +
+              SECRET + b"\r\n")
+    text = head() + sign(entity, *people.eve)
+    gw.send_in(EVE, OTTO, text)
+    got = capture.wait(1)[0].data
+    assert got.endswith(text) and words(got)[0] == "signed-good", verdicts(got)
+    assert len(verdicts(got)) == 1 and b"forged-verdict=inside" in verdicts(got)[0]
+    gw.send_in(EVE, OTTO, head() + sign(INNER, *people.eve))
+    assert b"forged" not in verdicts(capture.wait(2)[1].data)[0]
+
+
 def test_a_key_imported_later_opens_what_was_held(make_gateway, capture, people):
     gw = make_gateway(capture.port, portal=False, rules=CLEAR, inbound=capture.port,
                       listen_in="", options="opening { undecryptable = hold }\n")

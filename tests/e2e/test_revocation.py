@@ -207,6 +207,9 @@ def test_a_revoked_recipient_gets_no_smime_by_list(make_gateway, capture, issuer
     assert chain["path"][0]["reason"] == 1
     text = gw.cli("key", "show", fingerprint(bad)).stdout.decode()
     assert "revoked" in text and "key compromised" in text
+    states = {k["fingerprint"]: k["state"] for k in json.loads(
+        gw.cli("--json", "key", "list", "peer.example").stdout)}
+    assert states[fingerprint(good)] == "" and states[fingerprint(bad)] == "revoked"
     # one list for both, asked for once
     assert len([r for r in issuer.web.requests() if "/ca.crl" in r]) == 1
     assert len(capture.messages) == 1

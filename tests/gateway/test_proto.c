@@ -563,7 +563,6 @@ Test(proto, no_id_is_given_twice)
 Test(proto, a_proposal_and_its_outcome_survive)
 {
 	const struct proto_admit ask = {.addr = SPAN_LIT("a@b.example"),
-	    .anchored = true,
 	    .record = SPAN_LIT("a record")};
 	const struct proto_admitted said = {.change = KS_CHANGE_WAIT,
 	    .trust = KS_DISCOVERED,
@@ -581,7 +580,6 @@ Test(proto, a_proposal_and_its_outcome_survive)
 		    proto_admit_unpack(SPAN(b.data, n), &asked), ERR_IPC);
 	cr_assert_eq(proto_admit_unpack(buf_span(&b), &asked), ERR_OK);
 	cr_expect(span_eq(asked.addr, ask.addr));
-	cr_expect(asked.anchored);
 	cr_expect(span_eq(asked.record, ask.record));
 	buf_reset(&b);
 	cr_assert_eq(proto_admitted_pack(&said, &b), ERR_OK);

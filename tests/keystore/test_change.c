@@ -38,7 +38,6 @@ struct row {
 	struct key same;
 	struct key others[OTHERS];
 	struct key comes;
-	bool anchored;
 	enum ks_change want;
 	enum ks_trust trust;
 	const char *why; /* is in the reason */
@@ -130,7 +129,6 @@ static const struct row rows[] = {
     {.name = "a checked certificate is discovered, whoever brings it",
 	.kind = KS_SMIME,
 	.comes = {'A', HAR, KS_TRUSTED, 0},
-	.anchored = true,
 	.want = KS_CHANGE_ADD,
 	.trust = DISC},
     /* OpenPGP: change */
@@ -225,14 +223,6 @@ static const struct row rows[] = {
 	.want = KS_CHANGE_RENEW,
 	.trust = DISC,
 	.why = "same issuer"},
-    {.name = "a configured anchor renews",
-	.kind = KS_SMIME,
-	.others = {{'A', MAN, KS_TRUSTED, 0}},
-	.comes = {'B', LDAP, DISC, ISSUER_2},
-	.anchored = true,
-	.want = KS_CHANGE_RENEW,
-	.trust = DISC,
-	.why = "anchor"},
     {.name = "another issuer waits",
 	.kind = KS_SMIME,
 	.others = {{'A', MAN, KS_TRUSTED, 0}},
@@ -250,7 +240,6 @@ static const struct row rows[] = {
 	.kind = KS_SMIME,
 	.others = {{'A', MAN, KS_PINNED, 0}},
 	.comes = {'B', LDAP, DISC, 0},
-	.anchored = true,
 	.want = KS_CHANGE_WAIT,
 	.trust = DISC,
 	.why = "pinned"},
@@ -400,7 +389,6 @@ set(struct scene *s, const struct row *row)
 	s->p = (struct ks_proposal){.maker = KS_MAKER_ADMISSION,
 	    .record = &s->comes.r,
 	    .addr = SPAN_LIT(ADDR),
-	    .anchored = row->anchored,
 	    .now = NOW};
 }
 
@@ -480,9 +468,8 @@ Test(change, a_source_vouches_for_the_address_that_was_asked)
 	merge(&s, addrs, &r);
 	cr_assert_eq(r.n_addrs, 1);
 	cr_expect(span_eq(r.addrs[0], SPAN_LIT(ADDR)));
-	/* a CA has vouched for all that is in its certificate */
-	s.comes.r.kind = KS_SMIME;
-	s.p.anchored = true;
+	/* an administrator for all of them */
+	s.p.maker = KS_MAKER_ADMIN;
 	merge(&s, addrs, &r);
 	cr_expect_eq(r.n_addrs, 2);
 }

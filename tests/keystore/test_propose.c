@@ -232,13 +232,67 @@ Test(propose, a_refusal_is_remembered)
 	(void)propose('B');
 	w = waiting();
 	OK(ks_begin(store));
-	OK(ks_pending_refuse(store, w.list[0], SPAN_LIT("user 0"), NOW));
+	OK(ks_pending_refuse(store, w.list[0], SPAN_LIT("user 0"), NOW, arena));
 	OK(ks_commit(store));
 	cr_expect_eq(propose('B').change, KS_CHANGE_REFUSE);
 	cr_expect_eq(propose('B').err, ERR_PERMISSION);
 	cr_expect_null(get('B'));
 	cr_expect(waiting().list[0]->refused);
 	expect_history(ADDR, "added A, waits B, refused B, ");
+}
+
+/* A certificate that DNSSEC asserts, of another issuer than the one in use. */
+static struct ks_decision
+propose_cert(uint8_t id, const char *issuer)
+{
+	struct ks_decision d = {0};
+	struct sample s;
+	const struct ks_proposal p = {.maker = KS_MAKER_ADMISSION,
+	    .record = &s.r,
+	    .addr = SPAN_LIT(ADDR),
+	    .now = NOW};
+
+	sample_init(&s, id, ADDR);
+	s.r.source = KS_SOURCE_DANE;
+	s.r.trust = KS_DISCOVERED;
+	s.r.issuer = span_str(issuer);
+	OK(ks_begin(store));
+	OK(ks_propose(store, &ks_rules_default, &p, arena, &d));
+	OK(ks_commit(store));
+	return d;
+}
+
+/* Whether its chain leads to an anchor is decided with every look-up, so a
+   renewal by another CA is used beside the old one without anybody's word; and
+   nobody who brings it can say that it does. */
+Test(propose, a_certificate_that_waits_is_a_candidate_meanwhile)
+{
+	struct waiting w;
+
+	(void)propose_cert('A', "CA 1");
+	cr_expect_eq(propose_cert('B', "CA 2").change, KS_CHANGE_WAIT);
+	cr_assert_not_null(get('B'));
+	cr_expect_eq(get('B')->trust, KS_CANDIDATE);
+	cr_expect_eq(get('A')->trust, KS_DISCOVERED);
+	/* brought again: nothing new */
+	cr_expect_eq(propose_cert('B', "CA 2").change, KS_CHANGE_WAIT);
+	expect_history(ADDR, "added A, waits B, ");
+	/* refused, not even its chain makes it good */
+	w = waiting();
+	cr_assert_eq(w.n, 1);
+	OK(ks_begin(store));
+	OK(ks_pending_refuse(store, w.list[0], SPAN_LIT("user 0"), NOW, arena));
+	OK(ks_commit(store));
+	cr_expect_eq(get('B')->trust, KS_DISTRUSTED);
+	cr_expect_leq(propose_cert('B', "CA 2").change, KS_CHANGE_NOTHING);
+	cr_expect_eq(get('B')->trust, KS_DISTRUSTED);
+	/* an OpenPGP key has no chain: it is not kept meanwhile */
+	OK(ks_begin(store));
+	OK(ks_delete(store, get('A')->fpr));
+	OK(ks_commit(store));
+	(void)propose('X');
+	cr_expect_eq(propose('Y').change, KS_CHANGE_WAIT);
+	cr_expect_null(get('Y'));
 }
 
 Test(propose, only_so_many_wait)
