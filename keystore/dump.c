@@ -6,6 +6,7 @@
 #include "keystore/dump.h"
 
 #include "common/pack.h"
+#include "keystore/deleted.h"
 #include "keystore/store_private.h"
 
 enum { ITEM_MAX = KS_RECORD_MAX + 64 * 1024 };
@@ -27,6 +28,7 @@ struct walk {
 	void *ctx;
 	enum ks_row row;
 	struct buf item;
+	struct buf row_public;
 };
 
 static enum err
@@ -47,14 +49,21 @@ show_row(void *ctx, struct span key, struct span octets)
 {
 	struct walk *w = ctx;
 	struct packer p;
-	enum err e;
+	enum err e = ERR_OK;
 
 	buf_reset(&w->item);
+	buf_reset(&w->row_public);
+	/* sealed to this machine, it is of no use on another */
+	if (w->row == KS_ROW_DELETED) {
+		e = ks_deleted_public(octets, &w->row_public);
+		octets = buf_span(&w->row_public);
+	}
 	pack_begin(&p, &w->item);
 	pack_u8(&p, (uint8_t)w->row);
 	pack_span(&p, key);
 	pack_span(&p, octets);
-	e = pack_end(&p);
+	if (e == ERR_OK)
+		e = pack_end(&p);
 	return e != ERR_OK ? e
 			   : w->visit(w->ctx, KS_ITEM_ROW, buf_span(&w->item));
 }
@@ -66,6 +75,7 @@ ks_dump(struct ks_store *s, ks_item_visit *visit, void *ctx)
 	enum err e;
 
 	buf_init(&w.item, ITEM_MAX);
+	buf_init(&w.row_public, ITEM_MAX);
 	e = ks_each(s, SPAN(NULL, 0), show_record, &w);
 	for (unsigned i = 0; i < KS_ROW_COUNT && e == ERR_OK; i++) {
 		w.row = (enum ks_row)i;
@@ -74,6 +84,7 @@ ks_dump(struct ks_store *s, ks_item_visit *visit, void *ctx)
 			    SPAN(NULL, 0), show_row, &w);
 	}
 	buf_clear(&w.item);
+	buf_clear(&w.row_public);
 	return e;
 }
 

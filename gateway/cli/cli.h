@@ -88,6 +88,7 @@ int cli_key_import(struct cli *cli, int argc, char **argv);
 int cli_key_list(struct cli *cli, int argc, char **argv);
 int cli_key_show(struct cli *cli, int argc, char **argv);
 int cli_key_delete(struct cli *cli, int argc, char **argv);
+int cli_key_undelete(struct cli *cli, int argc, char **argv);
 int cli_key_trust(struct cli *cli, int argc, char **argv);
 int cli_key_distrust(struct cli *cli, int argc, char **argv);
 int cli_key_lookup(struct cli *cli, int argc, char **argv);

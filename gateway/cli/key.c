@@ -17,6 +17,7 @@
 #include "common/text.h"
 #include "gateway/cli/cli.h"
 #include "gateway/cli/key_private.h"
+#include "keystore/deleted.h"
 #include "keystore/private.h"
 #include "mime/addr.h"
 
@@ -48,6 +49,9 @@ key_digits(const char *text, char out[MAX_DIGITS + 1])
 	out[n] = '\0';
 	return n < MIN_DIGITS ? ERR_USAGE : ERR_OK;
 }
+
+/* Where a key is looked for. */
+enum where { IN_STORE, IN_DELETED };
 
 struct pick {
 	const char *digits;
@@ -81,10 +85,18 @@ pick_id(void *ctx, const struct ks_record *r)
 	return ++p->n > 1 ? STOP : ERR_OK;
 }
 
-/* The one key that text names: its fingerprint, the beginning of it, or a key
-   ID of 16 digits. Says why when it is not exactly one. */
 static enum err
-find_one(struct ks_store *s, const char *text, struct pick *out)
+pick_deleted(void *ctx, const struct ks_deleted *d)
+{
+	return pick_one(ctx, &d->record);
+}
+
+/* The one key that text names: its fingerprint, the beginning of it, or a key
+   ID of 16 digits, which is not taken where two keys have it. Says why when it
+   is not exactly one. */
+static enum err
+find_in(
+    struct ks_store *s, const char *text, enum where where, struct pick *out)
 {
 	char digits[MAX_DIGITS + 1];
 	uint8_t prefix[KS_FPR_MAX];
@@ -101,16 +113,23 @@ find_one(struct ks_store *s, const char *text, struct pick *out)
 	half = strlen(digits) / 2;
 	e = text_unhex(SPAN(digits, 2 * half), prefix, half);
 	if (e == ERR_OK)
-		e = ks_each(s, SPAN(prefix, half), pick_one, &p);
-	if (e == ERR_OK && p.n == 0 && strlen(digits) == 16)
+		e = where == IN_DELETED
+			? ks_deleted_each(
+			      s, SPAN(prefix, half), pick_deleted, &p)
+			: ks_each(s, SPAN(prefix, half), pick_one, &p);
+	if (e == ERR_OK && where == IN_STORE && p.n == 0 &&
+	    strlen(digits) == 16)
 		e = ks_find(s, KS_BY_KEY_ID, SPAN(prefix, half), pick_id, &p);
 	if (e != ERR_OK && e != STOP) {
 		cli_say("keystore: %s", err_text(e));
 		return e;
 	}
 	if (p.n != 1) {
-		cli_say(p.n == 0 ? "%s: no such key"
-				 : "%s: more than one key begins so",
+		cli_say(p.n > 0 ? "%s: more than one key begins so, or has "
+				  "this key ID: give more digits of its "
+				  "fingerprint"
+			: where == IN_DELETED ? "%s: no such deleted key"
+					      : "%s: no such key",
 		    text);
 		return ERR_NOT_FOUND;
 	}
@@ -119,18 +138,38 @@ find_one(struct ks_store *s, const char *text, struct pick *out)
 	return ERR_OK;
 }
 
-enum err
-key_find(
-    struct ks_store *s, const char *text, uint8_t fpr[KS_FPR_MAX], size_t *len)
+static enum err
+find_one(struct ks_store *s, const char *text, struct pick *out)
+{
+	return find_in(s, text, IN_STORE, out);
+}
+
+static enum err
+find_fpr(struct ks_store *s, const char *text, enum where where,
+    uint8_t fpr[KS_FPR_MAX], size_t *len)
 {
 	struct pick p;
-	enum err e = find_one(s, text, &p);
+	enum err e = find_in(s, text, where, &p);
 
 	if (e != ERR_OK)
 		return e;
 	memcpy(fpr, p.fpr, p.fpr_len);
 	*len = p.fpr_len;
 	return ERR_OK;
+}
+
+enum err
+key_find(
+    struct ks_store *s, const char *text, uint8_t fpr[KS_FPR_MAX], size_t *len)
+{
+	return find_fpr(s, text, IN_STORE, fpr, len);
+}
+
+enum err
+key_find_deleted(
+    struct ks_store *s, const char *text, uint8_t fpr[KS_FPR_MAX], size_t *len)
+{
+	return find_fpr(s, text, IN_DELETED, fpr, len);
 }
 
 int
@@ -166,23 +205,40 @@ has_private(struct ks_store *s, const struct ks_record *r)
 }
 
 static enum err
+list_as(struct listing *l, const struct ks_record *r, bool private,
+    const char *state)
+{
+	json_t *j;
+
+	l->n++;
+	if (l->json == NULL)
+		return key_table_add(l->table, r, private, state);
+	j = key_to_json(r, private);
+	json_object_set_new(j, "state", json_string(state));
+	return json_array_append_new(l->json, j) == 0 ? ERR_OK : ERR_NOMEM;
+}
+
+static enum err
 list_one(void *ctx, const struct ks_record *r)
 {
 	struct listing *l = ctx;
 
-	const char *state;
-	json_t *j;
-
 	if (!key_filter_fits(&l->filter, r))
 		return ERR_OK;
-	l->n++;
-	state = key_state(l->cli, r);
-	if (l->json == NULL)
-		return key_table_add(
-		    l->table, r, has_private(l->store, r), state);
-	j = key_to_json(r, has_private(l->store, r));
-	json_object_set_new(j, "state", json_string(state));
-	return json_array_append_new(l->json, j) == 0 ? ERR_OK : ERR_NOMEM;
+	return list_as(l, r, has_private(l->store, r), key_state(l->cli, r));
+}
+
+static enum err
+list_deleted(void *ctx, const struct ks_deleted *d)
+{
+	struct listing *l = ctx;
+	char date[CLI_DATE_SIZE], state[CLI_DATE_SIZE + 16];
+
+	if (!key_filter_fits(&l->filter, &d->record))
+		return ERR_OK;
+	cli_date(d->at, date);
+	snprintf(state, sizeof(state), "deleted %s", date);
+	return list_as(l, &d->record, d->has_private, state);
 }
 
 int
@@ -206,7 +262,9 @@ cli_key_list(struct cli *cli, int argc, char **argv)
 	l.store = s;
 	l.json = cli->json ? json_array() : NULL;
 	l.table = cli->json ? NULL : key_table_new();
-	e = ks_each(s, SPAN(NULL, 0), list_one, &l);
+	e = l.filter.deleted
+		? ks_deleted_each(s, SPAN(NULL, 0), list_deleted, &l)
+		: ks_each(s, SPAN(NULL, 0), list_one, &l);
 	if (e != ERR_OK)
 		cli_say("keystore: %s", err_text(e));
 	else if (cli->json)

@@ -17,6 +17,7 @@
 #include "common/text.h"
 #include "gateway/cli/cli.h"
 #include "gateway/cli/key_private.h"
+#include "keystore/deleted.h"
 #include "keystore/history.h"
 #include "keystore/pending.h"
 
@@ -35,6 +36,8 @@ struct change {
 	struct arena *arena;
 	enum ks_trust trust; /* to be set */
 	bool has_level, beside;
+	enum err (*find)(struct ks_store *s, const char *text,
+	    uint8_t fpr[KS_FPR_MAX], size_t *len);
 	const char *addr; /* of which the word is; NULL: of whatever waits */
 	struct span who;
 	int64_t now;
@@ -45,10 +48,13 @@ typedef enum err act_fn(struct change *c, struct span fpr);
 
 static enum err
 tell_event(struct change *c, enum ks_event_what what, const struct ks_record *r,
-    enum ks_trust was)
+    enum ks_trust was, const char *text)
 {
-	const struct ks_event e = {
-	    .what = what, .at = c->now, .who = c->who, .was = was};
+	const struct ks_event e = {.what = what,
+	    .at = c->now,
+	    .who = c->who,
+	    .was = was,
+	    .text = span_str(text)};
 
 	return ks_history_of(c->store, &e, r);
 }
@@ -60,8 +66,35 @@ delete_key(struct change *c, struct span fpr)
 	enum err e = ks_get(c->store, fpr, c->arena, &r);
 
 	if (e == ERR_OK)
-		e = tell_event(c, KS_EVENT_DELETED, r, r->trust);
+		e = tell_event(c, KS_EVENT_DELETED, r, r->trust, "");
+	return e != ERR_OK
+		   ? e
+		   : ks_deleted_keep(c->store, fpr, c->who, c->now, c->arena);
+}
+
+/* One that is there is deleted first; then nothing is kept of it. */
+static enum err
+purge_key(struct change *c, struct span fpr)
+{
+	struct ks_record *r;
+	enum err e = ks_deleted_undo(c->store, fpr, c->arena, &r);
+
+	if (e == ERR_OK || e == ERR_NOT_FOUND)
+		e = ks_get(c->store, fpr, c->arena, &r);
+	if (e == ERR_OK)
+		e = tell_event(c, KS_EVENT_DELETED, r, r->trust, "for good");
 	return e != ERR_OK ? e : ks_delete(c->store, fpr);
+}
+
+static enum err
+undelete_key(struct change *c, struct span fpr)
+{
+	struct ks_record *r;
+	enum err e = ks_deleted_undo(c->store, fpr, c->arena, &r);
+
+	return e != ERR_OK ? e
+			   : tell_event(c, KS_EVENT_RESTORED, r, r->trust,
+				 "it had been deleted");
 }
 
 static enum err
@@ -76,7 +109,7 @@ set_trust(struct change *c, struct span fpr)
 	was = r->trust;
 	r->trust = c->trust;
 	e = ks_set_trust(c->store, fpr, c->trust);
-	return e != ERR_OK ? e : tell_event(c, KS_EVENT_TRUST, r, was);
+	return e != ERR_OK ? e : tell_event(c, KS_EVENT_TRUST, r, was, "");
 }
 
 /* Each key's change is durable or not made at all. */
@@ -101,7 +134,8 @@ change_one(struct change *c, act_fn *act, const char *name, const char *done)
 	char hex[HEX_SIZE];
 	struct span fpr;
 	size_t len = 0;
-	enum err e = key_find(c->store, name, octets, &len);
+	enum err e = (c->find == NULL ? key_find : c->find)(
+	    c->store, name, octets, &len);
 
 	if (e == ERR_USAGE)
 		return CLI_USAGE;
@@ -161,12 +195,39 @@ change_all(struct cli *cli, struct change *c, act_fn *act, int n, char **names,
 int
 cli_key_delete(struct cli *cli, int argc, char **argv)
 {
-	int at = key_no_options(argc, argv);
+	static const struct option options[] = {
+	    {"purge", no_argument, NULL, 'p'},
+	    {"deleted", no_argument, NULL, 'D'}, {NULL, 0, NULL, 0}};
 	struct change c = {0};
+	bool purge = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == '?')
+			return cli_usage(cli);
+		if (o == 'D')
+			c.find = key_find_deleted;
+		else
+			purge = true;
+	}
+	/* what was deleted already can only be purged */
+	if (optind == argc || (c.find != NULL && !purge))
+		return cli_usage(cli);
+	return change_all(cli, &c, purge ? purge_key : delete_key,
+	    argc - optind, argv + optind,
+	    purge ? "deleted for good" : "deleted");
+}
+
+int
+cli_key_undelete(struct cli *cli, int argc, char **argv)
+{
+	int at = key_no_options(argc, argv);
+	struct change c = {.find = key_find_deleted};
 
 	if (at < 0 || at == argc)
 		return cli_usage(cli);
-	return change_all(cli, &c, delete_key, argc - at, argv + at, "deleted");
+	return change_all(
+	    cli, &c, undelete_key, argc - at, argv + at, "undeleted");
 }
 
 int

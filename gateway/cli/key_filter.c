@@ -59,6 +59,9 @@ read_option(struct key_filter *f, int c)
 	int64_t in;
 
 	switch (c) {
+	case 'D':
+		f->deleted = true;
+		return true;
 	case 't':
 		f->by_trust = true;
 		return ks_trust_by_name(optarg, &f->trust) == ERR_OK;
@@ -87,7 +90,8 @@ key_filter_read(struct key_filter *f, int argc, char **argv)
 	    {"source", required_argument, NULL, 's'},
 	    {"domain", required_argument, NULL, 'd'},
 	    {"kind", required_argument, NULL, 'k'},
-	    {"expires-in", required_argument, NULL, 'e'}, {NULL, 0, NULL, 0}};
+	    {"expires-in", required_argument, NULL, 'e'},
+	    {"deleted", no_argument, NULL, 'D'}, {NULL, 0, NULL, 0}};
 	int c;
 
 	f->arena = arena_new(MEMORY);

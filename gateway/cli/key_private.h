@@ -18,6 +18,9 @@ struct key_table;
    ID of 16 digits. What is wrong is said. ERR_USAGE, ERR_NOT_FOUND. */
 enum err key_find(struct ks_store *s, const char *text, uint8_t fpr[KS_FPR_MAX],
     size_t *len) MUST_CHECK;
+/* The same among those that were deleted. */
+enum err key_find_deleted(struct ks_store *s, const char *text,
+    uint8_t fpr[KS_FPR_MAX], size_t *len) MUST_CHECK;
 
 /* The digits of a fingerprint or of its beginning, without the blanks and
    colons people write. ERR_USAGE if it is none. */
@@ -43,6 +46,7 @@ struct key_filter {
 	const char *word;   /* in address, subject or fingerprint */
 	struct span domain; /* of an address, or that it stands for */
 	bool by_trust, by_source, by_kind, by_end;
+	bool deleted; /* those that were; key_filter_fits() does not look */
 	enum ks_trust trust;
 	enum ks_source source;
 	enum ks_kind kind;

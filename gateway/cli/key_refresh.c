@@ -182,6 +182,8 @@ cli_key_refresh(struct cli *cli, int argc, char **argv)
 	int at = key_filter_read(&r.filter, argc, argv), status;
 	enum err e = ERR_OK;
 
+	if (r.filter.deleted)
+		at = -1;
 	for (int i = at; at > 0 && i < argc && e == ERR_OK; i++)
 		e = add(&r, argv[i]);
 	if (at < 0) {

@@ -22,13 +22,19 @@ const struct cli_verb cli_verbs[] = {
 	cli_key_import},
     {"key", "list",
 	"[--domain DOMAIN] [--expires-in TIME] [--kind smime|openpgp] "
-	"[--source SOURCE] [--trust LEVEL] [WORD]",
+	"[--source SOURCE] [--trust LEVEL] [--deleted] [WORD]",
 	"List keys, with WORD those whose address, subject or fingerprint has "
-	"it; TIME is a number and h, d, w or y",
+	"it; TIME is a number and h, d, w or y; with --deleted those that can "
+	"be undeleted",
 	cli_key_list},
     {"key", "show", "FINGERPRINT|ADDRESS...", "Show all there is to know",
 	cli_key_show},
-    {"key", "delete", "FINGERPRINT...", "Delete keys", cli_key_delete},
+    {"key", "delete", "[--purge [--deleted]] FINGERPRINT...",
+	"Delete keys; they can be undeleted, unless --purge is given, which "
+	"keeps nothing of them; with --deleted of those deleted before",
+	cli_key_delete},
+    {"key", "undelete", "FINGERPRINT...",
+	"Put deleted keys back, with their private halves", cli_key_undelete},
     {"key", "trust", "[--level LEVEL] FINGERPRINT...",
 	"Let keys be used for sealing; LEVEL is trusted unless given: pinned, "
 	"trusted, discovered, harvested, candidate",

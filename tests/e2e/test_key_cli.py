@@ -227,6 +227,28 @@ def test_keys_are_named_by_fingerprint_beginning_or_key_id(gw):
         assert gw.run("key", "show", name).returncode == status, name
 
 
+def test_a_deleted_key_comes_back(gw):
+    gw.run("key", "import", DATA / "p256.pem")
+    before = gw.json("key", "list")
+    assert gw.run("key", "delete", before[0]["fingerprint"]).returncode == 0
+    fpr = before[0]["fingerprint"]
+    assert gw.json("key", "list") == before[1:]
+    kept = gw.json("key", "list", "--deleted")
+    assert [k["fingerprint"] for k in kept] == [fpr] and "deleted" in kept[0]["state"]
+    assert gw.run("key", "undelete", fpr[:12]).returncode == 0
+    assert gw.json("key", "list") == before and gw.json("key", "list", "--deleted", status=1) == []
+    assert gw.run("key", "undelete", fpr).returncode == 1
+    # and is gone for good, deleted before or now
+    assert gw.run("key", "delete", fpr).returncode == 0
+    assert gw.run("key", "delete", "--deleted", fpr).returncode == 2
+    assert gw.run("key", "delete", "--purge", "--deleted", fpr).returncode == 0
+    assert gw.json("key", "list", "--deleted", status=1) == []
+    gw.run("key", "import", DATA / "p256.pem")
+    assert gw.run("key", "delete", "--purge", fpr).returncode == 0
+    assert gw.json("key", "list", "--deleted", status=1) == []
+    assert gw.run("key", "undelete", fpr).returncode == 1
+
+
 def test_an_older_copy_takes_nothing_back(gw, tmp_path):
     home = tmp_path / "gpg"
     home.mkdir(mode=0o700)
