@@ -11,12 +11,10 @@
 #include "common/limits.h"
 #include "common/secret.h"
 
-enum { FORMAT = 2 };
-
 static void
 pack_fixed(struct packer *p, const struct entry *e)
 {
-	pack_u8(p, FORMAT);
+	pack_u8(p, ENTRY_FORMAT);
 	pack_u64(p, e->id);
 	pack_u64(p, e->message_id);
 	pack_u8(p, (uint8_t)e->kind);
@@ -138,7 +136,7 @@ entry_unpack(struct unpacker *u, struct arena *a, struct entry *out)
 {
 	struct entry e = {0};
 
-	if (unpack_u8(u) != FORMAT)
+	if (unpack_u8(u) != ENTRY_FORMAT)
 		u->err = ERR_IPC;
 	e.id = unpack_u64(u);
 	e.message_id = unpack_u64(u);

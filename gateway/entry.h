@@ -19,6 +19,9 @@
 #include "common/digest.h"
 #include "common/pack.h"
 
+/* The first octet of an entry. */
+enum { ENTRY_FORMAT = 2 };
+
 /* The zero value is the one that relay never receives. */
 enum entry_kind {
 	ENTRY_PENDING = 0, /* the sealed original; must be decided (again) */

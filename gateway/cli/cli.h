@@ -142,6 +142,7 @@ int cli_queue_flush(struct cli *cli, int argc, char **argv);
 int cli_queue_hold(struct cli *cli, int argc, char **argv);
 int cli_queue_release(struct cli *cli, int argc, char **argv);
 int cli_queue_delete(struct cli *cli, int argc, char **argv);
+int cli_queue_salvage(struct cli *cli, int argc, char **argv);
 
 /* audit.c */
 int cli_audit_list(struct cli *cli, int argc, char **argv);

@@ -160,6 +160,10 @@ const struct cli_verb cli_verbs[] = {
 	cli_queue_release},
     {"queue", "delete", FILTER " | ID...", "Delete without a notice to anybody",
 	cli_queue_delete},
+    {"queue", "salvage", "[DIRECTORY...]",
+	"Take mail out of a spool that was moved aside, all of them unless "
+	"named; it is held",
+	cli_queue_salvage},
     {"audit", "list", "[--last N] [--id ID] [--rcpt ADDRESS] [--type TYPE]",
 	"List records of the audit log, oldest first", cli_audit_list},
     {"audit", "show", "NUMBER", "Show one record", cli_audit_show},

@@ -307,14 +307,18 @@ static const struct verb {
 	    const json_t *request, json_t *answer);
 	void (*change)(struct store *s, struct store_status *st);
 	const char *record; /* of a change, in the audit log */
+	/* in place of change, for what is not there yet */
+	enum err (*add)(
+	    struct store *s, struct db_txn *txn, const json_t *request);
 } verbs[] = {
-    {"queue-list", list, NULL, NULL},
-    {"queue-show", show, NULL, NULL},
-    {"store-status", status, NULL, NULL},
-    {"queue-flush", NULL, flush_one, NULL},
-    {"queue-hold", NULL, hold_one, "admin-hold"},
-    {"queue-release", NULL, release_one, "released"},
-    {"queue-delete", NULL, delete_one, "admin-delete"},
+    {"queue-list", list, NULL, NULL, NULL},
+    {"queue-show", show, NULL, NULL, NULL},
+    {"store-status", status, NULL, NULL, NULL},
+    {"queue-flush", NULL, flush_one, NULL, NULL},
+    {"queue-hold", NULL, hold_one, "admin-hold", NULL},
+    {"queue-release", NULL, release_one, "released", NULL},
+    {"queue-delete", NULL, delete_one, "admin-delete", NULL},
+    {"queue-salvage", NULL, NULL, NULL, store_salvage},
 };
 
 static const struct verb *
@@ -466,9 +470,12 @@ store_apply_request(struct store *s, struct db_txn *txn, struct store_op *op)
 	json_t *request = read_request(op->payload);
 	json_t *answer = json_object();
 	const struct verb *v = find_verb(request);
-	enum err e = v == NULL || v->change == NULL
-			 ? ERR_USAGE
-			 : change(s, txn, v, request, answer);
+	enum err e = ERR_USAGE;
+
+	if (v != NULL && v->add != NULL)
+		e = v->add(s, txn, request);
+	else if (v != NULL && v->change != NULL)
+		e = change(s, txn, v, request, answer);
 
 	put_answer(answer, e, &op->answer);
 	json_decref(answer);
@@ -519,7 +526,7 @@ store_request(struct store *s, struct store_peer *from, struct ipc_msg *m)
 	struct buf b;
 	enum err e;
 
-	if (v != NULL && v->change != NULL) {
+	if (v != NULL && v->look == NULL) {
 		store_queue_msg(s, STORE_OP_REQUEST, from, m);
 		json_decref(request);
 		return;

@@ -164,6 +164,9 @@ typedef enum err store_apply_fn(
 store_apply_fn store_apply_submit, store_apply_fence;
 void store_after_submit(struct store *s, struct store_op *op);
 void store_after_fence(struct store *s, struct store_op *op);
+/* Is it whole, with its body? ERR_IPC, ERR_NOT_FOUND. */
+enum err store_check_entry(
+    const struct store *s, const struct entry *e) MUST_CHECK;
 /* Check and add one new entry, which counts as accepted at born_ms. */
 enum err store_add_entry(struct store *s, struct db_txn *txn,
     const struct entry *e, uint64_t born_ms) MUST_CHECK;
@@ -313,6 +316,14 @@ void store_after_request(struct store *s, struct store_op *op);
 void store_recall_changed(struct store *s);
 /* A request of the command line: answered at once, or queued. */
 void store_request(struct store *s, struct store_peer *from, struct ipc_msg *m);
+
+/* --- salvaged.c --- */
+
+struct json_t;
+
+/* Take in the entry of this request: ERR_EXISTS when it is there. */
+enum err store_salvage(struct store *s, struct db_txn *txn,
+    const struct json_t *request) MUST_CHECK;
 
 /* --- revocation.c: what is known of it, and what is fetched --- */
 

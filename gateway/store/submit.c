@@ -35,8 +35,8 @@ has_sound_body(const struct store *s, const struct entry *e)
 	       store_has_body(s, e->id, size);
 }
 
-static enum err
-check_entry(const struct store *s, const struct entry *e)
+enum err
+store_check_entry(const struct store *s, const struct entry *e)
 {
 	if (e->id == 0 || e->n_rcpt == 0)
 		return ERR_IPC;
@@ -79,7 +79,7 @@ store_add_entry(struct store *s, struct db_txn *txn, const struct entry *e,
 	    .in_file = e->file[0] != '\0',
 	    .inbound = e->route == ENTRY_INBOUND,
 	    .last = e->reason};
-	enum err err = check_entry(s, e);
+	enum err err = store_check_entry(s, e);
 
 	if (err == ERR_OK)
 		err = first_state(s, txn, e, &st.state);

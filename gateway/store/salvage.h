@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Entries in an environment that cannot be used: found in its raw octets by
+ * the magic of their sealed bodies, those with a body in a file by their ids.
+ * What LMDB has freed is found, too: who looks must know what was delivered.
+ * Nothing is opened here; a body opens only beside its own envelope.
+ */
+#ifndef GATEWAY_STORE_SALVAGE_H
+#define GATEWAY_STORE_SALVAGE_H
+
+#include "common/arena.h"
+#include "common/buf.h"
+#include "gateway/entry.h"
+
+/* Where the command line leaves what it found, below the spool. */
+#define STORE_SALVAGE_DIR "salvage"
+
+/* An entry, borrowed for the call; record: its octets as in the table. May be
+   called more than once for the same one. */
+typedef void store_salvage_fn(
+    void *arg, const struct entry *e, struct span record);
+
+/* Look through the octets of data.mdb. ids: of the files that are there for
+   bodies, rising. The arena is reset at every entry. */
+void store_salvage_scan(struct span data, const uint64_t *ids, size_t n_ids,
+    struct arena *a, store_salvage_fn *found, void *arg);
+
+/* The octets of a file in STORE_SALVAGE_DIR: an entry, and what is known of
+   its recipients (an octet each, enum proto_outcome). */
+enum err store_salvage_pack(
+    struct span record, struct span done, struct buf *out) MUST_CHECK;
+enum err store_salvage_unpack(struct span in, struct arena *a,
+    struct entry *out, struct span *done_out) MUST_CHECK;
+
+#endif

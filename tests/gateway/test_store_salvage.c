@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What is found in the octets of an environment, whole or damaged, and what
+ * is not taken for an entry.
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/limits.h"
+#include "common/text.h"
+#include "gateway/store/salvage.h"
+#include "tests/lib/store_rig.h"
+
+enum { FOUND_MAX = 64, FILE_MAX = 8 * 1024 * 1024 };
+
+static struct rig rig;
+
+struct found {
+	uint64_t id[FOUND_MAX];
+	size_t body[FOUND_MAX];
+	unsigned n;
+};
+
+static void
+set_up(void)
+{
+	rig_init(&rig);
+	cr_assert_eq(rig_start(&rig), ERR_OK);
+}
+
+static void
+tear_down(void)
+{
+	rig_clear(&rig);
+}
+
+TestSuite(salvage, .init = set_up, .fini = tear_down);
+
+/* Submit an entry whose body is really sealed; in_file: in a file. */
+static void
+submit(uint64_t id, size_t size, enum entry_kind kind, bool in_file)
+{
+	struct entry e = rig_entry(&rig, id, id, kind);
+	struct proto_submit m = {.attempt = 1, .entry = &e, .n_entries = 1};
+	char path[200], name[TEXT_ID_SIZE];
+	struct buf text, ad, sealed;
+	int fd;
+
+	buf_init(&text, size + 1);
+	buf_init(&ad, 4096);
+	buf_init(&sealed, 2 * size + 4096);
+	while (text.len < size)
+		cr_assert_eq(buf_puts(&text, "x"), ERR_OK);
+	e.body_size = size;
+	cr_assert_eq(entry_pack_fixed(&e, &ad), ERR_OK);
+	cr_assert_eq(
+	    sealed_seal(&rig.pub, buf_span(&ad), buf_span(&text), &sealed),
+	    ERR_OK);
+	e.body = buf_span(&sealed);
+	if (in_file) {
+		text_id(id, name);
+		snprintf(
+		    path, sizeof(path), "%s/%s", rig.conf.paths.bodies, name);
+		fd = open(path, O_WRONLY | O_CREAT, 0600);
+		cr_assert_eq(
+		    write(fd, sealed.data, sealed.len), (ssize_t)sealed.len);
+		close(fd);
+		e.body = SPAN(NULL, 0);
+		e.file = name;
+	}
+	rig_submit(&rig, 0, id, &m);
+	cr_assert_eq(rig_committed(&rig, id), ERR_OK);
+	buf_clear(&text);
+	buf_clear(&ad);
+	buf_clear(&sealed);
+}
+
+static struct span
+read_file(void)
+{
+	static uint8_t octets[FILE_MAX];
+	char path[200];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", rig.conf.paths.spool);
+	fd = open(path, O_RDONLY);
+	n = read(fd, octets, sizeof(octets));
+	close(fd);
+	cr_assert(n > 0 && n < FILE_MAX);
+	return SPAN(octets, (size_t)n);
+}
+
+static void
+on_found(void *arg, const struct entry *e, struct span record)
+{
+	struct found *f = arg;
+	struct arena *a = arena_new(65536);
+	struct unpacker u;
+	struct entry again;
+
+	for (unsigned i = 0; i < f->n; i++)
+		if (f->id[i] == e->id)
+			goto out; /* a page that was copied */
+	unpack_begin(&u, record);
+	entry_unpack(&u, a, &again);
+	cr_assert_eq(unpack_end(&u), ERR_OK, "a record and nothing else");
+	cr_assert_eq(again.id, e->id);
+	cr_assert(f->n < FOUND_MAX);
+	f->id[f->n] = e->id;
+	f->body[f->n++] = e->body.len;
+out:
+	arena_free(a);
+}
+
+static bool
+has(const struct found *f, uint64_t id)
+{
+	for (unsigned i = 0; i < f->n; i++)
+		if (f->id[i] == id)
+			return true;
+	return false;
+}
+
+Test(salvage, every_entry_is_found_whatever_its_size)
+{
+	static const size_t sizes[] = {1, 300, 1500, 3000, 5000, 70000, 200000};
+	static const uint64_t ids[] = {900, 1000, 2000};
+	struct found f = {.n = 0};
+	struct span data;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		submit(100 + i, sizes[i],
+		    i % 2 == 0 ? ENTRY_READY : ENTRY_PENDING, false);
+	submit(1000, 300000, ENTRY_READY, true);
+	rig_kill(&rig);
+	data = read_file();
+	/* without what says where everything is */
+	memset((uint8_t *)(uintptr_t)data.data, 0, 8192);
+	store_salvage_scan(data, ids, 3, rig.arena, on_found, &f);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		cr_assert(has(&f, 100 + i), "%d", (int)i);
+	cr_assert(has(&f, 1000));
+	cr_assert_eq(f.n, sizeof(sizes) / sizeof(sizes[0]) + 1);
+}
+
+Test(salvage, what_is_cut_off_or_altered_is_left_out)
+{
+	struct found f = {.n = 0};
+	struct span data;
+	size_t at;
+
+	submit(100, 20000, ENTRY_READY, false);
+	rig_kill(&rig);
+	data = read_file();
+	at = span_find(data, 0, SPAN_LIT("SGSB"));
+	cr_assert_lt(at, data.len);
+	store_salvage_scan(
+	    SPAN(data.data, at + 10000), NULL, 0, rig.arena, on_found, &f);
+	cr_assert_eq(f.n, 0, "the end of its body is missing");
+	store_salvage_scan(SPAN(data.data + at, data.len - at), NULL, 0,
+	    rig.arena, on_found, &f);
+	cr_assert_eq(f.n, 0, "its envelope is missing");
+	/* the length in the header of the seal */
+	((uint8_t *)(uintptr_t)data.data)[at + 23] ^= 1;
+	store_salvage_scan(data, NULL, 0, rig.arena, on_found, &f);
+	cr_assert_eq(f.n, 0, "not the body of this envelope");
+	store_salvage_scan(
+	    SPAN(data.data, 0), NULL, 0, rig.arena, on_found, &f);
+	cr_assert_eq(f.n, 0);
+}
+
+Test(salvage, what_is_handed_over_is_checked)
+{
+	struct entry e = rig_entry(&rig, 7, 7, ENTRY_READY), out;
+	uint8_t done[2] = {0, 1};
+	struct span known;
+	struct buf record, b;
+	struct packer p;
+
+	buf_init(&record, 65536);
+	buf_init(&b, 65536);
+	pack_begin(&p, &record);
+	entry_pack(&p, &e);
+	cr_assert_eq(pack_end(&p), ERR_OK);
+	cr_assert_eq(
+	    store_salvage_pack(buf_span(&record), SPAN(done, 1), &b), ERR_OK);
+	cr_assert_eq(
+	    store_salvage_unpack(buf_span(&b), rig.arena, &out, &known),
+	    ERR_OK);
+	cr_assert_eq(out.id, 7);
+	cr_assert_eq(known.len, 1);
+	for (size_t cut = 0; cut < b.len; cut++)
+		cr_assert_neq(store_salvage_unpack(
+				  SPAN(b.data, cut), rig.arena, &out, &known),
+		    ERR_OK, "%d", (int)cut);
+	buf_reset(&b);
+	cr_assert_eq(
+	    store_salvage_pack(buf_span(&record), SPAN(done, 2), &b), ERR_OK);
+	cr_assert_eq(
+	    store_salvage_unpack(buf_span(&b), rig.arena, &out, &known),
+	    ERR_IPC, "of more recipients than it has");
+	buf_clear(&record);
+	buf_clear(&b);
+}
