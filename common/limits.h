@@ -185,6 +185,12 @@
 #define LIMIT_WARN_S	  (4u * 3600)
 #define LIMIT_EXPIRE_S	  (5u * 24 * 3600)
 
+/* --- what rules look for in messages */
+/* octets of text of one part; of more the rest counts as not readable */
+#define LIMIT_CONTENT_PART (32u * 1024 * 1024)
+/* time for the patterns of all rules over one message, or one header field */
+#define LIMIT_CONTENT_MS 2000u
+
 /* --- configuration */
 /* octets of the file: thousands of rules */
 #define LIMIT_CONFIG_FILE (4u * 1024 * 1024)
@@ -197,7 +203,7 @@
 /* entries of a list, options of a section, sections: above any real one */
 #define LIMIT_CONFIG_LIST     10000u
 #define LIMIT_CONFIG_OPTIONS  64u
-#define LIMIT_CONFIG_SECTIONS 4200u
+#define LIMIT_CONFIG_SECTIONS 17000u
 /* names that a next hop may be verified by: how many, octets with blanks; of
    the size of net/tls_client.h's list */
 #define LIMIT_TLS_NAMES	     8u

@@ -19,6 +19,7 @@
 #include "common/err.h"
 
 struct arena;
+struct facts_matchers;
 struct policy;
 
 /* An address to listen on or to ask. */
@@ -252,7 +253,8 @@ struct conf {
 	struct conf_ca ca;
 	struct conf_trust trust;
 	struct conf_paths paths;
-	struct policy *policy; /* never NULL; owned */
+	struct policy *policy;		 /* never NULL; owned */
+	struct facts_matchers *matchers; /* of its conditions; owned */
 };
 
 enum conf_level {

@@ -20,6 +20,7 @@
 #include "gateway/config_read.h"
 #include "gateway/config_table.h"
 #include "gateway/config_value.h"
+#include "gateway/facts.h"
 #include "mime/addr.h"
 #include "policy/policy.h"
 
@@ -214,9 +215,14 @@ add_rule(struct build *b, const struct config_section *s,
 	    .n_to = r->n_to,
 	    .subject_tag = r->subject_tag,
 	    .n_subject_tag = r->n_subject_tag,
+	    .when = r->when,
+	    .n_when = r->n_when,
 	    .ladder = ladder,
 	    .n_ladder = r->n_ladder,
 	    .form = r->form,
+	    .extra = r->extra,
+	    .label = r->label,
+	    .expires_s = r->expires_s,
 	    .together = r->together,
 	    .may_lower = r->may_lower,
 	    .on_error_weaker = r->on_error_weaker,
@@ -447,6 +453,7 @@ conf_free(struct conf *c)
 {
 	if (c == NULL)
 		return;
+	facts_matchers_free(c->matchers);
 	policy_free(c->policy);
 	arena_free(c->arena);
 	free(c);

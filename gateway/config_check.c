@@ -14,6 +14,7 @@
 #include "gateway/conf.h"
 #include "gateway/config_private.h"
 #include "gateway/config_read.h"
+#include "gateway/facts.h"
 #include "keystore/record.h"
 #include "policy/policy.h"
 
@@ -416,6 +417,7 @@ static void
 check_policy(const struct check *b)
 {
 	struct policy_finding *list = NULL;
+	struct err_why why = {"out of memory"};
 	size_t n = 0;
 
 	if (policy_check(b->conf->policy, b->conf->portal.present,
@@ -426,6 +428,9 @@ check_policy(const struct check *b)
 	if (policy_n_rules(b->conf->policy) == 0 && any_outbound(b->conf))
 		conf_find(b->f, CONF_ERROR, 0,
 		    "there is no rule: all mail would be refused");
+	if (facts_matchers_new(b->conf->policy, &b->conf->matchers, &why) !=
+	    ERR_OK)
+		conf_find(b->f, CONF_ERROR, 0, "rules: %s", why.text);
 	for (size_t i = 0; i < n; i++)
 		conf_find(b->f, list[i].fatal ? CONF_ERROR : CONF_WARN,
 		    list[i].line, "%s", list[i].text);

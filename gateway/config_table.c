@@ -78,8 +78,18 @@ const struct config_group config_groups[] = {
 	"sealgate ca init."},
     {"rule", "*", CONFIG_G_RULE, 0,
 	"What a recipient's mail must be protected by. The title is the name "
-	"of the rule. Of the rules without subject-tag the first that matches "
-	"decides; rules with subject-tag raise what it says."},
+	"of the rule. from, to, client and time are conditions on the "
+	"envelope: "
+	"of the rules that have no other the first that matches decides. "
+	"subject-tag, header, sensitivity, classification, size, attachment, "
+	"content, reply-to-protected, auto-submitted and calendar are "
+	"conditions on the message: rules that have one raise what the other "
+	"says, all that match, wherever they stand. All conditions of a rule "
+	"must hold; of a list one entry, and none that begins with an "
+	"exclamation mark. What cannot be told for sure - a message that can "
+	"be read in two ways, a part that cannot be decoded - counts as a "
+	"match "
+	"for a rule that raises."},
 };
 const size_t config_n_groups = N(config_groups);
 
@@ -606,6 +616,62 @@ const struct config_entry config_entries[] = {
     {"rule", "subject-tag", CONFIG_T_PATTERNS, false, 0, 0, NULL,
 	0, 0,
 	"Words of which one must stand in the subject."},
+    {"rule", "client", CONFIG_T_WHEN, false, 0, 0, NULL,
+	0, 0,
+	"Who hands in the mail: networks, \"10.0.0.0/8\", and names of those "
+	"who signed in, \"user:NAME\"."},
+    {"rule", "time", CONFIG_T_WHEN, false, 0, 0, NULL,
+	0, 0,
+	"When it is accepted, by the clock of this machine: days, hours or "
+	"both, as in \"mon-fri 08:00-18:00\", \"sat,sun\" or \"22:00-06:00\"."},
+    {"rule", "header", CONFIG_T_WHEN, false, 0, 0, NULL,
+	0, 0,
+	"A field of the header: \"Name\" is there, \"Name: words\" has these "
+	"words one behind another in letters of either case, \"Name: "
+	"/pattern/\" matches a regular expression (PCRE2), with i behind it in "
+	"letters of either case. Encoded words are decoded."},
+    {"rule", "sensitivity", CONFIG_T_WHEN, false, 0, 0, NULL,
+	0, 0,
+	"What the sender marked the message as: the value of Sensitivity or "
+	"X-Sensitivity, as in \"company-confidential\", or the name or the "
+	"identifier of an enabled label in msip_labels (Microsoft). \"*\" is "
+	"any but normal."},
+    {"rule", "classification", CONFIG_T_WHEN, false, 0, 0, NULL,
+	0, 0,
+	"How the message is classified: the value of X-Classification, or one "
+	"of X-Protective-Marking. \"*\" is any."},
+    {"rule", "size", CONFIG_T_WHEN, false, 0, 0, NULL,
+	0, 0,
+	"The message is at least that large, as in 10M."},
+    {"rule", "attachment", CONFIG_T_WHEN, false, 0, 0, NULL,
+	0, 0,
+	"An attachment: patterns of names, \"*.xlsx\", and types, "
+	"\"application/pdf\" or \"image/*\". The type is what the message says "
+	"and what the octets are, whatever it says."},
+    {"rule", "content", CONFIG_T_WHEN, false, 0, 0, NULL,
+	0, 0,
+	"What stands in the subject, in the text, plain or HTML, or in "
+	"attached text: words one behind another, in letters of either case, "
+	"whatever signs stand between them; \"/pattern/\", a regular "
+	"expression over the text on one line, with i behind it in letters of "
+	"either case and each backslash written twice; \"@NAME\", numbers "
+	"whose check digits are verified: "
+	"@cards, @iban, @at-svnr, @au-tfn, @be-nrn, @br-cpf, @ca-sin, @ch-ahv, "
+	"@de-tax-id, @es-dni, @fr-nir, @in-aadhaar, @it-codice-fiscale, "
+	"@nl-bsn, @no-fnr, @pl-pesel, @se-pnr, @uk-nhs, @uk-nino, @us-ssn. "
+	"With \" >= NUMBER\" behind it it must stand there so often. A match of "
+	"a pattern is at most 1024 octets long. A pattern that takes too many "
+	"steps and a part that cannot be decoded count as a match."},
+    {"rule", "reply-to-protected", CONFIG_T_WHEN, false, 0, 0, NULL,
+	0, 0,
+	"Whether it answers mail that came encrypted and was opened here: true "
+	"or false."},
+    {"rule", "auto-submitted", CONFIG_T_WHEN, false, 0, 0, NULL,
+	0, 0,
+	"Whether it is an automatic answer or a receipt: true or false."},
+    {"rule", "calendar", CONFIG_T_WHEN, false, 0, 0, NULL,
+	0, 0,
+	"Whether it has an invitation (text/calendar): true or false."},
     {"rule", "direction", CONFIG_T_INBOUND, false, 0, 0, "outbound",
 	AT(config_rule, inbound), 0,
 	"Whether the rule is for mail that leaves or for mail that comes by "
@@ -626,8 +692,8 @@ const struct config_entry config_entries[] = {
 	"leaves must have one."},
     {"rule", "may-lower", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(config_rule, may_lower), 0,
-	"Lets a rule with subject-tag decide, so that a tag can ask for less "
-	"than the other rules would."},
+	"Lets a rule with a condition on the message decide, so that a tag can "
+	"ask for less than the other rules would."},
     {"rule", "sign", CONFIG_T_SIGN, false, 0, 0, "no",
 	AT(config_rule, form.sign), 0,
 	"Whether mail is signed with the sender's key: no, if-possible or "
@@ -700,14 +766,6 @@ const size_t config_n_entries = N(config_entries);
 const struct config_later config_laters[] = {
     {"rule", "anonymise"},
     {"rule", "archive"},
-    {"rule", "client"},
-    {"rule", "time"},
-    {"rule", "header"},
-    {"rule", "sensitivity"},
-    {"rule", "label"},
-    {"rule", "size"},
-    {"rule", "attachment"},
-    {"rule", "content"},
     {"rule", "notice"},
 };
 const size_t config_n_laters = N(config_laters);

@@ -56,6 +56,8 @@ enum config_type {
 	CONFIG_T_SIGNERS,  /* const char **, size_t: fingerprints */
 	CONFIG_T_INBOUND,  /* of a rule: the words outbound and inbound */
 	CONFIG_T_REQUIRE,  /* of a rule: enum policy_require */
+	CONFIG_T_WHEN,	   /* of a rule: conditions, by the option's name */
+	CONFIG_T_LABEL,	   /* const char *: a label */
 };
 
 enum config_group_kind {

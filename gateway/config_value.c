@@ -727,6 +727,10 @@ config_set(const struct config_target *t, const struct config_entry *e,
 		return config_set_string(t, e, v);
 	case CONFIG_T_URL:
 		return set_url(t, e, v);
+	case CONFIG_T_WHEN:
+		return config_set_when(t, e, v);
+	case CONFIG_T_LABEL:
+		return config_set_label(t, e, v);
 	}
 	return false;
 }

@@ -27,6 +27,11 @@ struct config_target {
 struct config_rule {
 	const char **from, **to, **subject_tag;
 	size_t n_from, n_to, n_subject_tag;
+	struct policy_condition *when;
+	size_t n_when;
+	struct policy_extra extra;
+	const char *label;
+	uint64_t expires_s;
 	int *ladder; /* enum rung */
 	size_t n_ladder;
 	struct policy_form form;
@@ -58,6 +63,11 @@ bool config_one_source(const struct config_target *t,
 bool config_one_url(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v, void *out);
 bool config_set_string(const struct config_target *t,
+    const struct config_entry *e, const struct config_value *v);
+/* --- config_rule.c: into the struct config_rule of the target */
+bool config_set_when(const struct config_target *t,
+    const struct config_entry *e, const struct config_value *v);
+bool config_set_label(const struct config_target *t,
     const struct config_entry *e, const struct config_value *v);
 /* Into the struct conf_relay that is the target's part. */
 bool config_set_via(const struct config_target *t, const struct config_entry *e,

@@ -27,8 +27,9 @@ walk_flags(const struct decide_facts *f)
 static struct policy_facts
 facts_for(const struct decide_facts *f, const char *to_key)
 {
-	struct policy_facts p = {
-	    .from = span_str(f->from_key), .to = span_str(to_key)};
+	struct policy_facts p = {.from = span_str(f->from_key),
+	    .to = span_str(to_key),
+	    .truth = f->truth};
 
 	if (f->message != NULL) {
 		p.has_tag = f->message->has_tag;

@@ -31,9 +31,10 @@ struct decide_facts {
 	   keystore is all there is. */
 	const uint8_t *sources;
 	size_t n_sources;
-	const char *from_key;	       /* "" is the null sender */
-	const struct message *message; /* NULL at RCPT */
-	struct signer signer;	       /* zeroed: nobody can sign */
+	const char *from_key;		/* "" is the null sender */
+	const struct message *message;	/* NULL at RCPT */
+	const enum policy_truth *truth; /* facts_find(); NULL: all unsure */
+	struct signer signer;		/* zeroed: nobody can sign */
 	int min_strength; /* of a pending entry: nothing weaker; 0 for none */
 	bool answers_sealed; /* it answers mail that arrived encrypted */
 };

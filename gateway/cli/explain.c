@@ -17,6 +17,7 @@
 #include "gateway/cli/input.h"
 #include "gateway/conf.h"
 #include "gateway/decide.h"
+#include "gateway/facts.h"
 #include "mime/header.h"
 
 enum {
@@ -73,8 +74,9 @@ print_steps(const struct decision *d)
 static void
 print_rules(const struct ask *a, const char *to_key)
 {
-	struct policy_facts f = {
-	    .from = span_str(a->facts.from_key), .to = span_str(to_key)};
+	struct policy_facts f = {.from = span_str(a->facts.from_key),
+	    .to = span_str(to_key),
+	    .truth = a->facts.truth};
 	struct policy_trace t;
 
 	if (a->in.is_open) {
@@ -284,6 +286,18 @@ find_signer(struct ask *a)
 	a->facts.signer.issue = SIGNER_WOULD_ISSUE;
 }
 
+/* Who would hand it in is not known, nor what it answers. */
+static enum err
+find_facts(struct ask *a, const struct conf *conf)
+{
+	const struct facts_in in = {.message = a->facts.message,
+	    .client = "",
+	    .user = "",
+	    .now_s = a->facts.now_s};
+
+	return facts_find(conf->matchers, &in, a->arena, &a->facts.truth);
+}
+
 static int
 explain(struct cli *cli, struct ask *a)
 {
@@ -316,7 +330,8 @@ explain(struct cli *cli, struct ask *a)
 		return cli_status(e);
 	}
 	find_signer(a);
-	status = explain_all(cli, a);
+	status =
+	    find_facts(a, conf) == ERR_OK ? explain_all(cli, a) : CLI_FAILED;
 	ks_close(keys);
 	return status;
 }

@@ -26,6 +26,7 @@
 #include "gateway/cli/input.h"
 #include "gateway/conf.h"
 #include "gateway/decide.h"
+#include "gateway/facts.h"
 #include "gateway/spill.h"
 #include "gateway/variant.h"
 #include "mime/header.h"
@@ -185,6 +186,14 @@ decide(struct seal *s, struct err_why *why)
 		return ERR_TOO_BIG;
 	s->facts.message = &s->in.message;
 	find_signer(s);
+	e = facts_find(s->cli->conf->matchers,
+	    &(const struct facts_in){.message = s->facts.message,
+		.client = "",
+		.user = "",
+		.now_s = s->facts.now_s},
+	    s->arena, &s->facts.truth);
+	if (e != ERR_OK)
+		return e;
 	return decide_rcpt(&s->facts, s->to_key, NULL, s->arena, &s->d);
 }
 

@@ -37,7 +37,8 @@ job_find_answered(struct job *j)
 
 	reply_ids_add(&ids, h, "References");
 	reply_ids_add(&ids, h, "In-Reply-To");
-	if (ids.n == 0 || !j->conf->opening.protect_replies)
+	if (ids.n == 0 || (!j->conf->opening.protect_replies &&
+			      !policy_has_kind(j->conf->policy, POLICY_REPLY)))
 		return ERR_OK;
 	buf_init(&keyed, sizeof(ids.digest));
 	e = key_ids(j->w, &ids, &keyed);
@@ -49,7 +50,7 @@ job_find_answered(struct job *j)
 			e = ERR_OK;
 	}
 	buf_clear(&keyed);
-	if (j->facts.answers_sealed &&
+	if (j->facts.answers_sealed && j->conf->opening.protect_replies &&
 	    j->facts.min_strength < POLICY_STRENGTH_LINK)
 		j->facts.min_strength = POLICY_STRENGTH_LINK;
 	return e;

@@ -17,6 +17,7 @@
 #include "common/text.h"
 #include "crypto/cert_cache.h"
 #include "crypto/cms_open.h"
+#include "gateway/facts.h"
 #include "gateway/trust.h"
 #include "gateway/worker/worker_private.h"
 #include "mime/header.h"
@@ -61,6 +62,19 @@ parse(struct job *j, struct err_why *why)
 	j->parsed = true;
 	j->facts.message = &j->msg;
 	return ERR_OK;
+}
+
+/* What the conditions of rules ask about it. */
+static enum err
+find_facts(struct job *j)
+{
+	const struct facts_in in = {.message = &j->msg,
+	    .client = j->envelope.client,
+	    .user = j->envelope.auth_id,
+	    .now_s = (int64_t)(j->envelope.accepted_ms / 1000),
+	    .answers_sealed = j->facts.answers_sealed ? POLICY_YES : POLICY_NO};
+
+	return facts_find(j->conf->matchers, &in, j->arena, &j->facts.truth);
 }
 
 /* Who could sign it. */
@@ -115,9 +129,10 @@ process(struct job *j, bool unparsed, struct err_why *why)
 		find_signer(j);
 		e = job_find_answered(j);
 	}
-	if (e == ERR_OK) {
+	if (e == ERR_OK)
+		e = find_facts(j);
+	if (e == ERR_OK)
 		e = job_decide(j);
-	}
 	if (e == ERR_OK)
 		e = get_certificate(j);
 	if (e == ERR_OK)
@@ -316,9 +331,14 @@ on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
 		    .now_s = f.now_s,
 		    .from_key = in.from_key,
 		    .may_sign = conf_may_sign(conf, in.client, in.auth_id)};
+		const struct facts_in envelope = {
+		    .client = in.client, .user = in.auth_id, .now_s = f.now_s};
 
 		f.from_key = in.from_key;
 		signer_find(&s, w->arena, &f.signer);
+		e = facts_find(conf->matchers, &envelope, w->arena, &f.truth);
+	}
+	if (e == ERR_OK) {
 		e = decide_promise(&f, in.rcpt_key, w->arena, &why);
 		if (e != ERR_OK)
 			record_refused_at_rcpt(
@@ -390,6 +410,7 @@ open_all(struct worker *w)
 	if (crypto_check_library(&why) != ERR_OK)
 		role_refuse(w->role, "%s", why.text);
 	mime_charsets_open();
+	tzset();
 	digest_init();
 	stream_init();
 	if (crypto_cms_open_init(false, &why) != ERR_OK)

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Values that only rules have: conditions and labels. What a condition's text
+ * may be is gateway/facts.h's.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "gateway/config_private.h"
+#include "gateway/config_value.h"
+#include "gateway/facts.h"
+#include "policy/policy.h"
+
+static enum policy_kind
+kind_of(const struct config_entry *e)
+{
+	unsigned k = 0;
+
+	while (k < POLICY_KINDS &&
+	       strcmp(policy_kind_name((enum policy_kind)k), e->name) != 0)
+		k++;
+	return (enum policy_kind)k;
+}
+
+/* A condition as policy/ keeps it: "!" is taken off, true and false become
+   one text and whether it excludes. */
+static bool
+one_condition(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, struct policy_condition *out)
+{
+	struct policy_condition c = {.kind = kind_of(e), .text = v->text};
+	struct err_why why = {""};
+
+	switch (c.kind) {
+	case POLICY_SIZE:
+		if (v->kind != CONFIG_SIZE && v->kind != CONFIG_NUMBER)
+			return config_bad(t, v, e, "a size such as 10M");
+		c.text = arena_printf(t->conf->arena, "%" PRIu64, v->number);
+		break;
+	case POLICY_REPLY:
+	case POLICY_AUTOMATIC:
+	case POLICY_CALENDAR:
+		if (v->kind != CONFIG_WORD ||
+		    (strcmp(v->text, "true") != 0 &&
+			strcmp(v->text, "false") != 0))
+			return config_bad(t, v, e, "true or false");
+		c.excludes = strcmp(v->text, "false") == 0;
+		c.text = "true";
+		break;
+	default:
+		if (v->kind != CONFIG_STRING)
+			return config_bad(t, v, e, "a text in double quotes");
+		c.excludes = *c.text == '!';
+		c.text += c.excludes;
+		break;
+	}
+	if (c.text == NULL)
+		return false;
+	if (facts_check(c.kind, c.text, &why) != ERR_OK) {
+		conf_find(t->f, CONF_ERROR, v->line, "%s: \"%.60s\": %s",
+		    e->name, v->text, why.text);
+		return false;
+	}
+	*out = c;
+	return true;
+}
+
+bool
+config_set_when(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	const struct config_value *item = v->kind == CONFIG_LIST ? v->item : v;
+	size_t n = v->kind == CONFIG_LIST ? v->n_item : 1,
+	       old = t->rule->n_when;
+	struct policy_condition *all =
+	    arena_array(t->conf->arena, old + n + 1, sizeof(*all));
+	bool ok = all != NULL;
+
+	if (n == 0) {
+		conf_find(t->f, CONF_ERROR, v->line,
+		    "%s: the list is empty, expected at least one entry",
+		    e->name);
+		return false;
+	}
+	for (size_t i = 0; ok && i < old; i++)
+		all[i] = t->rule->when[i];
+	for (size_t i = 0; all != NULL && i < n; i++)
+		ok &= one_condition(t, e, &item[i], &all[old + i]);
+	if (!ok)
+		return false;
+	t->rule->when = all;
+	t->rule->n_when = old + n;
+	return true;
+}
+
+/* What is put into a header field as it is written. */
+bool
+config_set_label(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	size_t len = v->kind == CONFIG_STRING ? strlen(v->text) : 0;
+
+	if (len == 0 || len > 64)
+		return config_bad(
+		    t, v, e, "a label of 1 to 64 octets in double quotes");
+	for (const char *p = v->text; *p != '\0'; p++)
+		if ((uint8_t)*p < ' ' || *p == 0x7f)
+			return config_bad(t, v, e, "no control characters");
+	t->rule->label = v->text;
+	return true;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The text of a part. Whatever could not be made out is said, never guessed:
+ * who looks for words has to take it for what he looks for.
+ */
+#include "mime/part_text.h"
+
+#include <string.h>
+
+#include "mime/charset.h"
+#include "mime/recode.h"
+#include "mime/tree.h"
+#include "mime/utf8.h"
+
+enum err
+mime_part_octets(const struct mime_part *p, struct buf *out, bool *whole)
+{
+	struct mime_sink to = mime_sink_buf(out);
+	enum recode_form form = RECODE_PLAIN;
+	enum err e;
+
+	*whole = recode_form_of(mime_part_encoding(p), &form) == ERR_OK;
+	e = recode_decode(form, mime_part_body(p), &to);
+	if (e != ERR_MALFORMED)
+		return e;
+	*whole = false;
+	return ERR_OK;
+}
+
+static size_t
+replaced(struct span s)
+{
+	size_t n = 0;
+
+	for (size_t at = 0;
+	     (at = span_find(s, at, SPAN_LIT("\xef\xbf\xbd"))) < s.len; at += 3)
+		n++;
+	return n;
+}
+
+/* Octets that are no text of the charset become U+FFFD; one that is there
+   from the start counts as such, too. */
+static enum err
+to_utf8(const char *charset, struct span octets, struct buf *out, bool *whole)
+{
+	size_t before = out->len;
+	enum err e = mime_charset_put(
+	    span_str(charset == NULL ? "us-ascii" : charset), octets, out);
+
+	if (e == ERR_UNSUPPORTED) {
+		*whole = false;
+		return mime_utf8_put_clean(out, octets);
+	}
+	if (e == ERR_OK &&
+	    replaced(SPAN(out->data + before, out->len - before)) > 0)
+		*whole = false;
+	return e;
+}
+
+enum err
+mime_part_text(const struct mime_part *p, struct buf *out, bool *whole)
+{
+	struct buf octets;
+	enum err e;
+
+	buf_init(&octets, out->max);
+	e = mime_part_octets(p, &octets, whole);
+	if (e == ERR_OK)
+		e = to_utf8(mime_part_param(p, "charset"), buf_span(&octets),
+		    out, whole);
+	buf_clear(&octets);
+	return e;
+}
+
+bool
+mime_part_is_text(const struct mime_part *p)
+{
+	static const char *const formats[] = {"json", "xml", "xhtml+xml",
+	    "javascript", "x-yaml", "yaml", "sql", "x-sh", "csv"};
+	const char *sub = mime_part_subtype(p);
+	size_t len = strlen(sub);
+
+	if (strcmp(mime_part_type(p), "text") == 0)
+		return true;
+	if (strcmp(mime_part_type(p), "application") != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (strcmp(sub, formats[i]) == 0)
+			return true;
+	return (len > 4 && strcmp(sub + len - 4, "+xml") == 0) ||
+	       (len > 5 && strcmp(sub + len - 5, "+json") == 0);
+}

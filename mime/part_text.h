@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What a part says, for who looks for words in it: transfer encoding and
+ * charset undone, HTML without its tags. Nothing made here is ever sent.
+ */
+#ifndef MIME_PART_TEXT_H
+#define MIME_PART_TEXT_H
+
+#include "common/buf.h"
+
+struct mime_part;
+
+/* Append the octets of a leaf. *whole: all of them; false when the encoding is
+   unknown or broken: then what could be made of it. ERR_NOMEM, ERR_TOO_BIG. */
+enum err mime_part_octets(
+    const struct mime_part *p, struct buf *out, bool *whole) MUST_CHECK;
+/* The same, as UTF-8 text on one line: every control character is a blank.
+   *whole is false, too, when the charset is unknown or the octets are not of
+   it. */
+enum err mime_part_text(
+    const struct mime_part *p, struct buf *out, bool *whole) MUST_CHECK;
+/* Is it text, or a format whose octets are? */
+bool mime_part_is_text(const struct mime_part *p);
+
+/* Append what a reader sees of HTML in UTF-8: no tags, comments, scripts or
+   styles, characters for references; a tag that ends a line becomes a blank,
+   others nothing. */
+enum err mime_html_text(struct span html, struct buf *out) MUST_CHECK;
+
+#endif

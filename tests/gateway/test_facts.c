@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ */
+#include "gateway/facts.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/arena.h"
+#include "common/limits.h"
+#include "gateway/message.h"
+#include "mime/header.h"
+
+enum {
+	MSG_MAX = 1 << 20,
+	NOON = 1700049600 /* Wednesday, 2023-11-15 12:00 UTC */
+};
+
+#define HEAD "From: a@b.example\r\nTo: c@d.example\r\nSubject: Budget\r\n"
+#define TEXT HEAD "\r\n"
+#define MIXED                                                                  \
+	HEAD "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; "            \
+	     "boundary=x\r\n\r\n--x\r\nContent-Type: "                         \
+	     "text/plain\r\n\r\nHello\r\n"                                     \
+	     "--x\r\n"
+#define END "\r\n--x--\r\n"
+
+/* The truth of one condition of one message. */
+static enum policy_truth
+find(enum policy_kind kind, const char *text, const char *msg, size_t len,
+    const struct facts_in *in)
+{
+	static const enum rung hold[] = {RUNG_HOLD};
+	const struct policy_condition when = {kind, text, false};
+	const struct policy_spec spec = {.name = "r",
+	    .when = &when,
+	    .n_when = 1,
+	    .ladder = hold,
+	    .n_ladder = 1};
+	struct policy *p = policy_new();
+	struct arena *arena = arena_new(64 << 20);
+	struct facts_matchers *m = NULL;
+	struct message parsed;
+	struct facts_in all = *in;
+	struct err_why why = {""};
+	uint8_t *raw = calloc(1, len + LIMIT_MESSAGE_PADDING);
+	const enum policy_truth *truth;
+	enum policy_truth t;
+
+	memcpy(raw, msg, len);
+	cr_assert_eq(policy_add_rule(p, &spec, &why), ERR_OK, "%s", why.text);
+	cr_assert_eq(facts_matchers_new(p, &m, &why), ERR_OK, "%s", why.text);
+	if (len > 0) {
+		cr_assert_eq(message_parse(
+				 p, SPAN(raw, len), true, arena, &parsed, &why),
+		    ERR_OK, "%s", why.text);
+		all.message = &parsed;
+	}
+	cr_assert_eq(facts_find(m, &all, arena, &truth), ERR_OK);
+	t = truth[0];
+	if (len > 0)
+		message_clear(&parsed);
+	facts_matchers_free(m);
+	policy_free(p);
+	arena_free(arena);
+	free(raw);
+	return t;
+}
+
+static const struct {
+	enum policy_kind kind;
+	const char *text;
+	const char *msg;
+	enum policy_truth want;
+} rows[] = {
+    {POLICY_HEADER, "X-Secure", "X-Secure: \r\n" TEXT, POLICY_YES},
+    {POLICY_HEADER, "X-Secure", TEXT, POLICY_NO},
+    {POLICY_HEADER, "x-secure: yes", "X-Secure: Yes, please\r\n" TEXT,
+	POLICY_YES},
+    {POLICY_HEADER, "X-Secure: yes", "X-Secure: yesterday\r\n" TEXT, POLICY_NO},
+    {POLICY_HEADER, "X-Secure: yes", "X-Secure: no\r\nX-Secure: yes\r\n" TEXT,
+	POLICY_YES},
+    {POLICY_HEADER, "Subject: /^bud/i", TEXT, POLICY_YES},
+    {POLICY_HEADER, "Subject: /^bud/", TEXT, POLICY_NO},
+    {POLICY_HEADER, "X: geheim", "X: =?utf-8?b?Z2VoZWlt?=\r\n" TEXT,
+	POLICY_YES},
+    {POLICY_HEADER, "X: geheim", "X: =?x-nope?b?Z2VoZWlt?=\r\n" TEXT,
+	POLICY_UNSURE},
+    {POLICY_SENSITIVITY, "private", "Sensitivity: Private\r\n" TEXT,
+	POLICY_YES},
+    {POLICY_SENSITIVITY, "private", "Sensitivity: Personal\r\n" TEXT,
+	POLICY_NO},
+    {POLICY_SENSITIVITY, "*", "Sensitivity: Personal\r\n" TEXT, POLICY_YES},
+    {POLICY_SENSITIVITY, "*", "Sensitivity: Normal\r\n" TEXT, POLICY_NO},
+    {POLICY_SENSITIVITY, "*", TEXT, POLICY_NO},
+    {POLICY_SENSITIVITY, "confidential", "X-Sensitivity: Confidential\r\n" TEXT,
+	POLICY_YES},
+    {POLICY_SENSITIVITY, "Confidential",
+	"msip_labels: MSIP_Label_6f1d7e6a-0c2b-4f3d-9c1e-aaaaaaaaaaaa_Enabled="
+	"True;\r\n MSIP_Label_6f1d7e6a-0c2b-4f3d-9c1e-aaaaaaaaaaaa_Name="
+	"Confidential; x=y\r\n" TEXT,
+	POLICY_YES},
+    {POLICY_SENSITIVITY, "6f1d7e6a-0c2b-4f3d-9c1e-aaaaaaaaaaaa",
+	"msip_labels: MSIP_Label_6f1d7e6a-0c2b-4f3d-9c1e-aaaaaaaaaaaa_Enabled="
+	"true\r\n" TEXT,
+	POLICY_YES},
+    {POLICY_SENSITIVITY, "Confidential",
+	"msip_labels: MSIP_Label_6f1d7e6a-0c2b-4f3d-9c1e-aaaaaaaaaaaa_Enabled="
+	"False; MSIP_Label_6f1d7e6a-0c2b-4f3d-9c1e-aaaaaaaaaaaa_Name="
+	"Confidential\r\n" TEXT,
+	POLICY_NO},
+    {POLICY_CLASSIFICATION, "Restricted",
+	"X-Classification: restricted\r\n" TEXT, POLICY_YES},
+    {POLICY_CLASSIFICATION, "PROTECTED",
+	"X-Protective-Marking: VER=2018.4, NS=gov.au, SEC=PROTECTED\r\n" TEXT,
+	POLICY_YES},
+    {POLICY_CLASSIFICATION, "SECRET",
+	"X-Protective-Marking: VER=2018.4, NS=gov.au, SEC=PROTECTED\r\n" TEXT,
+	POLICY_NO},
+    {POLICY_SIZE, "10", TEXT, POLICY_YES},
+    {POLICY_SIZE, "1000", TEXT, POLICY_NO},
+    {POLICY_AUTOMATIC, "true", "Auto-Submitted: auto-replied\r\n" TEXT,
+	POLICY_YES},
+    {POLICY_AUTOMATIC, "true", TEXT, POLICY_NO},
+    {POLICY_CALENDAR, "true", MIXED "Content-Type: text/calendar\r\n\r\nB" END,
+	POLICY_YES},
+    {POLICY_CALENDAR, "true", MIXED "Content-Type: text/csv\r\n\r\nB" END,
+	POLICY_NO},
+    {POLICY_ATTACHMENT, "*.XLSX",
+	MIXED
+	"Content-Type: application/octet-stream; name=\"a.xlsx\"\r\n\r\nB" END,
+	POLICY_YES},
+    {POLICY_ATTACHMENT, "*.xlsx",
+	MIXED
+	"Content-Type: application/octet-stream; name=\"a.xls\"\r\n\r\nB" END,
+	POLICY_NO},
+    {POLICY_ATTACHMENT, "application/pdf",
+	MIXED "Content-Type: application/octet-stream; name=\"a.txt\"\r\n"
+	      "Content-Transfer-Encoding: base64\r\n\r\nJVBERi0xLjQK" END,
+	POLICY_YES},
+    {POLICY_ATTACHMENT, "application/*",
+	MIXED "Content-Type: text/csv; name=a.csv\r\n\r\nB" END, POLICY_NO},
+    {POLICY_ATTACHMENT, "application/pdf",
+	MIXED "Content-Type: text/csv; name=a.csv\r\n"
+	      "Content-Transfer-Encoding: base64\r\n\r\n!!!!" END,
+	POLICY_UNSURE},
+    {POLICY_ATTACHMENT, "text/*", MIXED "Content-Type: text/html\r\n\r\nB" END,
+	POLICY_NO},
+    {POLICY_CONTENT, "budget", TEXT, POLICY_YES},
+    {POLICY_CONTENT, "strictly confidential",
+	TEXT "This is Strictly\r\nconfidential.\r\n", POLICY_YES},
+    {POLICY_CONTENT, "confidential", TEXT "nothing\r\n", POLICY_NO},
+    {POLICY_CONTENT, "confidential >= 2", TEXT "confidential\r\n", POLICY_NO},
+    {POLICY_CONTENT, "confidential >= 2", TEXT "confidential, confidential\r\n",
+	POLICY_YES},
+    {POLICY_CONTENT, "/proj-\\d+/", TEXT "see Proj-12\r\n", POLICY_NO},
+    {POLICY_CONTENT, "/proj-\\d+/i", TEXT "see Proj-12\r\n", POLICY_YES},
+    {POLICY_CONTENT, "/proj-\\d+/ >= 2", TEXT "proj-12 proj-13\r\n",
+	POLICY_YES},
+    {POLICY_CONTENT, "@cards", TEXT "4111 1111 1111 1111\r\n", POLICY_YES},
+    {POLICY_CONTENT, "@cards", TEXT "4111 1111\r\n1111 1112\r\n", POLICY_NO},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: text/html\r\n\r\n<p>se<b>cret</b></p>" END,
+	POLICY_YES},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: text/csv; name=a.csv\r\n"
+	      "Content-Transfer-Encoding: base64\r\n\r\nc2VjcmV0" END,
+	POLICY_YES},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: message/rfc822\r\n\r\nFrom: x@y.example\r\n\r\n"
+	      "a secret" END,
+	POLICY_YES},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: text/plain; charset=x-nope\r\n\r\nabc" END,
+	POLICY_UNSURE},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: image/png\r\n\r\nsecret" END, POLICY_NO},
+};
+
+Test(facts, say_what_is_true_of_a_message)
+{
+	const struct facts_in in = {.client = "", .user = "", .now_s = NOON};
+
+	mime_charsets_open();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		enum policy_truth t = find(rows[i].kind, rows[i].text,
+		    rows[i].msg, strlen(rows[i].msg), &in);
+
+		cr_expect_eq(t, rows[i].want, "%s = \"%s\" in %s: %d",
+		    policy_kind_name(rows[i].kind), rows[i].text, rows[i].msg,
+		    (int)t);
+	}
+	mime_charsets_close();
+}
+
+Test(facts, of_the_message_do_not_hold_at_rcpt)
+{
+	const struct facts_in in = {.client = "", .user = "", .now_s = NOON};
+
+	cr_expect_eq(find(POLICY_SIZE, "10", "", 0, &in), POLICY_NO);
+	cr_expect_eq(find(POLICY_CONTENT, "@iban", "", 0, &in), POLICY_NO);
+}
+
+Test(facts, of_the_envelope)
+{
+	static const struct {
+		enum policy_kind kind;
+		const char *text;
+		const char *client;
+		const char *user;
+		int64_t now_s;
+		enum policy_truth want;
+	} all[] = {
+	    {POLICY_CLIENT, "10.0.0.0/8", "10.1.2.3", "", NOON, POLICY_YES},
+	    {POLICY_CLIENT, "10.0.0.0/8", "::ffff:10.1.2.3", "", NOON,
+		POLICY_YES},
+	    {POLICY_CLIENT, "10.0.0.0/8", "11.1.2.3", "", NOON, POLICY_NO},
+	    {POLICY_CLIENT, "2001:db8::/32", "2001:db8::1", "", NOON,
+		POLICY_YES},
+	    {POLICY_CLIENT, "10.0.0.1", "10.0.0.2", "", NOON, POLICY_NO},
+	    {POLICY_CLIENT, "10.0.0.1", "", "", NOON, POLICY_UNSURE},
+	    {POLICY_CLIENT, "user:app", "10.0.0.1", "app", NOON, POLICY_YES},
+	    {POLICY_CLIENT, "user:app", "10.0.0.1", "", NOON, POLICY_NO},
+	    {POLICY_TIME, "mon-fri 08:00-18:00", "", "", NOON, POLICY_YES},
+	    {POLICY_TIME, "mon-fri 08:00-12:00", "", "", NOON, POLICY_NO},
+	    {POLICY_TIME, "mon-fri 12:00-12:01", "", "", NOON, POLICY_YES},
+	    {POLICY_TIME, "sat,sun", "", "", NOON, POLICY_NO},
+	    {POLICY_TIME, "fri-mon", "", "", NOON, POLICY_NO},
+	    {POLICY_TIME, "fri-wed", "", "", NOON, POLICY_YES},
+	    {POLICY_TIME, "18:00-13:00", "", "", NOON, POLICY_YES},
+	    {POLICY_TIME, "tue 18:00-13:00", "", "", NOON, POLICY_YES},
+	    {POLICY_TIME, "wed 18:00-13:00", "", "", NOON, POLICY_NO},
+	};
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		const struct facts_in in = {.client = all[i].client,
+		    .user = all[i].user,
+		    .now_s = all[i].now_s};
+		enum policy_truth t =
+		    find(all[i].kind, all[i].text, "", 0, &in);
+
+		cr_expect_eq(t, all[i].want, "%s of \"%s\": %d", all[i].text,
+		    all[i].client, (int)t);
+	}
+}
+
+Test(facts, malformed_conditions_are_refused)
+{
+	static const struct {
+		enum policy_kind kind;
+		const char *text;
+	} bad[] = {
+	    {POLICY_CLIENT, ""},
+	    {POLICY_CLIENT, "10.0.0.0/33"},
+	    {POLICY_CLIENT, "10.0.0/8"},
+	    {POLICY_CLIENT, "10.0.0.0/"},
+	    {POLICY_CLIENT, "10.0.0.0/8x"},
+	    {POLICY_CLIENT, "::/129"},
+	    {POLICY_CLIENT, "user:"},
+	    {POLICY_CLIENT, "host.example"},
+	    {POLICY_TIME, ""},
+	    {POLICY_TIME, "monday"},
+	    {POLICY_TIME, "mon-"},
+	    {POLICY_TIME, "mon 8:00-9:00"},
+	    {POLICY_TIME, "08:00"},
+	    {POLICY_TIME, "08:00-25:00"},
+	    {POLICY_TIME, "08:60-09:00"},
+	    {POLICY_TIME, "08:00-08:00"},
+	    {POLICY_TIME, "mon,"},
+	    {POLICY_TIME, "08:00-09:00 mon"},
+	    {POLICY_TIME, "mon  08:00-09:00"},
+	    {POLICY_HEADER, ""},
+	    {POLICY_HEADER, ": x"},
+	    {POLICY_HEADER, "a b: c"},
+	    {POLICY_HEADER, "A:"},
+	    {POLICY_HEADER, "A: /("},
+	    {POLICY_HEADER, "A: /(/"},
+	    {POLICY_HEADER, "A: //"},
+	    {POLICY_HEADER, "A: --"},
+	    {POLICY_SENSITIVITY, ""},
+	    {POLICY_CLASSIFICATION, ""},
+	    {POLICY_SIZE, ""},
+	    {POLICY_SIZE, "0"},
+	    {POLICY_SIZE, "10x"},
+	    {POLICY_ATTACHMENT, ""},
+	    {POLICY_ATTACHMENT, "/pdf"},
+	    {POLICY_ATTACHMENT, "application/"},
+	    {POLICY_ATTACHMENT, "a/b/c"},
+	    {POLICY_CONTENT, ""},
+	    {POLICY_CONTENT, "!?"},
+	    {POLICY_CONTENT, "/a"},
+	    {POLICY_CONTENT, "/a/x"},
+	    {POLICY_CONTENT, "@nothing"},
+	    {POLICY_CONTENT, "@"},
+	    {POLICY_CONTENT, "a >= 0"},
+	    {POLICY_CONTENT, "a >= 1001"},
+	    {POLICY_KINDS, "a"},
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct err_why why = {""};
+
+		cr_expect_eq(facts_check(bad[i].kind, bad[i].text, &why),
+		    ERR_CONFIG, "%s \"%s\" was taken",
+		    policy_kind_name(bad[i].kind), bad[i].text);
+		cr_expect_neq(why.text[0], '\0', "%s", bad[i].text);
+	}
+}
+
+/* A pattern that takes too long counts as one that matches. */
+Test(facts, a_catastrophic_pattern_is_unsure)
+{
+	const struct facts_in in = {.client = "", .user = "", .now_s = NOON};
+	char *msg = calloc(1, MSG_MAX);
+	size_t n = (size_t)snprintf(msg, MSG_MAX, "%s", TEXT);
+
+	for (; n < 100000; n += 78) {
+		memset(msg + n, 'a', 76);
+		memcpy(msg + n + 76, "\r\n", 2);
+	}
+	cr_expect_eq(
+	    find(POLICY_CONTENT, "/(a+)+$/", msg, n, &in), POLICY_UNSURE);
+	free(msg);
+}

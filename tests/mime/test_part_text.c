@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ */
+#include "mime/part_text.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/arena.h"
+#include "mime/header.h"
+#include "mime/scan.h"
+#include "mime/tree.h"
+
+Test(part_text, html_is_what_a_reader_sees)
+{
+	static const struct {
+		const char *html;
+		const char *want;
+	} rows[] = {
+	    {"plain", "plain"},
+	    {"con<b>fid</b>ential", "confidential"},
+	    {"<p>one</p><p>two</p>", " one  two "},
+	    {"one<br>two", "one two"},
+	    {"a<!-- hidden --> b", "a b"},
+	    {"a<!-- open", "a"},
+	    {"<script>if (a<b) x()</script>c", " c"},
+	    {"<STYLE type='a>b'>p{}</style >c", " c"},
+	    {"<style>never closed", " "},
+	    {"x &lt;y&gt; &amp;z", "x <y> &z"},
+	    {"M&uuml;ller &#252; &#xFC;", "M\xc3\xbcller \xc3\xbc \xc3\xbc"},
+	    {"a&nbsp;b", "a b"},
+	    {"se&shy;cret", "secret"},
+	    {"se&#8203;cret", "secret"},
+	    {"&nosuch; &#; &#x; & b", "&nosuch; &#; &#x; & b"},
+	    {"&ampx", "&ampx"},
+	    {"&lt", "<"},
+	    {"&#1114112;&#0;", " &#0;"},
+	    {"1 < 2", "1 < 2"},
+	    {"<a href=\"x>y\">link</a>", "link"},
+	    {"<a href=\"open>link</a>", "link"},
+	    {"<!DOCTYPE html>x", " x"},
+	    {"<", "<"},
+	    {"&", "&"},
+	    {"<a", ""},
+	    {"</", "</"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf out;
+
+		buf_init(&out, 4096);
+		cr_assert_eq(
+		    mime_html_text(span_str(rows[i].html), &out), ERR_OK);
+		cr_expect(span_eq_str(buf_span(&out), rows[i].want),
+		    "%s: \"%.*s\"", rows[i].html, (int)out.len,
+		    (const char *)out.data);
+		buf_clear(&out);
+	}
+}
+
+/* The text of the only part of a message; whole as it says. */
+static void
+text_of(const char *fields, const char *body, struct buf *out, bool *whole)
+{
+	struct arena *a = arena_new(1 << 20);
+	struct mime_scan scan;
+	struct mime_tree *t;
+	char msg[1024] = {0};
+	int n = snprintf(msg, sizeof(msg),
+	    "From: a@b.example\r\nMIME-Version: 1.0\r\n%s\r\n%s", fields, body);
+
+	cr_assert_eq(mime_scan(SPAN(msg, n), &scan, NULL), ERR_OK);
+	cr_assert_eq(
+	    mime_tree_parse(SPAN(msg, n), &scan, false, a, &t, NULL), ERR_OK);
+	cr_assert_eq(mime_part_text(mime_tree_root(t), out, whole), ERR_OK);
+	arena_free(a);
+}
+
+#define TEXT "Content-Type: text/plain; charset="
+#define QP   "Content-Transfer-Encoding: quoted-printable\r\n"
+#define B64  "Content-Transfer-Encoding: base64\r\n"
+
+Test(part_text, says_what_it_could_not_read)
+{
+	static const struct {
+		const char *fields;
+		const char *body;
+		const char *want;
+		bool whole;
+	} rows[] = {
+	    {"", "abc\r\n", "abc  ", true},
+	    {TEXT "utf-8\r\n" QP, "M=C3=BCller", "M\xc3\xbcller", true},
+	    {TEXT "iso-8859-1\r\n" QP, "M=FCller", "M\xc3\xbcller", true},
+	    {TEXT "utf-8\r\n" B64, "YWJj\r\n", "abc", true},
+	    {TEXT "utf-16\r\n" B64, "//5hAGIA\r\n", "ab", true},
+	    {TEXT "utf-8\r\n" B64, "YW!Jj", "", false},
+	    {TEXT "utf-8\r\n" QP, "M=FCller", "M\xef\xbf\xbdller", false},
+	    {TEXT "x-unheard-of\r\n", "abc", "abc", false},
+	    {"Content-Transfer-Encoding: x-uuencode\r\n", "abc", "abc", false},
+	    {QP, "=FC", "\xef\xbf\xbd", false},
+	};
+
+	mime_charsets_open();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf out;
+		bool whole = !rows[i].whole;
+
+		buf_init(&out, 4096);
+		text_of(rows[i].fields, rows[i].body, &out, &whole);
+		cr_expect_eq(whole, rows[i].whole, "row %zu", i);
+		cr_expect(span_eq_str(buf_span(&out), rows[i].want),
+		    "row %zu: \"%.*s\"", i, (int)out.len,
+		    (const char *)out.data);
+		buf_clear(&out);
+	}
+	mime_charsets_close();
+}
