@@ -14,9 +14,11 @@
 #include "crypto/cert.h"
 #include "crypto/cms_certs.h"
 #include "crypto/ldif.h"
+#include "crypto/openpgp.h"
 #include "crypto/openpgp_packet.h"
 #include "gateway/cli/cli.h"
 #include "gateway/cli/key_import.h"
+#include "gateway/cli/key_pool.h"
 #include "mime/base64.h"
 
 enum {
@@ -247,40 +249,113 @@ import_pieces(struct key_import *im, const char *file, struct span in,
 	return result;
 }
 
+/* Some keys of a keyring. */
+struct piece {
+	struct span octets;
+	size_t nth, n; /* the first of them, and how many */
+	size_t end;    /* in the keyring */
+};
+
+struct keyring {
+	struct key_import *im;
+	const char *file;
+	struct span in;
+	size_t at, nth; /* of what is cut next */
+	bool damaged;	/* no key begins at `at` */
+	struct key_pool *pool;
+	struct piece piece[KEY_POOL_MAX]; /* what the pool has, as a ring */
+	size_t put, taken;
+	enum err result;
+};
+
+/* As many keys as gpg gets at once. */
+static struct piece
+cut(struct keyring *k)
+{
+	struct piece p = {.nth = k->nth};
+	size_t size = 0;
+
+	while (p.n < PGP_PIECE_KEYS && k->at + size < k->in.len) {
+		size_t one = key_size(
+		    SPAN(k->in.data + k->at + size, k->in.len - k->at - size));
+
+		if (one == 0 || (p.n > 0 && size + one > PGP_PIECE))
+			break;
+		size += one;
+		p.n++;
+	}
+	p.octets = SPAN(k->in.data + k->at, size);
+	k->damaged = p.n == 0;
+	k->at += size;
+	k->nth += p.n;
+	p.end = k->at;
+	return p;
+}
+
+static void
+note(struct keyring *k, enum err e)
+{
+	k->result = k->result != ERR_OK ? k->result : e;
+}
+
+/* Take the oldest piece from the pool and keep what is in it. */
+static void
+keep(struct keyring *k)
+{
+	const struct piece *p = &k->piece[k->taken++ % KEY_POOL_MAX];
+	struct crypto_pgp_list list = {0};
+	struct err_why why = {""};
+	char name[NAME_SIZE];
+	enum err e = key_pool_take(k->pool, &list, &why);
+
+	if (!k->im->broken) {
+		e = key_import_listed(k->im,
+		    p->n > 1 ? k->file
+			     : name_piece(name, k->file, "key", p->nth),
+		    &list, e, &why, p->n);
+		if (e == ERR_AGAIN)
+			e = import_pieces(
+			    k->im, k->file, p->octets, p->nth, p->n);
+		key_import_at(k->im, p->end);
+	}
+	crypto_pgp_list_clear(&list);
+	note(k, e);
+}
+
 static enum err
 import_keyring(struct key_import *im, const char *file, struct span in)
 {
-	size_t at = 0, nth = 1;
-	enum err e, result = ERR_OK;
+	struct keyring k = {.im = im, .file = file, .in = in, .nth = 1};
+	struct err_why why = {""};
 	char name[NAME_SIZE];
+	struct piece p;
+	enum err e = key_pool_open(&k.pool, &why);
 
-	while (at < in.len) {
-		size_t size = 0, n = 0, one = 0;
-
-		while (n < PGP_PIECE_KEYS && at + size < in.len) {
-			one = key_size(
-			    SPAN(in.data + at + size, in.len - at - size));
-			if (one == 0 || (n > 0 && size + one > PGP_PIECE))
-				break;
-			size += one;
-			n++;
-		}
-		if (n == 0) {
-			key_import_refuse(im,
-			    name_piece(name, file, "octet", at), ERR_MALFORMED,
-			    "no key begins there: nothing behind it was read");
-			return ERR_MALFORMED;
-		}
-		e = key_import_pieces(im, file, SPAN(in.data + at, size), n);
-		if (e == ERR_AGAIN)
-			e = import_pieces(
-			    im, file, SPAN(in.data + at, size), nth, n);
-		result = result != ERR_OK ? result : e;
-		at += size;
-		nth += n;
-		key_import_at(im, at);
+	if (e != ERR_OK) {
+		key_import_refuse(im, file, e, why.text);
+		return e;
 	}
-	return result;
+	while (!im->broken && !k.damaged && k.at < in.len) {
+		if (!key_pool_has_room(k.pool)) {
+			keep(&k);
+			continue;
+		}
+		p = cut(&k);
+		if (p.n == 0)
+			break;
+		k.piece[k.put++ % KEY_POOL_MAX] = p;
+		key_pool_put(k.pool, p.octets);
+	}
+	while (key_pool_count(k.pool) > 0)
+		keep(&k);
+	key_pool_close(k.pool);
+	if (k.damaged) {
+		key_import_refuse(im, name_piece(name, file, "octet", k.at),
+		    ERR_MALFORMED,
+		    "no key begins there: nothing behind it was read");
+		note(&k, ERR_MALFORMED);
+	}
+	return k.result;
 }
 
 static uint32_t

@@ -19,6 +19,7 @@
 struct arena;
 struct cli;
 struct crypto_cert;
+struct crypto_pgp_list;
 struct crypto_pgp_secret;
 struct json_t;
 struct sealed_pub;
@@ -90,10 +91,11 @@ bool key_import_is_bundle(struct span in);
 /* One piece: certificates, OpenPGP keys, or private keys. */
 enum err key_import_octets(
     struct key_import *im, const char *file, struct span in) MUST_CHECK;
-/* n binary OpenPGP keys at once. ERR_AGAIN: one of several is bad, and nothing
-   was taken or told. */
-enum err key_import_pieces(struct key_import *im, const char *file,
-    struct span in, size_t n) MUST_CHECK;
+/* n binary OpenPGP keys at once, as they were inspected, or e and why not.
+   ERR_AGAIN: one of several is bad, and nothing was taken or told. */
+enum err key_import_listed(struct key_import *im, const char *file,
+    struct crypto_pgp_list *list, enum err e, struct err_why *why,
+    size_t n) MUST_CHECK;
 /* The certificates are unreferenced. */
 enum err key_import_certs(struct key_import *im, const char *file,
     struct crypto_cert **certs, size_t n, struct arena *arena) MUST_CHECK;

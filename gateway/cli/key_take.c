@@ -188,25 +188,23 @@ keep_pgp(struct key_import *im, const char *file, struct crypto_pgp_list *list,
 }
 
 enum err
-key_import_pieces(
-    struct key_import *im, const char *file, struct span in, size_t n)
+key_import_listed(struct key_import *im, const char *file,
+    struct crypto_pgp_list *list, enum err e, struct err_why *why, size_t n)
 {
 	struct arena *arena = arena_new(MEMORY);
-	struct crypto_pgp_list list = {0};
-	struct err_why why = {""};
-	enum err e = arena == NULL ? ERR_NOMEM : open_pgp(im, &why);
 
+	if (arena == NULL)
+		e = ERR_NOMEM;
 	if (e == ERR_OK)
-		e = crypto_pgp_inspect(im->gpg.engine, in, &list, &why);
+		e = open_pgp(im, why);
 	if (e == ERR_OK)
-		e = merge_known(im, &list, arena, &why);
+		e = merge_known(im, list, arena, why);
 	if (e == ERR_OK)
-		e = keep_pgp(im, file, &list, arena);
+		e = keep_pgp(im, file, list, arena);
 	else if (n > 1)
 		e = ERR_AGAIN;
 	else
-		key_import_refuse(im, file, e, why.text);
-	crypto_pgp_list_clear(&list);
+		key_import_refuse(im, file, e, why->text);
 	arena_free(arena);
 	return e;
 }
