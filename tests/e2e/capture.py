@@ -81,7 +81,7 @@ class Capture:
                 except OSError:
                     pass
 
-    def wait(self, n=1, seconds=10.0):
+    def wait(self, n=1, seconds=30.0):
         """The messages, once there are n of them."""
         with self.changed:
             if not self.changed.wait_for(lambda: len(self.messages) >= n, seconds):
@@ -89,7 +89,7 @@ class Capture:
                     len(self.messages), seconds, n))
             return list(self.messages)
 
-    def wait_sessions(self, n=1, seconds=10.0):
+    def wait_sessions(self, n=1, seconds=30.0):
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.sessions) >= n, seconds)
             return list(self.sessions)

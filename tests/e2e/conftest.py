@@ -14,6 +14,11 @@ from capture import Capture  # noqa: E402
 from harness import Gateway, Keys  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "alone: measures time or memory, and runs beside no other test")
+
+
 @pytest.fixture(scope="session")
 def keys():
     root = pathlib.Path(tempfile.mkdtemp(prefix="sge-keys."))

@@ -6,6 +6,7 @@ and packaging/quickstart; everything started here is stopped by pid."""
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import smtplib
@@ -25,10 +26,28 @@ class Problem(Exception):
     """Something that was started does not behave."""
 
 
+# Ports that are given out: below those that the system gives to whoever asks for
+# any, and each to one process at a time. A name in the abstract name space says
+# which are taken; it goes when its process does.
+PORTS = range(10240, 32768)
+_taken = []
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port on loopback, for TCP and UDP, that nobody else is given."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            name.bind("\0sealgate-test-port-%d" % port)
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET, kind) as s:
+                    s.bind(("127.0.0.1", port))
+        except OSError:
+            name.close()
+            continue
+        _taken.append(name)
+        return port
 
 
 def run(*args, **kwargs):
@@ -46,7 +65,7 @@ def run(*args, **kwargs):
     return done
 
 
-def wait_for(what, condition, seconds=10.0):
+def wait_for(what, condition, seconds=30.0):
     """Poll until condition() is true and return what it returned."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -193,7 +212,7 @@ class Gateway:
 
     # --- running
 
-    def start(self, seconds=20.0):
+    def start(self, seconds=40.0):
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = str(self.runtime) + ".notify"
         notify.bind(path)

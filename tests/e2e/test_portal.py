@@ -535,6 +535,7 @@ def test_object_that_cannot_be_read_yet_is_taken_in_later(portal, tmp_path):
     portal.wait_for(f"object-have {made['id']}", 15)
 
 
+@pytest.mark.alone
 def test_idle_connections_do_not_hold_up_the_end(tmp_path, page):
     portal = Portal(tmp_path, page)
     idle = [http.client.HTTPConnection("127.0.0.1", portal.port)
