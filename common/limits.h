@@ -210,6 +210,14 @@
 #define LIMIT_TLS_NAMES_SIZE 511u
 /* octets of the name of a user at a next hop */
 #define LIMIT_LOGIN_USER 255u
+/* failures to sign in: in one session, and of one client in ten minutes */
+#define LIMIT_AUTH_SESSION 3u
+#define LIMIT_AUTH_CLIENT  12u
+/* octets of a file of users or of recipients, of what one user may write as,
+   and of a user's name */
+#define LIMIT_ACCOUNT_FILE (64u * 1024 * 1024)
+#define LIMIT_ACCOUNT_LINE (16u * 1024)
+#define LIMIT_ACCOUNT_NAME 255u
 /* findings that are shown; the rest is counted */
 #define LIMIT_CONFIG_FINDINGS 100u
 /* octets of memory that a configuration may take */

@@ -194,6 +194,16 @@ conf_net_matches(
 }
 
 bool
+conf_has_accounts(const struct conf *c)
+{
+	for (size_t i = 0; i < c->n_listen; i++)
+		if (c->listen[i].users != NULL ||
+		    c->listen[i].recipients != NULL)
+			return true;
+	return false;
+}
+
+bool
 conf_may_sign(const struct conf *c, const char *client, const char *auth_id)
 {
 	struct sockaddr_in in4 = {.sin_family = AF_INET};

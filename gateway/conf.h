@@ -50,7 +50,12 @@ struct conf_listen {
 	bool auth_may_sign;   /* and that of who has signed in */
 	const char *tls_cert; /* PEM files, both or neither */
 	const char *tls_key;
-	uint64_t message_size; /* octets, at most limits.message_size */
+	bool implicit_tls;	/* TLS from the first octet on */
+	const char *client_ca;	/* PEM: whose client certificates are believed;
+				   may be NULL, as the following */
+	const char *users;	/* file of passwords */
+	const char *recipients; /* list of addresses that there are */
+	uint64_t message_size;	/* octets, at most limits.message_size */
 };
 
 enum conf_via_kind {
@@ -307,6 +312,8 @@ const struct conf_relay *conf_relay_for(
     const struct conf *c, const char *domain);
 /* All of them in turn: outbound, inbound, the routes; NULL behind the last. */
 const struct conf_relay *conf_relay_at(const struct conf *c, unsigned i);
+/* Does any section need files of users or recipients? */
+bool conf_has_accounts(const struct conf *c);
 /* May mail that the client (an address as text) handed in be signed in its
    sender's name? auth_id: who has signed in, "" if nobody. */
 bool conf_may_sign(

@@ -83,6 +83,25 @@ check_portal(const struct check *b)
 			    "HTTP, expected a loopback address");
 }
 
+/* Passwords and identities are taken inside TLS alone. */
+static void
+check_listen_tls(const struct check *b, const struct conf_listen *l)
+{
+	const char *what = NULL;
+
+	if (l->tls_cert != NULL)
+		return;
+	if (l->implicit_tls)
+		what = "tls = implicit";
+	else if (l->users != NULL)
+		what = "users";
+	else if (l->client_ca != NULL)
+		what = "client-ca";
+	if (what != NULL)
+		conf_find(b->f, CONF_ERROR, l->line,
+		    "%s needs TLS: expected tls-cert and tls-key", what);
+}
+
 static void
 check_listen(const struct check *b)
 {
@@ -96,6 +115,7 @@ check_listen(const struct check *b)
 		struct conf_listen *l = &c->listen[i];
 
 		check_tls_pair(b, l->line, l->tls_cert, l->tls_key);
+		check_listen_tls(b, l);
 		if (l->message_size == 0)
 			l->message_size = c->limits.message_size;
 		if (l->message_size > c->limits.message_size)

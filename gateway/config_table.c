@@ -169,10 +169,27 @@ const struct config_entry config_entries[] = {
 	"that stands alone in From."},
     {"listen outbound", "tls-cert", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_listen, tls_cert), 0,
-	"File of the certificate for STARTTLS with its chain, PEM."},
+	"File of the certificate with its chain, PEM."},
     {"listen outbound", "tls-key", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_listen, tls_key), 0,
 	"File of its private key, PEM."},
+    {"listen outbound", "tls", CONFIG_T_IMPLICIT, false, 0, 0, "starttls",
+	AT(conf_listen, implicit_tls), 0,
+	"How TLS begins: by STARTTLS, or implicit: with the connection (RFC "
+	"8314), as clients expect on port 465."},
+    {"listen outbound", "users", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_listen, users), 0,
+	"File of users who may hand in mail from anywhere once they have "
+	"signed in by AUTH PLAIN, which is offered inside TLS alone. A line "
+	"for each: NAME:HASH, then perhaps a colon and the addresses and "
+	"@domains which the user may write as, with blanks between; without "
+	"them NAME is that address. sealgate user hash makes a line. It is "
+	"read again when it has changed."},
+    {"listen outbound", "client-ca", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_listen, client_ca), 0,
+	"File of CA certificates, PEM. Who shows a certificate of theirs with "
+	"an address may hand in mail from anywhere, and write as the addresses "
+	"in it, after AUTH EXTERNAL."},
     {"listen outbound", "message-size", CONFIG_T_SIZE, false,
 	1 * KI, 100 * MI, NULL,
 	AT(conf_listen, message_size), 0,
@@ -187,10 +204,13 @@ const struct config_entry config_entries[] = {
 	"Unless given everybody may."},
     {"listen inbound", "tls-cert", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_listen, tls_cert), 0,
-	"File of the certificate for STARTTLS with its chain, PEM."},
+	"File of the certificate with its chain, PEM."},
     {"listen inbound", "tls-key", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_listen, tls_key), 0,
 	"File of its private key, PEM."},
+    {"listen inbound", "tls", CONFIG_T_IMPLICIT, false, 0, 0, "starttls",
+	AT(conf_listen, implicit_tls), 0,
+	"How TLS begins: by STARTTLS, or implicit: with the connection."},
     {"listen inbound", "message-size", CONFIG_T_SIZE, false,
 	1 * KI, 100 * MI, NULL,
 	AT(conf_listen, message_size), 0,

@@ -58,6 +58,7 @@ enum config_type {
 	CONFIG_T_REQUIRE,  /* of a rule: enum policy_require */
 	CONFIG_T_WHEN,	   /* of a rule: conditions, by the option's name */
 	CONFIG_T_LABEL,	   /* const char *: a label */
+	CONFIG_T_IMPLICIT, /* bool: the words starttls and implicit */
 };
 
 enum config_group_kind {

@@ -164,6 +164,8 @@ static const struct {
 	"candidate, harvested, discovered, trusted or pinned"},
     [CONFIG_T_SEALED] = {(const char *const[]){"", "pass", "ladder", NULL},
 	"pass or ladder"},
+    [CONFIG_T_IMPLICIT] = {(const char *const[]){"starttls", "implicit", NULL},
+	"starttls or implicit"},
     [CONFIG_T_TLS] = {(const char *const[]){
 			  "opportunistic", "encrypt", "verify", "dane", NULL},
 	"opportunistic, encrypt, verify or dane"},
@@ -703,6 +705,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_LEVEL:
 	case CONFIG_T_SEALFROM:
 	case CONFIG_T_TLS:
+	case CONFIG_T_IMPLICIT:
 		return set_word(t, e, v);
 	case CONFIG_T_USERS:
 		return set_users(t, e, v);

@@ -87,6 +87,10 @@ static const struct {
     {PROTO_REPLY_MAC_IS, "reply-mac-is"},
     {PROTO_REPLY_NOTE, "reply-note"},
     {PROTO_REPLY_NOTED, "reply-noted"},
+    {PROTO_SIGN_IN, "sign-in"},
+    {PROTO_SIGNED_IN, "signed-in"},
+    {PROTO_LISTED, "listed"},
+    {PROTO_LISTED_IS, "listed-is"},
 };
 
 const char *

@@ -20,6 +20,7 @@
 #include "common/buf.h"
 #include "common/sealed.h"
 #include "gateway/entry.h"
+#include "gateway/proto_accounts.h"
 #include "gateway/proto_issue.h"
 #include "gateway/proto_keys.h"
 #include "gateway/proto_mail.h"
@@ -224,6 +225,12 @@ enum proto_type {
 	   answer, when that is durable: u32 err. */
 	PROTO_REPLY_NOTE,
 	PROTO_REPLY_NOTED,
+
+	/* listener → accounts; the id is the listener's own. */
+	PROTO_SIGN_IN = 210, /* struct proto_sign_in */
+	PROTO_SIGNED_IN,     /* struct proto_signed_in */
+	PROTO_LISTED,	     /* struct proto_listed */
+	PROTO_LISTED_IS,     /* u8 enum proto_verdict */
 };
 
 /* "deliver"; "?" for an unknown one. */

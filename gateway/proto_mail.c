@@ -76,6 +76,7 @@ proto_rcpt_check_pack(const struct proto_rcpt_check *m, struct buf *out)
 	pack_str(&p, m->rcpt_key);
 	pack_str(&p, m->client);
 	pack_str(&p, m->auth_id);
+	pack_str(&p, m->auth_from);
 	return pack_end(&p);
 }
 
@@ -91,6 +92,7 @@ proto_rcpt_check_unpack(
 	m.rcpt_key = unpack_str(&u, a);
 	m.client = unpack_str(&u, a);
 	m.auth_id = unpack_str(&u, a);
+	m.auth_from = unpack_str(&u, a);
 	if (unpack_end(&u) != ERR_OK)
 		return u.err;
 	*out = m;

@@ -69,7 +69,8 @@ struct proto_rcpt_check {
 	const char *from_key;
 	const char *rcpt_key;
 	const char *client;  /* address, text */
-	const char *auth_id; /* who has signed in, "" if nobody */
+	const char *auth_id; /* as in struct proto_envelope */
+	const char *auth_from;
 };
 
 enum err proto_rcpt_check_pack(

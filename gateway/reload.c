@@ -81,6 +81,8 @@ refuse_restarts(
 	    {"tls-anchors", same_text(old->tls_anchors, new->tls_anchors)},
 	    {"discovery: ca-file",
 		same_text(old->paths.ca_file, new->paths.ca_file)},
+	    {"the first of users and recipients of listen",
+		conf_has_accounts(old) == conf_has_accounts(new)},
 	    {"section portal", old->portal.present == new->portal.present},
 	    {"address", same_listen(old, new)},
 	};

@@ -73,6 +73,7 @@ static const char *const names[ROLE_COUNT] = {
     [ROLE_OPENER] = "opener",
     [ROLE_ADMISSION] = "admission",
     [ROLE_ISSUER] = "issuer",
+    [ROLE_ACCOUNTS] = "accounts",
 };
 
 const char *

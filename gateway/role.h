@@ -33,6 +33,7 @@ enum role_id {
 	ROLE_OPENER,
 	ROLE_ADMISSION,
 	ROLE_ISSUER,
+	ROLE_ACCOUNTS,
 	ROLE_COUNT
 };
 
@@ -52,6 +53,9 @@ enum role_fd {
 	ROLE_FD_PASSWORD,   /* file of a password, open for reading; for relay
 			       of a next hop, `which` counts as conf_relay_at()
 			       does; for discovery of the directory, 0 */
+	ROLE_FD_USERS,	    /* of `listen`: passwords; `which` is the section */
+	ROLE_FD_RCPTS,	    /* the list of recipients */
+	ROLE_FD_CLIENT_CA,  /* whose client certificates are believed */
 	ROLE_FD_KINDS
 };
 
@@ -144,6 +148,7 @@ int discovery_main(struct role *r);
 int worker_main(struct role *r);
 int opener_main(struct role *r);
 int issuer_main(struct role *r);
+int accounts_main(struct role *r);
 int relay_main(struct role *r);
 int portal_main(struct role *r);
 int control_main(struct role *r);

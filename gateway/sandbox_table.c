@@ -378,6 +378,7 @@ const struct sandbox_profile sandbox_profiles[ROLE_COUNT] = {
 	    .place = {CONF(keystore, SANDBOX_READ),
 		CONF(publish, SANDBOX_CHANGE)},
 	},
+    [ROLE_ACCOUNTS] = {.list = {base, fstat_by_name}},
     [ROLE_CONTROL] = {.list = {base, loop, serve, fstat_by_name}},
     [ROLE_LISTENER] = {.list = {base, loop, serve, fstat_by_name}},
 };

@@ -14,6 +14,7 @@
 #include "crypto/cms_sign.h"
 #include "gateway/entry.h"
 #include "gateway/message.h"
+#include "gateway/proto_keys.h"
 #include "keystore/private.h"
 
 struct search {
@@ -147,27 +148,65 @@ objection(const struct signer_facts *f)
 	return NULL;
 }
 
+/* The keys that speak for an address, and those of its domain. */
+static enum err
+find_for(const struct signer_facts *f, struct arena *arena, const char *addr,
+    struct signer *out)
+{
+	struct search s = {.f = f, .arena = arena, .addr = span_str(addr)};
+	enum err e;
+
+	out->addr = addr;
+	s.smime = &out->smime;
+	s.pgp = &out->pgp;
+	e = find_keys(&s, KS_BY_ADDR, s.addr);
+	s.smime = &out->domain_smime;
+	s.pgp = &out->domain_pgp;
+	return e == ERR_OK ? find_keys(&s, KS_BY_DOMAIN, ks_addr_domain(s.addr))
+			   : e;
+}
+
+static bool
+has_key(const struct signer *s)
+{
+	return s->smime.record != NULL || s->pgp.record != NULL ||
+	       s->domain_smime.record != NULL || s->domain_pgp.record != NULL;
+}
+
+/* Who will stand in From is not known yet: it may be any address of the user,
+   and one that can be signed for is promised. */
+static enum err
+find_any(const struct signer_facts *f, struct arena *arena, struct signer *out)
+{
+	struct proto_register own;
+	struct signer other;
+	enum err e = find_for(f, arena, f->from_key, out);
+
+	if (e != ERR_OK || f->auth_from == NULL || has_key(out))
+		return e;
+	e = proto_register_sender(f->from_key, f->auth_from, arena, &own);
+	for (uint32_t i = 1; e == ERR_OK && i < own.n_addr; i++) {
+		other = (struct signer){.err = ERR_OK};
+		e = find_for(f, arena, own.addr[i], &other);
+		if (e != ERR_OK || !has_key(&other))
+			continue;
+		*out = other;
+		break;
+	}
+	return e;
+}
+
 void
 signer_find(
     const struct signer_facts *f, struct arena *arena, struct signer *out)
 {
 	struct signer found = {.why = objection(f)};
-	struct search s = {.f = f, .arena = arena};
 
 	if (found.why == NULL && f->keys == NULL)
 		found.err = ERR_DB;
-	if (found.why == NULL && f->keys != NULL) {
-		found.addr =
-		    f->message == NULL ? f->from_key : f->message->author;
-		s.addr = span_str(found.addr);
-		s.smime = &found.smime;
-		s.pgp = &found.pgp;
-		found.err = find_keys(&s, KS_BY_ADDR, s.addr);
-		s.smime = &found.domain_smime;
-		s.pgp = &found.domain_pgp;
-		if (found.err == ERR_OK)
-			found.err =
-			    find_keys(&s, KS_BY_DOMAIN, ks_addr_domain(s.addr));
-	}
+	else if (found.why == NULL && f->message == NULL)
+		found.err = find_any(f, arena, &found);
+	else if (found.why == NULL)
+		found.err = find_for(f, arena, f->message->author, &found);
 	*out = found;
 }

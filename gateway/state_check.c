@@ -4,16 +4,22 @@
  * What a right configuration needs from the machine: users that exist,
  * certificates that can be read and fit their keys. Nothing is changed here.
  */
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <unistd.h>
 
+#include "common/arena.h"
+#include "common/file.h"
+#include "common/limits.h"
+#include "common/secret.h"
+#include "gateway/account_file.h"
 #include "gateway/config_private.h"
 #include "gateway/state.h"
 #include "gateway/topology.h"
 #include "gateway/users.h"
 
-enum { EXPIRY_WARN_DAYS = 14 };
+enum { EXPIRY_WARN_DAYS = 14, ACCOUNTS_MAX = 256 << 20 };
 
 void
 state_each_file(const struct conf *c, enum role_id role,
@@ -26,11 +32,22 @@ state_each_file(const struct conf *c, enum role_id role,
 		cb(arg, ROLE_FD_TLS_CERT, 0, c->portal.tls_cert);
 		cb(arg, ROLE_FD_TLS_KEY, 0, c->portal.tls_key);
 	}
+	for (size_t i = 0; role == ROLE_ACCOUNTS && i < c->n_listen; i++) {
+		const struct conf_listen *l = &c->listen[i];
+
+		if (l->users != NULL)
+			cb(arg, ROLE_FD_USERS, (unsigned)i, l->users);
+		if (l->recipients != NULL)
+			cb(arg, ROLE_FD_RCPTS, (unsigned)i, l->recipients);
+	}
 	for (size_t i = 0; role == ROLE_LISTENER && i < c->n_listen; i++) {
 		if (c->listen[i].tls_cert == NULL)
 			continue;
 		cb(arg, ROLE_FD_TLS_CERT, (unsigned)i, c->listen[i].tls_cert);
 		cb(arg, ROLE_FD_TLS_KEY, (unsigned)i, c->listen[i].tls_key);
+		if (c->listen[i].client_ca != NULL)
+			cb(arg, ROLE_FD_CLIENT_CA, (unsigned)i,
+			    c->listen[i].client_ca);
 	}
 	if (role == ROLE_DISCOVERY && c->discovery.ldap.password_file != NULL)
 		cb(arg, ROLE_FD_PASSWORD, 0, c->discovery.ldap.password_file);
@@ -106,6 +123,52 @@ check_password(struct conf_findings *f, unsigned line, const char *path)
 		    "password-file: %s cannot be read", path);
 }
 
+/* Are the files of users and recipients as they must be? */
+static void
+check_account_file(
+    struct conf_findings *f, unsigned line, const char *path, bool is_list)
+{
+	struct arena *a = arena_new(ACCOUNTS_MAX);
+	struct err_why why = {""};
+	struct account_users users;
+	struct account_list list;
+	struct buf b;
+	enum err e;
+
+	if (a == NULL)
+		fatal("out of memory");
+	buf_init(&b, LIMIT_ACCOUNT_FILE);
+	e = file_read_path(AT_FDCWD, path, &b);
+	if (e == ERR_OK)
+		e = is_list
+			? account_list_parse(buf_span(&b), a, &list, &why)
+			: account_users_parse(buf_span(&b), a, &users, &why);
+	if (e != ERR_OK)
+		conf_find(f, CONF_ERROR, line, "%s: %s: %s",
+		    is_list ? "recipients" : "users", path,
+		    why.text[0] == '\0' ? err_text(e) : why.text);
+	if (b.data != NULL)
+		secret_wipe(b.data, b.cap);
+	buf_clear(&b);
+	arena_free(a);
+}
+
+static void
+check_accounts(const struct conf *c, struct conf_findings *f)
+{
+	for (size_t i = 0; i < c->n_listen; i++) {
+		const struct conf_listen *l = &c->listen[i];
+
+		if (l->users != NULL)
+			check_account_file(f, l->line, l->users, false);
+		if (l->recipients != NULL)
+			check_account_file(f, l->line, l->recipients, true);
+		if (l->client_ca != NULL && access(l->client_ca, R_OK) != 0)
+			conf_find(f, CONF_ERROR, l->line,
+			    "client-ca: %s cannot be read", l->client_ca);
+	}
+}
+
 void
 state_check(const struct conf *c, struct conf_findings *f)
 {
@@ -126,5 +189,6 @@ state_check(const struct conf *c, struct conf_findings *f)
 	for (unsigned i = 0; (r = conf_relay_at(c, i)) != NULL; i++)
 		check_password(f, r->line, r->password_file);
 	check_password(f, 0, c->discovery.ldap.password_file);
+	check_accounts(c, f);
 	conf_findings_sort(f);
 }

@@ -17,6 +17,7 @@ static const struct {
     {ROLE_LISTENER, ROLE_STORE, false},
     {ROLE_LISTENER, ROLE_DISCOVERY, false},
     {ROLE_LISTENER, ROLE_KEYS, false},
+    {ROLE_LISTENER, ROLE_ACCOUNTS, false},
     {ROLE_WORKER, ROLE_STORE, false},
     {ROLE_WORKER, ROLE_KEYS, false},
     {ROLE_WORKER, ROLE_PGP, true},
@@ -54,6 +55,8 @@ topology_count(const struct conf *c, enum role_id role)
 		return c->limits.workers + c->limits.openers;
 	case ROLE_PORTAL:
 		return c->portal.present ? 1 : 0;
+	case ROLE_ACCOUNTS:
+		return conf_has_accounts(c) ? 1 : 0;
 	case ROLE_KEYS:
 	case ROLE_STORE:
 	case ROLE_DISCOVERY:
@@ -92,7 +95,7 @@ bool
 topology_blocks(enum role_id role)
 {
 	return role == ROLE_WORKER || role == ROLE_OPENER || role == ROLE_PGP ||
-	       role == ROLE_KEYS;
+	       role == ROLE_KEYS || role == ROLE_ACCOUNTS;
 }
 
 unsigned
@@ -111,6 +114,7 @@ topology_stop_step(enum role_id role)
 	case ROLE_CONTROL:
 	case ROLE_ADMISSION:
 	case ROLE_ISSUER:
+	case ROLE_ACCOUNTS:
 		return 2;
 	case ROLE_STORE:
 		return 3; /* results of all others reach it */

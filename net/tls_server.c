@@ -10,11 +10,13 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include "common/limits.h"
 #include "common/secret.h"
@@ -22,6 +24,7 @@
 struct net_tls_server {
 	SSL_CTX *ctx;
 	unsigned refs;
+	bool believes; /* client certificates are asked for */
 };
 
 struct net_tls_server_conn {
@@ -196,6 +199,59 @@ net_tls_server_new(
 	return ERR_OK;
 }
 
+/* A bad certificate is none: whoever must have one is told later. */
+static int
+go_on_anyway(int ok, X509_STORE_CTX *ctx)
+{
+	return 1;
+}
+
+static enum err
+add_anchors(SSL_CTX *ctx, struct span pem, struct err_why *why)
+{
+	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	unsigned n = 0;
+	X509 *x;
+	bool ok = bio != NULL;
+
+	while (ok && (x = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) !=
+			 NULL) {
+		ok = X509_STORE_add_cert(store, x) == 1 &&
+		     SSL_CTX_add_client_CA(ctx, x) == 1;
+		X509_free(x);
+		n++;
+	}
+	BIO_free(bio);
+	if (!ok || n == 0)
+		return tls_why(why, "CA certificates");
+	return ERR_OK;
+}
+
+enum err
+net_tls_server_believe(struct net_tls_server *s, int ca_fd, struct err_why *why)
+{
+	static const unsigned char context[] = "sealgate";
+	struct buf pem;
+	enum err e;
+
+	ERR_clear_error();
+	buf_init(&pem, LIMIT_KEY_SIZE);
+	e = read_pem(ca_fd, &pem);
+	if (e == ERR_OK)
+		e = add_anchors(s->ctx, buf_span(&pem), why);
+	buf_clear(&pem);
+	ERR_clear_error();
+	if (e != ERR_OK)
+		return e;
+	SSL_CTX_set_session_id_context(s->ctx, context, sizeof(context) - 1);
+	SSL_CTX_set_purpose(s->ctx, X509_PURPOSE_SSL_CLIENT);
+	SSL_CTX_set_verify(
+	    s->ctx, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, go_on_anyway);
+	s->believes = true;
+	return ERR_OK;
+}
+
 struct net_tls_server *
 net_tls_server_ref(struct net_tls_server *s)
 {
@@ -298,6 +354,50 @@ bool
 net_tls_server_has_pending(const struct net_tls_server_conn *c)
 {
 	return SSL_has_pending(c->ssl) == 1;
+}
+
+static enum err
+append_addrs(X509 *x, struct buf *out)
+{
+	GENERAL_NAMES *names =
+	    X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+	enum err e = ERR_OK;
+
+	for (int i = 0; e == ERR_OK && i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *n = sk_GENERAL_NAME_value(names, i);
+		struct span s;
+
+		if (n->type != GEN_EMAIL)
+			continue;
+		s = SPAN(ASN1_STRING_get0_data(n->d.rfc822Name),
+		    (size_t)ASN1_STRING_length(n->d.rfc822Name));
+		/* what could be read in two ways is no address */
+		if (memchr(s.data, '\n', s.len) != NULL ||
+		    memchr(s.data, '\0', s.len) != NULL)
+			continue;
+		if (out->len > 0)
+			e = buf_put(out, SPAN_LIT("\n"));
+		if (e == ERR_OK)
+			e = buf_put(out, s);
+	}
+	GENERAL_NAMES_free(names);
+	return e;
+}
+
+enum err
+net_tls_server_client_addrs(
+    const struct net_tls_server_conn *c, struct buf *out)
+{
+	X509 *x = NULL;
+	enum err e = ERR_OK;
+
+	if (c->server->believes && SSL_get_verify_result(c->ssl) == X509_V_OK)
+		x = SSL_get1_peer_certificate(c->ssl);
+	if (x != NULL)
+		e = append_addrs(x, out);
+	X509_free(x);
+	ERR_clear_error();
+	return e;
 }
 
 void

@@ -2,8 +2,9 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * TLS as a server, on sockets that never block: TLS 1.2 with forward secrecy
- * and AEAD, or 1.3 (RFC 9325). No client certificates, no session tickets, no
- * renegotiation. What to do with a step's result is the caller's business.
+ * and AEAD, or 1.3 (RFC 9325). Client certificates where a CA is given, no
+ * session tickets, no renegotiation. What to do with a step's result is the
+ * caller's business.
  */
 #ifndef NET_TLS_SERVER_H
 #define NET_TLS_SERVER_H
@@ -21,6 +22,11 @@ struct net_tls_server_conn;
    Caller frees with net_tls_server_unref(). */
 enum err net_tls_server_new(int cert_fd, int key_fd,
     struct net_tls_server **out, struct err_why *why) MUST_CHECK;
+/* Ask clients for a certificate, and believe those that the CA certificates in
+   the descriptor (PEM) vouch for; a client without one, or with another one,
+   is as welcome. ERR_TLS with the reason. */
+enum err net_tls_server_believe(
+    struct net_tls_server *s, int ca_fd, struct err_why *why) MUST_CHECK;
 /* One more owner: a session outlives a change of certificates. */
 struct net_tls_server *net_tls_server_ref(struct net_tls_server *s);
 /* NULL is fine. */
@@ -41,6 +47,10 @@ enum net_io net_tls_server_write(
     struct net_tls_server_conn *c, struct span s, size_t *n) MUST_CHECK;
 /* Octets have been taken from the socket that no poll will report. */
 bool net_tls_server_has_pending(const struct net_tls_server_conn *c);
+/* The mail addresses in the client's certificate, appended as they stand there
+   with line feeds between; none unless it is one to be believed. */
+enum err net_tls_server_client_addrs(
+    const struct net_tls_server_conn *c, struct buf *out) MUST_CHECK;
 /* "TLSv1.3 TLS_AES_256_GCM_SHA384" once the handshake is done. */
 void net_tls_server_describe(
     const struct net_tls_server_conn *c, char *out, size_t out_size);

@@ -113,6 +113,9 @@ int cli_key_publish(struct cli *cli, int argc, char **argv);
 int cli_key_generate(struct cli *cli, int argc, char **argv);
 int cli_key_export(struct cli *cli, int argc, char **argv);
 
+/* user.c */
+int cli_user_hash(struct cli *cli, int argc, char **argv);
+
 /* ca.c */
 int cli_ca_init(struct cli *cli, int argc, char **argv);
 int cli_ca_issue(struct cli *cli, int argc, char **argv);

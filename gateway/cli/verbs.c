@@ -171,6 +171,12 @@ const struct cli_verb cli_verbs[] = {
 	"Check chain and signatures; with --head, that a record noted "
 	"elsewhere is still there",
 	cli_audit_verify},
+    {"user", "hash",
+	"[--passphrase-file FILE | --passphrase-fd N] NAME "
+	"[ADDRESS|@DOMAIN...]",
+	"Write a line for the file of users of listen outbound: who may sign "
+	"in, and write as which addresses",
+	cli_user_hash},
     {NULL, "status", "", "Show how the gateway is; 1 when it is not well",
 	cli_status_show},
     {NULL, "reload", "", "Take the configuration anew if it is good",

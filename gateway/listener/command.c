@@ -179,6 +179,16 @@ take_envid(struct parse *p, const struct param *in)
 	return keep(p, in->value, &p->mail->envid);
 }
 
+/* RFC 4954 5: who is said to have handed it in first. Nobody is believed
+   that. */
+static enum err
+take_auth(struct parse *p, const struct param *in)
+{
+	if (!span_eq_str(in->value, "<>") && !is_xtext(in->value, p->utf8))
+		return bad_param(p, in, "xtext or <>");
+	return ERR_OK;
+}
+
 static enum err
 take_notify(struct parse *p, const struct param *in)
 {
@@ -233,6 +243,7 @@ static const struct param_row mail_params[] = {
     {"SMTPUTF8", take_smtputf8},
     {"RET", take_ret},
     {"ENVID", take_envid},
+    {"AUTH", take_auth},
     {NULL, NULL},
 };
 

@@ -11,6 +11,7 @@
 #include "common/arena.h"
 #include "common/log.h"
 #include "gateway/conf.h"
+#include "gateway/entry.h"
 #include "gateway/listener/jobs.h"
 #include "gateway/listener/session.h"
 #include "net/tls_server.h"
@@ -88,6 +89,9 @@ run_ehlo(struct listener_session *s, struct span args)
 	listener_session_line(s, 250, false, "DSN");
 	if (may_start_tls(s))
 		listener_session_line(s, 250, false, "STARTTLS");
+	if (listener_auth_offer(s)[0] != '\0')
+		listener_session_line(
+		    s, 250, false, "AUTH %s", listener_auth_offer(s));
 	listener_session_line(
 	    s, 250, false, "LIMITS RCPTMAX=%u", conf->limits.recipients);
 	listener_session_line(s, 250, true, "ENHANCEDSTATUSCODES");
@@ -124,8 +128,13 @@ fill_envelope(struct listener_session *s, struct listener_message *m,
 	env->client_name = "";
 	env->helo = arena_strdup(m->arena, s->helo);
 	env->auth_id = env->auth_from = "";
+	if (s->auth.id != NULL) {
+		env->auth_id = arena_strdup(m->arena, s->auth.id);
+		env->auth_from = arena_strdup(m->arena, s->auth.from);
+	}
 	env->tls = arena_strdup(m->arena, s->tls_text);
-	return env->client == NULL || env->helo == NULL || env->tls == NULL
+	return env->client == NULL || env->helo == NULL || env->tls == NULL ||
+		       env->auth_id == NULL || env->auth_from == NULL
 		   ? ERR_NOMEM
 		   : ERR_OK;
 }
@@ -153,6 +162,14 @@ refuse_intake(struct listener_session *s, enum err e)
 	    err_text(e));
 }
 
+/* Who has signed in writes as itself; the null sender is everybody's. */
+static bool
+may_send_as(const struct listener_session *s, const struct mime_addr *from)
+{
+	return s->auth.id == NULL || from->key[0] == '\0' ||
+	       entry_auth_may_use(s->auth.from, from->key, true);
+}
+
 /* The parameters of MAIL, and room for the message. */
 static bool
 begin_message(
@@ -164,6 +181,12 @@ begin_message(
 
 	if (listener_parse_mail(args, m->arena, &mail, &why) != ERR_OK) {
 		listener_session_reply(s, &why);
+		listener_session_error(s);
+		return false;
+	}
+	if (!may_send_as(s, &mail.from)) {
+		listener_session_say(s, 553, "5.7.1", "%s may not send as <%s>",
+		    s->auth.id, mail.from.text);
 		listener_session_error(s);
 		return false;
 	}
@@ -244,6 +267,10 @@ take_rcpt(struct listener_session *s, struct listener_slot *slot)
 
 	if (is_postmaster(s, &slot->rcpt)) {
 		answer_rcpt(s, slot, 250, "2.1.5", "Recipient accepted");
+	} else if (!s->may_relay && listener_auth_is_configured(s)) {
+		answer_rcpt(s, slot, 530, "5.7.0",
+		    "Sign in first: this client may not send mail here");
+		listener_session_error(s);
 	} else if (!s->may_relay) {
 		deny_rcpt(s, slot,
 		    "Relaying denied: this client may not send mail here");
@@ -372,7 +399,7 @@ static bool
 run_help(struct listener_session *s, struct span args)
 {
 	listener_session_say(s, 214, "2.0.0",
-	    "EHLO HELO STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT; "
+	    "EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT; "
 	    "see RFC 5321");
 	return true;
 }
@@ -438,6 +465,8 @@ static const struct command commands[] = {
     {"EXPN", ANY, TLS_ANY, false, false, true, run_expn},
     {"HELP", ANY, TLS_ANY, false, false, true, run_help},
     {"QUIT", ANY, TLS_ANY, true, false, false, run_quit},
+    {"AUTH", LISTENER_READY, TLS_ANY, false, false, false,
+	listener_auth_run},
     {"STARTTLS", LISTENER_READY, TLS_NOT_YET, true, false, false,
 	run_starttls},
 };
@@ -470,6 +499,8 @@ what_is_missing(const struct listener_session *s)
 	case LISTENER_BDAT:
 	case LISTENER_JOB:
 	case LISTENER_HANDSHAKE:
+	case LISTENER_AUTH_LINE:
+	case LISTENER_AUTH:
 		break;
 	}
 	return "out of order";

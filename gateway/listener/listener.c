@@ -47,6 +47,8 @@ load_section(struct listener *l, unsigned i)
 	struct err_why why = {.text = ""};
 	int cert = role_take_fd(l->role, ROLE_FD_TLS_CERT, i);
 	int key = role_take_fd(l->role, ROLE_FD_TLS_KEY, i);
+	int ca = role_take_fd(l->role, ROLE_FD_CLIENT_CA, i);
+	enum err e;
 
 	if (cert >= 0 && key >= 0) {
 		if (at->cert_fd >= 0)
@@ -56,9 +58,19 @@ load_section(struct listener *l, unsigned i)
 		at->cert_fd = cert;
 		at->key_fd = key;
 	}
+	if (ca >= 0 && at->ca_fd >= 0)
+		close(at->ca_fd);
+	if (ca >= 0)
+		at->ca_fd = ca;
 	if (at->cert_fd < 0)
 		return;
-	if (net_tls_server_new(at->cert_fd, at->key_fd, &tls, &why) != ERR_OK) {
+	e = net_tls_server_new(at->cert_fd, at->key_fd, &tls, &why);
+	if (e == ERR_OK && at->ca_fd >= 0) {
+		e = net_tls_server_believe(tls, at->ca_fd, &why);
+		if (e != ERR_OK)
+			net_tls_server_unref(tls);
+	}
+	if (e != ERR_OK) {
 		if (at->tls == NULL)
 			role_refuse(
 			    l->role, "tls-cert and tls-key: %s", why.text);
@@ -79,6 +91,7 @@ open_sections(struct listener *l)
 		fatal("out of memory");
 	for (unsigned i = 0; i < l->n_sections; i++) {
 		l->section[i].cert_fd = l->section[i].key_fd = -1;
+		l->section[i].ca_fd = -1;
 		load_section(l, i);
 	}
 }
@@ -92,6 +105,8 @@ close_sections(struct listener *l)
 			close(l->section[i].cert_fd);
 		if (l->section[i].key_fd >= 0)
 			close(l->section[i].key_fd);
+		if (l->section[i].ca_fd >= 0)
+			close(l->section[i].ca_fd);
 	}
 	free(l->section);
 }
@@ -236,6 +251,8 @@ on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 		listener_discovery_attach(l, ch);
 	else if (id == ROLE_KEYS)
 		listener_keys_attach(l, ch);
+	else if (id == ROLE_ACCOUNTS)
+		listener_accounts_attach(l, ch);
 	else
 		ipc_free(ch);
 }
@@ -279,6 +296,7 @@ set_up(struct listener *l, struct role *r)
 	TAILQ_INIT(&l->all_lookups);
 	buf_init(&l->scratch, SCRATCH_MAX);
 	listener_limits_init(&l->limits);
+	listener_rates_init(&l->rates);
 	listener_workers_init(l);
 	listener_jobs_init(l);
 	open_sections(l);
@@ -295,16 +313,19 @@ tear_down(struct listener *l)
 	listener_workers_clear(l);
 	listener_discovery_clear(l);
 	listener_keys_clear(l);
+	listener_accounts_clear(l);
 	close_sockets(l);
 	close_sections(l);
 	free(l->socket);
 	loop_timer_free(l->tick);
 	buf_clear(&l->scratch);
 	listener_limits_clear(&l->limits);
+	listener_rates_clear(&l->rates);
 }
 
-/* Takes peers (workers, store, discovery, keys), configuration and the word to
-   stop from the supervisor; listens on sockets that were bound for it. */
+/* Takes peers (workers, store, discovery, keys, accounts), configuration and
+   the word to stop from the supervisor; listens on sockets that were bound for
+   it. */
 int
 listener_main(struct role *r)
 {

@@ -18,6 +18,7 @@
 #include "gateway/listener/command.h"
 #include "gateway/listener/data.h"
 #include "gateway/listener/limits.h"
+#include "gateway/listener/rates.h"
 #include "gateway/listener/table.h"
 #include "gateway/proto.h"
 
@@ -108,6 +109,7 @@ struct listener_slot {
 struct listener_section {
 	int cert_fd; /* -1: no TLS */
 	int key_fd;
+	int ca_fd; /* of client certificates; -1: none are asked for */
 	struct net_tls_server *tls;
 };
 
@@ -131,6 +133,12 @@ struct listener {
 	unsigned n_sockets;
 	TAILQ_HEAD(, listener_session) sessions;
 	struct listener_limits limits;
+	struct listener_rates rates;
+
+	/* accounts.c */
+	struct ipc *accounts;
+	struct listener_table signing_in;
+	unsigned n_signing_in;
 
 	/* workers.c */
 	struct listener_worker worker[LIMIT_WORKERS_MAX];

@@ -114,10 +114,12 @@ with_name(const struct proto_envelope *env, bool esmtp)
 {
 	bool tls = env->tls[0] != '\0';
 
+	bool auth = env->auth_id[0] != '\0'; /* inside TLS alone */
+
 	if (env->smtputf8)
-		return tls ? "UTF8SMTPS" : "UTF8SMTP";
+		return auth ? "UTF8SMTPSA" : tls ? "UTF8SMTPS" : "UTF8SMTP";
 	if (tls)
-		return "ESMTPS";
+		return auth ? "ESMTPSA" : "ESMTPS";
 	return esmtp ? "ESMTP" : "SMTP";
 }
 

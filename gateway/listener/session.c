@@ -41,6 +41,8 @@ static const struct {
     {LISTENER_BDAT, "bdat"},
     {LISTENER_JOB, "job"},
     {LISTENER_HANDSHAKE, "handshake"},
+    {LISTENER_AUTH_LINE, "auth-line"},
+    {LISTENER_AUTH, "auth"},
 };
 
 const char *
@@ -236,6 +238,8 @@ run_line(struct listener_session *s, const uint8_t *p, size_t len)
 		listener_session_say(
 		    s, 500, "5.5.2", "Lines must end in CRLF, not in LF");
 		listener_session_error(s);
+	} else if (s->state == LISTENER_AUTH_LINE) {
+		listener_auth_response(s, SPAN(p, len - 1));
 	} else if (!listener_command_run(s, SPAN(p, len - 1))) {
 		return false;
 	}
@@ -286,7 +290,9 @@ step(struct listener_session *s)
 		return s->in_at != before || s->state != LISTENER_BDAT;
 	case LISTENER_JOB:
 	case LISTENER_HANDSHAKE:
+	case LISTENER_AUTH:
 		return false;
+	case LISTENER_AUTH_LINE:
 	case LISTENER_HELO:
 	case LISTENER_READY:
 	case LISTENER_MAIL:
@@ -295,6 +301,14 @@ step(struct listener_session *s)
 		return step_command(s);
 	}
 	return false;
+}
+
+static void
+greet(struct listener_session *s)
+{
+	s->greeted = true;
+	listener_session_line(
+	    s, 220, true, "%s ESMTP Sealgate", listener_conf(s->l)->hostname);
 }
 
 static enum listener_step
@@ -309,8 +323,11 @@ handshake(struct listener_session *s)
 		return step;
 	net_tls_server_describe(s->tls, s->tls_text, sizeof(s->tls_text));
 	s->tls_done = true;
+	listener_auth_take_certificate(s);
 	listener_session_set_state(s, LISTENER_HELO);
 	be_patient(s);
+	if (!s->greeted)
+		greet(s);
 	return LISTENER_STEP_GO;
 }
 
@@ -318,7 +335,8 @@ static bool
 may_read(const struct listener_session *s)
 {
 	return !s->closing && s->state != LISTENER_JOB &&
-	       TAILQ_EMPTY(&s->slots) && s->out.len < LISTENER_OUT_FULL;
+	       s->state != LISTENER_AUTH && TAILQ_EMPTY(&s->slots) &&
+	       s->out.len < LISTENER_OUT_FULL;
 }
 
 /* Octets that no poll will report must be read now. */
@@ -406,6 +424,23 @@ set_peer(struct listener_session *s, const struct sockaddr *sa)
 		inet_ntop(AF_INET6, &in6->sin6_addr, s->peer, sizeof(s->peer));
 }
 
+/* With implicit TLS not an octet is said or read before. */
+static void
+begin(struct listener_session *s, bool implicit_tls)
+{
+	struct listener *l = s->l;
+
+	if (!implicit_tls) {
+		greet(s);
+		return;
+	}
+	listener_session_set_state(s, LISTENER_HANDSHAKE);
+	if (s->section >= l->n_sections || l->section[s->section].tls == NULL ||
+	    net_tls_server_conn_new(
+		l->section[s->section].tls, s->fd, &s->tls) != ERR_OK)
+		s->closing = true;
+}
+
 void
 listener_session_start(
     struct listener *l, int fd, const struct sockaddr *peer, unsigned section)
@@ -438,8 +473,7 @@ listener_session_start(
 	log_event(LOG_LVL_DEBUG, s->id, "connect", KV_STR("client", s->peer));
 	be_patient(s);
 	listener_wake_tick(l);
-	listener_session_line(
-	    s, 220, true, "%s ESMTP Sealgate", conf->hostname);
+	begin(s, at->implicit_tls);
 	listener_session_resume(s);
 }
 
@@ -449,6 +483,7 @@ listener_session_free(struct listener_session *s)
 	struct listener *l = s->l;
 
 	listener_session_drop_message(s);
+	listener_auth_clear(s);
 	net_tls_server_conn_free(s->tls);
 	loop_io_free(s->io);
 	close(s->fd);
@@ -528,6 +563,8 @@ listener_session_tick(struct listener_session *s, uint64_t now_ms)
 	}
 	if (s->state == LISTENER_JOB)
 		return false;
+	if (s->state == LISTENER_AUTH)
+		return listener_auth_tick(s, now_ms);
 	if (now_ms >= s->deadline_ms)
 		time_out(s, "Nothing came for too long, goodbye");
 	else if (is_too_slow(s, now_ms))

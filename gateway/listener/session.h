@@ -10,6 +10,7 @@
 
 #include <netinet/in.h>
 
+#include "gateway/listener/auth.h"
 #include "gateway/listener/listener_private.h"
 
 struct net_tls_server_conn;
@@ -25,6 +26,8 @@ enum listener_state {
 	LISTENER_BDAT = 1 << 6,	     /* octets of a chunk come */
 	LISTENER_JOB = 1 << 7,	     /* waits for the answer */
 	LISTENER_HANDSHAKE = 1 << 8, /* STARTTLS was answered */
+	LISTENER_AUTH_LINE = 1 << 9, /* a response to AUTH comes */
+	LISTENER_AUTH = 1 << 10,     /* AUTH is not answered yet */
 };
 
 enum {
@@ -51,6 +54,9 @@ struct listener_session {
 	bool tls_done;
 	bool tls_wants_write;
 	char tls_text[64];
+
+	bool greeted; /* 220 was said */
+	struct listener_auth auth;
 
 	enum listener_state state;
 	bool esmtp; /* EHLO was said */

@@ -121,8 +121,9 @@ listener_io_handshake(struct listener_session *s)
 void
 listener_io_watch(struct listener_session *s)
 {
-	bool waits_for_job =
-	    s->state == LISTENER_JOB || !TAILQ_EMPTY(&s->slots);
+	bool waits_for_job = s->state == LISTENER_JOB ||
+			     s->state == LISTENER_AUTH ||
+			     !TAILQ_EMPTY(&s->slots);
 	unsigned events = 0;
 
 	if (!waits_for_job && !s->closing && s->out.len < LISTENER_OUT_FULL)

@@ -86,7 +86,8 @@ post_check(struct listener_worker *w, struct listener_slot *slot)
 	    .from_key = slot->session->msg->m.envelope.from_key,
 	    .rcpt_key = slot->rcpt.to.key,
 	    .client = slot->session->msg->m.envelope.client,
-	    .auth_id = slot->session->msg->m.envelope.auth_id};
+	    .auth_id = slot->session->msg->m.envelope.auth_id,
+	    .auth_from = slot->session->msg->m.envelope.auth_from};
 	enum err e;
 
 	buf_reset(&l->scratch);

@@ -330,6 +330,7 @@ on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
 		    .certs = w->certs,
 		    .now_s = f.now_s,
 		    .from_key = in.from_key,
+		    .auth_from = in.auth_from,
 		    .may_sign = conf_may_sign(conf, in.client, in.auth_id)};
 		const struct facts_in envelope = {
 		    .client = in.client, .user = in.auth_id, .now_s = f.now_s};

@@ -200,7 +200,7 @@ def test_roles_with_one_group_are_refused(make_gateway, capture, shared, ok):
     gw.conf.write_text(re.sub(r"(?m)^users = .*$", 'users = "sgtest"', text))
     users = "".join("sgtest-%s:x:%d:%d::/:/bin/false\n" % (
         role, 64300 + n, 64300 if shared else 64300 + n)
-        for n, role in enumerate(sorted(ROLES | {"opener"})))
+        for n, role in enumerate(sorted(ROLES | {"opener", "accounts"})))
     passwd = gw.root / "passwd"
     passwd.write_text(pathlib.Path("/etc/passwd").read_text() + users)
     done = run("unshare", "-m", "--propagation", "private", "sh", "-c",

@@ -144,6 +144,12 @@ admission_main(struct role *r)
 }
 
 int
+accounts_main(struct role *r)
+{
+	return blocking(r);
+}
+
+int
 issuer_main(struct role *r)
 {
 	return blocking(r);

@@ -53,7 +53,7 @@ Test(session, commands_are_refused_where_they_do_not_belong)
 	} ready[] = {
 	    {"STARTTLS", "502 5.5.1"},
 	    {"DATA", "503 5.5.1"},
-	    {"AUTH PLAIN AAAA", "500 5.5.2"},
+	    {"AUTH PLAIN AAAA", "502 5.5.1"},
 	    {"VRFY postmaster", "252 2.5.0"},
 	    {"HELP", "214 2.0.0"},
 	    {"QUIT now", "501 5.5.4"},
