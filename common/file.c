@@ -121,6 +121,17 @@ file_create_synced(
 }
 
 enum err
+file_inodes(int fd, uint64_t *free_out)
+{
+	struct statvfs v;
+
+	if (fstatvfs(fd, &v) != 0)
+		return err_from_errno(errno);
+	*free_out = v.f_files == 0 ? UINT64_MAX : (uint64_t)v.f_favail;
+	return ERR_OK;
+}
+
+enum err
 file_space(int fd, uint64_t *free_out)
 {
 	struct statvfs v;

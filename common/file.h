@@ -27,5 +27,7 @@ enum err file_sync(int fd) MUST_CHECK;
 enum err file_sync_dir(int dir_fd) MUST_CHECK;
 /* Octets that may still be written to the file system of fd. */
 enum err file_space(int fd, uint64_t *free_out) MUST_CHECK;
+/* Files that may still be made there; UINT64_MAX where nothing limits them. */
+enum err file_inodes(int fd, uint64_t *free_out) MUST_CHECK;
 
 #endif

@@ -141,6 +141,8 @@
 /* --- store */
 /* octets of a sealed body kept in the database; larger ones are files */
 #define LIMIT_BODY_INLINE (256u * 1024)
+/* files that must still fit on the disk of the bodies: below, no new mail */
+#define LIMIT_FREE_FILES 32
 /* octets of address space for the spool: far above any disk */
 #define LIMIT_SPOOL_MAP (1024ull * 1024 * 1024 * 1024)
 /* octets that stay free: deletes must always find room */

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/file.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/secret.h"
@@ -215,11 +217,12 @@ store_set_conf(struct store *s, const struct conf *conf)
 
 /* --- what comes with time --- */
 
-/* Below the reserve new mail is refused, so that deletes find room. */
+/* Below the reserve, of space or of files, new mail is refused, so that
+   deletes and the audit log find room. */
 void
 store_look_at_space(struct store *s)
 {
-	uint64_t space, inside = 0;
+	uint64_t space, inside = 0, files;
 	enum err was = s->intake;
 
 	if (s->retry_ms != 0 || db_disk_free(s->db, &space) != ERR_OK)
@@ -228,12 +231,17 @@ store_look_at_space(struct store *s)
 	if (space < s->conf->limits.free_space &&
 	    db_reusable(s->db, &inside) == ERR_OK)
 		space += inside;
-	s->intake = space < s->conf->limits.free_space ? ERR_DISK_FULL : ERR_OK;
+	if (file_inodes(s->bodies_fd, &files) != ERR_OK)
+		files = UINT64_MAX;
+	s->intake =
+	    space < s->conf->limits.free_space || files < LIMIT_FREE_FILES
+		? ERR_DISK_FULL
+		: ERR_OK;
 	if (s->intake == was)
 		return;
 	log_event(s->intake == ERR_OK ? LOG_LVL_NOTICE : LOG_LVL_CRIT, NULL,
 	    s->intake == ERR_OK ? "intake-open" : "intake-closed",
-	    KV_NUM("free_octets", space));
+	    KV_NUM("free_octets", space), KV_NUM("free_files", files));
 	store_tell_intake(s);
 }
 

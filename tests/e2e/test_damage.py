@@ -106,3 +106,38 @@ def test_one_directory_full_while_others_have_room(make_gateway, capture, keys, 
     finally:
         gw.stop()
         subprocess.run(["umount", "-l", str(place)], check=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_a_disk_without_files_left_refuses_and_recovers(make_gateway, capture, keys):
+    """Space there is, inodes there are not: 452 before it comes to that, what is
+    in the queue goes on, and mail is taken again once there is room."""
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], retry="first = 200ms")
+    gw.stop()
+    moved = gw.root / "moved"
+    gw.state.rename(moved)
+    gw.state.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=300m,nr_inodes=400", "tmpfs", gw.state)
+    run("cp", "-a", str(moved) + "/.", gw.state)
+    try:
+        gw.start()
+        assert outcome(gw, ALICE, text(ALICE, 400000)) == 250
+        fill = gw.state / "fill"
+        fill.mkdir()
+        with pytest.raises(OSError):
+            for n in range(1000):
+                (fill / str(n)).touch()
+        codes = [wait_for("a refusal", lambda: outcome(gw, ALICE, text(ALICE)) == 452)]
+        codes += [outcome(gw, rcpt, text(rcpt, size)) for rcpt in (ALICE, CAROL)
+                  for size in (0, 400000)]
+        assert set(codes) == {True, 452}
+        assert "intake-closed" in gw.log()
+        shutil.rmtree(fill)
+        wait_for("room", lambda: outcome(gw, ALICE, text(ALICE)) == 250)
+        assert outcome(gw, CAROL, text(CAROL)) == 250
+        wait_for("nothing to wait", lambda: gw.cli_json("queue", "list") == [])
+        assert CANARY not in capture.everything()
+        gw.cli("audit", "verify")
+    finally:
+        gw.stop()
+        subprocess.run(["umount", "-l", str(gw.state)], check=False)
