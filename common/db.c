@@ -49,6 +49,8 @@ struct db {
 	MDB_dbi dbi[DB_TABLES_MAX];
 	MDB_txn *idle; /* a reset read transaction */
 	unsigned open; /* transactions */
+	size_t map;    /* octets */
+	bool full;     /* of the map: it is made larger */
 	bool broken;
 };
 
@@ -84,6 +86,13 @@ err_from_mdb(int rc)
 	}
 }
 
+static enum err
+noted(struct db *db, int rc)
+{
+	db->full = db->full || rc == MDB_MAP_FULL;
+	return err_from_mdb(rc);
+}
+
 static MDB_val
 val_of(struct span s)
 {
@@ -103,6 +112,10 @@ map_size(const struct db *db)
 	struct statvfs fs;
 	size_t size;
 
+	if (db->map != 0) /* opened again */
+		return db->map;
+	if (db->opt.map_first != 0)
+		return db->opt.map_first;
 	if (db->opt.map_size != 0)
 		return db->opt.map_size;
 	if (statvfs(db->dir, &fs) != 0)
@@ -111,6 +124,16 @@ map_size(const struct db *db)
 		return MAP_SIZE_MAX;
 	size = 4 * fs.f_blocks * fs.f_frsize;
 	return size < MAP_SIZE_MIN ? MAP_SIZE_MIN : size;
+}
+
+static int
+set_map(struct db *db, size_t size)
+{
+	int rc = mdb_env_set_mapsize(db->env, size);
+
+	if (rc == 0)
+		db->map = size;
+	return rc;
 }
 
 static enum err
@@ -232,7 +255,7 @@ open_env(struct db *db)
 	if (rc == 0)
 		rc = mdb_env_set_maxreaders(db->env, READERS_MAX);
 	if (rc == 0)
-		rc = mdb_env_set_mapsize(db->env, map_size(db));
+		rc = set_map(db, map_size(db));
 	if (rc == 0)
 		rc = open_files(db, flags);
 	if (rc == 0)
@@ -398,19 +421,54 @@ db_reusable(struct db *db, uint64_t *out)
 	return ERR_OK;
 }
 
+/* As another process has made it. */
+static int
+adopt_map(struct db *db)
+{
+	MDB_envinfo info;
+	int rc = mdb_env_set_mapsize(db->env, 0);
+
+	if (rc == 0)
+		rc = mdb_env_info(db->env, &info);
+	if (rc == 0)
+		db->map = info.me_mapsize;
+	return rc;
+}
+
+/* The disk has grown since it was opened, or the map began small. It can only
+   be changed while nothing is open here. */
+static void
+grow(struct db *db)
+{
+	size_t max =
+	    db->opt.map_size != 0 ? db->opt.map_size : (size_t)MAP_SIZE_MAX;
+	size_t next = db->map > max / 2 ? max : 2 * db->map;
+
+	if (db->open > 0 || next <= db->map)
+		return;
+	if (db->idle != NULL)
+		mdb_txn_abort(db->idle);
+	db->idle = NULL;
+	if (set_map(db, next) == 0)
+		db->full = false;
+}
+
 /* Begin; another process may have made the map larger meanwhile, which can be
    taken over only while nothing is open here. */
 static int
 begin(struct db *db, unsigned flags, MDB_txn **out)
 {
-	int rc = mdb_txn_begin(db->env, NULL, flags, out);
+	int rc;
 
+	if (db->full && (flags & MDB_RDONLY) == 0)
+		grow(db);
+	rc = mdb_txn_begin(db->env, NULL, flags, out);
 	if (rc != MDB_MAP_RESIZED || db->open > 0)
 		return rc;
 	if (db->idle != NULL)
 		mdb_txn_abort(db->idle);
 	db->idle = NULL;
-	rc = mdb_env_set_mapsize(db->env, 0);
+	rc = adopt_map(db);
 	if (rc == 0)
 		rc = mdb_txn_begin(db->env, NULL, flags, out);
 	return rc;
@@ -495,7 +553,7 @@ db_nest(struct db_txn *outer, struct db_txn **out)
 static enum err
 commit_error(struct db *db, int rc)
 {
-	enum err e = err_from_mdb(rc);
+	enum err e = noted(db, rc);
 	uint64_t free_space;
 
 	if (e == ERR_IO && db_disk_free(db, &free_space) == ERR_OK &&
@@ -557,8 +615,8 @@ put(struct db_txn *txn, unsigned table, struct span key, struct span val,
 {
 	MDB_val k = val_of(key), v = val_of(val);
 
-	return err_from_mdb(
-	    mdb_put(txn->txn, txn->db->dbi[table], &k, &v, flags));
+	return noted(
+	    txn->db, mdb_put(txn->txn, txn->db->dbi[table], &k, &v, flags));
 }
 
 static unsigned
@@ -585,7 +643,7 @@ db_del(struct db_txn *txn, unsigned table, struct span key)
 {
 	MDB_val k = val_of(key);
 
-	return err_from_mdb(mdb_del(txn->txn, txn->db->dbi[table], &k, NULL));
+	return noted(txn->db, mdb_del(txn->txn, txn->db->dbi[table], &k, NULL));
 }
 
 enum err
@@ -594,7 +652,7 @@ db_del_pair(
 {
 	MDB_val k = val_of(key), v = val_of(val);
 
-	return err_from_mdb(mdb_del(txn->txn, txn->db->dbi[table], &k, &v));
+	return noted(txn->db, mdb_del(txn->txn, txn->db->dbi[table], &k, &v));
 }
 
 enum err

@@ -41,7 +41,11 @@ struct db_table {
 struct db_options {
 	const struct db_table *tables; /* borrowed while the db lives */
 	size_t n_tables;
-	size_t map_size;    /* upper bound of the file; 0: far above the disk */
+	size_t map_size; /* upper bound of the file; 0: far above the disk */
+	/* Bound at first, doubled up to map_size (0: to any size) before the
+	   next transaction once it was met (ERR_DB_FULL, nothing of that
+	   transaction stays). 0: map_size, or far above the disk as it is. */
+	size_t map_first;
 	bool readonly;	    /* data is read only; the lock file is written */
 	bool no_read_ahead; /* for a file larger than memory */
 	bool group;	    /* the group may read: data 0640, lock 0660 */

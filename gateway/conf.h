@@ -124,6 +124,7 @@ struct conf_opening {
 
 /* Certificates that this gateway issues itself. */
 struct conf_ca {
+	unsigned alg; /* of new keys: enum crypto_own_alg less 1 */
 	uint64_t validity_s;
 	uint64_t renew_s;    /* before its end a certificate is replaced */
 	uint64_t crl_s;	     /* a list of revoked ones is good for so long */

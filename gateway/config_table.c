@@ -606,14 +606,20 @@ const struct config_entry config_entries[] = {
 	"Whether the subject of a message is written down when it is "
 	"accepted. It may be what is confidential about it."},
 
+    {"ca", "algorithm", CONFIG_T_OWNALG, false, 0, 0, "p256",
+	AT(conf_ca, alg), 0,
+	"What keys are made for certificates that are issued by themselves: "
+	"p256, p384 or rsa3072. An RSA key takes the process that holds all "
+	"keys up to a second to make; some recipients' software knows nothing "
+	"else."},
     {"ca", "validity", CONFIG_T_S, false, HOUR, 3650 * DAY, "730d",
 	AT(conf_ca, validity_s), 0,
 	"How long a certificate is valid, but never longer than the CA."},
     {"ca", "renew", CONFIG_T_S, false, 1 * SECOND, 365 * DAY, "30d",
 	AT(conf_ca, renew_s), 0,
-	"How long before its end a certificate that was issued by itself is "
-	"replaced by another with a new key; the old one is kept to open mail "
-	"with."},
+	"How long before its end a certificate that was issued by itself, for "
+	"a domain, or with --renew, is replaced by another with a new key; the "
+	"old one is kept to open mail with."},
     {"ca", "crl-validity", CONFIG_T_S, false, SECOND, 365 * DAY, "7d",
 	AT(conf_ca, crl_s), 0,
 	"How long a list of revoked certificates is good; a new one is made "

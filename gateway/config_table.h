@@ -45,6 +45,7 @@ enum config_type {
 	CONFIG_T_SHAPE,	   /* of a rule: enum policy_signed */
 	CONFIG_T_SEALED,   /* of a rule: enum policy_sealed */
 	CONFIG_T_REVOKED,  /* unsigned: the words hard, soft, off */
+	CONFIG_T_OWNALG,   /* unsigned: the words p256, p384, rsa3072 */
 	CONFIG_T_OIDS,	   /* const char **, size_t */
 	CONFIG_T_FPRS,	   /* uint8_t (*)[32], size_t */
 	CONFIG_T_TLS,	   /* enum conf_tls */

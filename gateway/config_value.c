@@ -140,6 +140,8 @@ static const struct {
 	"deliver or hold"},
     [CONFIG_T_REVOKED] = {(const char *const[]){"hard", "soft", "off", NULL},
 	"hard, soft or off"},
+    [CONFIG_T_OWNALG] = {(const char *const[]){"p256", "p384", "rsa3072", NULL},
+	"p256, p384 or rsa3072"},
     [CONFIG_T_ONERROR] = {(const char *const[]){"hold", "weaker", NULL},
 	"hold or weaker"},
     [CONFIG_T_SIGN] = {(const char *const[]){
@@ -182,6 +184,7 @@ set_word(const struct config_target *t, const struct config_entry *e,
 		return config_bad(t, v, e, word_kind[e->type].expected);
 	switch (e->type) {
 	case CONFIG_T_REVOKED:
+	case CONFIG_T_OWNALG:
 		*(unsigned *)out = (unsigned)i;
 		break;
 	case CONFIG_T_SIGN:
@@ -695,6 +698,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_REQUIRE:
 	case CONFIG_T_ONERROR:
 	case CONFIG_T_REVOKED:
+	case CONFIG_T_OWNALG:
 	case CONFIG_T_SIGN:
 	case CONFIG_T_HP:
 	case CONFIG_T_CIPHER:

@@ -14,7 +14,7 @@ ks_open(
     const char *dir, unsigned flags, struct ks_store **out, struct err_why *why)
 {
 	struct ks_store *s = NULL;
-	enum err e = ks_lmdb_open(dir, flags, &s, why);
+	enum err e = ks_lmdb_open(dir, flags, 0, &s, why);
 
 	if (e != ERR_OK)
 		return e;

@@ -749,11 +749,12 @@ open_lock(const char *dir, int *out, struct err_why *why)
 }
 
 enum err
-ks_lmdb_open(
-    const char *dir, unsigned flags, struct ks_store **out, struct err_why *why)
+ks_lmdb_open(const char *dir, unsigned flags, size_t map, struct ks_store **out,
+    struct err_why *why)
 {
 	struct db_options opt = {.tables = tables,
 	    .n_tables = sizeof(tables) / sizeof(tables[0]),
+	    .map_first = map,
 	    .readonly = !(flags & KS_WRITE),
 	    .group = (flags & KS_GROUP) != 0};
 	struct store *s = calloc(1, sizeof(*s));

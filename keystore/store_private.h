@@ -86,7 +86,8 @@ struct ks_store {
 
 /* --- store_lmdb.c --- */
 
-enum err ks_lmdb_open(const char *dir, unsigned flags, struct ks_store **out,
-    struct err_why *why) MUST_CHECK;
+/* map: db_options.map_first. */
+enum err ks_lmdb_open(const char *dir, unsigned flags, size_t map,
+    struct ks_store **out, struct err_why *why) MUST_CHECK;
 
 #endif

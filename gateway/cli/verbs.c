@@ -86,10 +86,11 @@ const struct cli_verb cli_verbs[] = {
 	cli_ca_init},
     {"ca", "issue",
 	"[--ca FINGERPRINT] [--profile both|sign|encrypt] [--alg ALG] "
-	"[--name NAME] [--valid TIME] [--csr FILE] [--out FILE] "
+	"[--name NAME] [--valid TIME] [--csr FILE | --renew] [--out FILE] "
 	"ADDRESS...|--domain DOMAIN",
 	"Issue a certificate with a key made here, or for the key of a "
-	"request",
+	"request; with --renew, and for a domain, another follows by itself "
+	"before it ends",
 	cli_ca_issue},
     {"ca", "revoke", "[--reason REASON] FINGERPRINT...",
 	"Take certificates of the CA back and make a new list of those; "

@@ -120,13 +120,30 @@ keep(struct making *m, int64_t now, struct err_why *why)
 	return issuer_store(m->i, PROTO_CA_KEEP, buf_span(&m->payload), why);
 }
 
+/* A renewal stands for the domain that the old one stands for. */
+static enum err
+domain_of(struct issuer *i, struct span old, struct span *out)
+{
+	struct ks_record *r;
+	enum err e = ERR_OK;
+
+	if (old.len > 0) {
+		e = ks_get(i->store, old, i->arena, &r);
+		if (e == ERR_OK)
+			*out = r->domain;
+	}
+	return e;
+}
+
 static enum err
 make(struct making *m, uint64_t id, struct span addr, struct span old,
     int64_t now, struct err_why *why)
 {
 	const struct conf *conf = role_conf(m->i->role);
 	const struct proto_key_new ask = {
-	    .alg = CRYPTO_OWN_P256, .addr = addr, .old = old};
+	    .alg = (uint8_t)(CRYPTO_OWN_P256 + conf->ca.alg),
+	    .addr = addr,
+	    .old = old};
 	struct ca_request what = {.profile = CRYPTO_PROFILE_BOTH,
 	    .addrs = &addr,
 	    .n_addrs = 1,
@@ -136,6 +153,8 @@ make(struct making *m, uint64_t id, struct span addr, struct span old,
 	enum err e =
 	    ca_find(m->i->store, SPAN(NULL, 0), now, m->i->arena, &m->ca, why);
 
+	if (e == ERR_OK)
+		e = domain_of(m->i, old, &what.domain);
 	if (e != ERR_OK)
 		return e;
 	m->ca_key = (struct issuer_ca_key){m->i, m->ca.record->fpr};

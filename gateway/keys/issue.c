@@ -29,6 +29,8 @@ struct waiting {
 	struct secret *key;
 	char addr[KS_ADDR_MAX];
 	size_t addr_len;
+	char domain[KS_ADDR_MAX]; /* it stands for all of it */
+	size_t domain_len;
 };
 
 struct keys_issue {
@@ -85,7 +87,19 @@ is_it(const void *ctx, const char *addr)
 }
 
 static bool
-may_have(struct keys_issue *k, uint64_t id, const struct proto_key_new *m)
+names(const struct ks_private *row, struct span addr)
+{
+	for (size_t i = 0; i < row->n_addrs; i++)
+		if (span_eq(row->addrs[i], addr))
+			return true;
+	return false;
+}
+
+/* domain: what the old one stands for besides the address, if that is its own;
+   borrowed until the next call. */
+static bool
+may_have(struct keys_issue *k, uint64_t id, const struct proto_key_new *m,
+    struct span *domain)
 {
 	struct ks_private *row;
 
@@ -95,8 +109,12 @@ may_have(struct keys_issue *k, uint64_t id, const struct proto_key_new *m)
 		return keys_registered_find(
 			   k->registered, id, false, is_it, &m->addr) != NULL;
 	arena_reset(k->arena);
-	return ks_private_get(k->store, m->old, k->arena, &row) == ERR_OK &&
-	       row->kind == KS_SMIME && ks_private_speaks_for(row, m->addr);
+	if (ks_private_get(k->store, m->old, k->arena, &row) != ERR_OK ||
+	    row->kind != KS_SMIME || !ks_private_speaks_for(row, m->addr))
+		return false;
+	if (names(row, m->addr) && row->domain.len <= KS_ADDR_MAX)
+		*domain = row->domain;
+	return true;
 }
 
 static enum err
@@ -117,10 +135,11 @@ keys_issue_make(struct keys_issue *k, uint64_t id,
     const struct proto_key_new *m, struct proto_key_made *out)
 {
 	struct waiting *w = &k->waiting[k->turn % WAITING];
+	struct span domain = {NULL, 0};
 	struct secret *key = NULL;
 	enum err e;
 
-	if (!may_have(k, id, m))
+	if (!may_have(k, id, m, &domain))
 		return ERR_PERMISSION;
 	e = crypto_own_key_new((enum crypto_own_alg)m->alg, &key);
 	if (e == ERR_OK)
@@ -135,6 +154,9 @@ keys_issue_make(struct keys_issue *k, uint64_t id,
 	w->key = key;
 	memcpy(w->addr, m->addr.data, m->addr.len);
 	w->addr_len = m->addr.len;
+	if (domain.len > 0)
+		memcpy(w->domain, domain.data, domain.len);
+	w->domain_len = domain.len;
 	out->handle = w->handle;
 	out->spki = buf_span(&k->spki);
 	return ERR_OK;
@@ -150,6 +172,7 @@ keys_issue_seal(
 		const struct ks_private row = {.kind = KS_SMIME,
 		    .fpr = m->fpr,
 		    .added = (int64_t)m->added,
+		    .domain = SPAN(w->domain, w->domain_len),
 		    .addrs = &addr,
 		    .n_addrs = 1};
 		enum err e;

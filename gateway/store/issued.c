@@ -33,6 +33,31 @@ reply(struct store_peer *p, uint64_t id, enum err result)
 	buf_clear(&b);
 }
 
+static enum err
+is_ours(void *ctx, const struct ks_record *r)
+{
+	bool *ours = ctx;
+
+	if (r->kind == KS_SMIME && r->source == KS_SOURCE_CA &&
+	    r->trust >= KS_TRUSTED && r->flaw == KS_FLAW_NONE &&
+	    (r->good_for & KS_GOOD_ISSUE) == 0)
+		*ours = true;
+	return ERR_OK;
+}
+
+/* For a whole domain only an administrator asks: by itself a certificate of
+   ours that is there is renewed. */
+static enum err
+check_domain(struct ks_store *ks, const struct ks_record *r)
+{
+	bool ours = r->domain.len == 0;
+	enum err e = ours
+			 ? ERR_OK
+			 : ks_find(ks, KS_BY_DOMAIN, r->domain, is_ours, &ours);
+
+	return e == ERR_OK && !ours ? ERR_PERMISSION : e;
+}
+
 /* ERR_PERMISSION: it is not what a CA of ours gives its users. */
 static enum err
 check(struct ks_store *ks, const struct proto_ca_keep *m,
@@ -43,8 +68,11 @@ check(struct ks_store *ks, const struct proto_ca_keep *m,
 
 	if (r->kind != KS_SMIME || r->source != KS_SOURCE_CA ||
 	    r->trust != KS_TRUSTED || (r->good_for & KS_GOOD_ISSUE) != 0 ||
-	    r->n_addrs != 1 || r->domain.len > 0)
+	    r->n_addrs != 1)
 		return ERR_PERMISSION;
+	e = check_domain(ks, r);
+	if (e != ERR_OK)
+		return e;
 	e = ks_private_has(ks, r->fpr);
 	if (e != ERR_NOT_FOUND)
 		return e == ERR_OK ? ERR_EXISTS : e;

@@ -162,6 +162,40 @@ def test_it_is_renewed_before_its_end_and_the_old_key_stays(make, capture, ca, r
     run("openssl", "crl", "-inform", "DER", "-in", listed, "-CAfile", ca, "-noout")
 
 
+@pytest.mark.parametrize("word, shown", [("p384", "P-384"), ("rsa3072", "RSA 3072")])
+def test_the_algorithm_is_chosen(make, capture, ca, root, word, shown):
+    gw = make(options="ca { algorithm = %s }\n" % word)
+    gw.send(SENDER, CAROL, message(to=CAROL))
+    assert signer(ca, capture.wait(1, seconds=30)[0].data, root) == own(gw)[0]["fingerprint"]
+    assert own(gw)[0]["algorithm"] == shown
+
+
+def test_certificates_of_domains_are_renewed_and_of_those_taken_back_none(make, capture, ca, root):
+    """A domain's, and a person's that an administrator wants renewed; not one
+    without that, nor of an address another certificate of which was taken
+    back for good."""
+    gw = make("if-possible", options='ca { validity = 1h renew = 3597s }\n')
+    gw.stop()
+    gw.cli("ca", "issue", "--domain", "sender.example")
+    for addr in ("pat@sender.example", "gone@sender.example"):
+        gw.cli("ca", "issue", "--renew", addr)
+    gw.cli("ca", "issue", "stays@sender.example")
+    second = gw.cli_json("ca", "issue", "gone@sender.example")["key"]
+    gw.cli("ca", "revoke", "--reason", "cessation", second["fingerprint"])
+    assert gw.cli("ca", "issue", "--renew", "a@sender.example", "b@sender.example",
+                  check=False).returncode == 2
+
+    def of_domain():
+        return [k for k in gw.cli_json("key", "list") if k["domain"] == "sender.example"]
+
+    gw.start()
+    keys = wait_for("the domain's second", lambda: len(of_domain()) > 1 and of_domain(), seconds=30)
+    assert all(k["private"] for k in keys)
+    wait_for("pat's second", lambda: len(own(gw, "pat@sender.example")) > 1, seconds=30)
+    assert len(own(gw, "stays@sender.example")) == 1 and len(own(gw, "gone@sender.example")) == 2
+    assert "its certificate was revoked" in gw.log()
+
+
 def test_a_kill_while_it_is_issued_leaves_nothing_half_made(make, capture, ca, root):
     gw = make("if-possible")
     rng = random.Random(7)

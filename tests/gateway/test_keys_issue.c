@@ -159,6 +159,42 @@ Test(keys_issue, one_in_place_of_another_is_for_whom_that_speaks)
 	    make(0, "sam@b.example", FPR(ca_fpr), &handle), ERR_PERMISSION);
 }
 
+/* A domain's certificate is renewed as such, a person's key that a domain's
+   takes the place of is the person's alone. */
+Test(keys_issue, what_takes_the_place_of_a_domains_key_stands_for_the_domain)
+{
+	struct span a = SPAN_LIT("_domain@b.example");
+	const struct ks_private old = {.kind = KS_SMIME,
+	    .fpr = FPR(ca_fpr),
+	    .domain = SPAN_LIT("b.example"),
+	    .addrs = &a,
+	    .n_addrs = 1};
+	static const struct {
+		const char *addr;
+		const char *domain;
+	} rows[] = {{"_domain@b.example", "b.example"}, {"sam@b.example", ""}};
+	struct arena *arena = arena_new(4 << 20);
+	struct ks_private *row = NULL;
+	uint64_t handle = 0;
+
+	cr_assert_eq(ks_private_put(store, &old, &set.pub[SEALED_PRIVATE],
+			 SPAN_LIT("a key")),
+	    ERR_OK);
+	for (size_t i = 0; i < 2; i++) {
+		cr_assert_eq(make(0, rows[i].addr, FPR(ca_fpr), &handle),
+		    ERR_OK, "%s", rows[i].addr);
+		cr_assert_eq(keep(handle), ERR_OK);
+		cr_assert_eq(
+		    ks_private_get(store, FPR(fpr), arena, &row), ERR_OK);
+		cr_expect(span_eq_str(row->domain, rows[i].domain), "%s",
+		    rows[i].addr);
+		cr_expect_eq(row->n_addrs, 1);
+	}
+	cr_expect_eq(
+	    make(0, "sam@c.example", FPR(ca_fpr), &handle), ERR_PERMISSION);
+	arena_free(arena);
+}
+
 Test(keys_issue, those_that_wait_too_long_are_forgotten)
 {
 	uint64_t first = 0, last = 0;

@@ -562,8 +562,8 @@ Test(proto, no_id_is_given_twice)
 
 Test(proto, a_proposal_and_its_outcome_survive)
 {
-	const struct proto_admit ask = {.addr = SPAN_LIT("a@b.example"),
-	    .record = SPAN_LIT("a record")};
+	const struct proto_admit ask = {
+	    .addr = SPAN_LIT("a@b.example"), .record = SPAN_LIT("a record")};
 	const struct proto_admitted said = {.change = KS_CHANGE_WAIT,
 	    .trust = KS_DISCOVERED,
 	    .err = ERR_OK,

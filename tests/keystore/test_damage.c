@@ -16,6 +16,7 @@
 
 #include "common/arena.h"
 #include "keystore/store.h"
+#include "keystore/store_private.h"
 #include "tests/keystore/records.h"
 
 enum { KEYS = 400, KEY_SIZE = 4000 };
@@ -159,6 +160,42 @@ Test(damage, without_space_nothing_is_lost_and_it_goes_on_when_there_is)
 	cr_expect_eq(count(store), good + KEYS);
 	cr_assert_eq(reopen(&why), ERR_OK, "%s", why.text);
 	cr_expect_eq(count(store), good + KEYS);
+}
+
+/* The map, not the disk, is the bound: told, nothing of that transaction stays,
+   and the next one has room. */
+Test(damage, a_full_map_loses_nothing_and_grows)
+{
+	struct err_why why = {""};
+	struct ks_store *reader = NULL;
+	size_t good = 0, full = 0;
+
+	ks_close(store);
+	store = NULL;
+	cr_assert_eq(ks_lmdb_open(dir, KS_WRITE, 1 << 20, &store, &why), ERR_OK,
+	    "%s", why.text);
+	cr_assert_eq(ks_lmdb_open(dir, 0, 1 << 20, &reader, &why), ERR_OK, "%s",
+	    why.text);
+	for (uint32_t i = 0; i < 40; i++) {
+		/* a little more than the map has room for at first */
+		enum err e = fill(store, i * 50, 50);
+
+		if (e != ERR_OK) {
+			full++;
+			cr_assert_eq(e, ERR_DB_FULL, "%s", err_name(e));
+			cr_assert_eq(count(store), good);
+			e = fill(store, i * 50, 50);
+		}
+		cr_assert_eq(e, ERR_OK, "%u: %s", i, err_name(e));
+		good += 50;
+		cr_assert_eq(count(store), good);
+		/* who has it open sees the larger one */
+		cr_assert_eq(count(reader), good);
+	}
+	cr_expect_geq(full, 2);
+	ks_close(reader);
+	cr_assert_eq(reopen(&why), ERR_OK, "%s", why.text);
+	cr_expect_eq(count(store), good);
 }
 
 static enum err
