@@ -209,6 +209,23 @@ struct conf_certs {
 	size_t n_distrusted;
 };
 
+/* A message and what the rules must make of it: a `test` section. */
+struct conf_test {
+	unsigned line;
+	const char *name;
+	const char *from, *to;			    /* as written */
+	const char *subject, *body, *client, *user; /* NULL: none */
+	const char **header;			    /* whole fields */
+	size_t n_header;
+	const char **attachment; /* names */
+	size_t n_attachment;
+	bool reply;	    /* it answers mail that came encrypted */
+	unsigned has;	    /* bits: rungs that hold */
+	unsigned fails;	    /* bits: rungs that fail */
+	const char *expect; /* a rung, "refused" or "wait" */
+	const char *rule;   /* whose ladder it is; NULL: any */
+};
+
 /* Where things are beneath state and runtime. No other place makes these. */
 struct conf_paths {
 	const char *keys;      /* state/keys: sealed purpose keys */
@@ -259,6 +276,8 @@ struct conf {
 	struct conf_ca ca;
 	struct conf_trust trust;
 	struct conf_paths paths;
+	struct conf_test *test;
+	size_t n_test;
 	struct policy *policy;		 /* never NULL; owned */
 	struct facts_matchers *matchers; /* of its conditions; owned */
 };

@@ -319,6 +319,30 @@ add_listen(struct build *b, const struct config_section *s)
 	return &grown[c->n_listen++];
 }
 
+static struct conf_test *
+add_test(struct build *b, const struct config_section *s)
+{
+	struct conf *c = b->conf;
+	size_t n = c->n_test;
+
+	/* room is doubled: there may be hundreds */
+	if ((n & (n - 1)) == 0) {
+		struct conf_test *grown =
+		    arena_array(c->arena, n == 0 ? 1 : 2 * n, sizeof(*grown));
+
+		if (grown == NULL) {
+			conf_find(b->f, CONF_ERROR, s->line, "out of memory");
+			return NULL;
+		}
+		if (n > 0)
+			memcpy(grown, c->test, n * sizeof(*grown));
+		c->test = grown;
+	}
+	c->test[n].line = s->line;
+	c->test[n].name = s->title;
+	return &c->test[c->n_test++];
+}
+
 /* The title of a route as a domain; NULL after saying what is wrong. */
 static const char *
 route_domain(struct build *b, const struct config_section *s)
@@ -377,6 +401,7 @@ apply_group(struct build *b, const struct config_group *g,
 	size_t before = b->f->n_errors;
 	struct conf_listen *listen;
 	struct conf_relay *route;
+	struct conf_test *test;
 
 	switch (g->kind) {
 	case CONFIG_G_ONE:
@@ -400,6 +425,11 @@ apply_group(struct build *b, const struct config_group *g,
 		route = add_route(b, s);
 		if (route != NULL)
 			apply_section(b, g, s, route, NULL);
+		return;
+	case CONFIG_G_TEST:
+		test = add_test(b, s);
+		if (test != NULL)
+			apply_section(b, g, s, test, NULL);
 		return;
 	case CONFIG_G_RULE:
 		apply_section(b, g, s, &rule, &rule);

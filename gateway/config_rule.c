@@ -111,3 +111,56 @@ config_set_label(const struct config_target *t, const struct config_entry *e,
 	t->rule->label = v->text;
 	return true;
 }
+
+/* --- of tests */
+
+static bool
+one_rung(const struct config_value *v, enum rung *out)
+{
+	return v->kind == CONFIG_WORD &&
+	       policy_rung_by_name(v->text, out) == ERR_OK;
+}
+
+bool
+config_set_rungs(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	const struct config_value *item = v->kind == CONFIG_LIST ? v->item : v;
+	size_t n = v->kind == CONFIG_LIST ? v->n_item : 1;
+	unsigned bits = 0;
+	enum rung r;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!one_rung(&item[i], &r))
+			return config_bad(t, &item[i], e,
+			    "rungs such as smime, pgp or escrow");
+		bits |= 1u << r;
+	}
+	*(unsigned *)(void *)((char *)t->part + e->offset) = bits;
+	return true;
+}
+
+bool
+config_set_expect(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	enum rung r;
+
+	if (!one_rung(v, &r) &&
+	    (v->kind != CONFIG_WORD || (strcmp(v->text, "refused") != 0 &&
+					   strcmp(v->text, "wait") != 0)))
+		return config_bad(t, v, e, "a rung, refused or wait");
+	*(const char **)(void *)((char *)t->part + e->offset) = v->text;
+	return true;
+}
+
+/* Without anything that could begin another line. */
+bool
+config_one_text(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v, void *out)
+{
+	if (v->kind != CONFIG_STRING || v->text[strcspn(v->text, "\r\n")] != 0)
+		return config_bad(t, v, e, "text of one line in double quotes");
+	*(const char **)out = v->text;
+	return true;
+}

@@ -90,6 +90,10 @@ const struct config_group config_groups[] = {
 	"be read in two ways, a part that cannot be decoded - counts as a "
 	"match "
 	"for a rule that raises."},
+    {"test", "*", CONFIG_G_TEST, 0,
+	"A message, and what must become of it: sealgate check and sealgated "
+	"-n decide it by the rules and refuse the configuration if something "
+	"else comes out. The title says what is tested."},
 };
 const size_t config_n_groups = N(config_groups);
 
@@ -785,6 +789,49 @@ const struct config_entry config_entries[] = {
 	AT(config_rule, on_error_weaker), 0,
 	"What happens when a rung fails rather than being absent: hold waits, "
 	"weaker goes on to weaker rungs, never to clear."},
+
+    {"test", "from", CONFIG_T_STRING, true, 0, 0, NULL,
+	AT(conf_test, from), 0,
+	"The sender; \"<>\" is the null sender."},
+    {"test", "to", CONFIG_T_STRING, true, 0, 0, NULL,
+	AT(conf_test, to), 0,
+	"The recipient."},
+    {"test", "subject", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_test, subject), 0,
+	"Its subject."},
+    {"test", "header", CONFIG_T_TEXTS, false, 0, 0, NULL,
+	AT(conf_test, header), AT(conf_test, n_header),
+	"Further fields of its header, \"Name: value\"."},
+    {"test", "body", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_test, body), 0,
+	"Its text."},
+    {"test", "attachment", CONFIG_T_TEXTS, false, 0, 0, NULL,
+	AT(conf_test, attachment), AT(conf_test, n_attachment),
+	"Names of its attachments."},
+    {"test", "client", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_test, client), 0,
+	"The address it is handed in from. Unless given it is 127.0.0.1."},
+    {"test", "user", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_test, user), 0,
+	"Who signed in to hand it in."},
+    {"test", "reply-to-protected", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_test, reply), 0,
+	"Whether it answers mail that came encrypted."},
+    {"test", "has", CONFIG_T_RUNGS, false, 0, 0, NULL,
+	AT(conf_test, has), 0,
+	"The rungs that hold for the recipient, as in { smime }. Unless given "
+	"there is no certificate and no key. escrow holds if there is a "
+	"portal."},
+    {"test", "fails", CONFIG_T_RUNGS, false, 0, 0, NULL,
+	AT(conf_test, fails), 0,
+	"The rungs that fail, as if their source could not be reached."},
+    {"test", "expect", CONFIG_T_EXPECT, true, 0, 0, NULL,
+	AT(conf_test, expect), 0,
+	"The rung that is taken; refused if no rule decides; wait if it is put "
+	"off."},
+    {"test", "rule", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_test, rule), 0,
+	"The rule whose ladder it is."},
     /* clang-format on */
 };
 const size_t config_n_entries = N(config_entries);

@@ -60,6 +60,9 @@ enum config_type {
 	CONFIG_T_WHEN,	   /* of a rule: conditions, by the option's name */
 	CONFIG_T_LABEL,	   /* const char *: a label */
 	CONFIG_T_IMPLICIT, /* bool: the words starttls and implicit */
+	CONFIG_T_TEXTS,	   /* const char **, size_t */
+	CONFIG_T_RUNGS,	   /* unsigned: bits of enum rung */
+	CONFIG_T_EXPECT,   /* const char *: a rung, refused, wait */
 };
 
 enum config_group_kind {
@@ -68,6 +71,7 @@ enum config_group_kind {
 	CONFIG_G_LIST,	/* an element of conf.listen */
 	CONFIG_G_ROUTE, /* an element of conf.route; the title is its domain */
 	CONFIG_G_RULE,	/* goes to the policy */
+	CONFIG_G_TEST,	/* an element of conf.test */
 };
 
 struct config_group {

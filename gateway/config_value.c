@@ -595,6 +595,7 @@ static const struct {
     [CONFIG_T_LADDER] = {one_rung, sizeof(int)},
     [CONFIG_T_OIDS] = {one_oid, sizeof(const char *)},
     [CONFIG_T_FPRS] = {one_fpr, 32},
+    [CONFIG_T_TEXTS] = {config_one_text, sizeof(const char *)},
 };
 
 /* Read a list, or one value that stands for a list of one. The number of
@@ -725,6 +726,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_FPRS:
 	case CONFIG_T_SOURCES:
 	case CONFIG_T_URLS:
+	case CONFIG_T_TEXTS:
 		return set_list(t, e, v);
 	case CONFIG_T_VIA:
 		return config_set_via(t, e, v);
@@ -738,6 +740,10 @@ config_set(const struct config_target *t, const struct config_entry *e,
 		return config_set_when(t, e, v);
 	case CONFIG_T_LABEL:
 		return config_set_label(t, e, v);
+	case CONFIG_T_RUNGS:
+		return config_set_rungs(t, e, v);
+	case CONFIG_T_EXPECT:
+		return config_set_expect(t, e, v);
 	}
 	return false;
 }

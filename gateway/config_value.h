@@ -69,6 +69,14 @@ bool config_set_when(const struct config_target *t,
     const struct config_entry *e, const struct config_value *v);
 bool config_set_label(const struct config_target *t,
     const struct config_entry *e, const struct config_value *v);
+/* Into the struct conf_test that is the target's part. */
+bool config_set_rungs(const struct config_target *t,
+    const struct config_entry *e, const struct config_value *v);
+bool config_set_expect(const struct config_target *t,
+    const struct config_entry *e, const struct config_value *v);
+/* One element of a list into const char *. */
+bool config_one_text(const struct config_target *t,
+    const struct config_entry *e, const struct config_value *v, void *out);
 /* Into the struct conf_relay that is the target's part. */
 bool config_set_via(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v);

@@ -15,6 +15,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/proof.h"
 #include "gateway/role.h"
 #include "gateway/sandbox.h"
 #include "gateway/state.h"
@@ -91,14 +92,17 @@ print_findings(const struct conf_findings *f)
 
 /* The configuration, or NULL after saying what is wrong with it. */
 static struct conf *
-load(const char *path)
+load(const char *path, bool check)
 {
 	struct conf_findings f;
 	struct conf *c = NULL;
+	size_t tests;
 
 	conf_findings_init(&f);
 	if (conf_load(path, &f, &c) == ERR_OK)
 		state_check(c, &f);
+	if (check && c != NULL)
+		proof_run_tests(c, &f, &tests);
 	print_findings(&f);
 	if (f.n_errors > 0) {
 		conf_free(c);
@@ -127,11 +131,12 @@ run(const char *path, bool check)
 
 	sandbox_limits();
 	secret_init();
-	c = load(path);
+	c = load(path, check);
 	if (c == NULL)
 		return check ? 1 : EX_CONFIG;
 	if (!check)
 		return supervisor_run(c);
+	proof_print(c, stdout);
 	conf_free(c);
 	return 0;
 }

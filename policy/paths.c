@@ -8,9 +8,12 @@
  */
 #include "policy/policy_private.h"
 
+#include <stdio.h>
+
 #include "common/arena.h"
 
 struct paths {
+	const struct policy *policy;
 	struct arena *arena;
 	struct policy_path *list;
 	size_t n;
@@ -61,6 +64,7 @@ add(struct paths *s, const struct policy_rule *r, enum rung rung,
 	struct policy_path p = {.rule = r->name,
 	    .line = r->line,
 	    .rung = rung,
+	    .at = (size_t)(r - s->policy->rules),
 	    .by_failure = by_failure,
 	    .how = how,
 	    .from = list_text(s, &r->from),
@@ -126,7 +130,7 @@ enum err
 policy_paths(const struct policy *p, struct arena *arena,
     struct policy_path **out, size_t *n_out)
 {
-	struct paths s = {.arena = arena};
+	struct paths s = {.policy = p, .arena = arena};
 
 	s.list = arena_array(
 	    arena, p->n_rules * 2 * POLICY_RUNGS_MAX + 1, sizeof(s.list[0]));
@@ -140,4 +144,47 @@ policy_paths(const struct policy *p, struct arena *arena,
 	*out = s.list;
 	*n_out = s.n;
 	return ERR_OK;
+}
+
+static bool
+pattern_stays_in(const struct pattern *p,
+    bool (*is_own)(const void *arg, struct span domain), const void *arg)
+{
+	char below[300];
+	size_t at = p->text.len;
+
+	switch (p->kind) {
+	case PATTERN_ADDR:
+		while (at > 0 && p->text.data[at - 1] != '@')
+			at--;
+		return at > 0 &&
+		       is_own(arg, SPAN(p->text.data + at, p->text.len - at));
+	case PATTERN_EXACT:
+		return is_own(arg, p->text);
+	case PATTERN_BELOW:
+		at = (size_t)snprintf(below, sizeof(below), "x.%.*s",
+		    (int)p->text.len, (const char *)p->text.data);
+		return at < sizeof(below) && is_own(arg, SPAN(below, at));
+	case PATTERN_NULL:
+	case PATTERN_GROUP:
+		break;
+	}
+	return false;
+}
+
+bool
+policy_rule_stays_in(const struct policy *p, size_t i,
+    bool (*is_own)(const void *arg, struct span domain), const void *arg)
+{
+	const struct pattern_list *to = &p->rules[i].to;
+	bool positive = false;
+
+	for (size_t k = 0; k < to->n; k++) {
+		if (to->list[k].excludes)
+			continue;
+		positive = true;
+		if (!pattern_stays_in(&to->list[k], is_own, arg))
+			return false;
+	}
+	return positive;
 }

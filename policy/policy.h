@@ -452,6 +452,7 @@ struct policy_path {
 	const char *rule;
 	unsigned line;
 	enum rung rung;
+	size_t at;	  /* number of the rule */
 	bool by_failure;  /* on-error = weaker leads there */
 	const char *how;  /* a phrase for a person */
 	const char *from; /* who it concerns: "*" or a list of patterns */
@@ -463,5 +464,9 @@ struct policy_path {
    there is none. Borrowed from the arena and the policy. ERR_NOMEM. */
 enum err policy_paths(const struct policy *p, struct arena *arena,
     struct policy_path **out, size_t *n_out) MUST_CHECK;
+/* Does rule number i concern only recipients in domains that is_own() says yes
+   to? Of everything below a domain it is asked by a name below it. */
+bool policy_rule_stays_in(const struct policy *p, size_t i,
+    bool (*is_own)(const void *arg, struct span domain), const void *arg);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "gateway/cli/ask.h"
 #include "gateway/conf.h"
+#include "gateway/proof.h"
 
 static long long
 number(const json_t *j, const char *name)
@@ -138,6 +139,7 @@ cli_check(struct cli *cli, int argc, char **argv)
 	struct conf *conf = NULL;
 	char line[2048];
 	json_t *list = json_array();
+	size_t tests = 0;
 	enum err e;
 
 	(void)argv;
@@ -147,17 +149,25 @@ cli_check(struct cli *cli, int argc, char **argv)
 	}
 	conf_findings_init(&f);
 	e = conf_load(cli->conf_path, &f, &conf);
+	if (e == ERR_OK) {
+		proof_run_tests(conf, &f, &tests);
+		e = f.n_errors == 0 ? ERR_OK : ERR_CONFIG;
+	}
 	for (size_t i = 0; i < f.n; i++)
 		json_array_append_new(list,
 		    json_string(conf_finding_text(&f, i, line, sizeof(line))));
 	if (cli->json) {
-		cli_put_json(json_pack(
-		    "{s:b, s:O}", "ok", e == ERR_OK, "findings", list));
+		cli_put_json(json_pack("{s:b, s:O, s:i, s:o*}", "ok",
+		    e == ERR_OK, "findings", list, "tests", (int)tests, "paths",
+		    conf == NULL ? NULL : proof_json(conf)));
 	} else {
 		for (size_t i = 0; i < json_array_size(list); i++)
 			puts(json_string_value(json_array_get(list, i)));
+		if (conf != NULL)
+			proof_print(conf, stdout);
 		if (e == ERR_OK)
-			printf("%s: good\n", cli->conf_path);
+			printf("%s: good, %zu tests passed\n", cli->conf_path,
+			    tests);
 	}
 	json_decref(list);
 	conf_findings_clear(&f);

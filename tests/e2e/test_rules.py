@@ -142,3 +142,26 @@ def test_what_makes_no_sense_is_refused_with_its_line(make_gateway, rule, said):
     out = subprocess.run([gw.build / "sealgated", "-n", "-f", gw.conf], text=True,
                          capture_output=True, timeout=30, check=False)
     assert out.returncode != 0 and said in out.stderr and ".conf:" in out.stderr, out.stderr
+
+
+def test_the_configuration_proves_what_cannot_leave_and_tests_itself(make_gateway):
+    gw = make_gateway(1, start=False, portal=False, rules='''
+rule "words" { content = "secret" try = { hold } }
+rule "default" { try = { smime, pgp, hold } }
+test "a word" { from = "a@sender.example" to = "b@x.example" body = "Secret!" has = pgp expect = hold }
+''')
+    out = gw.cli("check").stdout.decode()
+    assert "No mail can leave readable" in out and "1 tests passed" in out, out
+    daemon = subprocess.run([gw.build / "sealgated", "-n", "-f", gw.conf], text=True,
+                            capture_output=True, timeout=30, check=True)
+    assert "No mail can leave readable" in daemon.stdout
+    gw.write_conf(portal=False, rules='''
+rule "default" { try = { smime, clear } on-error = weaker }
+test "never readable" { from = "a@sender.example" to = "b@x.example" expect = smime }
+''')
+    found = gw.cli_json("check")
+    assert found["ok"] is False and "expected smime, found clear" in str(found["findings"])
+    assert [(p["rule"], p["rung"], p["inside"]) for p in found["paths"]] == [
+        ("default", "clear", False)]
+    assert subprocess.run([gw.build / "sealgated", "-n", "-f", gw.conf], timeout=30,
+                          capture_output=True, check=False).returncode == 1

@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -510,37 +509,6 @@ Test(config, a_file_that_is_not_there_is_said)
 	cr_expect_null(c);
 	cr_expect_eq(f.n_errors, 1);
 	conf_findings_clear(&f);
-}
-
-Test(config, every_example_is_right)
-{
-	const char *top = getenv("TOP_SRCDIR");
-	char dir[4096], path[8192], why[600] = "";
-	struct dirent *e;
-	size_t n = 0;
-	DIR *d;
-
-	snprintf(
-	    dir, sizeof(dir), "%s/packaging/examples", top == NULL ? "." : top);
-	d = opendir(dir);
-	cr_assert_not_null(d, "%s", dir);
-	while ((e = readdir(d)) != NULL) {
-		struct conf_findings f;
-		struct conf *c = NULL;
-		size_t len = strlen(e->d_name);
-
-		if (len < 5 || strcmp(e->d_name + len - 5, ".conf") != 0)
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-		conf_findings_init(&f);
-		cr_expect_eq(conf_load(path, &f, &c), ERR_OK, "%s: %s", path,
-		    f.n > 0 ? conf_finding_text(&f, 0, why, sizeof(why)) : "");
-		conf_free(c);
-		conf_findings_clear(&f);
-		n++;
-	}
-	closedir(d);
-	cr_expect_geq(n, 3);
 }
 
 Test(conf, knows_its_domains)

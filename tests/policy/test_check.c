@@ -4,6 +4,7 @@
 #include "policy/policy.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/arena.h"
@@ -100,6 +101,17 @@ static const struct {
 	{REST,
 	    {.name = "b", .tags = "[x]", .ladder = "hold", .may_lower = true}},
 	2, false, 20, "never reached", true},
+    {"names nobody",
+	{{.name = "a", .to = "a@b.example !@b.example", .ladder = "hold"},
+	    REST},
+	2, false, 10, "can never match: `to`", true},
+    {"names somebody",
+	{{.name = "a", .to = "@b.example !a@b.example", .ladder = "hold"},
+	    REST},
+	2, false, 10, NULL, false},
+    {"raises nothing",
+	{{.name = "a", .tags = "[x]", .ladder = "smime clear"}, REST}, 2, false,
+	10, "raises nothing", false},
     {"nothing for the rest",
 	{{.name = "a", .to = "@b.example", .ladder = "hold"}}, 1, false, 0,
 	"no rule decides", false},
@@ -157,4 +169,64 @@ Test(check, a_rule_full_of_faults_has_them_all)
 	cr_expect_eq(n, 9, "%zu", n);
 	arena_free(arena);
 	policy_free(p);
+}
+
+/* By what may mail leave readable? */
+static const struct {
+	const char *what;
+	struct rule_text rules[2];
+	size_t n;
+	const char *paths; /* "rule:rung", "!" for a failure */
+} exposed[] = {
+    {"nothing", {{.name = "a", .ladder = "smime pgp hold"}}, 1, ""},
+    {"clear", {{.name = "a", .ladder = "smime clear"}}, 1, "a:clear "},
+    {"a link", {{.name = "a", .ladder = "smime escrow"}}, 1, "a:escrow "},
+    {"a link that travels protected",
+	{{.name = "a",
+	    .ladder = "smime escrow",
+	    .escrow = POLICY_ESCROW_NOTICE_TLS}},
+	1, ""},
+    {"TLS with whomever", {{.name = "a", .ladder = "tls-encrypt hold"}}, 1,
+	"a:tls-encrypt "},
+    {"after a failure",
+	{{.name = "a",
+	    .ladder = "smime escrow",
+	    .escrow = POLICY_ESCROW_FACTOR,
+	    .weaker = true}},
+	1, "a:!escrow "},
+    {"nothing weaker after a failure",
+	{{.name = "a", .ladder = "smime pgp hold", .weaker = true}}, 1, ""},
+    {"never clear by failure",
+	{{.name = "a", .ladder = "smime clear", .weaker = true}}, 1,
+	"a:clear "},
+    {"a raising rule with clear is never taken",
+	{{.name = "a", .tags = "[x]", .ladder = "smime clear"},
+	    {.name = "b", .ladder = "hold"}},
+	2, ""},
+    {"a raising rule with a link may be",
+	{{.name = "a", .tags = "[x]", .ladder = "escrow"},
+	    {.name = "b", .ladder = "clear"}},
+	2, "a:escrow b:clear "},
+};
+
+Test(check, lists_every_way_that_leaves_mail_readable)
+{
+	for (size_t i = 0; i < sizeof(exposed) / sizeof(exposed[0]); i++) {
+		struct policy *p = rules_new(exposed[i].rules, exposed[i].n);
+		struct arena *arena = arena_new(1 << 20);
+		struct policy_path *list;
+		char text[256] = "";
+		size_t n, at = 0;
+
+		cr_assert_eq(policy_paths(p, arena, &list, &n), ERR_OK);
+		for (size_t k = 0; k < n; k++)
+			at += (size_t)snprintf(text + at, sizeof(text) - at,
+			    "%s:%s%s ", list[k].rule,
+			    list[k].by_failure ? "!" : "",
+			    policy_rung_name(list[k].rung));
+		cr_expect_str_eq(
+		    text, exposed[i].paths, "%s: %s", exposed[i].what, text);
+		arena_free(arena);
+		policy_free(p);
+	}
 }
