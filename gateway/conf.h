@@ -110,10 +110,12 @@ struct conf_opening {
 	const char *authserv_id; /* in Authentication-Results; never NULL */
 	bool subject_tags;	 /* the verdict stands in the subject, too */
 	bool hold_undecryptable;
-	bool protect_replies; /* answers to what came encrypted never leave
-				 readable */
-	bool weak_ciphers;    /* 3DES and RC2 are opened, too */
-	bool attach_original; /* to what was opened */
+	bool protect_replies;	 /* answers to what came encrypted never leave
+				    readable */
+	bool weak_ciphers;	 /* 3DES and RC2 are opened, too */
+	bool attach_original;	 /* to what was opened */
+	const char *archive_to;	 /* gets the original of it; NULL: nobody */
+	const char *archive_key; /* the same, canonical */
 	const char **trusted_authserv; /* whose results count */
 	size_t n_trusted_authserv;
 	/* fingerprints, hexadecimal, whose signature may send on what the key

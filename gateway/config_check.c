@@ -16,6 +16,7 @@
 #include "gateway/config_read.h"
 #include "gateway/facts.h"
 #include "keystore/record.h"
+#include "mime/addr.h"
 #include "policy/policy.h"
 
 struct check {
@@ -424,6 +425,27 @@ set_postmaster(const struct check *b)
 		c->postmaster = arena_printf(c->arena, "postmaster@%s", domain);
 }
 
+/* Its address is made canonical once; mail never leaves by it. */
+static void
+set_archive(const struct check *b)
+{
+	struct conf_opening *o = &b->conf->opening;
+	struct mime_addr addr;
+
+	if (o->archive_to == NULL)
+		return;
+	if (mime_addr_parse(span_str(o->archive_to), 0, b->conf->arena, &addr,
+		NULL) != ERR_OK ||
+	    !conf_domain_is_ours(
+		b->conf, span_str(strrchr(addr.key, '@') + 1))) {
+		conf_find(b->f, CONF_ERROR, 0,
+		    "archive-to: \"%.60s\" is in none of the domains",
+		    o->archive_to);
+		return;
+	}
+	o->archive_key = addr.key;
+}
+
 static bool
 any_outbound(const struct conf *c)
 {
@@ -472,5 +494,6 @@ config_check(
 	set_paths(b);
 	set_master_key(b);
 	set_postmaster(b);
+	set_archive(b);
 	check_policy(b);
 }

@@ -309,6 +309,12 @@ const struct config_entry config_entries[] = {
     {"opening", "attach-original", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_opening, attach_original), 0,
 	"Attaches the message as it came to what was opened of it."},
+    {"opening", "archive-to", CONFIG_T_MAILBOX, false, 0, 0, NULL,
+	AT(conf_opening, archive_to), 0,
+	"A mailbox of an own domain that gets, of every message that was "
+	"opened, the original as it came: encrypted as its sender did it, with "
+	"the verdict in front. Whoever has the private keys can read it years "
+	"later. Unless given nothing is archived."},
     {"opening", "trusted-authserv", CONFIG_T_DOMAINS, false, 0, 0, "{ }",
 	AT(conf_opening, trusted_authserv),
 	AT(conf_opening, n_trusted_authserv),

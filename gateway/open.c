@@ -336,6 +336,13 @@ open_write(struct open *o, struct span trace, const struct mime_sink *to)
 }
 
 enum err
+open_write_original(
+    struct open *o, struct span trace, const struct mime_sink *to)
+{
+	return write_message(o, &o->verdict, trace, o->raw, SPAN(NULL, 0), to);
+}
+
+enum err
 open_write_closed(struct open *o, const char *reason, struct span trace,
     const struct mime_sink *to)
 {

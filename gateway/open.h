@@ -91,6 +91,10 @@ bool open_shows(const struct open *o, const char *key);
    in front, then the verdict, then the rest. */
 enum err open_write(
     struct open *o, struct span trace, const struct mime_sink *to) MUST_CHECK;
+/* The message as received, with the verdict of its opening in front: for an
+   archive. */
+enum err open_write_original(
+    struct open *o, struct span trace, const struct mime_sink *to) MUST_CHECK;
 /* The same for readers who may not: as received, and reason is what the
    verdict says. */
 enum err open_write_closed(struct open *o, const char *reason,

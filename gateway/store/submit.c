@@ -156,9 +156,20 @@ apply_new(struct store *s, struct db_txn *txn, uint64_t id,
 
 /* --- a pending entry that was decided --- */
 
+/* The original of what was opened, for the archive of our own. */
+static bool
+is_for_archive(const struct store *s, const struct entry *e)
+{
+	const char *archive = s->conf->opening.archive_key;
+
+	return archive != NULL && e->route == ENTRY_INBOUND && e->n_rcpt == 1 &&
+	       strcmp(e->rcpt[0].key, archive) == 0;
+}
+
 /* Towards our own mail server is always allowed: nothing leaves by it. */
 static enum err
-check_fits(const struct entry *e, const struct entry *pending)
+check_fits(
+    const struct store *s, const struct entry *e, const struct entry *pending)
 {
 	if (store_is_notice(e, pending))
 		return ERR_OK;
@@ -167,6 +178,8 @@ check_fits(const struct entry *e, const struct entry *pending)
 		return ERR_PERMISSION;
 	if (e->strength < pending->strength)
 		return ERR_PERMISSION;
+	if (is_for_archive(s, e))
+		return ERR_OK;
 	for (uint32_t i = 0; i < e->n_rcpt; i++)
 		if (!store_is_rcpt_of(e->rcpt[i].key, pending))
 			return ERR_PERMISSION;
@@ -189,7 +202,7 @@ apply_decision(
 	if (st.kind != ENTRY_PENDING || st.state != STORE_QUEUED || st.doomed)
 		return ERR_PERMISSION;
 	for (uint32_t i = 0; e == ERR_OK && i < m->n_entries; i++)
-		e = check_fits(&m->entry[i], &pending);
+		e = check_fits(s, &m->entry[i], &pending);
 	if (e == ERR_OK)
 		e = store_account(s, txn, m, &pending, &st);
 	if (e == ERR_OK)

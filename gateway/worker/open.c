@@ -23,6 +23,7 @@ enum share {
 	SHARE_HELD_UNSIGNED,
 	SHARE_OPENED,
 	SHARE_UNWRITABLE, /* as it came: what is inside makes no message */
+	SHARE_ARCHIVED,	  /* as it came, for the archive alone */
 	SHARES
 };
 
@@ -40,6 +41,7 @@ static const struct {
 	"a rule wants it signed, and what was encrypted is not"},
     [SHARE_OPENED] = {"delivered", ""},
     [SHARE_UNWRITABLE] = {"closed", CRYPTO_REASON_CLOSED},
+    [SHARE_ARCHIVED] = {"archived", ""},
 };
 
 /* What the keys of a domain alone make of the message. */
@@ -314,6 +316,7 @@ is_silent(const struct opening *w)
 	       open_is_forged(w->j, &w->o.outer);
 }
 
+/* For the first n of w->rcpt; NULL: there is no memory. */
 static struct entry *
 begin_entry(struct opening *w, uint32_t n)
 {
@@ -353,6 +356,8 @@ write_share(struct opening *w, enum share share, const struct mime_sink *to)
 {
 	struct span trace = span_str(w->j->envelope.trace);
 
+	if (share == SHARE_ARCHIVED)
+		return open_write_original(&w->o, trace, to);
 	return share == SHARE_OPENED
 		   ? open_write(&w->o, trace, to)
 		   : open_write_closed(
@@ -479,6 +484,32 @@ distribute(struct opening *w, enum share share)
 	return e == ERR_OK ? audit(w, share, n) : e;
 }
 
+/* Whoever gets it opened would otherwise have all there is of it: the original
+   goes to the archive, sealed as its sender did it. */
+static enum err
+archive(struct opening *w)
+{
+	const struct conf_opening *c = &w->j->conf->opening;
+	const struct entry_rcpt rcpt = {
+	    .addr = c->archive_to, .key = c->archive_key, .orcpt = ""};
+	struct job_rcpt to = {.rcpt = &rcpt};
+	bool opened = false;
+	enum err e;
+
+	if (c->archive_key == NULL || !open_is_opened(&w->o))
+		return ERR_OK;
+	for (uint32_t i = 0; i < w->j->n_rcpt; i++) {
+		opened = opened || w->share[i] == SHARE_OPENED;
+		if (strcmp(w->j->rcpt[i].rcpt->key, c->archive_key) == 0)
+			return ERR_OK; /* it was sent there */
+	}
+	if (!opened)
+		return ERR_OK;
+	w->rcpt[0] = &to;
+	e = add_ready(w, SHARE_ARCHIVED, 1);
+	return e == ERR_OK ? audit(w, SHARE_ARCHIVED, 1) : e;
+}
+
 static enum err
 open_it(struct opening *w, struct err_why *why)
 {
@@ -524,6 +555,8 @@ open_message(struct job *j, bool released, struct err_why *why)
 	}
 	for (int s = 0; e == ERR_OK && s < SHARES; s++)
 		e = distribute(&w, (enum share)s);
+	if (e == ERR_OK)
+		e = archive(&w);
 	open_clear(&w.o);
 	open_engine_clear(&w.tools);
 	return e;

@@ -414,6 +414,31 @@ def test_the_original_can_be_attached(make_gateway, capture, people):
     assert original.get_content()["subject"] == "..."
 
 
+def test_the_original_can_be_archived(make_gateway, capture, people):
+    gw = make_gateway(capture.port, portal=False, rules=CLEAR, inbound=capture.port, listen_in="",
+                      options='opening { archive-to = "Archive@Sender.Example" }\n')
+    gw.cli("key", "import", people.otto_pem)
+    text = p7m(seal(sign(INNER, *people.eve), people.otto[0]))
+    gw.send_in(EVE, [OTTO, OLGA], text)
+    came = {m.rcpts[0]: m.data for m in capture.wait(3)}
+    assert SECRET in came[OTTO] and SECRET not in came[OLGA]
+    archived = came[[r for r in came if r.lower() == "archive@sender.example"][0]]
+    # as it came, and still to be opened by whoever has the key
+    assert archived.endswith(text) and SECRET not in archived
+    assert words(archived)[0] == words(came[OTTO])[0], verdicts(archived)
+    assert "archived" in [r["result"] for r in rows_of(gw, 3, ("opened",))]
+    # what was not opened is there already, and readable mail is nobody's secret
+    gw.send_in(EVE, OLGA, text)
+    gw.send_in(EVE, OLGA, message(sender=EVE, to=OLGA))
+    capture.wait(5)
+    wait_for("an empty queue", lambda: not queue(gw))
+    assert len(capture.messages) == 5
+    # the archive is ours
+    with pytest.raises(Problem, match="in none of the domains"):
+        make_gateway(capture.port, portal=False, rules=CLEAR, inbound=capture.port, listen_in="",
+                     options='opening { archive-to = "x@elsewhere.example" }\n')
+
+
 def test_the_command_line_does_the_same(gw, capture, people):
     text = p7m(seal(sign(INNER, *people.eve), people.otto[0]))
     done = gw.cli("--json", "open", "--to", OTTO, input=text, check=False)
