@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The Sealgate authors
 """Conditions of rules, from the octets that a client sends to what leaves."""
 import base64
+import json
 import smtplib
 import subprocess
 import time
@@ -159,7 +160,7 @@ test "a word" { from = "a@sender.example" to = "b@x.example" body = "Secret!" ha
 rule "default" { try = { smime, clear } on-error = weaker }
 test "never readable" { from = "a@sender.example" to = "b@x.example" expect = smime }
 ''')
-    found = gw.cli_json("check")
+    found = json.loads(gw.cli("--json", "check", check=False).stdout)
     assert found["ok"] is False and "expected smime, found clear" in str(found["findings"])
     assert [(p["rule"], p["rung"], p["inside"]) for p in found["paths"]] == [
         ("default", "clear", False)]
