@@ -20,6 +20,10 @@
 enum {
 	GATHER_OPS = 4, /* so many in the last commit are load */
 	GATHER_MS = 2,
+	/* what nobody waits for shares the next commit, if one comes soon:
+	   else a single sender would wait for the syncs of the results of its
+	   last message */
+	PATIENCE_MS = 4,
 };
 
 /* A sender may be told to try again later: its operation ends with the
@@ -28,21 +32,25 @@ static const struct {
 	store_apply_fn *apply;
 	void (*after)(struct store *s, struct store_op *op);
 	bool keep;
+	bool patient; /* nobody waits for it */
 } kinds[STORE_OP_KINDS] = {
-    [STORE_OP_SUBMIT] = {store_apply_submit, store_after_submit, false},
-    [STORE_OP_FENCE] = {store_apply_fence, store_after_fence, true},
-    [STORE_OP_RESULT] = {store_apply_result, store_after_result, true},
-    [STORE_OP_UNDECIDED] = {store_apply_undecided, store_after_decision, true},
-    [STORE_OP_CRASHED] = {store_apply_crashed, store_after_decision, true},
-    [STORE_OP_OVERDUE] = {store_apply_overdue, store_after_result, true},
-    [STORE_OP_BROKEN] = {store_apply_broken, store_after_result, true},
-    [STORE_OP_DOOMED] = {store_apply_doomed, store_after_result, true},
-    [STORE_OP_HAVE] = {store_apply_have, NULL, true},
-    [STORE_OP_OPENED] = {store_apply_opened, NULL, true},
-    [STORE_OP_EXPIRED] = {store_apply_expired, NULL, true},
-    [STORE_OP_REQUEST] = {store_apply_request, store_after_request, false},
-    [STORE_OP_RECORD] = {NULL, NULL, true},
-    [STORE_OP_EVENTS] = {store_apply_events, store_after_events, true},
+    [STORE_OP_SUBMIT] = {store_apply_submit, store_after_submit, false, false},
+    [STORE_OP_FENCE] = {store_apply_fence, store_after_fence, true, false},
+    [STORE_OP_RESULT] = {store_apply_result, store_after_result, true, true},
+    [STORE_OP_UNDECIDED] = {store_apply_undecided, store_after_decision, true,
+	false},
+    [STORE_OP_CRASHED] = {store_apply_crashed, store_after_decision, true,
+	false},
+    [STORE_OP_OVERDUE] = {store_apply_overdue, store_after_result, true, true},
+    [STORE_OP_BROKEN] = {store_apply_broken, store_after_result, true, true},
+    [STORE_OP_DOOMED] = {store_apply_doomed, store_after_result, true, true},
+    [STORE_OP_HAVE] = {store_apply_have, NULL, true, false},
+    [STORE_OP_OPENED] = {store_apply_opened, NULL, true, true},
+    [STORE_OP_EXPIRED] = {store_apply_expired, NULL, true, true},
+    [STORE_OP_REQUEST] = {store_apply_request, store_after_request, false,
+	false},
+    [STORE_OP_RECORD] = {NULL, NULL, true, true},
+    [STORE_OP_EVENTS] = {store_apply_events, store_after_events, true, true},
 };
 
 uint64_t
@@ -77,6 +85,11 @@ new_op(struct store *s, enum store_op_kind kind, uint64_t id,
 	op->from = from;
 	op->of_opener = from != NULL && from->id == ROLE_OPENER;
 	buf_init(&op->answer, LIMIT_IPC_PAYLOAD);
+	if (s->first == NULL) {
+		s->urgent = false;
+		s->queued_ms = clock_steady_ms();
+	}
+	s->urgent = s->urgent || !kinds[kind].patient;
 	*s->last = op;
 	s->last = &op->next;
 	return op;
@@ -403,6 +416,18 @@ store_commit(struct store *s)
 
 /* --- a round --- */
 
+/* Milliseconds that what is queued may wait for company yet. */
+static uint64_t
+patience_ms(const struct store *s)
+{
+	uint64_t waited = clock_steady_ms() - s->queued_ms;
+
+	if (s->first == NULL || s->urgent || s->stopping || s->wants_commit ||
+	    s->retry_ms != 0 || waited >= PATIENCE_MS)
+		return 0;
+	return PATIENCE_MS - waited;
+}
+
 /* Under load a commit waits a moment for company: most of its cost is per
    commit, not per operation. Who comes alone does not wait. */
 static bool
@@ -426,7 +451,11 @@ arm_timer(struct store *s)
 	/* what is due already waits for room, not for time; what was queued
 	   on the way wants a round of its own */
 	if (s->looks_on || (s->first != NULL && s->retry_ms == 0))
-		loop_timer_start(s->due_timer, is_gathering(s) ? 1 : 0, 0);
+		loop_timer_start(s->due_timer,
+		    s->looks_on	      ? 0
+		    : is_gathering(s) ? 1
+				      : patience_ms(s),
+		    0);
 	else if (due > now && due != UINT64_MAX)
 		loop_timer_start(s->due_timer, due - now, 0);
 	else
@@ -440,7 +469,7 @@ store_round(struct store *s)
 		return;
 	store_keys_round(s);
 	store_lookups_round(s);
-	if (!is_gathering(s))
+	if (!is_gathering(s) && patience_ms(s) == 0)
 		store_commit(s);
 	if (s->ended || s->stopping)
 		return;

@@ -112,7 +112,9 @@ struct store {
 
 	/* the batch */
 	struct store_op *first, **last;
-	uint64_t *touched; /* entries to look at again after the commit */
+	bool urgent;	    /* somebody waits for one of them */
+	uint64_t queued_ms; /* steady clock: the first of them */
+	uint64_t *touched;  /* entries to look at again after the commit */
 	size_t n_touched, cap_touched;
 	uint64_t *orphan; /* entries whose body files go after the commit */
 	size_t n_orphans, cap_orphans;
