@@ -37,6 +37,7 @@ static const struct {
     {PROTO_RECALL, "recall"},
     {PROTO_ADMIT, "admit"},
     {PROTO_ADMITTED, "admitted"},
+    {PROTO_KEY_REFUSED, "key-refused"},
     {PROTO_KEYS_GET, "keys-get"},
     {PROTO_KEYS, "keys"},
     {PROTO_CONTENT_KEY, "content-key"},

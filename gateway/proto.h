@@ -93,6 +93,9 @@ enum proto_type {
 	PROTO_ADMIT = 70, /* gateway/proto_keystore.h */
 	/* store → pgp (admission): what became of it; durable by now. */
 	PROTO_ADMITTED, /* the same */
+	/* pgp (admission) → store: a key that was brought and is not let in,
+	   for people who look for it. No answer. */
+	PROTO_KEY_REFUSED, /* struct proto_key_refused, the same */
 
 	/* worker, opener, relay, store → keys: no payload. The answer has
 	   the public halves of all purposes, and for relay the private half of

@@ -8,6 +8,43 @@
 #include "gateway/proto_private.h"
 
 enum err
+proto_key_refused_pack(const struct ks_refusal *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_u8(&p, (uint8_t)m->source);
+	pack_span(&p, m->addr);
+	pack_span(&p, m->fpr);
+	pack_span(&p, m->what);
+	pack_span(&p, m->url);
+	pack_span(&p, m->why);
+	return pack_end(&p);
+}
+
+enum err
+proto_key_refused_unpack(struct span in, struct ks_refusal *out)
+{
+	struct ks_refusal m = {0};
+	struct unpacker u;
+	uint8_t source;
+
+	unpack_begin(&u, in);
+	source = unpack_u8(&u);
+	m.source = (enum ks_source)source;
+	m.addr = unpack_span(&u);
+	m.fpr = unpack_span(&u);
+	m.what = unpack_span(&u);
+	m.url = unpack_span(&u);
+	m.why = unpack_span(&u);
+	if (unpack_end(&u) != ERR_OK || source < KS_SOURCE_MANUAL ||
+	    source > KS_SOURCE_HARVEST)
+		return ERR_IPC;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
 proto_admit_pack(const struct proto_admit *m, struct buf *out)
 {
 	struct packer p;

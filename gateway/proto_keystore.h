@@ -9,6 +9,7 @@
 
 #include "common/buf.h"
 #include "keystore/change.h"
+#include "keystore/refused.h"
 
 struct arena;
 
@@ -25,6 +26,12 @@ struct proto_admitted {
 	enum err err;	     /* of a refusal, or of the keystore */
 	const char *why;
 };
+
+/* PROTO_KEY_REFUSED: struct ks_refusal without its time. Borrowed. */
+enum err proto_key_refused_pack(
+    const struct ks_refusal *m, struct buf *out) MUST_CHECK;
+enum err proto_key_refused_unpack(
+    struct span in, struct ks_refusal *out) MUST_CHECK;
 
 enum err proto_admit_pack(
     const struct proto_admit *m, struct buf *out) MUST_CHECK;

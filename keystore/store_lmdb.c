@@ -30,6 +30,7 @@ static const struct db_table tables[] = {
     [TABLE_ROWS + KS_ROW_OWN] = {"own", 0},
     [TABLE_ROWS + KS_ROW_REPLY] = {"reply", 0},
     [TABLE_ROWS + KS_ROW_DELETED] = {"deleted", 0},
+    [TABLE_ROWS + KS_ROW_REFUSED] = {"refused", 0},
 };
 
 enum {

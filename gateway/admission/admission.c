@@ -100,6 +100,30 @@ ask_store(struct admission *a, const char *key, const struct ks_record *r,
 	return e;
 }
 
+/* For people who look for the key later; nothing waits for it. */
+static void
+tell_refusal(struct admission *a, const struct proto_propose *m,
+    struct span fpr, const char *what, const char *why)
+{
+	const struct ks_refusal r = {.source = (enum ks_source)m->source,
+	    .addr = span_str(m->key),
+	    .fpr = fpr,
+	    .what = span_str(what),
+	    .url = span_str(m->url),
+	    .why = span_str(why)};
+	struct ipc *store = role_channel(a->role, ROLE_STORE, 0);
+	struct buf b;
+
+	if (store == NULL || m->key[0] == '\0')
+		return;
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	if (proto_key_refused_pack(&r, &b) == ERR_OK &&
+	    ipc_send(store, PROTO_KEY_REFUSED, 0, buf_span(&b), NULL, 0) !=
+		ERR_OK)
+		role_drop(a->role, store);
+	buf_clear(&b);
+}
+
 static void
 decide_fate(struct admission *a, const struct proto_propose *m,
     const struct judged *j, struct proto_fate_of *out)
@@ -189,6 +213,8 @@ judge_all(struct admission *a, const struct proto_propose *m,
 		return ERR_OK;
 	}
 	log_blob(m, j);
+	if (j->err != ERR_OK)
+		tell_refusal(a, m, j->fpr, "what was found", j->why.text);
 	out->key = arena_array(a->arena, j->n + 1, sizeof(*out->key));
 	if (out->key == NULL)
 		return ERR_NOMEM;
@@ -200,6 +226,10 @@ judge_all(struct admission *a, const struct proto_propose *m,
 	for (; out->n < j->n; out->n++) {
 		decide_fate(a, m, &j->key[out->n], &out->key[out->n]);
 		log_fate(m, &out->key[out->n]);
+		if (out->key[out->n].fate == PROTO_FATE_REFUSED &&
+		    !j->key[out->n].issuer)
+			tell_refusal(a, m, out->key[out->n].fpr,
+			    out->key[out->n].what, out->key[out->n].why);
 	}
 	return ERR_OK;
 }

@@ -30,6 +30,22 @@ struct work {
 	struct judgement *out;
 };
 
+/* Which key it is that is refused as a whole. */
+static enum err
+note_fpr(struct work *w, struct span binary)
+{
+	uint8_t fpr[CRYPTO_PGP_FPR_MAX];
+	struct crypto_pgp_packet p;
+	size_t len = 0;
+
+	if (w->out->fpr.len > 0 ||
+	    crypto_pgp_packet_next(binary, &p) != ERR_OK ||
+	    p.tag != CRYPTO_PGP_TAG_PUBLIC_KEY ||
+	    crypto_pgp_fpr(p.body, fpr, &len) != ERR_OK)
+		return ERR_OK;
+	return arena_span(w->arena, SPAN(fpr, len), &w->out->fpr);
+}
+
 /* What is wrong with the octets as a whole; the first reason is told. */
 static enum err
 refuse_all(struct work *w, enum err e, const struct err_why *why)
@@ -151,6 +167,8 @@ judge_pgp(struct work *w, struct span blob)
 		e = crypto_pgp_inspect(w->pgp, buf_span(&kept), &list, &why);
 	if (e != ERR_OK)
 		e = refuse_all(w, e, &why);
+	if (e == ERR_OK && w->out->err != ERR_OK)
+		e = note_fpr(w, buf_span(&binary));
 	for (size_t i = 0; i < list.n && e == ERR_OK; i++)
 		e = judge_pgp_cert(w, &list.certs[i], counts.n_weak > 0);
 	crypto_pgp_list_clear(&list);
@@ -221,6 +239,7 @@ judge_cert(struct work *w, const struct crypto_cert *cert)
 	if (j == NULL)
 		return ERR_NOMEM;
 	if (!cert_carries(w, info)) {
+		j->issuer = info->is_ca;
 		(void)!err_why(&j->why, ERR_KEY_ADDR,
 		    info->is_ca ? "a certificate of an issuer, for chains only"
 				: "it does not carry the address that was "

@@ -24,6 +24,7 @@ struct judged {
 	struct span fpr;
 	const char *what; /* "OpenPGP Ed25519 alice@example.org" */
 	struct err_why why;
+	bool issuer; /* refused as a key, and kept for paths */
 };
 
 struct judgement {
@@ -35,7 +36,8 @@ struct judgement {
 	/* Of octets that hold no key that can be told apart. */
 	enum err err;
 	struct err_why why;
-	bool secret; /* a private key was among them */
+	struct span fpr; /* of the first of them, where that can be told */
+	bool secret;	 /* a private key was among them */
 };
 
 /* Judge everything in the proposal. What is told is in the arena. ERR_OK also

@@ -98,6 +98,7 @@ int cli_key_refresh(struct cli *cli, int argc, char **argv);
 
 /* key_change.c */
 int cli_key_pending(struct cli *cli, int argc, char **argv);
+int cli_key_refused(struct cli *cli, int argc, char **argv);
 int cli_key_approve(struct cli *cli, int argc, char **argv);
 int cli_key_refuse(struct cli *cli, int argc, char **argv);
 int cli_key_history(struct cli *cli, int argc, char **argv);

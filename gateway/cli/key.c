@@ -353,6 +353,8 @@ show_named(struct ks_store *s, const char *name, struct arena *arena,
 			e = ks_get(s, SPAN(p.fpr, p.fpr_len), arena, &r);
 		if (e == ERR_OK)
 			e = show_one(l, r);
+		else if (e == ERR_NOT_FOUND)
+			(void)key_refused_show(s, SPAN(NULL, 0), name, l->json);
 		return e == ERR_USAGE ? CLI_USAGE : cli_status(e);
 	}
 	if (key_addr(name, arena, &addr) != ERR_OK)
@@ -362,11 +364,10 @@ show_named(struct ks_store *s, const char *name, struct arena *arena,
 		cli_say("keystore: %s", err_text(e));
 		return CLI_FAILED;
 	}
-	if (l->n == before) {
+	if (l->n == before)
 		cli_say("%s: no key", name);
-		return CLI_NO;
-	}
-	return CLI_DONE;
+	(void)key_refused_show(s, addr, NULL, l->json);
+	return l->n == before ? CLI_NO : CLI_DONE;
 }
 
 int

@@ -39,6 +39,14 @@ int key_no_options(int argc, char **argv);
 /* The worse of two exit statuses. */
 int key_worse(int a, int b);
 
+/* --- key_refused.c --- */
+
+/* Print keys that were not let in, or add them to json: of the address (empty:
+   all), whose fingerprint begins with the digits in text (NULL: any). How
+   many. */
+size_t key_refused_show(struct ks_store *s, struct span addr, const char *text,
+    struct json_t *json);
+
 /* --- key_filter.c --- */
 
 /* Which records are asked for. All that is set must fit; zeroed: every one. */

@@ -54,6 +54,10 @@ const struct cli_verb cli_verbs[] = {
     {"key", "pending", "[--all]",
 	"List keys that wait for approval, with --all what was refused, too",
 	cli_key_pending},
+    {"key", "refused", "[ADDRESS...]",
+	"List keys that were brought in the last 30 days and not let in, with "
+	"the reason",
+	cli_key_refused},
     {"key", "approve",
 	"[--level LEVEL] [--beside] [--for ADDRESS] FINGERPRINT...",
 	"Use keys that wait; those they replace become candidates unless "

@@ -36,6 +36,7 @@ struct proposal {
 	struct proposal *next;
 	struct store_peer *from; /* NULL once it is gone */
 	uint64_t id;
+	uint16_t type; /* PROTO_ADMIT, or PROTO_KEY_REFUSED: no answer */
 	uint8_t *octets;
 	size_t len;
 	struct proto_admitted answer;
@@ -141,7 +142,7 @@ answer(const struct proposal *p)
 {
 	struct buf b;
 
-	if (p->from == NULL)
+	if (p->from == NULL || p->type == PROTO_KEY_REFUSED)
 		return;
 	buf_init(&b, sizeof(p->why) + 64);
 	if (proto_admitted_pack(&p->answer, &b) == ERR_OK)
@@ -167,6 +168,7 @@ store_keys_admit(struct store *s, struct store_peer *from, struct ipc_msg *m)
 		fatal("out of memory");
 	p->from = from;
 	p->id = m->id;
+	p->type = m->type;
 	p->len = m->payload.len;
 	p->octets = malloc(p->len + 1);
 	if (k->n >= KEYS_QUEUE_MAX || p->octets == NULL) {
@@ -201,6 +203,23 @@ keep_issuer(struct ks_store *ks, const struct ks_record *r, struct proposal *p)
 	return e;
 }
 
+/* A key that admission did not let in. */
+static enum err
+keep_refusal(struct ks_store *ks, const struct proposal *p)
+{
+	struct ks_refusal r;
+	enum err e = proto_key_refused_unpack(SPAN(p->octets, p->len), &r);
+
+	r.at = (int64_t)(clock_unix_ms() / 1000);
+	if (e == ERR_OK)
+		e = ks_refused_put(ks, &r);
+	if (e == ERR_IPC || e == ERR_MALFORMED) {
+		log_event(LOG_LVL_ERR, NULL, "key-refused", KV_ERR(ERR_IPC));
+		return ERR_OK;
+	}
+	return e;
+}
+
 /* What is malformed is refused; what the keystore cannot do is returned. */
 static enum err
 apply(struct store *s, const struct ks_rules *rules, struct proposal *p)
@@ -210,8 +229,11 @@ apply(struct store *s, const struct ks_rules *rules, struct proposal *p)
 	struct proto_admit m;
 	struct ks_decision d;
 	struct ks_proposal ask = {.maker = KS_MAKER_ADMISSION, .record = &r};
-	enum err e = proto_admit_unpack(SPAN(p->octets, p->len), &m);
+	enum err e;
 
+	if (p->type == PROTO_KEY_REFUSED)
+		return keep_refusal(s->keys->ks, p);
+	e = proto_admit_unpack(SPAN(p->octets, p->len), &m);
 	if (e == ERR_OK)
 		e = ks_record_decode(m.record, &room, &r);
 	if (e != ERR_OK) {
@@ -238,7 +260,9 @@ apply(struct store *s, const struct ks_rules *rules, struct proposal *p)
 	    .trust = d.trust,
 	    .err = d.err,
 	    .why = p->why.text};
-	return ERR_OK;
+	if (d.change == KS_CHANGE_REFUSE || m.addr.len == 0)
+		return ERR_OK;
+	return ks_refused_drop(s->keys->ks, m.addr, r.source, r.fpr);
 }
 
 /* Up to n proposals in one transaction. One that the keystore fails on gives

@@ -17,6 +17,7 @@
 #include "gateway/conf.h"
 #include "gateway/store/store_private.h"
 #include "keystore/answers.h"
+#include "keystore/refused.h"
 
 enum {
 	NOTES_MAX = 4096, /* that wait for the keystore */
@@ -51,7 +52,7 @@ struct store_lookups {
 	size_t n_asked;
 	uint64_t last_id;
 	uint64_t forgot_ms;
-	struct buf forget_from;
+	struct buf forget_from, refused_from;
 	struct loop_timer *timer;
 	struct arena *arena;
 };
@@ -159,6 +160,8 @@ forget_old(struct store *s)
 	l->forgot_ms = now;
 	if (ks_answers_forget(ks, (int64_t)(clock_unix_ms() / 1000),
 		FORGET_ROWS, &l->forget_from) != ERR_OK ||
+	    ks_refused_sweep(ks, &l->refused_from, FORGET_ROWS,
+		(int64_t)(clock_unix_ms() / 1000)) != ERR_OK ||
 	    ks_commit(ks) != ERR_OK)
 		ks_rollback(ks);
 }
@@ -311,6 +314,7 @@ store_lookups_start(struct store *s)
 	l->last = &l->notes;
 	l->arena = arena_new(1 << 20);
 	buf_init(&l->forget_from, KS_ADDR_MAX + 1);
+	buf_init(&l->refused_from, KS_ADDR_MAX + 1);
 	l->timer = loop_timer_new(s->loop, on_timer, s);
 	if (l->arena == NULL)
 		fatal("out of memory");
@@ -332,6 +336,7 @@ store_lookups_free(struct store_lookups *l)
 	}
 	loop_timer_free(l->timer);
 	buf_clear(&l->forget_from);
+	buf_clear(&l->refused_from);
 	arena_free(l->arena);
 	free(l);
 }

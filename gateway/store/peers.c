@@ -139,6 +139,7 @@ static const struct {
 	store_revocation_note},
     {ROLE_CONTROL, PROTO_REQUEST, STORE_OP_KINDS, on_request},
     {ROLE_ADMISSION, PROTO_ADMIT, STORE_OP_KINDS, store_keys_admit},
+    {ROLE_ADMISSION, PROTO_KEY_REFUSED, STORE_OP_KINDS, store_keys_admit},
     {ROLE_DISCOVERY, PROTO_ANSWER_NOTE, STORE_OP_KINDS, on_note},
     {ROLE_DISCOVERY, PROTO_ANSWERS, STORE_OP_KINDS, on_answers},
     {ROLE_ISSUER, PROTO_CA_KEEP, STORE_OP_KINDS, store_issued},

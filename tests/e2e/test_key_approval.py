@@ -149,6 +149,32 @@ def events(gw, kind):
     return [r["rec"]["addr"] for r in gw.audit() if r["rec"]["type"] == kind]
 
 
+def test_what_is_refused_can_be_asked_for(make_gateway, capture, keys, web):
+    """A key that is not let in leaves its reason behind, until it is let in."""
+    fpr = generate(keys)[0]
+    other = "olga@change.example"
+    web.put_wkd(other, keys.gpg("--export", fpr).stdout)
+    web.put_wkd("junk@change.example", b"this is no key")
+    gw = make_gateway(capture.port, rules=RULES, options=web.options)
+    gw.cli("key", "lookup", other, "junk@change.example", check=False)
+    wait_for("the refusals", lambda: len(gw.cli_json("key", "refused")) == 2)
+    [said] = gw.cli_json("key", "refused", other)
+    assert said["fingerprint"] == fpr and said["source"] == "wkd", said
+    assert "user ID" in said["why"] and said["url"].startswith("https://"), said
+    for name in (other, fpr):
+        shown = gw.cli("key", "show", name, check=False)
+        assert shown.returncode == 1 and b"user ID" in shown.stdout, shown.stdout
+    [said] = gw.cli_json("key", "refused", "junk@change.example")
+    assert said["fingerprint"] == "" and said["why"], said
+    # what was wrong with it is put right
+    keys.gpg("--pinentry-mode", "loopback", "--passphrase", "", "--quick-add-uid", fpr,
+             "Olga <%s>" % other)
+    web.put_wkd(other, keys.gpg("--export", fpr).stdout)
+    gw.cli("key", "refresh", other)
+    wait_for("the key", lambda: gw.cli_json("key", "list", "--source", "wkd"))
+    assert gw.cli_json("key", "refused", other) == []
+
+
 def test_keys_are_looked_at_in_turn_and_the_last_one_is_missed(
         make_gateway, capture, keys, web):
     """Nobody sends mail: the gateway asks again by itself, and tells once that

@@ -596,6 +596,34 @@ Test(proto, a_proposal_and_its_outcome_survive)
 	arena_free(a);
 }
 
+Test(proto, a_refusal_survives)
+{
+	const struct ks_refusal said = {.source = KS_SOURCE_WKD,
+	    .addr = SPAN_LIT("a@b.example"),
+	    .fpr = SPAN_LIT("fingerprint"),
+	    .what = SPAN_LIT("OpenPGP"),
+	    .url = SPAN_LIT("https://x.example"),
+	    .why = SPAN_LIT("too weak")};
+	struct ks_refusal got = {0};
+	struct buf b;
+
+	buf_init(&b, 1000);
+	cr_assert_eq(proto_key_refused_pack(&said, &b), ERR_OK);
+	for (size_t n = 0; n < b.len; n++)
+		cr_expect_eq(
+		    proto_key_refused_unpack(SPAN(b.data, n), &got), ERR_IPC);
+	cr_assert_eq(proto_key_refused_unpack(buf_span(&b), &got), ERR_OK);
+	cr_expect_eq(got.source, said.source);
+	cr_expect(span_eq(got.addr, said.addr));
+	cr_expect(span_eq(got.fpr, said.fpr));
+	cr_expect(span_eq(got.what, said.what));
+	cr_expect(span_eq(got.url, said.url));
+	cr_expect(span_eq(got.why, said.why));
+	b.data[0] = KS_SOURCE_HARVEST + 1;
+	cr_expect_eq(proto_key_refused_unpack(buf_span(&b), &got), ERR_IPC);
+	buf_clear(&b);
+}
+
 Test(proto, what_is_said_of_revocation_survives)
 {
 	const struct proto_revocation ask = {
