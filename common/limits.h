@@ -212,6 +212,12 @@
 #define LIMIT_TLS_NAMES_SIZE 511u
 /* octets of the name of a user at a next hop */
 #define LIMIT_LOGIN_USER 255u
+/* recipients that our own server is asked about at once, and how many answers
+   are remembered: a large company's, and time for them to change */
+#define LIMIT_PROBES	     64u
+#define LIMIT_VERIFIED	     65536u
+#define LIMIT_VERIFIED_YES_S (24u * 3600)
+#define LIMIT_VERIFIED_NO_S  3600u
 /* failures to sign in: in one session, and of one client in ten minutes */
 #define LIMIT_AUTH_SESSION 3u
 #define LIMIT_AUTH_CLIENT  12u

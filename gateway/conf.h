@@ -55,6 +55,7 @@ struct conf_listen {
 				   may be NULL, as the following */
 	const char *users;	/* file of passwords */
 	const char *recipients; /* list of addresses that there are */
+	bool verify;		/* without a list, our own server is asked */
 	uint64_t message_size;	/* octets, at most limits.message_size */
 };
 

@@ -117,6 +117,10 @@ check_listen(const struct check *b)
 
 		check_tls_pair(b, l->line, l->tls_cert, l->tls_key);
 		check_listen_tls(b, l);
+		if (l->verify && l->recipients != NULL)
+			conf_find(b->f, CONF_ERROR, l->line,
+			    "recipients: expected this or verify-recipients, "
+			    "not both");
 		if (l->message_size == 0)
 			l->message_size = c->limits.message_size;
 		if (l->message_size > c->limits.message_size)

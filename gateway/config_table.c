@@ -215,6 +215,20 @@ const struct config_entry config_entries[] = {
     {"listen inbound", "tls", CONFIG_T_IMPLICIT, false, 0, 0, "starttls",
 	AT(conf_listen, implicit_tls), 0,
 	"How TLS begins: by STARTTLS, or implicit: with the connection."},
+    {"listen inbound", "verify-recipients", CONFIG_T_VERIFY, false, 0, 0,
+	"none",
+	AT(conf_listen, verify), 0,
+	"server: a recipient is asked for at relay inbound, by MAIL and RCPT "
+	"without a message, before it is accepted, and the answer is "
+	"remembered: that there is one for a day, that there is none for an "
+	"hour. Who is unknown there gets 550 5.1.1; when nothing can be found "
+	"out, 451. With none whatever the server refuses later has to be "
+	"returned."},
+    {"listen inbound", "recipients", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_listen, recipients), 0,
+	"File with all recipients that there are instead, an address or "
+	"@domain a line; what stands behind a blank does not count. It is "
+	"read again when it has changed."},
     {"listen inbound", "message-size", CONFIG_T_SIZE, false,
 	1 * KI, 100 * MI, NULL,
 	AT(conf_listen, message_size), 0,

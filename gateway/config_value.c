@@ -168,6 +168,8 @@ static const struct {
 	"pass or ladder"},
     [CONFIG_T_IMPLICIT] = {(const char *const[]){"starttls", "implicit", NULL},
 	"starttls or implicit"},
+    [CONFIG_T_VERIFY] = {(const char *const[]){"none", "server", NULL},
+	"none or server"},
     [CONFIG_T_TLS] = {(const char *const[]){
 			  "opportunistic", "encrypt", "verify", "dane", NULL},
 	"opportunistic, encrypt, verify or dane"},
@@ -711,6 +713,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_SEALFROM:
 	case CONFIG_T_TLS:
 	case CONFIG_T_IMPLICIT:
+	case CONFIG_T_VERIFY:
 		return set_word(t, e, v);
 	case CONFIG_T_USERS:
 		return set_users(t, e, v);

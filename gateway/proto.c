@@ -92,6 +92,8 @@ static const struct {
     {PROTO_SIGNED_IN, "signed-in"},
     {PROTO_LISTED, "listed"},
     {PROTO_LISTED_IS, "listed-is"},
+    {PROTO_PROBE, "probe"},
+    {PROTO_PROBED, "probed"},
 };
 
 const char *

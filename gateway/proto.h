@@ -234,6 +234,10 @@ enum proto_type {
 	PROTO_SIGNED_IN,     /* struct proto_signed_in */
 	PROTO_LISTED,	     /* struct proto_listed */
 	PROTO_LISTED_IS,     /* u8 enum proto_verdict */
+	/* listener → relay: does our own server take mail for this address? The
+	   id is the listener's own. */
+	PROTO_PROBE,  /* the address as string */
+	PROTO_PROBED, /* u8 enum proto_verdict */
 };
 
 /* "deliver"; "?" for an unknown one. */

@@ -18,6 +18,7 @@ static const struct {
     {ROLE_LISTENER, ROLE_DISCOVERY, false},
     {ROLE_LISTENER, ROLE_KEYS, false},
     {ROLE_LISTENER, ROLE_ACCOUNTS, false},
+    {ROLE_LISTENER, ROLE_RELAY, false},
     {ROLE_WORKER, ROLE_STORE, false},
     {ROLE_WORKER, ROLE_KEYS, false},
     {ROLE_WORKER, ROLE_PGP, true},

@@ -12,6 +12,7 @@
 #include "common/secret.h"
 #include "gateway/listener/auth.h"
 #include "gateway/listener/session.h"
+#include "gateway/listener/verify.h"
 
 enum {
 	WAITING_MAX = 32, /* passwords */
@@ -86,11 +87,15 @@ on_msg(void *arg, struct ipc_msg *msg)
 {
 	struct listener *l = arg;
 	struct arena *a = arena_new(ARENA_MAX);
+	uint8_t verdict;
 
 	if (a == NULL)
 		fatal("out of memory");
 	if (msg->type == PROTO_SIGNED_IN)
 		take_signed_in(l, msg, a);
+	else if (msg->type == PROTO_LISTED_IS &&
+		 proto_verdict_unpack(msg->payload, &verdict) == ERR_OK)
+		listener_verify_answer(l, msg->id, (enum proto_verdict)verdict);
 	arena_free(a);
 }
 
@@ -110,6 +115,7 @@ on_close(void *arg)
 		listener_accounts_cancel(s);
 		listener_auth_answer(s, &unknown);
 	}
+	listener_verify_lost(l, true);
 }
 
 void

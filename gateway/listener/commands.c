@@ -14,6 +14,7 @@
 #include "gateway/entry.h"
 #include "gateway/listener/jobs.h"
 #include "gateway/listener/session.h"
+#include "gateway/listener/verify.h"
 #include "net/tls_server.h"
 
 enum {
@@ -283,7 +284,7 @@ take_rcpt(struct listener_session *s, struct listener_slot *slot)
 		answer_rcpt(s, slot, 452, "4.5.3",
 		    "Too many recipients, send the rest in another message");
 	} else if (s->inbound) {
-		answer_rcpt(s, slot, 250, "2.1.5", "Recipient accepted");
+		listener_verify_start(s->l, slot);
 	} else {
 		listener_check_start(s->l, slot);
 	}

@@ -21,6 +21,7 @@
 #include "gateway/conf.h"
 #include "gateway/listener/jobs.h"
 #include "gateway/listener/session.h"
+#include "gateway/listener/verify.h"
 #include "gateway/role.h"
 #include "net/tls_server.h"
 
@@ -253,6 +254,8 @@ on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 		listener_keys_attach(l, ch);
 	else if (id == ROLE_ACCOUNTS)
 		listener_accounts_attach(l, ch);
+	else if (id == ROLE_RELAY)
+		listener_relay_attach(l, ch);
 	else
 		ipc_free(ch);
 }
@@ -266,6 +269,7 @@ on_conf(void *arg)
 
 	for (unsigned i = 0; i < l->n_sections; i++)
 		load_section(l, i);
+	listener_verify_forget(l);
 }
 
 static void
@@ -297,6 +301,7 @@ set_up(struct listener *l, struct role *r)
 	buf_init(&l->scratch, SCRATCH_MAX);
 	listener_limits_init(&l->limits);
 	listener_rates_init(&l->rates);
+	listener_verify_init(l);
 	listener_workers_init(l);
 	listener_jobs_init(l);
 	open_sections(l);
@@ -314,6 +319,7 @@ tear_down(struct listener *l)
 	listener_discovery_clear(l);
 	listener_keys_clear(l);
 	listener_accounts_clear(l);
+	listener_verify_clear(l);
 	close_sockets(l);
 	close_sections(l);
 	free(l->socket);
@@ -323,7 +329,8 @@ tear_down(struct listener *l)
 	listener_rates_clear(&l->rates);
 }
 
-/* Takes peers (workers, store, discovery, keys, accounts), configuration and
+/* Takes peers (workers, store, discovery, keys, accounts,
+   relay), configuration and
    the word to stop from the supervisor; listens on sockets that were bound for
    it. */
 int

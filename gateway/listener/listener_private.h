@@ -25,6 +25,7 @@
 struct conf;
 struct ipc;
 struct listener_session;
+struct listener_verified;
 struct loop;
 struct loop_io;
 struct loop_timer;
@@ -98,6 +99,9 @@ struct listener_slot {
 	struct listener_worker *worker; /* that was asked, or NULL */
 	bool asked;			/* in the table */
 	bool queued;			/* in the queue */
+	bool verifying;			/* is there such a recipient? */
+	bool of_list;			/* that is asked of accounts */
+	bool is_error;			/* its answer counts as one */
 	unsigned tries;
 	uint64_t until_ms;
 	bool done;
@@ -139,6 +143,12 @@ struct listener {
 	struct ipc *accounts;
 	struct listener_table signing_in;
 	unsigned n_signing_in;
+
+	/* verify.c */
+	struct ipc *relay;
+	struct listener_table verifying;
+	struct listener_verified *verified;
+	uint8_t verify_seed[16];
 
 	/* workers.c */
 	struct listener_worker worker[LIMIT_WORKERS_MAX];

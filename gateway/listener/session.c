@@ -197,6 +197,8 @@ listener_session_flush_slots(struct listener_session *s)
 	while ((slot = TAILQ_FIRST(&s->slots)) != NULL && slot->done) {
 		accept_rcpt(s, slot);
 		listener_session_reply(s, &slot->reply);
+		if (slot->is_error)
+			listener_session_error(s);
 		TAILQ_REMOVE(&s->slots, slot, link);
 		s->n_slots--;
 		free(slot);

@@ -15,6 +15,7 @@
 #include "gateway/listener/jobs.h"
 #include "gateway/listener/listener_private.h"
 #include "gateway/listener/session.h"
+#include "gateway/listener/verify.h"
 
 enum {
 	CHECK_MS = 30000, /* a recipient's check may take, queueing included */
@@ -76,6 +77,7 @@ void
 listener_check_cancel(struct listener *l, struct listener_slot *slot)
 {
 	unlink_check(l, slot);
+	listener_verify_cancel(l, slot);
 }
 
 static enum err

@@ -162,6 +162,10 @@ relay_on_settled(void *arg, struct relay_mail *m)
 	struct relay_job *j = m->job;
 
 	(void)arg;
+	if (m->probe != NULL) {
+		relay_probe_settled(m);
+		return;
+	}
 	log_result(j, m);
 	if (--j->pending == 0)
 		finish(j);
@@ -273,25 +277,33 @@ join_names(const struct conf_relay *c, char out[RELAY_NAMES_MAX])
 		    i == 0 ? "" : " ", c->tls_names[i]);
 }
 
-static void
-target_of(const struct relay_job *j, const struct relay_mail *m,
+void
+relay_target_fill(const struct conf_relay *c, const char *domain, uint8_t tls,
     struct relay_target *out)
 {
-	const struct conf_relay *c = relay_conf(j, relay_mail_rcpt(m, 0));
-	uint8_t tls = floor_of(c->tls);
+	uint8_t least = floor_of(c->tls);
 	bool mx = c->kind == CONF_VIA_MX;
 
 	memset(out, 0, sizeof(*out));
 	out->mx = mx;
 	out->lmtp = c->kind == CONF_VIA_LMTP;
 	out->port = c->port;
-	out->tls = tls > j->deliver.entry.tls ? tls : j->deliver.entry.tls;
+	out->tls = least > tls ? least : tls;
 	out->dane = c->tls == CONF_TLS_DANE;
 	join_names(c, out->names);
 	snprintf(
 	    out->user, sizeof(out->user), "%s", c->user == NULL ? "" : c->user);
-	snprintf(out->host, sizeof(out->host), "%s",
-	    mx ? domain_of(relay_mail_rcpt(m, 0)->key) : c->host);
+	snprintf(out->host, sizeof(out->host), "%s", mx ? domain : c->host);
+}
+
+static void
+target_of(const struct relay_job *j, const struct relay_mail *m,
+    struct relay_target *out)
+{
+	const struct entry_rcpt *first = relay_mail_rcpt(m, 0);
+
+	relay_target_fill(relay_conf(j, first), domain_of(first->key),
+	    j->deliver.entry.tls, out);
 }
 
 /* --- what cannot be begun --- */

@@ -14,10 +14,13 @@
 #include "common/arena.h"
 #include "gateway/proto.h"
 
+struct relay_probe;
+
 struct relay_mail {
-	struct relay_mail *next; /* in the queue of a destination */
-	struct relay_job *job;	 /* what it is a part of */
-	const char *id;		 /* of the entry, for logs */
+	struct relay_mail *next;   /* in the queue of a destination */
+	struct relay_job *job;	   /* what it is a part of */
+	struct relay_probe *probe; /* or: nothing is sent behind RCPT */
+	const char *id;		   /* of the entry, for logs */
 	const struct entry *entry;
 	struct span sealed;  /* the body */
 	struct arena *arena; /* for texts of results */

@@ -97,6 +97,7 @@ relay_free(struct relay *r)
 	forget(&r->told);
 	ipc_free(r->store);
 	ipc_free(r->keys);
+	ipc_free(r->listener);
 	net_dns_free(r->dns);
 	net_tls_clients_free(r->tls_clients);
 	relay_logins_free(r->logins);
@@ -285,7 +286,40 @@ on_keys_close(void *arg)
 	r->keys = NULL;
 }
 
+/* --- listener --- */
+
+static void
+on_listener(void *arg, struct ipc_msg *m)
+{
+	if (m->type == PROTO_PROBE)
+		relay_probe_take(arg, m);
+	else
+		log_event(LOG_LVL_ERR, NULL, "unexpected",
+		    KV_STR("message", proto_name(m->type)),
+		    KV_STR("from", "listener"));
+}
+
+static void
+on_listener_close(void *arg)
+{
+	struct relay *r = arg;
+
+	ipc_free(r->listener);
+	r->listener = NULL;
+}
+
 /* --- peers --- */
+
+static void
+new_listener(struct relay *r, struct ipc *ch)
+{
+	static const struct ipc_events events = {
+	    on_listener, on_listener_close};
+
+	ipc_free(r->listener);
+	r->listener = ch;
+	ipc_attach(ch, r->setup.loop, &events, r);
+}
 
 static void
 new_store(struct relay *r, struct ipc *ch)
@@ -320,6 +354,8 @@ relay_on_peer(struct relay *r, enum role_id id, unsigned index, struct ipc *ch)
 		new_store(r, ch);
 	else if (id == ROLE_KEYS)
 		new_keys(r, ch);
+	else if (id == ROLE_LISTENER)
+		new_listener(r, ch);
 	else
 		ipc_free(ch);
 }

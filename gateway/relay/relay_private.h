@@ -63,6 +63,8 @@ struct relay {
 	struct secret *priv; /* NULL until keys has answered */
 	struct ipc *store;
 	struct ipc *keys;
+	struct ipc *listener;
+	unsigned n_probes;	   /* under way */
 	struct relay_dests *dests; /* from then on */
 	struct relay_job *jobs[RELAY_JOB_BUCKETS];
 	unsigned n_jobs;
@@ -103,6 +105,16 @@ void relay_job_start(struct relay_job *j);
 void relay_job_recall(struct relay *r, uint64_t id);
 void relay_job_free(struct relay_job *j);
 void relay_on_settled(void *arg, struct relay_mail *m);
+
+/* How mail for this domain leaves by c, at least at this TLS floor. */
+void relay_target_fill(const struct conf_relay *c, const char *domain,
+    uint8_t tls, struct relay_target *out);
+
+/* --- probe.c --- */
+
+/* The listener asks for a recipient; it is always answered. */
+void relay_probe_take(struct relay *r, struct ipc_msg *m);
+void relay_probe_settled(struct relay_mail *m);
 
 /* --- process.c --- */
 

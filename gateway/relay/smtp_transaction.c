@@ -195,6 +195,16 @@ next_chunk(struct relay_smtp *s)
 	return true;
 }
 
+/* There is no body, and there will be none. */
+static void
+send_probe(struct relay_smtp *s)
+{
+	s->chunk = SPAN(NULL, 0);
+	s->chunk_last = true;
+	if (may_be_sent(s) && relay_mail_is_settled(s->mail))
+		smtp_transaction_end(s);
+}
+
 void
 relay_smtp_send(struct relay_smtp *s, struct relay_mail *m)
 {
@@ -210,6 +220,10 @@ relay_smtp_send(struct relay_smtp *s, struct relay_mail *m)
 	s->use_bdat = s->offer.chunking && !s->setup.lmtp;
 	s->rcpt = arena_array(m->arena, m->n_rcpt, sizeof(*s->rcpt));
 	smtp_set_state(s, SMTP_ENVELOPE);
+	if (m->probe != NULL && s->rcpt != NULL) {
+		send_probe(s);
+		return;
+	}
 	e = s->rcpt == NULL ? ERR_NOMEM
 			    : relay_body_open(s->setup.pub, s->setup.priv,
 				  m->entry, m->sealed, &s->body);
@@ -235,7 +249,7 @@ put_mail(struct relay_smtp *s)
 		    (unsigned long long)e->body_size);
 		smtp_puts(s, size);
 	}
-	if (s->offer.mime_8bit &&
+	if (s->offer.mime_8bit && s->body != NULL &&
 	    (e->body_8bit || relay_body_has_8bit(s->body)))
 		smtp_puts(s, " BODY=8BITMIME");
 	if (s->offer.smtputf8 && e->smtputf8)
@@ -384,6 +398,8 @@ put_data(struct relay_smtp *s)
 		end_unsent(s);
 		return false;
 	}
+	if (s->mail->probe != NULL) /* every reply is what was asked for */
+		return false;
 	if (s->use_bdat && !together && s->n_expected > 0)
 		return false;
 	s->data_sent = true;
@@ -472,7 +488,7 @@ on_rcpt(struct relay_smtp *s, const struct relay_reply *r)
 	i = s->rcpt_seen++;
 	if (s->mail->settled[i])
 		return;
-	if (r->code / 100 == 2) {
+	if (r->code / 100 == 2 && s->mail->probe == NULL) {
 		s->rcpt[i] = SMTP_RCPT_ACCEPTED;
 		s->n_accepted++;
 		return;

@@ -41,6 +41,9 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 	union {
 		struct proto_boot boot;
 		struct proto_rcpt_check check;
+		struct proto_sign_in sign_in;
+		struct proto_signed_in signed_in;
+		struct proto_listed listed;
 		struct proto_reply reply;
 		struct proto_message message;
 		struct proto_done done;
@@ -126,6 +129,15 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 		break;
 	case 21:
 		e = proto_revocation_said_unpack(in, a, &m.revocation_said);
+		break;
+	case 22:
+		e = proto_sign_in_unpack(in, a, &m.sign_in);
+		break;
+	case 23:
+		e = proto_signed_in_unpack(in, a, &m.signed_in);
+		break;
+	case 24:
+		e = proto_listed_unpack(in, a, &m.listed);
 		break;
 	default:
 		e = proto_pgp_verified_unpack(in, a, &m.pgp_verified);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Is there such a recipient? Of mail from outside: by the administrator's list,
+ * or asked of our own mail server and remembered. Nothing but the address
+ * decides, and nothing more than that is told.
+ */
+#ifndef GATEWAY_LISTENER_VERIFY_H
+#define GATEWAY_LISTENER_VERIFY_H
+
+#include "gateway/listener/listener_private.h"
+
+void listener_verify_init(struct listener *l);
+void listener_verify_clear(struct listener *l);
+void listener_relay_attach(struct listener *l, struct ipc *ch);
+/* Find out about the recipient of an inbound section;
+   listener_session_verdict() tells, perhaps from within. */
+void listener_verify_start(struct listener *l, struct listener_slot *slot);
+void listener_verify_cancel(struct listener *l, struct listener_slot *slot);
+/* What relay and accounts say. */
+void listener_verify_answer(
+    struct listener *l, uint64_t id, enum proto_verdict verdict);
+/* Accounts has gone: whom it was asked about is told so. */
+void listener_verify_lost(struct listener *l, bool of_list);
+/* Forget what was asked of our own server: it may be another one. */
+void listener_verify_forget(struct listener *l);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Is there such a recipient? The listener asks, and our own server is asked by
+ * MAIL and RCPT without a message, in a session as any mail has. Only what it
+ * says to RCPT itself is an answer.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "gateway/relay/relay_private.h"
+
+enum { ARENA_MAX = 256 * 1024 };
+
+struct relay_probe {
+	struct relay *relay;
+	uint64_t id; /* of the question */
+	struct arena *arena;
+	struct entry entry;
+	struct entry_rcpt rcpt;
+	struct proto_rcpt_result result;
+	bool settled, by_rcpt;
+	struct relay_mail mail;
+};
+
+static void
+answer(struct relay *r, uint64_t id, enum proto_verdict verdict)
+{
+	struct buf b;
+
+	buf_init(&b, 64);
+	if (r->listener != NULL &&
+	    proto_verdict_pack((uint8_t)verdict, &b) == ERR_OK)
+		(void)!ipc_post(
+		    r->listener, PROTO_PROBED, id, buf_span(&b), NULL, 0);
+	buf_clear(&b);
+}
+
+static enum proto_verdict
+verdict_of(const struct relay_probe *p)
+{
+	if (p->result.outcome == PROTO_DELIVERED)
+		return PROTO_YES;
+	return p->by_rcpt && p->result.outcome == PROTO_FAILED ? PROTO_NO
+							       : PROTO_UNKNOWN;
+}
+
+void
+relay_probe_settled(struct relay_mail *m)
+{
+	struct relay_probe *p = m->probe;
+	enum proto_verdict verdict = verdict_of(p);
+
+	log_event(LOG_LVL_DEBUG, NULL, "probe", KV_STR("rcpt", p->rcpt.addr),
+	    KV_NUM("verdict", verdict), KV_STR("peer", m->peer),
+	    KV_NUM("code", p->result.code), KV_STR("reply", p->result.text));
+	p->relay->n_probes--;
+	answer(p->relay, p->id, verdict);
+	arena_free(p->arena);
+	free(p);
+}
+
+static bool
+is_ascii(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s >= 0x80)
+			return false;
+	return true;
+}
+
+/* The mail points into the probe, which stays where it is. */
+static void
+fill(struct relay_probe *p, const char *addr)
+{
+	p->rcpt = (struct entry_rcpt){.addr = addr,
+	    .key = addr,
+	    .orcpt = "",
+	    .notify = PROTO_NOTIFY_NEVER};
+	p->entry = (struct entry){.kind = ENTRY_READY,
+	    .route = ENTRY_INBOUND,
+	    .from = "",
+	    .from_key = "",
+	    .envid = "",
+	    .client = "",
+	    .client_name = "",
+	    .helo = "",
+	    .auth_id = "",
+	    .auth_from = "",
+	    .trace = "",
+	    .rcpt = &p->rcpt,
+	    .n_rcpt = 1,
+	    .smtputf8 = !is_ascii(addr)};
+	p->result = (struct proto_rcpt_result){.status = "", .text = ""};
+	p->mail = (struct relay_mail){.probe = p,
+	    .id = "-",
+	    .entry = &p->entry,
+	    .arena = p->arena,
+	    .n_rcpt = 1,
+	    .result = &p->result,
+	    .settled = &p->settled,
+	    .by_rcpt = &p->by_rcpt,
+	    .peer = "",
+	    .tls = ""};
+}
+
+void
+relay_probe_take(struct relay *r, struct ipc_msg *m)
+{
+	struct relay_target t;
+	struct relay_probe *p;
+	struct unpacker u;
+	const char *addr;
+
+	if (r->dests == NULL || r->stopping || !r->conf->inbound.present ||
+	    r->n_probes >= LIMIT_PROBES) {
+		answer(r, m->id, PROTO_UNKNOWN);
+		return;
+	}
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		fatal("out of memory");
+	p->relay = r;
+	p->id = m->id;
+	p->arena = arena_new(ARENA_MAX);
+	unpack_begin(&u, m->payload);
+	addr = unpack_str(&u, p->arena);
+	if (unpack_end(&u) != ERR_OK) {
+		answer(r, m->id, PROTO_UNKNOWN);
+		arena_free(p->arena);
+		free(p);
+		return;
+	}
+	fill(p, addr);
+	r->n_probes++;
+	relay_target_fill(&r->conf->inbound, "", ENTRY_TLS_OPPORTUNISTIC, &t);
+	relay_dests_submit(r->dests, &t, &p->mail);
+}
