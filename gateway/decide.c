@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/limits.h"
 #include "gateway/message.h"
 #include "gateway/proto.h"
 #include "keystore/answers.h"
@@ -129,10 +130,12 @@ decide_rcpt(const struct decide_facts *f, const char *to_key,
     struct decision *out)
 {
 	struct policy_facts facts = facts_for(f, to_key);
-	struct decision d = {.to_key = to_key};
+	struct decision d = {.to_key = to_key, .of = f, .facts = facts};
 
 	d.err = policy_decide(f->policy, &facts, arena, &d.rules);
-	if (d.err == ERR_NOMEM)
+	if (d.err == ERR_NOMEM ||
+	    policy_trace_all(f->policy, &facts, LIMIT_TRACE_RULES, arena,
+		&d.trace, &d.n_trace, &d.n_lost) != ERR_OK)
 		return ERR_NOMEM;
 	if (d.err != ERR_OK) {
 		*out = d;

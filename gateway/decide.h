@@ -58,7 +58,13 @@ struct decide_pass {
 
 struct decision {
 	const char *to_key;
-	enum err err; /* ERR_OK; ERR_NO_RULE: refused, nothing below is set */
+	/* What it was decided by, borrowed; and the rules that matter. */
+	const struct decide_facts *of;
+	struct policy_facts facts;
+	struct policy_trace *trace;
+	size_t n_trace;
+	size_t n_lost; /* rules that found no place in the trace */
+	enum err err;  /* ERR_OK; ERR_NO_RULE: refused, nothing below is set */
 	struct policy_decision rules;
 	enum rung_state state[RUNG_COUNT];
 	enum err failure[RUNG_COUNT]; /* why a rung failed while sealing */
@@ -130,8 +136,9 @@ const char *decide_reason(const struct decision *d, struct arena *arena);
 
 /* "sealed", "escrowed", "clear", "held", "refused", "dropped", "deferred" */
 const char *decide_result_name(const struct decision *d);
-/* The whole decision as JSON: rules, ladder, steps, candidates with source and
-   reason. The caller owns it; NULL when out of memory. */
+/* The trace as JSON (docs/format-trace.md): facts, rules, ladder, steps,
+   candidates with source and reason. The caller owns it; NULL when out of
+   memory. */
 struct json_t *decide_json(const struct decision *d);
 
 /* Would a certificate of its own let this copy be signed, and is one issued for

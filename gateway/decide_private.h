@@ -18,6 +18,13 @@ void decide_pass(
 /* Is the message to pass as it is, then that is the outcome. */
 bool decide_try_pass(struct decision *d);
 
+/* --- decide_trace.c: parts of the trace, the caller's --- */
+
+struct json_t *decide_facts_json(const struct decision *d);
+struct json_t *decide_rules_json(const struct decision *d);
+struct json_t *decide_raising_json(const struct decision *d);
+struct json_t *decide_keys_json(const struct decision *d);
+
 /* Can nobody sign for this sender, whatever the message says? */
 bool decide_is_unsignable(const struct decide_facts *f);
 

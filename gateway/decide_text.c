@@ -8,7 +8,7 @@
 
 #include "common/arena.h"
 #include "common/text.h"
-#include "gateway/decide.h"
+#include "gateway/decide_private.h"
 
 const char *
 decide_result_name(const struct decision *d)
@@ -128,30 +128,6 @@ steps_json(const struct decision *d)
 	return a;
 }
 
-static void
-add_candidates(json_t *list, const char *kind, const struct ks_result *r)
-{
-	char fpr[2 * KS_FPR_MAX + 1];
-
-	for (size_t i = 0; i < r->n; i++) {
-		const struct ks_candidate *c = &r->candidate[i];
-
-		text_hex(c->record->fpr, fpr);
-		json_array_append_new(
-		    list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*, s:b}",
-			      "kind", kind, "fingerprint", fpr, "source",
-			      ks_source_name(c->record->source), "trust",
-			      ks_trust_name(c->record->trust), "verdict",
-			      err_name(c->verdict), "why", c->why, "chosen",
-			      r->chosen != NULL &&
-				  span_eq(r->chosen->fpr, c->record->fpr)));
-	}
-	if (r->n == 0 && r->err != ERR_OK)
-		json_array_append_new(
-		    list, json_pack("{s:s, s:s}", "kind", kind, "verdict",
-			      err_name(r->err)));
-}
-
 /* NULL when no rule asks for a signature, or nothing is sent. */
 static json_t *
 sign_json(const struct decision *d)
@@ -186,36 +162,27 @@ pass_json(const struct decision *d)
 	    "counts-as", policy_rung_name(d->pass.rung), "key", fpr);
 }
 
-static json_t *
-raising_json(const struct policy_decision *rules)
-{
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < rules->n_raising; i++)
-		json_array_append_new(a, json_string(rules->raising[i]));
-	return a;
-}
-
 json_t *
 decide_json(const struct decision *d)
 {
-	json_t *keys, *sign, *pass, *j;
+	json_t *sign, *pass, *j;
 
 	if (d->err != ERR_OK)
-		return json_pack("{s:s, s:s, s:s}", "rcpt", d->to_key, "result",
-		    "refused", "error", err_name(d->err));
-	keys = json_array();
-	add_candidates(keys, "smime", &d->smime);
-	add_candidates(keys, "openpgp", &d->pgp);
-	j = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:o}, s:o, s:o, s:o}",
+		return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "rcpt",
+		    d->to_key, "result", "refused", "error", err_name(d->err),
+		    "reason", err_text(d->err), "facts", decide_facts_json(d),
+		    "rules", decide_rules_json(d));
+	j = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:o}, s:o, s:o, s:o, s:o, "
+		      "s:o}",
 	    "rcpt", d->to_key, "result", decide_result_name(d), "rung",
 	    d->outcome.result == POLICY_CHOSEN
 		? policy_rung_name(d->outcome.rung)
 		: "none",
 	    "rule", "decider", d->rules.decider, "ladder", d->rules.from_rule,
-	    "raising", raising_json(&d->rules), "ladder",
+	    "raising", decide_raising_json(d), "facts", decide_facts_json(d),
+	    "rules", decide_rules_json(d), "ladder",
 	    ladder_json(&d->rules.ladder), "steps", steps_json(d), "keys",
-	    keys);
+	    decide_keys_json(d));
 	if (j == NULL)
 		return NULL;
 	pass = pass_json(d);
@@ -232,6 +199,10 @@ decide_json(const struct decision *d)
 	sign = sign_json(d);
 	if (sign != NULL)
 		json_object_set_new(j, "signature", sign);
+	if (d->outcome.lapsed_escrow)
+		json_object_set_new(j, "lapsed",
+		    json_string("the key has expired: pick-up stands in until "
+				"there is another"));
 	if (d->overruled != NULL)
 		json_object_set_new(j, "together", json_string(d->overruled));
 	return j;

@@ -15,6 +15,7 @@
 #include "crypto/cert_cache.h"
 #include "gateway/cli/cli.h"
 #include "gateway/cli/input.h"
+#include "gateway/cli/trace.h"
 #include "gateway/conf.h"
 #include "gateway/decide.h"
 #include "gateway/facts.h"
@@ -35,129 +36,6 @@ struct ask {
 	struct crypto_cert_cache *certs;
 	struct decide_facts facts;
 };
-
-/* --- printing --- */
-
-static void
-print_candidates(const char *kind, const struct ks_result *r)
-{
-	char fpr[2 * KS_FPR_MAX + 1];
-
-	for (size_t i = 0; i < r->n; i++) {
-		const struct ks_candidate *c = &r->candidate[i];
-		bool chosen = r->chosen != NULL &&
-			      span_eq(r->chosen->fpr, c->record->fpr);
-
-		text_hex(c->record->fpr, fpr);
-		printf("    %s %.16s  %s, from %s: ", kind, fpr,
-		    ks_trust_name(c->record->trust),
-		    ks_source_name(c->record->source));
-		if (chosen)
-			printf("taken");
-		else
-			cli_put_text(span_str(
-			    c->why == NULL ? err_text(c->verdict) : c->why));
-		putchar('\n');
-	}
-}
-
-static void
-print_steps(const struct decision *d)
-{
-	const struct policy_outcome *o = &d->outcome;
-
-	for (size_t i = 0; i < o->n; i++)
-		printf("  %-12s %s\n", policy_rung_name(o->trace[i].rung),
-		    policy_step_text(o->trace[i].step));
-}
-
-static void
-print_rules(const struct ask *a, const char *to_key)
-{
-	struct policy_facts f = {.from = span_str(a->facts.from_key),
-	    .to = span_str(to_key),
-	    .truth = a->facts.truth};
-	struct policy_trace t;
-
-	if (a->in.is_open) {
-		f.has_tag = a->in.message.has_tag;
-		f.ambiguous = a->in.message.ambiguous;
-	}
-	for (size_t i = 0; i < policy_n_rules(a->facts.policy); i++) {
-		policy_explain(a->facts.policy, i, &f, &t);
-		printf("  rule \"%s\" (line %u): %s: %s\n", t.name, t.line,
-		    policy_role_name(t.role), t.why);
-	}
-}
-
-static void
-print_signature(const struct decision *d)
-{
-	char fpr[2 * KS_FPR_MAX + 1];
-
-	if (d->sign.key != NULL) {
-		text_hex(d->sign.key->fpr, fpr);
-		printf("  signed with the %s's %s %.16s (rule \"%s\")",
-		    d->sign.of_domain ? "domain" : "sender",
-		    d->sign.key->kind == KS_SMIME ? "certificate"
-						  : "OpenPGP key",
-		    fpr, d->rules.sign_rule);
-		if (d->names.signature != NULL)
-			printf(": %s, %s", d->names.signature, d->names.shape);
-		putchar('\n');
-	} else if (d->sign.why != NULL) {
-		printf("  not signed (rule \"%s\"): %s\n", d->rules.sign_rule,
-		    d->sign.why);
-	}
-	if (decide_passes(d)) {
-		text_hex(d->pass.key->fpr, fpr);
-		printf("  encrypted already, to %.16s: passes as it is\n", fpr);
-	} else if (d->pass.why != NULL) {
-		printf("  encrypted already, but %s\n", d->pass.why);
-	}
-	if (d->outcome.result == POLICY_CHOSEN && !decide_passes(d) &&
-	    decide_key(d, d->outcome.rung) != NULL)
-		printf("  header protection: %s\n",
-		    policy_hp_name(d->rules.form.hp));
-	/* the others may be known to open less */
-	if (d->names.cipher != NULL)
-		printf(
-		    "  S/MIME: %s, key by %s, if nobody shares the message\n",
-		    d->names.cipher, d->names.key);
-}
-
-static void
-print_decision(const struct ask *a, const struct decision *d)
-{
-	cli_put_text(span_str(d->to_key));
-	printf(": %s", decide_result_name(d));
-	if (d->err == ERR_OK && d->outcome.result == POLICY_CHOSEN)
-		printf(" (%s)", policy_rung_name(d->outcome.rung));
-	putchar('\n');
-	print_rules(a, d->to_key);
-	if (d->err != ERR_OK) {
-		printf("  %s\n", err_text(d->err));
-		return;
-	}
-	print_steps(d);
-	print_signature(d);
-	if (d->overruled != NULL) {
-		fputs("  ", stdout);
-		cli_put_text(span_str(d->overruled));
-		putchar('\n');
-	}
-	print_candidates("certificate", &d->smime);
-	print_candidates("OpenPGP key", &d->pgp);
-	if (a->in.is_open && a->in.message.ambiguous)
-		printf("  the message is ambiguous (%s): every raising rule "
-		       "counts\n",
-		    a->in.message.ambiguous_why == NULL
-			? "malformed"
-			: a->in.message.ambiguous_why);
-	if (d->outcome.lapsed_escrow)
-		puts("  the key has expired: pick-up stands in until there is "
-		     "another");
-}
 
 /* --- the verb --- */
 
@@ -213,6 +91,19 @@ decide_all(struct ask *a, struct decision **d)
 	return CLI_DONE;
 }
 
+/* With what the sender would be told of a message that does not go out. */
+static json_t *
+trace_of(const struct ask *a, const struct decision *d)
+{
+	json_t *t = decide_json(d);
+
+	if (d->err == ERR_OK && (d->outcome.result != POLICY_CHOSEN ||
+				    !policy_rung_sends(d->outcome.rung)))
+		json_object_set_new(
+		    t, "reason", json_string(decide_reason(d, a->arena)));
+	return t;
+}
+
 static int
 explain_all(struct cli *cli, struct ask *a)
 {
@@ -224,10 +115,9 @@ explain_all(struct cli *cli, struct ask *a)
 	for (size_t i = 0; decided && i < a->n_to; i++) {
 		if (!protects_or_waits(d[i]))
 			status = CLI_NO;
-		if (cli->json)
-			json_array_append_new(list, decide_json(d[i]));
-		else
-			print_decision(a, d[i]);
+		json_array_append_new(list, trace_of(a, d[i]));
+		if (!cli->json)
+			cli_trace_print(json_array_get(list, i));
 	}
 	if (cli->json && decided) {
 		json_dumpf(list, stdout, JSON_INDENT(2));

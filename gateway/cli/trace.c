@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Printing a trace. It may come from a file that somebody changed: a member
+ * that is missing or of another type is left out, and all text is escaped.
+ */
+#include "gateway/cli/trace.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/cli/ask.h"
+
+enum { SHORT_FPR = 16 };
+
+static void
+put(const char *text)
+{
+	cli_put_text(span_str(text));
+}
+
+static bool
+is(const json_t *j, const char *name)
+{
+	return json_is_true(json_object_get(j, name));
+}
+
+static long long
+number(const json_t *j, const char *name)
+{
+	return json_integer_value(json_object_get(j, name));
+}
+
+/* "a, b, c" */
+static void
+put_list(const json_t *list)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+	{
+		if (i > 0)
+			printf(", ");
+		put(json_is_string(v) ? json_string_value(v) : "?");
+	}
+}
+
+static void
+put_facts(const json_t *f)
+{
+	static const struct {
+		const char *name;
+		const char *before;
+	} lists[] = {
+	    {"tags", "subject tag "}, {"holds", ""}, {"unsure", "perhaps "}};
+
+	if (!json_is_object(f))
+		return;
+	printf("  facts: from ");
+	put(cli_member(f, "from")[0] == '\0' ? "<>" : cli_member(f, "from"));
+	if (!is(f, "message"))
+		printf(", nothing known of the message");
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		const json_t *l = json_object_get(f, lists[i].name);
+
+		if (json_array_size(l) == 0)
+			continue;
+		printf(", %s", lists[i].before);
+		put_list(l);
+	}
+	if (is(f, "automatic"))
+		printf(", automatic mail");
+	if (is(f, "hidden"))
+		printf(", not named in To or Cc");
+	putchar('\n');
+	if (cli_member(f, "ambiguous")[0] == '\0')
+		return;
+	printf("  the message is ambiguous (");
+	put(cli_member(f, "ambiguous"));
+	puts("): every raising rule counts");
+}
+
+static void
+put_rules(const json_t *rules)
+{
+	const json_t *r;
+	size_t i;
+
+	json_array_foreach(rules, i, r)
+	{
+		if (json_object_get(r, "more") != NULL) {
+			printf("  and %lld rules more\n", number(r, "more"));
+			continue;
+		}
+		printf("  rule \"");
+		put(cli_member(r, "name"));
+		printf("\" (line %lld): ", number(r, "line"));
+		put(cli_member(r, "role"));
+		printf(": ");
+		put(cli_member(r, "why"));
+		if (cli_member(r, "condition")[0] != '\0') {
+			printf(" (");
+			put(cli_member(r, "condition"));
+			putchar(')');
+		}
+		putchar('\n');
+	}
+}
+
+static void
+put_steps(const json_t *t)
+{
+	const json_t *steps = json_object_get(t, "steps"), *s;
+	const json_t *rule = json_object_get(t, "rule");
+	size_t i;
+
+	if (json_array_size(json_object_get(t, "ladder")) > 0) {
+		printf("  ladder: ");
+		put_list(json_object_get(t, "ladder"));
+		printf(" (rule \"");
+		put(cli_member(rule, "ladder"));
+		puts("\")");
+	}
+	json_array_foreach(steps, i, s)
+	{
+		printf("  %-12s ", cli_member(s, "rung"));
+		put(cli_member(s, "step"));
+		if (cli_member(s, "error")[0] != '\0') {
+			printf(" (");
+			put(cli_member(s, "error"));
+			putchar(')');
+		}
+		putchar('\n');
+	}
+}
+
+static void
+put_candidate(const json_t *k, const char *kind)
+{
+	char until[CLI_DATE_SIZE];
+
+	printf("    %s %.*s  %s, from %s", kind, SHORT_FPR,
+	    cli_member(k, "fingerprint"), cli_member(k, "trust"),
+	    cli_member(k, "source"));
+	if (cli_member(k, "url")[0] != '\0') {
+		putchar(' ');
+		put(cli_member(k, "url"));
+	}
+	if (cli_member(k, "of-domain")[0] != '\0') {
+		printf(", of the domain ");
+		put(cli_member(k, "of-domain"));
+	}
+	if (json_object_get(k, "until") != NULL) {
+		cli_date(number(k, "until"), until);
+		printf(", until %s", until);
+	}
+	printf(": ");
+	put(is(k, "chosen")		      ? "taken"
+	    : cli_member(k, "why")[0] != '\0' ? cli_member(k, "why")
+					      : cli_member(k, "verdict"));
+	putchar('\n');
+}
+
+static void
+put_keys(const json_t *keys)
+{
+	const json_t *k;
+	size_t i;
+
+	json_array_foreach(keys, i, k)
+	{
+		const char *kind = strcmp(cli_member(k, "kind"), "smime") == 0
+				       ? "certificate"
+				       : "OpenPGP key";
+
+		if (json_object_get(k, "more") != NULL)
+			printf("    and %lld more of kind %s\n",
+			    number(k, "more"), kind);
+		else if (cli_member(k, "fingerprint")[0] != '\0')
+			put_candidate(k, kind);
+	}
+}
+
+static void
+put_signature(const json_t *s)
+{
+	if (!json_is_object(s))
+		return;
+	if (cli_member(s, "key")[0] == '\0') {
+		printf("  not signed (rule \"");
+		put(cli_member(s, "rule"));
+		printf("\"): ");
+		put(cli_member(s, "none"));
+		putchar('\n');
+		return;
+	}
+	printf("  signed with the %s's %s %.*s (rule \"",
+	    is(s, "of-domain") ? "domain" : "sender",
+	    strcmp(cli_member(s, "kind"), "smime") == 0 ? "certificate"
+							: "OpenPGP key",
+	    SHORT_FPR, cli_member(s, "key"));
+	put(cli_member(s, "rule"));
+	printf("\")");
+	if (cli_member(s, "algorithm")[0] != '\0')
+		printf(": %s, %s", cli_member(s, "algorithm"),
+		    cli_member(s, "shape"));
+	putchar('\n');
+}
+
+static void
+put_form(const json_t *t)
+{
+	const json_t *pass = json_object_get(t, "already-encrypted");
+	const json_t *smime = json_object_get(t, "smime");
+
+	put_signature(json_object_get(t, "signature"));
+	if (is(pass, "passes")) {
+		printf("  encrypted already, to %.*s: passes as it is\n",
+		    SHORT_FPR, cli_member(pass, "key"));
+	} else if (pass != NULL) {
+		printf("  encrypted already, but ");
+		put(cli_member(pass, "why"));
+		putchar('\n');
+	}
+	if (cli_member(t, "header-protection")[0] != '\0')
+		printf("  header protection: %s\n",
+		    cli_member(t, "header-protection"));
+	if (smime != NULL)
+		printf("  S/MIME: %s, key by %s\n", cli_member(smime, "cipher"),
+		    cli_member(smime, "key"));
+}
+
+void
+cli_trace_print(const json_t *t)
+{
+	const char *rung = cli_member(t, "rung");
+
+	put(cli_member(t, "rcpt"));
+	printf(": ");
+	put(cli_member(t, "result"));
+	if (rung[0] != '\0' && strcmp(rung, "none") != 0)
+		printf(" (%s)", rung);
+	putchar('\n');
+	put_facts(json_object_get(t, "facts"));
+	put_rules(json_object_get(t, "rules"));
+	put_steps(t);
+	put_form(t);
+	put_keys(json_object_get(t, "keys"));
+	if (cli_member(t, "together")[0] != '\0') {
+		printf("  ");
+		put(cli_member(t, "together"));
+		putchar('\n');
+	}
+	if (cli_member(t, "lapsed")[0] != '\0') {
+		printf("  ");
+		put(cli_member(t, "lapsed"));
+		putchar('\n');
+	}
+	if (cli_member(t, "reason")[0] == '\0')
+		return;
+	printf("  the sender is told: ");
+	put(cli_member(t, "reason"));
+	putchar('\n');
+}
