@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * `sealgate audit`: reads the files of the log, the gateway need not run.
+ * `sealgate audit verify`: reads the files of the log, the gateway need not
+ * run. Listing them is audit_list.c's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,13 +14,13 @@
 
 #include "common/text.h"
 #include "gateway/cli/ask.h"
+#include "gateway/cli/audit_private.h"
 #include "gateway/conf.h"
-#include "gateway/store/audit_reader.h"
 #include "gateway/store/audit_verify.h"
 
 /* Root reads nothing that strangers wrote into. */
-static enum err
-log_dir(struct cli *cli, const char **out)
+enum err
+audit_dir(struct cli *cli, const char **out)
 {
 	const struct conf *conf;
 	enum err e = cli_conf(cli, &conf);
@@ -29,186 +30,6 @@ log_dir(struct cli *cli, const char **out)
 	if (e == ERR_OK)
 		*out = conf->paths.audit;
 	return e;
-}
-
-/* --- list and show --- */
-
-struct filter {
-	uint64_t last;	  /* so many from the end; 0: all */
-	uint64_t number;  /* this one only; 0: any */
-	const char *id;	  /* of the message, NULL: any */
-	const char *rcpt; /* NULL: any */
-	const char *type; /* NULL: any */
-	uint64_t newest;  /* of the log */
-	uint64_t shown;
-	bool json;
-};
-
-static bool
-is_wanted(const struct filter *f, const struct store_line *l, const json_t *rec)
-{
-	if (f->number != 0)
-		return l->seq == f->number;
-	if (f->last != 0 && l->seq + f->last <= f->newest)
-		return false;
-	return (f->id == NULL || strcmp(cli_member(rec, "id"), f->id) == 0) &&
-	       (f->rcpt == NULL ||
-		   strcmp(cli_member(rec, "rcpt"), f->rcpt) == 0) &&
-	       (f->type == NULL ||
-		   strcmp(cli_member(rec, "type"), f->type) == 0);
-}
-
-static void
-put_value(const json_t *v)
-{
-	char *text;
-
-	if (json_is_string(v)) {
-		cli_put_text(span_str(json_string_value(v)));
-		return;
-	}
-	text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
-	if (text != NULL)
-		cli_put_text(span_str(text));
-	free(text);
-}
-
-static void
-put_record(const struct store_line *l, json_t *rec)
-{
-	const char *name;
-	json_t *value;
-
-	printf("%llu %.*s %s", (unsigned long long)l->seq, (int)l->time.len,
-	    (const char *)l->time.data, cli_member(rec, "type"));
-	json_object_foreach(rec, name, value)
-	{
-		if (strcmp(name, "type") == 0)
-			continue;
-		putchar(' ');
-		cli_put_text(span_str(name));
-		putchar('=');
-		put_value(value);
-	}
-	putchar('\n');
-}
-
-static void
-look_at(struct filter *f, struct span line)
-{
-	struct store_line l;
-	json_t *rec;
-
-	if (store_line_parse(line, &l) != ERR_OK) {
-		cli_say("a line that is none of this log: see audit verify");
-		return;
-	}
-	rec = json_loadb((const char *)l.rec.data, l.rec.len, 0, NULL);
-	if (is_wanted(f, &l, rec)) {
-		f->shown++;
-		if (f->json)
-			printf(
-			    "%.*s\n", (int)line.len, (const char *)line.data);
-		else
-			put_record(&l, rec);
-	}
-	json_decref(rec);
-}
-
-static enum err
-look_through(struct filter *f, int dir_fd, uint64_t first)
-{
-	struct store_reader *r = NULL;
-	struct span line;
-	bool whole;
-	enum err e = store_reader_open(dir_fd, first, &r);
-
-	while (e == ERR_OK) {
-		e = store_reader_next(r, &line, &whole);
-		if (e == ERR_OK && whole)
-			look_at(f, line);
-	}
-	store_reader_close(r);
-	return e == ERR_NOT_FOUND ? ERR_OK : e;
-}
-
-static enum err
-newest_of(const char *dir, uint64_t *out)
-{
-	struct store_verify v = {0};
-	struct store_verified done;
-	enum err e = store_audit_verify(dir, &v, &done);
-
-	if (e == ERR_OK)
-		*out = done.last;
-	return e;
-}
-
-static int
-look(struct cli *cli, struct filter *f)
-{
-	const char *dir;
-	uint64_t *first = NULL;
-	size_t n = 0;
-	int fd = -1;
-	enum err e = log_dir(cli, &dir);
-
-	if (e != ERR_OK)
-		return CLI_FAILED;
-	if (f->last != 0)
-		e = newest_of(dir, &f->newest);
-	if (e == ERR_OK) {
-		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		e = fd < 0 ? err_from_errno(errno)
-			   : store_audit_files(fd, &first, &n);
-	}
-	for (size_t i = 0; e == ERR_OK && i < n; i++)
-		e = look_through(f, fd, first[i]);
-	free(first);
-	if (fd >= 0)
-		close(fd);
-	if (e != ERR_OK) {
-		cli_say("cannot read the log in %s: %s", dir, err_text(e));
-		return CLI_FAILED;
-	}
-	return f->shown > 0 ? CLI_DONE : CLI_NO;
-}
-
-int
-cli_audit_list(struct cli *cli, int argc, char **argv)
-{
-	struct filter f = {.json = cli->json};
-
-	for (int i = 1; i < argc; i += 2) {
-		if (i + 1 == argc)
-			return cli_usage(cli);
-		if (strcmp(argv[i], "--id") == 0)
-			f.id = argv[i + 1];
-		else if (strcmp(argv[i], "--rcpt") == 0)
-			f.rcpt = argv[i + 1];
-		else if (strcmp(argv[i], "--type") == 0)
-			f.type = argv[i + 1];
-		else if (strcmp(argv[i], "--last") != 0 ||
-			 text_number(span_str(argv[i + 1]), 1, UINT64_MAX,
-			     &f.last) != ERR_OK)
-			return cli_usage(cli);
-	}
-	return look(cli, &f);
-}
-
-int
-cli_audit_show(struct cli *cli, int argc, char **argv)
-{
-	struct filter f = {.json = cli->json};
-	int status;
-
-	if (argc != 2 ||
-	    text_number(span_str(argv[1]), 1, UINT64_MAX, &f.number) != ERR_OK)
-		return cli_usage(cli);
-	status = look(cli, &f);
-	if (status == CLI_NO)
-		cli_say("there is no record %s in the files", argv[1]);
-	return status;
 }
 
 /* --- verify --- */
@@ -301,7 +122,7 @@ cli_audit_verify(struct cli *cli, int argc, char **argv)
 				  &v.from) != ERR_OK)
 			return cli_usage(cli);
 	}
-	e = log_dir(cli, &dir);
+	e = audit_dir(cli, &dir);
 	if (e != ERR_OK)
 		return CLI_FAILED;
 	if (cli->json)

@@ -169,9 +169,16 @@ const struct cli_verb cli_verbs[] = {
 	"Take mail out of a spool that was moved aside, all of them unless "
 	"named; it is held",
 	cli_queue_salvage},
-    {"audit", "list", "[--last N] [--id ID] [--rcpt ADDRESS] [--type TYPE]",
+    {"audit", "list",
+	"[--last N] [--since TIME] [--until TIME] [--address A] [--from A] "
+	"[--rcpt A] [--message-id ID] [--id ID] [--entry ID] [--object NAME] "
+	"[--rule NAME] [--rung RUNG] [--result WORD] [--type TYPE] [--key FPR]",
 	"List records of the audit log, oldest first", cli_audit_list},
-    {"audit", "show", "NUMBER", "Show one record", cli_audit_show},
+    {"audit", "show", "ID|MESSAGE-ID|NUMBER",
+	"Show what happened to a message and why, or one record",
+	cli_audit_show},
+    {"audit", "reindex", "", "Make the index of the audit log anew",
+	cli_audit_reindex},
     {"audit", "verify", "[--head NUMBER:HASH] [--from NUMBER]",
 	"Check chain and signatures; with --head, that a record noted "
 	"elsewhere is still there",

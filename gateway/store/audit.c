@@ -195,6 +195,7 @@ store_audit_open(const char *dir, struct db *db, struct store_audit **out,
 		return e;
 	}
 	a->durable = a->head;
+	audit_index_resume(a);
 	audit_key_sweep(a);
 	*out = a;
 	return ERR_OK;
@@ -207,6 +208,7 @@ store_audit_close(struct store_audit *a)
 		return;
 	secret_free(a->key);
 	secret_free(a->next_key);
+	store_block_clear(&a->block);
 	if (a->fd >= 0)
 		close(a->fd);
 	if (a->dir_fd >= 0)

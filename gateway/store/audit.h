@@ -55,11 +55,14 @@ void store_audit_committed(struct store_audit *a, bool good);
 bool store_audit_is_due(const struct store_audit *a);
 /* Rows that are not in a file yet. */
 uint64_t store_audit_lines_behind(const struct store_audit *a);
-/* Write committed rows to the files and sync them. */
+/* Write committed rows to the files and sync them. What somebody else did to
+   the file is noticed; then it goes on in a new one. */
 enum err store_audit_export(struct store_audit *a) MUST_CHECK;
 /* After how many lines and how long a checkpoint is due; 0 is the default. */
 void store_audit_set_checkpoints(
     struct store_audit *a, unsigned lines, uint64_t ms);
+/* What was found wrong with the files since it was asked last, for an alarm. */
+bool store_audit_take_problem(struct store_audit *a, struct err_why *out);
 /* Sign a checkpoint with the next transaction, however few lines there are
    since the last. */
 void store_audit_ask_checkpoint(struct store_audit *a);

@@ -130,6 +130,146 @@ audit_files_cut(struct store_audit *a, const struct audit_files *to)
 	return file_sync(a->fd);
 }
 
+/* --- the index --- */
+
+static void
+index_failed(enum err e)
+{
+	/* what has no index is read instead */
+	log_event(LOG_LVL_WARN, NULL, "audit-index", KV_ERR(e));
+}
+
+/* How far the index covers the file; one that is not what was written is
+   removed. */
+static uint64_t
+index_covers(const struct store_audit *a)
+{
+	struct store_index_file *f = NULL;
+	char name[STORE_AUDIT_NAME];
+	uint64_t to;
+
+	if (store_index_file_open(a->dir_fd, a->files.first, &f) != ERR_OK)
+		return 0;
+	to = store_index_file_check(f);
+	store_index_file_close(f);
+	if (to <= a->files.octets)
+		return to;
+	store_index_name(a->files.first, name, sizeof(name));
+	unlinkat(a->dir_fd, name, 0);
+	return 0;
+}
+
+static void
+index_line(struct store_audit *a, struct span line, uint64_t first)
+{
+	enum err e;
+
+	store_block_add(&a->block, line);
+	if (!store_block_is_full(&a->block))
+		return;
+	e = store_block_write(&a->block, a->dir_fd, first);
+	if (e != ERR_OK)
+		index_failed(e);
+}
+
+/* The file that it is of is whole. */
+static void
+index_end_file(struct store_audit *a, uint64_t first)
+{
+	enum err e = store_block_write(&a->block, a->dir_fd, first);
+
+	if (e == ERR_OK)
+		e = store_index_sync(a->dir_fd, first);
+	if (e != ERR_OK)
+		index_failed(e);
+	store_block_clear(&a->block);
+}
+
+void
+audit_index_resume(struct store_audit *a)
+{
+	struct store_reader *r = NULL;
+	struct span line;
+	bool whole = true;
+	enum err e;
+
+	store_block_clear(&a->block);
+	if (a->files.first == 0)
+		return;
+	a->block.from = a->block.to = index_covers(a);
+	e = store_reader_open(a->dir_fd, a->files.first, &r);
+	if (e == ERR_OK)
+		e = store_reader_seek(r, a->block.to);
+	while (e == ERR_OK && whole && a->block.to < a->files.octets) {
+		e = store_reader_next(r, &line, &whole);
+		if (e == ERR_OK && whole)
+			index_line(a, line, a->files.first);
+	}
+	store_reader_close(r);
+	if (e != ERR_OK && e != ERR_NOT_FOUND)
+		index_failed(e);
+}
+
+/* --- what others do to the file --- */
+
+static enum err
+look_at_file(struct store_audit *a)
+{
+	char name[STORE_AUDIT_NAME];
+	struct stat open_one, named;
+
+	if (a->fd < 0 || a->files.first == 0)
+		return ERR_OK;
+	store_audit_file_name(a->files.first, name);
+	if (fstat(a->fd, &open_one) != 0)
+		return err_from_errno(errno);
+	if (fstatat(a->dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    named.st_ino != open_one.st_ino || named.st_dev != open_one.st_dev)
+		return err_why(&a->problem, ERR_NOT_FOUND,
+		    "somebody moved the file %s away", name);
+	if ((uint64_t)open_one.st_size < a->files.octets)
+		return err_why(&a->problem, ERR_NOT_FOUND,
+		    "somebody shortened the file %s", name);
+	if ((uint64_t)open_one.st_size == a->files.octets)
+		return ERR_OK;
+	(void)err_why(&a->problem, ERR_MALFORMED,
+	    "somebody wrote into the file %s", name);
+	return ftruncate(a->fd, (off_t)a->files.octets) != 0
+		   ? err_from_errno(errno)
+		   : ERR_OK;
+}
+
+/* What is gone is gone; the chain goes on in a file of its own. */
+static enum err
+leave_file(struct store_audit *a)
+{
+	enum err e = look_at_file(a);
+
+	if (a->problem.text[0] != '\0' && !a->problem_told) {
+		a->problem_told = true;
+		log_event(LOG_LVL_CRIT, NULL, "audit-damaged",
+		    KV_STR("reason", a->problem.text));
+	}
+	if (e != ERR_NOT_FOUND)
+		return e;
+	close(a->fd);
+	a->fd = -1;
+	a->files.first = a->files.octets = 0;
+	store_block_clear(&a->block);
+	return ERR_OK;
+}
+
+bool
+store_audit_take_problem(struct store_audit *a, struct err_why *out)
+{
+	if (a->problem.text[0] == '\0')
+		return false;
+	*out = a->problem;
+	a->problem.text[0] = '\0';
+	a->problem_told = false;
+	return true;
+}
+
 /* --- writing --- */
 
 uint64_t
@@ -161,6 +301,8 @@ put_row(struct store_audit *a, struct span row, uint64_t seq, struct buf *b,
 		e = flush(a, b, at);
 		if (e == ERR_OK && a->fd >= 0)
 			e = file_sync(a->fd);
+		if (at->first != 0)
+			index_end_file(a, at->first);
 		if (e == ERR_OK)
 			e = open_file(a, seq);
 		at->first = seq;
@@ -172,6 +314,9 @@ put_row(struct store_audit *a, struct span row, uint64_t seq, struct buf *b,
 		e = buf_put(b, SPAN(row.data + ROW_FLAG, row.len - ROW_FLAG));
 	if (e == ERR_OK)
 		e = buf_putc(b, '\n');
+	if (e == ERR_OK)
+		index_line(a, SPAN(row.data + ROW_FLAG, row.len - ROW_FLAG),
+		    at->first);
 	at->seq = seq;
 	return e;
 }
@@ -203,13 +348,16 @@ copy_rows(struct store_audit *a, struct db_txn *txn, struct audit_files *at)
 enum err
 store_audit_export(struct store_audit *a)
 {
-	struct audit_files at = a->files;
+	struct audit_files at;
 	struct db_txn *txn;
 	enum err e;
 
 	if (store_audit_lines_behind(a) == 0)
 		return ERR_OK;
-	e = db_read(a->db, &txn);
+	e = leave_file(a);
+	at = a->files;
+	if (e == ERR_OK)
+		e = db_read(a->db, &txn);
 	if (e != ERR_OK)
 		return e;
 	e = copy_rows(a, txn, &at);
@@ -224,5 +372,6 @@ store_audit_export(struct store_audit *a)
 	/* what was written half is written again */
 	if (audit_files_cut(a, &a->files) != ERR_OK)
 		log_event(LOG_LVL_WARN, NULL, "audit-file-cut", KV_ERR(e));
+	audit_index_resume(a);
 	return e;
 }

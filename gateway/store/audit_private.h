@@ -8,6 +8,7 @@
 #define GATEWAY_STORE_AUDIT_PRIVATE_H
 
 #include "gateway/store/audit.h"
+#include "gateway/store/audit_index.h"
 
 enum {
 	/* lines and milliseconds after which a checkpoint is due */
@@ -36,6 +37,9 @@ struct store_audit {
 	struct audit_files files;	 /* as written and synced */
 	struct audit_files pruned;	 /* rows up to here are deleted */
 	int fd;				 /* of files.first, -1 */
+	struct store_index_block block;	 /* of the index, up to files.octets */
+	struct err_why problem;		 /* with the files; "" for none */
+	bool problem_told;		 /* in the log */
 	bool pruning;			 /* in the transaction under way */
 	bool signing;			 /* so does it */
 	bool checkpoint_asked;
@@ -71,6 +75,8 @@ struct audit_tail {
 };
 enum err audit_tail_read(
     struct store_audit *a, struct audit_tail *out) MUST_CHECK;
+/* Begin the index where it ends, and go on to where the file does. */
+void audit_index_resume(struct store_audit *a);
 /* Make the files end where `to` says: everything behind is in the rows.
    ERR_NOT_FOUND when they end before. */
 enum err audit_files_cut(

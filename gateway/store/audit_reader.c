@@ -156,6 +156,15 @@ store_reader_next(struct store_reader *r, struct span *line, bool *whole)
 	return ERR_OK;
 }
 
+enum err
+store_reader_seek(struct store_reader *r, uint64_t at)
+{
+	if (lseek(r->fd, (off_t)at, SEEK_SET) < 0)
+		return err_from_errno(errno);
+	r->offset = at;
+	return ERR_OK;
+}
+
 uint64_t
 store_reader_offset(const struct store_reader *r)
 {

@@ -27,7 +27,9 @@ void store_reader_close(struct store_reader *r);
    for a line that no writer makes. */
 enum err store_reader_next(
     struct store_reader *r, struct span *line, bool *whole) MUST_CHECK;
-/* Octets of the lines handed out so far, newlines included. */
+/* Go on at that octet of the file, before anything was read. */
+enum err store_reader_seek(struct store_reader *r, uint64_t at) MUST_CHECK;
+/* Where the next line begins. */
 uint64_t store_reader_offset(const struct store_reader *r);
 
 #endif

@@ -133,6 +133,21 @@ put_string(struct store_rec *r, struct span s)
 	put(r, SPAN_LIT("\""));
 }
 
+enum err
+store_rec_quote(struct span text, struct buf *out)
+{
+	struct store_rec r = {.err = ERR_OK};
+	struct span quoted;
+
+	buf_init(&r.b, STORE_REC_MAX);
+	put_string(&r, text);
+	quoted = buf_span(&r.b);
+	if (r.err == ERR_OK)
+		r.err = buf_put(out, SPAN(quoted.data + 1, quoted.len - 2));
+	buf_clear(&r.b);
+	return r.err;
+}
+
 static void
 put_name(struct store_rec *r, const char *name)
 {

@@ -32,6 +32,8 @@ void store_rec_num(struct store_rec *r, const char *name, uint64_t n);
 /* An id as text. */
 void store_rec_id(struct store_rec *r, const char *name, uint64_t id);
 void store_rec_hex(struct store_rec *r, const char *name, struct span octets);
+/* Text as store_rec_str() writes it, without quotes. */
+enum err store_rec_quote(struct span text, struct buf *out) MUST_CHECK;
 /* Close the object; borrowed until store_rec_clear(). */
 enum err store_rec_end(struct store_rec *r, struct span *out) MUST_CHECK;
 void store_rec_clear(struct store_rec *r);

@@ -277,6 +277,7 @@ static void
 on_tick(void *arg)
 {
 	struct store *s = arg;
+	struct err_why problem;
 	uint64_t now = clock_steady_ms();
 
 	if (s->ended)
@@ -285,6 +286,8 @@ on_tick(void *arg)
 	store_shares_sweep(s->shares);
 	store_watch_tick(s);
 	(void)!store_audit_export(s->audit);
+	if (store_audit_take_problem(s->audit, &problem))
+		queue_alarm(s, "audit-damaged", problem.text);
 	if (now - s->committed_ms >= STORE_CLOCK_MS)
 		s->wants_commit = true;
 	if (now - s->swept_ms >= STORE_SWEEP_MS)
@@ -339,6 +342,5 @@ store_stop(struct store *s)
 {
 	s->stopping = true;
 	s->stop_ms = clock_steady_ms() + s->conf->limits.stop_ms;
-	store_audit_ask_checkpoint(s->audit);
 	loop_timer_start(s->tick_timer, 0, TICK_MS / 10);
 }

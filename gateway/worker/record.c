@@ -241,11 +241,9 @@ add_decided(struct job *j, const struct job_rcpt *r)
 	put_hex(row, "config", SPAN(j->conf->digest, sizeof(j->conf->digest)));
 	if (j->facts.answers_sealed)
 		json_object_set_new(row, "answers-encrypted", json_true());
-	if (j->msg.ambiguous)
-		json_object_set_new(row, "ambiguous",
-		    json_string(j->msg.ambiguous_why == NULL
-				    ? "malformed"
-				    : j->msg.ambiguous_why));
+	if (r->d.err == ERR_OK && (r->d.outcome.result != POLICY_CHOSEN ||
+				      !policy_rung_sends(r->d.outcome.rung)))
+		put_text(row, "reason", decide_reason(&r->d, j->arena));
 	return record_end(j, row);
 }
 

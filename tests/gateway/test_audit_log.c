@@ -18,6 +18,7 @@
 #include "common/text.h"
 #include "gateway/store/audit_reader.h"
 #include "gateway/store/audit_rec.h"
+#include "gateway/store/audit_search.h"
 #include "gateway/store/audit_verify.h"
 #include "tests/lib/store_rig.h"
 
@@ -409,6 +410,108 @@ Test(audit_log, it_goes_on_behind_the_files_with_a_new_spool)
 	v = verify((struct store_verify){0});
 	cr_assert_eq(v.problems, 0);
 	cr_assert_gt(v.last, before.last);
+}
+
+/* --- somebody else at the files --- */
+
+static void
+move_away(const char *file)
+{
+	char to[300];
+
+	snprintf(to, sizeof(to), "%s.1", file);
+	cr_assert_eq(rename(file, to), 0);
+}
+
+static void
+shorten(const char *file)
+{
+	cr_assert_eq(truncate(file, 0), 0);
+}
+
+static void
+write_into(const char *file)
+{
+	int fd = open(file, O_WRONLY | O_APPEND);
+
+	cr_assert_eq(write(fd, "{\"seq\":1}\n", 10), 10);
+	close(fd);
+}
+
+static void
+replace(const char *file)
+{
+	int fd;
+
+	cr_assert_eq(unlink(file), 0);
+	fd = open(file, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	cr_assert_geq(fd, 0);
+	close(fd);
+}
+
+static void
+count_type(void *arg, struct span text_of, const struct store_line *l)
+{
+	(void)text_of;
+	(void)l;
+	(*(unsigned *)arg)++;
+}
+
+static unsigned
+records_of(const char *type)
+{
+	unsigned n = 0;
+	struct store_search q = {.on_line = count_type, .arg = &n};
+	struct store_searched done;
+	int fd = open(rig.conf.paths.audit, O_RDONLY);
+
+	q.term[STORE_TERM_TYPE] = span_str(type);
+	cr_assert_eq(store_audit_search(fd, &q, &done), ERR_OK);
+	close(fd);
+	return n;
+}
+
+/* It is said, the chain goes on, and what is written from then on is there. */
+Test(audit_log, what_others_do_to_the_file_is_noticed)
+{
+	static const struct {
+		const char *name;
+		void (*act)(const char *file);
+		bool lost;
+	} rows[] = {
+	    {"moved away", move_away, true},
+	    {"shortened", shorten, true},
+	    {"written into", write_into, false},
+	    {"replaced", replace, true},
+	};
+	char file[300], name[STORE_AUDIT_NAME];
+
+	store_audit_file_name(1, name);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct store_verified v;
+
+		for (uint64_t id = 1; id < 5; id++)
+			submit(id);
+		rig_run(&rig, 1100); /* it is in the file */
+		snprintf(
+		    file, sizeof(file), "%s/%s", rig.conf.paths.audit, name);
+		cr_assert_eq(access(file, R_OK), 0, "%s", rows[i].name);
+		rows[i].act(file);
+		for (uint64_t id = 5; id < 9; id++)
+			submit(id);
+		rig_run(&rig, 1100);
+		rig_stop(&rig);
+		v = verify((struct store_verify){0});
+		cr_expect_eq(v.problems > 0, rows[i].lost, "%s: %llu problems",
+		    rows[i].name, (unsigned long long)v.problems);
+		cr_expect_eq(records_of("audit-damaged"), 1, "%s: %u",
+		    rows[i].name, records_of("audit-damaged"));
+		cr_expect_geq(records_of("accepted"), rows[i].lost ? 4u : 8u,
+		    "%s", rows[i].name);
+		rig_clear(&rig);
+		rig_init(&rig);
+		cr_assert_eq(rig_start(&rig), ERR_OK);
+	}
 }
 
 Test(audit_log, records_of_others_are_looked_over)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The Sealgate authors
+"""P4 and P5: the audit log says what happened and why, in documented words, and
+is found again; `sealgate explain` says the same beforehand."""
+import json
+import pathlib
+import re
+
+import pytest
+
+from harness import message, wait_for
+
+SENDER = "sam@sender.example"
+ALICE = "alice@partner.example"
+BOB = "bob@partner.example"
+CAROL = "carol@partner.example"
+DORA = "dora@partner.example"
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+RULES = '''
+rule "plain" { to = { "dora@partner.example" } try = { clear } }
+rule "asked" { subject-tag = "[secure]" try = { smime, pgp, hold } }
+rule "default" { try = { smime, pgp, escrow } }
+'''
+
+
+def documented_records():
+    types = {}
+    for line in (DOCS / "format-audit.md").read_text().splitlines():
+        if line.startswith("| `"):
+            first, _, members = line.strip("|").split("|")
+            for name in re.findall("`([^`]+)`", first):
+                types[name] = set(re.findall("`([^`]+)`", members))
+    return types
+
+
+def documented_trace():
+    return {name for line in (DOCS / "format-trace.md").read_text().splitlines()
+            if line.startswith("| `")
+            for name in re.findall("`([^`]+)`", line.split("|")[1])}
+
+
+def members(value, within=""):
+    """a, a.b for every member of an object, through lists."""
+    if isinstance(value, list):
+        for v in value:
+            yield from members(v, within)
+    elif isinstance(value, dict):
+        for name, v in value.items():
+            yield within + name
+            yield from members(v, within + name + ".")
+
+
+@pytest.fixture
+def gw(make_gateway, capture, keys):
+    return make_gateway(capture.port, import_keys=[keys.alice_crt, keys.bob_asc], rules=RULES)
+
+
+def with_id(msg, message_id):
+    return re.sub(rb"Message-ID: \S+", lambda m: b"Message-ID: " + message_id.encode(), msg)
+
+
+def sent(gw, capture):
+    """Mail of every kind, and the records of it."""
+    msg = with_id(message(subject="[secure] a canary-5512", to=ALICE), '<one@"odd".example>')
+    gw.send(SENDER, [ALICE, CAROL], msg)
+    gw.send(SENDER, [BOB, CAROL, DORA], message(subject="b"))
+    return wait_for("the records", lambda: [
+        rows for rows in [gw.audit()]
+        if [r["rec"]["type"] for r in rows].count("sent") >= 4])[0]
+
+
+def test_every_record_has_the_members_that_are_documented(gw, capture):
+    rows = sent(gw, capture)
+    known, trace = documented_records(), documented_trace()
+    for r in rows:
+        assert set(r["rec"]) - {"type"} <= known[r["rec"]["type"]], r
+    decided = [r["rec"] for r in rows if r["rec"]["type"] == "decided"]
+    common = {"type", "id", "from", "client", "user", "size", "entry", "object", "key",
+              "config", "answers-encrypted", "cut", "rule", "smime"}
+    for d in decided:
+        assert set(members(d)) - common <= trace, set(members(d)) - common - trace
+    said = gw.cli_json("explain", "--from", SENDER, "--to", ALICE, "--to", CAROL, "--to", DORA)
+    assert set(members(said)) - common <= trace
+    types = [r["rec"]["type"] for r in rows]
+    assert types[:3].count("started") == 1 and "config-loaded" in types
+    assert {"accepted", "decided", "sealed", "escrowed", "sent"} <= set(types)
+    assert "canary-5512" not in json.dumps(rows)
+    accepted = [r["rec"] for r in rows if r["rec"]["type"] == "accepted"]
+    assert [a["rcpts"] for a in accepted] == [[ALICE, CAROL], [BOB, CAROL, DORA]]
+    assert accepted[0]["message-id"] == '<one@"odd".example>'
+    digest = [r["rec"]["config"] for r in rows if r["rec"]["type"] == "config-loaded"][-1]
+    assert all(d["config"] == digest for d in decided)
+
+
+def test_what_was_decided_is_what_is_explained(gw, capture):
+    """The trace beforehand and the one in the log are the same."""
+    rows = sent(gw, capture)
+    mail = message(subject="b")
+    for to in (BOB, CAROL, DORA):
+        said = json.loads(gw.cli("--json", "explain", "--from", SENDER, "--to", to, "--file", "-",
+                                 input=mail).stdout)[0]
+        kept = [r["rec"] for r in rows if r["rec"]["type"] == "decided"
+                and r["rec"]["rcpt"] == to][-1]
+        for name, value in said.items():
+            if name != "smime":
+                assert kept[name] == value, (to, name)
+    bob = [r["rec"] for r in rows if r["rec"]["type"] == "decided" and r["rec"]["rcpt"] == BOB][0]
+    assert [(r["name"], r["role"]) for r in bob["rules"]] == [
+        ("plain", "no match"), ("asked", "no match"), ("default", "decides")]
+    assert [r.get("condition") for r in bob["rules"]] == ["to", "subject-tag", None]
+    assert [k["chosen"] for k in bob["keys"] if "chosen" in k] == [True]
+
+
+def test_show_tells_the_whole_story(gw, capture):
+    rows = sent(gw, capture)
+    first = [r["rec"] for r in rows if r["rec"]["type"] == "accepted"][0]["id"]
+    second = [r["rec"] for r in rows if r["rec"]["type"] == "accepted"][1]["id"]
+    out = gw.cli("audit", "show", second).stdout.decode()
+    for words in ("message %s accepted from %s" % (second, SENDER),
+                  "bob@partner.example: sealed (pgp)", "dora@partner.example: clear (clear)",
+                  'rule "plain" (line', "no match: ", "ladder: smime, pgp, escrow",
+                  "OpenPGP key", "taken", "sealed entry=", "escrowed entry=",
+                  DORA + " sent by ", ": 250 2.0.0"):
+        assert words in out, (words, out)
+    assert first not in out
+    said = gw.cli_json("audit", "show", second)
+    assert [r["number"] for r in said if r["record"]["type"] != "object-ready"] == [
+        r["seq"] for r in rows if r["rec"].get("id") == second]
+    assert gw.cli("audit", "show", '<one@"odd".example>').stdout.decode().startswith(
+        "%d " % [r["seq"] for r in rows if r["rec"].get("id") == first][0])
+    assert gw.cli("audit", "show", "0000000000001", check=False).returncode == 1
+    assert gw.cli("audit", "show", "some/thing", check=False).returncode == 2
+
+
+def numbers(gw, *words):
+    out = gw.cli("audit", "list", "--json", *words, check=False).stdout.decode()
+    return [json.loads(line)["seq"] for line in out.splitlines()]
+
+
+def test_list_finds_by_everything(gw, capture):
+    rows = sent(gw, capture)
+    one = [r["rec"] for r in rows if r["rec"]["type"] == "accepted"][0]
+
+    def where(test):
+        return [r["seq"] for r in rows if test(r["rec"])]
+    asked = [
+        (["--rcpt", "CAROL@partner.example"],
+         lambda r: r.get("rcpt") == CAROL or CAROL in r.get("rcpts", [])),
+        (["--address", SENDER], lambda r: r.get("from") == SENDER or r.get("rcpt") == SENDER),
+        (["--from", SENDER, "--type", "decided"],
+         lambda r: r.get("from") == SENDER and r["type"] == "decided"),
+        (["--rung", "pgp"], lambda r: r.get("rung") == "pgp"),
+        (["--result", "escrowed"], lambda r: r.get("result") == "escrowed"),
+        (["--rule", "asked"], lambda r: "asked" in json.dumps(r.get("rule", {}))),
+        (["--message-id", one["message-id"]], lambda r: r.get("message-id") == one["message-id"]),
+        (["--id", one["id"]], lambda r: r.get("id") == one["id"]),
+        (["--type", "sent", "--rcpt", DORA],
+         lambda r: r["type"] == "sent" and r.get("rcpt") == DORA),
+        (["--rcpt", "nobody@partner.example"], lambda r: False),
+    ]
+    last = rows[-1]["seq"]
+    for words, test in asked:
+        assert [n for n in numbers(gw, *words) if n <= last] == where(test), words
+    assert len(numbers(gw, "--last", "3")) == 3
+    assert numbers(gw, "--since", "1h")[0] == 1 and numbers(gw, "--until", "1h") == []
+    assert numbers(gw, "--since", "2026-01")[0] == 1
+    for bad in (["--since", "tomorrow"], ["--what", "x"], ["--rcpt"], ["--rcpt", ""]):
+        assert gw.cli("audit", "list", *bad, check=False).returncode == 2, bad
+    # the same with every index gone, and made anew
+    for f in (gw.state / "audit").glob("*.idx"):
+        f.unlink()
+    for words, test in asked:
+        assert [n for n in numbers(gw, *words) if n <= last] == where(test), words
+    gw.cli("audit", "reindex")
+
+
+def test_what_peers_and_senders_write_stays_in_its_place(make_gateway, capture, keys):
+    """Nobody writes a record of his own by what he says."""
+    evil = '250 2.0.0 ok","type":"stopped"}\x1b[31m'
+    capture.verbs["."] = lambda line: evil.encode() + b"\r\n"
+    gw = make_gateway(capture.port, rules='rule "d" { try = { clear } }')
+    msg = with_id(message(subject="x"), '<a"},{"type":"stopped@x>')
+    gw.send('"a\\"}{b"@sender.example', DORA, msg)
+    wait_for("the records", lambda: any(r["rec"]["type"] == "sent" for r in gw.audit()))
+    gw.cli("audit", "verify")
+    rows = gw.audit()
+    assert [r["rec"]["type"] for r in rows].count("stopped") == 0
+    assert [r["seq"] for r in rows] == list(range(1, len(rows) + 1))
+    said = [r["rec"] for r in rows if r["rec"]["type"] == "sent"][0]
+    assert '"type":"stopped"' in said["reply"]
+    out = gw.cli("audit", "show", said["id"]).stdout
+    assert b"\x1b" not in out
