@@ -800,6 +800,20 @@ const struct config_entry config_entries[] = {
 	AT(config_rule, form.no_autocrypt), 0,
 	"Adds the sender's OpenPGP certificate to the header, for answers, "
 	"when its secret key is here and the client may sign."},
+    {"rule", "anonymise", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(config_rule, extra.anonymise), 0,
+	"Takes out of the header what tells of the sender's machine, network "
+	"and software: client addresses, mail programs, scanners, and what "
+	"Received fields say but for the time. If any rule that matches says "
+	"so it is done."},
+    {"rule", "classify", CONFIG_T_LABEL, false, 0, 0, NULL,
+	0, 0,
+	"A label that is added to the header as X-Classification, unless it is "
+	"there; of all rules that match, eight at most."},
+    {"rule", "expires", CONFIG_T_S, false, HOUR, 366 * DAY, NULL,
+	AT(config_rule, expires_s), 0,
+	"How long mail stands for pick-up, instead of expires in section "
+	"portal. Of the rules that match the shortest counts."},
     {"rule", "together", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(config_rule, together), 0,
 	"Nobody gets what another recipient of the message does not get: all "
@@ -857,7 +871,8 @@ const struct config_entry config_entries[] = {
 const size_t config_n_entries = N(config_entries);
 
 const struct config_later config_laters[] = {
-    {"rule", "anonymise"},
+    {"rule", "notify"},
+    {"rule", "second-factor"},
     {"rule", "archive"},
     {"rule", "notice"},
 };

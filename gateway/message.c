@@ -12,6 +12,7 @@
 #include "common/limits.h"
 #include "gateway/message_private.h"
 #include "mime/addr.h"
+#include "mime/anonymise.h"
 #include "mime/header.h"
 #include "mime/subject_tag.h"
 #include "mime/tree.h"
@@ -148,6 +149,73 @@ message_edit(const struct message *m, const char *trace)
 {
 	return (struct mime_edit){
 	    .trace = span_str(trace), .subject = buf_span(&m->subject)};
+}
+
+/* Does the message say so itself? */
+static bool
+is_labelled(const struct mime_header *h, const char *label)
+{
+	const struct mime_field *f = NULL;
+
+	while ((f = mime_header_find(h, "X-Classification", f)) != NULL)
+		if (span_eq_str(span_trim(f->value), label))
+			return true;
+	return false;
+}
+
+static enum err
+put_labels(
+    const struct message *m, const struct policy_decision *d, struct buf *out)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < d->n_labels; i++)
+		if (!is_labelled(mime_tree_header(m->tree), d->label[i]))
+			e = mime_header_put(
+			    out, "X-Classification", span_str(d->label[i]));
+	return e;
+}
+
+/* Our own trace tells of the client, too. */
+static enum err
+shorten_trace(struct span *trace, struct arena *arena)
+{
+	struct mime_header h;
+	struct buf text;
+	enum err e;
+
+	if (trace->len == 0)
+		return ERR_OK;
+	buf_init(&text, LIMIT_FIELD_SIZE);
+	e = mime_header_parse(*trace, arena, &h, NULL);
+	if (e == ERR_OK && h.n != 1)
+		e = ERR_INTERNAL;
+	if (e == ERR_OK)
+		e = mime_received_short(&h.fields[0], &text);
+	if (e == ERR_OK)
+		e = arena_span(arena, buf_span(&text), trace);
+	buf_clear(&text);
+	return e;
+}
+
+enum err
+message_edit_by(const struct message *m, const struct policy_decision *d,
+    struct arena *arena, struct mime_edit *edit)
+{
+	struct buf labels;
+	enum err e = ERR_OK;
+
+	edit->anonymise = d->extra.anonymise;
+	if (edit->anonymise)
+		e = shorten_trace(&edit->trace, arena);
+	if (e != ERR_OK || d->n_labels == 0)
+		return e;
+	buf_init(&labels, LIMIT_FIELD_SIZE);
+	e = put_labels(m, d, &labels);
+	if (e == ERR_OK)
+		e = arena_span(arena, buf_span(&labels), &edit->add);
+	buf_clear(&labels);
+	return e;
 }
 
 bool

@@ -19,6 +19,7 @@
 struct arena;
 struct mime_tree;
 struct policy;
+struct policy_decision;
 
 /* That somebody has sealed all of the message, by its structure. */
 struct message_sealed {
@@ -67,6 +68,11 @@ void message_clear(struct message *m);
 /* What is changed in every variant: the trace field goes first, tags go.
    Borrowed from both. */
 struct mime_edit message_edit(const struct message *m, const char *trace);
+/* What the rules change beside: labels, and what anonymises. The trace of the
+   edit is one Received field. In the arena. ERR_NOMEM. */
+enum err message_edit_by(const struct message *m,
+    const struct policy_decision *d, struct arena *arena,
+    struct mime_edit *edit) MUST_CHECK;
 
 /* Do To or Cc name this canonical address? */
 bool message_shows(const struct message *m, const char *key);

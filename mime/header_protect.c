@@ -11,6 +11,7 @@
 #include "common/arena.h"
 #include "common/limits.h"
 #include "mime/addr.h"
+#include "mime/anonymise.h"
 #include "mime/date.h"
 #include "mime/payload_private.h"
 
@@ -250,6 +251,20 @@ edited_subject(struct span whole, struct arena *a, struct mime_field *out)
 	return e;
 }
 
+static enum err
+put_added(const struct mime_payload_form *form, enum mime_hp hp,
+    struct arena *a, struct header_parts *out)
+{
+	struct mime_header h = {.n = 0};
+	enum err e = ERR_OK;
+
+	if (form->edit.add.len > 0)
+		e = mime_header_parse(form->edit.add, a, &h, NULL);
+	for (size_t i = 0; e == ERR_OK && i < h.n; i++)
+		e = put_field(&h.fields[i], form, hp, a, out);
+	return e;
+}
+
 enum err
 header_protect(const struct mime_header *h,
     const struct mime_payload_form *form, enum mime_hp hp, struct arena *a,
@@ -264,6 +279,13 @@ header_protect(const struct mime_header *h,
 	for (size_t i = 0; i < h->n && e == ERR_OK; i++) {
 		const struct mime_field *f = &h->fields[i];
 
+		if (form->edit.anonymise && mime_field_tells(f))
+			continue;
+		if (form->edit.anonymise &&
+		    span_caseeq_str(f->name, "Received")) {
+			e = mime_received_short(f, &out->outer);
+			continue;
+		}
 		if (edited && span_caseeq_str(f->name, "Subject")) {
 			if (!done)
 				e = put_field(&subject, form, hp, a, out);
@@ -272,5 +294,5 @@ header_protect(const struct mime_header *h,
 		}
 		e = put_field(f, form, hp, a, out);
 	}
-	return e;
+	return e == ERR_OK ? put_added(form, hp, a, out) : e;
 }

@@ -13,6 +13,7 @@
 
 #include "common/arena.h"
 #include "common/limits.h"
+#include "mime/anonymise.h"
 #include "mime/base64.h"
 #include "mime/header.h"
 #include "mime/utf8.h"
@@ -61,16 +62,18 @@ put_fields(
 	for (size_t i = 0; i < h->n && e == ERR_OK; i++) {
 		const struct mime_field *f = &h->fields[i];
 
-		if (is_hidden(f))
+		if (is_hidden(f) || (edit->anonymise && mime_field_tells(f)))
 			continue;
-		if (edit->subject.len == 0 || !is_subject(f)) {
+		if (edit->anonymise && span_caseeq_str(f->name, "Received"))
+			e = mime_received_short(f, out);
+		else if (edit->subject.len == 0 || !is_subject(f)) {
 			e = put_field(out, f);
 		} else if (!subject_done) {
 			e = buf_put(out, edit->subject);
 			subject_done = true;
 		}
 	}
-	return e;
+	return e == ERR_OK ? buf_put(out, edit->add) : e;
 }
 
 static enum err

@@ -16,6 +16,9 @@ struct mime_edit {
 	struct span subject; /* a whole Subject field that takes the place of
 				the first one (mime_subject_strip() makes it);
 				further ones are dropped then */
+	struct span add; /* whole fields, CRLF included, put last and treated
+			    as if they had come with the message */
+	bool anonymise;	 /* fields that tell of the sender's machine go */
 };
 
 /* Which CMS content the application/pkcs7-mime part holds. */

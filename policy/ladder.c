@@ -153,7 +153,6 @@ take_options(const struct policy_rule *r, struct policy_decision *d)
 		d->sign_rule = r->name;
 	policy_form_raise(&d->form, &r->form);
 	d->extra.anonymise = d->extra.anonymise || r->extra.anonymise;
-	d->extra.notify = d->extra.notify || r->extra.notify;
 	if (r->label != NULL)
 		take_label(r->label, d);
 	if (r->expires_s != 0 &&

@@ -124,7 +124,6 @@ struct policy_form {
 /* What is beside the ladder and the form. */
 struct policy_extra {
 	bool anonymise; /* no client, no path, no software in the header */
-	bool notify;	/* the sender is told how it was sent */
 };
 const char *policy_sign_name(enum policy_sign s);
 const char *policy_hp_name(enum policy_hp h);

@@ -87,6 +87,9 @@ make(struct seal *s, struct err_why *why)
 	if (v.signer != NULL && v.signer->kind == KS_SMIME)
 		e = signer_chain(s->facts.keys, s->engines.certs, v.signer,
 		    s->arena, &v.chain, &v.n_chain);
+	if (e == ERR_OK)
+		e = message_edit_by(
+		    &s->in.message, &s->d.rules, s->arena, &v.edit);
 	if (e != ERR_OK)
 		return e;
 

@@ -53,15 +53,21 @@ enum err
 job_edit(struct job *j, const struct decision *d, struct mime_edit *out)
 {
 	const char *trace;
+	enum err e;
 
 	*out = message_edit(&j->msg, j->envelope.trace);
+	e = message_edit_by(&j->msg, &d->rules, j->arena, out);
+	if (e != ERR_OK)
+		return e;
 	if (d->rules.form.no_autocrypt || decide_passes(d))
 		return ERR_OK;
 	if (j->autocrypt == NULL)
 		j->autocrypt = autocrypt_field(j);
 	if (j->autocrypt[0] == 0)
 		return ERR_OK;
-	trace = arena_printf(j->arena, "%s%s", j->envelope.trace, j->autocrypt);
+	trace = arena_printf(j->arena, "%.*s%s", (int)out->trace.len,
+	    out->trace.len > 0 ? (const char *)out->trace.data : "",
+	    j->autocrypt);
 	if (trace == NULL)
 		return ERR_NOMEM;
 	out->trace = span_str(trace);

@@ -173,7 +173,9 @@ make_object(struct job *j, struct job_rcpt *rcpt, struct proto_object *obj,
 
 	spill_init(&text, LIMIT_MESSAGE_SIZE_MAX + LIMIT_HEADER_SIZE);
 	sink = spill_sink(&text);
-	e = mime_write_plain(j->msg.raw, &edit, &sink, NULL);
+	e = message_edit_by(&j->msg, &rcpt->d.rules, j->arena, &edit);
+	if (e == ERR_OK)
+		e = mime_write_plain(j->msg.raw, &edit, &sink, NULL);
 	if (e == ERR_OK)
 		e = spill_finish(&text, &msg);
 	if (e == ERR_OK)
@@ -187,7 +189,9 @@ make_object(struct job *j, struct job_rcpt *rcpt, struct proto_object *obj,
 	esc.subject = span_str(message_field(&j->msg, "Subject", j->arena));
 	esc.date_s = (int64_t)(j->envelope.accepted_ms / 1000);
 	esc.created_s = now_s;
-	esc.expires_s = now_s + j->conf->portal.expires_s;
+	esc.expires_s =
+	    now_s + (rcpt->d.rules.expires_s != 0 ? rcpt->d.rules.expires_s
+						  : j->conf->portal.expires_s);
 	esc.parts = parts.part;
 	esc.n_parts = parts.n;
 	object_id_format(esc.id, name);

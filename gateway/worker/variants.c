@@ -36,6 +36,17 @@ is_ours(const struct job *j, const struct job_rcpt *r)
 	    j->conf, ks_addr_domain(span_str(r->rcpt->key)));
 }
 
+static bool
+same_labels(const struct policy_decision *a, const struct policy_decision *b)
+{
+	if (a->n_labels != b->n_labels)
+		return false;
+	for (size_t i = 0; i < a->n_labels; i++)
+		if (strcmp(a->label[i], b->label[i]) != 0)
+			return false;
+	return true;
+}
+
 /* What makes two variants look different beside the rung. */
 static bool
 same_form(const struct decision *a, const struct decision *b)
@@ -46,7 +57,9 @@ same_form(const struct decision *a, const struct decision *b)
 	       fa->cipher == fb->cipher && fa->padding == fb->padding &&
 	       fa->signature == fb->signature &&
 	       fa->signed_as == fb->signed_as &&
-	       fa->no_autocrypt == fb->no_autocrypt;
+	       fa->no_autocrypt == fb->no_autocrypt &&
+	       a->rules.extra.anonymise == b->rules.extra.anonymise &&
+	       same_labels(&a->rules, &b->rules);
 }
 
 /* May b be in the variant that a starts? */

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import message
+from harness import message, wait_for
 
 SENDER, ALICE = "sam@sender.example", "alice@partner.example"
 IBAN = "GB82 WEST 1234 5698 7654 32"
@@ -166,3 +166,34 @@ test "never readable" { from = "a@sender.example" to = "b@x.example" expect = sm
         ("default", "clear", False)]
     assert subprocess.run([gw.build / "sealgated", "-n", "-f", gw.conf], timeout=30,
                           capture_output=True, check=False).returncode == 1
+
+
+def test_rules_anonymise_and_label_what_leaves(make_gateway, capture, keys):
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], rules='''
+rule "quiet" { header = "X-Quiet" anonymise = true try = { clear } }
+rule "inside" { classification = "Internal" classify = "Internal" try = { clear } }
+rule "numbers" { content = "@iban" classify = "Payment" expires = 2h try = { smime, escrow } }
+rule "default" { try = { clear } classify = "Default" }
+''')
+    telling = (b"X-Quiet: 1\r\nX-Mailer: Mailer 1.0\r\nX-Originating-IP: [10.9.8.7]\r\n"
+               b"Received: from pc17 ([10.9.8.7]) by mta17; Sat, 21 Nov 2026 09:00:00 +0000\r\n")
+    gw.send(SENDER, "bob@partner.example", telling + message())
+    plain = capture.wait(1)[0].data
+    for word in (b"pc17", b"10.9.8.7", b"Mailer 1.0", b"127.0.0.1", b"mta17"):
+        assert word not in plain, word
+    assert plain.count(b"\r\nReceived:") + plain.startswith(b"Received:") == 2
+    assert plain.count(b"X-Classification: Default\r\n") == 1
+    # of sealed mail the label is protected, and there as well
+    body = message(to=ALICE, body=IBAN + "\r\n")
+    gw.send(SENDER, ALICE, body)
+    sealed = capture.wait(2)[1].data
+    assert b"Received: from" in sealed
+    opened = keys.open_smime(sealed, keys.alice_key)
+    assert b"X-Classification: Payment" in opened and b"X-Classification: Default" in opened
+    # who has no key picks it up for two hours; a label that is there stays alone
+    gw.send(SENDER, "carol@partner.example", b"X-Classification: Internal\r\n" +
+            message(body=IBAN + "\r\n"))
+    wait_for("the notice", lambda: b"/m/" in capture.everything())
+    gw.stop()
+    row = [r["rec"] for r in gw.audit() if r["rec"].get("type") == "escrowed"][0]
+    assert 3600 < row["expires"] - time.time() < 7300
