@@ -12,6 +12,8 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import urllib.parse
+import urllib.request
 
 from harness import Problem, free_port, run, wait_for
 from peers import port_is_open, stop, unpacked
@@ -305,6 +307,52 @@ http {{
     def requests(self):
         path = self.root / "access"
         return path.read_text().splitlines() if path.exists() else []
+
+
+class Sks(Dir):
+    """The key server of Debian, behind an nginx that speaks TLS for it."""
+
+    CONF = """\
+hostname: localhost
+hkp_address: 127.0.0.1
+hkp_port: {port}
+recon_address: 127.0.0.1
+recon_port: {other}
+"""
+
+    def __init__(self, ca, name, keys):
+        super().__init__()
+        self.usr = unpacked("sks")
+        self.http = free_port()
+        self.nginx = Nginx(ca, {(name,): "location / { proxy_pass http://127.0.0.1:%d; }"
+                                % self.http})
+        self.port = self.nginx.port
+        for d in ("var/log/sks", "var/lib/sks", "var/run/sks", "etc/sks"):
+            (self.root / d).mkdir(parents=True)
+        (self.root / "etc/sks/sksconf").write_text(
+            self.CONF.format(port=self.http, other=free_port()))
+        self.first = self.root / "keys.pgp"
+        self.first.write_bytes(keys)
+
+    def start(self):
+        env, sks = libraries(self.usr), self.usr / "usr/sbin/sks"
+        run(sks, "build", self.first, "-n", "1", "-basedir", ".", cwd=self.root, env=env)
+        self.spawn(sks, "db", "-basedir", ".", cwd=self.root, env=env)
+        self.await_port("sks", self.http)
+        self.nginx.start()
+        return self
+
+    def add(self, armored):
+        """As anybody may."""
+        urllib.request.urlopen("http://127.0.0.1:%d/pks/add" % self.http, timeout=20,
+                               data=urllib.parse.urlencode({"keytext": armored}).encode()).read()
+
+    def down(self):
+        stop(self.procs.pop())
+
+    def stop(self):
+        self.nginx.stop()
+        super().stop()
 
 
 class Rude:

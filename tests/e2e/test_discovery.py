@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The Sealgate authors
 """Keys that the gateway finds by itself: a message to an address that only a
 source knows leaves sealed, one look-up serves all who wait, an outage is no
-answer. Real servers (nginx, knot behind unbound, slapd); stand-ins only where
+answer. Real servers (nginx, knot behind unbound, slapd, sks); stand-ins only where
 Debian has none that speaks the protocol (VKS) or for what misbehaves."""
 import json
 import os
@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from harness import message, run, wait_for
-from key_sources import (CA, Names, Nginx, Rude, Slapd, Turncoat, dane_name, reply,
+from key_sources import (CA, Names, Nginx, Rude, Sks, Slapd, Turncoat, dane_name, reply,
                          wkd_hash)
 
 OPPORTUNISTIC = 'rule "default" { try = { smime, pgp, clear } }\n'
@@ -588,6 +588,33 @@ def test_key_servers(make_gateway, capture, keys, ca, started):
     assert kinds["openpgp"]["state"] == "holds"
     sources, kinds = lookup(gw, "sia@ks.example")
     assert kinds["openpgp"]["state"] == "absent"
+
+
+def test_a_real_key_server(make_gateway, capture, keys, ca, started):
+    """sks hands out whatever anybody gave it: a candidate, for the address that
+    was asked for and no other; without its database it has failed."""
+    keys.openpgp("ria@ks.example")
+    server = started(Sks(ca, "keys.example", keys.gpg("--export", "ria@ks.example").stdout))
+    names = started(Names("keys.example. 60 A 127.0.0.1\n"))
+    gw = make_gateway(capture.port, rules=OPPORTUNISTIC, options=options(
+        ca, names, ["hkp"], sections='discovery hkp { url = "https://keys.example:%d" }\n'
+        % server.port))
+    sources, kinds = lookup(gw, "ria@ks.example")
+    assert sources["hkp"]["answer"] == "found", sources
+    assert kinds["openpgp"]["state"] == "absent"
+    assert "candidate" in kinds["openpgp"]["candidates"][0]["why"]
+    # a word of the user ID is enough for sks, and not for us
+    for addr in ("ks@example.example", "nobody@ks.example"):
+        sources, kinds = lookup(gw, addr)
+        assert sources["hkp"]["answer"] == "absent", (addr, sources)
+    keys.openpgp("sia@ks.example")
+    server.add(keys.gpg("--armor", "--export", "sia@ks.example").stdout)
+    sources, kinds = lookup(gw, "sia@ks.example")
+    assert sources["hkp"]["answer"] == "found", sources
+    server.down()
+    sources, kinds = lookup(gw, "tia@ks.example")
+    assert sources["hkp"]["answer"] == "failed", sources
+    assert kinds["openpgp"]["state"] == "failed"
 
 
 def test_a_judge_that_dies_is_a_failure(make_gateway, capture, keys, ca, started):
