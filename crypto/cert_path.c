@@ -2,17 +2,16 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * Path validation. OpenSSL builds and checks one path; what it does not look
- * at (purpose as mail software means it, exponents, distrust, revocation as we
- * keep it) is checked on the path it found. A path that fails because of an
- * intermediate is tried again without that one, a bounded number of times, so
- * that a bad certificate never hides a good path and never costs more than a
+ * at (purpose as mail software means it: cert_purpose.c; distrust, revocation
+ * as we keep it) is checked on the path it found. A path that fails because of
+ * an intermediate is tried again without that one, a bounded number of times,
+ * so that a bad certificate never hides a good path and never costs more than a
  * fixed number of walks. RFC 5280 §6, RFC 8550 §4.
  */
 #include "crypto/cert_path.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/objects.h>
@@ -81,102 +80,6 @@ size_t
 crypto_anchors_count(const struct crypto_anchors *a)
 {
 	return a->n;
-}
-
-/* --- what a certificate may be used for --- */
-
-/* RFC 8550 §4.4.4; no extension means no restriction */
-static bool
-is_for_mail(X509 *x)
-{
-	return (X509_get_extension_flags(x) & EXFLAG_XKUSAGE) == 0 ||
-	       (X509_get_extended_key_usage(x) & (XKU_SMIME | XKU_ANYEKU)) != 0;
-}
-
-static enum err
-check_extensions(X509 *x, struct err_why *why)
-{
-	uint32_t flags = X509_get_extension_flags(x);
-
-	if ((flags & EXFLAG_INVALID) != 0)
-		return err_why(
-		    why, ERR_KEY_UNUSABLE, "an extension is malformed");
-	/* RFC 5280 §4.2 */
-	if ((flags & EXFLAG_CRITICAL) != 0)
-		return err_why(
-		    why, ERR_KEY_UNUSABLE, "a critical extension is not known");
-	if (!is_for_mail(x))
-		return err_why(why, ERR_KEY_UNUSABLE,
-		    "its extendedKeyUsage does not allow emailProtection");
-	return ERR_OK;
-}
-
-static enum err
-check_key(const struct crypto_cert *cert, struct err_why *why)
-{
-	const char *flaw = NULL;
-
-	if (strncmp(cert->info.alg, "RSA", 3) == 0)
-		flaw = crypto_cert_rsa_flaw(cert);
-	else if (strncmp(cert->info.alg, "EC", 2) == 0)
-		return err_why(why, ERR_UNSUPPORTED,
-		    "the curve of its key is not supported");
-	return flaw == NULL ? ERR_OK
-			    : err_why(why, ERR_KEY_UNUSABLE, "%s", flaw);
-}
-
-static enum err
-check_issuer(const struct crypto_cert *cert, struct err_why *why)
-{
-	enum err e = check_extensions(cert->x509, why);
-
-	if (e == ERR_OK)
-		e = check_key(cert, why);
-	if (e != ERR_OK)
-		return e;
-	/* RFC 8550 §4.4.1: version 1 and keyUsage alone make no CA */
-	if (!cert->info.is_ca)
-		return err_why(
-		    why, ERR_KEY_UNUSABLE, "it is no CA certificate");
-	if ((X509_get_key_usage(cert->x509) & KU_KEY_CERT_SIGN) == 0)
-		return err_why(why, ERR_KEY_UNUSABLE,
-		    "its keyUsage does not allow keyCertSign");
-	return ERR_OK;
-}
-
-static enum err
-check_signer(const struct crypto_cert *cert, struct err_why *why)
-{
-	enum err e = check_extensions(cert->x509, why);
-
-	if (e == ERR_OK)
-		e = check_key(cert, why);
-	if (e != ERR_OK)
-		return e;
-	/* RFC 8550 §4.4.2 */
-	if ((X509_get_key_usage(cert->x509) &
-		(KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) == 0)
-		return err_why(why, ERR_KEY_UNUSABLE,
-		    "its keyUsage does not allow signing messages");
-	return ERR_OK;
-}
-
-static enum err
-check_purpose(const struct crypto_path_query *q, struct err_why *why)
-{
-	const struct crypto_cert_info *info = &q->leaf->info;
-
-	switch (q->purpose) {
-	case CRYPTO_FOR_SEAL:
-		return info->can_seal
-			   ? ERR_OK
-			   : err_why(why, info->seal_err, "%s", info->seal_why);
-	case CRYPTO_FOR_SIGN:
-		return check_signer(q->leaf, why);
-	case CRYPTO_FOR_ISSUE:
-		return check_issuer(q->leaf, why);
-	}
-	return err_why(why, ERR_INTERNAL, "no purpose is given");
 }
 
 /* The address is there as it is, or it is not there: info has only addresses
@@ -509,7 +412,8 @@ check_chain(struct walk *w)
 		   believed because somebody configured it. */
 		if (i == 0 || i + 1 == out->n)
 			continue;
-		e = check_issuer(out->certs[i], &why);
+		e = crypto_cert_check_purpose(
+		    out->certs[i], CRYPTO_FOR_ISSUE, &why);
 		if (e != ERR_OK) {
 			out->fault = i;
 			return err_why(&out->why, e,
@@ -651,7 +555,7 @@ crypto_path_check(const struct crypto_path_query *q, struct crypto_path *out)
 	enum err e;
 
 	*out = (struct crypto_path){.err = ERR_KEY_UNTRUSTED};
-	e = check_purpose(q, &why);
+	e = crypto_cert_check_purpose(q->leaf, q->purpose, &why);
 	if (e == ERR_OK)
 		e = check_addr(q, &why);
 	if (e != ERR_OK) {

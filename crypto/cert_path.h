@@ -119,6 +119,12 @@ struct crypto_path {
 	struct crypto_status status[LIMIT_PATH_LEN];
 };
 
+/* Whether the certificate by itself may be used for it; nothing is said of who
+   vouches for it. ERR_KEY_UNUSABLE, ERR_UNSUPPORTED, for CRYPTO_FOR_SEAL what
+   its info says. */
+enum err crypto_cert_check_purpose(const struct crypto_cert *cert,
+    enum crypto_purpose purpose, struct err_why *why) MUST_CHECK;
+
 /* Decide. out is filled whatever is returned, which is out->err; the caller
    clears it. Time and memory are bounded whatever the certificates are. */
 enum err crypto_path_check(
