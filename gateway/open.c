@@ -15,6 +15,7 @@
 #include "common/limits.h"
 #include "common/secret.h"
 #include "gateway/open_private.h"
+#include "mime/payload.h"
 #include "mime/scan.h"
 #include "mime/tree.h"
 #include "mime/verdict_fields.h"
@@ -303,12 +304,23 @@ write_with_original(
 	return e == ERR_OK ? mime_write_pgp_tail(b, to) : e;
 }
 
+/* The legacy display element says again what is in the header now. */
+static enum err
+find_bare(struct open *o, struct mime_payload **out)
+{
+	*out = NULL;
+	return o->payload != NULL && o->use_fields && o->use_from
+		   ? mime_payload_bare(o->payload, o->arena, out)
+		   : ERR_OK;
+}
+
 static enum err
 write_opened(struct open *o, struct span trace, const struct mime_sink *to)
 {
 	struct mime_boundary boundary;
 	struct span body;
 	struct buf head;
+	struct mime_payload *bare = NULL;
 	uint8_t seed[16];
 	bool attach = o->form.attach_original && o->entity.len > 0;
 	enum err e;
@@ -316,10 +328,15 @@ write_opened(struct open *o, struct span trace, const struct mime_sink *to)
 	random_octets(seed, sizeof(seed));
 	boundary = mime_boundary_make(seed);
 	buf_init(&head, HEAD_MAX);
-	e = open_put_fields(o, attach ? &boundary : NULL, &head, &body);
+	e = attach ? ERR_OK : find_bare(o, &bare);
+	if (e == ERR_OK)
+		e = open_put_fields(
+		    o, attach ? &boundary : NULL, bare, &head, &body);
 	if (e == ERR_OK)
 		e = write_message(
 		    o, &o->verdict, trace, buf_span(&head), body, to);
+	if (e == ERR_OK && bare != NULL)
+		e = mime_payload_write_body(bare, to);
 	if (e == ERR_OK && attach)
 		e = write_with_original(o, &boundary, to);
 	buf_clear(&head);

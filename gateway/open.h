@@ -20,6 +20,7 @@
 #include "mime/sink.h"
 
 struct arena;
+struct mime_payload;
 struct mime_tree;
 
 /* How the verdict is written. */
@@ -57,6 +58,8 @@ struct open {
 	/* What is delivered instead of raw's body: the entity inside of the
 	   last encryption, header included. Empty: raw itself. */
 	struct span entity;
+	const struct mime_tree *payload; /* of entity; NULL: a signature, or
+					    nothing, is around it */
 	/* The payload's fields, if they are protected; see has_fields. */
 	struct mime_header inner;
 	bool has_fields; /* the payload has protected fields (hp, RFC 9788) */

@@ -12,6 +12,7 @@
 #include "common/limits.h"
 #include "gateway/open_private.h"
 #include "mime/addr.h"
+#include "mime/payload.h"
 #include "mime/tree.h"
 #include "mime/verdict_fields.h"
 #include "mime/write.h"
@@ -322,8 +323,12 @@ open_bind(struct open *o, const struct mime_tree *payload)
 		o->has_fields = true;
 		o->inner = *mime_tree_header(payload);
 	}
-	if (payload != NULL)
+	if (payload != NULL) {
 		note_forged(o, payload);
+		if (o->entity.len > 0 &&
+		    mime_tree_header(payload)->whole.data == o->entity.data)
+			o->payload = payload;
+	}
 	bind_from(o);
 	if (!o->has_fields)
 		return ERR_OK;
@@ -397,9 +402,18 @@ put_mixed(const struct mime_boundary *b, struct buf *out, struct span *rest)
 	    b->text);
 }
 
+static enum err
+put_bare(const struct mime_payload *p, struct buf *out, struct span *rest)
+{
+	enum err e = buf_puts(out, "MIME-Version: 1.0\r\n");
+
+	*rest = SPAN_LIT("\r\n");
+	return e == ERR_OK ? buf_put(out, mime_payload_head(p)) : e;
+}
+
 enum err
 open_put_fields(struct open *o, const struct mime_boundary *mixed,
-    struct buf *out, struct span *rest)
+    const struct mime_payload *bare, struct buf *out, struct span *rest)
 {
 	enum err e = ERR_OK;
 
@@ -412,7 +426,8 @@ open_put_fields(struct open *o, const struct mime_boundary *mixed,
 		if (is_protected_field(o, &o->inner.fields[i]))
 			e = put_field(out, &o->inner.fields[i]);
 	if (e == ERR_OK && o->entity.len > 0)
-		e = mixed != NULL ? put_mixed(mixed, out, rest)
-				  : put_structural(o, out, rest);
+		e = mixed != NULL  ? put_mixed(mixed, out, rest)
+		    : bare != NULL ? put_bare(bare, out, rest)
+				   : put_structural(o, out, rest);
 	return e;
 }

@@ -9,6 +9,7 @@
 #include "gateway/open.h"
 
 struct mime_boundary;
+struct mime_payload;
 struct mime_tree;
 
 /* --- open_header.c --- */
@@ -18,9 +19,11 @@ struct mime_tree;
 enum err open_bind(struct open *o, const struct mime_tree *payload) MUST_CHECK;
 /* Append the fields between the verdict and the empty line. rest: what follows
    them in the message that is delivered, empty line first. mixed: they are
-   those of a multipart/mixed, and rest is its empty line alone; may be NULL. */
+   those of a multipart/mixed, and rest is its empty line alone; may be NULL.
+   bare: the body is its, and rest the empty line; may be NULL. */
 enum err open_put_fields(struct open *o, const struct mime_boundary *mixed,
-    struct buf *out, struct span *rest) MUST_CHECK;
+    const struct mime_payload *bare, struct buf *out,
+    struct span *rest) MUST_CHECK;
 
 /* --- open_verdict.c --- */
 

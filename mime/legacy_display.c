@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * The legacy display element: hidden header fields, repeated at the start of
- * the main text for readers that know nothing of header protection. RFC 9788
- * sections 2.1.2 and 5.2.2 to 5.2.4.
+ * the main text for readers that know nothing of header protection; and taken
+ * out of it again. RFC 9788 sections 2.1.2, 4.5.3 and 5.2.2 to 5.2.4.
  */
 #include <string.h>
 
@@ -311,5 +311,131 @@ legacy_plan(const struct mime_part *p, struct span hidden, struct arena *a,
 	c->body = body;
 	c->rewritten = true;
 	c->legacy = true;
+	return ERR_OK;
+}
+
+/* --- and taken out again */
+
+/* "Name: value", as a reader would tell it. */
+static bool
+is_field_line(struct span line)
+{
+	size_t i = 0;
+
+	while (i < line.len && line.data[i] > ' ' && line.data[i] < 0x7f &&
+	       line.data[i] != ':')
+		i++;
+	return i > 0 && i < line.len && line.data[i] == ':';
+}
+
+/* Octets of the element that a text begins with: fields, up to and with the
+   first empty line (RFC 9788 section 4.5.3.1). 0: it does not look like it. */
+static size_t
+plain_element(struct span s)
+{
+	size_t at = 0, end;
+
+	for (; at < s.len; at = end + 1) {
+		bool folded = s.data[at] == ' ' || s.data[at] == '\t';
+		struct span line;
+
+		end = span_find_chr(s, at, '\n');
+		if (end == s.len)
+			return 0;
+		line = span_trim(SPAN(s.data + at, end - at));
+		if (line.len == 0)
+			return at > 0 ? end + 1 : 0;
+		if (folded ? at == 0 : !is_field_line(line))
+			return 0;
+	}
+	return 0;
+}
+
+/* Behind the </div> that ends what is open at at; 0: none does. */
+static size_t
+behind_div(struct span s, size_t at)
+{
+	unsigned depth = 1;
+
+	while ((at = span_find_chr(s, at, '<')) < s.len) {
+		struct span rest = SPAN(s.data + at, s.len - at);
+
+		if (is_tag(rest, "<div"))
+			depth++;
+		else if (is_tag(rest, "</div") && --depth == 0)
+			return behind_tag(s, at);
+		at = behind_tag(s, at);
+	}
+	return 0;
+}
+
+static bool
+is_line_end(uint8_t c)
+{
+	return c == '\r' || c == '\n';
+}
+
+/* The first element of the body, if it is the one (section 4.5.3.2), with the
+   line ends before it and the one behind it. */
+static size_t
+html_element(struct span s, size_t *start)
+{
+	size_t at, open, end;
+
+	*start = find_html_start(s);
+	for (at = *start; at < s.len && is_line_end(s.data[at]);)
+		at++;
+	if (!is_tag(SPAN(s.data + at, s.len - at), "<div"))
+		return 0;
+	open = behind_tag(s, at);
+	if (span_find(SPAN(s.data + at, open - at), 0,
+		SPAN_LIT("header-protection-legacy-display")) == open - at)
+		return 0;
+	end = behind_div(s, open);
+	if (end == 0)
+		return 0;
+	/* one: those behind it were there before */
+	if (end + 1 < s.len && s.data[end] == '\r' && s.data[end + 1] == '\n')
+		end += 2;
+	else if (end < s.len && s.data[end] == '\n')
+		end++;
+	return end - *start;
+}
+
+enum err
+legacy_away(const struct mime_part *p, struct part_change *c)
+{
+	const char *says = mime_part_param(p, "hp-legacy-display");
+	const char *charset = mime_part_param(p, "charset");
+	struct recode body = {.in = p->body};
+	struct mime_sink sink;
+	struct buf text;
+	enum err e;
+
+	if (says == NULL || strcmp(says, "1") != 0 ||
+	    (charset != NULL && !has_ascii(charset)) ||
+	    recode_form_of(p->encoding, &body.from) != ERR_OK)
+		return ERR_OK;
+	body.to = body.from;
+	buf_init(&text, TAG_SEARCH);
+	sink = mime_sink_buf(&text);
+	e = recode_decode(body.from,
+	    body.from == RECODE_PLAIN && p->body.len > TAG_SEARCH
+		? SPAN(p->body.data, TAG_SEARCH)
+		: p->body,
+	    &sink);
+	/* it stands at the beginning */
+	if (e == ERR_OK || e == ERR_TOO_BIG)
+		body.skip = mime_part_is(p, "text", "html")
+				? html_element(buf_span(&text), &body.insert_at)
+				: plain_element(buf_span(&text));
+	buf_clear(&text);
+	if (e == ERR_NOMEM)
+		return e;
+	if (body.skip > 0) {
+		c->body = body;
+		c->rewritten = true;
+		c->bare = true;
+	}
 	return ERR_OK;
 }

@@ -65,7 +65,8 @@ is_replaced(struct span name, const struct part_change *c)
 	return (c->hp != NULL &&
 		   (span_caseeq_str(name, "hp") ||
 		       span_caseeq_str(name, "protected-headers"))) ||
-	       (c->legacy && span_caseeq_str(name, "hp-legacy-display")) ||
+	       ((c->legacy || c->bare) &&
+		   span_caseeq_str(name, "hp-legacy-display")) ||
 	       (c->utf8 && span_caseeq_str(name, "charset"));
 }
 
@@ -111,7 +112,7 @@ static enum err
 put_field(
     const struct mime_field *f, const struct part_change *c, struct buf *out)
 {
-	bool new_type = c->hp != NULL || c->legacy || c->utf8;
+	bool new_type = c->hp != NULL || c->legacy || c->bare || c->utf8;
 	enum err e;
 
 	if (new_type && span_caseeq_str(f->name, "Content-Type")) {
@@ -124,7 +125,7 @@ put_field(
 		return buf_printf(out, "%.*s: %s\r\n", (int)f->name.len,
 		    (const char *)f->name.data, c->encoding);
 	/* it was made of the body as it was (RFC 1864) */
-	if (c->legacy && span_caseeq_str(f->name, "Content-MD5"))
+	if ((c->legacy || c->bare) && span_caseeq_str(f->name, "Content-MD5"))
 		return ERR_OK;
 	return put_whole(f, out);
 }
@@ -136,7 +137,7 @@ part_put_fields(const struct mime_header *h, const struct part_change *c,
 	bool typed = mime_header_find(h, "Content-Type", NULL) != NULL;
 	bool encoded =
 	    mime_header_find(h, "Content-Transfer-Encoding", NULL) != NULL;
-	bool new_type = c->hp != NULL || c->legacy || c->utf8;
+	bool new_type = c->hp != NULL || c->legacy || c->bare || c->utf8;
 	enum err e = ERR_OK;
 
 	if (!typed && (root || new_type)) {

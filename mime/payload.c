@@ -109,7 +109,7 @@ apply(struct plan *plan, const struct mime_part *part,
 
 	if (root)
 		plan->root = *c;
-	else if (c->encoding != NULL || c->legacy || c->utf8)
+	else if (c->encoding != NULL || c->legacy || c->bare || c->utf8)
 		e = patch_fields(plan->p, part, c);
 	if (e == ERR_OK && c->rewritten)
 		e = add_patch(plan->p, &patch);
@@ -260,6 +260,68 @@ mime_payload_hp(
 {
 	/* RFC 9788 section 4.1: readers look for it inside all layers */
 	return part_is_crypto(tree->root) ? MIME_HP_NONE : form->hp;
+}
+
+/* --- what was opened */
+
+static enum err
+plan_away(struct plan *plan, const struct mime_part *part, bool root)
+{
+	struct part_change c = {0};
+	enum err e = ERR_OK;
+
+	if (part_is_crypto(part))
+		return ERR_OK;
+	if (legacy_is_main(part))
+		e = legacy_away(part, &c);
+	if (e == ERR_OK && c.rewritten)
+		e = apply(plan, part, &c, root);
+	for (size_t i = 0; i < part->n_children && e == ERR_OK; i++)
+		if (legacy_leads_to(part, i))
+			e = plan_away(plan, part->children[i], false);
+	return e;
+}
+
+enum err
+mime_payload_bare(
+    const struct mime_tree *tree, struct arena *a, struct mime_payload **out)
+{
+	struct mime_payload *p = arena_alloc(a, sizeof(*p));
+	const char *hp = mime_part_param(tree->root, "hp");
+	struct plan plan = {.p = p};
+	struct buf head;
+	enum err e;
+
+	if (p == NULL)
+		return ERR_NOMEM;
+	*p = (struct mime_payload){.arena = a, .body = tree->header.body};
+	*out = NULL;
+	if (hp == NULL || !span_caseeq_str(span_str(hp), "cipher") ||
+	    tree->ambiguous != NULL)
+		return ERR_OK;
+	buf_init(&head, FIELDS_MAX);
+	e = plan_away(&plan, tree->root, true);
+	if (e == ERR_OK && p->n > 0)
+		e = part_put_fields(&tree->header, &plan.root, true, &head);
+	if (e == ERR_OK)
+		e = arena_span(a, buf_span(&head), &p->head);
+	buf_clear(&head);
+	if (e == ERR_OK && p->n > 0)
+		*out = p;
+	return e;
+}
+
+struct span
+mime_payload_head(const struct mime_payload *p)
+{
+	return p->head;
+}
+
+enum err
+mime_payload_write_body(
+    const struct mime_payload *p, const struct mime_sink *to)
+{
+	return write_body(p, to);
 }
 
 struct span

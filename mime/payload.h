@@ -66,4 +66,17 @@ bool mime_payload_is_fit(const struct mime_payload *p, const char **reason);
 enum err mime_payload_write(
     const struct mime_payload *p, const struct mime_sink *to) MUST_CHECK;
 
+/* --- opened --- */
+
+/* What is delivered of a payload whose header was encrypted, once its fields
+   are shown: its Content-* fields and its body without the legacy display
+   elements (RFC 9788 section 4.5.3). Never inside of a signed part. *out is
+   NULL when there is none. */
+enum err mime_payload_bare(const struct mime_tree *tree, struct arena *a,
+    struct mime_payload **out) MUST_CHECK;
+/* The fields, without the empty line; and the body behind that. */
+struct span mime_payload_head(const struct mime_payload *p);
+enum err mime_payload_write_body(
+    const struct mime_payload *p, const struct mime_sink *to) MUST_CHECK;
+
 #endif

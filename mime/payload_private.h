@@ -18,6 +18,7 @@ struct part_change {
 	struct recode body;
 	const char *encoding; /* a new Content-Transfer-Encoding, or NULL */
 	bool legacy;	      /* hp-legacy-display="1" */
+	bool bare;	      /* no hp-legacy-display any more */
 	bool utf8;	      /* its charset becomes utf-8 */
 	const char *hp;	      /* "clear", "cipher" or NULL */
 };
@@ -48,6 +49,11 @@ bool legacy_leads_to(const struct mime_part *p, size_t i);
    superset of ASCII is left alone. */
 enum err legacy_plan(const struct mime_part *p, struct span hidden,
     struct arena *a, struct part_change *c) MUST_CHECK;
+
+/* Plan to take the element out of a main part that says it has one. One that
+   does not look like it stays. */
+enum err legacy_away(
+    const struct mime_part *p, struct part_change *c) MUST_CHECK;
 
 /* Append the Content-* fields of h, changed; those of the root only, all other
    parts keep their other fields. No empty line. */

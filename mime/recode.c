@@ -281,6 +281,7 @@ struct insertion {
 	const struct mime_sink *to;
 	size_t left; /* octets before it */
 	struct span text;
+	size_t skip; /* octets behind it that are left out */
 };
 
 static enum err
@@ -295,6 +296,9 @@ insertion_put(void *ctx, struct span s)
 		e = mime_put(i->to, i->text);
 		i->text.len = 0;
 	}
+	s = SPAN(s.data + before, s.len - before);
+	before = s.len < i->skip ? s.len : i->skip;
+	i->skip -= before;
 	return e == ERR_OK
 		   ? mime_put(i->to, SPAN(s.data + before, s.len - before))
 		   : e;
@@ -305,7 +309,7 @@ static enum err
 put_octets(const struct recode *r, const struct mime_sink *to)
 {
 	struct insertion i = {
-	    .to = to, .left = r->insert_at, .text = r->insert};
+	    .to = to, .left = r->insert_at, .text = r->insert, .skip = r->skip};
 	struct mime_sink sink = {insertion_put, &i};
 	enum err e = recode_decode(r->from, r->in, &sink);
 

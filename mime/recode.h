@@ -24,6 +24,7 @@ struct recode {
 	enum recode_form from, to;
 	size_t insert_at; /* among the octets, without encoding */
 	struct span insert;
+	size_t skip; /* octets from there on that are left out */
 };
 
 /* Write the octets that s encodes. ERR_MALFORMED for base64 that is none; of

@@ -401,6 +401,28 @@ def test_no_word_while_it_waits_or_when_it_arrives(make_gateway, people, keys):
         world.stop()
 
 
+def test_the_legacy_display_is_taken_out_where_nothing_is_signed(gw, capture, people):
+    """It repeats in the text what is in the header again."""
+    head_ = (b'Content-Type: text/plain; charset="utf-8"; hp-legacy-display="1"; hp="cipher"\r\n'
+             b"From: Eve <%s>\r\nTo: <%s>\r\nSubject: the real subject\r\n"
+             b"HP-Outer: Subject: ...\r\n" % (EVE.encode(), OTTO.encode()))
+    shown = b"Subject: the real subject\r\n\r\n"
+    inner = head_ + b"\r\n" + shown + SECRET + b"\r\n"
+    gw.send_in(EVE, OTTO, p7m(seal(inner, people.otto[0])))
+    got = capture.wait(1)[0].data
+    assert parts(got)[1] == b"\r\n\r\n" + SECRET + b"\r\n"
+    assert field(got, b"Subject") == [b"the real subject"]
+    assert b"hp-legacy-display" not in got
+    # signed inside: the octets stay, and so does the signature
+    gw.send_in(EVE, OTTO, p7m(seal(sign(inner, *people.eve), people.otto[0])))
+    got = capture.wait(2)[1].data
+    assert words(got) == ["encrypted", "signed-good"] and shown + SECRET in got
+    # where the protected From is not shown the element stays, too
+    gw.send_in("x@partner.example", OTTO, p7m(seal(inner, people.otto[0]),
+                                              sender="x@partner.example"))
+    assert shown + SECRET in capture.wait(3)[2].data
+
+
 def test_the_original_can_be_attached(make_gateway, capture, people):
     gw = make_gateway(capture.port, portal=False, rules=CLEAR, inbound=capture.port,
                       listen_in="", options="opening { attach-original = true }\n")

@@ -273,3 +273,115 @@ Test(legacy_display, shy_shows_all_that_it_hid)
 	    "%s", buf_cstr(&m.inner));
 	made_clear(&m);
 }
+
+/* --- and taken out again --- */
+
+#define PLAIN(param) "Content-Type: text/plain; hp=\"cipher\"" param "\r\n"
+#define SAYS	     "; hp-legacy-display=\"1\""
+#define ELEMENT	     "Subject: Dinner\r\n plans\r\nTo: c@d.example\r\n\r\n"
+#define WEB	     "Content-Type: text/html; hp=\"cipher\"" SAYS "\r\n\r\n"
+
+static const struct {
+	const char *what, *entity;
+	const char *body; /* behind the empty line; NULL: there is none */
+} away[] = {
+    {"plain text", PLAIN(SAYS) "\r\n" ELEMENT "Let's\r\n\r\neat\r\n",
+	"Let's\r\n\r\neat\r\n"},
+    {"nothing behind it", PLAIN(SAYS) "\r\n" ELEMENT, ""},
+    {"a blank in the empty line",
+	PLAIN(SAYS) "\r\nSubject: x\r\n \r\nLet's\r\n", "Let's\r\n"},
+    {"quoted-printable",
+	PLAIN(SAYS) "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+		    "Subject: D=\r\ninner\r\n\r\nLet=27s =E4\r\n",
+	"Let's =E4\r\n"},
+    {"base64",
+	PLAIN(SAYS) "Content-Transfer-Encoding: base64\r\n\r\n"
+		    "U3ViamVjdDogeAoKTGV0J3MK\r\n",
+	"TGV0J3MK\r\n"},
+    {"HTML", WEB "<html><body>" DIV "\r\n<p>x</p></body></html>\r\n",
+	"<html><body>\r\n<p>x</p></body></html>\r\n"},
+    {"HTML of others, a div in it",
+	WEB "<body><div class='header-protection-legacy-display' id=a>"
+	    "<div>Subject: x</div></div><p>x\r\n",
+	"<body><p>x\r\n"},
+    {"alternatives, and what is attached stays",
+	"Content-Type: multipart/mixed; boundary=m; hp=\"cipher\"\r\n\r\n"
+	"--m\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n"
+	"--a\r\nContent-Type: text/plain" SAYS "\r\n\r\nSubject: x\r\n\r\n"
+	"one\r\n--a\r\nContent-Type: text/html" SAYS "\r\n\r\n<body>" DIV
+	"two\r\n--a--\r\n--m\r\nContent-Type: text/plain" SAYS "\r\n\r\n"
+	"Subject: x\r\n\r\nthree\r\n--m--\r\n",
+	"--m\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n"
+	"--a\r\nContent-Type: text/plain\r\n\r\n"
+	"one\r\n--a\r\nContent-Type: text/html\r\n\r\n<body>"
+	"two\r\n--a--\r\n--m\r\nContent-Type: text/plain" SAYS "\r\n\r\n"
+	"Subject: x\r\n\r\nthree\r\n--m--\r\n"},
+    {"it does not say so", PLAIN("") "\r\n" ELEMENT "Let's\r\n", NULL},
+    {"another value",
+	PLAIN("; hp-legacy-display=\"0\"") "\r\n" ELEMENT "Let's\r\n", NULL},
+    {"not encrypted",
+	"Content-Type: text/plain; hp=\"clear\"" SAYS "\r\n\r\n" ELEMENT
+	"Let's\r\n",
+	NULL},
+    {"no fields", PLAIN(SAYS) "\r\nLet's\r\n\r\neat\r\n", NULL},
+    {"a text among them", PLAIN(SAYS) "\r\nSubject: x\r\nLet's\r\n\r\neat\r\n",
+	NULL},
+    {"folded from nothing", PLAIN(SAYS) "\r\n x: y\r\n\r\neat\r\n", NULL},
+    {"an empty line first", PLAIN(SAYS) "\r\n\r\n" ELEMENT, NULL},
+    {"no empty line", PLAIN(SAYS) "\r\nSubject: x\r\nTo: y\r\n", NULL},
+    {"no base64",
+	PLAIN(SAYS) "Content-Transfer-Encoding: base64\r\n\r\n!!!!\r\n", NULL},
+    {"letters that are not ASCII",
+	PLAIN(SAYS "; charset=utf-16") "\r\n" ELEMENT "Let's\r\n", NULL},
+    {"HTML, another div", WEB "<body><div class=a>x</div>\r\n", NULL},
+    {"HTML, not the first", WEB "<body>x" DIV "y\r\n", NULL},
+    {"HTML, not closed",
+	WEB "<body><div class=\"header-protection-legacy-display\">x\r\n",
+	NULL},
+    {"signed",
+	"Content-Type: multipart/signed; boundary=s; hp=\"cipher\"\r\n"
+	"\r\n--s\r\nContent-Type: text/plain" SAYS "\r\n\r\n" ELEMENT
+	"x\r\n--s--\r\n",
+	NULL},
+};
+
+Test(legacy_display, is_taken_out_of_what_was_opened)
+{
+	for (size_t i = 0; i < sizeof(away) / sizeof(away[0]); i++) {
+		struct mime_payload *bare = NULL;
+		struct mime_sink sink;
+		struct parsed p;
+		struct buf in, out;
+
+		buf_init(&in, 65536);
+		cr_assert_eq(buf_printf(&in,
+				 "From: a@b.example\r\n"
+				 "MIME-Version: 1.0\r\n%s",
+				 away[i].entity),
+		    ERR_OK);
+		parsed_init(&p, buf_span(&in));
+		buf_clear(&in);
+		buf_init(&out, 65536);
+		sink = mime_sink_buf(&out);
+		cr_assert_eq(mime_payload_bare(p.tree, p.arena, &bare), ERR_OK,
+		    "%s", away[i].what);
+		cr_expect_eq(
+		    bare == NULL, away[i].body == NULL, "%s", away[i].what);
+		if (bare != NULL) {
+			struct span head = mime_payload_head(bare);
+
+			cr_expect_eq(mime_payload_write_body(bare, &sink),
+			    ERR_OK, "%s", away[i].what);
+			cr_expect(span_eq_str(buf_span(&out), away[i].body),
+			    "%s: \"%.*s\"", away[i].what, (int)out.len,
+			    (const char *)out.data);
+			cr_expect_eq(
+			    span_find(head, 0, SPAN_LIT("hp-legacy-display")),
+			    head.len, "%s", away[i].what);
+			cr_expect(span_starts_caseeq(head, "Content-Type: "),
+			    "%s", away[i].what);
+		}
+		buf_clear(&out);
+		parsed_clear(&p);
+	}
+}
