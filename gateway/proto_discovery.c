@@ -100,6 +100,7 @@ proto_proposed_pack(const struct proto_proposed *m, struct buf *out)
 	pack_u32(&p, m->n);
 	for (uint32_t i = 0; i < m->n; i++) {
 		pack_u8(&p, m->key[i].fate);
+		pack_u64(&p, (uint64_t)m->key[i].ends);
 		pack_span(&p, m->key[i].fpr);
 		pack_str(&p, m->key[i].what);
 		pack_str(&p, m->key[i].why);
@@ -117,11 +118,12 @@ proto_proposed_unpack(
 	unpack_begin(&u, in);
 	m.failed = unpack_bool(&u);
 	m.why = unpack_str(&u, a);
-	m.key = proto_unpack_array(&u, a, 13, sizeof(*m.key), &m.n);
+	m.key = proto_unpack_array(&u, a, 21, sizeof(*m.key), &m.n);
 	if (m.n > PROTO_BLOBS_MAX)
 		return ERR_IPC;
 	for (uint32_t i = 0; i < m.n; i++) {
 		m.key[i].fate = unpack_u8(&u);
+		m.key[i].ends = (int64_t)unpack_u64(&u);
 		m.key[i].fpr = unpack_span(&u);
 		m.key[i].what = unpack_str(&u, a);
 		m.key[i].why = unpack_str(&u, a);

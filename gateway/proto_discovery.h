@@ -77,6 +77,7 @@ enum proto_fate {
 
 struct proto_fate_of {
 	uint8_t fate;	  /* enum proto_fate */
+	int64_t ends;	  /* Unix seconds; 0: it does not */
 	struct span fpr;  /* empty if it has none */
 	const char *what; /* "OpenPGP Ed25519 alice@example.org" */
 	const char *why;  /* one sentence; "" when kept without remarks */

@@ -135,6 +135,7 @@ decide_fate(struct admission *a, const struct proto_propose *m,
 	    .fpr = j->fpr, .what = j->what, .why = j->why.text};
 	if (j->record == NULL)
 		return;
+	out->ends = j->record->not_after;
 	e = ask_store(a, m->key, j->record, &said);
 	if (e == ERR_OK && said.change == KS_CHANGE_REFUSE &&
 	    err_class(said.err) != ERR_CLASS_POLICY &&

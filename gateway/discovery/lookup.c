@@ -79,6 +79,18 @@ close_one(struct discovery_wanted *e)
 	finish(e);
 }
 
+/* A key that ends is asked for again then: its owner may have renewed it. */
+static uint64_t
+ttl_s(const struct discovery_ask *k)
+{
+	uint64_t ttl = discovery_ttl_s(k->entry->l, k->a.source, k->a.status);
+	int64_t left = k->ends - k->a.at;
+
+	if (k->a.status != PROTO_ANSWER_FOUND || left <= 0)
+		return ttl;
+	return (uint64_t)left < ttl ? (uint64_t)left : ttl;
+}
+
 void
 discovery_ask_close(struct discovery_ask *k)
 {
@@ -87,8 +99,7 @@ discovery_ask_close(struct discovery_ask *k)
 
 	a->known = true;
 	a->at = (int64_t)(clock_unix_ms() / 1000);
-	a->until_ms = clock_steady_ms() +
-		      1000 * discovery_ttl_s(e->l, a->source, a->status);
+	a->until_ms = clock_steady_ms() + 1000 * ttl_s(k);
 	k->open = false;
 	log_event(
 	    a->status == PROTO_ANSWER_FAILED ? LOG_LVL_NOTICE : LOG_LVL_INFO,
@@ -169,6 +180,7 @@ open_ask(struct discovery_ask *k)
 
 	discovery_answer_clear(&k->a);
 	k->kept = k->failed = k->source_failed = k->asked = false;
+	k->ends = 0;
 	k->ops = source_of(l->env, k->a.source);
 	if (e->domain == NULL) {
 		k->a.status = PROTO_ANSWER_ABSENT;

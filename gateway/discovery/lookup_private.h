@@ -29,6 +29,7 @@ struct discovery_ask {
 	unsigned n_proposals; /* that admission has */
 	bool kept, failed;    /* of what admission said */
 	bool source_failed;   /* a part of its answer did not come */
+	int64_t ends;	      /* the first of its keys, Unix s; 0: none does */
 };
 
 struct discovery_waiter {

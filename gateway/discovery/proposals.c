@@ -184,6 +184,9 @@ discovery_lookups_proposed(
 		k->kept = k->kept || fate == PROTO_FATE_KEPT ||
 			  fate == PROTO_FATE_WAITS;
 		k->failed = k->failed || fate == PROTO_FATE_FAILED;
+		if (fate == PROTO_FATE_KEPT && m.key[i].ends > 0 &&
+		    (k->ends == 0 || m.key[i].ends < k->ends))
+			k->ends = m.key[i].ends;
 		if (fate != PROTO_FATE_KEPT && m.key[i].why[0] != '\0')
 			discovery_set_text(&k->a.why, m.key[i].why);
 		tell(&k->a, &m.key[i]);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/clock.h"
 #include "common/ipc.h"
 #include "common/limits.h"
 #include "common/log.h"
@@ -221,10 +222,12 @@ take_note(struct proto_answers *out)
 
 /* Admission says what became of the next proposal. */
 static void
-judge(enum proto_fate fate, bool failed)
+judge_ending(enum proto_fate fate, bool failed, int64_t ends)
 {
-	struct proto_fate_of of = {
-	    .fate = (uint8_t)fate, .what = "a key", .why = "so it is"};
+	struct proto_fate_of of = {.fate = (uint8_t)fate,
+	    .ends = ends,
+	    .what = "a key",
+	    .why = "so it is"};
 	struct proto_proposed said = {
 	    .key = &of, .n = failed ? 0 : 1, .why = "", .failed = failed};
 	struct proto_propose p;
@@ -241,6 +244,12 @@ judge(enum proto_fate fate, bool failed)
 	discovery_lookups_proposed(l, m.id, buf_span(&b));
 	buf_clear(&b);
 	ipc_msg_clear(&m);
+}
+
+static void
+judge(enum proto_fate fate, bool failed)
+{
+	judge_ending(fate, failed, 0);
 }
 
 /* --- tests --- */
@@ -432,6 +441,40 @@ Test(lookup, found_is_what_admission_lets_through)
 		cr_assert_eq(h.times, 1, "%s", rows[i].name);
 		cr_expect_eq(
 		    h.answer[2].status, rows[i].want, "%s", rows[i].name);
+	}
+}
+
+Test(lookup, an_answer_holds_no_longer_than_the_key_that_came)
+{
+	static const struct {
+		const char *name;
+		int64_t ends; /* seconds from now; 0: it does not */
+		uint32_t least, most;
+	} rows[] = {
+	    {"never", 0, 900, 1000},
+	    {"before the answer's time is over", 500, 400, 500},
+	    {"after it", 5000, 900, 1000},
+	    {"long ago", -500, 900, 1000},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t now = (int64_t)(clock_unix_ms() / 1000);
+		struct heard h = {0};
+		uint32_t ttl;
+
+		cr_assert_not_null(discovery_lookup(
+		    l, "a@b.example", 60000, true, on_report, &h));
+		tell(question(KS_SOURCE_DANE, "a@b.example"),
+		    PROTO_ANSWER_ABSENT, true, NULL);
+		tell(question(KS_SOURCE_VKS, "a@b.example"),
+		    PROTO_ANSWER_ABSENT, true, NULL);
+		tell(question(KS_SOURCE_WKD, "a@b.example"), PROTO_ANSWER_FOUND,
+		    true, "octets");
+		judge_ending(PROTO_FATE_KEPT, false,
+		    rows[i].ends == 0 ? 0 : now + rows[i].ends);
+		ttl = discovery_said(&h.answer[2]).ttl_s;
+		cr_expect(ttl >= rows[i].least && ttl <= rows[i].most, "%s: %u",
+		    rows[i].name, ttl);
 	}
 }
 
