@@ -283,7 +283,9 @@ run_all(struct relay_dests *all)
 struct relay_mail *
 relay_dest_next(struct relay_dest *d, struct relay_conn *c)
 {
-	if (c->n_mails >= MAILS_MAX ||
+	uint64_t max = relay_smtp_mail_max(c->smtp);
+
+	if (c->n_mails >= MAILS_MAX || (max > 0 && c->n_mails >= max) ||
 	    clock_steady_ms() - c->since_ms >= SESSION_MS) {
 		relay_conn_quit(c);
 		return NULL;

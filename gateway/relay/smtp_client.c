@@ -589,6 +589,12 @@ relay_smtp_progress(const struct relay_smtp *s)
 	return s->progress;
 }
 
+uint64_t
+relay_smtp_mail_max(const struct relay_smtp *s)
+{
+	return s->offer.mail_max;
+}
+
 const char *
 relay_smtp_state_name(const struct relay_smtp *s)
 {

@@ -85,6 +85,8 @@ struct relay_smtp {
 	uint32_t final_seen;
 	uint8_t *rcpt; /* enum smtp_rcpt of each; in the mail's arena */
 	uint32_t n_accepted;
+	uint32_t n_asked;  /* in this transaction */
+	uint32_t n_before; /* settled when it began */
 	/* replies to come, in order */
 	uint8_t expected[SMTP_EXPECTED_MAX];
 	unsigned expect_first;

@@ -152,6 +152,29 @@ has_word(struct span words, const char *word)
 	return false;
 }
 
+/* RFC 9422 4: NAME=NUMBER, separated by blanks. */
+static void
+offer_limits(struct relay_offer *o, struct span words)
+{
+	for (; words.len > 0; words = span_trim(words)) {
+		size_t end = span_find_chr(words, 0, ' ');
+		struct span w = SPAN(words.data, end), value;
+		size_t at = span_find_chr(w, 0, '=');
+		uint64_t n;
+
+		words = SPAN(words.data + end, words.len - end);
+		if (at == w.len)
+			continue;
+		value = SPAN(w.data + at + 1, w.len - at - 1);
+		if (text_number(value, 1, UINT32_MAX, &n) != ERR_OK)
+			continue;
+		if (span_caseeq_str(SPAN(w.data, at), "RCPTMAX"))
+			o->rcpt_max = n;
+		else if (span_caseeq_str(SPAN(w.data, at), "MAILMAX"))
+			o->mail_max = n;
+	}
+}
+
 /* A keyword and what follows it. */
 static void
 offer_line(struct relay_offer *o, struct span l)
@@ -176,6 +199,8 @@ offer_line(struct relay_offer *o, struct span l)
 		o->starttls = true;
 	else if (span_caseeq_str(word, "AUTH"))
 		o->auth_plain |= has_word(rest, "PLAIN");
+	else if (span_caseeq_str(word, "LIMITS"))
+		offer_limits(o, rest);
 	else if (span_caseeq_str(word, "SIZE")) {
 		o->size = true;
 		if (text_number(rest, 0, UINT64_MAX, &o->size_max) != ERR_OK)

@@ -46,6 +46,9 @@ struct relay_offer {
 	bool dsn;
 	bool starttls;
 	bool auth_plain;
+	/* RFC 9422; 0: not said */
+	uint64_t rcpt_max; /* recipients of a transaction */
+	uint64_t mail_max; /* transactions of a session */
 };
 
 void relay_offer_parse(const struct relay_reply *r, struct relay_offer *out);

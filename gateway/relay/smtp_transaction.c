@@ -75,6 +75,35 @@ refuse(struct relay_smtp *s, enum proto_outcome outcome, const char *status,
 		smtp_transaction_end(s);
 }
 
+static uint32_t
+n_settled(const struct relay_mail *m)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < m->n_rcpt; i++)
+		n += m->settled[i] ? 1 : 0;
+	return n;
+}
+
+/* The transaction is over. Recipients that were too many for it get another
+   one at once, as long as each of them settles somebody. */
+static void
+end_or_go_on(struct relay_smtp *s)
+{
+	struct relay_mail *m = s->mail;
+
+	if (relay_mail_is_settled(m) || n_settled(m) == s->n_before) {
+		relay_mail_settle_rest(m, PROTO_DEFERRED, 0, "4.5.3",
+		    "the next hop takes no more recipients");
+		smtp_transaction_end(s);
+		return;
+	}
+	relay_body_free(s->body);
+	s->body = NULL;
+	s->has_chunk = false;
+	relay_smtp_send(s, m);
+}
+
 static void
 refuse_body(struct relay_smtp *s, enum err e)
 {
@@ -216,6 +245,8 @@ relay_smtp_send(struct relay_smtp *s, struct relay_mail *m)
 	s->line_start = true;
 	s->past_dot = s->mail_sent = s->data_sent = s->go_ahead = false;
 	s->rcpt_sent = s->rcpt_seen = s->final_seen = s->n_accepted = 0;
+	s->n_asked = 0;
+	s->n_before = n_settled(m);
 	s->expect_first = s->n_expected = 0;
 	s->use_bdat = s->offer.chunking && !s->setup.lmtp;
 	s->rcpt = arena_array(m->arena, m->n_rcpt, sizeof(*s->rcpt));
@@ -311,6 +342,7 @@ put_rcpt(struct relay_smtp *s, uint32_t i)
 	}
 	smtp_puts(s, "\r\n");
 	expect(s, EXPECT_RCPT);
+	s->n_asked++;
 	s->rcpt[i] = SMTP_RCPT_ASKED;
 }
 
@@ -384,7 +416,7 @@ static void
 end_unsent(struct relay_smtp *s)
 {
 	s->needs_reset = true;
-	smtp_transaction_end(s);
+	end_or_go_on(s);
 }
 
 /* The command that begins the message. false: not yet. A message of one chunk
@@ -419,6 +451,8 @@ put_data(struct relay_smtp *s)
 static bool
 next_rcpt(struct relay_smtp *s, uint32_t *i)
 {
+	if (s->offer.rcpt_max > 0 && s->n_asked >= s->offer.rcpt_max)
+		return false;
 	while (s->rcpt_sent < s->mail->n_rcpt) {
 		*i = s->rcpt_sent++;
 		if (!s->mail->settled[*i])
@@ -442,7 +476,8 @@ produce_envelope(struct relay_smtp *s)
 			put_mail(s);
 		} else if (next_rcpt(s, &i)) {
 			put_rcpt(s, i);
-		} else if (s->data_sent || !put_data(s)) {
+		} else if (s->data_sent || (!put_data(s) && s->mail_sent)) {
+			/* else: another transaction has begun */
 			break;
 		}
 	}
@@ -496,6 +531,9 @@ on_rcpt(struct relay_smtp *s, const struct relay_reply *r)
 	/* RFC 5321 4.5.3.1.10: an old way to say "too many recipients" */
 	if (r->code == 552 && r->status[0] == '\0')
 		later.code = 452;
+	/* the rest comes when these have been sent to */
+	if (later.code == 452 && s->n_accepted > 0)
+		return;
 	settle_reply(s, i, &later);
 	s->mail->by_rcpt[i] = true;
 }
@@ -548,7 +586,7 @@ on_final(struct relay_smtp *s, const struct relay_reply *r)
 			break;
 	}
 	if (s->n_expected == 0)
-		smtp_transaction_end(s);
+		end_or_go_on(s);
 }
 
 static void

@@ -85,8 +85,43 @@ static const struct row rows[] = {
 			"< 554 nobody\n" QUIT},
 	0, false, false, 1, {F}, 550, "5.1.1", "no", NOTHING, true},
     {"too many recipients, the old way",
-	{BARE MAIL OK RCPT "1\n" OK RCPT "2\n< 552 too many\n" DATA OK}, 0,
+	{BARE MAIL OK RCPT "1\n" OK RCPT
+			   "2\n< 552 too many\n" DATA OK MAIL OK RCPT
+			   "2\n" OK DATA OK QUIT},
+	0, false, false, 2, {D, D}, 250, "2.0.0", "", PLAIN, true},
+    {"too many recipients, pipelined",
+	{PIPE MAIL RCPT
+	    "1\n" RCPT "2\n" RCPT "3\n> DATA\n" OK OK
+	    "< 452 4.5.3 x\n< 452 4.5.3 x\n< 354 go\nbody\n" OK MAIL RCPT
+	    "2\n" RCPT "3\n> DATA\n" OK OK
+	    "< 550 5.1.1 no\n< 354 go\nbody\n" OK QUIT},
+	0, false, false, 3, {D, D, F}, 250, "2.0.0", "", PLAIN, true},
+    {"452 for all of them is for later",
+	{BARE MAIL OK RCPT "1\n< 452 4.5.3 x\n" RCPT "2\n< 452 4.5.3 x\n" QUIT},
+	0, false, false, 2, {T, T}, 452, "4.5.3", "x", NOTHING, true},
+    {"452 again ends it",
+	{BARE MAIL OK RCPT "1\n" OK RCPT
+			   "2\n< 452 4.5.3 x\n" DATA OK MAIL OK RCPT
+			   "2\n< 452 4.5.3 x\n" QUIT},
+	0, false, false, 2, {D, T}, 250, "2.0.0", "", PLAIN, true},
+    {"a message refused, then the rest",
+	{BARE MAIL OK RCPT "1\n" OK RCPT "2\n< 452 4.5.3 x\n" DATA
+			   "< 554 5.7.1 spam\n> RSET\n" OK MAIL OK RCPT
+			   "2\n" OK DATA OK QUIT},
+	0, false, false, 2, {F, D}, 554, "5.7.1", "spam", PLAIN, true},
+    {"dropped before the rest",
+	{BARE MAIL OK RCPT "1\n" OK RCPT "2\n< 452 4.5.3 x\n" DATA OK MAIL}, 0,
 	false, false, 2, {D, T}, 250, "2.0.0", "", PLAIN, true},
+    {"LIMITS RCPTMAX",
+	{HELLO "< 250-mx\n< 250 LIMITS X RCPTMAX=2 Y=\n" MAIL OK RCPT
+	       "1\n" OK RCPT "2\n" OK DATA OK MAIL OK RCPT
+	       "3\n" OK DATA OK QUIT},
+	0, false, false, 3, {D, D, D}, 250, "2.0.0", "", PLAIN, true},
+    {"LIMITS RCPTMAX, the first refused",
+	{HELLO "< 250-mx\n< 250 LIMITS RCPTMAX=1\n" MAIL OK RCPT
+	       "1\n< 550 5.1.1 no\n> RSET\n" OK MAIL OK RCPT
+	       "2\n" OK DATA OK QUIT},
+	0, false, false, 2, {F, D}, 550, "5.1.1", "no", PLAIN, true},
     {"LMTP, each its own reply",
 	{"< 220 l\n> LHLO gw\n< 250-l\n< 250 PIPELINING\n" MAIL RCPT "1\n" RCPT
 	 "2\n" RCPT "3\n> DATA\n" OK OK OK OK "< 354 go\nbody\n" OK

@@ -158,6 +158,38 @@ Test(smtp_reply, plain_is_found_among_the_ways_to_log_in)
 	}
 }
 
+Test(smtp_reply, limits_are_read)
+{
+	static const struct {
+		const char *reply;
+		uint64_t rcpt, mail;
+	} rows[] = {
+	    {"250-x\r\n250 LIMITS RCPTMAX=20 MAILMAX=5\r\n", 20, 5},
+	    {"250-x\r\n250 limits mailmax=7  rcptmax=1\r\n", 1, 7},
+	    {"250-x\r\n250 LIMITS RCPTDOMAINMAX=3\r\n", 0, 0},
+	    {"250-x\r\n250 LIMITS RCPTMAX=0 MAILMAX=-1\r\n", 0, 0},
+	    {"250-x\r\n250 LIMITS RCPTMAX= MAILMAX=5x\r\n", 0, 0},
+	    {"250-x\r\n250 LIMITS RCPTMAX MAILMAX 5\r\n", 0, 0},
+	    {"250-x\r\n250 LIMITS =5\r\n", 0, 0},
+	    {"250-x\r\n250 LIMITS RCPTMAX=99999999999999999999\r\n", 0, 0},
+	    {"250-x\r\n250 LIMITS\r\n", 0, 0},
+	    {"250 LIMITS RCPTMAX=2\r\n", 0, 0}, /* the greeting */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct relay_reply r;
+		struct relay_offer o;
+		size_t used;
+
+		cr_assert_eq(
+		    relay_reply_parse(span_str(rows[i].reply), &r, &used),
+		    ERR_OK);
+		relay_offer_parse(&r, &o);
+		cr_expect_eq(o.rcpt_max, rows[i].rcpt, "%s", rows[i].reply);
+		cr_expect_eq(o.mail_max, rows[i].mail, "%s", rows[i].reply);
+	}
+}
+
 Test(smtp_reply, a_size_that_is_none_is_no_limit)
 {
 	static const char *const rows[] = {"250-x\r\n250 SIZE\r\n",
