@@ -71,6 +71,9 @@ role_take_fd(struct role *r, enum role_fd kind, unsigned which)
 		return open(r->conf->portal.tls_key, O_RDONLY | O_CLOEXEC);
 	case ROLE_FD_MASTER_KEY:
 	case ROLE_FD_PASSWORD:
+	case ROLE_FD_USERS:
+	case ROLE_FD_RCPTS:
+	case ROLE_FD_CLIENT_CA:
 	case ROLE_FD_KINDS:
 		break;
 	}
