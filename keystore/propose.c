@@ -8,11 +8,33 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/digest.h"
+#include "crypto/openpgp_packet.h"
 #include "keystore/history.h"
 #include "keystore/pending.h"
 #include "keystore/setting.h"
 
 enum { OTHERS_MAX = 64 }; /* beyond this an address takes nothing more */
+
+bool
+ks_record_is_itself(const struct ks_record *r)
+{
+	struct crypto_pgp_packet first;
+	uint8_t fpr[KS_FPR_MAX];
+	size_t len = DIGEST_SIZE;
+
+	switch (r->kind) {
+	case KS_SMIME:
+		digest_sha256(&r->key, 1, fpr);
+		return span_eq(r->fpr, SPAN(fpr, len));
+	case KS_OPENPGP:
+		return crypto_pgp_packet_next(r->key, &first) == ERR_OK &&
+		       first.tag == CRYPTO_PGP_TAG_PUBLIC_KEY &&
+		       crypto_pgp_fpr(first.body, fpr, &len) == ERR_OK &&
+		       len > 0 && span_eq(r->fpr, SPAN(fpr, len));
+	}
+	return false;
+}
 
 struct gather {
 	const struct ks_proposal *p;

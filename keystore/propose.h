@@ -20,4 +20,8 @@ enum err ks_propose(struct ks_store *s, const struct ks_rules *rules,
     const struct ks_proposal *p, struct arena *arena,
     struct ks_decision *out) MUST_CHECK;
 
+/* Are the octets of the key those that its fingerprint stands for? Who brings a
+   record may have written anything into it. */
+bool ks_record_is_itself(const struct ks_record *r);
+
 #endif

@@ -9,9 +9,7 @@
 #include <string.h>
 
 #include "common/arena.h"
-#include "common/digest.h"
 #include "common/pack.h"
-#include "crypto/openpgp_packet.h"
 
 enum {
 	RECORD_VERSION = 2,
@@ -294,26 +292,6 @@ copy_caps(struct ks_record *r, struct arena *arena)
 	}
 	r->caps = copy;
 	return ERR_OK;
-}
-
-bool
-ks_record_is_itself(const struct ks_record *r)
-{
-	struct crypto_pgp_packet first;
-	uint8_t fpr[KS_FPR_MAX];
-	size_t len = DIGEST_SIZE;
-
-	switch (r->kind) {
-	case KS_SMIME:
-		digest_sha256(&r->key, 1, fpr);
-		return span_eq(r->fpr, SPAN(fpr, len));
-	case KS_OPENPGP:
-		return crypto_pgp_packet_next(r->key, &first) == ERR_OK &&
-		       first.tag == CRYPTO_PGP_TAG_PUBLIC_KEY &&
-		       crypto_pgp_fpr(first.body, fpr, &len) == ERR_OK &&
-		       len > 0 && span_eq(r->fpr, SPAN(fpr, len));
-	}
-	return false;
 }
 
 enum err

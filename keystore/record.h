@@ -132,9 +132,6 @@ enum err ks_record_encode(
    when they are not exactly one record of a version we know. */
 enum err ks_record_decode(
     struct span in, struct ks_room *room, struct ks_record *out) MUST_CHECK;
-/* Are the octets of the key those that its fingerprint stands for? Who brings a
-   record may have written anything into it. */
-bool ks_record_is_itself(const struct ks_record *r);
 /* Copy what r borrows into the arena. with_key: the key's octets, too (else the
    copy has none). ERR_NOMEM. */
 enum err ks_record_copy(const struct ks_record *r, bool with_key,

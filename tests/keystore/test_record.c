@@ -7,8 +7,6 @@
 #include <string.h>
 
 #include "common/arena.h"
-#include "common/digest.h"
-#include "crypto/openpgp_packet.h"
 #include "tests/keystore/records.h"
 
 static void
@@ -217,54 +215,4 @@ Test(record, levels_are_known_by_name)
 	cr_expect_str_eq(ks_trust_name(KS_TRUST_COUNT), "?");
 	cr_expect_str_eq(ks_source_name((enum ks_source)0), "?");
 	cr_expect_str_eq(ks_kind_name((enum ks_kind)0), "?");
-}
-
-/* Whoever hands over a record may have written anything into it. */
-Test(record, octets_of_another_key_are_noticed)
-{
-	static const uint8_t packet[] = {
-	    0xc6, 12, 4, 1, 2, 3, 4, 22, 0, 9, 1, 2, 3, 4, 0xce, 2, 4, 0};
-	static const struct {
-		const char *what;
-		struct span key;
-		size_t off; /* octet of the fingerprint that is changed + 1 */
-		bool is;
-	} rows[] = {
-	    {"the key", {packet, 14}, 0, true},
-	    {"with what follows it", {packet, sizeof(packet)}, 0, true},
-	    {"another fingerprint", {packet, 14}, 1, false},
-	    {"its last octet", {packet, 14}, 20, false},
-	    {"cut", {packet, 13}, 0, false},
-	    {"another packet first", {packet + 14, 4}, 0, false},
-	    {"nothing", {NULL, 0}, 0, false},
-	};
-	uint8_t fpr[32];
-	size_t len = 0;
-	struct sample s;
-
-	cr_assert_eq(crypto_pgp_fpr(SPAN(packet + 2, 12), fpr, &len), ERR_OK);
-	cr_assert_eq(len, 20);
-	sample_init(&s, 7, "a@b.example");
-	s.r.kind = KS_OPENPGP;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		uint8_t other[32];
-
-		memcpy(other, fpr, len);
-		if (rows[i].off > 0)
-			other[rows[i].off - 1] ^= 1;
-		s.r.fpr = SPAN(other, len);
-		s.r.key = rows[i].key;
-		cr_expect_eq(
-		    ks_record_is_itself(&s.r), rows[i].is, "%s", rows[i].what);
-	}
-	/* a certificate is named by all of its octets */
-	s.r.kind = KS_SMIME;
-	s.r.key = SPAN_LIT("der");
-	digest_sha256(&s.r.key, 1, fpr);
-	s.r.fpr = SPAN(fpr, 32);
-	cr_expect(ks_record_is_itself(&s.r));
-	s.r.key = SPAN_LIT("dex");
-	cr_expect_not(ks_record_is_itself(&s.r));
-	s.r.kind = (enum ks_kind)0;
-	cr_expect_not(ks_record_is_itself(&s.r));
 }
