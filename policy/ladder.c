@@ -298,6 +298,8 @@ rung_state_name(enum rung_state s)
 		return "absent";
 	case RUNG_HOLDS:
 		return "holds";
+	case RUNG_SPENT:
+		return "spent";
 	}
 	return "?";
 }
@@ -327,6 +329,7 @@ policy_step_text(enum policy_step s)
 /* What the walk has met so far. */
 struct walk {
 	bool failed;	  /* a rung, whatever on-error says */
+	bool waits;	  /* one of them may hold later */
 	int floor;	  /* strength of the strongest one that failed */
 	int escrow_floor; /* the same without the lapsed: what escrow needs */
 };
@@ -337,8 +340,10 @@ static enum policy_step
 after_failure(const struct walk *w, const struct policy_decision *d,
     enum rung r, int strength)
 {
-	if (r == RUNG_CLEAR || !policy_rung_sends(r))
+	if (r == RUNG_CLEAR)
 		return POLICY_STEP_NOT_AFTER;
+	if (!policy_rung_sends(r))
+		return w->waits ? POLICY_STEP_NOT_AFTER : POLICY_STEP_CHOSEN;
 	if (d->on_error_weaker)
 		return POLICY_STEP_CHOSEN;
 	if (strength < (r == RUNG_ESCROW ? w->escrow_floor : w->floor))
@@ -347,9 +352,12 @@ after_failure(const struct walk *w, const struct policy_decision *d,
 }
 
 static enum policy_step
-fail(struct walk *w, int strength, bool lapsed)
+fail(struct walk *w, int strength, enum rung_state state)
 {
+	bool lapsed = state == RUNG_LAPSED;
+
 	w->failed = true;
+	w->waits = w->waits || state != RUNG_SPENT;
 	if (strength > w->floor)
 		w->floor = strength;
 	if (!lapsed && strength > w->escrow_floor)
@@ -370,16 +378,16 @@ step(struct walk *w, const struct policy_decision *d, enum rung r,
 	if (s != POLICY_STEP_CHOSEN)
 		return s;
 	switch (state) {
-	case RUNG_FAILED:
-		break;
-	case RUNG_LAPSED:
-		return fail(w, strength, true);
 	case RUNG_ABSENT:
 		return POLICY_STEP_ABSENT;
 	case RUNG_HOLDS:
 		return POLICY_STEP_CHOSEN;
+	case RUNG_FAILED:
+	case RUNG_LAPSED:
+	case RUNG_SPENT:
+		break;
 	}
-	return fail(w, strength, false);
+	return fail(w, strength, state);
 }
 
 static enum rung_state

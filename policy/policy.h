@@ -299,6 +299,8 @@ enum rung_state {
 			    failed, except that escrow may be used meanwhile */
 	RUNG_ABSENT,	 /* a definite no */
 	RUNG_HOLDS,
+	RUNG_SPENT, /* failed for as long as it is tried: what is as strong, or
+		       sends nothing, may follow */
 };
 const char *rung_state_name(enum rung_state s);
 

@@ -362,6 +362,7 @@ Test(ladder, a_pending_entry_keeps_its_floor)
 #define F RUNG_FAILED
 #define L RUNG_LAPSED
 #define H RUNG_HOLDS
+#define S RUNG_SPENT
 
 static const struct {
 	const char *ladder;
@@ -401,6 +402,19 @@ static const struct {
 	.want = "escrow"},
     {"tls escrow", A, A, F, H, .kind = POLICY_ESCROW_FACTOR, .want = "escrow"},
     {"tls smime reject", H, A, F, A, .want = "smime"},
+    {"tls drop", A, A, S, A, .want = "drop"},
+    {"tls reject", A, A, S, A, .want = "reject"},
+    {"tls hold", A, A, S, A, .want = "hold"},
+    {"tls clear", A, A, S, A, .want = "defer"},
+    {"tls clear", A, A, S, A, .weaker = true, .want = "defer"},
+    {"tls clear", A, A, A, A, .want = "clear"},
+    {"tls tls-encrypt reject", A, A, S, A, .want = "reject"},
+    {"tls escrow", A, A, S, H, .want = "defer"},
+    {"tls escrow", A, A, S, H, .kind = POLICY_ESCROW_FACTOR, .want = "escrow"},
+    {"tls smime reject", H, A, S, A, .want = "smime"},
+    {"tls smime reject", F, A, S, A, .want = "defer"},
+    {"tls smime drop", A, A, S, A, .want = "drop"},
+    {"smime tls hold", F, A, S, A, .want = "defer"},
     {"smime escrow", F, A, A, H, .kind = POLICY_ESCROW_FACTOR, .want = "defer"},
     {"clear", F, F, F, F, .want = "clear"},
     {"hold", F, F, F, F, .want = "hold"},
