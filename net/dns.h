@@ -23,6 +23,7 @@ struct net_dns_query;
 enum net_dns_type {
 	NET_DNS_A = 1,
 	NET_DNS_MX = 15,
+	NET_DNS_TXT = 16,
 	NET_DNS_AAAA = 28,
 	NET_DNS_TLSA = 52,
 	NET_DNS_SMIMEA = 53,	 /* RFC 8162 */
