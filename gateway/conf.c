@@ -227,6 +227,13 @@ conf_may_sign(const struct conf *c, const char *client, const char *auth_id)
 }
 
 bool
+conf_uses_tls(const struct conf *c)
+{
+	return policy_has_rung(c->policy, RUNG_TLS) ||
+	       policy_has_rung(c->policy, RUNG_TLS_ENCRYPT);
+}
+
+bool
 conf_may_drop(const struct conf *c)
 {
 	return policy_has_rung(c->policy, RUNG_DROP);

@@ -70,6 +70,7 @@ enum conf_tls {
 	CONF_TLS_OPPORTUNISTIC,
 	CONF_TLS_ENCRYPT,
 	CONF_TLS_VERIFY,
+	CONF_TLS_STS,
 	CONF_TLS_DANE,
 };
 
@@ -82,6 +83,7 @@ struct conf_relay {
 	uint16_t port;	  /* of the next hop; for MX that of every host */
 	unsigned mx_port; /* the option port; 0 unless given */
 	enum conf_tls tls;
+	bool delivers; /* beyond this next hop there is none that matters */
 	const char **tls_names; /* A-labels; none: see sealgate.conf(5) */
 	size_t n_tls_names;
 	const char *user; /* to log in as; NULL: nobody */
@@ -167,6 +169,7 @@ struct conf_discovery {
 	bool domain_keys;    /* those of whole domains are asked for, too */
 	uint64_t found_s, absent_s, failed_s; /* that an answer holds */
 	struct conf_source wkd, dane, vks, hkp, ldap;
+	struct conf_source sts; /* of MTA-STS; no source of keys */
 };
 
 struct conf_limits {
@@ -190,6 +193,7 @@ struct conf_retry {
 	uint64_t max_ms;    /* never longer between two tries */
 	uint64_t warn_ms;   /* the sender is told that mail is late */
 	uint64_t hold_ms;   /* a pending entry is held, with an alarm */
+	uint64_t tls_ms;    /* TLS is tried before another rung is */
 	uint64_t expire_ms; /* given up */
 };
 
@@ -238,6 +242,7 @@ struct conf_paths {
 	const char *portal;    /* state/portal: index of the portal */
 	const char *publish;   /* state/publish: what anybody may have */
 	const char *audit;     /* state/audit: JSON lines and checkpoints */
+	const char *tls;       /* state/tls: what domains' servers have */
 	const char *keystore;  /* directory of the LMDB keystore */
 	const char *control;   /* runtime/control: socket of `sealgate` */
 	const char *pgp;       /* runtime/pgp: homes of the pgp processes */
@@ -346,6 +351,8 @@ bool conf_may_sign(
 bool conf_net_matches(
     const struct conf_net *nets, size_t n, const struct sockaddr *sa);
 
+/* Does any rule ask for TLS on the way? */
+bool conf_uses_tls(const struct conf *c);
 /* May any rule drop mail? */
 bool conf_may_drop(const struct conf *c);
 

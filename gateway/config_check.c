@@ -172,9 +172,15 @@ check_tls_names(const struct check *b, const struct conf_relay *r)
 		    "tls-names: too many, expected at most %u of %u octets in "
 		    "all",
 		    LIMIT_TLS_NAMES, LIMIT_TLS_NAMES_SIZE);
-	if (r->n_tls_names > 0 && r->tls == CONF_TLS_DANE)
+	if (r->kind != CONF_VIA_MX && r->tls == CONF_TLS_STS)
 		conf_find(b->f, CONF_ERROR, r->line,
-		    "tls-names: tls = dane looks at no names, expected verify");
+		    "tls: mta-sts is for the mail servers of a domain, "
+		    "expected verify or dane for a next hop that is written");
+	if (r->n_tls_names > 0 && r->tls >= CONF_TLS_STS)
+		conf_find(b->f, CONF_ERROR, r->line,
+		    "tls-names: tls = dane or mta-sts looks at no names, "
+		    "expected "
+		    "verify");
 }
 
 /* A literal address has no name that a certificate could be for. */
@@ -383,6 +389,7 @@ set_paths(const struct check *b)
 	p->portal = beneath(b, c->state, "portal");
 	p->publish = beneath(b, c->state, "publish");
 	p->audit = beneath(b, c->state, "audit");
+	p->tls = beneath(b, c->state, "tls");
 	if (p->keystore == NULL)
 		p->keystore = beneath(b, c->state, "keystore");
 	p->control = beneath(b, c->runtime, "control");

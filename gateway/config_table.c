@@ -62,6 +62,9 @@ const struct config_group config_groups[] = {
 	"there is a candidate and is not sealed to until it is trusted."},
     {"discovery", "ldap", CONFIG_G_ONE, AT(conf, discovery.ldap),
 	"Directories: userCertificate, userSMIMECertificate and pgpKey."},
+    {"discovery", "mta-sts", CONFIG_G_ONE, AT(conf, discovery.sts),
+	"Policies of MTA-STS (RFC 8461), by which a domain says that its mail "
+	"servers have TLS and which they are."},
     {"trust", "", CONFIG_G_ONE, AT(conf, trust),
 	"What keys are worth by where they came from, and what may be sealed "
 	"to."},
@@ -247,10 +250,18 @@ const struct config_entry config_entries[] = {
 	AT(conf_relay, tls), 0,
 	"What a session must have before anything is sent. Opportunistic: "
 	"TLS where it is offered. Encrypt: TLS with whomever. Verify: TLS with "
-	"a next hop that proves who it is, by DANE or by a certificate for one "
-	"of tls-names. Dane: by DANE alone. Whatever is set, a mail server "
-	"with TLSA records that DNSSEC proves is held to them (RFC 7672). What "
-	"cannot be had is waited for, never done without."},
+	"a next hop that proves who it is, by DANE, MTA-STS or a certificate "
+	"for one of tls-names. Mta-sts: by a policy of its domain that is "
+	"enforced, or DANE. Dane: by DANE alone. Whatever is set, a mail server "
+	"with TLSA records that DNSSEC proves is held to them (RFC 7672), and "
+	"without such a policy that is enforced counts (RFC 8461). What cannot "
+	"be had is waited for, never done without."},
+    {"relay outbound", "next-hop-delivers", CONFIG_T_DELIVERS, false, 0, 0, "no",
+	AT(conf_relay, delivers), 0,
+	"Whether a next hop that is written in via counts for the rungs tls and "
+	"tls-encrypt. No: only if it promises to go on as safely (REQUIRETLS, "
+	"RFC 8689). Tls: it delivers itself, or goes on by TLS of that kind, "
+	"and somebody has seen to it."},
     {"relay outbound", "tls-names", CONFIG_T_DOMAINS, false, 0, 0, NULL,
 	AT(conf_relay, tls_names), AT(conf_relay, n_tls_names),
 	"Names of which one must be in the certificate. Unless given it is "
@@ -287,6 +298,9 @@ const struct config_entry config_entries[] = {
 	"As for relay outbound."},
     {"route", "tls", CONFIG_T_TLS, false, 0, 0, "opportunistic",
 	AT(conf_relay, tls), 0,
+	"As for relay outbound."},
+    {"route", "next-hop-delivers", CONFIG_T_DELIVERS, false, 0, 0, "no",
+	AT(conf_relay, delivers), 0,
 	"As for relay outbound."},
     {"route", "tls-names", CONFIG_T_DOMAINS, false, 0, 0, NULL,
 	AT(conf_relay, tls_names), AT(conf_relay, n_tls_names),
@@ -501,6 +515,14 @@ const struct config_entry config_entries[] = {
 	AT(conf_source, password_file), 0,
 	"File whose first line is the password."},
 
+    {"discovery mta-sts", "timeout", CONFIG_T_MS, false,
+	100, 5 * MINUTE, "10s",
+	AT(conf_source, timeout_ms), 0,
+	"What fetching a policy may take."},
+    {"discovery mta-sts", "port", CONFIG_T_NUMBER, false, 1, 65535, "443",
+	AT(conf_source, port), 0,
+	"Port of the web servers."},
+
     {"trust", "seal-from", CONFIG_T_SEALFROM, false, 0, 0, "discovered",
 	AT(conf_trust, seal_from), 0,
 	"The lowest level that is sealed to: candidate, harvested, discovered, "
@@ -615,6 +637,11 @@ const struct config_entry config_entries[] = {
 	AT(conf_retry, hold_ms), 0,
 	"Age at which a message that could not be protected is held, with an "
 	"alarm."},
+    {"retry", "tls-wait", CONFIG_T_MS, false, 0, 30 * DAY, "1h",
+	AT(conf_retry, tls_ms), 0,
+	"How long the TLS that the rung tls or tls-encrypt asks for is tried "
+	"before a message goes on to another rung of its ladder. Before it is "
+	"rejected or dropped it is tried until expire."},
     {"retry", "expire", CONFIG_T_MS, false, 100, 60 * DAY, "5d",
 	AT(conf_retry, expire_ms), 0,
 	"Age at which a message is given up and returned to its sender."},
@@ -739,7 +766,11 @@ const struct config_entry config_entries[] = {
 	0, 0,
 	"The ladder: rungs in the order they are tried. The last must always "
 	"hold: escrow, hold, reject, drop or clear. Every rule for mail that "
-	"leaves must have one."},
+	"leaves must have one. The rung tls holds where the mail servers of the "
+	"recipient's domain prove who they are: by DANE, by MTA-STS that is "
+	"enforced, or by a certificate for the domain or for names that are "
+	"written in tls-names; tls-encrypt where they have TLS at all. That is "
+	"looked at before the message is accepted and enforced when it goes."},
     {"rule", "may-lower", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(config_rule, may_lower), 0,
 	"Lets a rule with a condition on the message decide, so that a tag can "
@@ -814,6 +845,11 @@ const struct config_entry config_entries[] = {
 	AT(config_rule, expires_s), 0,
 	"How long mail stands for pick-up, instead of expires in section "
 	"portal. Of the rules that match the shortest counts."},
+    {"rule", "notice", CONFIG_T_NOTICE, false, 0, 0, "any",
+	AT(config_rule, escrow), 0,
+	"How the notice with the link of the rung escrow travels: by any hop, "
+	"with which the link alone is as safe as that hop, or only as the rung "
+	"tls goes, which makes the rung as strong as tls."},
     {"rule", "together", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(config_rule, together), 0,
 	"Nobody gets what another recipient of the message does not get: all "
@@ -874,7 +910,6 @@ const struct config_later config_laters[] = {
     {"rule", "notify"},
     {"rule", "second-factor"},
     {"rule", "archive"},
-    {"rule", "notice"},
 };
 const size_t config_n_laters = N(config_laters);
 

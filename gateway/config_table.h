@@ -64,6 +64,8 @@ enum config_type {
 	CONFIG_T_TEXTS,	   /* const char **, size_t */
 	CONFIG_T_RUNGS,	   /* unsigned: bits of enum rung */
 	CONFIG_T_EXPECT,   /* const char *: a rung, refused, wait */
+	CONFIG_T_DELIVERS, /* bool: the words no and tls */
+	CONFIG_T_NOTICE,   /* of a rule: enum policy_escrow */
 };
 
 enum config_group_kind {

@@ -136,6 +136,10 @@ static const struct {
     [CONFIG_T_REQUIRE] = {(const char *const[]){
 			      "", "protected", "signed", "encrypted", NULL},
 	"protected, signed or encrypted"},
+    [CONFIG_T_DELIVERS] = {(const char *const[]){"no", "tls", NULL},
+	"no or tls"},
+    [CONFIG_T_NOTICE] = {(const char *const[]){"any", "tls", NULL},
+	"any or tls"},
     [CONFIG_T_HOLD] = {(const char *const[]){"deliver", "hold", NULL},
 	"deliver or hold"},
     [CONFIG_T_REVOKED] = {(const char *const[]){"hard", "soft", "off", NULL},
@@ -170,9 +174,9 @@ static const struct {
 	"starttls or implicit"},
     [CONFIG_T_VERIFY] = {(const char *const[]){"none", "server", NULL},
 	"none or server"},
-    [CONFIG_T_TLS] = {(const char *const[]){
-			  "opportunistic", "encrypt", "verify", "dane", NULL},
-	"opportunistic, encrypt, verify or dane"},
+    [CONFIG_T_TLS] = {(const char *const[]){"opportunistic", "encrypt",
+			  "verify", "mta-sts", "dane", NULL},
+	"opportunistic, encrypt, verify, mta-sts or dane"},
 };
 
 static bool
@@ -216,6 +220,9 @@ set_word(const struct config_target *t, const struct config_entry *e,
 		break;
 	case CONFIG_T_SEALED:
 		*(enum policy_sealed *)out = (enum policy_sealed)i;
+		break;
+	case CONFIG_T_NOTICE:
+		*(enum policy_escrow *)out = (enum policy_escrow)i;
 		break;
 	case CONFIG_T_TLS:
 		*(enum conf_tls *)out = (enum conf_tls)i;
@@ -523,16 +530,9 @@ one_rung(const struct config_target *t, const struct config_entry *e,
 
 	if (v->kind != CONFIG_WORD ||
 	    policy_rung_by_name(v->text, &r) != ERR_OK)
-		return config_bad(
-		    t, v, e, "smime, pgp, escrow, hold, reject, drop or clear");
-	if (r == RUNG_TLS || r == RUNG_TLS_ENCRYPT) {
-		conf_find(t->f, CONF_ERROR, v->line,
-		    "%s: the rung %s is not available in this version: "
-		    "expected "
-		    "smime, pgp, escrow, hold, reject, drop or clear",
-		    e->name, v->text);
-		return false;
-	}
+		return config_bad(t, v, e,
+		    "smime, pgp, tls, tls-encrypt, escrow, hold, reject, drop "
+		    "or clear");
 	*(int *)out = (int)r;
 	return true;
 }
@@ -697,6 +697,8 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_BOOL:
 	case CONFIG_T_OPTOUT:
 	case CONFIG_T_HOLD:
+	case CONFIG_T_DELIVERS:
+	case CONFIG_T_NOTICE:
 	case CONFIG_T_INBOUND:
 	case CONFIG_T_REQUIRE:
 	case CONFIG_T_ONERROR:

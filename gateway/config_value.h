@@ -37,6 +37,7 @@ struct config_rule {
 	struct policy_form form;
 	bool inbound;
 	int require; /* enum policy_require */
+	enum policy_escrow escrow;
 	bool may_lower;
 	bool together;
 	bool on_error_weaker;

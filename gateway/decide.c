@@ -10,14 +10,15 @@
 
 #include "common/arena.h"
 #include "common/limits.h"
+#include "gateway/decide_tls.h"
 #include "gateway/message.h"
 #include "gateway/proto.h"
 #include "keystore/answers.h"
 
 enum { REMOTE_MAX = 16 };
 
-static unsigned
-walk_flags(const struct decide_facts *f)
+unsigned
+decide_walk_flags(const struct decide_facts *f)
 {
 	bool automatic = f->from_key[0] == 0 ||
 			 (f->message != NULL && f->message->automatic);
@@ -115,8 +116,8 @@ look_up(const struct decide_facts *f, const char *to_key, enum ks_kind kind,
 	return state;
 }
 
-static bool
-ladder_has(const struct policy_ladder *l, enum rung r)
+bool
+decide_has_rung(const struct policy_ladder *l, enum rung r)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (l->rung[i] == r)
@@ -142,13 +143,14 @@ decide_rcpt(const struct decide_facts *f, const char *to_key,
 		return ERR_OK;
 	}
 	policy_decision_raise(&d.rules, f->min_strength);
-	if (ladder_has(&d.rules.ladder, RUNG_SMIME))
+	if (decide_has_rung(&d.rules.ladder, RUNG_SMIME))
 		d.state[RUNG_SMIME] =
 		    look_up(f, to_key, KS_SMIME, answers, arena, &d.smime);
-	if (ladder_has(&d.rules.ladder, RUNG_PGP))
+	if (decide_has_rung(&d.rules.ladder, RUNG_PGP))
 		d.state[RUNG_PGP] =
 		    look_up(f, to_key, KS_OPENPGP, answers, arena, &d.pgp);
 	d.state[RUNG_ESCROW] = f->have_portal ? RUNG_HOLDS : RUNG_FAILED;
+	decide_tls(f, &d, arena);
 	decide_pass(f, &d, arena);
 	decide_alone(f, &d);
 	*out = d;
@@ -183,7 +185,9 @@ decide_alone(const struct decide_facts *f, struct decision *d)
 	if (d->err != ERR_OK)
 		return;
 	if (!decide_try_pass(d))
-		policy_walk(&d->rules, d->state, walk_flags(f), &d->outcome);
+		policy_walk(
+		    &d->rules, d->state, decide_walk_flags(f), &d->outcome);
+	decide_tls_spent(f, d);
 	/* clear holds always, but this one could not even be written */
 	if (d->outcome.result == POLICY_CHOSEN &&
 	    d->failure[d->outcome.rung] != ERR_OK) {
@@ -212,7 +216,8 @@ decide_instead(const struct decide_facts *f, struct decision *d, enum rung rung)
 	struct policy_decision only = d->rules;
 	size_t n = 0;
 
-	if (!ladder_has(&d->rules.ladder, rung) || d->failure[rung] != ERR_OK)
+	if (!decide_has_rung(&d->rules.ladder, rung) ||
+	    d->failure[rung] != ERR_OK)
 		return DECIDE_NEVER;
 	/* rungs that hold give way to this one, those that failed do not */
 	for (size_t i = 0; i < d->rules.ladder.n; i++) {
@@ -223,7 +228,7 @@ decide_instead(const struct decide_facts *f, struct decision *d, enum rung rung)
 			only.ladder.rung[n++] = r;
 	}
 	only.ladder.n = n;
-	policy_walk(&only, d->state, walk_flags(f), &o);
+	policy_walk(&only, d->state, decide_walk_flags(f), &o);
 	if (o.result == POLICY_DEFER)
 		return DECIDE_LATER;
 	if (o.rung != rung)
@@ -245,14 +250,20 @@ decide_promise(const struct decide_facts *f, const char *to_key,
 	struct policy_facts facts = facts_for(f, to_key);
 	enum rung_state state[RUNG_COUNT] = {0};
 	struct ks_result smime, pgp;
-	unsigned flags =
-	    walk_flags(f) | (!decide_is_unsignable(f)	? 0
-				: f->signer.why == NULL ? POLICY_KEYLESS
-							: POLICY_UNSIGNABLE);
+	const char *at = strrchr(to_key, '@'), *ignored;
+	unsigned flags = decide_walk_flags(f) |
+			 (!decide_is_unsignable(f)   ? 0
+			     : f->signer.why == NULL ? POLICY_KEYLESS
+						     : POLICY_UNSIGNABLE);
 
 	state[RUNG_SMIME] = look_up(f, to_key, KS_SMIME, NULL, arena, &smime);
 	state[RUNG_PGP] = look_up(f, to_key, KS_OPENPGP, NULL, arena, &pgp);
 	state[RUNG_ESCROW] = f->have_portal ? RUNG_HOLDS : RUNG_FAILED;
+	for (enum rung r = RUNG_TLS; r <= RUNG_TLS_ENCRYPT; r++)
+		if (policy_has_rung(f->policy, r))
+			state[r] = decide_tls_ask(f->tls, arena,
+			    at == NULL ? "" : at + 1, r, (uint64_t)f->now_s,
+			    &ignored);
 	switch (policy_could_leave(f->policy, &facts, state, flags)) {
 	case POLICY_RCPT_GO_ON:
 		return ERR_OK;

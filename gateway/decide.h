@@ -17,6 +17,7 @@
 #include "policy/policy.h"
 
 struct arena;
+struct db;
 struct json_t;
 struct message;
 struct proto_answers;
@@ -35,6 +36,9 @@ struct decide_facts {
 	const struct message *message;	/* NULL at RCPT */
 	const enum policy_truth *truth; /* facts_find(); NULL: all unsure */
 	struct signer signer;		/* zeroed: nobody can sign */
+	struct db *tls;	  /* what is known of domains; NULL: nothing is */
+	enum rung spent;  /* tls or tls-encrypt: was tried long enough; else
+			     RUNG_HOLD */
 	int min_strength; /* of a pending entry: nothing weaker; 0 for none */
 	bool answers_sealed; /* it answers mail that arrived encrypted */
 };
@@ -68,6 +72,8 @@ struct decision {
 	struct policy_decision rules;
 	enum rung_state state[RUNG_COUNT];
 	enum err failure[RUNG_COUNT]; /* why a rung failed while sealing */
+	/* what is known of tls-encrypt and of tls, a sentence each; or NULL */
+	const char *tls_why[2];
 	struct ks_result smime;
 	struct ks_result pgp;
 	struct policy_outcome outcome;

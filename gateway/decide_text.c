@@ -9,6 +9,7 @@
 #include "common/arena.h"
 #include "common/text.h"
 #include "gateway/decide_private.h"
+#include "gateway/decide_tls.h"
 
 const char *
 decide_result_name(const struct decision *d)
@@ -85,6 +86,10 @@ decide_reason(const struct decision *d, struct arena *arena)
 		if (o->trace[i].step != POLICY_STEP_ABSENT &&
 		    o->trace[i].step != POLICY_STEP_FAILED)
 			continue;
+		if (decide_is_tls(r))
+			text = arena_printf(arena,
+			    "rule \"%s\" asks for %s: %s", d->rules.from_rule,
+			    policy_rung_name(r), d->tls_why[r == RUNG_TLS]);
 		if (r == RUNG_SMIME || r == RUNG_PGP)
 			text = arena_printf(arena,
 			    "rule \"%s\" asks for protection; %s: %s",
@@ -123,6 +128,9 @@ steps_json(const struct decision *d)
 		if (d->failure[r] != ERR_OK)
 			json_object_set_new(
 			    s, "error", json_string(err_name(d->failure[r])));
+		if (decide_is_tls(r) && d->tls_why[r == RUNG_TLS] != NULL)
+			json_object_set_new(
+			    s, "why", json_string(d->tls_why[r == RUNG_TLS]));
 		json_array_append_new(a, s);
 	}
 	return a;

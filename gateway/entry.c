@@ -22,6 +22,8 @@ pack_fixed(struct packer *p, const struct entry *e)
 	pack_u8(p, e->rung);
 	pack_u8(p, e->strength);
 	pack_u8(p, e->tls);
+	pack_u8(p, e->after);
+	pack_u8(p, e->require);
 	pack_str(p, e->from);
 	pack_str(p, e->from_key);
 	pack_str(p, e->envid);
@@ -92,6 +94,7 @@ entry_pack(struct packer *p, const struct entry *e)
 	pack_str(p, e->reason);
 	pack_str(p, e->rule);
 	pack_str(p, e->wait_object);
+	pack_u64(p, e->twin);
 	pack_span(p, e->body);
 	pack_str(p, e->file);
 }
@@ -145,6 +148,8 @@ entry_unpack(struct unpacker *u, struct arena *a, struct entry *out)
 	e.rung = unpack_u8(u);
 	e.strength = unpack_u8(u);
 	e.tls = unpack_enum(u, 3);
+	e.after = unpack_enum(u, 3);
+	e.require = unpack_enum(u, 3);
 	e.from = unpack_str(u, a);
 	e.from_key = unpack_str(u, a);
 	e.envid = unpack_str(u, a);
@@ -161,10 +166,11 @@ entry_unpack(struct unpacker *u, struct arena *a, struct entry *out)
 	unpack_rcpts(u, a, &e);
 	e.body_size = unpack_u64(u);
 	unpack_raw(u, e.body_hash, sizeof(e.body_hash));
-	e.why = (enum entry_why)unpack_enum(u, 5);
+	e.why = (enum entry_why)unpack_enum(u, 6);
 	e.reason = unpack_str(u, a);
 	e.rule = unpack_str(u, a);
 	e.wait_object = unpack_str(u, a);
+	e.twin = unpack_u64(u);
 	e.body = unpack_span(u);
 	e.file = unpack_str(u, a);
 	*out = e;
@@ -229,6 +235,8 @@ entry_why_name(enum entry_why w)
 		return "crashed";
 	case ENTRY_WHY_RECEIVED:
 		return "received";
+	case ENTRY_WHY_TLS:
+		return "tls";
 	}
 	return "?";
 }

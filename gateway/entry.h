@@ -40,6 +40,23 @@ enum entry_why {
 	ENTRY_WHY_HELD,	   /* quarantined by a rule: an administrator decides */
 	ENTRY_WHY_CRASHED, /* killed workers: an administrator decides */
 	ENTRY_WHY_RECEIVED, /* inbound, as it came: to be opened */
+	ENTRY_WHY_TLS, /* the original of a ready entry whose TLS may not come
+			  about: parked until then */
+};
+
+/* What becomes of a ready entry whose TLS was not to be had for as long as it
+   is tried. The zero value tells the sender. */
+enum entry_after {
+	ENTRY_AFTER_BOUNCE = 0,
+	ENTRY_AFTER_DROP,
+	ENTRY_AFTER_AGAIN, /* its twin is decided by the rest of the ladder */
+};
+
+/* What the sender said of TLS on the way (RFC 8689). */
+enum entry_require {
+	ENTRY_REQUIRE_NOTHING = 0,
+	ENTRY_REQUIRE_TLS, /* REQUIRETLS: every hop authenticated, and told */
+	ENTRY_REQUIRE_NO_TLS, /* TLS-Required: No: rather delivered than safe */
 };
 
 struct entry_rcpt {
@@ -55,10 +72,13 @@ struct entry {
 	uint64_t message_id; /* queue id of the message it came from */
 	enum entry_kind kind;
 	enum entry_route route;
-	uint8_t rung;	  /* enum rung that was chosen; for pending: 0 */
+	uint8_t rung;	  /* enum rung that was chosen; for pending: 0, or the
+			     rung tls that did not come about */
 	uint8_t strength; /* of the rung; pending: the least that may be
 			     decided, which store checks */
 	uint8_t tls;	  /* enum entry_tls: what the hop must have at least */
+	uint8_t after;	  /* enum entry_after: when that is not to be had */
+	uint8_t require;  /* enum entry_require */
 	const char *from; /* mime_addr.text, "" the null sender */
 	const char *from_key;
 	const char *envid;
@@ -86,7 +106,9 @@ struct entry {
 	const char *rule;	 /* name of the deciding rule, "" if none */
 	const char *wait_object; /* escrow object that portal must have before
 				    this may be delivered, "" if none */
-	struct span body;	 /* sealed octets; empty when in a file */
+	uint64_t twin;	  /* ready: of its original that is parked; that one: of
+			     the ready entry; else 0 */
+	struct span body; /* sealed octets; empty when in a file */
 	const char *file; /* name in the bodies directory, "" if inline */
 };
 

@@ -94,6 +94,14 @@ static const struct {
     {PROTO_LISTED_IS, "listed-is"},
     {PROTO_PROBE, "probe"},
     {PROTO_PROBED, "probed"},
+    {PROTO_TLS_ASK, "tls-ask"},
+    {PROTO_TLS_KNOWN, "tls-known"},
+    {PROTO_TLS_PROBE, "tls-probe"},
+    {PROTO_TLS_SEEN, "tls-seen"},
+    {PROTO_STS_WANT, "sts-want"},
+    {PROTO_STS_IS, "sts-is"},
+    {PROTO_STS_FETCH, "sts-fetch"},
+    {PROTO_STS_FETCHED, "sts-fetched"},
 };
 
 const char *

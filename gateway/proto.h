@@ -238,6 +238,23 @@ enum proto_type {
 	   id is the listener's own. */
 	PROTO_PROBE,  /* the address as string */
 	PROTO_PROBED, /* u8 enum proto_verdict */
+	/* listener → store: the TLS of this domain is going to be asked for.
+	   The id is the listener's own. */
+	PROTO_TLS_ASK = 220, /* gateway/proto_tls.h, as the rest */
+	/* store → listener: it is known as well as it will be. No payload. */
+	PROTO_TLS_KNOWN,
+	/* store → relay: look at the mail servers of this domain. The id is
+	   store's own. */
+	PROTO_TLS_PROBE,
+	/* relay → store: what they had. The id is that of the question, 0 for
+	   what a delivery saw. */
+	PROTO_TLS_SEEN, /* struct tls_seen */
+	/* relay → store: which policy has the domain? The id is relay's own. */
+	PROTO_STS_WANT, /* struct proto_sts_want */
+	PROTO_STS_IS,	/* struct proto_sts */
+	/* store → discovery: fetch the policy. The id is store's own. */
+	PROTO_STS_FETCH,   /* struct proto_sts_want */
+	PROTO_STS_FETCHED, /* struct proto_sts */
 };
 
 /* "deliver"; "?" for an unknown one. */

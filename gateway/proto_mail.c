@@ -294,6 +294,33 @@ proto_submit_unpack(struct span in, struct arena *a, struct proto_submit *out)
 	return ERR_OK;
 }
 
+/* Positions of recipients of an entry. */
+static void
+pack_open(struct packer *p, const uint32_t *open, uint32_t n)
+{
+	pack_u32(p, n);
+	for (uint32_t i = 0; i < n; i++)
+		pack_u32(p, open[i]);
+}
+
+static uint32_t *
+unpack_open(
+    struct unpacker *u, struct arena *a, const struct entry *e, uint32_t *n_out)
+{
+	uint32_t n = 0;
+	uint32_t *open = proto_unpack_array(u, a, 4, sizeof(*open), &n);
+
+	for (uint32_t i = 0; i < n; i++) {
+		open[i] = unpack_u32(u);
+		if (open[i] >= e->n_rcpt || (i > 0 && open[i] <= open[i - 1]))
+			u->err = ERR_IPC;
+	}
+	if (n == 0)
+		u->err = ERR_IPC;
+	*n_out = n;
+	return open;
+}
+
 enum err
 proto_decide_pack(const struct proto_decide *m, struct buf *out)
 {
@@ -301,6 +328,7 @@ proto_decide_pack(const struct proto_decide *m, struct buf *out)
 
 	pack_begin(&p, out);
 	entry_pack(&p, &m->entry);
+	pack_open(&p, m->open, m->n_open);
 	pack_u64(&p, m->age_ms);
 	pack_bool(&p, m->give_up);
 	pack_bool(&p, m->released);
@@ -315,6 +343,7 @@ proto_decide_unpack(struct span in, struct arena *a, struct proto_decide *out)
 
 	unpack_begin(&u, in);
 	entry_unpack(&u, a, &m.entry);
+	m.open = unpack_open(&u, a, &m.entry, &m.n_open);
 	m.age_ms = unpack_u64(&u);
 	m.give_up = unpack_bool(&u);
 	m.released = unpack_bool(&u);
@@ -333,9 +362,7 @@ proto_deliver_pack(const struct proto_deliver *m, struct buf *out)
 
 	pack_begin(&p, out);
 	entry_pack(&p, &m->entry);
-	pack_u32(&p, m->n_open);
-	for (uint32_t i = 0; i < m->n_open; i++)
-		pack_u32(&p, m->open[i]);
+	pack_open(&p, m->open, m->n_open);
 	pack_u32(&p, m->tries);
 	pack_u64(&p, m->age_ms);
 	pack_bool(&p, m->warn);
@@ -351,15 +378,7 @@ proto_deliver_unpack(struct span in, struct arena *a, struct proto_deliver *out)
 
 	unpack_begin(&u, in);
 	entry_unpack(&u, a, &m.entry);
-	m.open = proto_unpack_array(&u, a, 4, sizeof(*m.open), &m.n_open);
-	for (uint32_t i = 0; i < m.n_open; i++) {
-		m.open[i] = unpack_u32(&u);
-		if (m.open[i] >= m.entry.n_rcpt ||
-		    (i > 0 && m.open[i] <= m.open[i - 1]))
-			u.err = ERR_IPC;
-	}
-	if (m.n_open == 0)
-		u.err = ERR_IPC;
+	m.open = unpack_open(&u, a, &m.entry, &m.n_open);
 	m.tries = unpack_u32(&u);
 	m.age_ms = unpack_u64(&u);
 	m.warn = unpack_bool(&u);
@@ -380,6 +399,7 @@ proto_result_pack(const struct proto_result *m, struct buf *out)
 	for (uint32_t i = 0; i < m->n_rcpt; i++) {
 		pack_u32(&p, m->rcpt[i].rcpt);
 		pack_u8(&p, m->rcpt[i].outcome);
+		pack_bool(&p, m->rcpt[i].tls);
 		pack_u16(&p, m->rcpt[i].code);
 		pack_str(&p, m->rcpt[i].status);
 		pack_str(&p, m->rcpt[i].text);
@@ -399,12 +419,13 @@ proto_result_unpack(struct span in, struct arena *a, struct proto_result *out)
 	struct proto_result m = {0};
 
 	unpack_begin(&u, in);
-	m.rcpt = proto_unpack_array(&u, a, 15, sizeof(*m.rcpt), &m.n_rcpt);
+	m.rcpt = proto_unpack_array(&u, a, 16, sizeof(*m.rcpt), &m.n_rcpt);
 	for (uint32_t i = 0; i < m.n_rcpt; i++) {
 		m.rcpt[i].rcpt = unpack_u32(&u);
 		m.rcpt[i].outcome = unpack_u8(&u);
-		if (m.rcpt[i].outcome > PROTO_FAILED)
+		if (m.rcpt[i].outcome > PROTO_DROPPED)
 			u.err = ERR_IPC;
+		m.rcpt[i].tls = unpack_bool(&u);
 		m.rcpt[i].code = unpack_u16(&u);
 		m.rcpt[i].status = unpack_str(&u, a);
 		m.rcpt[i].text = unpack_str(&u, a);

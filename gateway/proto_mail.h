@@ -166,9 +166,12 @@ enum err proto_submit_unpack(
 
 struct proto_decide {
 	struct entry entry; /* pending; body inline or in the descriptor */
-	uint64_t age_ms;    /* since it was accepted */
-	bool give_up;	    /* too old: tell the sender, end it */
-	bool released;	    /* an administrator let a held entry go on */
+	uint32_t *open;	    /* positions of the recipients to decide for;
+			       rising, at least one */
+	uint32_t n_open;
+	uint64_t age_ms; /* since it was accepted */
+	bool give_up;	 /* too old: tell the sender, end it */
+	bool released;	 /* an administrator let a held entry go on */
 };
 
 enum err proto_decide_pack(
@@ -199,11 +202,13 @@ enum proto_outcome {
 	PROTO_DEFERRED = 0,
 	PROTO_DELIVERED,
 	PROTO_FAILED,
+	PROTO_DROPPED, /* TLS was not to be had, and its rule says drop */
 };
 
 struct proto_rcpt_result {
 	uint32_t rcpt;	 /* position in the entry's list */
 	uint8_t outcome; /* enum proto_outcome */
+	bool tls;	 /* for want of the TLS that the entry demands */
 	uint16_t code;	 /* of the peer's reply; 0 if there was none */
 	const char *status;
 	const char *text;

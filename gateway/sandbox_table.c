@@ -328,57 +328,60 @@ const int sandbox_refused_programs[] = {
 	    {"/usr/share/gnupg", SANDBOX_READ, 0}, {"/proc", SANDBOX_READ, 0}, \
 	    {"/dev/null", SANDBOX_DEVICE, 0}}
 
-const struct sandbox_profile sandbox_profiles[ROLE_COUNT] = {
-    [ROLE_KEYS] = {.list = {base, fstat_by_name}},
-    [ROLE_STORE] =
-	{
-	    .list = {base, loop, read_files, write_files},
-	    .place = {CONF(spool, SANDBOX_CHANGE), CONF(bodies, SANDBOX_CHANGE),
-		CONF(audit, SANDBOX_CHANGE), CONF(keystore, SANDBOX_CHANGE)},
-	},
-    [ROLE_PGP] = {GPG(pgp)},
-    [ROLE_ADMISSION] = {GPG(admission)},
-    [ROLE_DISCOVERY] =
-	{
-	    .list = {base, loop, call_out, threads, read_files},
-	    .threads = true,
-	    .inet = true,
-	    .place = {NAME_SERVICE, CONF(ca_file, SANDBOX_READ)},
-	},
-    [ROLE_WORKER] =
-	{
-	    .list = {base, read_files, write_files},
-	    .place = {CONF(keystore, SANDBOX_READ),
-		CONF(bodies, SANDBOX_CREATE), CONF(escrow, SANDBOX_CREATE)},
-	},
-    [ROLE_OPENER] =
-	{
-	    .list = {base, children, read_files, write_files},
-	    .forks = true,
-	    .place = {CONF(keystore, SANDBOX_READER),
-		CONF(bodies, SANDBOX_CREATE)},
-	},
-    [ROLE_RELAY] =
-	{
-	    .list = {base, loop, call_out, threads, read_files},
-	    .threads = true,
-	    .inet = true,
-	    .place = {NAME_SERVICE},
-	},
-    [ROLE_PORTAL] =
-	{
-	    .list = {base, loop, serve, threads, read_files, write_files},
-	    .threads = true,
-	    .place = {CONF(escrow, SANDBOX_CHANGE),
-		CONF(portal, SANDBOX_CHANGE), CONF(publish, SANDBOX_READ)},
-	},
-    [ROLE_ISSUER] =
-	{
-	    .list = {base, read_files, write_files},
-	    .place = {CONF(keystore, SANDBOX_READ),
-		CONF(publish, SANDBOX_CHANGE)},
-	},
-    [ROLE_ACCOUNTS] = {.list = {base, fstat_by_name}},
-    [ROLE_CONTROL] = {.list = {base, loop, serve, fstat_by_name}},
-    [ROLE_LISTENER] = {.list = {base, loop, serve, fstat_by_name}},
+const struct sandbox_profile sandbox_profiles[ROLE_COUNT] =
+    {
+	[ROLE_KEYS] = {.list = {base, fstat_by_name}},
+	[ROLE_STORE] =
+	    {
+		.list = {base, loop, read_files, write_files},
+		.place = {CONF(spool, SANDBOX_CHANGE),
+		    CONF(bodies, SANDBOX_CHANGE), CONF(audit, SANDBOX_CHANGE),
+		    CONF(keystore, SANDBOX_CHANGE), CONF(tls, SANDBOX_CHANGE)},
+	    },
+	[ROLE_PGP] = {GPG(pgp)},
+	[ROLE_ADMISSION] = {GPG(admission)},
+	[ROLE_DISCOVERY] =
+	    {
+		.list = {base, loop, call_out, threads, read_files},
+		.threads = true,
+		.inet = true,
+		.place = {NAME_SERVICE, CONF(ca_file, SANDBOX_READ)},
+	    },
+	[ROLE_WORKER] =
+	    {
+		.list = {base, read_files, write_files},
+		.place = {CONF(keystore, SANDBOX_READ),
+		    CONF(bodies, SANDBOX_CREATE), CONF(escrow, SANDBOX_CREATE),
+		    CONF(tls, SANDBOX_READ)},
+	    },
+	[ROLE_OPENER] =
+	    {
+		.list = {base, children, read_files, write_files},
+		.forks = true,
+		.place = {CONF(keystore, SANDBOX_READER),
+		    CONF(bodies, SANDBOX_CREATE)},
+	    },
+	[ROLE_RELAY] =
+	    {
+		.list = {base, loop, call_out, threads, read_files},
+		.threads = true,
+		.inet = true,
+		.place = {NAME_SERVICE},
+	    },
+	[ROLE_PORTAL] =
+	    {
+		.list = {base, loop, serve, threads, read_files, write_files},
+		.threads = true,
+		.place = {CONF(escrow, SANDBOX_CHANGE),
+		    CONF(portal, SANDBOX_CHANGE), CONF(publish, SANDBOX_READ)},
+	    },
+	[ROLE_ISSUER] =
+	    {
+		.list = {base, read_files, write_files},
+		.place = {CONF(keystore, SANDBOX_READ),
+		    CONF(publish, SANDBOX_CHANGE)},
+	    },
+	[ROLE_ACCOUNTS] = {.list = {base, fstat_by_name}},
+	[ROLE_CONTROL] = {.list = {base, loop, serve, fstat_by_name}},
+	[ROLE_LISTENER] = {.list = {base, loop, serve, fstat_by_name}},
 };

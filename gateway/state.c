@@ -43,6 +43,7 @@ static const struct {
     {offsetof(struct conf_paths, portal), ROLE_PORTAL, 0700},
     {offsetof(struct conf_paths, audit), ROLE_STORE, 0750},
     {offsetof(struct conf_paths, keystore), ROLE_STORE, 02750},
+    {offsetof(struct conf_paths, tls), ROLE_STORE, 02750},
     {offsetof(struct conf_paths, publish), ROLE_STORE, 02775},
     {offsetof(struct conf_paths, pgp), ROLE_PGP, 0700},
     {offsetof(struct conf_paths, admission), ROLE_ADMISSION, 0700},

@@ -108,7 +108,7 @@ answer(struct net_fetch *t, struct net_fetch_result *r)
 static void
 fail(struct net_fetch *t, enum err e, const char *text)
 {
-	struct net_fetch_result r = {.status = 0};
+	struct net_fetch_result r = {.status = 0, .type = ""};
 
 	r.err = err_why(&r.why, e, "%s: %s", t->host, text);
 	answer(t, &r);
@@ -290,6 +290,7 @@ static void
 finished(struct net_fetch *t, CURLcode code)
 {
 	struct net_fetch_result r = {.err = translate(t, code)};
+	const char *type = NULL;
 
 	if (r.err != ERR_OK) {
 		fail(t, r.err,
@@ -299,8 +300,13 @@ finished(struct net_fetch *t, CURLcode code)
 		return;
 	}
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &r.status);
-	if (r.status / 100 == 3 && follow(t))
+	if (r.status / 100 == 3 && !t->req.direct && follow(t))
 		return;
+	if (curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type) !=
+		CURLE_OK ||
+	    type == NULL)
+		type = "";
+	r.type = type;
 	r.body = buf_span(&t->body);
 	answer(t, &r);
 }

@@ -34,7 +34,8 @@ struct net_fetch_request {
 	const char *site;
 	size_t max; /* octets of the body */
 	unsigned timeout_ms;
-	bool http;	       /* http:// will do (revocation lists) */
+	bool http;   /* http:// will do (revocation lists) */
+	bool direct; /* a redirect is an answer like any other: not followed */
 	struct span post;      /* borrowed until cb is called; empty: GET */
 	const char *post_type; /* its Content-Type */
 };
@@ -48,6 +49,7 @@ struct net_fetch_result {
 	long status;	  /* 200, 404, ... */
 	struct span body; /* borrowed for the call */
 	const char *url;  /* where it was found in the end */
+	const char *type; /* its Content-Type, "" if it has none */
 	struct err_why why;
 };
 

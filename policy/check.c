@@ -109,18 +109,6 @@ has_rung(const struct policy_rule *r, enum rung rung)
 	return false;
 }
 
-static void
-check_tls(struct check *c, const struct policy_rule *r)
-{
-	enum rung tls = has_rung(r, RUNG_TLS) ? RUNG_TLS : RUNG_TLS_ENCRYPT;
-
-	if (has_rung(r, tls))
-		found(c, r->line, true,
-		    arena_printf(c->arena,
-			"rule \"%s\": this version does not have the rung %s",
-			r->name, policy_rung_name(tls)));
-}
-
 /* A link that travels by a hop that could not be protected gives away what the
    tls rung was to protect. */
 static void
@@ -296,7 +284,6 @@ policy_check(const struct policy *p, bool have_portal, struct arena *arena,
 		check_name(&c, i);
 		check_end(&c, r);
 		check_repeated(&c, r);
-		check_tls(&c, r);
 		check_escrow(&c, r);
 		check_options(&c, r);
 		check_form(&c, r);

@@ -22,6 +22,7 @@
 #include "gateway/conf.h"
 #include "gateway/discovery/lookup.h"
 #include "gateway/discovery/revocation.h"
+#include "gateway/discovery/sts.h"
 #include "gateway/password.h"
 #include "gateway/proto.h"
 #include "gateway/role.h"
@@ -72,6 +73,7 @@ struct discovery {
 	struct net_range *allow;
 	struct discovery_lookups *lookups;
 	struct discovery_revocations *revocations;
+	struct discovery_policies *policies;
 	struct asker asker[ASKERS];
 };
 
@@ -278,6 +280,9 @@ on_msg(void *arg, struct ipc_msg *m)
 		on_request(a, m);
 	else if (m->type == PROTO_REVOCATION_FETCH && a->id == ROLE_STORE)
 		discovery_revocations_fetch(a->d->revocations, m->payload);
+	else if (m->type == PROTO_STS_FETCH && a->id == ROLE_STORE)
+		discovery_policies_fetch(
+		    a->d->policies, m->id, m->payload, a->d->arena);
 	else if (m->type == PROTO_PROPOSED && a->id == ROLE_ADMISSION)
 		discovery_lookups_proposed(a->d->lookups, m->id, m->payload);
 	else
@@ -295,6 +300,7 @@ tell_lookups(struct asker *a)
 	if (a->id == ROLE_STORE) {
 		discovery_lookups_store(d->lookups, a->ch);
 		discovery_revocations_store(d->revocations, a->ch);
+		discovery_policies_store(d->policies, a->ch);
 	}
 	if (a->id == ROLE_ADMISSION) {
 		discovery_lookups_admission(d->lookups, a->ch);
@@ -412,6 +418,7 @@ on_conf(void *arg)
 	/* what is under way looks into the old configuration */
 	discovery_lookups_reset(d->lookups);
 	discovery_revocations_reset(d->revocations);
+	discovery_policies_reset(d->policies);
 	d->env.conf = role_conf(d->role);
 	if (set_guard(d) != ERR_OK)
 		fatal("out of memory");
@@ -438,6 +445,7 @@ open_all(struct discovery *d)
 	d->arena = arena_new(ARENA_MAX);
 	d->lookups = discovery_lookups_new(&d->env);
 	d->revocations = discovery_revocations_new(&d->env);
+	d->policies = discovery_policies_new(&d->env);
 	if (d->arena == NULL || d->lookups == NULL)
 		fatal("out of memory");
 }
@@ -463,6 +471,7 @@ discovery_main(struct role *r)
 		if (d.asker[i].ch != NULL)
 			on_close(&d.asker[i]);
 	discovery_revocations_free(d.revocations);
+	discovery_policies_free(d.policies);
 	discovery_lookups_free(d.lookups);
 	net_fetcher_free(d.env.fetcher);
 	net_dns_free(d.env.dns);

@@ -322,6 +322,8 @@ on_msg(void *arg, struct ipc_msg *msg)
 		on_committed(l, msg);
 	else if (msg->type == PROTO_INTAKE)
 		on_intake(l, msg);
+	else if (msg->type == PROTO_TLS_KNOWN)
+		listener_lookup_known(l, msg->id);
 }
 
 /* What was on its way is asked about when store is back. */
@@ -332,6 +334,7 @@ on_close(void *arg)
 
 	ipc_free(l->store);
 	l->store = NULL;
+	listener_lookups_store_gone(l);
 }
 
 void

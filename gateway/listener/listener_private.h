@@ -215,6 +215,9 @@ void listener_discovery_clear(struct listener *l);
 void listener_lookup_start(
     struct listener *l, struct listener_message *m, uint32_t i);
 /* What is missing stays "incomplete". */
+/* Store says that the TLS of a domain is known. */
+void listener_lookup_known(struct listener *l, uint64_t id);
+void listener_lookups_store_gone(struct listener *l);
 void listener_lookups_cancel(struct listener *l, struct listener_message *m);
 
 /* --- registrar.c --- */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * What discovery is asked about recipients. Nobody waits for it beyond the
- * budget, and nobody at all while it is down: a missing answer counts as
- * failed, which policy knows how to take.
+ * What discovery is asked about recipients, and store about the TLS of their
+ * domains. Nobody waits for it beyond the budget, and nobody at all while they
+ * are down: a missing answer counts as failed, which policy knows how to take.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 #include "gateway/conf.h"
 #include "gateway/listener/jobs.h"
 #include "gateway/listener/listener_private.h"
+#include "gateway/proto_tls.h"
 
 struct listener_lookup {
 	struct listener_node node;
@@ -22,6 +23,7 @@ struct listener_lookup {
 	TAILQ_ENTRY(listener_lookup) all;
 	struct listener_message *m;
 	uint32_t rcpt;
+	bool of_store; /* else discovery's to answer */
 };
 
 static void
@@ -41,6 +43,19 @@ answered(struct listener *l, struct listener_lookup *q)
 	forget(l, q);
 	if (TAILQ_EMPTY(&m->lookups) && m->state == LISTENER_JOB_LOOKUPS)
 		listener_jobs_answered(l, m);
+}
+
+/* Nobody is there to answer. */
+static void
+drop_lookups(struct listener *l, bool of_store)
+{
+	struct listener_lookup *q, *next;
+
+	for (q = TAILQ_FIRST(&l->all_lookups); q != NULL; q = next) {
+		next = TAILQ_NEXT(q, all);
+		if (q->of_store == of_store)
+			answered(l, q);
+	}
 }
 
 static enum err
@@ -67,7 +82,7 @@ on_msg(void *arg, struct ipc_msg *msg)
 	enum err e;
 
 	q = listener_table_find(&l->lookups, msg->id);
-	if (msg->type != PROTO_ANSWERS || q == NULL)
+	if (msg->type != PROTO_ANSWERS || q == NULL || q->of_store)
 		return; /* too late */
 	e = take_answers(q->m, q->rcpt, msg->payload);
 	if (e != ERR_OK)
@@ -79,12 +94,10 @@ static void
 on_close(void *arg)
 {
 	struct listener *l = arg;
-	struct listener_lookup *q;
 
 	ipc_free(l->discovery);
 	l->discovery = NULL;
-	while ((q = TAILQ_FIRST(&l->all_lookups)) != NULL)
-		answered(l, q);
+	drop_lookups(l, false);
 }
 
 void
@@ -122,25 +135,67 @@ ask(struct listener *l, uint64_t id, const char *key)
 	    l->discovery, PROTO_LOOKUP, id, buf_span(&l->scratch), NULL, 0);
 }
 
-void
-listener_lookup_start(
-    struct listener *l, struct listener_message *m, uint32_t i)
+/* Whether the rung tls holds for the domain. */
+static enum err
+ask_tls(struct listener *l, uint64_t id, const char *key)
 {
-	uint64_t id = ++l->next_id;
-	struct listener_lookup *q;
+	const char *at = strrchr(key, '@');
+	enum err e;
 
-	if (ask(l, id, m->m.answers[i].key) != ERR_OK)
-		return;
-	q = calloc(1, sizeof(*q));
+	if (l->store == NULL || at == NULL || !conf_uses_tls(listener_conf(l)))
+		return ERR_CLOSED;
+	buf_reset(&l->scratch);
+	e = proto_domain_pack(at + 1, &l->scratch);
+	return e != ERR_OK ? e
+			   : ipc_post(l->store, PROTO_TLS_ASK, id,
+				 buf_span(&l->scratch), NULL, 0);
+}
+
+static void
+wait_for(struct listener *l, struct listener_message *m, uint32_t i,
+    bool of_store, uint64_t id)
+{
+	struct listener_lookup *q = calloc(1, sizeof(*q));
+
 	if (q == NULL)
 		return;
 	q->m = m;
 	q->rcpt = i;
+	q->of_store = of_store;
 	listener_table_put(&l->lookups, &q->node, id);
 	TAILQ_INSERT_TAIL(&m->lookups, q, link);
 	TAILQ_INSERT_TAIL(&l->all_lookups, q, all);
 	m->lookups_until_ms =
 	    clock_steady_ms() + listener_conf(l)->discovery.timeout_ms;
+}
+
+void
+listener_lookup_start(
+    struct listener *l, struct listener_message *m, uint32_t i)
+{
+	const char *key = m->m.answers[i].key;
+	uint64_t id = ++l->next_id;
+
+	if (ask(l, id, key) == ERR_OK)
+		wait_for(l, m, i, false, id);
+	id = ++l->next_id;
+	if (ask_tls(l, id, key) == ERR_OK)
+		wait_for(l, m, i, true, id);
+}
+
+void
+listener_lookup_known(struct listener *l, uint64_t id)
+{
+	struct listener_lookup *q = listener_table_find(&l->lookups, id);
+
+	if (q != NULL && q->of_store)
+		answered(l, q);
+}
+
+void
+listener_lookups_store_gone(struct listener *l)
+{
+	drop_lookups(l, true);
 }
 
 void

@@ -118,6 +118,15 @@ open_session(struct relay_conn *c)
 	relay_expect_make(
 	    &c->expect, &c->dest->target, h, &c->dest->tlsa[h->mx]);
 	setup.no_starttls = plain && c->expect.tls == ENTRY_TLS_OPPORTUNISTIC;
+	if (fd >= 0 && c->expect.foreign) {
+		close(fd);
+		c->failure = (struct relay_smtp_failure){
+		    .fault = RELAY_FAULT_TLS, .status = "4.7.5"};
+		snprintf(c->failure.text, sizeof(c->failure.text),
+		    "%s: the MTA-STS policy of %s does not name it", h->peer,
+		    c->dest->target.host);
+		return false;
+	}
 	if (fd < 0) {
 		c->failure = (struct relay_smtp_failure){
 		    .fault = RELAY_FAULT_CONNECT, .status = "4.4.1"};
@@ -137,6 +146,17 @@ open_session(struct relay_conn *c)
 	return true;
 }
 
+/* DESIGN: `tls` fails when no reachable mail server has it; one that refused
+   for another reason may have it next time. */
+static void
+note_failure(struct relay_conn *c)
+{
+	if (c->failure.fault != RELAY_FAULT_TLS)
+		c->undecided = c->undecided || c->failure.code != 0;
+	else if (c->no_tls.fault != RELAY_FAULT_TLS)
+		c->no_tls = c->failure;
+}
+
 /* Go through the hosts. When none is left the timer tells: the destination is
    never called from within its own call. */
 static void
@@ -146,6 +166,7 @@ try_next(struct relay_conn *c)
 		c->plain = false;
 		if (open_session(c))
 			return;
+		note_failure(c);
 		host_of(c)->bad_until_ms = clock_steady_ms() + BAD_MS;
 	}
 	loop_timer_start(c->timer, 0, 0);
@@ -157,6 +178,8 @@ on_timer(void *arg)
 	struct relay_conn *c = arg;
 
 	if (c->smtp == NULL) {
+		if (c->no_tls.fault == RELAY_FAULT_TLS && !c->undecided)
+			c->failure = c->no_tls;
 		relay_dest_down(c->dest, c);
 		return;
 	}
@@ -227,6 +250,7 @@ opening_failed(struct relay_conn *c)
 		if (open_session(c))
 			return;
 	}
+	note_failure(c);
 	h->bad_until_ms = now + BAD_MS;
 	try_next(c);
 }
@@ -242,6 +266,23 @@ went_down(struct relay_conn *c)
 		relay_dest_down(c->dest, c);
 }
 
+static void
+tell_tls(struct relay_conn *c)
+{
+	const struct relay_dests_setup *all = relay_dests_setup(c->dest->all);
+	struct tls_seen seen = {.domain = c->dest->target.host,
+	    .definite = true,
+	    .peer = host_of(c)->peer,
+	    .why = ""};
+	enum tls_by by;
+
+	if (!c->dest->target.mx)
+		return;
+	relay_smtp_tls(c->smtp, &seen.level, &by, &seen.tls);
+	seen.by = (uint8_t)by;
+	all->on_tls(all->arg, &seen);
+}
+
 /* Take the next mail, or idle. false: nothing is to be done. */
 static bool
 became_ready(struct relay_conn *c)
@@ -251,8 +292,10 @@ became_ready(struct relay_conn *c)
 
 	host_of(c)->bad_until_ms = 0;
 	give_back_settled(c);
-	if (c->state == RELAY_CONN_OPENING)
+	if (c->state == RELAY_CONN_OPENING) {
 		d->n_opening--;
+		tell_tls(c);
+	}
 	c->state = RELAY_CONN_IDLE;
 	c->idle_ms = clock_steady_ms();
 	m = relay_dest_next(d, c);

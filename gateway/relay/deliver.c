@@ -57,6 +57,7 @@ static const char *const outcome_names[] = {
     [PROTO_DEFERRED] = "deferred",
     [PROTO_DELIVERED] = "delivered",
     [PROTO_FAILED] = "failed",
+    [PROTO_DROPPED] = "dropped",
 };
 
 static void
@@ -104,6 +105,18 @@ collect(const struct relay_job *j, struct proto_result *res)
 	}
 }
 
+/* What TLS was not to be had for, and is not to be told to the sender: it is
+   dropped, or its twin goes on. */
+static bool
+give_up_tls(const struct relay_job *j, struct proto_rcpt_result *r)
+{
+	if (!r->tls || j->deliver.entry.after == ENTRY_AFTER_BOUNCE)
+		return false;
+	if (j->deliver.entry.after == ENTRY_AFTER_DROP)
+		r->outcome = PROTO_DROPPED;
+	return true;
+}
+
 /* The last try is over: what is only deferred has failed (RFC 3463 4.4.7). */
 static void
 give_up(const struct relay_job *j, struct proto_result *res)
@@ -113,11 +126,11 @@ give_up(const struct relay_job *j, struct proto_result *res)
 
 	for (uint32_t i = 0; j->deliver.give_up && i < res->n_rcpt; i++) {
 		r = &res->rcpt[i];
-		if (r->outcome != PROTO_DEFERRED)
+		if (r->outcome != PROTO_DEFERRED || give_up_tls(j, r))
 			continue;
 		text = arena_printf(j->arena, "given up; last: %s", r->text);
 		r->outcome = PROTO_FAILED;
-		r->status = "5.4.7";
+		r->status = r->tls ? "5.7.5" : "5.4.7";
 		r->text = text == NULL ? r->text : text;
 	}
 }
@@ -251,59 +264,15 @@ group(struct relay_job *j)
 	j->pending = j->n_mails;
 }
 
-static uint8_t
-floor_of(enum conf_tls tls)
-{
-	switch (tls) {
-	case CONF_TLS_OPPORTUNISTIC:
-		return ENTRY_TLS_OPPORTUNISTIC;
-	case CONF_TLS_ENCRYPT:
-		return ENTRY_TLS_ENCRYPT;
-	case CONF_TLS_VERIFY:
-	case CONF_TLS_DANE:
-		break;
-	}
-	return ENTRY_TLS_AUTHENTICATED;
-}
-
-static void
-join_names(const struct conf_relay *c, char out[RELAY_NAMES_MAX])
-{
-	size_t at = 0;
-
-	/* config_check.c has seen that they fit */
-	for (size_t i = 0; i < c->n_tls_names && at < RELAY_NAMES_MAX; i++)
-		at += (size_t)snprintf(out + at, RELAY_NAMES_MAX - at, "%s%s",
-		    i == 0 ? "" : " ", c->tls_names[i]);
-}
-
-void
-relay_target_fill(const struct conf_relay *c, const char *domain, uint8_t tls,
-    struct relay_target *out)
-{
-	uint8_t least = floor_of(c->tls);
-	bool mx = c->kind == CONF_VIA_MX;
-
-	memset(out, 0, sizeof(*out));
-	out->mx = mx;
-	out->lmtp = c->kind == CONF_VIA_LMTP;
-	out->port = c->port;
-	out->tls = least > tls ? least : tls;
-	out->dane = c->tls == CONF_TLS_DANE;
-	join_names(c, out->names);
-	snprintf(
-	    out->user, sizeof(out->user), "%s", c->user == NULL ? "" : c->user);
-	snprintf(out->host, sizeof(out->host), "%s", mx ? domain : c->host);
-}
-
 static void
 target_of(const struct relay_job *j, const struct relay_mail *m,
     struct relay_target *out)
 {
 	const struct entry_rcpt *first = relay_mail_rcpt(m, 0);
+	const struct entry *e = &j->deliver.entry;
 
-	relay_target_fill(relay_conf(j, first), domain_of(first->key),
-	    j->deliver.entry.tls, out);
+	relay_target_fill(relay_conf(j, first), domain_of(first->key), e->tls,
+	    e->route == ENTRY_OUTBOUND, out);
 }
 
 /* --- what cannot be begun --- */

@@ -74,6 +74,16 @@ pop(struct relay_dest *d)
 	return m;
 }
 
+/* What kept the destination from being used keeps m, too. */
+static void
+give_back_failed(struct relay_dest *d, struct relay_mail *m,
+    const struct relay_smtp_failure *f)
+{
+	m->tls_failed = f->fault == RELAY_FAULT_TLS;
+	relay_mail_settle_rest(m, PROTO_DEFERRED, f->code, f->status, f->text);
+	d->all->setup.on_settled(d->all->setup.arg, m);
+}
+
 static void
 give_back(struct relay_dest *d, struct relay_mail *m,
     enum proto_outcome outcome, uint16_t code, const char *status,
@@ -99,6 +109,7 @@ static void
 declare_dead(struct relay_dest *d, const struct relay_smtp_failure *f)
 {
 	unsigned step = d->failures < DEAD_STEPS ? d->failures : DEAD_STEPS;
+	struct relay_mail *m;
 
 	d->dead = *f;
 	d->dead_until_ms = clock_steady_ms() + (1000ull << step);
@@ -108,7 +119,8 @@ declare_dead(struct relay_dest *d, const struct relay_smtp_failure *f)
 	log_event(LOG_LVL_NOTICE, NULL, "destination-dead",
 	    KV_STR("host", d->target.host), KV_STR("reason", f->text),
 	    KV_NUM("waiting", d->n_waiting));
-	give_back_all(d, PROTO_DEFERRED, f->code, f->status, f->text);
+	while ((m = pop(d)) != NULL)
+		give_back_failed(d, m, f);
 }
 
 /* No host could be used. That says something about the destination only if no
@@ -198,7 +210,7 @@ has_route(struct relay_dest *d)
 		return true;
 	if (d->route == NULL)
 		d->route = relay_route_find(
-		    s->loop, s->dns, &d->target, s->helo, on_route, d);
+		    s->loop, s->dns, s->sts, &d->target, s->helo, on_route, d);
 	return false;
 }
 
@@ -353,8 +365,8 @@ static bool
 same_target(const struct relay_target *a, const struct relay_target *b)
 {
 	return a->mx == b->mx && a->lmtp == b->lmtp && a->port == b->port &&
-	       a->tls == b->tls && a->dane == b->dane &&
-	       strcmp(a->host, b->host) == 0 &&
+	       a->tls == b->tls && a->dane == b->dane && a->sts == b->sts &&
+	       a->require == b->require && strcmp(a->host, b->host) == 0 &&
 	       strcmp(a->names, b->names) == 0 && strcmp(a->user, b->user) == 0;
 }
 
@@ -382,10 +394,9 @@ relay_dests_submit(
     struct relay_dests *all, const struct relay_target *t, struct relay_mail *m)
 {
 	struct relay_dest *d = find_or_make(all, t);
-	const struct relay_smtp_failure *f = &d->dead;
 
 	if (d->dead_until_ms > clock_steady_ms()) {
-		give_back(d, m, PROTO_DEFERRED, f->code, f->status, f->text);
+		give_back_failed(d, m, &d->dead);
 		return;
 	}
 	push(d, m);

@@ -11,6 +11,7 @@
 #include "gateway/relay/mail.h"
 #include "gateway/relay/route.h"
 #include "gateway/relay/smtp_client.h"
+#include "gateway/tls_state.h"
 
 struct relay_dests;
 
@@ -18,6 +19,7 @@ struct relay_dests;
 struct relay_dests_setup {
 	struct loop *loop;
 	struct net_dns *dns;
+	struct relay_sts *sts;
 	struct net_tls_clients *tls_clients;
 	struct relay_logins *const *logins; /* those of now */
 	const char *helo;
@@ -27,6 +29,9 @@ struct relay_dests_setup {
 	/* A mail is settled: it is the callee's again. May be called from
 	   within relay_dests_submit(). */
 	void (*on_settled)(void *arg, struct relay_mail *m);
+	/* A session with a mail server of a domain stands, and its TLS is worth
+	   this. */
+	void (*on_tls)(void *arg, const struct tls_seen *seen);
 	void *arg;
 };
 

@@ -58,6 +58,10 @@ struct relay_conn {
 	uint64_t since_ms;		   /* opened */
 	uint64_t idle_ms;		   /* idle since */
 	struct relay_smtp_failure failure; /* the last */
+	/* The first for want of TLS, and whether another host answered and was
+	   not even asked for it. */
+	struct relay_smtp_failure no_tls;
+	bool undecided;
 };
 
 /* --- connection.c --- */

@@ -49,6 +49,30 @@ at_least(struct relay_expect *x, enum entry_tls tls)
 		x->tls = (uint8_t)tls;
 }
 
+/* RFC 8461 2 and 4.1: below usable DANE records, and with the name that the
+   policy means. */
+static void
+heed_policy(struct relay_expect *x, const struct relay_host *h)
+{
+	switch (h->sts) {
+	case RELAY_STS_UNKNOWN:
+	case RELAY_STS_NOTHING:
+	case RELAY_STS_TESTING:
+		return;
+	case RELAY_STS_NAMED:
+		x->sts = true;
+		x->peer.n_names = 0;
+		add_name(x, h->name);
+		break;
+	case RELAY_STS_FOREIGN:
+		x->foreign = true;
+		break;
+	}
+	x->sts_id = h->sts_id;
+	x->promised = true;
+	at_least(x, ENTRY_TLS_AUTHENTICATED);
+}
+
 void
 relay_expect_make(struct relay_expect *x, const struct relay_target *t,
     const struct relay_host *h, const struct net_tlsa *tlsa)
@@ -56,19 +80,26 @@ relay_expect_make(struct relay_expect *x, const struct relay_target *t,
 	memset(x, 0, sizeof(*x));
 	x->tls = t->tls;
 	x->dane = t->dane;
+	x->only_sts = t->sts;
+	x->require = t->require;
+	x->sts_id = "";
 	x->peer.peer = h->peer;
 	x->peer.sni = h->name[0] == '\0' ? NULL : h->name;
 	add_names(x, t, h);
 	switch (h->dane) {
 	case RELAY_DANE_ABSENT:
+		heed_policy(x, h);
 		break;
 	case RELAY_DANE_ENCRYPT:
+		x->promised = true;
 		at_least(x, ENTRY_TLS_ENCRYPT);
+		heed_policy(x, h);
 		break;
 	case RELAY_DANE_FAILED:
 	case RELAY_DANE_VERIFY:
 		at_least(x, ENTRY_TLS_AUTHENTICATED);
 		x->dane = true;
+		x->promised = true;
 		x->peer.tlsa = tlsa;
 		x->peer.base = h->tlsa_base;
 		x->peer.sni = h->tlsa_base; /* RFC 7672 8.1 */
@@ -93,9 +124,27 @@ relay_expect_check(const struct relay_expect *x, bool has_tls,
 		return err_why(why, ERR_TLS,
 		    "DANE is required, and DNSSEC proves no TLSA records of "
 		    "the next hop");
+	if (x->only_sts && !x->sts && x->peer.tlsa == NULL)
+		return err_why(why, ERR_TLS,
+		    "MTA-STS is required, and the domain has no policy that "
+		    "names the next hop and is enforced");
 	if (proof == NET_TLS_DANE || (proof == NET_TLS_NAME && !x->dane))
 		return ERR_OK;
 	return err_why(why, ERR_TLS,
 	    "who the next hop is was not authenticated: %.160s",
 	    proof_why->text[0] == '\0' ? "it proves nothing" : proof_why->text);
+}
+
+enum tls_by
+relay_expect_by(const struct relay_expect *x, enum net_tls_proof proof)
+{
+	switch (proof) {
+	case NET_TLS_UNVERIFIED:
+		break;
+	case NET_TLS_NAME:
+		return x->sts ? TLS_BY_STS : TLS_BY_NAME;
+	case NET_TLS_DANE:
+		return TLS_BY_DANE;
+	}
+	return TLS_BY_NOTHING;
 }

@@ -9,11 +9,18 @@
 #define GATEWAY_RELAY_EXPECT_H
 
 #include "gateway/relay/route.h"
+#include "gateway/tls_state.h"
 #include "net/tls_client.h"
 
 struct relay_expect {
-	uint8_t tls; /* enum entry_tls: with less, nothing is sent */
-	bool dane;   /* authenticated by DANE, not by a name */
+	uint8_t tls;   /* enum entry_tls: with less, nothing is sent */
+	bool dane;     /* authenticated by DANE, not by a name */
+	bool sts;      /* its policy vouches for the name that is looked for */
+	bool only_sts; /* and nothing else but DANE will do */
+	bool foreign;  /* the policy does not name it: it is not called */
+	bool require;  /* it must offer REQUIRETLS */
+	bool promised; /* by DANE or MTA-STS, not only asked for by us */
+	const char *sts_id; /* of the policy that is heeded; "" */
 	struct net_tls_expect peer;
 	char names[RELAY_NAMES_MAX]; /* what peer.names point into */
 };
@@ -28,5 +35,9 @@ void relay_expect_make(struct relay_expect *x, const struct relay_target *t,
 enum err relay_expect_check(const struct relay_expect *x, bool has_tls,
     enum net_tls_proof proof, const struct err_why *proof_why,
     struct err_why *why) MUST_CHECK;
+
+/* What has shown who it is, for records. */
+enum tls_by relay_expect_by(
+    const struct relay_expect *x, enum net_tls_proof proof);
 
 #endif

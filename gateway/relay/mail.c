@@ -29,6 +29,7 @@ relay_mail_settle(struct relay_mail *m, uint32_t i, enum proto_outcome outcome,
 		return;
 	m->settled[i] = true;
 	r->outcome = (uint8_t)outcome;
+	r->tls = m->tls_failed && outcome == PROTO_DEFERRED;
 	r->code = code;
 	r->status = keep(m, status);
 	r->text = keep(m, text);

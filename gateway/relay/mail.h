@@ -29,6 +29,7 @@ struct relay_mail {
 	struct proto_rcpt_result *result;
 	bool *settled;
 	bool *by_rcpt;	    /* settled by a reply to RCPT */
+	bool tls_failed;    /* the next hop has not the TLS that is asked for */
 	bool dsn;	    /* the peer takes over what NOTIFY asks for */
 	const char *peer;   /* where it was tried last, "" if nowhere */
 	const char *tls;    /* and how */

@@ -134,6 +134,7 @@ relay_probe_take(struct relay *r, struct ipc_msg *m)
 	}
 	fill(p, addr);
 	r->n_probes++;
-	relay_target_fill(&r->conf->inbound, "", ENTRY_TLS_OPPORTUNISTIC, &t);
+	relay_target_fill(
+	    &r->conf->inbound, "", ENTRY_TLS_OPPORTUNISTIC, false, &t);
 	relay_dests_submit(r->dests, &t, &p->mail);
 }

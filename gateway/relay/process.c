@@ -16,6 +16,7 @@
 enum {
 	RESULT_MAX = 64 * 1024 * 1024,
 	STOP_CHECK_MS = 20,
+	LOOK_ARENA = 4096, /* octets of a domain's name, and more */
 };
 
 static void
@@ -26,6 +27,7 @@ set_names(struct relay *r, const struct conf *conf)
 }
 
 static void on_stop_timer(void *arg);
+static void make_looks(struct relay *r);
 
 enum err
 relay_new(
@@ -59,6 +61,8 @@ relay_new(
 		return e;
 	}
 	r->stop_timer = loop_timer_new(setup->loop, on_stop_timer, r);
+	r->sts = relay_sts_new(setup->loop, r->dns);
+	make_looks(r);
 	*out = r;
 	return ERR_OK;
 }
@@ -92,12 +96,14 @@ relay_free(struct relay *r)
 	if (r == NULL)
 		return;
 	relay_dests_free(r->dests);
+	relay_looks_free(r->looks);
 	free_jobs(r);
 	forget(&r->kept);
 	forget(&r->told);
 	ipc_free(r->store);
 	ipc_free(r->keys);
 	ipc_free(r->listener);
+	relay_sts_free(r->sts);
 	net_dns_free(r->dns);
 	net_tls_clients_free(r->tls_clients);
 	relay_logins_free(r->logins);
@@ -178,6 +184,66 @@ relay_tell_result(struct relay *r, uint64_t id, const struct proto_result *res)
 	buf_clear(&b);
 }
 
+/* --- TLS of domains --- */
+
+static void
+tell_seen(struct relay *r, uint64_t id, const struct tls_seen *seen)
+{
+	struct buf b;
+
+	buf_init(&b, LIMIT_IPC_INLINE);
+	/* what store does not hear it asks for again */
+	if (r->store != NULL && proto_tls_seen_pack(seen, &b) == ERR_OK)
+		(void)!ipc_post(
+		    r->store, PROTO_TLS_SEEN, id, buf_span(&b), NULL, 0);
+	buf_clear(&b);
+}
+
+static void
+on_seen(void *arg, uint64_t id, const struct tls_seen *seen)
+{
+	tell_seen(arg, id, seen);
+}
+
+static void
+on_tls(void *arg, const struct tls_seen *seen)
+{
+	tell_seen(arg, 0, seen);
+}
+
+static void
+make_looks(struct relay *r)
+{
+	const struct relay_looks_setup setup = {
+	    .loop = r->setup.loop,
+	    .dns = r->dns,
+	    .sts = r->sts,
+	    .tls_clients = r->tls_clients,
+	    .helo = r->helo,
+	    .conf = &r->conf,
+	    .timeout_ms = r->setup.timeout_ms,
+	    .on_seen = on_seen,
+	    .arg = r,
+	};
+
+	r->looks = relay_looks_new(&setup);
+}
+
+static void
+look(struct relay *r, struct ipc_msg *m)
+{
+	struct arena *a = arena_new(LOOK_ARENA);
+	const char *domain;
+
+	if (a == NULL)
+		fatal("out of memory");
+	if (proto_domain_unpack(m->payload, a, &domain) == ERR_OK)
+		relay_look(r->looks, m->id, domain);
+	else
+		log_event(LOG_LVL_ERR, NULL, "tls-probe", KV_ERR(ERR_IPC));
+	arena_free(a);
+}
+
 /* --- store --- */
 
 static void
@@ -191,6 +257,12 @@ on_store(void *arg, struct ipc_msg *m)
 		return;
 	case PROTO_RECALL:
 		relay_job_recall(r, m->id);
+		return;
+	case PROTO_STS_IS:
+		relay_sts_is(r->sts, m->id, m->payload);
+		return;
+	case PROTO_TLS_PROBE:
+		look(r, m);
 		return;
 	}
 	log_event(LOG_LVL_ERR, NULL, "unexpected",
@@ -206,6 +278,7 @@ on_store_close(void *arg)
 
 	ipc_free(r->store);
 	r->store = NULL;
+	relay_sts_store(r->sts, NULL);
 	forget(&r->told);
 	if (r->dests != NULL)
 		relay_dests_abandon(r->dests, "the spool was not there");
@@ -219,6 +292,7 @@ make_dests(struct relay *r)
 	const struct relay_dests_setup setup = {
 	    .loop = r->setup.loop,
 	    .dns = r->dns,
+	    .sts = r->sts,
 	    .tls_clients = r->tls_clients,
 	    .logins = &r->logins,
 	    .helo = r->helo,
@@ -226,6 +300,7 @@ make_dests(struct relay *r)
 	    .priv = r->priv,
 	    .timeout_ms = r->setup.timeout_ms,
 	    .on_settled = relay_on_settled,
+	    .on_tls = on_tls,
 	    .arg = r,
 	};
 
@@ -330,6 +405,7 @@ new_store(struct relay *r, struct ipc *ch)
 		on_store_close(r);
 	r->store = ch;
 	ipc_attach(ch, r->setup.loop, &events, r);
+	relay_sts_store(r->sts, ch);
 	tell_kept(r);
 }
 

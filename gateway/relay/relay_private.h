@@ -13,6 +13,8 @@
 #include "gateway/conf.h"
 #include "gateway/relay/destination.h"
 #include "gateway/relay/login.h"
+#include "gateway/relay/look.h"
+#include "gateway/relay/sts.h"
 #include "gateway/role.h"
 #include "net/tls_client.h"
 
@@ -58,6 +60,8 @@ struct relay {
 	char helo[NET_DNS_NAME_MAX];
 	struct net_dns *dns;
 	struct net_tls_clients *tls_clients;
+	struct relay_sts *sts;
+	struct relay_looks *looks;
 	struct relay_logins *logins;
 	struct sealed_pub pub;
 	struct secret *priv; /* NULL until keys has answered */
@@ -105,10 +109,6 @@ void relay_job_start(struct relay_job *j);
 void relay_job_recall(struct relay *r, uint64_t id);
 void relay_job_free(struct relay_job *j);
 void relay_on_settled(void *arg, struct relay_mail *m);
-
-/* How mail for this domain leaves by c, at least at this TLS floor. */
-void relay_target_fill(const struct conf_relay *c, const char *domain,
-    uint8_t tls, struct relay_target *out);
 
 /* --- probe.c --- */
 

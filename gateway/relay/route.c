@@ -15,6 +15,7 @@
 
 #include "common/loop.h"
 #include "common/secret.h"
+#include "gateway/relay/sts.h"
 
 enum {
 	MX_READ_MAX = 32, /* records that are looked at */
@@ -57,6 +58,9 @@ struct relay_route {
 	void (*cb)(void *arg, const struct relay_route_answer *a);
 	void *arg;
 	struct loop_timer *timer;
+	struct relay_sts *sts;
+	struct relay_sts_query *sts_query; /* while it is open */
+	bool sts_last;			   /* all else is there */
 	struct net_dns_query *mx_query;
 	struct mx mx[MX_READ_MAX];
 	unsigned n_mx;
@@ -65,6 +69,7 @@ struct relay_route {
 	struct tlsa_lookup tlsa[RELAY_MX_MAX];
 	unsigned pending;
 	enum err dns_err; /* of a look-up that failed */
+	struct relay_sts_answer sts_answer;
 	struct relay_route_answer answer;
 };
 
@@ -79,9 +84,12 @@ relay_route_cancel(struct relay_route *r)
 			net_dns_cancel(r->lookup[i][f].query);
 		net_dns_cancel(r->tlsa[i].query);
 	}
+	relay_sts_cancel(r->sts_query);
 	loop_timer_free(r->timer);
 	free(r);
 }
+
+static void all_looked_up(struct relay_route *r);
 
 static void
 answer(struct relay_route *r, enum err e, const char *text)
@@ -171,14 +179,51 @@ add_addresses(struct relay_route *r, unsigned i)
 	}
 }
 
+/* --- MTA-STS */
+
+static void
+heed_policy(struct relay_host *h, const struct relay_sts_answer *a)
+{
+	snprintf(h->sts_id, sizeof(h->sts_id), "%s", a->id);
+	switch (a->policy.mode) {
+	case NET_STS_NONE:
+		h->sts = RELAY_STS_NOTHING;
+		return;
+	case NET_STS_TESTING:
+		h->sts = RELAY_STS_TESTING;
+		return;
+	case NET_STS_ENFORCE:
+		break;
+	}
+	h->sts = net_sts_names(&a->policy, h->name) ? RELAY_STS_NAMED
+						    : RELAY_STS_FOREIGN;
+}
+
+static void
+on_sts(void *arg, const struct relay_sts_answer *a)
+{
+	struct relay_route *r = arg;
+
+	r->sts_query = NULL;
+	r->sts_answer = *a;
+	if (r->sts_last)
+		all_looked_up(r);
+}
+
 /* A host whose TLSA records could not be looked up is as good as down (RFC
    7672 2.1.1): whoever keeps them from us would see the mail. */
 static void
 all_looked_up(struct relay_route *r)
 {
+	r->sts_last = r->sts_query != NULL;
+	if (r->sts_last)
+		return;
 	for (unsigned i = 0; i < r->n_mx; i++)
 		if (r->tlsa[i].dane != RELAY_DANE_FAILED)
 			add_addresses(r, i);
+	for (unsigned i = 0; i < r->answer.n; i++)
+		if (r->sts_answer.err == ERR_OK)
+			heed_policy(&r->answer.host[i], &r->sts_answer);
 	if (r->answer.n > 0)
 		answer(r, ERR_OK, "");
 	else if (r->dns_err != ERR_OK)
@@ -312,6 +357,10 @@ look_up_hosts(struct relay_route *r)
 
 	if (r->n_mx > RELAY_MX_MAX)
 		r->n_mx = RELAY_MX_MAX;
+	r->sts_answer.err = r->target.mx ? ERR_DNS : ERR_OK;
+	if (r->target.mx && r->sts != NULL)
+		r->sts_query =
+		    relay_sts_find(r->sts, r->target.host, on_sts, r);
 	for (unsigned i = 0; i < r->n_mx; i++) {
 		for (unsigned f = 0; f < FAMILIES; f++) {
 			l = &r->lookup[i][f];
@@ -468,7 +517,7 @@ on_timer(void *arg)
 }
 
 struct relay_route *
-relay_route_find(struct loop *loop, struct net_dns *dns,
+relay_route_find(struct loop *loop, struct net_dns *dns, struct relay_sts *sts,
     const struct relay_target *t, const char *self,
     void (*cb)(void *arg, const struct relay_route_answer *a), void *arg)
 {
@@ -477,6 +526,7 @@ relay_route_find(struct loop *loop, struct net_dns *dns,
 	if (r == NULL)
 		fatal("out of memory");
 	r->dns = dns;
+	r->sts = sts;
 	r->target = *t;
 	r->cb = cb;
 	r->arg = arg;

@@ -14,10 +14,13 @@
 
 #include "common/limits.h"
 #include "net/dns.h"
+#include "net/sts.h"
 #include "net/tlsa.h"
 
+struct conf_relay;
 struct loop;
 struct relay_route;
+struct relay_sts;
 
 enum {
 	RELAY_HOSTS_MAX = 8, /* addresses that are tried */
@@ -34,6 +37,10 @@ struct relay_target {
 	uint16_t port;
 	uint8_t tls; /* enum entry_tls: what a session must have */
 	bool dane;   /* nothing but DANE counts as authenticated */
+	bool sts;    /* nothing but DANE and MTA-STS does */
+	/* It must promise to go on as safely (RFC 8689): a next hop that does
+	   not deliver itself. */
+	bool require;
 	/* Names that the administrator wrote for its certificate, separated by
 	   blanks. "": the domain of the recipients, the name of the host. */
 	char names[RELAY_NAMES_MAX];
@@ -48,6 +55,15 @@ enum relay_dane {
 	RELAY_DANE_VERIFY,     /* TLS with who they say */
 };
 
+/* What the domain's MTA-STS policy says of a host (RFC 8461). */
+enum relay_sts_says {
+	RELAY_STS_UNKNOWN = 0, /* whether there is one cannot be known */
+	RELAY_STS_NOTHING,     /* there is none, or it demands nothing */
+	RELAY_STS_TESTING,
+	RELAY_STS_NAMED,   /* TLS with a certificate for its name */
+	RELAY_STS_FOREIGN, /* it is none of the domain's */
+};
+
 struct relay_host {
 	char name[NET_DNS_NAME_MAX]; /* "" when an address was given */
 	char peer[RELAY_PEER_MAX];   /* "mx.example.org [192.0.2.1]:25" */
@@ -57,8 +73,10 @@ struct relay_host {
 	enum relay_dane dane;
 	unsigned mx;			  /* its place in the answer's tlsa */
 	char tlsa_base[NET_DNS_NAME_MAX]; /* where the records were found */
-	uint64_t bad_until_ms;		  /* steady: others first */
-	uint64_t plain_until_ms;	  /* its TLS has just failed */
+	enum relay_sts_says sts;
+	char sts_id[NET_STS_ID_MAX]; /* of the policy; "" if there is none */
+	uint64_t bad_until_ms;	     /* steady: others first */
+	uint64_t plain_until_ms;     /* its TLS has just failed */
 };
 
 struct relay_route_answer {
@@ -73,12 +91,18 @@ struct relay_route_answer {
 	uint32_t ttl_s;
 };
 
+/* The next hop of mail for a domain, as c says; tls: enum entry_tls that is
+   asked of the way of this mail; goes_on: the next hop is not its last, for all
+   that is known. */
+void relay_target_fill(const struct conf_relay *c, const char *domain,
+    uint8_t tls, bool goes_on, struct relay_target *out);
+
 /* Find the addresses of t; cb is called later, once, with an answer borrowed
    for the call; the route is gone then. self is our own name: MX records that
    lead back to us or to worse are left out. dns may be NULL when t is an
-   address. */
+   address. sts: who knows the policies of domains; NULL: nobody does. */
 struct relay_route *relay_route_find(struct loop *loop, struct net_dns *dns,
-    const struct relay_target *t, const char *self,
+    struct relay_sts *sts, const struct relay_target *t, const char *self,
     void (*cb)(void *arg, const struct relay_route_answer *a), void *arg);
 /* cb will not be called. NULL is fine. */
 void relay_route_cancel(struct relay_route *r);

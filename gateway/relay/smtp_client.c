@@ -287,6 +287,10 @@ session_stands(struct relay_smtp *s)
 	if (relay_expect_check(s->setup.expect, s->tls != NULL, proof,
 		&proof_why, &why) != ERR_OK)
 		smtp_fail(s, RELAY_FAULT_TLS, NULL, why.text);
+	else if (s->setup.expect->require && !s->offer.requiretls)
+		smtp_fail(s, RELAY_FAULT_TLS, NULL,
+		    "the next hop does not say that it goes on by TLS "
+		    "(REQUIRETLS)");
 	else if (s->setup.wants_login)
 		log_in(s);
 	else
@@ -611,4 +615,28 @@ const struct relay_smtp_failure *
 relay_smtp_failure(const struct relay_smtp *s)
 {
 	return &s->failure;
+}
+
+void
+relay_smtp_tls(const struct relay_smtp *s, uint8_t *level, enum tls_by *by,
+    const char **text)
+{
+	struct err_why ignored;
+	enum net_tls_proof proof;
+
+	*level = ENTRY_TLS_OPPORTUNISTIC;
+	*by = TLS_BY_NOTHING;
+	*text = s->tls_text;
+	if (s->tls == NULL || s->tls_text[0] == '\0')
+		return;
+	proof = net_tls_client_proof(s->tls, &ignored);
+	*by = relay_expect_by(s->setup.expect, proof);
+	*level =
+	    *by == TLS_BY_NOTHING ? ENTRY_TLS_ENCRYPT : ENTRY_TLS_AUTHENTICATED;
+}
+
+bool
+relay_smtp_offers_require(const struct relay_smtp *s)
+{
+	return s->offer.requiretls;
 }

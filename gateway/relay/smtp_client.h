@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/sealed.h"
+#include "gateway/tls_state.h"
 
 struct net_tls_clients;
 struct relay_expect;
@@ -85,6 +86,12 @@ const char *relay_smtp_state_name(const struct relay_smtp *s);
 /* The end of the message may have reached the peer: a retry could deliver it
    twice. */
 bool relay_smtp_is_past_dot(const struct relay_smtp *s);
+/* What its TLS is worth: the level that was had (enum entry_tls) and by what.
+   text gets net_tls_client_text(), "" without TLS. */
+void relay_smtp_tls(const struct relay_smtp *s, uint8_t *level, enum tls_by *by,
+    const char **text);
+/* What the server offers beyond the basics. */
+bool relay_smtp_offers_require(const struct relay_smtp *s);
 /* The peer's answer would still be told in this session. */
 const struct relay_smtp_failure *relay_smtp_failure(const struct relay_smtp *s);
 

@@ -197,6 +197,8 @@ offer_line(struct relay_offer *o, struct span l)
 		o->dsn = true;
 	else if (span_caseeq_str(word, "STARTTLS"))
 		o->starttls = true;
+	else if (span_caseeq_str(word, "REQUIRETLS"))
+		o->requiretls = true;
 	else if (span_caseeq_str(word, "AUTH"))
 		o->auth_plain |= has_word(rest, "PLAIN");
 	else if (span_caseeq_str(word, "LIMITS"))

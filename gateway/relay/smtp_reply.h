@@ -45,6 +45,7 @@ struct relay_offer {
 	bool chunking;
 	bool dsn;
 	bool starttls;
+	bool requiretls;
 	bool auth_plain;
 	/* RFC 9422; 0: not said */
 	uint64_t rcpt_max; /* recipients of a transaction */

@@ -234,13 +234,26 @@ send_probe(struct relay_smtp *s)
 		smtp_transaction_end(s);
 }
 
+/* Where it goes and how, for the records. */
+static void
+say_peer(struct relay_smtp *s)
+{
+	const struct relay_expect *x = s->setup.expect;
+	char text[NET_TLS_TEXT_MAX + NET_STS_ID_MAX + 16];
+
+	snprintf(text, sizeof(text), "%s%s%s", s->tls_text,
+	    x->sts && s->tls != NULL ? " mta-sts:" : "",
+	    x->sts && s->tls != NULL ? x->sts_id : "");
+	relay_mail_set_peer(s->mail, x->peer.peer, text);
+}
+
 void
 relay_smtp_send(struct relay_smtp *s, struct relay_mail *m)
 {
 	enum err e;
 
 	s->mail = m;
-	relay_mail_set_peer(m, s->setup.expect->peer.peer, s->tls_text);
+	say_peer(s);
 	m->dsn = s->offer.dsn;
 	s->line_start = true;
 	s->past_dot = s->mail_sent = s->data_sent = s->go_ahead = false;
@@ -285,6 +298,8 @@ put_mail(struct relay_smtp *s)
 		smtp_puts(s, " BODY=8BITMIME");
 	if (s->offer.smtputf8 && e->smtputf8)
 		smtp_puts(s, " SMTPUTF8");
+	if (s->setup.expect->require)
+		smtp_puts(s, " REQUIRETLS");
 	if (s->offer.dsn && e->ret_hdrs)
 		smtp_puts(s, " RET=HDRS");
 	if (s->offer.dsn && e->envid[0] != '\0') {

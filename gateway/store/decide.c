@@ -123,6 +123,9 @@ decide_one(struct store *s, struct db_txn *txn, struct store_peer *worker,
 	if (e == ERR_OK && !store_is_too_old(s, &st) &&
 	    store_lookups_ask(s, &m.entry, item))
 		return ERR_OK;
+	if (e == ERR_OK)
+		e = store_open_rcpts(
+		    s, &st, m.entry.n_rcpt, &m.open, &m.n_open);
 	if (e == ERR_OK && st.in_file) {
 		fd = store_open_body(s, item->id);
 		e = fd < 0 ? ERR_NOT_FOUND : ERR_OK;

@@ -38,27 +38,14 @@ store_is_too_old(const struct store *s, const struct store_status *st)
 
 /* --- to relay --- */
 
-static bool
-is_done(const struct store_status *st, uint32_t i)
-{
-	return i < st->done.len && st->done.data[i] != PROTO_DEFERRED;
-}
-
-static enum err
+static void
 fill(struct store *s, const struct store_status *st, struct proto_deliver *m)
 {
-	m->open = arena_array(s->arena, m->entry.n_rcpt, sizeof(*m->open));
-	if (m->open == NULL)
-		return ERR_NOMEM;
-	for (uint32_t i = 0; i < m->entry.n_rcpt; i++)
-		if (!is_done(st, i))
-			m->open[m->n_open++] = i;
 	m->tries = st->tries;
 	m->age_ms = store_now(s) - st->born_ms;
 	m->give_up = store_is_too_old(s, st);
 	m->warn =
 	    !m->give_up && !st->warned && m->age_ms >= s->conf->retry.warn_ms;
-	return ERR_OK;
 }
 
 static enum err
@@ -103,7 +90,10 @@ deliver_one(struct store *s, struct db_txn *txn, struct store_peer *relay,
 		e = fd < 0 ? ERR_NOT_FOUND : ERR_OK;
 	}
 	if (e == ERR_OK)
-		e = fill(s, &st, &m);
+		e = store_open_rcpts(
+		    s, &st, m.entry.n_rcpt, &m.open, &m.n_open);
+	if (e == ERR_OK)
+		fill(s, &st, &m);
 	if (e == ERR_OK && post(relay, &m, fd) != ERR_OK)
 		e = ERR_AGAIN;
 	if (fd >= 0)
@@ -218,6 +208,7 @@ static const char *const outcome_name[] = {
     [PROTO_DEFERRED] = "deferred",
     [PROTO_DELIVERED] = "sent",
     [PROTO_FAILED] = "bounced",
+    [PROTO_DROPPED] = "dropped",
 };
 
 static enum err
@@ -250,6 +241,9 @@ note_results(struct store *s, struct db_txn *txn, const struct entry *entry,
 
 		if (r->rcpt >= entry->n_rcpt)
 			return ERR_IPC;
+		if (r->outcome == PROTO_DROPPED &&
+		    entry->after != ENTRY_AFTER_DROP)
+			return ERR_PERMISSION;
 		if (done[r->rcpt] != PROTO_DEFERRED)
 			continue;
 		done[r->rcpt] = r->outcome;
@@ -274,7 +268,7 @@ add_notices(struct store *s, struct db_txn *txn, const struct entry *entry,
 		const struct entry *d = &m->dsn[i];
 
 		if (d->kind != ENTRY_READY || d->from[0] != '\0' ||
-		    entry->from[0] == '\0')
+		    d->after == ENTRY_AFTER_AGAIN || entry->from[0] == '\0')
 			e = ERR_PERMISSION;
 		else
 			e = store_add_entry(s, txn, d, store_now(s));
@@ -321,16 +315,6 @@ hold_unbounceable(struct store *s, struct db_txn *txn,
 	return record_alarm(s, txn, entry->id, st, "held", text);
 }
 
-static enum err
-remove_entry(struct store *s, struct db_txn *txn, uint64_t id, bool in_file)
-{
-	enum err e = store_entry_del(txn, id);
-
-	if (e == ERR_OK && in_file)
-		store_orphan(s, id);
-	return e;
-}
-
 static bool
 all_done(const uint8_t *done, uint32_t n)
 {
@@ -359,7 +343,7 @@ store_apply_result(struct store *s, struct db_txn *txn, struct store_op *op)
 	struct proto_result m;
 	struct entry entry;
 	uint8_t *done = NULL;
-	bool untold;
+	bool untold, woken = false;
 	enum err e = proto_result_unpack(op->payload, s->arena, &m);
 
 	if (e == ERR_OK)
@@ -384,8 +368,10 @@ store_apply_result(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (e == ERR_OK)
 		e = hold_unbounceable(s, txn, &entry, &m, &st, done, untold);
 	if (e == ERR_OK)
+		e = store_twin_wake(s, txn, &entry, &m, &st, done, &woken);
+	if (e == ERR_OK && !woken)
 		e = all_done(done, entry.n_rcpt) || st.doomed
-			? remove_entry(s, txn, op->id, st.in_file)
+			? store_remove(s, txn, op->id, st.in_file)
 			: save_result(s, txn, op, &st);
 	store_touch(s, op->id);
 	return e;
@@ -459,5 +445,5 @@ store_apply_doomed(struct store *s, struct db_txn *txn, struct store_op *op)
 	store_touch(s, op->id);
 	if (e == ERR_NOT_FOUND)
 		return ERR_OK;
-	return e != ERR_OK ? e : remove_entry(s, txn, op->id, st.in_file);
+	return e != ERR_OK ? e : store_remove(s, txn, op->id, st.in_file);
 }

@@ -89,6 +89,8 @@ store_state_word(const struct store_status *st, const struct store_item *item)
 		return "waiting";
 	case STORE_QUEUED:
 		return st->kind == ENTRY_PENDING ? "undecided" : "queued";
+	case STORE_PARKED:
+		return "parked";
 	}
 	return "held";
 }

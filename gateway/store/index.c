@@ -228,8 +228,8 @@ store_index_add(struct store_index *x, uint64_t id)
 static void
 place(struct store_index *x, struct store_item *item)
 {
-	if (item->state != STORE_HELD && item->flight == STORE_FLIGHT_NONE &&
-	    !item->doomed)
+	if (item->state != STORE_HELD && item->state != STORE_PARKED &&
+	    item->flight == STORE_FLIGHT_NONE && !item->doomed)
 		heap_add(&x->heap[item->lane], item);
 }
 
@@ -321,7 +321,7 @@ count_one(void *arg, struct store_item *item)
 
 	if (item->kind == ENTRY_READY)
 		c->ready++;
-	else
+	else if (item->state != STORE_PARKED)
 		c->pending++;
 	c->held += item->state == STORE_HELD;
 	c->waiting += item->state == STORE_WAITING;

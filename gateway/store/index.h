@@ -92,7 +92,7 @@ void store_index_each(const struct store_index *x,
     void (*cb)(void *arg, struct store_item *item), void *arg);
 
 struct store_counts {
-	size_t ready, pending; /* all of that kind */
+	size_t ready, pending; /* all of that kind that are not parked */
 	size_t held, waiting, flying;
 };
 

@@ -16,6 +16,7 @@
 #include "common/pack.h"
 #include "gateway/conf.h"
 #include "gateway/store/store_private.h"
+#include "gateway/store/tls.h"
 #include "keystore/answers.h"
 #include "keystore/refused.h"
 
@@ -187,10 +188,16 @@ land(struct store *s, struct asked **at)
 void
 store_lookups_answer(struct store *s, struct ipc_msg *m)
 {
+	store_lookups_known(s, m->id);
+}
+
+void
+store_lookups_known(struct store *s, uint64_t id)
+{
 	struct asked **at = &s->lookups->asked;
 
-	while (*at != NULL &&
-	       (m->id < (*at)->first || m->id >= (*at)->first + (*at)->n))
+	while (
+	    *at != NULL && (id < (*at)->first || id >= (*at)->first + (*at)->n))
 		at = &(*at)->next;
 	/* what is answered was noted before, on the same channel: it waits
 	   only for the notes of this round to be written */
@@ -203,7 +210,8 @@ land_answered(struct store *s)
 {
 	struct asked **at = &s->lookups->asked;
 	uint64_t now = clock_steady_ms();
-	bool alone = store_find_peer(s, ROLE_DISCOVERY, 0) == NULL;
+	bool alone = store_find_peer(s, ROLE_DISCOVERY, 0) == NULL &&
+		     !conf_uses_tls(s->conf);
 
 	while (*at != NULL)
 		if ((*at)->open == 0 || alone || now >= (*at)->until_ms)
@@ -232,17 +240,38 @@ post_question(struct store *s, struct ipc *ch, uint64_t id, const char *key)
 	return e;
 }
 
+/* For keys, and for the TLS of the domain. Each question has an id, whether
+   it is asked or not. */
+static void
+ask_all(struct store *s, const struct entry *e, struct asked *a)
+{
+	struct store_lookups *l = s->lookups;
+	struct store_peer *discovery = store_find_peer(s, ROLE_DISCOVERY, 0);
+	const char *key, *at;
+
+	for (uint32_t i = 0; i < e->n_rcpt; i++) {
+		key = e->rcpt[i].key;
+		l->last_id++;
+		if (discovery != NULL && s->conf->discovery.n_source > 0 &&
+		    post_question(s, discovery->ch, l->last_id, key) == ERR_OK)
+			a->open++;
+		at = strrchr(key, '@');
+		l->last_id++;
+		if (at != NULL && store_tls_look(s, at + 1, l->last_id))
+			a->open++;
+	}
+}
+
 bool
 store_lookups_ask(
     struct store *s, const struct entry *e, struct store_item *item)
 {
 	struct store_lookups *l = s->lookups;
-	struct store_peer *discovery = store_find_peer(s, ROLE_DISCOVERY, 0);
 	struct asked *a;
 
-	if (item->looked_up || discovery == NULL ||
-	    s->conf->discovery.n_source == 0 || e->route == ENTRY_INBOUND ||
-	    l->n_asked >= ASKED_MAX)
+	if (item->looked_up || e->route == ENTRY_INBOUND ||
+	    l->n_asked >= ASKED_MAX ||
+	    (s->conf->discovery.n_source == 0 && !conf_uses_tls(s->conf)))
 		return false;
 	a = calloc(1, sizeof(*a));
 	if (a == NULL)
@@ -250,13 +279,14 @@ store_lookups_ask(
 	*a = (struct asked){.next = l->asked,
 	    .entry = e->id,
 	    .first = l->last_id + 1,
-	    .n = e->n_rcpt,
+	    .n = 2 * e->n_rcpt,
 	    .until_ms =
 		clock_steady_ms() + s->conf->discovery.timeout_ms + GRACE_MS};
-	for (uint32_t i = 0; i < e->n_rcpt; i++)
-		if (post_question(s, discovery->ch, ++l->last_id,
-			e->rcpt[i].key) == ERR_OK)
-			a->open++;
+	ask_all(s, e, a);
+	if (a->open == 0) {
+		free(a);
+		return false;
+	}
 	l->asked = a;
 	l->n_asked++;
 	store_index_fly(s->index, item, STORE_FLIGHT_LOOKUP);

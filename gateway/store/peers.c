@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/store/store_private.h"
+#include "gateway/store/tls.h"
 
 /* --- the signing key of the audit log --- */
 
@@ -142,6 +143,10 @@ static const struct {
     {ROLE_ADMISSION, PROTO_KEY_REFUSED, STORE_OP_KINDS, store_keys_admit},
     {ROLE_DISCOVERY, PROTO_ANSWER_NOTE, STORE_OP_KINDS, on_note},
     {ROLE_DISCOVERY, PROTO_ANSWERS, STORE_OP_KINDS, on_answers},
+    {ROLE_LISTENER, PROTO_TLS_ASK, STORE_OP_KINDS, store_tls_ask},
+    {ROLE_RELAY, PROTO_TLS_SEEN, STORE_OP_KINDS, store_tls_seen},
+    {ROLE_RELAY, PROTO_STS_WANT, STORE_OP_KINDS, store_sts_want},
+    {ROLE_DISCOVERY, PROTO_STS_FETCHED, STORE_OP_KINDS, store_sts_fetched},
     {ROLE_ISSUER, PROTO_CA_KEEP, STORE_OP_KINDS, store_issued},
     {ROLE_ISSUER, PROTO_CA_LIST, STORE_OP_KINDS, store_issued},
 };

@@ -15,6 +15,7 @@
 #include "gateway/conf.h"
 #include "gateway/store/filter.h"
 #include "gateway/store/store_private.h"
+#include "gateway/store/tls.h"
 
 enum {
 	PAGE_MAX = 1000,  /* entries in one answer */
@@ -27,12 +28,14 @@ static const char *const state_name[] = {
     [STORE_HELD] = "held",
     [STORE_WAITING] = "waiting",
     [STORE_QUEUED] = "queued",
+    [STORE_PARKED] = "parked",
 };
 
 static const char *const outcome_name[] = {
     [PROTO_DEFERRED] = "open",
     [PROTO_DELIVERED] = "delivered",
     [PROTO_FAILED] = "failed",
+    [PROTO_DROPPED] = "dropped",
 };
 
 /* Text from outside; what is not UTF-8 is escaped first. */
@@ -76,7 +79,7 @@ rcpts_json(const struct entry *e, const struct store_status *st)
 		json_object_set_new(r, "addr", text_json(e->rcpt[i].addr));
 		json_object_set_new(r, "state",
 		    json_string(
-			done <= PROTO_FAILED ? outcome_name[done] : "?"));
+			done <= PROTO_DROPPED ? outcome_name[done] : "?"));
 		json_array_append_new(list, r);
 	}
 	return list;
@@ -133,6 +136,9 @@ add_entry(struct store *s, struct db_txn *txn, uint64_t id,
 
 	arena_reset(s->arena);
 	e = store_status_get(txn, s->arena, id, &st);
+	/* to whoever looks it is one message */
+	if (e == ERR_OK && st.state == STORE_PARKED)
+		return ERR_OK;
 	if (e == ERR_OK)
 		e = store_entry_get(txn, s->arena, id, &entry);
 	if (e == ERR_OK &&
@@ -279,7 +285,8 @@ static void
 hold_one(struct store *s, struct store_status *st)
 {
 	(void)s;
-	st->state = STORE_HELD;
+	if (st->state != STORE_PARKED)
+		st->state = STORE_HELD;
 }
 
 /* What was held by a rule goes back to a worker, which is told so. */
@@ -298,7 +305,9 @@ static void
 delete_one(struct store *s, struct store_status *st)
 {
 	(void)s;
-	st->doomed = true;
+	/* what is parked goes with what it is parked for */
+	if (st->state != STORE_PARKED)
+		st->doomed = true;
 }
 
 static const struct verb {
@@ -321,14 +330,19 @@ static const struct verb {
     {"queue-salvage", NULL, NULL, NULL, store_salvage},
 };
 
+static bool
+is_verb(const json_t *request, const char *name)
+{
+	const char *verb = json_string_value(json_object_get(request, "verb"));
+
+	return verb != NULL && strcmp(verb, name) == 0;
+}
+
 static const struct verb *
 find_verb(const json_t *request)
 {
-	const char *name = json_string_value(json_object_get(request, "verb"));
-
-	for (size_t i = 0; name != NULL && i < sizeof(verbs) / sizeof(verbs[0]);
-	     i++)
-		if (strcmp(verbs[i].name, name) == 0)
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (is_verb(request, verbs[i].name))
 			return &verbs[i];
 	return NULL;
 }
@@ -372,9 +386,7 @@ change_one(struct store *s, struct db_txn *txn, const struct verb *v,
 	store_touch(s, id);
 	/* what relay has ends when relay says what became of it */
 	if (st.doomed && (item == NULL || item->flight != STORE_FLIGHT_RELAY)) {
-		e = store_entry_del(txn, id);
-		if (e == ERR_OK && st.in_file)
-			store_orphan(s, id);
+		e = store_remove(s, txn, id, st.in_file);
 	} else {
 		e = store_status_put(txn, id, &st);
 	}
@@ -521,11 +533,19 @@ store_request(struct store *s, struct store_peer *from, struct ipc_msg *m)
 {
 	json_t *request = read_request(m->payload);
 	const struct verb *v = find_verb(request);
+	const char *domain =
+	    json_string_value(json_object_get(request, "domain"));
 	struct db_txn *txn = NULL;
 	json_t *answer;
 	struct buf b;
 	enum err e;
 
+	/* it takes seconds, and is answered then */
+	if (is_verb(request, "domain-check") && domain != NULL) {
+		store_tls_check(s, from, m->id, domain);
+		json_decref(request);
+		return;
+	}
 	if (v != NULL && v->look == NULL) {
 		store_queue_msg(s, STORE_OP_REQUEST, from, m);
 		json_decref(request);

@@ -62,7 +62,8 @@ add(struct store *s, struct db_txn *txn, const struct entry *e,
 	err = store_entry_add(txn, e, &st);
 	if (err == ERR_OK)
 		store_touch(s, e->id);
-	return err;
+	return err == ERR_OK && e->twin != 0 ? store_twins_park(s, txn, e)
+					     : err;
 }
 
 enum err

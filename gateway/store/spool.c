@@ -53,8 +53,7 @@ store_status_unpack(struct span in, struct arena *a, struct store_status *out)
 	s.last = unpack_str(&u, a);
 	s.done = unpack_span(&u);
 	if (unpack_end(&u) != ERR_OK || format != FORMAT ||
-	    kind > ENTRY_READY || state > STORE_QUEUED ||
-	    why > ENTRY_WHY_RECEIVED)
+	    kind > ENTRY_READY || state > STORE_PARKED || why > ENTRY_WHY_TLS)
 		return ERR_DB_BROKEN;
 	s.kind = (enum entry_kind)kind;
 	s.state = (enum store_state)state;

@@ -32,6 +32,7 @@ enum store_state {
 	STORE_HELD = 0, /* an administrator decides */
 	STORE_WAITING,	/* for the portal to have the escrow object */
 	STORE_QUEUED,	/* to be delivered or decided when due */
+	STORE_PARKED,	/* until the TLS of its twin is given up */
 };
 
 /* What changes of an entry. Times are of the spool's clock. */

@@ -19,6 +19,7 @@
 #include "common/secret.h"
 #include "gateway/conf.h"
 #include "gateway/store/store_private.h"
+#include "gateway/store/tls.h"
 
 enum { TICK_MS = 1000, EXPORT_LINES = 4096 };
 
@@ -195,6 +196,7 @@ store_close(struct store *s)
 	buf_clear(&s->notes_swept);
 	store_watch_free(s->watch);
 	store_revocation_end(s);
+	store_tls_end(s);
 	store_keys_close(s->keys);
 	store_lookups_free(s->lookups);
 	store_audit_close(s->audit);
@@ -285,6 +287,7 @@ on_tick(void *arg)
 	store_look_at_space(s);
 	store_shares_sweep(s->shares);
 	store_watch_tick(s);
+	store_tls_tick(s);
 	(void)!store_audit_export(s->audit);
 	if (store_audit_take_problem(s->audit, &problem))
 		queue_alarm(s, "audit-damaged", problem.text);
@@ -328,6 +331,7 @@ store_start(struct store *s, struct loop *loop,
 	s->watch = store_watch_new();
 	store_lookups_start(s);
 	store_revocation_start(s);
+	store_tls_start(s);
 	store_look_at_space(s);
 	store_sweep(s);
 	record_life(s, "started");

@@ -71,6 +71,8 @@ enum store_op_kind {
 	STORE_OP_KINDS
 };
 
+struct store_tls;
+
 struct store_op {
 	struct store_op *next;
 	enum store_op_kind kind;
@@ -105,6 +107,7 @@ struct store {
 	struct store_keys *keys; /* the keystore */
 	struct store_revocation *revocation;
 	struct store_watch *watch;
+	struct store_tls *tls;
 	struct store_peer *peers;
 	size_t with_relay; /* entries */
 	struct store_shares *shares;
@@ -219,6 +222,8 @@ void store_lookups_free(struct store_lookups *l);
 /* Messages of discovery: PROTO_ANSWER_NOTE, PROTO_ANSWERS. */
 void store_lookups_note(struct store *s, struct ipc_msg *m);
 void store_lookups_answer(struct store *s, struct ipc_msg *m);
+/* The same of a domain's TLS: store_tls_look(). */
+void store_lookups_known(struct store *s, uint64_t id);
 /* Ask discovery for the recipients of a pending entry that is due. False: it
    may be offered as it is. */
 bool store_lookups_ask(
@@ -227,6 +232,30 @@ bool store_lookups_ask(
 void store_lookups_round(struct store *s);
 /* Let discovery ask for it again, if what it knows is old; nobody waits. */
 void store_lookups_refresh(struct store *s, const char *key);
+
+/* --- twin.c --- */
+
+/* Has every entry that goes by TLS its original beside it, and the other way
+   round, where one says so? ERR_IPC. */
+enum err store_twins_check(const struct proto_submit *m) MUST_CHECK;
+/* One of two that were found again: if the other is there, too, the original is
+   parked once more, else it stays as it is. */
+enum err store_twins_park(
+    struct store *s, struct db_txn *txn, const struct entry *e) MUST_CHECK;
+/* Take an entry out, with the original that is parked for it. */
+enum err store_remove(
+    struct store *s, struct db_txn *txn, uint64_t id, bool in_file) MUST_CHECK;
+/* If the TLS of all that is open was not to be had for long enough: let the
+   parked original be decided in place of the entry, which is gone then. */
+enum err store_twin_wake(struct store *s, struct db_txn *txn,
+    const struct entry *entry, const struct proto_result *m,
+    struct store_status *st, const uint8_t *done, bool *woken) MUST_CHECK;
+/* Positions of the recipients that are not done, in the arena. */
+enum err store_open_rcpts(struct store *s, const struct store_status *st,
+    uint32_t n, uint32_t **open_out, uint32_t *n_out) MUST_CHECK;
+/* Leave only those in e. */
+enum err store_narrow(
+    struct store *s, const struct store_status *st, struct entry *e) MUST_CHECK;
 
 /* --- object.c --- */
 

@@ -54,7 +54,7 @@ first_state(struct store *s, struct db_txn *txn, const struct entry *e,
 	struct store_object o;
 	enum err err;
 
-	*out = STORE_QUEUED;
+	*out = e->why == ENTRY_WHY_TLS ? STORE_PARKED : STORE_QUEUED;
 	if (e->why == ENTRY_WHY_HELD || e->why == ENTRY_WHY_CRASHED)
 		*out = STORE_HELD;
 	if (e->wait_object[0] == '\0')
@@ -114,7 +114,7 @@ static enum err
 add_all(struct store *s, struct db_txn *txn, const struct proto_submit *m,
     uint64_t born_ms)
 {
-	enum err e = ERR_OK;
+	enum err e = store_twins_check(m);
 
 	for (uint32_t i = 0; e == ERR_OK && i < m->n_objects; i++)
 		e = store_add_object(
@@ -201,6 +201,7 @@ apply_decision(
 	/* held or deleted meanwhile: the administrator was first */
 	if (st.kind != ENTRY_PENDING || st.state != STORE_QUEUED || st.doomed)
 		return ERR_PERMISSION;
+	e = store_narrow(s, &st, &pending);
 	for (uint32_t i = 0; e == ERR_OK && i < m->n_entries; i++)
 		e = check_fits(s, &m->entry[i], &pending);
 	if (e == ERR_OK)

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/text.h"
+#include "gateway/decide_tls.h"
 #include "gateway/trust.h"
 #include "gateway/worker/worker_private.h"
 
@@ -19,8 +20,9 @@ job_init(struct job *j, struct worker *w, uint32_t n_rcpt)
 {
 	*j = (struct job){.w = w, .arena = w->arena, .n_rcpt = n_rcpt};
 	j->conf = role_conf(w->role);
-	/* a variant or a notice for each, what is pending and held, one DSN */
-	j->max_entries = n_rcpt + 3;
+	/* a variant or a notice for each, with the original that is parked
+	   beside it; what is pending and held; one DSN */
+	j->max_entries = 2 * n_rcpt + 3;
 	/* for each one decision and what became of it, for all that it was
 	   accepted */
 	j->max_audit = 3 * n_rcpt + 8;
@@ -35,6 +37,8 @@ job_init(struct job *j, struct worker *w, uint32_t n_rcpt)
 		return ERR_NOMEM;
 	j->facts.policy = j->conf->policy;
 	j->facts.keys = w->keys;
+	j->facts.tls = w->tls;
+	j->facts.spent = RUNG_HOLD;
 	trust_use(j->conf, w->keys);
 	certs_use(w->judge, j->conf, w->keys);
 	j->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
@@ -157,7 +161,7 @@ job_from_pending(
     struct job *j, struct worker *w, const struct proto_decide *m, int fd)
 {
 	const struct entry *e = &m->entry;
-	enum err err = job_init(j, w, e->n_rcpt);
+	enum err err = job_init(j, w, m->n_open);
 
 	j->id = e->message_id;
 	j->replaces = e->id;
@@ -167,8 +171,10 @@ job_from_pending(
 	j->envelope.file = "";
 	j->facts.from_key = e->from_key;
 	j->facts.min_strength = e->strength;
-	for (uint32_t i = 0; err == ERR_OK && i < e->n_rcpt; i++)
-		j->rcpt[i].rcpt = &e->rcpt[i];
+	if (e->why == ENTRY_WHY_TLS && decide_is_tls((enum rung)e->rung))
+		j->facts.spent = (enum rung)e->rung;
+	for (uint32_t i = 0; err == ERR_OK && i < m->n_open; i++)
+		j->rcpt[i].rcpt = &e->rcpt[m->open[i]];
 	if (err == ERR_OK)
 		err = e->kind == ENTRY_PENDING && e->n_rcpt > 0
 			  ? open_original(j, e, fd)
@@ -210,6 +216,9 @@ job_add_entry(struct job *j, uint32_t n)
 	e = &j->out.entry[j->out.n_entries];
 	*e = j->envelope;
 	e->id = entry_new_id();
+	e->rung = RUNG_HOLD;
+	e->after = ENTRY_AFTER_BOUNCE;
+	e->twin = 0;
 	e->rule = "";
 	e->reason = "";
 	e->wait_object = "";

@@ -15,6 +15,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "gateway/decide_tls.h"
 #include "gateway/variant.h"
 #include "gateway/worker/worker_private.h"
 #include "keystore/record.h"
@@ -112,7 +113,8 @@ variant_of(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
 	const struct decision *d = &rcpts[0]->d;
 	const struct ks_record **keys = arena_array(j->arena, n, sizeof(*keys));
 	uint32_t *opens = arena_array(j->arena, n, sizeof(*opens));
-	struct variant v = {.rung = rung,
+	/* by TLS it goes readable, as by clear */
+	struct variant v = {.rung = decide_is_tls(rung) ? RUNG_CLEAR : rung,
 	    .as_is = decide_passes(d),
 	    .raw = j->msg.raw,
 	    .tree = j->msg.tree,
@@ -171,9 +173,14 @@ begin_entry(
 	e->route = route_of(j, rcpts[0]);
 	e->rung = (uint8_t)rung;
 	e->strength = (uint8_t)rcpts[0]->d.outcome.strength;
-	e->tls = ENTRY_TLS_OPPORTUNISTIC;
+	e->tls = rung == RUNG_TLS	    ? ENTRY_TLS_AUTHENTICATED
+		 : rung == RUNG_TLS_ENCRYPT ? ENTRY_TLS_ENCRYPT
+					    : ENTRY_TLS_OPPORTUNISTIC;
+	if (decide_is_tls(rung))
+		e->after = (uint8_t)decide_tls_after(&j->facts, &rcpts[0]->d);
 	/* what we sign is 7-bit, what we seal is, too */
-	e->body_8bit = (rung == RUNG_CLEAR || decide_passes(&rcpts[0]->d)) &&
+	e->body_8bit = (rung == RUNG_CLEAR || decide_is_tls(rung) ||
+			   decide_passes(&rcpts[0]->d)) &&
 		       j->envelope.body_8bit && rcpts[0]->d.sign.key == NULL;
 	e->rule = rcpts[0]->d.rules.from_rule;
 	/* what only a decision needs is not carried along */
@@ -184,6 +191,43 @@ begin_entry(
 	return e;
 }
 
+/* The original, parked beside what goes by TLS, for when that cannot be had. */
+static enum err
+park_original(struct job *j, struct entry *ready, struct job_rcpt *const *rcpts,
+    uint32_t n)
+{
+	struct entry *parked;
+	enum err e =
+	    seal_pending(j, ENTRY_WHY_TLS, "its TLS is being tried", rcpts, n);
+
+	if (e != ERR_OK)
+		return e;
+	parked = &j->out.entry[j->out.n_entries - 1];
+	parked->twin = ready->id;
+	ready->twin = parked->id;
+	return ERR_OK;
+}
+
+static enum err
+add_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
+    uint32_t n, struct span octets)
+{
+	struct entry *e = begin_entry(j, rung, rcpts, n);
+	enum err err;
+
+	if (e == NULL)
+		return ERR_NOMEM;
+	err = seal_body(j, e, &j->w->pubs.pub[SEALED_READY], octets);
+	if (err == ERR_OK && e->after == ENTRY_AFTER_AGAIN)
+		err = park_original(j, e, rcpts, n);
+	if (err == ERR_OK)
+		return ERR_OK;
+	if (e->file[0] != '\0')
+		unlinkat(j->w->bodies_fd, e->file, 0);
+	j->out.n_entries--;
+	return err;
+}
+
 enum err
 seal_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
     uint32_t n, struct err_why *why)
@@ -192,7 +236,6 @@ seal_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
 	struct mime_sink sink;
 	struct span octets;
 	struct variant v;
-	struct entry *e;
 	enum err err;
 
 	spill_init(&text,
@@ -203,14 +246,8 @@ seal_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
 		err = write_variant(j, &v, &sink, why);
 	if (err == ERR_OK)
 		err = spill_finish(&text, &octets);
-	if (err == ERR_OK) {
-		e = begin_entry(j, rung, rcpts, n);
-		err = e == NULL ? ERR_NOMEM
-				: seal_body(j, e, &j->w->pubs.pub[SEALED_READY],
-				      octets);
-		if (e != NULL && err != ERR_OK)
-			j->out.n_entries--;
-	}
+	if (err == ERR_OK)
+		err = add_variant(j, rung, rcpts, n, octets);
 	for (uint32_t i = 0; err == ERR_OK && i < n; i++)
 		variant_name(&v, j->w->certs, j->arena, i, &rcpts[i]->d.names);
 	if (err != ERR_OK && why->text[0] != 0)
@@ -229,8 +266,9 @@ floor_of(const struct job *j, enum entry_why why, struct job_rcpt *const *rcpts,
     uint32_t n)
 {
 	const struct policy_ladder *l;
-	int floor = why == ENTRY_WHY_UNDECIDED ? rcpts[0]->d.outcome.strength
-					       : POLICY_STRENGTH_SEALED;
+	int floor = why == ENTRY_WHY_UNDECIDED || why == ENTRY_WHY_TLS
+			? rcpts[0]->d.outcome.strength
+			: POLICY_STRENGTH_SEALED;
 	int s;
 
 	if (why == ENTRY_WHY_HELD) {
@@ -261,6 +299,8 @@ seal_pending(struct job *j, enum entry_why why, const char *reason,
 		return ERR_NOMEM;
 	e->kind = ENTRY_PENDING;
 	e->why = why;
+	if (why == ENTRY_WHY_TLS)
+		e->rung = (uint8_t)rcpts[0]->d.outcome.rung;
 	e->reason = reason;
 	/* mail from outside goes to our own server alone */
 	e->strength = why == ENTRY_WHY_CRASHED || e->route == ENTRY_INBOUND

@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/text.h"
+#include "gateway/decide_tls.h"
 #include "gateway/variant.h"
 #include "gateway/worker/worker_private.h"
 #include "keystore/record.h"
@@ -62,6 +63,14 @@ same_form(const struct decision *a, const struct decision *b)
 	       same_labels(&a->rules, &b->rules);
 }
 
+static const char *
+domain_of(const struct job_rcpt *r)
+{
+	const char *at = strrchr(r->rcpt->key, '@');
+
+	return at == NULL ? "" : at + 1;
+}
+
 /* May b be in the variant that a starts? */
 static bool
 may_share(
@@ -76,6 +85,9 @@ may_share(
 		return false;
 	if (!message_shows(&j->msg, a->rcpt->key) ||
 	    !message_shows(&j->msg, b->rcpt->key))
+		return false;
+	/* TLS is had from a domain, and spent at one */
+	if (decide_is_tls(rung) && strcmp(domain_of(a), domain_of(b)) != 0)
 		return false;
 	return rung != RUNG_SMIME || decide_passes(&a->d) ||
 	       variant_may_share(j->w->certs, &a->d.smime, &b->d.smime);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/db.h"
 #include "common/digest.h"
 #include "common/log.h"
 #include "common/stream.h"
@@ -18,6 +19,7 @@
 #include "crypto/cert_cache.h"
 #include "crypto/cms_open.h"
 #include "gateway/facts.h"
+#include "gateway/tls_state.h"
 #include "gateway/trust.h"
 #include "gateway/worker/worker_private.h"
 #include "mime/header.h"
@@ -317,6 +319,7 @@ on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
 	struct decide_facts f = {.policy = conf->policy,
 	    .keys = w->keys,
 	    .now_s = (int64_t)(clock_unix_ms() / 1000),
+	    .tls = w->tls,
 	    .have_portal = conf->portal.present,
 	    .sources = conf->discovery.source,
 	    .n_sources = conf->discovery.n_source};
@@ -401,6 +404,26 @@ open_keystore(struct role *r, const char *dir)
 	return s;
 }
 
+/* Without it no rung tls holds, and everything else goes on. */
+static struct db *
+open_tls(struct role *r, const char *dir)
+{
+	static const struct timespec pause = {0, 100 * 1000 * 1000};
+	struct db *db = NULL;
+	struct err_why why = {""};
+	enum err e = ERR_NOT_FOUND;
+
+	for (int i = 0; i < KEYSTORE_TRIES && e == ERR_NOT_FOUND; i++) {
+		e = tls_state_open(dir, false, &db, &why);
+		if (e == ERR_NOT_FOUND)
+			nanosleep(&pause, NULL);
+	}
+	if (e != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "tls-state",
+		    KV_STR("why", why.text), KV_ERR(e));
+	return db;
+}
+
 /* Everything that cannot be opened behind the walls. */
 static void
 open_all(struct worker *w)
@@ -417,6 +440,7 @@ open_all(struct worker *w)
 	if (crypto_cms_open_init(false, &why) != ERR_OK)
 		role_refuse(w->role, "%s", why.text);
 	w->keys = open_keystore(w->role, conf->paths.keystore);
+	w->tls = open_tls(w->role, conf->paths.tls);
 	w->certs = crypto_cert_cache_new(CERT_CACHE);
 	if (certs_new(conf, &w->judge, &why) != ERR_OK)
 		role_refuse(w->role, "certificates: anchors: %s", why.text);
@@ -434,6 +458,7 @@ close_all(struct worker *w)
 	crypto_cert_cache_free(w->certs);
 	certs_free(w->judge);
 	ks_close(w->keys);
+	db_close(w->tls);
 	mime_charsets_close();
 	close(w->bodies_fd);
 	if (w->escrow_fd >= 0)

@@ -28,6 +28,7 @@ struct mime_header;
 struct worker {
 	struct role *role;
 	struct ks_store *keys;
+	struct db *tls; /* what is known of domains; NULL: nothing */
 	struct crypto_cert_cache *certs;
 	struct certs *judge;	/* of chains */
 	struct proto_keys pubs; /* public halves only */

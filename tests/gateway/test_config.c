@@ -104,6 +104,8 @@ static const struct {
     {4, "relay outbound { via = \"127.0.0.1:25\" tls = verify"
 	" tls-names = \"mx.example.net\" }\n"},
     {4, "relay outbound { via = \"smtp.example.net\" tls = verify }\n"},
+    {4, "relay outbound { via = \"mx\" tls = mta-sts }\n"},
+    {4, "relay outbound { via = \"h.example:25\" next-hop-delivers = tls }\n"},
     {7, "route \"B.example\" { tls = verify }\nroute \"*.b.example\" {"
 	" via = \"[2001:db8::1]:2525\" tls = encrypt }\n"},
     {7, "route \"c.example\" { via = \"h.example:587\" tls = verify"
@@ -239,7 +241,11 @@ static const struct {
     {4, "\n", 0, "section relay outbound is missing"},
     {4, "relay outbound { }\n", 4, "\"via\" is missing"},
     {4, "relay outbound { via = \"mx\" tls = maybe }\n", 4,
-	"opportunistic, encrypt, verify or dane"},
+	"opportunistic, encrypt, verify, mta-sts or dane"},
+    {4, "relay outbound { via = \"h.example:25\" tls = mta-sts }\n", 4,
+	"for the mail servers of a domain"},
+    {4, "relay outbound { via = \"mx\" next-hop-delivers = yes }\n", 4,
+	"no or tls"},
     {4, "relay outbound { via = \"192.0.2.1:25\" tls = dane }\n", 4,
 	"an address has no TLSA records"},
     {4, "relay outbound { via = \"[2001:db8::1]:25\" tls = verify }\n", 4,
@@ -326,8 +332,9 @@ static const struct {
     {6, "rule \"r\" { try = { smime, pgp } }\n", 6, ""},
     {6, "rule \"r\" { try = { smime, gpg, clear } }\n", 6, "found \"gpg\""},
     {6, "rule \"r\" { try = { \"smime\", clear } }\n", 6, "found \"smime\""},
-    {6, "rule \"r\" { try = { tls, reject } }\n", 6,
-	"tls is not available in this version"},
+    {6, "rule \"r\" { try = { smime, tls } }\n", 6, "must end in a rung"},
+    {6, "rule \"r\" { try = { tls, reject } notice = never }\n", 6,
+	"any or tls"},
     {6, "rule \"r\" { try = { clear, smime } }\n", 6, ""},
     {6, "rule \"r\" { try = { clear } to = { } }\n", 6, "empty"},
     {6, "rule \"r\" { try = { clear } to = { \"x\" } }\n", 6,

@@ -131,7 +131,7 @@ find(struct loop *loop, struct net_dns *dns, const char *host, bool mx,
 	s->loop = loop;
 	snprintf(target.host, sizeof(target.host), "%s", host);
 	cr_assert_not_null(relay_route_find(
-	    loop, dns, &target, "gw.example.com", on_answer, s));
+	    loop, dns, NULL, &target, "gw.example.com", on_answer, s));
 	cr_assert(!s->called, "answered before it returned");
 	loop_timer_start(t, 20000, 0);
 	loop_run(loop);
@@ -177,7 +177,7 @@ Test(route, a_cancelled_one_is_silent)
 	struct seen s = {.loop = loop}, other;
 
 	relay_route_cancel(relay_route_find(
-	    loop, dns, &target, "gw.example.com", on_answer, &s));
+	    loop, dns, NULL, &target, "gw.example.com", on_answer, &s));
 	find(loop, dns, "implicit.example", true, &other);
 	cr_assert(!s.called);
 	net_dns_free(dns);

@@ -31,7 +31,8 @@ static struct conf *conf;
 
 static const char *const dirs[] = {"state", "state/keys", "state/spool",
     "state/bodies", "state/escrow", "state/portal", "state/audit",
-    "state/keystore", "state/publish", "run", "run/pgp", "run/admission"};
+    "state/keystore", "state/publish", "state/tls", "run", "run/pgp",
+    "run/admission"};
 
 static void
 make_file(const char *dir, const char *name)

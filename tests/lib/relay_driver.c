@@ -99,6 +99,7 @@ relay_driver_new(uint16_t port, uint64_t timeout_ms)
 	    .kind = CONF_VIA_SMTP,
 	    .via = "127.0.0.1",
 	    .host = "127.0.0.1",
+	    .delivers = true,
 	    .port = port};
 	d->conf.inbound = d->conf.outbound;
 	d->conf.limits.stop_ms = 2000;

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/secret.h"
+#include "policy/policy.h"
 
 enum { WAIT_MS = 4000, QUIET_MS = 60, STEP_MS = 2 };
 
@@ -64,11 +65,15 @@ rig_init(struct rig *r)
 	r->conf.paths = (struct conf_paths){.spool = path(r, 0, "spool"),
 	    .bodies = path(r, 1, "bodies"),
 	    .audit = path(r, 2, "audit"),
+	    .tls = path(r, 6, "tls"),
 	    .keystore = path(r, 5, "keystore")};
+	r->policy = policy_new();
+	r->conf.policy = r->policy;
 	r->conf.retry = (struct conf_retry){.first_ms = 300 * 1000,
 	    .max_ms = 4 * 3600 * 1000,
 	    .warn_ms = 4 * 3600 * 1000,
 	    .hold_ms = 4 * 3600 * 1000,
+	    .tls_ms = 3600 * 1000,
 	    .expire_ms = 5ull * 24 * 3600 * 1000};
 	/* who hands in the entries may have them signed */
 	r->listen =
@@ -103,6 +108,7 @@ void
 rig_clear(struct rig *r)
 {
 	rig_kill(r);
+	policy_free(r->policy);
 	secret_free(r->priv);
 	arena_free(r->arena);
 	nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);

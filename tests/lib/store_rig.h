@@ -20,10 +20,11 @@ enum { RIG_INDEXES = 3 };
 
 struct rig {
 	char dir[64];
-	char path[6][96];
+	char path[7][96];
 	struct conf conf;
 	struct conf_listen listen;
 	struct conf_net may_sign;
+	struct policy *policy; /* that of conf unless a test has its own */
 	struct loop *loop;
 	struct store *store;
 	struct ipc *far[ROLE_COUNT][RIG_INDEXES];
