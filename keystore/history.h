@@ -27,7 +27,7 @@ enum ks_event_what {
 	KS_EVENT_EXPIRED = 10,	/* the last key of an address: an alarm */
 	KS_EVENT_LOST = 11,	/* its source has it no more: an alarm */
 	KS_EVENT_SETTING = 12,	/* of an address or a domain */
-	KS_EVENT_RESTORED = 13, /* of a backup */
+	KS_EVENT_RESTORED = 13, /* of a backup, or undeleted */
 };
 
 /* Every span is borrowed. What does not apply is empty or 0. */

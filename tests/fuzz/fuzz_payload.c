@@ -170,6 +170,24 @@ check_payload(const struct mime_tree *tree, uint8_t how, struct arena *a)
 	buf_clear(&twice);
 }
 
+/* What is taken out of an opened message leaves all that is no element. */
+static void
+check_bare(const struct mime_tree *tree, struct arena *a)
+{
+	struct mime_payload *p = NULL;
+	struct mime_sink sink;
+	struct buf body;
+
+	if (mime_payload_bare(tree, a, &p) != ERR_OK || p == NULL)
+		return;
+	buf_init(&body, 64 * 1024 * 1024);
+	sink = mime_sink_buf(&body);
+	if (mime_payload_write_body(p, &sink) != ERR_OK)
+		fatal("no body");
+	check_header(mime_payload_head(p), a);
+	buf_clear(&body);
+}
+
 static enum err
 put_nothing(void *ctx, struct span s)
 {
@@ -212,6 +230,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len > 0 && mime_scan(msg, &scan, NULL) == ERR_OK &&
 	    mime_tree_parse(msg, &scan, true, a, &tree, NULL) == ERR_OK) {
 		check_payload(tree, data[0], a);
+		check_bare(tree, a);
 		check_protected(tree);
 	}
 	free(copy);
