@@ -210,6 +210,192 @@ class Postfix:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
+# A private /usr with a server in it, users that it wants, and room for what it
+# writes at fixed places.
+HOUSE = """\
+set -eu
+usr=$1 root=$2 users=$3 places=$4
+shift 4
+mount -t overlay overlay -o "lowerdir=$usr/usr:/usr" /usr
+cp /etc/passwd "$root/passwd"
+cp /etc/group "$root/group"
+id=64010
+for user in $users; do
+	grep -q "^$user:" "$root/passwd" ||
+		echo "$user:x:$id:$id::/nonexistent:/bin/false" >>"$root/passwd"
+	grep -q "^$user:" "$root/group" || echo "$user:x:$id:" >>"$root/group"
+	id=$((id + 1))
+done
+mount --bind "$root/passwd" /etc/passwd
+mount --bind "$root/group" /etc/group
+for place in $places; do
+	mount -t tmpfs -o mode=0755 tmpfs "$place"
+done
+exec "$@"
+"""
+
+
+class Housed:
+    """A server in a mount namespace of its own; what it says is in root/log."""
+
+    package = users = places = ""
+
+    def __init__(self):
+        self.usr = unpacked(self.package)
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="sgp."))
+        self.root.chmod(0o755)
+        self.port = free_port()
+        self.proc = None
+        self.configure()
+
+    def start(self):
+        with open(self.root / "log", "ab") as log:
+            self.proc = subprocess.Popen(
+                ["unshare", "-m", "--propagation", "private", "sh", "-c", HOUSE, "sh",
+                 str(self.usr), str(self.root), self.users, self.places,
+                 *[str(a) for a in self.command()]],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            wait_for(self.package, self.is_up, 20)
+        except Problem as p:
+            self.proc.kill()
+            raise Problem("%s\n%s" % (p, self.log()))
+        return self
+
+    def is_up(self):
+        if self.proc.poll() is not None:
+            raise Problem("%s has ended\n%s" % (self.package, self.log()))
+        return port_is_open(self.port)
+
+    def log(self):
+        return "".join(p.read_text(errors="replace")
+                       for p in sorted(self.root.rglob("*log*")) if p.is_file())
+
+    def stop(self):
+        stop(self.proc)
+        time.sleep(0.1)
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Exim(Housed):
+    """Relays everything to 127.0.0.1:next_hop."""
+
+    package, users = "exim4-daemon-light", "Debian-exim"
+
+    def __init__(self, next_hop):
+        self.next_hop = next_hop
+        super().__init__()
+
+    def configure(self):
+        (self.root / "spool").mkdir()
+        (self.root / "spool").chmod(0o777)
+        self.conf = pathlib.Path("/dev/shm") / (self.root.name + ".exim")
+        self.conf.write_text("""\
+primary_hostname = exim.example
+spool_directory = %s/spool
+log_file_path = %s/spool/log-%%s
+keep_environment =
+daemon_smtp_ports = %d
+local_interfaces = 127.0.0.1
+exim_user = Debian-exim
+exim_group = Debian-exim
+acl_smtp_rcpt = accept
+chunking_advertise_hosts = *
+dsn_advertise_hosts = *
+smtputf8_advertise_hosts = *
+queue_run_in_order = true
+begin routers
+all:
+  driver = manualroute
+  route_list = * 127.0.0.1
+  self = send
+  transport = on
+begin transports
+on:
+  driver = smtp
+  port = %d
+  hosts_try_fastopen =
+begin retry
+* * F,1h,1s
+""" % (self.root, self.root, self.port, self.next_hop))
+        self.conf.chmod(0o644)
+
+    def command(self):
+        # the queue is run often, for what could not go at once
+        return ["/usr/sbin/exim4", "-C", self.conf, "-bdf", "-q2s"]
+
+    def stop(self):
+        super().stop()
+        self.conf.unlink(missing_ok=True)
+
+
+class OpenSMTPD(Housed):
+    """Relays everything to 127.0.0.1:next_hop."""
+
+    package, users = "opensmtpd", "opensmtpd opensmtpq"
+    places = "/var/lib /var/spool /run"
+
+    def __init__(self, next_hop):
+        self.next_hop = next_hop
+        super().__init__()
+
+    def configure(self):
+        self.conf = self.root / "smtpd.conf"
+        self.conf.write_text("""\
+listen on 127.0.0.1 port %d hostname opensmtpd.example
+action "on" relay host "smtp://127.0.0.1:%d"
+match from any for any action "on"
+""" % (self.port, self.next_hop))
+
+    def command(self):
+        # what its package makes
+        return ["sh", "-c", "mkdir -p /var/lib/opensmtpd/empty /var/spool/smtpd;"
+                " chmod 711 /var/spool/smtpd; exec /usr/sbin/smtpd -d -f \"$1\"",
+                "sh", self.conf]
+
+
+class DovecotLmtp(Housed):
+    """Keeps what it is given in root/mail/USER/new."""
+
+    package, users = "dovecot-lmtpd", "dovecot dovenull vmail"
+
+    def configure(self):
+        mail = self.root / "mail"
+        mail.mkdir()
+        mail.chmod(0o777)
+        (self.root / "base").mkdir()
+        self.conf = self.root / "dovecot.conf"
+        self.conf.write_text("""\
+protocols = lmtp
+base_dir = %s/base
+listen = 127.0.0.1
+log_path = %s/dovecot.log
+ssl = no
+mail_location = maildir:%s/%%n
+first_valid_uid = 1
+passdb {
+  driver = static
+  args = nopassword=y
+}
+userdb {
+  driver = static
+  args = uid=vmail gid=vmail home=%s/%%n
+}
+service lmtp {
+  inet_listener lmtp {
+    address = 127.0.0.1
+    port = %d
+  }
+}
+""" % (self.root, self.root, mail, mail, self.port))
+
+    def command(self):
+        return ["/usr/sbin/dovecot", "-F", "-c", self.conf]
+
+    def messages(self, user):
+        return [p.read_bytes() for p in sorted((self.root / "mail" / user / "new").glob("*"))]
+
+
 KNOT_CONF = """\
 server:
   rundir: "{root}"
