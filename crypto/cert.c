@@ -102,6 +102,20 @@ out:
 	return e;
 }
 
+bool
+crypto_cert_is_signed_by(
+    const struct crypto_cert *cert, const struct crypto_cert *by)
+{
+	EVP_PKEY *key = X509_get0_pubkey(by->x509);
+	bool is = key != NULL &&
+		  X509_NAME_cmp(X509_get_issuer_name(cert->x509),
+		      X509_get_subject_name(by->x509)) == 0 &&
+		  X509_verify(cert->x509, key) == 1;
+
+	ERR_clear_error();
+	return is;
+}
+
 static bool
 is_private_key(const char *label)
 {

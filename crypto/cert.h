@@ -69,6 +69,10 @@ enum err crypto_cert_parse(
 enum err crypto_cert_parse_all(struct span in, struct crypto_cert **out,
     size_t max, size_t *n_out, struct err_why *why) MUST_CHECK;
 
+/* Is its issuer's name that of `by`, and its signature of the key in it? Says
+   nothing of time, purpose or trust. */
+bool crypto_cert_is_signed_by(
+    const struct crypto_cert *cert, const struct crypto_cert *by);
 struct crypto_cert *crypto_cert_ref(struct crypto_cert *cert);
 void crypto_cert_unref(struct crypto_cert *cert);
 

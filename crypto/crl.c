@@ -207,7 +207,7 @@ names_url(const DIST_POINT_NAME *name, const char *url)
 		    sk_GENERAL_NAME_value(name->name.fullname, i);
 		const ASN1_STRING *s = g->d.ia5;
 
-		if (g->type == GEN_URI &&
+		if (g->type == GEN_URI && *url != '\0' &&
 		    span_eq(SPAN(ASN1_STRING_get0_data(s),
 				(size_t)ASN1_STRING_length(s)),
 			span_str(url)))
@@ -380,6 +380,30 @@ crypto_list_read(struct span in, const struct crypto_cert *issuer,
 		e = check_signature(crl, issuer, why);
 	if (e == ERR_OK)
 		e = crypto_list_take(crl, url, now, out, why);
+	X509_CRL_free(crl);
+	ERR_clear_error();
+	return e;
+}
+
+enum err
+crypto_list_issuer(struct span in, struct buf *out, struct err_why *why)
+{
+	unsigned char *der = NULL;
+	X509_CRL *crl = NULL;
+	enum err e = ERR_OK;
+	int len = -1;
+
+	if (in.len > LIMIT_CRL_SIZE)
+		return err_why(why, ERR_TOO_BIG,
+		    "a revocation list of more than %u octets", LIMIT_CRL_SIZE);
+	crl = parse(in);
+	if (crl != NULL)
+		len = i2d_X509_NAME(X509_CRL_get_issuer(crl), &der);
+	if (len < 0)
+		e = err_why(why, ERR_MALFORMED, "not a revocation list");
+	else
+		e = buf_put(out, SPAN(der, (size_t)len));
+	OPENSSL_free(der);
 	X509_CRL_free(crl);
 	ERR_clear_error();
 	return e;

@@ -51,7 +51,7 @@ struct crypto_list {
 };
 
 /* Read a list in DER or PEM that issuer is to have signed and that came from
-   url. The caller clears. ERR_MALFORMED,
+   url, "": from nowhere, and complete. The caller clears. ERR_MALFORMED,
    ERR_TOO_BIG, ERR_LIMIT; ERR_KEY_UNTRUSTED: not signed by issuer; ERR_CRYPTO:
    with too weak a digest; ERR_KEY_EXPIRED: not of this time; ERR_UNSUPPORTED:
    delta, indirect, for some reasons only, an extension we must but do not
@@ -59,6 +59,10 @@ struct crypto_list {
 enum err crypto_list_read(struct span in, const struct crypto_cert *issuer,
     const char *url, int64_t now, struct crypto_list *out,
     struct err_why *why) MUST_CHECK;
+/* Append the name of the issuer of a list (DER). Nothing is verified.
+   ERR_MALFORMED, ERR_TOO_BIG. */
+enum err crypto_list_issuer(
+    struct span in, struct buf *out, struct err_why *why) MUST_CHECK;
 void crypto_list_clear(struct crypto_list *l);
 /* Look in entries (of a list that is for such a certificate): state, time and
    reason in out. */

@@ -118,6 +118,8 @@ ks_revocation_of(struct ks_store *s, const struct crypto_cert *cert,
 	crypto_revocation_urls(cert, arena, &urls);
 	for (size_t i = 0; i < urls.n_lists; i++)
 		ask(s, &q, KS_WANT_LIST, issuer, urls.list[i]);
+	/* brought by an administrator */
+	ask(s, &q, KS_WANT_LIST, issuer, "");
 	if (urls.n_ocsp > 0)
 		ask(s, &q, KS_WANT_ANSWER, issuer, "");
 out:

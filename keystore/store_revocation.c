@@ -359,6 +359,21 @@ out:
 }
 
 enum err
+ks_said_import(struct ks_store *s, struct span issuer, struct span url,
+    int64_t now, const struct ks_said *said)
+{
+	uint8_t id[KS_WANT_ID];
+	enum err e;
+
+	ks_want_id(KS_WANT_LIST, issuer, url, SPAN(NULL, 0), id);
+	if (is_older(s, id, said))
+		return ERR_EXISTS;
+	e = ks_want_done(s, id, now, said, SPAN(NULL, 0));
+	/* nobody wants it fetched */
+	return e == ERR_NOT_FOUND ? put_said(s, id, said) : e;
+}
+
+enum err
 ks_want_put_off(struct ks_store *s, const uint8_t id[KS_WANT_ID], int64_t due)
 {
 	struct held h;

@@ -60,6 +60,11 @@ enum err ks_want_add(struct ks_store *s, const struct ks_want *w, int64_t now,
    time. ERR_NOT_FOUND: it is not wanted any more, nothing is kept. */
 enum err ks_want_done(struct ks_store *s, const uint8_t id[KS_WANT_ID],
     int64_t now, const struct ks_said *said, struct span why) MUST_CHECK;
+/* A verified list that an administrator brings, for the certificates of this
+   issuer that name url, or (empty) for all of them. ERR_EXISTS: a newer one is
+   here. */
+enum err ks_said_import(struct ks_store *s, struct span issuer, struct span url,
+    int64_t now, const struct ks_said *said) MUST_CHECK;
 /* Try again in a while without counting a failure: the one who was asked is
    gone. ERR_NOT_FOUND. */
 enum err ks_want_put_off(

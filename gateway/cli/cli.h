@@ -123,6 +123,9 @@ int cli_ca_issue(struct cli *cli, int argc, char **argv);
 int cli_ca_revoke(struct cli *cli, int argc, char **argv);
 int cli_ca_crl(struct cli *cli, int argc, char **argv);
 
+/* ca_list.c */
+int cli_ca_import_crl(struct cli *cli, int argc, char **argv);
+
 /* backup.c */
 int cli_backup(struct cli *cli, int argc, char **argv);
 int cli_restore(struct cli *cli, int argc, char **argv);

@@ -104,6 +104,11 @@ const struct cli_verb cli_verbs[] = {
     {"ca", "crl", "[--ca FINGERPRINT] [--out FILE]",
 	"Make a new list of revoked certificates and write it (PEM)",
 	cli_ca_crl},
+    {"ca", "import-crl", "[--url URL] [--issuer FILE] FILE...",
+	"Take revocation lists of others from files (PEM or DER) that could "
+	"not "
+	"be fetched: of a whole CA, or as if they came from URL",
+	cli_ca_import_crl},
     {"recipient", "list", "", "List recipients that something is set for",
 	cli_setting_list},
     {"recipient", "show", "ADDRESS",

@@ -194,6 +194,39 @@ read_list(struct span in, int issuer, struct crypto_list *out)
 
 #define IDP "issuingDistributionPoint=critical,DER:"
 
+Test(revocation, a_list_names_its_issuer)
+{
+	static const char *const bad[] = {"", "0", "0\x82\xff\xff",
+	    "-----BEGIN X509 CRL-----\n-----END X509 CRL-----\n", "nonsense"};
+	const struct list_spec spec = {"plain", CA, .until = HOUR};
+	struct buf list = make_list(&spec), name;
+	struct err_why why;
+
+	buf_init(&name, 4096);
+	cr_assert_eq(crypto_list_issuer(buf_span(&list), &name, &why), ERR_OK);
+	cr_expect(span_eq(
+	    buf_span(&name), crypto_cert_info(certs[CA].cert)->subject_der));
+	buf_reset(&name);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cr_expect_eq(crypto_list_issuer(span_str(bad[i]), &name, &why),
+		    ERR_MALFORMED, "row %zu", i);
+		cr_expect_eq(name.len, 0, "row %zu", i);
+	}
+	buf_clear(&name);
+	buf_clear(&list);
+}
+
+Test(revocation, who_has_signed_a_certificate)
+{
+	cr_expect(crypto_cert_is_signed_by(certs[ALICE].cert, certs[CA].cert));
+	cr_expect_not(
+	    crypto_cert_is_signed_by(certs[CA].cert, certs[ALICE].cert));
+	cr_expect_not(
+	    crypto_cert_is_signed_by(certs[ALICE].cert, certs[OTHER].cert));
+	cr_expect_not(
+	    crypto_cert_is_signed_by(certs[ALICE].cert, certs[ALICE].cert));
+}
+
 Test(revocation, a_list_is_taken_or_refused)
 {
 	static const struct list_spec rows[] = {

@@ -5,6 +5,7 @@
 certificate that is revoked; what an outage means is configured."""
 import json
 import smtplib
+import time
 
 import pytest
 
@@ -303,3 +304,73 @@ def test_a_certificate_cannot_send_us_to_an_address_of_our_own(make_gateway, cap
     wake(gw, "good@peer.example")
     wait_for("a refusal", lambda: "not allowed" in shown(gw, crt)["trouble"], 15)
     assert not issuer.web.requests()
+
+
+def another_key(issuer, name, signed_by_old):
+    """A certificate of the CA's name for a new key, and a list that the new
+    key has signed."""
+    crt, key, csr = (issuer.root / (name + e) for e in (".crt", ".key", ".csr"))
+    subject = ["-config", issuer.conf, "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+               "-nodes", "-keyout", key, "-subj", "/CN=Revoking CA"]
+    if signed_by_old:
+        run("openssl", "req", "-new", *subject, "-out", csr)
+        run("openssl", "x509", "-req", "-in", csr, "-CA", issuer.crt, "-CAkey", issuer.key,
+            "-set_serial", "77", "-days", "90", "-extfile", issuer.conf, "-extensions", "root",
+            "-out", crt)
+    else:
+        run("openssl", "req", "-x509", "-extensions", "root", *subject, "-days", "90",
+            "-out", crt)
+    crl = issuer.root / (name + ".pem")
+    run("openssl", "ca", "-config", issuer.conf, "-gencrl", "-keyfile", key, "-cert", crt,
+        "-out", crl)
+    return crt, crl
+
+
+def test_a_list_by_hand(make_gateway, capture, issuer, names):
+    """Nothing can be fetched: the certificates name no place. An administrator
+    brings the list; one that the CA has not signed changes nothing."""
+    good, _ = issuer.issue("good", "good@peer.example", crl=None)
+    bad, _ = issuer.issue("bad", "bad@peer.example", crl=None)
+    issuer.revoke(bad)
+    stranger, forged = another_key(issuer, "stranger", False)
+    gw = make_gateway(capture.port, rules=HOLD, options=options(names, "hard"))
+    gw.cli("key", "import", issuer.crt)
+    gw.cli("key", "import", "--candidate", good, bad, stranger)
+
+    def bring(*args):
+        return gw.cli("ca", "import-crl", *args, check=False)
+
+    # signed by a key that only says that it is the CA's: counts for its own
+    bring(forged)
+    assert shown(gw, good)["revocation"] == "unknown"
+    assert shown(gw, bad)["revocation"] == "unknown"
+    assert bring("--issuer", issuer.crt, forged).returncode == 1
+    # no list, and one whose issuer nobody knows
+    assert bring(good).returncode == 1
+    other = Issuer("Another CA")
+    other.publish()
+    assert b"no CA certificate" in bring(other.root / "crl.pem").stderr
+    other.stop()
+    issuer.publish()
+    first = (issuer.root / "crl.pem").read_bytes()
+    said = json.loads(gw.cli("--json", "ca", "import-crl", issuer.root / "crl.der").stdout)
+    assert [s["issuer"] for s in said] == [fingerprint(issuer.crt)]
+    assert shown(gw, good)["revocation"] == "good"
+    assert shown(gw, bad)["result"] == "ERR_KEY_REVOKED"
+    state_of(gw, "bad@peer.example", "ERR_KEY_REVOKED")
+    gw.send("sam@sender.example", "good@peer.example", message(to="good@peer.example"))
+    assert is_smime(capture.wait(1)[0])
+    # a newer one, signed by the key that the CA has changed to (RFC 5280, 6.3.3)
+    issuer.revoke(good)
+    time.sleep(1.1)
+    new, crl = another_key(issuer, "new", True)
+    gw.cli("key", "import", "--candidate", new)
+    said = json.loads(gw.cli("--json", "ca", "import-crl", crl).stdout)
+    assert sorted(s["issuer"] for s in said) == sorted(
+        [fingerprint(issuer.crt), fingerprint(new)])
+    assert shown(gw, good)["result"] == "ERR_KEY_REVOKED"
+    # and not back again
+    (issuer.root / "first.pem").write_bytes(first)
+    done = bring(issuer.root / "first.pem")
+    assert done.returncode != 0 and b"newer" in done.stderr
+    assert shown(gw, good)["result"] == "ERR_KEY_REVOKED"

@@ -459,6 +459,60 @@ Test(path, an_older_answer_changes_nothing)
 	cr_expect_eq(state, CRYPTO_REVOKED_NO);
 }
 
+Test(path, a_list_by_hand_counts_for_its_issuer_and_goes_not_back)
+{
+	struct buf entries = list_of(certs[ALICE].cert, 1);
+	struct ks_said said = {.from = PKI_NOW - 10,
+	    .until = PKI_NOW + HOUR,
+	    .scope = CRYPTO_LIST_USERS | CRYPTO_LIST_CAS,
+	    .entries = buf_span(&entries)};
+	struct span der = crypto_cert_der(certs[CA].cert), all = SPAN(NULL, 0);
+	struct crypto_status s = {.state = CRYPTO_REVOKED_UNKNOWN};
+
+	cr_assert_eq(ks_begin(store), ERR_OK);
+	cr_assert_eq(ks_said_import(store, crypto_cert_der(certs[ROOT].cert),
+			 all, PKI_NOW, &said),
+	    ERR_OK);
+	cr_assert_eq(ks_commit(store), ERR_OK);
+	ks_revocation_of(store, certs[ALICE].cert, certs[CA].cert, PKI_NOW, &s);
+	cr_expect_eq(s.state, CRYPTO_REVOKED_UNKNOWN, "of another issuer");
+	cr_assert_eq(ks_begin(store), ERR_OK);
+	cr_assert_eq(ks_said_import(store, der, all, PKI_NOW, &said), ERR_OK);
+	cr_assert_eq(ks_commit(store), ERR_OK);
+	ks_revocation_of(store, certs[ALICE].cert, certs[CA].cert, PKI_NOW, &s);
+	cr_expect_eq(s.state, CRYPTO_REVOKED_YES);
+	said.from--;
+	said.entries = SPAN(NULL, 0);
+	cr_assert_eq(ks_begin(store), ERR_OK);
+	cr_expect_eq(
+	    ks_said_import(store, der, all, PKI_NOW, &said), ERR_EXISTS);
+	said.from += 2;
+	cr_expect_eq(ks_said_import(store, der, all, PKI_NOW, &said), ERR_OK);
+	cr_assert_eq(ks_commit(store), ERR_OK);
+	ks_revocation_of(store, certs[ALICE].cert, certs[CA].cert, PKI_NOW, &s);
+	cr_expect_eq(s.state, CRYPTO_REVOKED_NO);
+	buf_clear(&entries);
+}
+
+Test(path, a_list_by_hand_for_a_url_is_that_which_is_wanted)
+{
+	struct ks_said said = {.from = PKI_NOW,
+	    .until = PKI_NOW + 4 * HOUR,
+	    .scope = CRYPTO_LIST_USERS | CRYPTO_LIST_CAS};
+	struct due d = {.n = 0};
+	struct wants all;
+
+	want_all(&all);
+	cr_assert_eq(due_at(PKI_NOW).n, 3);
+	cr_assert_eq(ks_begin(store), ERR_OK);
+	cr_assert_eq(ks_said_import(store, crypto_cert_der(certs[CA].cert),
+			 SPAN_LIT(URL), PKI_NOW, &said),
+	    ERR_OK);
+	cr_assert_eq(ks_commit(store), ERR_OK);
+	d = due_at(PKI_NOW);
+	cr_expect_eq(d.n, 2, "it is not fetched before its time");
+}
+
 Test(path, what_no_certificate_needs_any_more_is_forgotten)
 {
 	struct ks_said said = {.until = PKI_NOW + HOUR};
