@@ -47,6 +47,13 @@ struct conf_listen {
 	size_t n_clients;
 	struct conf_net *may_sign; /* whose mail may be signed; may be none */
 	size_t n_may_sign;
+	struct conf_net *proxies; /* their connections begin with a header of
+				     the PROXY protocol */
+	size_t n_proxies;
+	struct conf_net *xclient; /* may say XCLIENT and XFORWARD */
+	size_t n_xclient;
+	struct conf_net *normalise; /* whose bare line ends are mended */
+	size_t n_normalise;
 	bool auth_may_sign;   /* and that of who has signed in */
 	const char *tls_cert; /* PEM files, both or neither */
 	const char *tls_key;
@@ -177,7 +184,9 @@ struct conf_limits {
 	unsigned connections;
 	unsigned connections_per_client;
 	unsigned recipients;
-	unsigned errors; /* per session */
+	unsigned errors;	  /* per session */
+	unsigned connection_rate; /* of one client, in a minute */
+	unsigned error_rate;	  /* the same, of refused commands */
 	unsigned workers;
 	unsigned openers;    /* 0 without `listen inbound` */
 	uint64_t memory;     /* octets reserved for messages in progress */

@@ -197,6 +197,16 @@ const struct config_entry config_entries[] = {
 	"File of CA certificates, PEM. Who shows a certificate of theirs with "
 	"an address may hand in mail from anywhere, and write as the addresses "
 	"in it, after AUTH EXTERNAL."},
+    {"listen outbound", "proxies", CONFIG_T_NETS, false, 0, 0, NULL,
+	AT(conf_listen, proxies), AT(conf_listen, n_proxies),
+	"Networks of load balancers: their connections must begin with a "
+	"header of the PROXY protocol, version 1 or 2, and the client is whom "
+	"it names. Of nobody else is such a header believed."},
+    {"listen outbound", "xclient", CONFIG_T_NETS, false, 0, 0, NULL,
+	AT(conf_listen, xclient), AT(conf_listen, n_xclient),
+	"Networks of hosts that may say who their client is: by XCLIENT, from "
+	"then on as if that client had connected, or by XFORWARD, for logs "
+	"and what the next server is told."},
     {"listen outbound", "message-size", CONFIG_T_SIZE, false,
 	1 * KI, 100 * MI, NULL,
 	AT(conf_listen, message_size), 0,
@@ -232,6 +242,22 @@ const struct config_entry config_entries[] = {
 	"File with all recipients that there are instead, an address or "
 	"@domain a line; what stands behind a blank does not count. It is "
 	"read again when it has changed."},
+    {"listen inbound", "proxies", CONFIG_T_NETS, false, 0, 0, NULL,
+	AT(conf_listen, proxies), AT(conf_listen, n_proxies),
+	"Networks of load balancers: their connections must begin with a "
+	"header of the PROXY protocol, version 1 or 2, and the client is whom "
+	"it names. Of nobody else is such a header believed."},
+    {"listen inbound", "xclient", CONFIG_T_NETS, false, 0, 0, NULL,
+	AT(conf_listen, xclient), AT(conf_listen, n_xclient),
+	"Networks of hosts that may say who their client is: by XCLIENT, from "
+	"then on as if that client had connected, or by XFORWARD, for logs "
+	"and what the next server is told."},
+    {"listen inbound", "normalise-line-ends", CONFIG_T_NETS, false, 0, 0,
+	NULL,
+	AT(conf_listen, normalise), AT(conf_listen, n_normalise),
+	"Networks of servers whose bare line feeds and carriage returns in a "
+	"message become CRLF. A message of anybody else that has one is "
+	"refused; the end of a message is CRLF, a dot and CRLF for all."},
     {"listen inbound", "message-size", CONFIG_T_SIZE, false,
 	1 * KI, 100 * MI, NULL,
 	AT(conf_listen, message_size), 0,
@@ -593,6 +619,13 @@ const struct config_entry config_entries[] = {
     {"limits", "errors", CONFIG_T_NUMBER, false, 1, 1000, "10",
 	AT(conf_limits, errors), 0,
 	"Refused commands after which a connection is closed."},
+    {"limits", "connection-rate", CONFIG_T_NUMBER, false, 1, 1000000, "300",
+	AT(conf_limits, connection_rate), 0,
+	"Connections in a minute from one address that is in no clients."},
+    {"limits", "error-rate", CONFIG_T_NUMBER, false, 1, 1000000, "100",
+	AT(conf_limits, error_rate), 0,
+	"Refused commands in a minute, of one address that is in no clients, "
+	"after which it is sent away."},
     {"limits", "workers", CONFIG_T_NUMBER, false, 1, 64, "2",
 	AT(conf_limits, workers), 0,
 	"Processes that protect messages, and as many for gpg. One for each "

@@ -4,6 +4,8 @@
  * What each command does, and when it may: one table. RFC 5321 section 4.1,
  * RFC 3207 (STARTTLS), RFC 3030 (BDAT), RFC 2920 (PIPELINING).
  */
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +15,7 @@
 #include "gateway/conf.h"
 #include "gateway/entry.h"
 #include "gateway/listener/jobs.h"
+#include "gateway/listener/proxy.h"
 #include "gateway/listener/session.h"
 #include "gateway/listener/verify.h"
 #include "net/tls_server.h"
@@ -20,6 +23,7 @@
 enum {
 	ANY = LISTENER_HELO | LISTENER_READY | LISTENER_MAIL | LISTENER_RCPT |
 	      LISTENER_CHUNKS,
+	XCLIENT_ARENA = 16 * 1024,
 	MAX_SLOTS = 64, /* recipients a client is ahead of our answers */
 };
 
@@ -93,9 +97,101 @@ run_ehlo(struct listener_session *s, struct span args)
 	if (listener_auth_offer(s)[0] != '\0')
 		listener_session_line(
 		    s, 250, false, "AUTH %s", listener_auth_offer(s));
+	if (s->xclient) {
+		listener_session_line(
+		    s, 250, false, "XCLIENT NAME ADDR PORT PROTO HELO");
+		listener_session_line(
+		    s, 250, false, "XFORWARD NAME ADDR PORT PROTO HELO SOURCE");
+	}
 	listener_session_line(
 	    s, 250, false, "LIMITS RCPTMAX=%u", conf->limits.recipients);
 	listener_session_line(s, 250, true, "ENHANCEDSTATUSCODES");
+	return true;
+}
+
+/* What is given of a client is kept for as long as the session lasts. */
+static void
+keep_word(char *out, size_t out_size, const char *word)
+{
+	if (word != NULL)
+		snprintf(out, out_size, "%s", word);
+}
+
+/* Begin anew as the client that was named. */
+static void
+become(struct listener_session *s, const char *addr)
+{
+	struct sockaddr_in in4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+	bool v4 = inet_pton(AF_INET, addr, &in4.sin_addr) == 1;
+
+	if (!v4)
+		inet_pton(AF_INET6, addr, &in6.sin6_addr);
+	if (!listener_session_become(s, v4 ? (const struct sockaddr *)&in4
+					   : (const struct sockaddr *)&in6))
+		listener_session_full(s);
+}
+
+/* Both are for hosts of the administrator's alone, as the documentation of
+   Postfix has them. Whatever a host has said of one client is nothing of the
+   next one's. */
+static bool
+parse_client(struct listener_session *s, struct span args, struct arena *a,
+    struct listener_attrs *out)
+{
+	struct listener_reply why;
+
+	if (!s->xclient)
+		listener_session_say(
+		    s, 550, "5.7.1", "This host may not speak for its clients");
+	else if (listener_parse_attrs(args, a, out, &why) != ERR_OK)
+		listener_session_reply(s, &why);
+	else
+		return true;
+	listener_session_error(s);
+	return false;
+}
+
+static bool
+run_xclient(struct listener_session *s, struct span args)
+{
+	struct arena *a = arena_new(XCLIENT_ARENA);
+	struct listener_attrs at;
+
+	if (a == NULL)
+		fatal("out of memory");
+	if (parse_client(s, args, a, &at)) {
+		listener_session_drop_message(s);
+		listener_auth_clear(s);
+		keep_word(s->client_name, sizeof(s->client_name), at.name);
+		keep_word(s->helo, sizeof(s->helo), at.helo);
+		s->xforward_addr[0] = s->xforward_helo[0] = '\0';
+		s->esmtp = false;
+		listener_session_set_state(s, LISTENER_HELO);
+		if (at.addr != NULL && at.addr[0] != '\0')
+			become(s, at.addr);
+		if (!s->closing)
+			listener_session_greet(s);
+	}
+	arena_free(a);
+	return true;
+}
+
+static bool
+run_xforward(struct listener_session *s, struct span args)
+{
+	struct arena *a = arena_new(XCLIENT_ARENA);
+	struct listener_attrs at;
+
+	if (a == NULL)
+		fatal("out of memory");
+	if (parse_client(s, args, a, &at)) {
+		keep_word(s->xforward_addr, sizeof(s->xforward_addr), at.addr);
+		keep_word(s->client_name, sizeof(s->client_name), at.name);
+		keep_word(s->xforward_helo, sizeof(s->xforward_helo), at.helo);
+		listener_session_say(s, 250, "2.0.0", "Noted");
+	}
+	arena_free(a);
 	return true;
 }
 
@@ -125,9 +221,11 @@ fill_envelope(struct listener_session *s, struct listener_message *m,
 	env->ret_hdrs = mail->ret_hdrs;
 	env->smtputf8 = mail->smtputf8;
 	env->body_8bit = mail->body_8bit;
-	env->client = arena_strdup(m->arena, s->peer);
-	env->client_name = "";
-	env->helo = arena_strdup(m->arena, s->helo);
+	env->client = arena_strdup(
+	    m->arena, s->xforward_addr[0] != '\0' ? s->xforward_addr : s->peer);
+	env->client_name = arena_strdup(m->arena, s->client_name);
+	env->helo = arena_strdup(
+	    m->arena, s->xforward_helo[0] != '\0' ? s->xforward_helo : s->helo);
 	env->auth_id = env->auth_from = "";
 	if (s->auth.id != NULL) {
 		env->auth_id = arena_strdup(m->arena, s->auth.id);
@@ -135,7 +233,8 @@ fill_envelope(struct listener_session *s, struct listener_message *m,
 	}
 	env->tls = arena_strdup(m->arena, s->tls_text);
 	return env->client == NULL || env->helo == NULL || env->tls == NULL ||
-		       env->auth_id == NULL || env->auth_from == NULL
+		       env->client_name == NULL || env->auth_id == NULL ||
+		       env->auth_from == NULL
 		   ? ERR_NOMEM
 		   : ERR_OK;
 }
@@ -193,6 +292,7 @@ begin_message(
 	}
 	e = listener_data_init(&m->data, &s->l->limits,
 	    listener_conf(s->l)->limits.memory, s->max_size, mail.size);
+	m->data.normalise = s->normalise;
 	if (e == ERR_OK)
 		e = fill_envelope(s, m, &mail);
 	if (e != ERR_OK)
@@ -466,6 +566,9 @@ static const struct command commands[] = {
     {"EXPN", ANY, TLS_ANY, false, false, true, run_expn},
     {"HELP", ANY, TLS_ANY, false, false, true, run_help},
     {"QUIT", ANY, TLS_ANY, true, false, false, run_quit},
+    {"XCLIENT", LISTENER_HELO | LISTENER_READY, TLS_ANY, false, false, true,
+	run_xclient},
+    {"XFORWARD", LISTENER_READY, TLS_ANY, false, false, false, run_xforward},
     {"AUTH", LISTENER_READY, TLS_ANY, false, false, false,
 	listener_auth_run},
     {"STARTTLS", LISTENER_READY, TLS_NOT_YET, true, false, false,
@@ -502,6 +605,7 @@ what_is_missing(const struct listener_session *s)
 	case LISTENER_HANDSHAKE:
 	case LISTENER_AUTH_LINE:
 	case LISTENER_AUTH:
+	case LISTENER_PROXY:
 		break;
 	}
 	return "out of order";

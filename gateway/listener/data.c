@@ -15,6 +15,7 @@
 #include "common/limits.h"
 #include "common/memfd.h"
 #include "gateway/listener/limits.h"
+#include "gateway/listener/mend.h"
 #include "mime/scan.h"
 
 enum {
@@ -116,6 +117,16 @@ count_line(struct listener_data *d, size_t n, bool ended)
 	d->line_len = 0;
 }
 
+/* A CR or LF that stands alone. */
+static void
+note_bare(struct listener_data *d)
+{
+	if (d->normalise)
+		d->bare = true;
+	else
+		d->bad_line_end = true;
+}
+
 /* Octets of a line, up to and with its line feed if that is there. Returns
    how many; what is kept of them goes to in + *kept. */
 static size_t
@@ -128,8 +139,9 @@ take_text(struct listener_data *d, uint8_t *in, size_t len, uint8_t *keep)
 	bool was_cr = d->cr;
 
 	if (n > 0) {
-		if (was_cr || (cr != NULL && cr != in + n - 1) ||
-		    memchr(in, '\0', n) != NULL)
+		if (was_cr || (cr != NULL && cr != in + n - 1))
+			note_bare(d);
+		if (memchr(in, '\0', n) != NULL)
 			d->bad_line_end = true;
 		d->cr = in[n - 1] == '\r';
 	}
@@ -137,7 +149,7 @@ take_text(struct listener_data *d, uint8_t *in, size_t len, uint8_t *keep)
 	if (lf != NULL && d->cr)
 		d->state = LISTENER_DATA_LINE_START;
 	else if (lf != NULL)
-		d->bad_line_end = true;
+		note_bare(d);
 	if (lf != NULL)
 		d->cr = false;
 	count_line(d, n, lf != NULL);
@@ -246,18 +258,37 @@ scan_header(struct listener_data *d, struct err_why *why)
 	return e;
 }
 
+/* Put CRLF in the place of what stood alone: a second memfd, and the first one
+   is gone. */
+static enum err
+mend(struct listener_data *d)
+{
+	struct listener_mended m;
+	enum err e = listener_mend(d->fd, d->size, d->max_size, &m);
+
+	if (e != ERR_OK)
+		return e;
+	close(d->fd);
+	d->fd = m.fd;
+	d->size = m.size;
+	d->header_at = m.header_at;
+	return have_room(d, m.size) ? ERR_OK : ERR_NOMEM;
+}
+
 enum err
 listener_data_finish(struct listener_data *d, struct err_why *why)
 {
 	enum err e;
 
 	if (d->cr) /* the last octet of the last chunk */
-		d->bad_line_end = true;
+		note_bare(d);
 	e = listener_data_error(d);
 	if (e == ERR_OK && d->fd < 0) /* not an octet came */
 		e = memfd_new(&d->fd);
 	if (e == ERR_OK)
 		e = memfd_seal(d->fd);
+	if (e == ERR_OK && d->bare)
+		e = mend(d);
 	if (e == ERR_OK)
 		e = scan_header(d, why);
 	if (e != ERR_OK) {

@@ -114,6 +114,41 @@ close_sections(struct listener *l)
 
 /* --- connections --- */
 
+bool
+listener_rate_exceeded(struct listener *l, const struct listener_client *c)
+{
+	const struct conf_limits *lim = &listener_conf(l)->limits;
+	uint64_t now_ms = clock_steady_ms();
+
+	return listener_rates_add(&l->rates, c, LISTENER_RATE_CONNECT, now_ms) >
+		   lim->connection_rate ||
+	       listener_rates_get(&l->rates, c, LISTENER_RATE_ERROR, now_ms) >=
+		   lim->error_rate;
+}
+
+/* Its clients are counted when it has said who they are. */
+static bool
+is_proxy(const struct listener_socket *sock, const struct sockaddr *sa)
+{
+	const struct conf_listen *at =
+	    &listener_conf(sock->l)->listen[sock->section];
+
+	return conf_net_matches(at->proxies, at->n_proxies, sa);
+}
+
+/* Whose mail is taken for everybody may come as often as it likes. */
+static bool
+is_too_often(const struct listener_socket *sock,
+    const struct listener_client *c, const struct sockaddr *sa)
+{
+	const struct conf_listen *at =
+	    &listener_conf(sock->l)->listen[sock->section];
+
+	return !is_proxy(sock, sa) &&
+	       !conf_net_matches(at->clients, at->n_clients, sa) &&
+	       listener_rate_exceeded(sock->l, c);
+}
+
 static void
 take_client(struct listener_socket *sock, int fd, const struct sockaddr *sa)
 {
@@ -124,8 +159,10 @@ take_client(struct listener_socket *sock, int fd, const struct sockaddr *sa)
 	struct listener_client c = listener_client_of(sa);
 
 	if (sock->section < listener_conf(l)->n_listen &&
+	    !is_too_often(sock, &c, sa) &&
 	    listener_limits_enter(&l->limits, &c, lim->connections,
-		lim->connections_per_client)) {
+		is_proxy(sock, sa) ? lim->connections
+				   : lim->connections_per_client)) {
 		listener_session_start(l, fd, sa, sock->section);
 		return;
 	}

@@ -175,6 +175,10 @@ struct listener {
 };
 
 const struct conf *listener_conf(const struct listener *l);
+/* One more connection of this client, who is nobody special: were there too
+   many of late, or too many errors? */
+bool listener_rate_exceeded(
+    struct listener *l, const struct listener_client *c);
 /* Something has begun that can time out. */
 void listener_wake_tick(struct listener *l);
 

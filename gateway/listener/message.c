@@ -135,11 +135,12 @@ listener_message_trace(
 	struct mime_date date = mime_date((int64_t)(env->received_ms / 1000));
 
 	m->m.trace = arena_printf(m->arena,
-	    "Received: from %s ([%s%s])%s%s%s\r\n"
+	    "Received: from %s (%s%s[%s%s])%s%s%s\r\n"
 	    "\tby %s with %s id %s%s%s%s;\r\n\t%s\r\n",
-	    env->helo, v6 ? "IPv6:" : "", env->client,
-	    tls ? "\r\n\t(using " : "", env->tls, tls ? ")" : "", hostname,
-	    with_name(env, esmtp), m->id, one ? "\r\n\tfor <" : "",
-	    one ? env->rcpt[0].addr : "", one ? ">" : "", date.text);
+	    env->helo, env->client_name, env->client_name[0] == '\0' ? "" : " ",
+	    v6 ? "IPv6:" : "", env->client, tls ? "\r\n\t(using " : "",
+	    env->tls, tls ? ")" : "", hostname, with_name(env, esmtp), m->id,
+	    one ? "\r\n\tfor <" : "", one ? env->rcpt[0].addr : "",
+	    one ? ">" : "", date.text);
 	return m->m.trace == NULL ? ERR_NOMEM : ERR_OK;
 }

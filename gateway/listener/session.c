@@ -21,10 +21,12 @@
 #include "gateway/conf.h"
 #include "gateway/entry.h"
 #include "gateway/listener/jobs.h"
+#include "gateway/listener/proxy.h"
 #include "net/tls_server.h"
 
 enum {
 	ROUNDS = 16,	       /* reads before others get their turn */
+	PROXY_MS = 10000,      /* for the header of a proxy */
 	RATE_GRACE_MS = 30000, /* before the rate of a transfer counts */
 };
 
@@ -43,6 +45,7 @@ static const struct {
     {LISTENER_HANDSHAKE, "handshake"},
     {LISTENER_AUTH_LINE, "auth-line"},
     {LISTENER_AUTH, "auth"},
+    {LISTENER_PROXY, "proxy"},
 };
 
 const char *
@@ -123,6 +126,8 @@ listener_session_end(struct listener_session *s)
 void
 listener_session_error(struct listener_session *s)
 {
+	listener_rates_add(
+	    &s->l->rates, &s->client, LISTENER_RATE_ERROR, clock_steady_ms());
 	if (++s->errors < listener_conf(s->l)->limits.errors || s->closing)
 		return;
 	listener_session_say(s, 421, "4.7.0", "Too many errors, goodbye");
@@ -274,6 +279,126 @@ step_command(struct listener_session *s)
 	return true;
 }
 
+/* --- who it is --- */
+
+static void
+set_peer(struct listener_session *s, const struct sockaddr *sa)
+{
+	const struct sockaddr_in *in = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+
+	if (sa->sa_family == AF_INET)
+		inet_ntop(AF_INET, &in->sin_addr, s->peer, sizeof(s->peer));
+	else if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+		inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, s->peer,
+		    sizeof(s->peer));
+	else
+		inet_ntop(AF_INET6, &in6->sin6_addr, s->peer, sizeof(s->peer));
+}
+
+/* The rights of an address at this section. */
+static void
+set_rights(struct listener_session *s, const struct sockaddr *peer)
+{
+	const struct conf_listen *at = &listener_conf(s->l)->listen[s->section];
+
+	s->may_relay = (at->inbound && at->n_clients == 0) ||
+		       conf_net_matches(at->clients, at->n_clients, peer);
+	s->xclient = conf_net_matches(at->xclient, at->n_xclient, peer);
+	s->normalise = conf_net_matches(at->normalise, at->n_normalise, peer);
+}
+
+/* Is there room for this client, who takes the place of another one? */
+static bool
+take_place(struct listener_session *s, const struct listener_client *c)
+{
+	const struct conf_limits *lim = &listener_conf(s->l)->limits;
+	struct listener_limits *l = &s->l->limits;
+
+	if (!s->may_relay && listener_rate_exceeded(s->l, c))
+		return false;
+	if (!listener_limits_enter(
+		l, c, lim->connections + 1, lim->connections_per_client))
+		return false;
+	listener_limits_leave(l, &s->client);
+	s->client = *c;
+	return true;
+}
+
+bool
+listener_session_become(struct listener_session *s, const struct sockaddr *peer)
+{
+	struct listener_client c = listener_client_of(peer);
+
+	set_peer(s, peer);
+	set_rights(s, peer);
+	return take_place(s, &c);
+}
+
+void
+listener_session_full(struct listener_session *s)
+{
+	listener_session_say(s, 421, "4.7.0",
+	    "Too many connections of this client, try again later");
+	listener_session_end(s);
+}
+
+/* --- the beginning --- */
+
+void
+listener_session_greet(struct listener_session *s)
+{
+	s->greeted = true;
+	listener_session_line(
+	    s, 220, true, "%s ESMTP Sealgate", listener_conf(s->l)->hostname);
+}
+
+/* With implicit TLS not an octet is said or read before. */
+static void
+begin(struct listener_session *s, bool implicit_tls)
+{
+	struct listener *l = s->l;
+
+	if (!implicit_tls) {
+		listener_session_greet(s);
+		return;
+	}
+	listener_session_set_state(s, LISTENER_HANDSHAKE);
+	if (s->section >= l->n_sections || l->section[s->section].tls == NULL ||
+	    net_tls_server_conn_new(
+		l->section[s->section].tls, s->fd, &s->tls) != ERR_OK)
+		s->closing = true;
+}
+
+/* The header of a proxy, before anything else: TLS comes behind it. */
+static bool
+step_proxy(struct listener_session *s)
+{
+	struct sockaddr_storage client;
+	size_t used = 0;
+	enum listener_proxy got = listener_proxy_parse(
+	    SPAN(s->in + s->in_at, s->in_len - s->in_at), &used, &client);
+
+	if (got == LISTENER_PROXY_MORE)
+		return false;
+	if (got == LISTENER_PROXY_BAD) {
+		log_event(LOG_LVL_WARN, s->id, "proxy-header",
+		    KV_STR("client", s->peer));
+		s->closing = true;
+		return false;
+	}
+	s->in_at += used;
+	listener_session_set_state(s, LISTENER_HELO);
+	if (got == LISTENER_PROXY_CLIENT &&
+	    !listener_session_become(s, (const struct sockaddr *)&client)) {
+		listener_session_full(s);
+		return false;
+	}
+	be_patient(s);
+	begin(s, listener_conf(s->l)->listen[s->section].implicit_tls);
+	return true;
+}
+
 /* false: nothing can be done before something happens. */
 static bool
 step(struct listener_session *s)
@@ -283,6 +408,8 @@ step(struct listener_session *s)
 	if (s->closing || s->dead || s->out.len >= LISTENER_OUT_FULL)
 		return false;
 	switch (s->state) {
+	case LISTENER_PROXY:
+		return step_proxy(s);
 	case LISTENER_DATA:
 		if (s->in_at < s->in_len)
 			listener_receive_data(s);
@@ -305,14 +432,6 @@ step(struct listener_session *s)
 	return false;
 }
 
-static void
-greet(struct listener_session *s)
-{
-	s->greeted = true;
-	listener_session_line(
-	    s, 220, true, "%s ESMTP Sealgate", listener_conf(s->l)->hostname);
-}
-
 static enum listener_step
 handshake(struct listener_session *s)
 {
@@ -329,7 +448,7 @@ handshake(struct listener_session *s)
 	listener_session_set_state(s, LISTENER_HELO);
 	be_patient(s);
 	if (!s->greeted)
-		greet(s);
+		listener_session_greet(s);
 	return LISTENER_STEP_GO;
 }
 
@@ -411,38 +530,6 @@ on_io(void *arg, unsigned events)
 
 /* --- beginning and end --- */
 
-static void
-set_peer(struct listener_session *s, const struct sockaddr *sa)
-{
-	const struct sockaddr_in *in = (const void *)sa;
-	const struct sockaddr_in6 *in6 = (const void *)sa;
-
-	if (sa->sa_family == AF_INET)
-		inet_ntop(AF_INET, &in->sin_addr, s->peer, sizeof(s->peer));
-	else if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-		inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, s->peer,
-		    sizeof(s->peer));
-	else
-		inet_ntop(AF_INET6, &in6->sin6_addr, s->peer, sizeof(s->peer));
-}
-
-/* With implicit TLS not an octet is said or read before. */
-static void
-begin(struct listener_session *s, bool implicit_tls)
-{
-	struct listener *l = s->l;
-
-	if (!implicit_tls) {
-		greet(s);
-		return;
-	}
-	listener_session_set_state(s, LISTENER_HANDSHAKE);
-	if (s->section >= l->n_sections || l->section[s->section].tls == NULL ||
-	    net_tls_server_conn_new(
-		l->section[s->section].tls, s->fd, &s->tls) != ERR_OK)
-		s->closing = true;
-}
-
 void
 listener_session_start(
     struct listener *l, int fd, const struct sockaddr *peer, unsigned section)
@@ -463,8 +550,7 @@ listener_session_start(
 	text_id(entry_new_id(), s->id);
 	s->section = section;
 	s->inbound = at->inbound;
-	s->may_relay = (at->inbound && at->n_clients == 0) ||
-		       conf_net_matches(at->clients, at->n_clients, peer);
+	set_rights(s, peer);
 	s->max_size = at->message_size;
 	s->state = LISTENER_HELO;
 	TAILQ_INIT(&s->slots);
@@ -475,7 +561,12 @@ listener_session_start(
 	log_event(LOG_LVL_DEBUG, s->id, "connect", KV_STR("client", s->peer));
 	be_patient(s);
 	listener_wake_tick(l);
-	begin(s, at->implicit_tls);
+	if (conf_net_matches(at->proxies, at->n_proxies, peer)) {
+		listener_session_set_state(s, LISTENER_PROXY);
+		s->deadline_ms = clock_steady_ms() + PROXY_MS;
+	} else {
+		begin(s, at->implicit_tls);
+	}
 	listener_session_resume(s);
 }
 
@@ -504,7 +595,7 @@ listener_session_stop(struct listener_session *s)
 	if (s->state == LISTENER_JOB || s->state == LISTENER_DATA ||
 	    s->state == LISTENER_BDAT || s->state == LISTENER_CHUNKS)
 		return;
-	if (s->state != LISTENER_HANDSHAKE && !s->closing)
+	if (s->greeted && s->state != LISTENER_HANDSHAKE && !s->closing)
 		listener_session_say(
 		    s, 421, "4.3.2", "Shutting down, try again in a moment");
 	listener_session_end(s);
@@ -518,7 +609,7 @@ time_out(struct listener_session *s, const char *text)
 {
 	log_event(LOG_LVL_NOTICE, s->id, "timeout", KV_STR("client", s->peer),
 	    KV_STR("state", listener_state_name(s->state)));
-	if (s->closing || s->state == LISTENER_HANDSHAKE ||
+	if (s->closing || !s->greeted || s->state == LISTENER_HANDSHAKE ||
 	    s->out_at < s->out.len)
 		s->dead = true; /* it does not listen, either */
 	else

@@ -28,6 +28,7 @@ enum listener_state {
 	LISTENER_HANDSHAKE = 1 << 8, /* STARTTLS was answered */
 	LISTENER_AUTH_LINE = 1 << 9, /* a response to AUTH comes */
 	LISTENER_AUTH = 1 << 10,     /* AUTH is not answered yet */
+	LISTENER_PROXY = 1 << 11,    /* the header of a proxy comes */
 };
 
 enum {
@@ -47,6 +48,7 @@ struct listener_session {
 	char peer[INET6_ADDRSTRLEN];
 	unsigned section;
 	bool inbound;	   /* by `listen inbound` */
+	bool normalise;	   /* its bare line ends are mended */
 	bool may_relay;	   /* the peer is one of `clients` */
 	uint64_t max_size; /* of a message */
 
@@ -56,6 +58,12 @@ struct listener_session {
 	char tls_text[64];
 
 	bool greeted; /* 220 was said */
+	bool xclient; /* the peer may say who its client is */
+	/* By XCLIENT and XFORWARD, "" unless. Of XFORWARD, addr and helo are
+	   what is told of the client, not what it may. */
+	char client_name[LISTENER_NAME];
+	char xforward_addr[INET6_ADDRSTRLEN];
+	char xforward_helo[LISTENER_NAME];
 	struct listener_auth auth;
 
 	enum listener_state state;
@@ -97,6 +105,14 @@ void listener_session_set_state(
 /* Take an accepted socket: greet. */
 void listener_session_start(
     struct listener *l, int fd, const struct sockaddr *peer, unsigned section);
+/* From now on the client is somebody else: what it may is found out anew.
+   False: there are too many of them, and the session is to end. */
+bool listener_session_become(
+    struct listener_session *s, const struct sockaddr *peer);
+/* Say that there are too many of this client, and end. */
+void listener_session_full(struct listener_session *s);
+/* Begin anew, with a greeting. */
+void listener_session_greet(struct listener_session *s);
 /* Without a word. Its message goes on if it is past its final dot. */
 void listener_session_free(struct listener_session *s);
 /* Go on as far as possible. May free the session. */

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "common/loop.h"
+#include "gateway/listener/proxy.h"
 #include "gateway/listener/session.h"
 #include "net/tls_server.h"
 
@@ -49,22 +50,25 @@ plain_read(struct listener_session *s, uint8_t *p, size_t room, size_t *n)
 enum listener_step
 listener_io_read(struct listener_session *s)
 {
+	size_t n = 0, room = LISTENER_IN;
 	enum listener_step step;
-	size_t n = 0;
 
 	if (s->in_at > 0) {
 		memmove(s->in, s->in + s->in_at, s->in_len - s->in_at);
 		s->in_len -= s->in_at;
 		s->in_at = 0;
 	}
-	if (s->in_len == LISTENER_IN)
+	if (s->state == LISTENER_PROXY)
+		room = s->in_len + listener_proxy_room(SPAN(s->in, s->in_len));
+	if (room > LISTENER_IN)
+		room = LISTENER_IN;
+	if (s->in_len >= room)
 		return LISTENER_STEP_WAIT;
 	if (s->tls_done)
 		step = step_of(s, net_tls_server_read(s->tls, s->in + s->in_len,
-				      LISTENER_IN - s->in_len, &n));
+				      room - s->in_len, &n));
 	else
-		step = plain_read(
-		    s, s->in + s->in_len, LISTENER_IN - s->in_len, &n);
+		step = plain_read(s, s->in + s->in_len, room - s->in_len, &n);
 	s->in_len += n;
 	return step;
 }

@@ -55,6 +55,9 @@ class Raw:
 
     def greet(self):
         self.reply(220)
+        return self.greet_again()
+
+    def greet_again(self):
         self.say(b"EHLO client.sender.example\r\n")
         return self.reply(250)
 
