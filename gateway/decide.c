@@ -31,6 +31,7 @@ facts_for(const struct decide_facts *f, const char *to_key)
 {
 	struct policy_facts p = {.from = span_str(f->from_key),
 	    .to = span_str(to_key),
+	    .released = f->released,
 	    .truth = f->truth};
 
 	if (f->message != NULL) {

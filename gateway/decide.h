@@ -39,6 +39,7 @@ struct decide_facts {
 	struct db *tls;	  /* what is known of domains; NULL: nothing is */
 	enum rung spent;  /* tls or tls-encrypt: was tried long enough; else
 			     RUNG_HOLD */
+	bool released;	  /* an administrator lets it go on */
 	int min_strength; /* of a pending entry: nothing weaker; 0 for none */
 	bool answers_sealed; /* it answers mail that arrived encrypted */
 };

@@ -188,6 +188,14 @@ add_raising(
 	return ERR_OK;
 }
 
+/* The rule that had it held, as far as that was all it wanted. */
+static bool
+is_passed_over(const struct policy_rule *r, const struct policy_facts *f)
+{
+	return f->released && r->ladder.n == 1 &&
+	       r->ladder.rung[0] == RUNG_HOLD;
+}
+
 static enum err
 find_applying(const struct policy *p, const struct policy_facts *f,
     struct arena *arena, struct applying *a)
@@ -199,7 +207,7 @@ find_applying(const struct policy *p, const struct policy_facts *f,
 		bool raises = policy_rule_raises(r);
 		enum policy_role role;
 
-		if (!raises && a->decider != NULL)
+		if ((!raises && a->decider != NULL) || is_passed_over(r, f))
 			continue;
 		role = policy_rule_role(r, f, &condition);
 		if (role == POLICY_DECIDES)
@@ -251,8 +259,15 @@ policy_decide(const struct policy *p, const struct policy_facts *f,
 
 	if (find_applying(p, f, arena, &a) != ERR_OK)
 		return ERR_NOMEM;
-	if (a.decider == NULL && a.unsure == NULL)
-		return ERR_NO_RULE;
+	if (a.decider == NULL && a.unsure == NULL) {
+		/* released, but no other rule says what is to be done */
+		struct policy_facts held = *f;
+
+		if (!f->released)
+			return ERR_NO_RULE;
+		held.released = false;
+		return policy_decide(p, &held, arena, out);
+	}
 	d.raising = arena_array(arena, a.n + 1, sizeof(d.raising[0]));
 	if (d.raising == NULL)
 		return ERR_NOMEM;

@@ -247,6 +247,9 @@ struct policy_facts {
 	/* Facts of the message; at RCPT there are none. */
 	const bool *has_tag; /* for each of policy_tags(); NULL: none */
 	bool ambiguous;	     /* parsers would disagree about the message */
+	/* An administrator lets it go on: rules that do nothing but hold have
+	   had their say. */
+	bool released;
 	/* for each of policy_conditions(); NULL: all unsure */
 	const enum policy_truth *truth;
 	/* Is the address in number group of policy_groups()? NULL: unsure. */

@@ -171,6 +171,7 @@ job_from_pending(
 	j->envelope.file = "";
 	j->facts.from_key = e->from_key;
 	j->facts.min_strength = e->strength;
+	j->facts.released = m->released;
 	if (e->why == ENTRY_WHY_TLS && decide_is_tls((enum rung)e->rung))
 		j->facts.spent = (enum rung)e->rung;
 	for (uint32_t i = 0; err == ERR_OK && i < m->n_open; i++)

@@ -91,6 +91,24 @@ def test_entries_are_chosen_by_what_they_are(make_gateway):
     assert gw.cli_json("queue", "flush", "--state", "held")["changed"] == 0
 
 
+def test_what_a_rule_only_holds_goes_on_when_released(make_gateway, capture, keys):
+    """The other rules decide then; where there is none it stays held."""
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], rules=(
+        'rule "look" { subject-tag = "[look]" try = { hold } }\n'
+        'rule "quarantine" { to = "@other.example" try = { hold } }\n'
+        'rule "default" { to = "@partner.example" try = { smime, hold } }\n'))
+    gw.send(SENDER, ALICE, message(subject="[look] " + CANARY, body=CANARY + "\r\n"))
+    gw.send(SENDER, "dora@other.example", message(to="dora@other.example"))
+    assert len(gw.cli_json("queue", "list", "--state", "held")) == 2
+    assert gw.cli_json("queue", "release", "--state", "held")["changed"] == 2
+    got = capture.wait(1)
+    assert got[0].rcpts == [ALICE] and b"pkcs7-mime" in got[0].data
+    assert CANARY.encode() not in capture.everything()
+    left = wait_for("the other one", lambda: gw.cli_json("queue", "list", "--state", "held"))
+    assert [r["addr"] for e in left for r in e["rcpts"]] == ["dora@other.example"]
+    assert len(gw.cli_json("queue", "list")) == 1 and len(capture.messages) == 1
+
+
 def test_what_was_delivered_is_in_a_log_that_verifies(make_gateway, capture, keys):
     gw = make_gateway(capture.port, import_keys=[keys.alice_crt])
     gw.send(SENDER, ALICE, message())

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "common/arena.h"
 #include "tests/policy/rules.h"
 
 Test(policy, malformed_rules_are_refused_with_a_reason)
@@ -115,5 +116,50 @@ Test(policy, every_rule_says_what_it_does)
 			cr_expect_gt(strlen(t.why), 5);
 		}
 	}
+	policy_free(p);
+}
+
+Test(policy, what_was_only_held_is_decided_by_the_others_when_released)
+{
+	static const struct rule_text rules[] = {
+	    {.name = "look", .tags = "[look]", .ladder = "hold"},
+	    {.name = "raise", .tags = "[secure]", .ladder = "smime pgp hold"},
+	    {.name = "quarantine", .to = "@q.example", .ladder = "hold"},
+	    {.name = "alone", .to = "@alone.example", .ladder = "hold"},
+	    {.name = "rest",
+		.to = "@q.example @r.example",
+		.ladder = "smime clear"},
+	};
+	static const struct {
+		const char *to, *tags;
+		const char *held, *released; /* ladders */
+	} rows[] = {
+	    {"a@q.example", NULL, "hold", "smime>clear"},
+	    {"a@r.example", NULL, "smime>clear", "smime>clear"},
+	    {"a@r.example", "[look]", "hold", "smime>clear"},
+	    {"a@q.example", "[secure]", "hold", "smime>pgp>hold"},
+	    {"a@r.example", "[look] [secure]", "hold", "smime>pgp>hold"},
+	    {"a@alone.example", NULL, "hold", "hold"},
+	};
+	struct policy *p = rules_new(rules, sizeof(rules) / sizeof(rules[0]));
+	struct arena *a = arena_new(1 << 20);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool tags[RULES_TAGS_MAX];
+		struct policy_facts f = rules_facts(
+		    p, "s@example.com", rows[i].to, rows[i].tags, tags);
+		struct policy_decision d;
+		char text[200];
+
+		cr_assert_eq(policy_decide(p, &f, a, &d), ERR_OK);
+		rules_ladder_text(&d.ladder, text, sizeof(text));
+		cr_expect_str_eq(text, rows[i].held, "%d: %s", (int)i, text);
+		f.released = true;
+		cr_assert_eq(policy_decide(p, &f, a, &d), ERR_OK);
+		rules_ladder_text(&d.ladder, text, sizeof(text));
+		cr_expect_str_eq(
+		    text, rows[i].released, "%d, released: %s", (int)i, text);
+	}
+	arena_free(a);
 	policy_free(p);
 }
