@@ -11,6 +11,7 @@
 
 #include "common/arena.h"
 #include "common/clock.h"
+#include "common/db.h"
 #include "common/text.h"
 #include "crypto/cert_cache.h"
 #include "gateway/cli/cli.h"
@@ -19,6 +20,7 @@
 #include "gateway/conf.h"
 #include "gateway/decide.h"
 #include "gateway/facts.h"
+#include "gateway/tls_state.h"
 #include "mime/header.h"
 
 enum {
@@ -194,6 +196,7 @@ explain(struct cli *cli, struct ask *a)
 	const struct conf *conf;
 	struct err_why why = {""};
 	struct ks_store *keys = NULL;
+	struct db *tls = NULL;
 	int status;
 	enum err e = cli_conf(cli, &conf);
 
@@ -202,6 +205,9 @@ explain(struct cli *cli, struct ask *a)
 	e = cli_keystore(cli, false, &keys);
 	if (e != ERR_OK && e != ERR_NOT_FOUND)
 		return CLI_FAILED;
+	/* without it nothing is known of any domain, which is what is told */
+	if (tls_state_open(conf->paths.tls, false, &tls, &why) == ERR_OK)
+		a->facts.tls = tls;
 	a->facts.policy = conf->policy;
 	a->facts.keys = keys;
 	a->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
@@ -217,12 +223,14 @@ explain(struct cli *cli, struct ask *a)
 	if (e != ERR_OK) {
 		cli_say("%s", why.text[0] != 0 ? why.text : err_text(e));
 		ks_close(keys);
+		db_close(tls);
 		return cli_status(e);
 	}
 	find_signer(a);
 	status =
 	    find_facts(a, conf) == ERR_OK ? explain_all(cli, a) : CLI_FAILED;
 	ks_close(keys);
+	db_close(tls);
 	return status;
 }
 

@@ -122,10 +122,18 @@ const struct cli_verb cli_verbs[] = {
 	cli_setting_set},
     {"recipient", "delete", "ADDRESS...", "Forget what was set",
 	cli_setting_delete},
-    {"domain", "list", "", "List domains that something is set for",
-	cli_setting_list},
-    {"domain", "show", "DOMAIN", "Show what counts for a domain",
-	cli_setting_show},
+    {"domain", "list", "[--tls]",
+	"List domains that something is set for; with --tls those whose mail "
+	"servers were looked at, and what TLS they had",
+	cli_domain_list},
+    {"domain", "show", "[--tls] DOMAIN",
+	"Show what counts for a domain; with --tls all that is known of the "
+	"TLS of its mail servers",
+	cli_domain_show},
+    {"domain", "check", "DOMAIN...",
+	"Look at the mail servers of domains now: is their TLS "
+	"authenticated?",
+	cli_domain_check},
     {"domain", "set",
 	"[--seal-from LEVEL|configured] [--keys any|by-hand] "
 	"[--smime FORMS|known] DOMAIN...",

@@ -113,13 +113,12 @@ open_session(struct relay_conn *c)
 	    .pub = all->pub,
 	    .priv = all->priv,
 	};
-	int fd = open_socket(h);
+	int fd;
 
 	relay_expect_make(
 	    &c->expect, &c->dest->target, h, &c->dest->tlsa[h->mx]);
 	setup.no_starttls = plain && c->expect.tls == ENTRY_TLS_OPPORTUNISTIC;
-	if (fd >= 0 && c->expect.foreign) {
-		close(fd);
+	if (c->expect.foreign) {
 		c->failure = (struct relay_smtp_failure){
 		    .fault = RELAY_FAULT_TLS, .status = "4.7.5"};
 		snprintf(c->failure.text, sizeof(c->failure.text),
@@ -127,6 +126,7 @@ open_session(struct relay_conn *c)
 		    c->dest->target.host);
 		return false;
 	}
+	fd = open_socket(h);
 	if (fd < 0) {
 		c->failure = (struct relay_smtp_failure){
 		    .fault = RELAY_FAULT_CONNECT, .status = "4.4.1"};

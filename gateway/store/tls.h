@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/err.h"
+
 struct ipc_msg;
 struct store;
 struct store_peer;
@@ -32,6 +34,15 @@ bool store_tls_look(struct store *s, const char *domain, uint64_t id);
 /* The request domain-check of the command line. */
 void store_tls_check(
     struct store *s, struct store_peer *from, uint64_t id, const char *domain);
+
+struct db_txn;
+struct json_t;
+
+/* The requests domain-list and domain-show; the transaction is the spool's. */
+enum err store_tls_list(struct store *s, struct db_txn *txn,
+    const struct json_t *request, struct json_t *answer) MUST_CHECK;
+enum err store_tls_show(struct store *s, struct db_txn *txn,
+    const struct json_t *request, struct json_t *answer) MUST_CHECK;
 
 /* --- sts.c --- */
 
