@@ -129,3 +129,32 @@ ks_issuer_serial(struct span issuer, struct span serial, struct buf *out)
 		return ERR_NOMEM;
 	return buf_put(out, serial);
 }
+
+struct twins {
+	const struct ks_record *r;
+	ks_visit *visit;
+	void *ctx;
+};
+
+static enum err
+show_twin(void *ctx, const struct ks_record *r)
+{
+	struct twins *t = ctx;
+
+	return r->kind != KS_OPENPGP || span_eq(r->fpr, t->r->fpr)
+		   ? ERR_OK
+		   : t->visit(t->ctx, r);
+}
+
+enum err
+ks_same_key_id(
+    struct ks_store *s, const struct ks_record *r, ks_visit *visit, void *ctx)
+{
+	struct twins t = {r, visit, ctx};
+	enum err e = ERR_OK;
+
+	for (size_t i = 0;
+	     r->kind == KS_OPENPGP && i < r->n_key_ids && e == ERR_OK; i++)
+		e = ks_find(s, KS_BY_KEY_ID, r->key_ids[i], show_twin, &t);
+	return e;
+}

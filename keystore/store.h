@@ -81,4 +81,10 @@ uint64_t ks_generation(struct ks_store *s);
 enum err ks_issuer_serial(
     struct span issuer, struct span serial, struct buf *out) MUST_CHECK;
 
+/* Visit the other OpenPGP keys that have a key ID of r: 64 bits of a
+   fingerprint can be made to collide, so nothing is chosen by it alone, and
+   whoever looks at one key should know of the other. */
+enum err ks_same_key_id(struct ks_store *s, const struct ks_record *r,
+    ks_visit *visit, void *ctx) MUST_CHECK;
+
 #endif

@@ -281,6 +281,39 @@ cli_key_list(struct cli *cli, int argc, char **argv)
 }
 
 static enum err
+add_twin(void *ctx, const struct ks_record *r)
+{
+	char hex[MAX_DIGITS + 1];
+
+	text_hex(r->fpr, hex);
+	return json_array_append_new(ctx, json_string(hex)) == 0 ? ERR_OK
+								 : ERR_NOMEM;
+}
+
+/* The fingerprints of other keys with the same key ID. */
+static json_t *
+twins_of(struct ks_store *s, const struct ks_record *r)
+{
+	json_t *list = json_array();
+
+	if (ks_same_key_id(s, r, add_twin, list) != ERR_OK)
+		json_array_clear(list);
+	return list;
+}
+
+static void
+print_twins(struct ks_store *s, const struct ks_record *r)
+{
+	json_t *list = twins_of(s, r);
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		printf("%-12s its key ID is that of %s, too: go by the whole "
+		       "fingerprint\n",
+		    "note", json_string_value(json_array_get(list, i)));
+	json_decref(list);
+}
+
+static enum err
 show_one(void *ctx, const struct ks_record *r)
 {
 	struct listing *l = ctx;
@@ -291,6 +324,7 @@ show_one(void *ctx, const struct ks_record *r)
 		j = key_to_json(r, has_private(l->store, r));
 		json_object_set_new(
 		    j, "state", json_string(key_state(l->cli, r)));
+		json_object_set_new(j, "same_key_id", twins_of(l->store, r));
 		json_object_set_new(
 		    j, "chain", key_chain_json(l->cli, l->store, r));
 		return json_array_append_new(l->json, j) == 0 ? ERR_OK
@@ -299,6 +333,7 @@ show_one(void *ctx, const struct ks_record *r)
 	if (l->n > 1)
 		putchar('\n');
 	key_print(r, has_private(l->store, r));
+	print_twins(l->store, r);
 	key_chain_print(l->cli, l->store, r);
 	return ERR_OK;
 }

@@ -414,3 +414,43 @@ Test(store, rows_belong_to_the_batch)
 	expect_rows("", "", "a=one ");
 	expect_found(KS_BY_ADDR, "a@b.example", "A");
 }
+
+static void
+put_pgp(uint8_t id, const char *first, const char *second)
+{
+	struct sample s;
+
+	sample_init(&s, id, "a@b.example");
+	s.r.kind = KS_OPENPGP;
+	s.key_id[0] = span_str(first);
+	s.key_id[1] = span_str(second);
+	s.r.n_key_ids = 2;
+	OK(ks_put(store, &s.r));
+}
+
+/* 64 bits of a fingerprint can be made to collide. */
+Test(store, keys_with_the_same_key_id_are_told_apart)
+{
+	static const struct {
+		uint8_t id;
+		const char *twins;
+	} rows[] = {{'A', "B"}, {'B', "A"}, {'C', ""}, {'D', ""}};
+
+	put_pgp('A', "12345678", "aaaaaaaa");
+	put_pgp('B', "bbbbbbbb", "12345678");
+	put_pgp('C', "87654321", "cccccccc");
+	/* of a CA the name stands there, which is no key ID */
+	put('D', "d@b.example");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ks_record *r = NULL;
+		char found[32] = "";
+		uint8_t fpr[32];
+
+		memset(fpr, rows[i].id, sizeof(fpr));
+		OK(ks_get(store, SPAN(fpr, sizeof(fpr)), arena, &r));
+		OK(ks_same_key_id(store, r, collect, found));
+		cr_expect_str_eq(
+		    found, rows[i].twins, "%c: %s", rows[i].id, found);
+	}
+	expect_found(KS_BY_KEY_ID, "12345678", "AB");
+}
