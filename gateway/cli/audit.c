@@ -64,6 +64,25 @@ read_head(const char *text, struct store_verify *v)
 		   ERR_OK;
 }
 
+static bool
+take_option(const char *option, const char *value, struct store_verify *v,
+    uint8_t key[SIGN_PUB], const char **dir)
+{
+	if (strcmp(option, "--head") == 0)
+		return read_head(value, v);
+	if (strcmp(option, "--from") == 0)
+		return text_number(span_str(value), 1, UINT64_MAX, &v->from) ==
+		       ERR_OK;
+	if (strcmp(option, "--key") == 0) {
+		v->key = key;
+		return text_unhex(span_str(value), key, SIGN_PUB) == ERR_OK;
+	}
+	if (strcmp(option, "--dir") != 0)
+		return false;
+	*dir = value;
+	return true;
+}
+
 static void
 put_verified(const struct store_verified *d)
 {
@@ -109,20 +128,15 @@ cli_audit_verify(struct cli *cli, int argc, char **argv)
 	struct problems p = {NULL};
 	struct store_verify v = {.on_problem = on_problem, .arg = &p};
 	struct store_verified done;
-	const char *dir;
+	const char *dir = NULL;
+	uint8_t key[SIGN_PUB];
 	enum err e;
 
-	for (int i = 1; i < argc; i += 2) {
-		if (i + 1 == argc)
+	for (int i = 1; i < argc; i += 2)
+		if (i + 1 == argc ||
+		    !take_option(argv[i], argv[i + 1], &v, key, &dir))
 			return cli_usage(cli);
-		if (strcmp(argv[i], "--head") == 0
-			? !read_head(argv[i + 1], &v)
-			: strcmp(argv[i], "--from") != 0 ||
-			      text_number(span_str(argv[i + 1]), 1, UINT64_MAX,
-				  &v.from) != ERR_OK)
-			return cli_usage(cli);
-	}
-	e = audit_dir(cli, &dir);
+	e = dir != NULL ? cli_give_up_root(dir) : audit_dir(cli, &dir);
 	if (e != ERR_OK)
 		return CLI_FAILED;
 	if (cli->json)

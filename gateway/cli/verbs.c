@@ -192,7 +192,7 @@ const struct cli_verb cli_verbs[] = {
 	cli_audit_show},
     {"audit", "reindex", "", "Make the index of the audit log anew",
 	cli_audit_reindex},
-    {"audit", "verify", "[--head NUMBER:HASH] [--from NUMBER]",
+    {"audit", "verify", "[--head NUMBER:HASH] [--key KEY] [--from NUMBER] [--dir DIRECTORY]",
 	"Check chain and signatures; with --head, that a record noted "
 	"elsewhere is still there",
 	cli_audit_verify},

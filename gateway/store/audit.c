@@ -220,11 +220,10 @@ store_audit_close(struct store_audit *a)
 
 enum err
 audit_append(struct store_audit *a, struct db_txn *txn, struct span rec,
-    bool first_of_file)
+    uint64_t now, bool first_of_file)
 {
 	struct store_audit_head h = a->head;
 	struct buf row;
-	uint64_t now = clock_unix_ms();
 	enum err e;
 
 	buf_init(&row, ROW_FLAG + STORE_LINE_MAX);
@@ -252,7 +251,7 @@ audit_append(struct store_audit *a, struct db_txn *txn, struct span rec,
 enum err
 store_audit_add(struct store_audit *a, struct db_txn *txn, struct span rec)
 {
-	return audit_append(a, txn, rec, false);
+	return audit_append(a, txn, rec, clock_unix_ms(), false);
 }
 
 struct store_audit_head

@@ -213,14 +213,17 @@ audit_key_record(struct store_audit *a, struct db_txn *txn, bool first_of_file)
 {
 	const struct secret *by = a->key != NULL ? a->key : a->next_key;
 	const uint8_t *by_pub = a->key != NULL ? a->head.key : a->next_pub;
-	char text[STORE_SIGNED_MAX];
+	char text[STORE_SIGNED_MAX], time[TEXT_TIME_SIZE];
+	uint64_t now = clock_unix_ms();
 	uint8_t sig[SIGN_SIZE];
 	struct store_rec r;
 	struct span rec;
 	enum err e;
 
+	text_time_ms(now, time);
 	sign_make(by,
-	    store_line_signed(a->head.seq + 1, a->head.hash, a->next_pub, text),
+	    store_line_signed(a->head.seq + 1, span_str(time), a->head.hash,
+		a->next_pub, text),
 	    sig);
 	store_rec_begin(&r, "audit-key");
 	store_rec_hex(&r, "key", SPAN(a->next_pub, SIGN_PUB));
@@ -228,7 +231,7 @@ audit_key_record(struct store_audit *a, struct db_txn *txn, bool first_of_file)
 	store_rec_hex(&r, "sig", SPAN(sig, SIGN_SIZE));
 	e = store_rec_end(&r, &rec);
 	if (e == ERR_OK)
-		e = audit_append(a, txn, rec, first_of_file);
+		e = audit_append(a, txn, rec, now, first_of_file);
 	store_rec_clear(&r);
 	if (e != ERR_OK)
 		return e;
@@ -242,20 +245,24 @@ audit_key_record(struct store_audit *a, struct db_txn *txn, bool first_of_file)
 enum err
 audit_checkpoint_record(struct store_audit *a, struct db_txn *txn)
 {
-	char text[STORE_SIGNED_MAX];
+	char text[STORE_SIGNED_MAX], time[TEXT_TIME_SIZE];
+	uint64_t now = clock_unix_ms();
 	uint8_t sig[SIGN_SIZE];
 	struct store_rec r;
 	struct span rec;
 	enum err e;
 
+	text_time_ms(now, time);
 	sign_make(a->key,
-	    store_line_signed(a->head.seq + 1, a->head.hash, NULL, text), sig);
+	    store_line_signed(
+		a->head.seq + 1, span_str(time), a->head.hash, NULL, text),
+	    sig);
 	store_rec_begin(&r, "audit-checkpoint");
 	store_rec_hex(&r, "key", SPAN(a->head.key, SIGN_PUB));
 	store_rec_hex(&r, "sig", SPAN(sig, SIGN_SIZE));
 	e = store_rec_end(&r, &rec);
 	if (e == ERR_OK)
-		e = audit_append(a, txn, rec, false);
+		e = audit_append(a, txn, rec, now, false);
 	store_rec_clear(&r);
 	if (e != ERR_OK)
 		return e;

@@ -115,8 +115,9 @@ store_line_hash(struct span line, uint8_t out[DIGEST_SIZE])
 }
 
 struct span
-store_line_signed(uint64_t seq, const uint8_t prev[DIGEST_SIZE],
-    const uint8_t *new_key, char out[STORE_SIGNED_MAX])
+store_line_signed(uint64_t seq, struct span time,
+    const uint8_t prev[DIGEST_SIZE], const uint8_t *new_key,
+    char out[STORE_SIGNED_MAX])
 {
 	char hex[HEX + 1], key[2 * SIGN_PUB + 1] = "";
 	int n;
@@ -124,9 +125,11 @@ store_line_signed(uint64_t seq, const uint8_t prev[DIGEST_SIZE],
 	text_hex(SPAN(prev, DIGEST_SIZE), hex);
 	if (new_key != NULL)
 		text_hex(SPAN(new_key, SIGN_PUB), key);
-	n = snprintf(out, STORE_SIGNED_MAX, "sealgate %s 1\n%llu\n%s\n%s\n",
+	n = snprintf(out, STORE_SIGNED_MAX,
+	    "sealgate %s 1\n%llu\n%.*s\n%s\n%s\n",
 	    new_key == NULL ? "audit-checkpoint" : "audit-key",
-	    (unsigned long long)seq, hex, key);
+	    (unsigned long long)seq, (int)time.len, (const char *)time.data,
+	    hex, key);
 	return SPAN(out, (size_t)n);
 }
 

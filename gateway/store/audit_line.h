@@ -41,11 +41,12 @@ enum err store_line_parse(struct span line, struct store_line *out) MUST_CHECK;
 void store_line_hash(struct span line, uint8_t out[DIGEST_SIZE]);
 
 /* What is signed by a checkpoint (new_key NULL) and by the record of a new
-   key, which stand in the line with this number behind the line with the
-   digest prev. */
-enum { STORE_SIGNED_MAX = 256 };
-struct span store_line_signed(uint64_t seq, const uint8_t prev[DIGEST_SIZE],
-    const uint8_t *new_key, char out[STORE_SIGNED_MAX]);
+   key, which stand in the line with this number and time behind the line with
+   the digest prev. */
+enum { STORE_SIGNED_MAX = 512 };
+struct span store_line_signed(uint64_t seq, struct span time,
+    const uint8_t prev[DIGEST_SIZE], const uint8_t *new_key,
+    char out[STORE_SIGNED_MAX]);
 
 /* "audit-0000000000000001.jsonl": the file that begins with this line. */
 void store_audit_file_name(uint64_t first_seq, char out[STORE_AUDIT_NAME]);

@@ -60,7 +60,7 @@ enum { ROW_FLAG = 1, ROW_FIRST = 'F', ROW_NEXT = 'N' };
 /* --- audit.c --- */
 
 enum err audit_append(struct store_audit *a, struct db_txn *txn,
-    struct span rec, bool first_of_file) MUST_CHECK;
+    struct span rec, uint64_t now_ms, bool first_of_file) MUST_CHECK;
 
 /* --- audit_file.c --- */
 

@@ -24,6 +24,7 @@ struct state {
 	const char *file;
 	uint8_t key[SIGN_PUB]; /* signs at this place */
 	bool head_seen;
+	bool key_seen; /* has signed something here */
 };
 
 static void
@@ -51,8 +52,11 @@ hex_member(const json_t *rec, const char *name, uint8_t *out, size_t size)
 }
 
 static void
-note_signed(struct state *s, const struct store_line *l)
+note_signed(
+    struct state *s, const struct store_line *l, const uint8_t by[SIGN_PUB])
 {
+	if (s->v->key != NULL && memcmp(by, s->v->key, SIGN_PUB) == 0)
+		s->key_seen = true;
 	s->out.signatures++;
 	s->out.signed_seq = l->seq;
 	snprintf(s->out.signed_time, sizeof(s->out.signed_time), "%.*s",
@@ -71,11 +75,12 @@ check_checkpoint(struct state *s, const struct store_line *l, const json_t *rec)
 	else if (!s->out.has_key || memcmp(key, s->key, SIGN_PUB) != 0)
 		problem(s, l->seq,
 		    "the checkpoint is signed by a key nobody vouches for");
-	else if (!sign_is_good(
-		     key, store_line_signed(l->seq, l->prev, NULL, text), sig))
+	else if (!sign_is_good(key,
+		     store_line_signed(l->seq, l->time, l->prev, NULL, text),
+		     sig))
 		problem(s, l->seq, "the checkpoint's signature is wrong");
 	else
-		note_signed(s, l);
+		note_signed(s, l, key);
 }
 
 /* The first key of a log vouches for itself, and a log that does not begin at
@@ -92,8 +97,8 @@ check_key(struct state *s, const struct store_line *l, const json_t *rec)
 		problem(s, l->seq, "the record of the new key is malformed");
 		return;
 	}
-	if (!sign_is_good(
-		by, store_line_signed(l->seq, l->prev, key, text), sig)) {
+	if (!sign_is_good(by,
+		store_line_signed(l->seq, l->time, l->prev, key, text), sig)) {
 		problem(s, l->seq, "the signature of the new key is wrong");
 		return;
 	}
@@ -104,7 +109,7 @@ check_key(struct state *s, const struct store_line *l, const json_t *rec)
 		memcpy(s->out.first_key, by, SIGN_PUB);
 	memcpy(s->key, key, SIGN_PUB);
 	s->out.has_key = true;
-	note_signed(s, l);
+	note_signed(s, l, by);
 }
 
 static void
@@ -213,8 +218,15 @@ store_audit_verify(
 	e = store_audit_files(fd, &first, &n);
 	for (size_t i = 0; e == ERR_OK && i < n; i++)
 		e = check_file(&s, fd, first[i]);
-	if (e == ERR_OK && v->head_seq != 0 && !s.head_seen)
+	if (e == ERR_OK && v->head_seq > s.out.last)
+		problem(&s, s.out.last + 1,
+		    "the log ends before this line, and a later one was noted");
+	else if (e == ERR_OK && v->head_seq != 0 && !s.head_seen)
 		problem(&s, v->head_seq, "was noted, but is not here");
+	if (e == ERR_OK && v->key != NULL && !s.key_seen)
+		problem(&s, 0,
+		    "nothing here is signed by the key that was "
+		    "named");
 	free(first);
 	close(fd);
 	if (e == ERR_OK)

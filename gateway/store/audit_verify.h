@@ -17,6 +17,9 @@ struct store_verify {
 	/* What was noted elsewhere: this line had this digest. 0: nothing. */
 	uint64_t head_seq;
 	uint8_t head_hash[DIGEST_SIZE];
+	/* A key of the log that was noted elsewhere: it must have signed
+	   something here. NULL: none. */
+	const uint8_t *key;
 	/* Each thing that is wrong, one phrase. May be NULL. */
 	void (*on_problem)(
 	    void *arg, const char *file, uint64_t seq, const char *text);
