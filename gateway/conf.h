@@ -210,6 +210,9 @@ struct conf_retry {
 struct conf_audit {
 	unsigned checkpoint_records; /* a signature after so many */
 	uint64_t checkpoint_ms;	     /* and after this time */
+	const char *checkpoint_mail; /* who gets them; NULL: nobody */
+	uint64_t mail_ms;	     /* not more often */
+	const char *syslog;	     /* socket of the system's log, or NULL */
 	bool subjects;		     /* are written down, too */
 };
 

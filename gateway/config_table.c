@@ -685,6 +685,18 @@ const struct config_entry config_entries[] = {
     {"audit", "checkpoint-interval", CONFIG_T_MS, false, SECOND, HOUR,
 	"1min", AT(conf_audit, checkpoint_ms), 0,
 	"Time after which the log is signed if anything was recorded."},
+    {"audit", "checkpoint-mail", CONFIG_T_MAILBOX, false, 0, 0, NULL,
+	AT(conf_audit, checkpoint_mail), 0,
+	"Who gets checkpoints by mail: number, hash and key, in the clear. With "
+	"one that is kept elsewhere it can be shown that the log was not cut "
+	"off."},
+    {"audit", "checkpoint-mail-interval", CONFIG_T_MS, false, SECOND,
+	30 * DAY, "1h", AT(conf_audit, mail_ms), 0,
+	"Time between two of these messages, at least."},
+    {"audit", "syslog", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_audit, syslog), 0,
+	"Socket of the system's log that is told every checkpoint, mostly "
+	"/dev/log. They are in the gateway's own log in any case."},
     {"audit", "subjects", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_audit, subjects), 0,
 	"Whether the subject of a message is written down when it is "

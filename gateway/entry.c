@@ -58,6 +58,27 @@ entry_pack_fixed(const struct entry *e, struct buf *out)
 	return pack_end(&p);
 }
 
+enum err
+entry_seal(struct entry *e, const struct sealed_pub *pub, struct span text,
+    struct arena *arena)
+{
+	struct buf ad, sealed;
+	enum err err;
+
+	e->body_size = text.len;
+	digest_sha256(&text, 1, e->body_hash);
+	buf_init(&ad, LIMIT_IPC_PAYLOAD);
+	buf_init(&sealed, LIMIT_BODY_INLINE);
+	err = entry_pack_fixed(e, &ad);
+	if (err == ERR_OK)
+		err = sealed_seal(pub, buf_span(&ad), text, &sealed);
+	if (err == ERR_OK)
+		err = arena_span(arena, buf_span(&sealed), &e->body);
+	buf_clear(&ad);
+	buf_clear(&sealed);
+	return err;
+}
+
 void
 entry_forget_origin(struct entry *e)
 {

@@ -18,6 +18,7 @@
 #include "common/buf.h"
 #include "common/digest.h"
 #include "common/pack.h"
+#include "common/sealed.h"
 
 /* The first octet of an entry. */
 enum { ENTRY_FORMAT = 2 };
@@ -120,6 +121,10 @@ enum entry_tls {
 
 /* The immutable part: what a body is sealed beside. */
 enum err entry_pack_fixed(const struct entry *e, struct buf *out) MUST_CHECK;
+/* Seal a text of our own inline beside the immutable part of e, which is made
+   complete: size and digest. In the arena. ERR_TOO_BIG. */
+enum err entry_seal(struct entry *e, const struct sealed_pub *pub,
+    struct span text, struct arena *arena) MUST_CHECK;
 /* Leave nothing of where it came from, and no trace. */
 void entry_forget_origin(struct entry *e);
 /* May who had signed in write as this address? Said by the address itself, or

@@ -154,9 +154,10 @@ int cli_queue_release(struct cli *cli, int argc, char **argv);
 int cli_queue_delete(struct cli *cli, int argc, char **argv);
 int cli_queue_salvage(struct cli *cli, int argc, char **argv);
 
-/* audit.c, audit_list.c, audit_show.c */
+/* audit.c, audit_list.c, audit_show.c, audit_export.c */
 int cli_audit_list(struct cli *cli, int argc, char **argv);
 int cli_audit_show(struct cli *cli, int argc, char **argv);
+int cli_audit_export(struct cli *cli, int argc, char **argv);
 int cli_audit_reindex(struct cli *cli, int argc, char **argv);
 int cli_audit_verify(struct cli *cli, int argc, char **argv);
 

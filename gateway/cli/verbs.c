@@ -190,9 +190,16 @@ const struct cli_verb cli_verbs[] = {
     {"audit", "show", "ID|MESSAGE-ID|NUMBER",
 	"Show what happened to a message and why, or one record",
 	cli_audit_show},
+    {"audit", "export",
+	"[--format json|syslog|journal] [--to SOCKET|udp:HOST:PORT|"
+	"tcp:HOST:PORT] [--from NUMBER] [--follow]",
+	"Write the audit log for other programs, as it stands or as messages "
+	"of syslog (RFC 5424) or the journal",
+	cli_audit_export},
     {"audit", "reindex", "", "Make the index of the audit log anew",
 	cli_audit_reindex},
-    {"audit", "verify", "[--head NUMBER:HASH] [--key KEY] [--from NUMBER] [--dir DIRECTORY]",
+    {"audit", "verify",
+	"[--head NUMBER:HASH] [--key KEY] [--from NUMBER] [--dir DIRECTORY]",
 	"Check chain and signatures; with --head, that a record noted "
 	"elsewhere is still there",
 	cli_audit_verify},

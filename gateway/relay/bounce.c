@@ -266,13 +266,11 @@ seal_entry(struct relay_job *j, struct span text, bool utf8, struct entry *out)
 	    .auth_from = "",
 	    .trace = "",
 	    .n_rcpt = 1,
-	    .body_size = text.len,
 	    .reason = "",
 	    .rule = "",
 	    .wait_object = "",
 	    .file = "",
 	};
-	struct buf ad, sealed;
 	enum err err;
 
 	e.rcpt = arena_alloc(j->arena, sizeof(*e.rcpt));
@@ -283,18 +281,9 @@ seal_entry(struct relay_job *j, struct span text, bool utf8, struct entry *out)
 	    .key = j->deliver.entry.from_key,
 	    .orcpt = "",
 	    .notify = PROTO_NOTIFY_NEVER};
-	digest_sha256(&text, 1, e.body_hash);
-	buf_init(&ad, TEXT_MAX);
-	buf_init(&sealed, LIMIT_BODY_INLINE);
-	err = entry_pack_fixed(&e, &ad);
-	if (err == ERR_OK)
-		err = sealed_seal(&j->relay->pub, buf_span(&ad), text, &sealed);
-	if (err == ERR_OK)
-		err = arena_span(j->arena, buf_span(&sealed), &e.body);
+	err = entry_seal(&e, &j->relay->pub, text, j->arena);
 	if (err == ERR_OK)
 		*out = e;
-	buf_clear(&ad);
-	buf_clear(&sealed);
 	return err;
 }
 

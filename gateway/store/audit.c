@@ -370,6 +370,16 @@ store_audit_committed(struct store_audit *a, bool good)
 	/* a copy of this line elsewhere is what the tail is checked against */
 	log_event(LOG_LVL_NOTICE, NULL, "audit-checkpoint",
 	    KV_NUM("number", a->head.seq), KV_STR("hash", hex));
+	if (a->tell != NULL)
+		a->tell(a->tell_arg, &a->head);
+}
+
+void
+store_audit_on_checkpoint(struct store_audit *a,
+    void (*tell)(void *arg, const struct store_audit_head *h), void *arg)
+{
+	a->tell = tell;
+	a->tell_arg = arg;
 }
 
 void

@@ -58,6 +58,9 @@ uint64_t store_audit_lines_behind(const struct store_audit *a);
 /* Write committed rows to the files and sync them. What somebody else did to
    the file is noticed; then it goes on in a new one. */
 enum err store_audit_export(struct store_audit *a) MUST_CHECK;
+/* Whom to tell of every checkpoint once it is committed. */
+void store_audit_on_checkpoint(struct store_audit *a,
+    void (*tell)(void *arg, const struct store_audit_head *h), void *arg);
 /* After how many lines and how long a checkpoint is due; 0 is the default. */
 void store_audit_set_checkpoints(
     struct store_audit *a, unsigned lines, uint64_t ms);

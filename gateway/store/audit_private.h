@@ -43,6 +43,8 @@ struct store_audit {
 	bool pruning;			 /* in the transaction under way */
 	bool signing;			 /* so does it */
 	bool checkpoint_asked;
+	void (*tell)(void *arg, const struct store_audit_head *h);
+	void *tell_arg;
 	uint64_t checkpoint_ms; /* steady clock, of the last one */
 	unsigned every_lines;	/* a checkpoint is due */
 	uint64_t every_ms;

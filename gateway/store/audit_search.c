@@ -69,7 +69,7 @@ matches(const struct store_search *q, const struct store_line *l)
 	struct match m = {.q = q};
 	unsigned wanted = 0;
 
-	if ((q->number != 0 && l->seq != q->number) ||
+	if ((q->number != 0 && l->seq != q->number) || l->seq < q->from ||
 	    !time_matches(q, l->time, l->time))
 		return false;
 	for (int t = 0; t < STORE_TERM_COUNT; t++)
@@ -226,6 +226,7 @@ static bool
 block_may_match(const struct store_search *q, const struct store_index_view *v)
 {
 	return time_matches(q, v->first_time, v->last_time) &&
+	       q->from < v->first_seq + v->n_lines &&
 	       (q->number == 0 || (q->number >= v->first_seq &&
 				      q->number < v->first_seq + v->n_lines));
 }
@@ -333,6 +334,8 @@ search_all(struct search *s, const uint64_t *first, size_t n)
 		if (s->q->number != 0 &&
 		    (s->q->number < first[i] ||
 			(i + 1 < n && s->q->number >= first[i + 1])))
+			continue;
+		if (i + 1 < n && s->q->from >= first[i + 1])
 			continue;
 		e = search_file(s, &p);
 		if (e == ERR_OK)

@@ -17,6 +17,7 @@ struct store_search {
 	   Lines at or after `since`, and before `until`. */
 	struct span since, until;
 	uint64_t number; /* this line only; 0: any */
+	uint64_t from;	 /* lines from this one on; 0: any */
 	uint64_t last;	 /* so many from the end; 0: all */
 	/* Each line that was found, in order, without its newline. Borrowed for
 	   the call. */

@@ -50,6 +50,7 @@ static const struct {
     [STORE_OP_REQUEST] = {store_apply_request, store_after_request, false,
 	false},
     [STORE_OP_RECORD] = {NULL, NULL, true, true},
+    [STORE_OP_MAIL] = {store_apply_mail, NULL, true, true},
     [STORE_OP_EVENTS] = {store_apply_events, store_after_events, true, true},
 };
 

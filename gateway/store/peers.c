@@ -43,6 +43,7 @@ on_keys(struct store *s, struct store_peer *keys, struct ipc_msg *m)
 		return;
 	}
 	store_audit_set_pub(s->audit, &k.pub[SEALED_AUDIT]);
+	s->ready_pub = k.pub[SEALED_READY];
 	buf_init(&header, 256);
 	buf_init(&b, 256);
 	e = store_audit_key_header(s->audit, &header);

@@ -134,6 +134,7 @@ open_rest(struct store *s, const struct store_opened *o, struct err_why *why)
 	if (e != ERR_OK)
 		return e;
 	use_conf(s);
+	store_audit_on_checkpoint(s->audit, store_on_checkpoint, s);
 	if (o->aside[0] != '\0')
 		queue_alarm(s, "spool-moved-aside", o->aside);
 	if (problem.text[0] != '\0') {
@@ -162,6 +163,7 @@ store_open(const struct conf *conf, struct store **out, struct err_why *why)
 		return ERR_NOMEM;
 	s->conf = conf;
 	s->bodies_fd = -1;
+	store_checkpoint_open(s);
 	s->last = &s->first;
 	buf_init(&s->notes_swept, 64);
 	s->arena = arena_new(STORE_ARENA);
@@ -200,6 +202,7 @@ store_close(struct store *s)
 	store_keys_close(s->keys);
 	store_lookups_free(s->lookups);
 	store_audit_close(s->audit);
+	store_checkpoint_close(s);
 	db_close(s->db);
 	if (s->bodies_fd >= 0)
 		close(s->bodies_fd);
@@ -289,6 +292,7 @@ on_tick(void *arg)
 	store_watch_tick(s);
 	store_tls_tick(s);
 	(void)!store_audit_export(s->audit);
+	store_checkpoint_tick(s);
 	if (store_audit_take_problem(s->audit, &problem))
 		queue_alarm(s, "audit-damaged", problem.text);
 	if (now - s->committed_ms >= STORE_CLOCK_MS)

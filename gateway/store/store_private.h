@@ -68,6 +68,7 @@ enum store_op_kind {
 	STORE_OP_REQUEST, /* of an administrator */
 	STORE_OP_RECORD,  /* the payload is a record for the audit log */
 	STORE_OP_EVENTS,  /* what happened to keys goes to the audit log */
+	STORE_OP_MAIL,	  /* the payload is a message of our own */
 	STORE_OP_KINDS
 };
 
@@ -126,7 +127,13 @@ struct store {
 	bool wants_commit; /* although nothing is in the batch */
 
 	uint64_t started_ms, committed_ms, swept_ms; /* steady clock */
-	uint64_t retry_ms;			     /* not before; 0: now */
+	/* checkpoint.c */
+	int syslog_fd;
+	struct store_audit_head checkpoint; /* the last one */
+	uint64_t mailed_seq;
+	uint64_t mailed_ms; /* steady clock; 0: not yet */
+	struct sealed_pub ready_pub;
+	uint64_t retry_ms;	  /* not before; 0: now */
 	enum err intake;	  /* ERR_OK: new mail may come */
 	struct store_note *notes; /* replies.c */
 	struct buf notes_swept;	  /* up to which old ones were looked at */
@@ -363,5 +370,16 @@ void store_revocation_end(struct store *s);
 /* Keep PROTO_REVOCATION_WANT or _SAID. */
 void store_revocation_note(
     struct store *s, struct store_peer *from, struct ipc_msg *m);
+
+/* --- checkpoint.c: checkpoints of the audit log elsewhere --- */
+
+void store_checkpoint_open(struct store *s);
+void store_checkpoint_close(struct store *s);
+/* Mail the last checkpoint if that is due. */
+void store_checkpoint_tick(struct store *s);
+/* arg is the store. */
+void store_on_checkpoint(void *arg, const struct store_audit_head *h);
+enum err store_apply_mail(
+    struct store *s, struct db_txn *txn, struct store_op *op) MUST_CHECK;
 
 #endif

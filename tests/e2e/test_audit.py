@@ -3,12 +3,15 @@
 """P4 and P5: the audit log says what happened and why, in documented words, and
 is found again; `sealgate explain` says the same beforehand."""
 import json
+import os
 import pathlib
 import re
+import shutil
+import socket
 
 import pytest
 
-from harness import message, wait_for
+from harness import message, run, wait_for
 
 SENDER = "sam@sender.example"
 ALICE = "alice@partner.example"
@@ -190,3 +193,87 @@ def test_what_peers_and_senders_write_stays_in_its_place(make_gateway, capture, 
     assert '"type":"stopped"' in said["reply"]
     out = gw.cli("audit", "show", said["id"]).stdout
     assert b"\x1b" not in out
+
+
+def test_checkpoints_go_elsewhere(make_gateway, capture, root):
+    """To the system's log and by mail, and are good for `verify --head`."""
+    path = str(root / "log.socket")
+    log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    log.bind(path)
+    os.chmod(path, 0o777)
+    log.settimeout(30)
+    gw = make_gateway(capture.port, rules='rule "d" { try = { clear } }', options='''
+audit { checkpoint-mail = "auditor@elsewhere.example"  syslog = "%s"  checkpoint-records = 5 }
+''' % path)
+    said = log.recv(4096).decode()
+    number, digest, key = re.fullmatch(
+        r"<85>sealgate: audit-checkpoint number=(\d+) hash=([0-9a-f]{64}) key=([0-9a-f]{64})",
+        said).groups()
+    wait_for("the record", lambda: len(gw.audit()) >= int(number))
+    gw.cli("audit", "verify", "--head", "%s:%s" % (number, digest), "--key", key)
+    gw.send(SENDER, DORA, message(subject="canary-7719"))
+    mail = wait_for("the mail", lambda: [m for m in capture.messages
+                                         if m.rcpts == ["auditor@elsewhere.example"]])[0]
+    assert mail.mail_from == "" and b"canary" not in mail.data and b"dora" not in mail.data
+    head = re.search(rb"--head (\d+:[0-9a-f]{64})", mail.data).group(1).decode()
+    wait_for("records behind it", lambda: len(gw.audit()) > int(head.split(":")[0]))
+    gw.cli("audit", "verify", "--head", head)
+    gw.stop()
+    log.close()
+    # the same on another machine, cut off there
+    copy = gw.root / "copy"
+    shutil.copytree(gw.state / "audit", copy)
+    os.chmod(copy, 0o755)
+    verify = [gw.build / "sealgate", "-f", "/nonexistent", "audit", "verify", "--dir", copy, "--head", head]
+    if os.geteuid() == 0:
+        for f in [copy, *copy.iterdir()]:
+            os.chown(f, 65534, 65534)
+    assert run(*verify).returncode == 0
+    newest = sorted(copy.glob("*.jsonl"))[-1]
+    lines = newest.read_bytes().splitlines(keepends=True)
+    newest.write_bytes(b"".join(lines[:int(head.split(":")[0]) - 1]))
+    out = run(*verify, check=False)
+    assert out.returncode == 1 and b"a later one was noted" in out.stdout
+
+
+def test_export_carries_every_line(gw, capture, root):
+    """As it stands, to a syslog server by UDP and TCP, and to a socket."""
+    sent(gw, capture)
+    gw.stop()
+    lines = b"".join(f.read_bytes() for f in sorted((gw.state / "audit").glob("*.jsonl")))
+    assert gw.cli("audit", "export").stdout == lines
+    lines = lines.splitlines()
+    assert gw.cli("audit", "export", "--from", "3").stdout.splitlines() == lines[2:]
+    head = rb"<86>1 (\d{4}-\d\d-\d\dT[\d:.]+Z) gw\.sender\.example sealgate - audit - "
+    for got, line in zip(gw.cli("audit", "export", "--format", "syslog").stdout.splitlines(),
+                         lines, strict=True):
+        assert re.match(head, got).group(1).decode() == json.loads(line)["time"]
+        assert got.endswith(b" - " + line)
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    udp.settimeout(10)
+    gw.cli("audit", "export", "--format", "syslog", "--from", str(len(lines)),
+           "--to", "udp:127.0.0.1:%d" % udp.getsockname()[1])
+    assert udp.recv(65536).endswith(lines[-1])
+    udp.close()
+    tcp = socket.create_server(("127.0.0.1", 0))
+    tcp.settimeout(10)
+    gw.cli("audit", "export", "--format", "syslog", "--from", str(len(lines)),
+           "--to", "tcp:127.0.0.1:%d" % tcp.getsockname()[1])
+    peer = tcp.accept()[0]
+    said = b"".join(iter(lambda: peer.recv(65536), b""))
+    count, rest = said.split(b" ", 1)
+    assert int(count) == len(rest) and rest.endswith(lines[-1])
+    peer.close()
+    tcp.close()
+    path = str(root / "journal.socket")
+    journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    journal.bind(path)
+    journal.settimeout(10)
+    os.chmod(path, 0o777)
+    gw.cli("audit", "export", "--format", "journal", "--from", str(len(lines)), "--to", path)
+    entry = dict(f.split(b"=", 1) for f in journal.recv(65536).splitlines())
+    assert entry[b"MESSAGE"] == lines[-1] and entry[b"SEALGATE_TYPE"] == b"audit-checkpoint"
+    journal.close()
+    assert gw.cli("audit", "export", "--to", path + ".none", check=False).returncode == 3
+    assert gw.cli("audit", "export", "--format", "xml", check=False).returncode == 2
