@@ -24,6 +24,9 @@ proto_revocation_pack(const struct proto_revocation *m, struct buf *out)
 	pack_u64(&p, (uint64_t)m->want.until);
 	pack_span(&p, m->nonce);
 	pack_span(&p, m->octets);
+	pack_u8(&p, (uint8_t)m->n_others);
+	for (uint32_t i = 0; i < m->n_others; i++)
+		pack_span(&p, m->other[i]);
 	return pack_end(&p);
 }
 
@@ -42,6 +45,11 @@ proto_revocation_unpack(struct span in, struct proto_revocation *out)
 	m.want.until = (int64_t)unpack_u64(&u);
 	m.nonce = unpack_span(&u);
 	m.octets = unpack_span(&u);
+	m.n_others = unpack_u8(&u);
+	if (m.n_others > PROTO_REVOCATION_OTHERS)
+		return ERR_IPC;
+	for (uint32_t i = 0; i < m.n_others; i++)
+		m.other[i] = unpack_span(&u);
 	if (unpack_end(&u) != ERR_OK ||
 	    (m.want.kind != KS_WANT_LIST && m.want.kind != KS_WANT_ANSWER) ||
 	    m.want.issuer.len == 0 || m.want.issuer.len > LIMIT_CERT_SIZE ||

@@ -11,12 +11,19 @@
 #include "common/buf.h"
 #include "keystore/store_revocation.h"
 
+enum { PROTO_REVOCATION_OTHERS = 4 };
+
 /* PROTO_REVOCATION_WANT, _FETCH, _READ. Of the want only kind, issuer, url,
    serial, request and until travel. */
 struct proto_revocation {
 	struct ks_want want;
 	struct span nonce;  /* of _READ, of an answer: that was sent */
 	struct span octets; /* of _READ: what the server said */
+	/* Of _FETCH and _READ of a list: other certificates of the issuer's
+	   name, which may be of another key that it signs lists with. Nobody
+	   has looked who made them. */
+	struct span other[PROTO_REVOCATION_OTHERS];
+	uint32_t n_others;
 };
 
 enum err proto_revocation_pack(

@@ -21,6 +21,7 @@
 #include "net/fetch.h"
 
 enum {
+	CERTS_ROOM = (1 + PROTO_REVOCATION_OTHERS) * LIMIT_CERT_SIZE,
 	NONCE = 16,
 	AT_ONCE = 32,	    /* store asks for fewer */
 	TIMEOUT_MS = 60000, /* of a list, which may be large */
@@ -132,7 +133,7 @@ pass_on(struct fetch *f, struct span body)
 	if (f->request.len >= NONCE)
 		f->m.nonce =
 		    SPAN(f->request.data + f->request.len - NONCE, NONCE);
-	buf_init(&b, LIMIT_CRL_SIZE + LIMIT_CERT_SIZE + LIMIT_IPC_INLINE);
+	buf_init(&b, LIMIT_CRL_SIZE + CERTS_ROOM + LIMIT_IPC_INLINE);
 	e = proto_revocation_pack(&f->m, &b);
 	if (e == ERR_OK)
 		e = ipc_post(
@@ -217,7 +218,7 @@ discovery_revocations_fetch(
 		f->next->prev = &f->next;
 	r->first = f;
 	r->n++;
-	buf_init(&f->octets, LIMIT_CERT_SIZE + LIMIT_IPC_INLINE);
+	buf_init(&f->octets, CERTS_ROOM + LIMIT_IPC_INLINE);
 	buf_init(&f->request, LIMIT_IPC_INLINE);
 	e = buf_put(&f->octets, payload);
 	if (e == ERR_OK)

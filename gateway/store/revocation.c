@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/arena.h"
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "gateway/conf.h"
@@ -27,6 +29,9 @@ enum {
 	/* seconds after which one that was asked for is asked for again */
 	PATIENCE_S = 120,
 	FORGET_MAX = 32,
+	OTHERS_MEMORY = 8 * 1024 * 1024,
+	ASK_MAX =
+	    (1 + PROTO_REVOCATION_OTHERS) * LIMIT_CERT_SIZE + LIMIT_IPC_INLINE,
 };
 
 /* A message that is to be written. */
@@ -174,6 +179,59 @@ take_due(void *ctx, const uint8_t id[KS_WANT_ID], const struct ks_want *w)
 	return e;
 }
 
+struct others {
+	struct proto_revocation *m;
+	struct arena *arena;
+};
+
+static enum err
+add_other(void *ctx, const struct ks_record *r)
+{
+	struct others *o = ctx;
+	struct proto_revocation *m = o->m;
+
+	if (m->n_others == PROTO_REVOCATION_OTHERS)
+		return ERR_LIMIT;
+	if ((r->good_for & KS_GOOD_ISSUE) == 0 || r->trust == KS_DISTRUSTED ||
+	    r->key.len > LIMIT_CERT_SIZE || span_eq(r->key, m->want.issuer))
+		return ERR_OK;
+	return arena_span(o->arena, r->key, &m->other[m->n_others++]);
+}
+
+/* Beside the issuer of a list those of the same name: it may have changed its
+   key. Admission looks who has made them. */
+static enum err
+ask_for(struct ks_store *ks, struct store_peer *discovery, struct span want)
+{
+	struct arena *arena = arena_new(OTHERS_MEMORY);
+	struct ks_record *issuer = NULL;
+	struct proto_revocation m;
+	struct others o = {&m, arena};
+	uint8_t fpr[DIGEST_SIZE];
+	struct buf b;
+	enum err e =
+	    arena == NULL ? ERR_NOMEM : proto_revocation_unpack(want, &m);
+
+	buf_init(&b, ASK_MAX);
+	if (e == ERR_OK && m.want.kind == KS_WANT_LIST) {
+		digest_sha256(&m.want.issuer, 1, fpr);
+		/* what is not to be had only makes for fewer of them */
+		if (ks_get(ks, SPAN(fpr, sizeof(fpr)), arena, &issuer) ==
+			ERR_OK &&
+		    issuer->n_key_ids > 0)
+			(void)!ks_find(ks, KS_BY_KEY_ID, issuer->key_ids[0],
+			    add_other, &o);
+	}
+	if (e == ERR_OK)
+		e = proto_revocation_pack(&m, &b);
+	if (e == ERR_OK)
+		(void)!ipc_post(discovery->ch, PROTO_REVOCATION_FETCH, 0,
+		    buf_span(&b), NULL, 0);
+	buf_clear(&b);
+	arena_free(arena);
+	return e;
+}
+
 /* Whoever is asked has a while; then it is somebody's turn again. */
 static enum err
 put_off(struct ks_store *ks, const struct due *d)
@@ -209,8 +267,7 @@ ask_for_due(struct store *s, struct ks_store *ks)
 		e = put_off(ks, &d);
 	for (unsigned i = 0; i < d.n; i++) {
 		if (e == ERR_OK)
-			(void)!ipc_post(discovery->ch, PROTO_REVOCATION_FETCH,
-			    0, buf_span(&d.octets[i]), NULL, 0);
+			e = ask_for(ks, discovery, buf_span(&d.octets[i]));
 		buf_clear(&d.octets[i]);
 	}
 	if (e != ERR_OK && e != ERR_BUSY)

@@ -374,3 +374,24 @@ def test_a_list_by_hand(make_gateway, capture, issuer, names):
     done = bring(issuer.root / "first.pem")
     assert done.returncode != 0 and b"newer" in done.stderr
     assert shown(gw, good)["result"] == "ERR_KEY_REVOKED"
+
+
+@pytest.mark.parametrize("vouched", [True, False])
+def test_a_ca_that_signs_lists_with_another_key(make_gateway, capture, issuer, names, vouched):
+    """RFC 5280, 6.3.3: the list that is fetched is signed with the key that the
+    CA has changed to. One that only bears its name has no say."""
+    good, _ = issuer.issue("good", "good@peer.example")
+    bad, _ = issuer.issue("bad", "bad@peer.example")
+    issuer.revoke(bad)
+    other, crl = another_key(issuer, "other", vouched)
+    issuer.web.put("/ca.crl", crl.read_bytes())
+    gw = make_gateway(capture.port, rules=HOLD, options=options(names))
+    gw.cli("key", "import", issuer.crt)
+    gw.cli("key", "import", "--candidate", good, bad, other)
+    wake(gw, "bad@peer.example")
+    if vouched:
+        state_of(gw, "bad@peer.example", "ERR_KEY_REVOKED")
+        assert shown(gw, good)["revocation"] == "good"
+    else:
+        wait_for("the list to be refused", lambda: shown(gw, bad)["trouble"], 15)
+        assert shown(gw, bad)["revocation"] == "unknown"

@@ -634,7 +634,9 @@ Test(proto, what_is_said_of_revocation_survives)
 		.request = SPAN_LIT("request"),
 		.until = 77},
 	    .nonce = SPAN_LIT("0123456789abcdef"),
-	    .octets = SPAN_LIT("answer")};
+	    .octets = SPAN_LIT("answer"),
+	    .other = {SPAN_LIT("one"), SPAN_LIT("another")},
+	    .n_others = 2};
 	struct proto_revocation_said said = {.good = true,
 	    .why = "",
 	    .said = {.from = -1,
@@ -664,6 +666,8 @@ Test(proto, what_is_said_of_revocation_survives)
 	cr_expect_eq(asked.want.until, 77);
 	cr_expect(span_eq(asked.nonce, ask.nonce));
 	cr_expect(span_eq(asked.octets, ask.octets));
+	cr_assert_eq(asked.n_others, 2);
+	cr_expect(span_eq(asked.other[1], ask.other[1]));
 	b.data[0] = 3; /* no such kind */
 	cr_expect_eq(proto_revocation_unpack(buf_span(&b), &asked), ERR_IPC);
 	buf_reset(&b);
