@@ -188,7 +188,8 @@ add_raising(
 	return ERR_OK;
 }
 
-/* The rule that had it held, as far as that was all it wanted. */
+/* The rule that had it held: its ladder counts no more, what else it wants of
+   the message does. */
 static bool
 is_passed_over(const struct policy_rule *r, const struct policy_facts *f)
 {
@@ -205,16 +206,18 @@ find_applying(const struct policy *p, const struct policy_facts *f,
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct policy_rule *r = &p->rules[i];
 		bool raises = policy_rule_raises(r);
+		bool over = is_passed_over(r, f);
 		enum policy_role role;
 
-		if ((!raises && a->decider != NULL) || is_passed_over(r, f))
+		if (!raises && a->decider != NULL)
 			continue;
 		role = policy_rule_role(r, f, &condition);
-		if (role == POLICY_DECIDES)
+		if (role == POLICY_DECIDES && !over)
 			a->decider = r;
-		if (role != POLICY_RAISES)
+		if (role == POLICY_NO_MATCH ||
+		    (role == POLICY_DECIDES && !over))
 			continue;
-		if (!raises && a->unsure == NULL)
+		if (!raises && !over && a->unsure == NULL)
 			a->unsure = r;
 		if (add_raising(a, r, arena) != ERR_OK)
 			return ERR_NOMEM;
@@ -278,7 +281,7 @@ policy_decide(const struct policy *p, const struct policy_facts *f,
 		const struct policy_rule *r = a.raising[i];
 		int weakest = policy_ladder_weakest(&r->ladder);
 
-		if (weakest > floor) {
+		if (weakest > floor && !is_passed_over(r, f)) {
 			floor = weakest;
 			best = &r->ladder;
 			d.from_rule = r->name;

@@ -122,7 +122,10 @@ Test(policy, every_rule_says_what_it_does)
 Test(policy, what_was_only_held_is_decided_by_the_others_when_released)
 {
 	static const struct rule_text rules[] = {
-	    {.name = "look", .tags = "[look]", .ladder = "hold"},
+	    {.name = "look",
+		.tags = "[look]",
+		.ladder = "hold",
+		.together = true},
 	    {.name = "raise", .tags = "[secure]", .ladder = "smime pgp hold"},
 	    {.name = "quarantine", .to = "@q.example", .ladder = "hold"},
 	    {.name = "alone", .to = "@alone.example", .ladder = "hold"},
@@ -133,13 +136,14 @@ Test(policy, what_was_only_held_is_decided_by_the_others_when_released)
 	static const struct {
 		const char *to, *tags;
 		const char *held, *released; /* ladders */
+		bool together; /* what else the rule wants stays */
 	} rows[] = {
-	    {"a@q.example", NULL, "hold", "smime>clear"},
-	    {"a@r.example", NULL, "smime>clear", "smime>clear"},
-	    {"a@r.example", "[look]", "hold", "smime>clear"},
-	    {"a@q.example", "[secure]", "hold", "smime>pgp>hold"},
-	    {"a@r.example", "[look] [secure]", "hold", "smime>pgp>hold"},
-	    {"a@alone.example", NULL, "hold", "hold"},
+	    {"a@q.example", NULL, "hold", "smime>clear", false},
+	    {"a@r.example", NULL, "smime>clear", "smime>clear", false},
+	    {"a@r.example", "[look]", "hold", "smime>clear", true},
+	    {"a@q.example", "[secure]", "hold", "smime>pgp>hold", false},
+	    {"a@r.example", "[look] [secure]", "hold", "smime>pgp>hold", true},
+	    {"a@alone.example", NULL, "hold", "hold", false},
 	};
 	struct policy *p = rules_new(rules, sizeof(rules) / sizeof(rules[0]));
 	struct arena *a = arena_new(1 << 20);
@@ -159,6 +163,7 @@ Test(policy, what_was_only_held_is_decided_by_the_others_when_released)
 		rules_ladder_text(&d.ladder, text, sizeof(text));
 		cr_expect_str_eq(
 		    text, rows[i].released, "%d, released: %s", (int)i, text);
+		cr_expect_eq(d.together, rows[i].together, "%d", (int)i);
 	}
 	arena_free(a);
 	policy_free(p);
