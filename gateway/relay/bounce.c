@@ -136,11 +136,65 @@ static const struct {
 	"No further notice will come."},
 };
 
+/* What a status of a failure means to who wrote the message (RFC 3463). The
+   peer's own words stand beside it. */
+static const struct {
+	const char *status;
+	const char *reason;
+	const char *advice;
+} failures[] = {
+    {"5.1.1", "There is no such address.",
+	"Check how it is written, or ask the recipient in another way."},
+    {"5.1.2", "There is no such domain.", "Check how the address is written."},
+    {"5.1.3", "This is not an address that can be written to.",
+	"Check how it is written."},
+    {"5.1.6", "The recipient has moved and left no new address.",
+	"Ask the recipient in another way."},
+    {"5.1.10", "The domain accepts no mail.",
+	"Check how the address is written, or ask the recipient in another "
+	"way."},
+    {"5.2.1", "The recipient's mailbox is closed.",
+	"Ask the recipient in another way."},
+    {"5.2.2", "The recipient's mailbox is full.",
+	"Send it again later, or ask the recipient in another way."},
+    {"5.3.4", "The message is larger than the recipient's server accepts.",
+	"Send less at once, or in another way."},
+    {"5.4.6", "The message goes in circles between servers.",
+	"Tell the administrator of the recipient's domain."},
+    {"5.4.7", "The message could not be delivered in time.",
+	"Send it again later, or ask the recipient in another way."},
+    {"5.6.3", "The recipient's server takes no 8-bit text.",
+	"Send it with ASCII letters only, or ask the recipient for another "
+	"address."},
+    {"5.6.7",
+	"The recipient's server takes no addresses or subjects with letters "
+	"beyond ASCII.",
+	"Ask the recipient for an address of ASCII letters."},
+    {"5.7.1", "The recipient's server refused the message.",
+	"What it said stands below; ask the recipient in another way."},
+    {"5.7.5", "The message could not be protected as it must be.",
+	"Tell your administrator; it was not sent."},
+};
+
+/* *out has words for any failure already. */
+static void
+say_why(const char *status, struct mime_dsn_rcpt *out)
+{
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
+		if (strcmp(failures[i].status, status) == 0) {
+			out->reason = failures[i].reason;
+			out->advice = failures[i].advice;
+			return;
+		}
+}
+
 static void
 describe(struct relay_job *j, const struct proto_rcpt_result *r,
     enum mime_dsn_action action, const struct proto_result *res,
     struct mime_dsn_rcpt *out)
 {
+	static const struct proto_rcpt_result unsaid = {
+	    .status = "", .text = ""};
 	const struct entry_rcpt *rcpt = &j->deliver.entry.rcpt[r->rcpt];
 	uint64_t now = clock_unix_ms(),
 		 expire = j->relay->conf->retry.expire_ms;
@@ -156,13 +210,17 @@ describe(struct relay_job *j, const struct proto_rcpt_result *r,
 	};
 	if (is_outside(rcpt) && !by_rcpt(j, r->rcpt)) {
 		out->status = action == MIME_DSN_FAILED ? "5.0.0" : "4.0.0";
-	} else if (r->code != 0) {
+		r = &unsaid;
+	} else if (action == MIME_DSN_FAILED) {
+		say_why(out->status, out);
+	}
+	if (r->code != 0) {
 		out->remote_mta = res->peer[0] == '\0' ? NULL : res->peer;
 		out->diagnostic = arena_printf(
 		    j->arena, "smtp; %u %s", (unsigned)r->code, r->text);
 	} else if (r->text[0] != '\0') {
-		out->reason = arena_printf(
-		    j->arena, "%s (%s)", words[action].reason, r->text);
+		out->reason =
+		    arena_printf(j->arena, "%s (%s)", out->reason, r->text);
 	}
 	if (out->reason == NULL)
 		out->reason = words[action].reason;

@@ -471,6 +471,55 @@ Test(deliver, who_is_told_what)
 	}
 }
 
+/* A sentence for a person, whatever the peer's own words are. */
+Test(deliver, a_failure_says_what_can_be_done)
+{
+	static const struct {
+		const char *reply;
+		uint8_t notify;
+		const char *said, *unsaid;
+	} rows[] = {
+	    {"< 550 5.1.1 xyzzy\n", 0, "There is no such address.", "5.0.0"},
+	    {"< 552 5.2.2 xyzzy\n", 0, "mailbox is full", "no such address"},
+	    {"< 554 5.7.1 xyzzy\n", 0, "refused the message", "5.0.0"},
+	    {"< 550 5.9.9 xyzzy\n", 0, "could not be delivered", "5.0.0"},
+	    {"< 550 5.1.1 xyzzy\n", PROTO_NOTIFY_OUTSIDE,
+		"There is no such address.", "5.0.0"},
+	    {OK "> DATA\n< 354 x\nbody\n< 554 5.7.1 xyzzy\n",
+		PROTO_NOTIFY_OUTSIDE, "5.0.0", "xyzzy"},
+	    {OK "> DATA\n< 354 x\nbody\n< 554 5.7.1 xyzzy\n",
+		PROTO_NOTIFY_OUTSIDE, "could not be delivered",
+		"refused the message"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char script[512];
+		const char *scripts[1] = {script};
+		struct entry_rcpt rcpt = rcpts[0];
+		struct entry e = sample(1);
+		struct proto_deliver m = {0};
+		const struct proto_result *r;
+		struct scene s;
+		struct buf b;
+
+		snprintf(script, sizeof(script),
+		    BARE "> MAIL\n" OK "> RCPT\n%s", rows[i].reply);
+		s = begin(scripts, 8000);
+		rcpt.notify = rows[i].notify;
+		e.rcpt = &rcpt;
+		r = deliver(&s, &m, &e);
+		cr_assert_eq(r->n_dsn, 1, "%d", (int)i);
+		buf_init(&b, 1000000);
+		open_dsn(&s, r, &b);
+		cr_expect(has(&b, rows[i].said), "%d: %.*s", (int)i, (int)b.len,
+		    (const char *)b.data);
+		cr_expect(
+		    !has(&b, rows[i].unsaid), "%d: %s", (int)i, rows[i].unsaid);
+		buf_clear(&b);
+		end(&s);
+	}
+}
+
 /* --- store and the end --- */
 
 Test(deliver, a_result_is_kept_for_the_store_that_comes_back)
