@@ -188,6 +188,8 @@
 #define LIMIT_EXPIRE_S	  (5u * 24 * 3600)
 
 /* --- what rules look for in messages */
+/* group files: all are handed over at once, see LIMIT_IPC_FDS */
+#define LIMIT_GROUP_FILES 8u
 /* octets of text of one part; of more the rest counts as not readable */
 #define LIMIT_CONTENT_PART (32u * 1024 * 1024)
 /* time for the patterns of all rules over one message, or one header field */

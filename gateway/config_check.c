@@ -471,13 +471,18 @@ check_policy(const struct check *b)
 {
 	struct policy_finding *list = NULL;
 	struct err_why why = {"out of memory"};
-	size_t n = 0;
+	size_t n = 0, n_groups;
 
 	if (policy_check(b->conf->policy, b->conf->portal.present,
 		b->conf->arena, &list, &n) != ERR_OK) {
 		conf_find(b->f, CONF_ERROR, 0, "out of memory");
 		return;
 	}
+	(void)policy_groups(b->conf->policy, &n_groups);
+	if (n_groups > LIMIT_GROUP_FILES)
+		conf_find(b->f, CONF_ERROR, 0,
+		    "rules name %zu group files, expected at most %u", n_groups,
+		    LIMIT_GROUP_FILES);
 	if (policy_n_rules(b->conf->policy) == 0 && any_outbound(b->conf))
 		conf_find(b->f, CONF_ERROR, 0,
 		    "there is no rule: all mail would be refused");

@@ -730,8 +730,12 @@ const struct config_entry config_entries[] = {
     {"rule", "from", CONFIG_T_PATTERNS, false, 0, 0, NULL,
 	0, 0,
 	"Senders: \"user@example.com\", \"@example.com\", \"@*.example.com\" "
-	"for everything below it, \"<>\" for bounces; with ! before it the "
-	"pattern excludes."},
+	"for everything below it, \"<>\" for bounces, \"file:PATH\" for those in "
+	"a file, one \"user@example.com\" or \"@example.com\" a line; with ! "
+	"before it the pattern excludes. A file is read again when it has "
+	"changed, best by a rename over it; while it is missing, empty, "
+	"malformed or ends within a line it is unsure who is in it: then the "
+	"rule raises, and decides nothing. Eight files at most."},
     {"rule", "to", CONFIG_T_PATTERNS, false, 0, 0, NULL,
 	0, 0,
 	"Recipients, written as for from."},

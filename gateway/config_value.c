@@ -473,6 +473,21 @@ one_pattern(const struct config_target *t, const struct config_entry *e,
 		*(const char **)out = v->text;
 		return true;
 	}
+	if (strncmp(text, "file:", 5) == 0) {
+		if (!is_path(text + 5))
+			return config_bad(t, v, e,
+			    "\"file:\" with an absolute path, without . or "
+			    "..");
+		*(const char **)out = v->text;
+		return true;
+	}
+	if (strncmp(text, "ldap:", 5) == 0) {
+		conf_find(t->f, CONF_ERROR, v->line,
+		    "%s: groups of a directory are not available in this "
+		    "version, expected \"file:PATH\"",
+		    e->name);
+		return false;
+	}
 	if (*text == '@') {
 		wild = strncmp(text, "@*.", 3) == 0;
 		text += wild ? 3 : 1;

@@ -11,6 +11,7 @@
 #include "common/arena.h"
 #include "common/limits.h"
 #include "gateway/decide_tls.h"
+#include "gateway/groups.h"
 #include "gateway/message.h"
 #include "gateway/proto.h"
 #include "keystore/answers.h"
@@ -32,7 +33,9 @@ facts_for(const struct decide_facts *f, const char *to_key)
 	struct policy_facts p = {.from = span_str(f->from_key),
 	    .to = span_str(to_key),
 	    .released = f->released,
-	    .truth = f->truth};
+	    .truth = f->truth,
+	    .in_group = f->groups == NULL ? NULL : groups_has,
+	    .groups = f->groups};
 
 	if (f->message != NULL) {
 		p.has_tag = f->message->has_tag;

@@ -18,6 +18,7 @@
 
 struct arena;
 struct db;
+struct groups;
 struct json_t;
 struct message;
 struct proto_answers;
@@ -35,6 +36,7 @@ struct decide_facts {
 	const char *from_key;		/* "" is the null sender */
 	const struct message *message;	/* NULL at RCPT */
 	const enum policy_truth *truth; /* facts_find(); NULL: all unsure */
+	const struct groups *groups;	/* NULL: all unsure */
 	struct signer signer;		/* zeroed: nobody can sign */
 	struct db *tls;	  /* what is known of domains; NULL: nothing is */
 	enum rung spent;  /* tls or tls-encrypt: was tried long enough; else

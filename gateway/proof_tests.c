@@ -11,6 +11,7 @@
 #include "common/limits.h"
 #include "gateway/config_private.h"
 #include "gateway/facts.h"
+#include "gateway/groups.h"
 #include "gateway/message.h"
 #include "gateway/proof.h"
 #include "mime/addr.h"
@@ -24,6 +25,7 @@ struct trial {
 	const struct conf_test *test;
 	struct conf_findings *f;
 	struct arena *arena;
+	struct groups *groups;
 };
 
 static enum err
@@ -113,8 +115,10 @@ decide(struct trial *t, const struct message *m, const char **result,
 	    .now_s = (int64_t)(clock_unix_ms() / 1000),
 	    .answers_sealed = test->reply ? POLICY_YES : POLICY_NO};
 	enum rung_state state[RUNG_COUNT];
-	struct policy_facts facts = {
-	    .has_tag = m->has_tag, .ambiguous = m->ambiguous};
+	struct policy_facts facts = {.has_tag = m->has_tag,
+	    .ambiguous = m->ambiguous,
+	    .in_group = groups_has,
+	    .groups = t->groups};
 	struct policy_decision d;
 	struct policy_outcome o;
 	const char *from, *to;
@@ -199,8 +203,12 @@ run(struct trial *t)
 void
 proof_run_tests(const struct conf *c, struct conf_findings *f, size_t *n)
 {
-	struct trial t = {.conf = c, .f = f, .arena = arena_new(ARENA_MAX)};
+	struct trial t = {.conf = c,
+	    .f = f,
+	    .arena = arena_new(ARENA_MAX),
+	    .groups = groups_new()};
 
+	groups_load(t.groups, c->policy, NULL, NULL);
 	mime_charsets_open();
 	for (size_t i = 0; i < c->n_test; i++) {
 		t.test = &c->test[i];
@@ -208,6 +216,7 @@ proof_run_tests(const struct conf *c, struct conf_findings *f, size_t *n)
 		arena_reset(t.arena);
 	}
 	mime_charsets_close();
+	groups_free(t.groups);
 	arena_free(t.arena);
 	conf_findings_sort(f);
 	*n = c->n_test;

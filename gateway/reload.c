@@ -105,14 +105,21 @@ open_tls(void *arg, enum role_fd kind, unsigned which, const char *path)
 {
 	struct fds *fds = arg;
 
-	if (fds->n < LIMIT_IPC_FDS)
-		fds->fd[fds->n++] = open(path, O_RDONLY | O_CLOEXEC);
+	int fd;
+
+	if (fds->n == LIMIT_IPC_FDS)
+		return;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* nobody is known to be in a group whose file has gone */
+	if (fd == -1 && kind == ROLE_FD_GROUP)
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	fds->fd[fds->n++] = fd;
 }
 
 /* Descriptors are in the order of state_each_file(); if one of them cannot be
    opened the process keeps what it has. */
-static void
-tell_conf(struct supervisor *s, struct proc *p)
+void
+supervisor_tell_conf(struct supervisor *s, struct proc *p)
 {
 	struct fds fds = {.n = 0};
 	bool all = true;
@@ -156,7 +163,7 @@ supervisor_reload(struct supervisor *s, struct conf_findings *f)
 	s->text = text;
 	buf_init(&text, 1);
 	for (size_t i = 0; i < s->n_proc; i++)
-		tell_conf(s, &s->proc[i]);
+		supervisor_tell_conf(s, &s->proc[i]);
 out:
 	conf_free(c);
 	buf_clear(&text);

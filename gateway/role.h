@@ -56,6 +56,8 @@ enum role_fd {
 	ROLE_FD_USERS,	    /* of `listen`: passwords; `which` is the section */
 	ROLE_FD_RCPTS,	    /* the list of recipients */
 	ROLE_FD_CLIENT_CA,  /* whose client certificates are believed */
+	ROLE_FD_GROUP,	    /* of rules, for workers; `which` is its place in
+			       policy_groups() */
 	ROLE_FD_KINDS
 };
 

@@ -15,11 +15,26 @@
 #include "common/secret.h"
 #include "gateway/account_file.h"
 #include "gateway/config_private.h"
+#include "gateway/groups.h"
 #include "gateway/state.h"
 #include "gateway/topology.h"
 #include "gateway/users.h"
 
 enum { EXPIRY_WARN_DAYS = 14, ACCOUNTS_MAX = 256 << 20 };
+
+static void
+each_group(const struct conf *c,
+    void (*cb)(void *arg, enum role_fd kind, unsigned which, const char *path),
+    void *arg)
+{
+	size_t n;
+	const char *const *names = policy_groups(c->policy, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (groups_path(names[i]) != NULL)
+			cb(arg, ROLE_FD_GROUP, (unsigned)i,
+			    groups_path(names[i]));
+}
 
 void
 state_each_file(const struct conf *c, enum role_id role,
@@ -49,6 +64,8 @@ state_each_file(const struct conf *c, enum role_id role,
 			cb(arg, ROLE_FD_CLIENT_CA, (unsigned)i,
 			    c->listen[i].client_ca);
 	}
+	if (role == ROLE_WORKER)
+		each_group(c, cb, arg);
 	if (role == ROLE_DISCOVERY && c->discovery.ldap.password_file != NULL)
 		cb(arg, ROLE_FD_PASSWORD, 0, c->discovery.ldap.password_file);
 	for (unsigned i = 0;
@@ -169,11 +186,18 @@ check_accounts(const struct conf *c, struct conf_findings *f)
 	}
 }
 
+static void
+bad_group(void *arg, const char *name, const char *why)
+{
+	conf_find(arg, CONF_ERROR, 0, "group \"%s\": %s", name, why);
+}
+
 void
 state_check(const struct conf *c, struct conf_findings *f)
 {
 	struct err_why why = {""};
 	const struct conf_relay *r;
+	struct groups *groups;
 	struct users_id id;
 
 	for (int role = ROLE_KEYS; role < ROLE_COUNT; role++) {
@@ -190,5 +214,8 @@ state_check(const struct conf *c, struct conf_findings *f)
 		check_password(f, r->line, r->password_file);
 	check_password(f, 0, c->discovery.ldap.password_file);
 	check_accounts(c, f);
+	groups = groups_new();
+	groups_load(groups, c->policy, bad_group, f);
+	groups_free(groups);
 	conf_findings_sort(f);
 }

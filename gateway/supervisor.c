@@ -478,6 +478,7 @@ run(struct supervisor *s)
 	for (size_t i = 0; i < s->n_proc; i++)
 		start(&s->proc[i]);
 	pulse_start(s);
+	groups_watch(s);
 	loop_run(s->loop);
 }
 
@@ -496,6 +497,8 @@ clear(struct supervisor *s)
 		loop_timer_free(s->watchdog);
 	if (s->pulse != NULL)
 		loop_timer_free(s->pulse);
+	if (s->groups != NULL)
+		loop_timer_free(s->groups);
 	if (s->n_socket > 0)
 		unlink(s->conf->paths.control);
 	if (s->master_fd != -1)

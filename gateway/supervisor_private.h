@@ -10,9 +10,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "common/buf.h"
+#include "common/limits.h"
 #include "gateway/role.h"
 
 struct conf;
@@ -66,6 +68,8 @@ struct supervisor {
 	struct loop_timer *stop_timer;
 	struct loop_timer *watchdog;
 	struct loop_timer *pulse;
+	struct loop_timer *groups;
+	struct stat group[LIMIT_GROUP_FILES]; /* when last looked at */
 };
 
 /* process.c: start the process, hand over what it needs, connect it with
@@ -75,6 +79,11 @@ enum err proc_start(struct proc *p, struct err_why *why) MUST_CHECK;
 void proc_tell(struct proc *p, uint16_t type, struct span payload,
     const int *fds, size_t n_fds);
 
+/* reload.c: hand the running configuration, with its files opened anew, to a
+   process. */
+void supervisor_tell_conf(struct supervisor *s, struct proc *p);
+/* groups_watch.c: look from now on whether group files change. */
+void groups_watch(struct supervisor *s);
 /* pulse.c: ask the processes from now on whether they are still at work, and
    kill those that are not. */
 void pulse_start(struct supervisor *s);

@@ -20,6 +20,7 @@
 #include "gateway/conf.h"
 #include "gateway/decide.h"
 #include "gateway/facts.h"
+#include "gateway/groups.h"
 #include "gateway/tls_state.h"
 #include "mime/header.h"
 
@@ -36,6 +37,7 @@ struct ask {
 	struct arena *arena;
 	struct cli_input in; /* open if a message was given */
 	struct crypto_cert_cache *certs;
+	struct groups *groups;
 	struct decide_facts facts;
 };
 
@@ -202,6 +204,9 @@ explain(struct cli *cli, struct ask *a)
 
 	if (e != ERR_OK)
 		return CLI_FAILED;
+	a->groups = groups_new();
+	groups_load(a->groups, conf->policy, NULL, NULL);
+	a->facts.groups = a->groups;
 	e = cli_keystore(cli, false, &keys);
 	if (e != ERR_OK && e != ERR_NOT_FOUND)
 		return CLI_FAILED;
@@ -246,6 +251,7 @@ cli_explain(struct cli *cli, int argc, char **argv)
 	if (status == CLI_DONE)
 		status = explain(cli, &a);
 	cli_input_close(&a.in);
+	groups_free(a.groups);
 	crypto_cert_cache_free(a.certs);
 	mime_charsets_close();
 	arena_free(a.arena);

@@ -27,6 +27,7 @@
 #include "gateway/conf.h"
 #include "gateway/decide.h"
 #include "gateway/facts.h"
+#include "gateway/groups.h"
 #include "gateway/spill.h"
 #include "gateway/variant.h"
 #include "mime/header.h"
@@ -45,6 +46,7 @@ struct seal {
 	struct arena *arena;
 	struct cli_input in;
 	struct cli_engines engines;
+	struct groups *groups;
 	struct decide_facts facts;
 	struct decision d;
 };
@@ -222,6 +224,9 @@ open_all(struct seal *s, struct err_why *why)
 
 	if (e != ERR_OK)
 		return e;
+	s->groups = groups_new();
+	groups_load(s->groups, conf->policy, NULL, NULL);
+	s->facts.groups = s->groups;
 	if (policy_signs(conf->policy) &&
 	    cli_unseal_open(s->cli, &s->engines.unseal, why) != ERR_OK)
 		cli_unseal_close(&s->engines.unseal);
@@ -296,6 +301,7 @@ cli_seal(struct cli *cli, int argc, char **argv)
 		status = seal(&s);
 	cli_engines_close(&s.engines);
 	cli_input_close(&s.in);
+	groups_free(s.groups);
 	ks_close(s.facts.keys);
 	crypto_cert_cache_free(s.engines.certs);
 	mime_charsets_close();

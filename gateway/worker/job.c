@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/text.h"
 #include "gateway/decide_tls.h"
+#include "gateway/groups.h"
 #include "gateway/trust.h"
 #include "gateway/worker/worker_private.h"
 
@@ -36,6 +37,9 @@ job_init(struct job *j, struct worker *w, uint32_t n_rcpt)
 	    j->out.audit == NULL)
 		return ERR_NOMEM;
 	j->facts.policy = j->conf->policy;
+	if (w->groups != NULL)
+		groups_take(w->groups, w->role, j->conf->policy);
+	j->facts.groups = w->groups;
 	j->facts.keys = w->keys;
 	j->facts.tls = w->tls;
 	j->facts.spent = RUNG_HOLD;

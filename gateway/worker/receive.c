@@ -8,6 +8,7 @@
  */
 #include "common/log.h"
 #include "common/text.h"
+#include "gateway/groups.h"
 #include "gateway/open_shape.h"
 #include "gateway/worker/open_private.h"
 #include "mime/addr.h"
@@ -102,7 +103,9 @@ ask_rules(const struct required *r, struct policy_inbound *out)
 		const struct policy_inbound_facts f = {.from = r->from,
 		    .n_from = r->n_from,
 		    .unsure = r->unsure,
-		    .to = span_str(r->j->rcpt[i].rcpt->key)};
+		    .to = span_str(r->j->rcpt[i].rcpt->key),
+		    .in_group = groups_has,
+		    .groups = r->j->facts.groups};
 
 		policy_inbound(r->j->conf->policy, &f, &d);
 		all.is_signed = all.is_signed || d.is_signed;

@@ -19,6 +19,7 @@
 #include "crypto/cert_cache.h"
 #include "crypto/cms_open.h"
 #include "gateway/facts.h"
+#include "gateway/groups.h"
 #include "gateway/tls_state.h"
 #include "gateway/trust.h"
 #include "gateway/worker/worker_private.h"
@@ -328,6 +329,8 @@ on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
 
 	trust_use(conf, w->keys);
 	certs_use(w->judge, conf, w->keys);
+	groups_take(w->groups, w->role, conf->policy);
+	f.groups = w->groups;
 	if (e == ERR_OK) {
 		const struct signer_facts s = {.keys = w->keys,
 		    .certs = w->certs,
@@ -448,6 +451,7 @@ open_all(struct worker *w)
 	w->bodies_fd = open_dir(w->role, conf->paths.bodies);
 	w->escrow_fd =
 	    conf->portal.present ? open_dir(w->role, conf->paths.escrow) : -1;
+	w->groups = groups_new();
 	w->arena = arena_new(ARENA_MAX);
 }
 
@@ -455,6 +459,7 @@ static void
 close_all(struct worker *w)
 {
 	arena_free(w->arena);
+	groups_free(w->groups);
 	crypto_cert_cache_free(w->certs);
 	certs_free(w->judge);
 	ks_close(w->keys);

@@ -25,6 +25,8 @@ struct crypto_cert_cache;
 struct json_t;
 struct mime_header;
 
+struct groups;
+
 struct worker {
 	struct role *role;
 	struct ks_store *keys;
@@ -32,6 +34,7 @@ struct worker {
 	struct crypto_cert_cache *certs;
 	struct certs *judge;	/* of chains */
 	struct proto_keys pubs; /* public halves only */
+	struct groups *groups;	/* of rules; NULL: an opener has none */
 	int bodies_fd;		/* directory of large sealed bodies */
 	int escrow_fd; /* directory of escrow objects; -1 without a portal */
 	struct arena *arena; /* of the message in hand */

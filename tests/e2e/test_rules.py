@@ -197,3 +197,48 @@ rule "default" { try = { clear } classify = "Default" }
     gw.stop()
     row = [r["rec"] for r in gw.audit() if r["rec"].get("type") == "escrowed"][0]
     assert 3600 < row["expires"] - time.time() < 7300
+
+
+def test_a_group_file_is_read_again_and_fails_closed(make_gateway, capture, keys, tmp_path):
+    """In the file: protected or not at all. Not in it: readable. Not to be known: protected."""
+    tmp_path.chmod(0o755)
+    group, new = tmp_path / "partners", tmp_path / "new"
+    group.write_text("# partners\n" + "".join("x%d@partner.example\n" % i for i in range(100000)))
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], rules=f'''
+rule "partners" {{ to = "file:{group}" try = {{ smime, reject }} }}
+rule "default" {{ try = {{ clear }} }}
+''')
+
+    def fate(to):
+        before = len(capture.messages)
+        try:
+            gw.send(SENDER, to, message(to=to))
+        except smtplib.SMTPResponseException as e:
+            return e.smtp_code
+        except smtplib.SMTPRecipientsRefused as e:
+            return e.recipients[to][0]
+        data = capture.wait(before + 1)[before].data
+        return "smime" if b"pkcs7-mime" in data else "clear"
+
+    def replace(text):
+        new.write_text(text)
+        new.rename(group)
+
+    assert fate(ALICE) == "clear" and fate("x99999@partner.example") == 550
+    replace("x@other.example\nAlice@Partner.Example\n@whole.example\n")
+    wait_for("the new file", lambda: fate(ALICE) == "smime")
+    assert fate("a@whole.example") == 550 and fate("x99999@partner.example") == "clear"
+    # half written, gone: nobody is known not to be in it
+    for broken in ("bob@part", None):
+        if broken is None:
+            group.unlink()
+        else:
+            replace(broken)
+        wait_for("the file to be found broken", lambda: fate("bob@other.example") == 550)
+        assert fate(ALICE) == "smime"
+        replace("x@other.example\n")
+        wait_for("a good one", lambda: fate("bob@other.example") == "clear")
+    group.unlink()
+    bad = subprocess.run([gw.build / "sealgated", "-n", "-f", gw.conf], timeout=30, text=True,
+                         capture_output=True, check=False)
+    assert bad.returncode == 1 and str(group) in bad.stderr

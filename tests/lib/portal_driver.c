@@ -74,6 +74,7 @@ role_take_fd(struct role *r, enum role_fd kind, unsigned which)
 	case ROLE_FD_USERS:
 	case ROLE_FD_RCPTS:
 	case ROLE_FD_CLIENT_CA:
+	case ROLE_FD_GROUP:
 	case ROLE_FD_KINDS:
 		break;
 	}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Files of addresses, sorted in memory. A new reading takes the place of the
+ * old one as a whole.
+ */
+#include "gateway/groups.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/arena.h"
+#include "common/file.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "gateway/account_file.h"
+#include "gateway/role.h"
+
+enum { SET_MEMORY = 256 << 20 /* octets of one group */ };
+
+struct set {
+	struct arena *arena; /* NULL: nothing is known */
+	struct account_list list;
+};
+
+struct groups {
+	struct set set[LIMIT_GROUP_FILES];
+};
+
+struct groups *
+groups_new(void)
+{
+	struct groups *g = calloc(1, sizeof(*g));
+
+	if (g == NULL)
+		fatal("out of memory");
+	return g;
+}
+
+void
+groups_free(struct groups *g)
+{
+	if (g == NULL)
+		return;
+	for (size_t i = 0; i < LIMIT_GROUP_FILES; i++)
+		arena_free(g->set[i].arena);
+	free(g);
+}
+
+const char *
+groups_path(const char *name)
+{
+	return strncmp(name, "file:", 5) == 0 ? name + 5 : NULL;
+}
+
+/* Read one file whole; a set that is not known if that fails. */
+static enum err
+read_set(int fd, struct set *out, struct err_why *why)
+{
+	struct set s = {.arena = arena_new(SET_MEMORY)};
+	struct buf text;
+	enum err e;
+
+	if (s.arena == NULL)
+		fatal("out of memory");
+	buf_init(&text, LIMIT_ACCOUNT_FILE);
+	e = file_read_all(fd, &text);
+	/* one that is being written ends in the middle of a line */
+	if (e == ERR_OK && (text.len == 0 || text.data[text.len - 1] != '\n'))
+		e = err_why(why, ERR_MALFORMED,
+		    "the file is empty, or its last line does not end");
+	if (e == ERR_OK)
+		e = account_list_parse(buf_span(&text), s.arena, &s.list, why);
+	if (e == ERR_OK && s.list.n == 0)
+		e = err_why(why, ERR_MALFORMED, "there is no address in it");
+	buf_clear(&text);
+	arena_free(out->arena);
+	*out = (struct set){.arena = NULL};
+	if (e == ERR_OK)
+		*out = s;
+	else
+		arena_free(s.arena);
+	return e;
+}
+
+void
+groups_take(struct groups *g, struct role *r, const struct policy *p)
+{
+	size_t n;
+	const char *const *names = policy_groups(p, &n);
+
+	for (unsigned i = 0; i < LIMIT_GROUP_FILES; i++) {
+		struct err_why why = {""};
+		int fd = role_take_fd(r, ROLE_FD_GROUP, i);
+		enum err e;
+
+		if (fd < 0)
+			continue;
+		e = read_set(fd, &g->set[i], &why);
+		close(fd);
+		if (e != ERR_OK)
+			log_event(LOG_LVL_ERR, NULL, "group-file",
+			    KV_STR("group", i < n ? names[i] : ""),
+			    KV_STR("why", why.text), KV_ERR(e));
+	}
+}
+
+void
+groups_load(struct groups *g, const struct policy *p,
+    void (*bad)(void *arg, const char *path, const char *why), void *arg)
+{
+	size_t n;
+	const char *const *names = policy_groups(p, &n);
+
+	for (size_t i = 0; i < n && i < LIMIT_GROUP_FILES; i++) {
+		const char *path = groups_path(names[i]);
+		struct err_why why = {""};
+		int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+		enum err e = ERR_NOT_FOUND;
+
+		if (fd >= 0) {
+			e = read_set(fd, &g->set[i], &why);
+			close(fd);
+		}
+		if (e != ERR_OK && bad != NULL)
+			bad(arg, names[i],
+			    why.text[0] != 0 ? why.text : err_text(e));
+	}
+}
+
+enum policy_truth
+groups_has(const void *groups, size_t group, struct span addr)
+{
+	const struct groups *g = groups;
+	char key[LIMIT_ADDRESS + 64];
+
+	if (group >= LIMIT_GROUP_FILES || g->set[group].arena == NULL ||
+	    addr.len >= sizeof(key))
+		return POLICY_UNSURE;
+	if (addr.len == 0)
+		return POLICY_NO;
+	memcpy(key, addr.data, addr.len);
+	key[addr.len] = '\0';
+	return account_list_has(&g->set[group].list, key) ? POLICY_YES
+							  : POLICY_NO;
+}
