@@ -95,6 +95,7 @@ struct conf_relay {
 	size_t n_tls_names;
 	const char *user; /* to log in as; NULL: nobody */
 	const char *password_file;
+	bool xforward; /* it may hear who the client was */
 };
 
 /* Another way for some domains. */

@@ -315,6 +315,11 @@ const struct config_entry config_entries[] = {
     {"relay inbound", "password-file", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_relay, password_file), 0,
 	"As for relay outbound."},
+    {"relay inbound", "xforward", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_relay, xforward), 0,
+	"Whether the server, if it offers that, is told by XFORWARD who the "
+	"client was that brought the mail here: its address, its name if a "
+	"proxy said it, and its greeting."},
 
     {"route", "via", CONFIG_T_VIA, false, 0, 0, "\"mx\"",
 	0, 0,

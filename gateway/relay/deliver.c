@@ -332,6 +332,8 @@ relay_job_start(struct relay_job *j)
 	for (uint32_t i = 0; i < n; i++) {
 		struct relay *r = j->relay;
 
+		mail[i]->xforward =
+		    relay_conf(j, relay_mail_rcpt(mail[i], 0))->xforward;
 		target_of(j, mail[i], &t);
 		relay_dests_submit(r->dests, &t, mail[i]);
 	}

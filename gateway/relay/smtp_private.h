@@ -35,6 +35,7 @@ enum smtp_state {
 /* What a reply in a transaction answers. */
 enum smtp_expect {
 	EXPECT_RSET,
+	EXPECT_XFORWARD,
 	EXPECT_MAIL,
 	EXPECT_RCPT,
 	EXPECT_DATA,
@@ -75,6 +76,7 @@ struct relay_smtp {
 	bool needs_reset; /* the last transaction did not end by itself */
 	bool past_dot;
 	bool use_bdat;
+	bool xforward_sent;
 	bool mail_sent;
 	bool data_sent;
 	bool go_ahead; /* 354 */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/text.h"
+#include "gateway/relay/xforward.h"
 
 static bool
 is_digit(uint8_t c)
@@ -203,6 +204,8 @@ offer_line(struct relay_offer *o, struct span l)
 		o->auth_plain |= has_word(rest, "PLAIN");
 	else if (span_caseeq_str(word, "LIMITS"))
 		offer_limits(o, rest);
+	else if (span_caseeq_str(word, "XFORWARD"))
+		o->xforward = relay_xforward_offer(rest);
 	else if (span_caseeq_str(word, "SIZE")) {
 		o->size = true;
 		if (text_number(rest, 0, UINT64_MAX, &o->size_max) != ERR_OK)

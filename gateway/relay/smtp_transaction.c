@@ -10,8 +10,12 @@
 
 #include "common/log.h"
 #include "gateway/relay/smtp_private.h"
+#include "gateway/relay/xforward.h"
 
-enum { CHUNKS_AHEAD = 8 }; /* of BDAT that are not answered yet */
+enum {
+	CHUNKS_AHEAD = 8,   /* of BDAT that are not answered yet */
+	XFORWARD_MAX = 900, /* octets of the command */
+};
 
 static void
 expect(struct relay_smtp *s, enum smtp_expect kind)
@@ -256,6 +260,7 @@ relay_smtp_send(struct relay_smtp *s, struct relay_mail *m)
 	say_peer(s);
 	m->dsn = s->offer.dsn;
 	s->line_start = true;
+	s->xforward_sent = false;
 	s->past_dot = s->mail_sent = s->data_sent = s->go_ahead = false;
 	s->rcpt_sent = s->rcpt_seen = s->final_seen = s->n_accepted = 0;
 	s->n_asked = 0;
@@ -278,6 +283,26 @@ relay_smtp_send(struct relay_smtp *s, struct relay_mail *m)
 }
 
 /* --- writing --- */
+
+/* Before each MAIL: a server forgets it with the transaction. What is too long
+   to be told is not. */
+static void
+put_xforward(struct relay_smtp *s)
+{
+	struct buf line;
+
+	s->xforward_sent = true;
+	if (!s->mail->xforward)
+		return;
+	buf_init(&line, XFORWARD_MAX);
+	if (relay_xforward_line(s->mail->entry, s->offer.xforward, &line) ==
+		ERR_OK &&
+	    line.len > 0) {
+		smtp_put(s, buf_span(&line));
+		expect(s, EXPECT_XFORWARD);
+	}
+	buf_clear(&line);
+}
 
 static void
 put_mail(struct relay_smtp *s)
@@ -487,6 +512,8 @@ produce_envelope(struct relay_smtp *s)
 			s->needs_reset = false;
 			smtp_puts(s, "RSET\r\n");
 			expect(s, EXPECT_RSET);
+		} else if (!s->mail_sent && !s->xforward_sent) {
+			put_xforward(s);
 		} else if (!s->mail_sent) {
 			put_mail(s);
 		} else if (next_rcpt(s, &i)) {
@@ -518,6 +545,16 @@ on_rset(struct relay_smtp *s, const struct relay_reply *r)
 {
 	if (r->code / 100 != 2)
 		smtp_fail(s, RELAY_FAULT_SESSION, r, "refused RSET");
+}
+
+/* Whether it was taken matters to nobody's mail. */
+static void
+on_xforward(struct relay_smtp *s, const struct relay_reply *r)
+{
+	if (r->code / 100 != 2)
+		log_event(LOG_LVL_NOTICE, s->mail->id, "xforward-refused",
+		    KV_STR("peer", s->setup.expect->peer.peer),
+		    KV_NUM("code", r->code), KV_STR("reply", r->text));
 }
 
 static void
@@ -614,6 +651,7 @@ on_nothing(struct relay_smtp *s, const struct relay_reply *r)
 static void (*const handlers[EXPECT_KINDS])(
     struct relay_smtp *s, const struct relay_reply *r) = {
     [EXPECT_RSET] = on_rset,
+    [EXPECT_XFORWARD] = on_xforward,
     [EXPECT_MAIL] = on_mail,
     [EXPECT_RCPT] = on_rcpt,
     [EXPECT_DATA] = on_data,

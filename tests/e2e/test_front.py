@@ -141,7 +141,10 @@ def test_a_trusted_host_speaks_for_its_clients(make_gateway, capture):
     inside = Capture(extensions=("PIPELINING", "8BITMIME", "XFORWARD NAME ADDR PROTO HELO")).start()
     gw = make_gateway(capture.port, rules=CLEAR, portal=False, inbound=inside.port, limits="errors = 50",
                       listen='clients = "192.0.2.0/24" xclient = "127.0.0.1"',
-                      listen_in='xclient = "127.0.0.1"')
+                      listen_in='xclient = "127.0.0.1"', start=False)
+    gw.conf.write_text(gw.conf.read_text().replace(
+        "relay inbound { ", "relay inbound { xforward = true "))
+    gw.start()
     with Raw(gw) as c:
         assert [x for x in c.greet() if "XCLIENT" in x]
         envelope(c, 550)
@@ -174,6 +177,8 @@ def test_a_trusted_host_speaks_for_its_clients(make_gateway, capture):
         c.say(message(sender=STRANGER, to=SENDER) + b".\r\n").reply(250)
     got = wait_for("it inside", lambda: inside.messages)[0]
     assert b"Received: from far (spam.far.example [IPv6:2001:db8::5])" in got.data
+    (told,) = [x for s in inside.sessions for x in s.lines if x.startswith(b"XFORWARD")]
+    assert told == b"XFORWARD NAME=spam.far.example ADDR=IPV6:2001:db8::5 HELO=far"
     inside.stop()
 
 

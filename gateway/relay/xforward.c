@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Values are xtext (RFC 3461 section 4): whatever a client said, it ends no
+ * line here.
+ */
+#include "gateway/relay/xforward.h"
+
+#include <string.h>
+
+unsigned
+relay_xforward_offer(struct span words)
+{
+	static const struct {
+		const char *word;
+		unsigned bit;
+	} row[] = {
+	    {"ADDR", RELAY_XFORWARD_ADDR},
+	    {"NAME", RELAY_XFORWARD_NAME},
+	    {"HELO", RELAY_XFORWARD_HELO},
+	};
+	unsigned got = 0;
+
+	for (size_t at = 0, end; at < words.len; at = end + 1) {
+		end = span_find_chr(words, at, ' ');
+		for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+			if (span_caseeq_str(
+				SPAN(words.data + at, end - at), row[i].word))
+				got |= row[i].bit;
+	}
+	return got;
+}
+
+static enum err
+put_value(
+    struct buf *out, const char *name, const char *prefix, const char *value)
+{
+	enum err e = buf_printf(out, " %s=%s", name, prefix);
+
+	if (e == ERR_OK && value[0] == '\0')
+		e = buf_printf(out, "[UNAVAILABLE]");
+	for (; e == ERR_OK && *value != '\0'; value++) {
+		uint8_t c = (uint8_t)*value;
+
+		if (c > ' ' && c < 0x7f && c != '+' && c != '=')
+			e = buf_printf(out, "%c", c);
+		else
+			e = buf_printf(out, "+%02X", c);
+	}
+	return e;
+}
+
+enum err
+relay_xforward_line(const struct entry *e, unsigned offer, struct buf *out)
+{
+	bool v6 = strchr(e->client, ':') != NULL;
+	enum err err;
+
+	if (offer == 0 || e->client[0] == '\0')
+		return ERR_OK;
+	err = buf_printf(out, "XFORWARD");
+	if (err == ERR_OK && (offer & RELAY_XFORWARD_NAME) != 0)
+		err = put_value(out, "NAME", "", e->client_name);
+	if (err == ERR_OK && (offer & RELAY_XFORWARD_ADDR) != 0)
+		err = put_value(out, "ADDR", v6 ? "IPV6:" : "", e->client);
+	if (err == ERR_OK && (offer & RELAY_XFORWARD_HELO) != 0)
+		err = put_value(out, "HELO", "", e->helo);
+	return err == ERR_OK ? buf_printf(out, "\r\n") : err;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * XFORWARD, as the documentation of Postfix has it: our own server is told who
+ * the client was, for its logs and its filters.
+ */
+#ifndef GATEWAY_RELAY_XFORWARD_H
+#define GATEWAY_RELAY_XFORWARD_H
+
+#include "common/buf.h"
+#include "gateway/entry.h"
+
+/* As bits: what a server offers to hear. */
+enum {
+	RELAY_XFORWARD_ADDR = 1,
+	RELAY_XFORWARD_NAME = 2,
+	RELAY_XFORWARD_HELO = 4,
+};
+
+/* The bits of the words behind XFORWARD in the reply to EHLO. */
+unsigned relay_xforward_offer(struct span words);
+/* Append the command with its line end; nothing if there is nothing to tell.
+   ERR_TOO_BIG. */
+enum err relay_xforward_line(
+    const struct entry *e, unsigned offer, struct buf *out) MUST_CHECK;
+
+#endif
