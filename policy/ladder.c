@@ -201,14 +201,18 @@ static enum err
 find_applying(const struct policy *p, const struct policy_facts *f,
     struct arena *arena, struct applying *a)
 {
+	const struct gate_key key = policy_gate_key(f);
 	const char *condition;
 
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct policy_rule *r = &p->rules[i];
-		bool raises = policy_rule_raises(r);
-		bool over = is_passed_over(r, f);
 		enum policy_role role;
+		bool raises, over;
 
+		if (policy_gate_shut(&p->gates[i], &key))
+			continue;
+		raises = policy_rule_raises(r);
+		over = is_passed_over(r, f);
 		if (!raises && a->decider != NULL)
 			continue;
 		role = policy_rule_role(r, f, &condition);

@@ -82,8 +82,8 @@ policy_pattern_parse(const char *text, struct arena *arena, struct pattern *out,
 }
 
 /* The domain of a key. A quoted local part may hold an @, a domain not. */
-static struct span
-domain_of(struct span addr)
+struct span
+policy_domain_of(struct span addr)
 {
 	size_t i = addr.len;
 
@@ -114,9 +114,9 @@ names(const struct pattern *p, struct span addr)
 	case PATTERN_ADDR:
 		return span_eq(p->text, addr);
 	case PATTERN_EXACT:
-		return span_eq(p->text, domain_of(addr));
+		return span_eq(p->text, policy_domain_of(addr));
 	case PATTERN_BELOW:
-		return is_below(domain_of(addr), p->text);
+		return is_below(policy_domain_of(addr), p->text);
 	case PATTERN_GROUP:
 		break;
 	}

@@ -37,6 +37,7 @@ policy_free(struct policy *p)
 		return;
 	arena_free(p->arena);
 	free(p->rules);
+	free(p->gates);
 	free(p->inbound);
 	free(p->tags);
 	free(p->conditions);
@@ -196,13 +197,19 @@ append(struct policy *p, const struct policy_rule *r)
 {
 	size_t n = p->n_rules;
 	struct policy_rule *rules = p->rules;
+	struct gate *gates = p->gates;
 
 	if ((n & (n - 1)) == 0) {
 		rules = realloc(rules, (n == 0 ? 1 : 2 * n) * sizeof(*rules));
 		if (rules == NULL)
 			return ERR_NOMEM;
 		p->rules = rules;
+		gates = realloc(gates, (n == 0 ? 1 : 2 * n) * sizeof(*gates));
+		if (gates == NULL)
+			return ERR_NOMEM;
+		p->gates = gates;
 	}
+	gates[n] = policy_gate_of(r);
 	rules[p->n_rules++] = *r;
 	return ERR_OK;
 }

@@ -55,6 +55,24 @@ struct policy_rule {
 	bool may_lower;
 };
 
+/* What tells that a rule cannot match without looking at it. */
+struct gate {
+	enum {
+		GATE_OPEN = 0,
+		GATE_DOMAIN,   /* value: hash of the recipient's domain */
+		GATE_ENVELOPE, /* value: place of a condition that must hold */
+		GATE_MESSAGE,
+	} kind;
+	uint32_t value;
+};
+
+/* The facts that gates are about. */
+struct gate_key {
+	uint32_t domain;
+	const enum policy_truth *truth;
+	bool ambiguous;
+};
+
 struct policy_inbound_rule {
 	const char *name;
 	unsigned line;
@@ -66,6 +84,7 @@ struct policy_inbound_rule {
 struct policy {
 	struct arena *arena; /* everything but the arrays below */
 	struct policy_rule *rules;
+	struct gate *gates; /* of each rule */
 	size_t n_rules;
 	const char **tags;
 	size_t n_tags;
@@ -131,6 +150,16 @@ enum policy_truth policy_when_truth(const struct policy_rule *r,
    unsure. */
 bool policy_when_covers(
     const struct policy_rule *a, const struct policy_rule *b);
+
+/* The domain of a key; empty if it has none. */
+struct span policy_domain_of(struct span addr);
+
+/* --- gate.c --- */
+
+struct gate policy_gate_of(const struct policy_rule *r);
+struct gate_key policy_gate_key(const struct policy_facts *f);
+/* The rule does not match for certain. */
+bool policy_gate_shut(const struct gate *g, const struct gate_key *k);
 
 /* --- ladder.c --- */
 
