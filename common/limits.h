@@ -26,7 +26,9 @@
 #define LIMIT_MIME_DEPTH 32u
 #define LIMIT_MIME_PARTS 1000u
 /* Received fields before a message is taken to go in circles */
-#define LIMIT_HOPS	 50u
+#define LIMIT_HOPS 50u
+/* of them our own: outbound, inbound and a filter or two are no circle */
+#define LIMIT_OWN_HOPS	 10u
 #define LIMIT_RECIPIENTS 1000u
 /* octets behind a message in memory: libetpan reads a little past the end */
 #define LIMIT_MESSAGE_PADDING 16u

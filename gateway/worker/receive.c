@@ -172,6 +172,8 @@ receive(struct job *j, struct err_why *why)
 		return ERR_NOMEM;
 	e = mime_scan(j->map.data, &scan, why);
 	if (e == ERR_OK)
+		e = job_check_hops(j, why);
+	if (e == ERR_OK)
 		e = meet_rules(j, &scan, why);
 	if (e != ERR_OK)
 		return e;

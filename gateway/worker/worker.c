@@ -64,7 +64,8 @@ parse(struct job *j, struct err_why *why)
 		return e;
 	j->parsed = true;
 	j->facts.message = &j->msg;
-	return ERR_OK;
+	/* what was taken once is not refused for it */
+	return j->replaces == 0 ? job_check_hops(j, why) : ERR_OK;
 }
 
 /* What the conditions of rules ask about it. */

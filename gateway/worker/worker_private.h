@@ -92,6 +92,8 @@ struct entry *job_add_entry(struct job *j, uint32_t n);
 
 /* --- account.c: what store wants to know --- */
 
+/* Has it been here too often? ERR_LOOP. */
+enum err job_check_hops(struct job *j, struct err_why *why) MUST_CHECK;
 /* Of which message a submission is. */
 enum err job_digest(struct job *j) MUST_CHECK;
 /* Which recipients of the pending entry get nothing more, once all else is

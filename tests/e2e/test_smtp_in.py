@@ -273,3 +273,31 @@ def test_stopping_says_421_and_finishes(clear, capture):
         busy.say(b"last words\r\n.\r\n").reply(250)
     assert clear.stop() == 0
     wait_for("the log's end", lambda: "last words" not in clear.log())
+
+
+def passes(n, host):
+    return "".join("Received: from x (x [192.0.2.1])\r\n\tby %s with ESMTP id %013d;\r\n"
+                   "\tSat, 21 Nov 2026 09:00:00 +0000\r\n" % (host, i) for i in range(n))
+
+
+@pytest.mark.parametrize("inbound", [False, True])
+def test_mail_that_was_here_too_often_goes_in_circles(make_gateway, capture, inbound):
+    """Our own trace fields are the marker; those of others have a limit of their own."""
+    gw = make_gateway(capture.port, rules='rule "default" { try = { clear } }\n',
+                      listen_in="", inbound=capture.port)
+    hand_in = gw.send_in if inbound else gw.send
+    ends = ("eve@partner.example", "ann@sender.example") if inbound else (
+        "ann@sender.example", "eve@partner.example")
+    rows = [(passes(11, "gw.sender.example"), 554), (passes(11, "GW.Sender.example"), 554),
+            (passes(10, "gw.sender.example"), 250), (passes(11, "gw.sender.example.net"), 250),
+            (passes(11, "other.example"), 250), (passes(51, "other.example"), 554)]
+    for trace, wanted in rows:
+        msg = trace.encode() + message(sender=ends[0], to=ends[1])
+        try:
+            hand_in(*ends, msg)
+            code, said = 250, b""
+        except smtplib.SMTPDataError as e:
+            code, said = e.smtp_code, e.smtp_error
+        assert code == wanted, (trace[:80], said)
+        assert code == 250 or b"5.4.6" in said
+    capture.wait(3)
