@@ -16,12 +16,15 @@
 #include "crypto/cert_cache.h"
 #include "gateway/cli/cli.h"
 #include "gateway/cli/input.h"
+#include "gateway/cli/key_private.h"
 #include "gateway/cli/trace.h"
 #include "gateway/conf.h"
 #include "gateway/decide.h"
 #include "gateway/facts.h"
 #include "gateway/groups.h"
+#include "gateway/proto.h"
 #include "gateway/tls_state.h"
+#include "keystore/answers.h"
 #include "mime/header.h"
 
 enum {
@@ -34,6 +37,10 @@ struct ask {
 	const char *file;
 	const char **to;
 	size_t n_to;
+	bool ask; /* the sources, now */
+	/* for each of to what they answered; NULL when nobody was asked */
+	struct proto_answers *answers;
+	json_t *asked; /* the same, told */
 	struct arena *arena;
 	struct cli_input in; /* open if a message was given */
 	struct crypto_cert_cache *certs;
@@ -86,7 +93,9 @@ decide_all(struct ask *a, struct decision **d)
 			cli_say("%s: %s", a->to[i], why.text);
 			return CLI_USAGE;
 		}
-		if (decide_rcpt(&a->facts, key, NULL, a->arena, d[i]) != ERR_OK)
+		if (decide_rcpt(&a->facts, key,
+			a->answers == NULL ? NULL : &a->answers[i], a->arena,
+			d[i]) != ERR_OK)
 			return CLI_FAILED;
 	}
 	decide_together(&a->facts, d, a->n_to, a->arena);
@@ -120,6 +129,9 @@ explain_all(struct cli *cli, struct ask *a)
 		if (!protects_or_waits(d[i]))
 			status = CLI_NO;
 		json_array_append_new(list, trace_of(a, d[i]));
+		if (a->asked != NULL && i < json_array_size(a->asked))
+			json_object_set(json_array_get(list, i), "asked",
+			    json_array_get(a->asked, i));
 		if (!cli->json)
 			cli_trace_print(json_array_get(list, i));
 	}
@@ -138,6 +150,7 @@ take_options(struct cli *cli, int argc, char **argv, struct ask *a)
 	    {"from", required_argument, NULL, 'a'},
 	    {"to", required_argument, NULL, 'b'},
 	    {"file", required_argument, NULL, 'm'},
+	    {"ask", no_argument, NULL, 'q'},
 	    {NULL, 0, NULL, 0},
 	};
 	int c;
@@ -153,6 +166,9 @@ take_options(struct cli *cli, int argc, char **argv, struct ask *a)
 			break;
 		case 'm':
 			a->file = optarg;
+			break;
+		case 'q':
+			a->ask = true;
 			break;
 		default:
 			return cli_usage(cli);
@@ -192,6 +208,57 @@ find_facts(struct ask *a, const struct conf *conf)
 	return facts_find(conf->matchers, &in, a->arena, &a->facts.truth);
 }
 
+/* As discovery would have told the worker. */
+static enum err
+take_answers(struct ask *a, const struct ks_remote *remote, size_t n,
+    struct proto_answers *out)
+{
+	out->key = "";
+	out->complete = true;
+	out->n = (uint32_t)n;
+	out->answer = arena_array(a->arena, n, sizeof(*out->answer));
+	for (size_t i = 0; out->answer != NULL && i < n; i++)
+		out->answer[i] =
+		    (struct proto_answer){.source = (uint8_t)remote[i].source,
+			.status = remote[i].answer == KS_ANSWER_FOUND
+				      ? PROTO_ANSWER_FOUND
+				  : remote[i].answer == KS_ANSWER_ABSENT
+				      ? PROTO_ANSWER_ABSENT
+				      : PROTO_ANSWER_FAILED,
+			.reached = remote[i].answer != KS_ANSWER_FAILED};
+	return out->answer == NULL ? ERR_NOMEM : ERR_OK;
+}
+
+/* Before root is given up: the socket is the gateway's. */
+static int
+ask_sources(struct cli *cli, struct ask *a, const struct conf *conf)
+{
+	struct ks_remote remote[KS_ANSWERS_MAX];
+	size_t n = conf->discovery.n_source < KS_ANSWERS_MAX
+		       ? conf->discovery.n_source
+		       : KS_ANSWERS_MAX;
+	int status;
+
+	if (!a->ask || n == 0)
+		return CLI_DONE;
+	a->answers = arena_array(a->arena, a->n_to, sizeof(*a->answers));
+	a->asked = cli->json ? json_array() : NULL;
+	if (a->answers == NULL)
+		return CLI_FAILED;
+	for (size_t i = 0; i < a->n_to; i++) {
+		for (size_t k = 0; k < n; k++)
+			remote[k] = (struct ks_remote){
+			    .source =
+				(enum ks_source)conf->discovery.source[k]};
+		status = key_ask_sources(cli, a->to[i], a->asked, remote, n);
+		if (status != CLI_DONE)
+			return status;
+		if (take_answers(a, remote, n, &a->answers[i]) != ERR_OK)
+			return CLI_FAILED;
+	}
+	return CLI_DONE;
+}
+
 static int
 explain(struct cli *cli, struct ask *a)
 {
@@ -204,6 +271,9 @@ explain(struct cli *cli, struct ask *a)
 
 	if (e != ERR_OK)
 		return CLI_FAILED;
+	status = ask_sources(cli, a, conf);
+	if (status != CLI_DONE)
+		return status;
 	a->groups = groups_new();
 	groups_load(a->groups, conf->policy, NULL, NULL);
 	a->facts.groups = a->groups;
@@ -250,6 +320,7 @@ cli_explain(struct cli *cli, int argc, char **argv)
 	status = take_options(cli, argc, argv, &a);
 	if (status == CLI_DONE)
 		status = explain(cli, &a);
+	json_decref(a.asked);
 	cli_input_close(&a.in);
 	groups_free(a.groups);
 	crypto_cert_cache_free(a.certs);

@@ -140,7 +140,7 @@ const struct cli_verb cli_verbs[] = {
 	"The same for all addresses of a domain", cli_setting_set},
     {"domain", "delete", "DOMAIN...", "Forget what was set",
 	cli_setting_delete},
-    {NULL, "explain", "--from ADDRESS --to ADDRESS... [--file MESSAGE]",
+    {NULL, "explain", "--from ADDRESS --to ADDRESS... [--file MESSAGE] [--ask]",
 	"Tell what would happen to a message, by which rule and key, and why",
 	cli_explain},
     {NULL, "open", "--to ADDRESS",

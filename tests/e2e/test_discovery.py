@@ -92,6 +92,25 @@ def lookup(gw, addr):
     return sources, {r["kind"]: r for r in said[1:]}
 
 
+def test_explain_asks_when_it_is_told_to(make_gateway, capture, keys, ca, started):
+    keys.openpgp("ada@ask.example")
+    names = started(Names("openpgpkey.ask.example. 60 A 127.0.0.1\n"))
+    web = Nginx(ca, {("openpgpkey.ask.example",): ""})
+    web.put_wkd("ada@ask.example", keys.gpg("--export", "ada@ask.example").stdout)
+    started(web)
+    gw = make_gateway(capture.port, rules=OPPORTUNISTIC, options=options(
+        ca, names, ["wkd"], sections="discovery wkd { port = %d }\n" % web.port))
+    words = ["explain", "--from", "sam@sender.example", "--to", "ada@ask.example"]
+    assert gw.cli_json(*words)[0]["result"] == "deferred" and not web.requests()
+    said = gw.cli_json(*words, "--ask")[0]
+    assert said["result"] == "sealed" and said["rung"] == "pgp", said
+    assert said["asked"]["sources"][0]["answer"] == "found"
+    taken = [k for k in said["keys"] if k.get("chosen")][0]
+    assert taken["source"] == "wkd" and "openpgpkey.ask.example" in taken["url"]
+    out = gw.cli(*words[:-1], "nobody@ask.example", "--ask", check=False).stdout.decode()
+    assert "wkd   absent" in out and "nobody@ask.example: clear (clear)" in out, out
+
+
 def test_direct_method_only_without_the_advanced_host(make_gateway, capture, keys, ca, started):
     """draft-koch-openpgp-webkey-service: the host openpgpkey decides alone when
     it exists, also when it says no and when it is down."""
