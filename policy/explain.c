@@ -112,16 +112,51 @@ policy_explain(const struct policy *p, size_t i, const struct policy_facts *f,
 	*out = t;
 }
 
+/* A rule that will be explained. */
+struct place {
+	size_t rule;
+	bool applies;
+	bool decided; /* a rule before it decides */
+};
+
 /* What does not apply gives way to what does, the oldest first. */
 static size_t
-make_room(struct policy_trace *list, size_t n)
+make_room(struct place *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (list[i].role == POLICY_NO_MATCH) {
+		if (!list[i].applies) {
 			memmove(&list[i], &list[i + 1],
 			    (n - i - 1) * sizeof(list[0]));
 			return n - 1;
 		}
+	return n;
+}
+
+/* Find the rules to explain, max at most; *all gets how many there were. */
+static size_t
+choose(const struct policy *p, const struct policy_facts *f, size_t max,
+    struct place *list, size_t *all)
+{
+	const struct gate_key key = policy_gate_key(f);
+	enum policy_role role;
+	const char *condition;
+	bool decided = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		role = policy_gate_shut(&p->gates[i], &key)
+			   ? POLICY_NO_MATCH
+			   : policy_rule_role(&p->rules[i], f, &condition);
+		if (decided && role != POLICY_RAISES)
+			continue;
+		(*all)++;
+		if (n == max)
+			n = make_room(list, n);
+		if (n < max)
+			list[n++] =
+			    (struct place){i, role != POLICY_NO_MATCH, decided};
+		decided = decided || role == POLICY_DECIDES;
+	}
 	return n;
 }
 
@@ -131,24 +166,15 @@ policy_trace_all(const struct policy *p, const struct policy_facts *f,
     size_t *lost)
 {
 	struct policy_trace *list = arena_array(arena, max + 1, sizeof(*list));
-	bool decided = false;
-	size_t n = 0, all = 0;
+	struct place *place = arena_array(arena, max + 1, sizeof(*place));
+	size_t n, all = 0;
 
-	if (list == NULL)
+	if (list == NULL || place == NULL)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < p->n_rules; i++) {
-		struct policy_trace t = {.name = ""};
-
-		explain(&p->rules[i], f, decided, &t);
-		if (decided && t.role != POLICY_RAISES)
-			continue;
-		decided = decided || t.role == POLICY_DECIDES;
-		all++;
-		if (n == max)
-			n = make_room(list, n);
-		if (n < max)
-			list[n++] = t;
-	}
+	n = choose(p, f, max, place, &all);
+	for (size_t i = 0; i < n; i++)
+		explain(
+		    &p->rules[place[i].rule], f, place[i].decided, &list[i]);
 	*out = list;
 	*n_out = n;
 	*lost = all - n;

@@ -700,3 +700,60 @@ Test(properties, an_exposure_that_is_not_listed_does_not_happen)
 	cr_expect_gt(exposed, CASES / 100, "%zu", exposed);
 	arena_free(arena);
 }
+
+/* The trace of all rules says of each what is said of it alone, leaves out what
+   stands behind the decider and did nothing, and if there is no room the oldest
+   that did nothing. */
+Test(properties, the_trace_of_all_is_that_of_each)
+{
+	uint64_t first = start();
+	struct arena *arena = arena_new(1 << 20);
+
+	for (size_t c = 0; c < CASES / 10; c++) {
+		struct world w = random_world();
+		struct policy *p = build(&w);
+		enum policy_truth truth[CONDITIONS];
+		struct policy_facts f = {.from = SPAN_LIT("s@own.example"),
+		    .to = span_str(addr_text[w.to]),
+		    .ambiguous = w.ambiguous,
+		    .truth = truth};
+		struct policy_trace *all, *some;
+		size_t n, n_some, lost, k = 0, applied = 0, kept = 0;
+		bool decided = false;
+
+		truths(p, &w, truth);
+		cr_assert_eq(
+		    policy_trace_all(p, &f, 99, arena, &all, &n, &lost),
+		    ERR_OK);
+		cr_assert_eq(lost, 0);
+		for (size_t i = 0; i < w.n; i++) {
+			struct policy_trace one = {.name = ""};
+
+			policy_explain(p, i, &f, &one);
+			applied += one.role == POLICY_DECIDES ||
+				   one.role == POLICY_RAISES;
+			if (decided && one.role != POLICY_RAISES)
+				continue;
+			decided = decided || one.role == POLICY_DECIDES;
+			cr_assert_lt(k, n, "SEED=%llu case %zu",
+			    (unsigned long long)first, c);
+			cr_assert_str_eq(all[k].name, one.name);
+			cr_assert_eq(all[k].role, one.role);
+			cr_assert_str_eq(all[k].why, one.why);
+			k++;
+		}
+		cr_assert_eq(k, n);
+		cr_assert_eq(
+		    policy_trace_all(p, &f, 2, arena, &some, &n_some, &lost),
+		    ERR_OK);
+		cr_assert_eq(n_some + lost, n);
+		for (size_t i = 0; i < n_some; i++)
+			kept += some[i].role == POLICY_DECIDES ||
+				some[i].role == POLICY_RAISES;
+		cr_assert_eq(kept, applied < 2 ? applied : 2,
+		    "SEED=%llu case %zu", (unsigned long long)first, c);
+		policy_free(p);
+		arena_reset(arena);
+	}
+	arena_free(arena);
+}
