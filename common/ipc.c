@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/loop.h"
 
 enum {
@@ -313,6 +314,31 @@ enum err
 ipc_recv(struct ipc *ch, struct ipc_msg *out)
 {
 	return receive(ch, 0, out);
+}
+
+enum err
+ipc_await(struct ipc *ch, uint16_t type, uint64_t id, unsigned timeout_ms,
+    struct ipc_msg *out)
+{
+	struct pollfd p = {.fd = ch->fd, .events = POLLIN};
+	uint64_t now = clock_steady_ms(), until = now + timeout_ms;
+	struct ipc_msg m;
+	enum err e;
+
+	while (poll(&p, 1, (int)(until - now)) <= 0) {
+		now = clock_steady_ms();
+		if (now >= until)
+			return ERR_TIMEOUT;
+	}
+	e = ipc_recv(ch, &m);
+	if (e != ERR_OK)
+		return e;
+	if (m.type != type || m.id != id) {
+		ipc_msg_clear(&m);
+		return ERR_IPC;
+	}
+	*out = m;
+	return ERR_OK;
 }
 
 int

@@ -41,6 +41,12 @@ enum err ipc_send(struct ipc *ch, uint16_t type, uint64_t id,
     struct span payload, const int *fds, size_t n_fds) MUST_CHECK;
 /* Wait for the next message. Clear it when done. ERR_CLOSED at the end. */
 enum err ipc_recv(struct ipc *ch, struct ipc_msg *out) MUST_CHECK;
+/* Wait so long for the answer to a question: the next message, which has to be
+   of this type and id. ERR_TIMEOUT, ERR_CLOSED, ERR_IPC for another message. On
+   any failure the channel is of no more use: a late answer would be taken for
+   that to the next question. */
+enum err ipc_await(struct ipc *ch, uint16_t type, uint64_t id,
+    unsigned timeout_ms, struct ipc_msg *out) MUST_CHECK;
 
 /* The descriptor with this number, now the caller's; -1 if there is none. */
 int ipc_msg_take_fd(struct ipc_msg *m, size_t i);

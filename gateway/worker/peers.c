@@ -4,7 +4,6 @@
  * Questions to keys, pgp and store. A peer that is gone or silent is an
  * error, and an error is never an answer.
  */
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -45,26 +44,13 @@ drop(struct worker *w, struct ipc *ch, enum err e)
 }
 
 /* Wait for the answer to a question that was sent. On any failure the channel
-   is dropped: a late answer must not be taken for the next one. */
+   is dropped. */
 static enum err
-answer(struct worker *w, struct ipc *ch, uint16_t type, uint64_t id, int ms,
-    struct ipc_msg *out)
+answer(struct worker *w, struct ipc *ch, uint16_t type, uint64_t id,
+    unsigned ms, struct ipc_msg *out)
 {
-	struct pollfd p = {.fd = ipc_fd(ch), .events = POLLIN};
-	uint64_t until = clock_steady_ms() + (uint64_t)ms;
-	enum err e = ERR_TIMEOUT;
-	uint64_t now;
+	enum err e = ipc_await(ch, type, id, ms, out);
 
-	while ((now = clock_steady_ms()) < until) {
-		if (poll(&p, 1, (int)(until - now)) <= 0)
-			continue;
-		e = ipc_recv(ch, out);
-		break;
-	}
-	if (e == ERR_OK && (out->type != type || out->id != id)) {
-		ipc_msg_clear(out);
-		e = ERR_IPC;
-	}
 	if (e != ERR_OK)
 		drop(w, ch, e);
 	return e == ERR_CLOSED ? ERR_CRASHED : e;
@@ -331,8 +317,7 @@ peers_ask_pgp(struct worker *w, uint16_t type, uint64_t id, struct span payload,
 		drop(w, ch, e);
 		return ERR_CRASHED;
 	}
-	return answer(
-	    w, ch, answer_type, id, (int)LIMIT_PGP_MS + PGP_SLACK_MS, out);
+	return answer(w, ch, answer_type, id, LIMIT_PGP_MS + PGP_SLACK_MS, out);
 }
 
 /* The armor that came with an answer. */

@@ -82,6 +82,45 @@ Test(ipc, refuses_nonsense_from_the_peer)
 	}
 }
 
+Test(ipc, awaits_the_answer_and_no_other)
+{
+	static const struct {
+		const char *name;
+		bool sent;
+		uint16_t type;
+		uint64_t id;
+		enum err e;
+	} rows[] = {
+	    {"the answer", true, 7, 1, ERR_OK},
+	    {"another type", true, 8, 1, ERR_IPC},
+	    {"another question's", true, 7, 2, ERR_IPC},
+	    {"none", false, 0, 0, ERR_TIMEOUT},
+	};
+	struct ipc *a, *b;
+	struct ipc_msg m;
+	int fd = open("/dev/null", O_RDONLY);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		pair(&a, &b);
+		if (rows[i].sent)
+			cr_assert_eq(ipc_send(a, rows[i].type, rows[i].id,
+					 SPAN_LIT("x"), &fd, 1),
+			    ERR_OK);
+		cr_expect_eq(ipc_await(b, 7, 1, rows[i].sent ? 5000 : 20, &m),
+		    rows[i].e, "%s", rows[i].name);
+		if (rows[i].e == ERR_OK) {
+			cr_expect(span_eq_str(m.payload, "x"));
+			cr_expect_eq(m.n_fds, 1);
+			ipc_msg_clear(&m);
+		}
+		ipc_free(a);
+		cr_expect_eq(ipc_await(b, 7, 1, 5000, &m), ERR_CLOSED, "%s",
+		    rows[i].name);
+		ipc_free(b);
+	}
+	close(fd);
+}
+
 struct sink {
 	struct loop *loop;
 	struct ipc *ch;
