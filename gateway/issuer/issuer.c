@@ -122,10 +122,13 @@ issuer_main(struct role *r)
 			serve(&i, &from, &m);
 			ipc_msg_clear(&m);
 		}
-		if (clock_steady_ms() >= next) {
+		if (!i.renew && clock_steady_ms() >= next) {
 			issuer_scheduled(&i);
 			next = clock_steady_ms() + LOOK_MS;
 		}
+		/* the supervisor starts it again, with all its channels */
+		if (i.renew)
+			break;
 	}
 	arena_free(i.arena);
 	ks_close(i.store);

@@ -7,6 +7,7 @@
 #ifndef GATEWAY_ISSUER_ISSUER_PRIVATE_H
 #define GATEWAY_ISSUER_ISSUER_PRIVATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/buf.h"
@@ -25,6 +26,7 @@ struct issuer {
 	struct arena *arena;	/* of one piece of work */
 	int64_t published;	/* Unix seconds; 0: not since the start */
 	uint64_t seen;		/* event of the keystore that was published */
+	bool renew; /* a peer that lives does not answer: begin anew */
 };
 
 /* --- peers.c: every failure is an error; a late answer is never taken for

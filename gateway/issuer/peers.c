@@ -4,7 +4,6 @@
  * Questions to keys and store, one at a time. A peer that is silent too long is
  * cut off.
  */
-#include <poll.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -18,34 +17,13 @@
 
 enum {
 	PEER_MS = 2000, /* until a peer is connected */
-	ANSWER_MS = 4000,
+	/* less than a worker waits for us (ISSUER_MS); a new RSA key takes a
+	   while */
+	ANSWER_MS = 7000,
 	BUSY_MS = 3000, /* another program writes */
 	PAUSE_MS = 50,
 	PAYLOAD_MAX = 32 << 20, /* a list of revoked certificates */
 };
-
-static enum err
-hear(struct issuer *i, struct ipc *ch, uint16_t type, uint64_t id,
-    struct ipc_msg *out)
-{
-	struct pollfd p = {.fd = ipc_fd(ch), .events = POLLIN};
-	uint64_t now = clock_steady_ms(), until = now + ANSWER_MS;
-	enum err e = ERR_TIMEOUT;
-
-	for (; now < until; now = clock_steady_ms()) {
-		if (poll(&p, 1, (int)(until - now)) <= 0)
-			continue;
-		e = ipc_recv(ch, out);
-		break;
-	}
-	if (e == ERR_OK && (out->type != type || out->id != id)) {
-		ipc_msg_clear(out);
-		e = ERR_IPC;
-	}
-	if (e != ERR_OK)
-		role_drop(i->role, ch);
-	return e == ERR_CLOSED ? ERR_CRASHED : e;
-}
 
 static enum err
 ask(struct issuer *i, enum role_id whom, uint16_t type, uint64_t id,
@@ -58,11 +36,14 @@ ask(struct issuer *i, enum role_id whom, uint16_t type, uint64_t id,
 		return ERR_CRASHED;
 	ch = role_channel(i->role, whom, 0);
 	e = ipc_send(ch, type, id, payload, NULL, 0);
-	if (e != ERR_OK) {
-		role_drop(i->role, ch);
-		return ERR_CRASHED;
-	}
-	return hear(i, ch, answer_type, id, out);
+	if (e == ERR_OK)
+		e = ipc_await(ch, answer_type, id, ANSWER_MS, out);
+	if (e == ERR_OK)
+		return ERR_OK;
+	role_drop(i->role, ch);
+	/* nobody brings another channel while the peer lives */
+	i->renew = i->renew || e != ERR_CLOSED;
+	return e == ERR_CLOSED ? ERR_CRASHED : e;
 }
 
 enum err
