@@ -261,6 +261,33 @@ answer_with(
 	return NULL;
 }
 
+/* Who has issued it, of those that the message brings. */
+static struct crypto_cert *
+issuer_in(struct work *w, const struct crypto_cert *cert)
+{
+	for (size_t i = 0; i < w->n_certs; i++)
+		if (w->certs[i] != cert &&
+		    crypto_cert_info(w->certs[i])->is_ca &&
+		    crypto_cert_is_signed_by(cert, w->certs[i]))
+			return w->certs[i];
+	return NULL;
+}
+
+/* Whoever seals to the signer needs them again, without this message. */
+static enum err
+collect_issuers(
+    struct work *w, struct crypto_cert *cert, struct crypto_signature *sig)
+{
+	enum err e = ERR_OK;
+
+	while (e == ERR_OK && sig->n_issuers < CRYPTO_SIG_ISSUERS &&
+	       (cert = issuer_in(w, cert)) != NULL &&
+	       !crypto_cert_is_signed_by(cert, cert))
+		e = arena_span(w->v->arena, crypto_cert_der(cert),
+		    &sig->issuers[sig->n_issuers++]);
+	return e;
+}
+
 static enum err
 collect(struct work *w, const struct cms_signer *s, struct crypto_cert *cert,
     struct crypto_signature *sig)
@@ -272,10 +299,10 @@ collect(struct work *w, const struct cms_signer *s, struct crypto_cert *cert,
 	if (sig->caps_known &&
 	    arena_span(w->v->arena, s->caps, &sig->caps_der) != ERR_OK)
 		return ERR_NOMEM;
-	if (answer == NULL)
-		return ERR_OK;
-	return arena_span(
-	    w->v->arena, crypto_cert_der(answer), &sig->encrypt_cert);
+	if (answer != NULL && arena_span(w->v->arena, crypto_cert_der(answer),
+				  &sig->encrypt_cert) != ERR_OK)
+		return ERR_NOMEM;
+	return cert == NULL ? ERR_OK : collect_issuers(w, cert, sig);
 }
 
 /* --- one signer --- */

@@ -76,6 +76,8 @@ enum crypto_headers {
 
 /* One signature. Strings are in the arena of the verdict, never NULL: "" is
    not known; they are printable UTF-8. */
+enum { CRYPTO_SIG_ISSUERS = 4 }; /* that are kept of a signature */
+
 struct crypto_signature {
 	enum crypto_form form;
 	/* GOOD until crypto_verdict_bind() looked at From. */
@@ -100,6 +102,10 @@ struct crypto_signature {
 	   (CRYPTO_CAP_*). */
 	struct span cert;
 	struct span encrypt_cert;
+	/* ... the certificates of CAs that came along and lead upwards from it,
+	   in that order, without one that signs itself */
+	struct span issuers[CRYPTO_SIG_ISSUERS];
+	size_t n_issuers;
 	struct span caps_der; /* S/MIME: as the signature has them; or empty */
 	bool caps_known;
 	unsigned caps;

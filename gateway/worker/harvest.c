@@ -70,12 +70,13 @@ is_known(struct job *j, struct span der, struct span caps)
 	return caps.len == 0;
 }
 
-/* The certificate that the signer wants to be sealed to, or its own. */
+/* The certificate that the signer wants to be sealed to, or its own, with those
+   that lead to an anchor. */
 static void
 propose_smime(
     struct job *j, const struct open *o, const struct crypto_signature *s)
 {
-	struct span blob[2] = {s->encrypt_cert, s->cert};
+	struct span blob[2 + CRYPTO_SIG_ISSUERS] = {s->encrypt_cert, s->cert};
 	struct proto_propose m = {.source = KS_SOURCE_HARVEST,
 	    .trust = KS_HARVESTED,
 	    .key = o->author,
@@ -86,9 +87,11 @@ propose_smime(
 
 	if (s->cert.len == 0)
 		return;
+	for (size_t i = 0; i < s->n_issuers; i++)
+		blob[m.n++] = s->issuers[i];
 	if (s->encrypt_cert.len == 0 || span_eq(s->encrypt_cert, s->cert)) {
 		m.blob = &blob[1];
-		m.n = 1;
+		m.n--;
 	}
 	if (!is_known(j, m.blob[0], s->caps_der))
 		propose(j, &m);

@@ -65,6 +65,44 @@ def test_a_certificate_of_verified_mail_is_kept(gw, capture, pki):
     assert b"discovered, harvested" in gw.cli("key", "lookup", FRED).stdout
 
 
+def test_intermediates_come_with_signed_mail(gw, capture, pki):
+    """Nobody imported them; the chain of another certificate leads through
+    them afterwards. They are believed in nothing by themselves."""
+    root = pki.root
+
+    def issue(name, ext, ca, ca_key):
+        crt, key, csr, conf = (root / (name + s) for s in (".crt", ".key", ".csr", ".ext"))
+        run("openssl", "req", "-nodes", "-newkey", "rsa:2048", "-keyout", key, "-out", csr,
+            "-subj", "/CN=" + name)
+        conf.write_text(ext)
+        run("openssl", "x509", "-req", "-in", csr, "-CA", ca, "-CAkey", ca_key,
+            "-CAcreateserial", "-days", "20", "-out", crt, "-extfile", conf)
+        return crt, key
+
+    def user(name, addr, ca):
+        return issue(name, "subjectAltName=email:%s\nkeyUsage=critical,digitalSignature,"
+                     "keyEncipherment\nextendedKeyUsage=emailProtection\n"
+                     "basicConstraints=critical,CA:FALSE\n" % addr, *ca)
+
+    middle = issue("middle", "basicConstraints=critical,CA:TRUE\n"
+                   "keyUsage=critical,keyCertSign,cRLSign\n", pki.ca, root / "ca.key")
+    stray = issue("stray", "basicConstraints=critical,CA:TRUE\n"
+                  "keyUsage=critical,keyCertSign,cRLSign\n", pki.ca, root / "ca.key")
+    fred = user("fred-below", FRED, middle)
+    gina, _ = user("gina-below", "gina@partner.example", middle)
+    gw.cli("key", "import", "--candidate", gina)
+    assert gw.cli_json("key", "show", "gina@partner.example")[0]["chain"]["result"] != "ERR_OK"
+    bundle = root / "bundle.pem"
+    bundle.write_bytes(middle[0].read_bytes() + stray[0].read_bytes())
+    gw.send_in(FRED, OTTO, head(sender=FRED) + sign(INNER, *fred, more=["-certfile", bundle]))
+    wait_for("the certificate", lambda: keys_of(gw, FRED))
+    wait_for("its issuer", lambda: gw.cli_json(
+        "key", "show", "gina@partner.example")[0]["chain"]["result"] == "ERR_OK")
+    cas = {k["subject"]: k["trust"] for k in gw.cli_json("key", "list")
+           if "CN=middle" in k["subject"] or "CN=stray" in k["subject"]}
+    assert list(cas.values()) == ["candidate"], cas
+
+
 def test_autocrypt_is_a_candidate(gw, capture, pki):
     asc = pki.openpgp(FRED, name="fred-pgp")
     binary = pki.gpg("--export", FRED).stdout

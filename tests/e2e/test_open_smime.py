@@ -40,11 +40,11 @@ def seal(entity, *certs, cipher="-aes-256-gcm", extra=()):
                *certs, input=entity).stdout
 
 
-def sign(entity, crt, key, detached=True):
+def sign(entity, crt, key, detached=True, more=()):
     """The signed entity: multipart/signed, or opaque in base64."""
     if detached:
         der = run("openssl", "cms", "-sign", "-binary", "-outform", "DER", "-signer", crt,
-                  "-inkey", key, "-md", "sha256", input=entity).stdout
+                  "-inkey", key, "-md", "sha256", *more, input=entity).stdout
         return (b'Content-Type: multipart/signed; protocol="application/pkcs7-signature";\r\n'
                 b' micalg=sha-256; boundary="sig"\r\n\r\n--sig\r\n' + entity + b"\r\n--sig\r\n"
                 b"Content-Type: application/pkcs7-signature; name=smime.p7s\r\n"
