@@ -194,7 +194,8 @@
 #define LIMIT_GROUP_FILES 8u
 /* octets of text of one part; of more the rest counts as not readable */
 #define LIMIT_CONTENT_PART (32u * 1024 * 1024)
-/* time for the patterns of all rules over one message, or one header field */
+/* CPU time for the patterns of all rules over one message, or one header
+   field: of a machine that stands still nothing is concluded */
 #define LIMIT_CONTENT_MS 2000u
 
 /* --- configuration */

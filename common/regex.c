@@ -167,7 +167,7 @@ regex_count(struct regex *r, struct span text, size_t enough,
 	enum err e;
 
 	while (n < enough && at < text.len) {
-		if (clock_steady_ms() >= deadline_ms)
+		if (clock_cpu_ms() >= deadline_ms)
 			return ERR_LIMIT;
 		e = next_match(r, text, &at, &found);
 		if (e != ERR_OK)

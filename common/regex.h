@@ -28,7 +28,7 @@ enum err regex_new(struct span pattern, unsigned flags, struct regex **out,
 void regex_free(struct regex *r);
 
 /* Count what matches in text, at most enough. deadline_ms is of
-   clock_steady_ms(). ERR_LIMIT when a limit was reached before enough was
+   clock_cpu_ms(). ERR_LIMIT when a limit was reached before enough was
    found, ERR_MALFORMED when the text is not UTF-8: then nothing is known. */
 enum err regex_count(struct regex *r, struct span text, size_t enough,
     uint64_t deadline_ms, size_t *out) MUST_CHECK;

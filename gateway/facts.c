@@ -208,7 +208,7 @@ match_regexes(struct facts *f, const struct facts_header *h, struct span value)
 			continue;
 		if (m->any ||
 		    regex_count(m->regex, value, 1,
-			clock_steady_ms() + LIMIT_CONTENT_MS, &n) != ERR_OK)
+			clock_cpu_ms() + LIMIT_CONTENT_MS, &n) != ERR_OK)
 			f->truth[id] = m->any ? POLICY_YES : POLICY_UNSURE;
 		else if (n > 0)
 			f->truth[id] = POLICY_YES;

@@ -125,7 +125,7 @@ facts_find_attachments(struct facts *f)
 struct content {
 	struct facts *f;
 	uint64_t *count;      /* for each condition */
-	uint64_t deadline_ms; /* of clock_steady_ms() */
+	uint64_t deadline_ms; /* of clock_cpu_ms() */
 	bool unsure;	      /* some of it could not be read */
 };
 
@@ -213,7 +213,7 @@ void
 facts_find_content(struct facts *f)
 {
 	struct content c = {
-	    .f = f, .deadline_ms = clock_steady_ms() + LIMIT_CONTENT_MS};
+	    .f = f, .deadline_ms = clock_cpu_ms() + LIMIT_CONTENT_MS};
 
 	c.count = arena_array(f->arena, f->m->n + 1, sizeof(*c.count));
 	if (c.count == NULL) {

@@ -14,7 +14,7 @@ enum { NEVER_MS = 1u << 30 };
 static uint64_t
 later(void)
 {
-	return clock_steady_ms() + NEVER_MS;
+	return clock_cpu_ms() + NEVER_MS;
 }
 
 Test(regex, counts_what_matches)
@@ -140,15 +140,15 @@ Test(regex, no_pattern_stalls)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct regex *r = NULL;
 		struct err_why why = {""};
-		uint64_t start = clock_steady_ms(), took;
+		uint64_t start = clock_cpu_ms(), took;
 		size_t n = 0;
 		enum err e;
 
 		cr_assert_eq(regex_new(span_str(rows[i]), 0, &r, &why), ERR_OK,
 		    "/%s/: %s", rows[i], why.text);
 		e = regex_count(
-		    r, SPAN(text, len), 1, clock_steady_ms() + 200, &n);
-		took = clock_steady_ms() - start;
+		    r, SPAN(text, len), 1, clock_cpu_ms() + 200, &n);
+		took = clock_cpu_ms() - start;
 		cr_expect(e == ERR_OK || e == ERR_LIMIT, "/%s/: %s", rows[i],
 		    err_name(e));
 		cr_expect_lt(took, 20000, "/%s/ took %llu ms", rows[i],
