@@ -48,6 +48,7 @@ struct proto_envelope {
 	bool ret_hdrs;	   /* RET=HDRS */
 	bool smtputf8;
 	bool body_8bit;		 /* BODY=8BITMIME was said */
+	bool requiretls;	 /* REQUIRETLS was (RFC 8689) */
 	const char *client;	 /* address of the SMTP client, text */
 	const char *client_name; /* its name as a proxy said, "" if none */
 	const char *helo;

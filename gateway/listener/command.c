@@ -162,6 +162,15 @@ take_smtputf8(struct parse *p, const struct param *in)
 }
 
 static enum err
+take_requiretls(struct parse *p, const struct param *in)
+{
+	if (in->has_value)
+		return bad_param(p, in, "no value");
+	p->mail->requiretls = true;
+	return ERR_OK;
+}
+
+static enum err
 take_ret(struct parse *p, const struct param *in)
 {
 	if (span_caseeq_str(in->value, "HDRS"))
@@ -241,6 +250,7 @@ static const struct param_row mail_params[] = {
     {"SIZE", take_size},
     {"BODY", take_body},
     {"SMTPUTF8", take_smtputf8},
+    {"REQUIRETLS", take_requiretls},
     {"RET", take_ret},
     {"ENVID", take_envid},
     {"AUTH", take_auth},

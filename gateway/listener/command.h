@@ -45,6 +45,7 @@ struct listener_mail {
 	uint64_t size;
 	bool body_8bit;
 	bool smtputf8;
+	bool requiretls; /* RFC 8689 */
 	bool ret_hdrs;
 	const char *envid; /* xtext, "" if none */
 };

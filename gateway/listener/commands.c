@@ -92,6 +92,9 @@ run_ehlo(struct listener_session *s, struct span args)
 	listener_session_line(s, 250, false, "SMTPUTF8");
 	listener_session_line(s, 250, false, "CHUNKING");
 	listener_session_line(s, 250, false, "DSN");
+	/* RFC 8689 2: inside TLS alone */
+	if (s->tls != NULL)
+		listener_session_line(s, 250, false, "REQUIRETLS");
 	if (may_start_tls(s))
 		listener_session_line(s, 250, false, "STARTTLS");
 	if (listener_auth_offer(s)[0] != '\0')
@@ -221,6 +224,7 @@ fill_envelope(struct listener_session *s, struct listener_message *m,
 	env->ret_hdrs = mail->ret_hdrs;
 	env->smtputf8 = mail->smtputf8;
 	env->body_8bit = mail->body_8bit;
+	env->requiretls = mail->requiretls;
 	env->client = arena_strdup(
 	    m->arena, s->xforward_addr[0] != '\0' ? s->xforward_addr : s->peer);
 	env->client_name = arena_strdup(m->arena, s->client_name);
@@ -281,6 +285,12 @@ begin_message(
 
 	if (listener_parse_mail(args, m->arena, &mail, &why) != ERR_OK) {
 		listener_session_reply(s, &why);
+		listener_session_error(s);
+		return false;
+	}
+	if (mail.requiretls && s->tls == NULL) {
+		listener_session_say(s, 530, "5.7.10",
+		    "REQUIRETLS is for sessions with TLS: say STARTTLS first");
 		listener_session_error(s);
 		return false;
 	}

@@ -273,6 +273,10 @@ outer_header(struct relay_job *j, struct buf *out)
 	/* whether there was one to quote would tell if it was opened */
 	if (is_outside(&j->deliver.entry.rcpt[0]))
 		e = ERR_PERMISSION;
+	/* RFC 8689 5: a notification goes by any hop, so it has nothing of what
+	   must not */
+	else if (j->deliver.entry.require == ENTRY_REQUIRE_TLS)
+		e = ERR_PERMISSION;
 	else if (r->priv != NULL && j->sealed.len > 0)
 		e = relay_body_open(
 		    &r->pub, r->priv, &j->deliver.entry, j->sealed, &body);

@@ -130,7 +130,10 @@ give_up(const struct relay_job *j, struct proto_result *res)
 			continue;
 		text = arena_printf(j->arena, "given up; last: %s", r->text);
 		r->outcome = PROTO_FAILED;
-		r->status = r->tls ? "5.7.5" : "5.4.7";
+		r->status = !r->tls ? "5.4.7"
+			    : j->deliver.entry.require == ENTRY_REQUIRE_TLS
+				? "5.7.30"
+				: "5.7.5";
 		r->text = text == NULL ? r->text : text;
 	}
 }
@@ -273,6 +276,12 @@ target_of(const struct relay_job *j, const struct relay_mail *m,
 
 	relay_target_fill(relay_conf(j, first), domain_of(first->key), e->tls,
 	    e->route == ENTRY_OUTBOUND, out);
+	/* RFC 8689 4.2.1: authenticated, to who promises the same */
+	if (e->require == ENTRY_REQUIRE_TLS && e->route == ENTRY_OUTBOUND) {
+		out->tls = ENTRY_TLS_AUTHENTICATED;
+		out->require = true;
+	}
+	out->lax = e->require == ENTRY_REQUIRE_NO_TLS;
 }
 
 /* --- what cannot be begun --- */

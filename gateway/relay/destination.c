@@ -366,7 +366,8 @@ same_target(const struct relay_target *a, const struct relay_target *b)
 {
 	return a->mx == b->mx && a->lmtp == b->lmtp && a->port == b->port &&
 	       a->tls == b->tls && a->dane == b->dane && a->sts == b->sts &&
-	       a->require == b->require && strcmp(a->host, b->host) == 0 &&
+	       a->require == b->require && a->lax == b->lax &&
+	       strcmp(a->host, b->host) == 0 &&
 	       strcmp(a->names, b->names) == 0 && strcmp(a->user, b->user) == 0;
 }
 

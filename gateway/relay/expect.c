@@ -105,6 +105,10 @@ relay_expect_make(struct relay_expect *x, const struct relay_target *t,
 		x->peer.sni = h->tlsa_base; /* RFC 7672 8.1 */
 		break;
 	}
+	if (t->lax && t->tls == ENTRY_TLS_OPPORTUNISTIC) {
+		x->tls = ENTRY_TLS_OPPORTUNISTIC;
+		x->foreign = false;
+	}
 	x->peer.strict = x->tls == ENTRY_TLS_AUTHENTICATED;
 }
 

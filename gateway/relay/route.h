@@ -41,6 +41,9 @@ struct relay_target {
 	/* It must promise to go on as safely (RFC 8689): a next hop that does
 	   not deliver itself. */
 	bool require;
+	/* TLS-Required: No (RFC 8689): what the domain has published is not
+	   demanded, only what we ask for ourselves. */
+	bool lax;
 	/* Names that the administrator wrote for its certificate, separated by
 	   blanks. "": the domain of the recipients, the name of the host. */
 	char names[RELAY_NAMES_MAX];

@@ -89,6 +89,8 @@ job_from_message(struct job *j, struct worker *w, uint64_t id,
 	    .ret_hdrs = env->ret_hdrs,
 	    .smtputf8 = env->smtputf8,
 	    .body_8bit = env->body_8bit,
+	    .require =
+		env->requiretls ? ENTRY_REQUIRE_TLS : ENTRY_REQUIRE_NOTHING,
 	    .accepted_ms = env->received_ms,
 	    .route = m->inbound ? ENTRY_INBOUND : ENTRY_OUTBOUND,
 	    .client = env->client,

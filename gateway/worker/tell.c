@@ -69,7 +69,10 @@ write_dsn(struct job *j, const struct mime_dsn_rcpt *rcpts, size_t n,
 	random_octets(seed, sizeof(seed));
 	d.boundary = mime_boundary_make(seed);
 	buf_init(&outer, LIMIT_HEADER_SIZE * 2);
-	err = mime_write_outer_header(j->msg.raw, &edit, &outer, NULL);
+	/* RFC 8689 5: a notification goes by any hop */
+	err = j->envelope.require == ENTRY_REQUIRE_TLS
+		  ? ERR_OK
+		  : mime_write_outer_header(j->msg.raw, &edit, &outer, NULL);
 	if (err == ERR_OK) {
 		d.outer = buf_span(&outer);
 		err = mime_dsn_write(&d, &sink);
@@ -95,6 +98,7 @@ add_dsn(struct job *j, const struct mime_dsn_rcpt *rcpts, size_t n)
 		       ? ENTRY_INBOUND
 		       : ENTRY_OUTBOUND;
 	e->rung = RUNG_CLEAR;
+	e->require = ENTRY_REQUIRE_NOTHING;
 	e->from = "";
 	e->from_key = "";
 	e->envid = "";

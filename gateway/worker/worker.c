@@ -81,6 +81,18 @@ find_facts(struct job *j)
 	return facts_find(j->conf->matchers, &in, j->arena, &j->facts.truth);
 }
 
+/* RFC 8689 4: the sender would rather have it arrive than go by what the
+   recipient's domain has published; what he said to the server counts more. */
+static void
+heed_tls_required(struct job *j)
+{
+	const char *said = message_field(&j->msg, "TLS-Required", j->arena);
+
+	if (j->envelope.require == ENTRY_REQUIRE_NOTHING &&
+	    span_caseeq_str(span_trim(span_str(said)), "no"))
+		j->envelope.require = ENTRY_REQUIRE_NO_TLS;
+}
+
 /* Who could sign it. */
 static void
 find_signer(struct job *j)
@@ -130,6 +142,7 @@ process(struct job *j, bool unparsed, struct err_why *why)
 		return receive(j, why);
 	e = parse(j, why);
 	if (e == ERR_OK) {
+		heed_tls_required(j);
 		find_signer(j);
 		e = job_find_answered(j);
 	}

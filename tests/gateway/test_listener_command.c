@@ -100,7 +100,7 @@ static const struct {
     {"FROM:<a@example.com> AUTH=", 501},
     {"FROM:<a@example.com> AUTH=a=b", 501},
     {"FROM:<a@example.com> AUTH", 501},
-    {"FROM:<a@example.com> REQUIRETLS", 555},
+    {"FROM:<a@example.com> REQUIRETLS=1", 501},
     {"FROM:<a@example.com> NOTIFY=NEVER", 555},
     {"FROM:<a@example.com> =", 555},
     {"FROM:<\xc3\xa4@b.example>", 553},
