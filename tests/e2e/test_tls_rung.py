@@ -367,3 +367,15 @@ def test_a_domain_nobody_knows(domain, gateway_to):
     assert g.cli("domain", "show", "--tls", "other.example", check=False).returncode == 1
     assert g.cli("domain", "check", "nowhere.invalid", check=False).returncode in (1, 3)
     assert g.cli("domain", "check", check=False).returncode == 2
+
+
+def test_the_sender_may_waive_what_the_domain_published(domain, gateway_to):
+    """TLS-Required: No (RFC 8689), and not what a rule asks for."""
+    d = domain(names=("other.example",), sts="1", answer=policy())
+    g = gateway_to(d, "clear")
+    g.send(SENDER, CAROL, mail())
+    wait_for("a deferral", lambda: records(g, "deferred"))
+    assert not d.peer.messages
+    g.send(SENDER, CAROL, b"TLS-Required: No\r\n" + mail())
+    (m,) = d.peer.wait()
+    assert b"TLS-Required: No" in m.data

@@ -171,3 +171,98 @@ Test(relay_expect, less_is_never_enough)
 			    "%s: %s", checks[i].name, why.text);
 	}
 }
+
+/* --- MTA-STS, and who waives it */
+
+static const struct {
+	const char *name;
+	enum relay_sts_says sts;
+	enum relay_dane dane;
+	uint8_t tls;
+	bool lax;
+	/* what comes of it */
+	uint8_t want_tls;
+	bool want_sts, want_foreign, want_promised;
+} policies[] = {
+    {"no policy", RELAY_STS_NOTHING, RELAY_DANE_ABSENT, ANY, false, ANY, false,
+	false, false},
+    {"nobody knows", RELAY_STS_UNKNOWN, RELAY_DANE_ABSENT, ANY, false, ANY,
+	false, false, false},
+    {"only tested", RELAY_STS_TESTING, RELAY_DANE_ABSENT, ANY, false, ANY,
+	false, false, false},
+    {"named", RELAY_STS_NAMED, RELAY_DANE_ABSENT, ANY, false, AUTH, true, false,
+	true},
+    {"named, beside unusable records", RELAY_STS_NAMED, RELAY_DANE_ENCRYPT, ANY,
+	false, AUTH, true, false, true},
+    {"not named", RELAY_STS_FOREIGN, RELAY_DANE_ABSENT, ANY, false, AUTH, false,
+	true, true},
+    {"DANE decides where it can", RELAY_STS_FOREIGN, RELAY_DANE_VERIFY, ANY,
+	false, AUTH, false, false, true},
+    {"a policy waived", RELAY_STS_NAMED, RELAY_DANE_ABSENT, ANY, true, ANY,
+	true, false, true},
+    {"a server that is not named, waived", RELAY_STS_FOREIGN, RELAY_DANE_ABSENT,
+	ANY, true, ANY, false, false, true},
+    {"DANE waived", RELAY_STS_NOTHING, RELAY_DANE_VERIFY, ANY, true, ANY, false,
+	false, true},
+    {"what we ask for is not waived", RELAY_STS_FOREIGN, RELAY_DANE_ABSENT,
+	AUTH, true, AUTH, false, true, true},
+    {"nor is a lower level", RELAY_STS_NAMED, RELAY_DANE_ABSENT, ENCRYPT, true,
+	AUTH, true, false, true},
+};
+
+Test(relay_expect, a_policy_is_heeded_unless_the_sender_waives_it)
+{
+	struct relay_expect x;
+	struct net_tlsa tlsa = {.n = 1};
+
+	for (size_t i = 0; i < N(policies); i++) {
+		struct relay_target t = {.mx = true,
+		    .tls = policies[i].tls,
+		    .lax = policies[i].lax,
+		    .host = "example.org"};
+		struct relay_host h = {.name = "mx.example.net",
+		    .dane = policies[i].dane,
+		    .sts = policies[i].sts,
+		    .sts_id = "1"};
+
+		relay_expect_make(&x, &t, &h, &tlsa);
+		cr_expect_eq(
+		    x.tls, policies[i].want_tls, "%s", policies[i].name);
+		cr_expect_eq(
+		    x.sts, policies[i].want_sts, "%s", policies[i].name);
+		cr_expect_eq(x.foreign, policies[i].want_foreign, "%s",
+		    policies[i].name);
+		cr_expect_eq(x.promised, policies[i].want_promised, "%s",
+		    policies[i].name);
+		cr_expect_eq(
+		    x.peer.strict, x.tls == AUTH, "%s", policies[i].name);
+		/* the policy's name and no other is looked for */
+		if (x.sts) {
+			cr_assert_eq(x.peer.n_names, 1);
+			cr_expect_str_eq(x.peer.names[0], "mx.example.net");
+		}
+	}
+}
+
+Test(relay_expect, a_level_of_mta_sts_takes_no_other_name)
+{
+	struct relay_target t = {
+	    .mx = true, .tls = AUTH, .sts = true, .host = "example.org"};
+	struct relay_host h = {.name = "mx.example.net",
+	    .dane = RELAY_DANE_ABSENT,
+	    .sts = RELAY_STS_NOTHING};
+	struct err_why none = {""}, why = {""};
+	struct relay_expect x;
+
+	relay_expect_make(&x, &t, &h, NULL);
+	cr_expect_eq(
+	    relay_expect_check(&x, true, NET_TLS_NAME, &none, &why), ERR_TLS);
+	h.sts = RELAY_STS_NAMED;
+	relay_expect_make(&x, &t, &h, NULL);
+	cr_expect_eq(relay_expect_check(&x, true, NET_TLS_NAME, &none, &why),
+	    ERR_OK, "%s", why.text);
+	cr_expect_eq(relay_expect_by(&x, NET_TLS_NAME), TLS_BY_STS);
+	cr_expect_eq(
+	    relay_expect_check(&x, true, NET_TLS_UNVERIFIED, &none, &why),
+	    ERR_TLS);
+}
