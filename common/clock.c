@@ -27,9 +27,3 @@ clock_steady_ms(void)
 {
 	return read_ms(CLOCK_MONOTONIC);
 }
-
-uint64_t
-clock_cpu_ms(void)
-{
-	return read_ms(CLOCK_PROCESS_CPUTIME_ID);
-}
