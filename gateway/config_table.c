@@ -131,9 +131,9 @@ const struct config_entry config_entries[] = {
 	"these is inbound."},
     {"", "postmaster", CONFIG_T_MAILBOX, false, 0, 0, NULL,
 	AT(conf, postmaster), 0,
-	"Where mail for postmaster without a domain goes, and who alarms are "
-	"for. Unless given it is postmaster at the first of the domains that "
-	"is no pattern, or at hostname."},
+	"Where mail for postmaster without a domain, or at hostname, goes. "
+	"Unless given it is postmaster at the first of the domains that is no "
+	"pattern, or at hostname."},
     {"", "resolver", CONFIG_T_ADDRS, false, 53, 0, "{ }",
 	AT(conf, resolver), AT(conf, n_resolver),
 	"Addresses of name servers to ask, with or without a port. If none is "
