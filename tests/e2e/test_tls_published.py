@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The Sealgate authors
+"""What a domain publishes of its TLS (MTA-STS), what is remembered of it, and what
+an administrator sees when it drops below what it had."""
+import smtplib
+
+import pytest
+
+from harness import wait_for
+from mail_domain import DOMAIN, policy
+from tls_domain import (CANARY, CAROL, SENDER, ca, domain, gateway_to,  # noqa: F401
+                        mail, nothing_said, records, strip)
+
+HOSTILE = [
+    ("a redirect", (302, "text/plain", b"", {"Location": "https://mta-sts.%s/" % DOMAIN})),
+    ("a page", (200, "text/html", policy()[2], {})),
+    ("not found", (404, "text/plain", policy()[2], {})),
+    ("more than 64 KiB", (200, "text/plain", policy()[2] + b"\r\n" * 40000, {})),
+    ("every server there is", policy(mx="*")),
+    ("every server below a label", policy(mx="*.example")),
+    ("no answer", None),
+]
+
+
+@pytest.mark.parametrize("row", HOSTILE, ids=[r[0] for r in HOSTILE])
+def test_what_is_no_policy_promises_nothing(domain, gateway_to, row):
+    """The mail server's name is in its certificate, and nobody vouches for it."""
+    d = domain(names=("mx." + DOMAIN,), sts="1", answer=row[1])
+    g = gateway_to(d, "tls, reject")
+    with pytest.raises(smtplib.SMTPDataError):
+        g.send(SENDER, CAROL, mail())
+    assert len(d.web.requests) == 1
+    nothing_said(d)
+
+
+def test_a_policy_outlives_restarts_and_outages(domain, gateway_to):
+    """Fetched once; what is no server of the domain's is not called."""
+    d = domain(names=("mx." + DOMAIN,), sts="1", answer=policy())
+    g = gateway_to(d, "clear")
+    g.send(SENDER, CAROL, mail())
+    d.peer.wait()
+    (row,) = wait_for("the record", lambda: records(g, "sent"))
+    assert "mta-sts:1" in row["tls"]
+    g.stop()
+    d.web.answer = None
+    d.peer.messages.clear()
+    d.peer.tls = None
+    g.start()
+    g.send(SENDER, CAROL, mail())
+    wait_for("a deferral", lambda: records(g, "deferred"))
+    assert not d.peer.messages and len(d.web.requests) == 1
+    d.peer.tls = d.cert
+    d.peer.wait(seconds=15)
+    assert CANARY.encode() not in d.peer.in_clear()
+
+
+def test_a_server_that_the_policy_does_not_name_is_not_called(domain, gateway_to):
+    d = domain(names=("mx." + DOMAIN,), sts="1", answer=policy(mx="mail." + DOMAIN))
+    g = gateway_to(d, "clear")
+    g.send(SENDER, CAROL, mail())
+    (row,) = wait_for("a deferral", lambda: records(g, "deferred")[:1])
+    assert "does not name it" in row["reply"]
+    assert not d.peer.sessions
+
+
+# --- what an administrator sees
+
+
+def test_a_domain_that_drops_below_what_it_had(domain, gateway_to):
+    """The table, the look, the alarm; and no rung tls holds any more."""
+    d = domain()
+    g = gateway_to(d, "tls, clear")
+    g.send(SENDER, CAROL, mail())
+    d.peer.wait()
+    (row,) = g.cli_json("domain", "list", "--tls")
+    assert (row["domain"], row["level"], row["by"]) == (DOMAIN, "authenticated", "name")
+    (told,) = [s for s in g.cli_json("explain", "--from", SENDER, "--to", CAROL)[0]["steps"]
+               if s["rung"] == "tls"]
+    assert told["state"] == "holds"
+    strip(d)
+    assert g.cli("domain", "check", DOMAIN, check=False).returncode == 1
+    (row,) = wait_for("the alarm", lambda: records(g, "tls-dropped"))
+    assert (row["had"], row["has"]) == ("authenticated", "none")
+    shown = g.cli_json("domain", "show", "--tls", DOMAIN)
+    assert shown["dropped"] and shown["best"] == "authenticated"
+    # not even to clear, which would follow where there was never any
+    with pytest.raises(smtplib.SMTPDataError) as e:
+        g.send(SENDER, CAROL, mail())
+    assert e.value.smtp_code == 451
+    nothing_said(d)
+
+
+def test_a_domain_nobody_knows(domain, gateway_to):
+    d = domain()
+    g = gateway_to(d, "tls, reject")
+    assert g.cli("domain", "show", "--tls", "other.example", check=False).returncode == 1
+    assert g.cli("domain", "check", "nowhere.invalid", check=False).returncode in (1, 3)
+    assert g.cli("domain", "check", check=False).returncode == 2
+
+
+def test_the_sender_may_waive_what_the_domain_published(domain, gateway_to):
+    """TLS-Required: No (RFC 8689), and not what a rule asks for."""
+    d = domain(names=("other.example",), sts="1", answer=policy())
+    g = gateway_to(d, "clear")
+    g.send(SENDER, CAROL, mail())
+    wait_for("a deferral", lambda: records(g, "deferred"))
+    assert not d.peer.messages
+    g.send(SENDER, CAROL, b"TLS-Required: No\r\n" + mail())
+    (m,) = d.peer.wait()
+    assert b"TLS-Required: No" in m.data
