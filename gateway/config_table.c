@@ -236,7 +236,10 @@ const struct config_entry config_entries[] = {
 	"without a message, before it is accepted, and the answer is "
 	"remembered: that there is one for a day, that there is none for an "
 	"hour. Who is unknown there gets 550 5.1.1; when nothing can be found "
-	"out, 451. With none whatever the server refuses later has to be "
+	"out, 451. Unknown is who is refused with 5.1.1, 5.1.2, 5.1.3, 5.1.6 "
+	"or 5.1.10, or with 550, 551 or 553 without such a code; any other "
+	"refusal (5.7.1 to mail without a sender, 5.2.2) is none of the "
+	"recipient: the mail is taken, and the server decides. With none whatever the server refuses later has to be "
 	"returned."},
     {"listen inbound", "recipients", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_listen, recipients), 0,

@@ -3,13 +3,16 @@
  *
  * Is there such a recipient? The listener asks, and our own server is asked by
  * MAIL and RCPT without a message, in a session as any mail has. Only what it
- * says to RCPT itself is an answer.
+ * says to RCPT itself is an answer, and only that there is no such recipient
+ * is a "no": a probe comes from nobody, and what a server has against that (or
+ * against us) it need not have against the message.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "gateway/relay/relay_private.h"
+#include "gateway/relay/smtp_reply.h"
 
 enum { ARENA_MAX = 256 * 1024 };
 
@@ -40,10 +43,14 @@ answer(struct relay *r, uint64_t id, enum proto_verdict verdict)
 static enum proto_verdict
 verdict_of(const struct relay_probe *p)
 {
-	if (p->result.outcome == PROTO_DELIVERED)
+	const struct proto_rcpt_result *r = &p->result;
+
+	if (r->outcome == PROTO_DELIVERED)
 		return PROTO_YES;
-	return p->by_rcpt && p->result.outcome == PROTO_FAILED ? PROTO_NO
-							       : PROTO_UNKNOWN;
+	if (!p->by_rcpt || r->outcome != PROTO_FAILED)
+		return PROTO_UNKNOWN;
+	return relay_reply_no_such_rcpt(r->code, r->status) ? PROTO_NO
+							    : PROTO_YES;
 }
 
 void

@@ -176,6 +176,25 @@ offer_limits(struct relay_offer *o, struct span words)
 	}
 }
 
+/* RFC 3463 3.2 and its registry: no such mailbox, no such domain, no address at
+   all, moved, a domain without mail (RFC 7505); X.1.0 may be the sender's. RFC
+   5321 4.2.3 for replies without a status. */
+bool
+relay_reply_no_such_rcpt(uint16_t code, const char *status)
+{
+	static const char *const no[] = {
+	    "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"};
+
+	if (code / 100 != 5)
+		return false;
+	if (status[0] == '\0' || strcmp(status, "5.0.0") == 0)
+		return code == 550 || code == 551 || code == 553;
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		if (strcmp(status, no[i]) == 0)
+			return true;
+	return false;
+}
+
 /* A keyword and what follows it. */
 static void
 offer_line(struct relay_offer *o, struct span l)

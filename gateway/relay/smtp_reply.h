@@ -35,6 +35,11 @@ struct relay_reply {
 enum err relay_reply_parse(
     struct span in, struct relay_reply *out, size_t *used) MUST_CHECK;
 
+/* Does a reply to RCPT say that there is no such recipient? Not every refusal
+   does: many are of the client, the sender or the mailbox's state. status: ""
+   or X.0.0 if it has none. */
+bool relay_reply_no_such_rcpt(uint16_t code, const char *status);
+
 /* What the reply to EHLO offers. */
 struct relay_offer {
 	bool pipelining;

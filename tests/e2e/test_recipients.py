@@ -73,6 +73,37 @@ def test_our_own_server_is_asked_once(make_gateway, capture, inside):
     assert asked(inside, "nobody@sender.example") == 2
 
 
+POLICY = {"list": (550, "5.7.1 no mail without a sender"), "helo": (504, "5.5.2 helo refused"),
+          "full": (552, "5.2.2 over quota"), "plain": (554, "go away"),
+          "moved": (551, "5.1.6 moved"), "bare": (550, "no such user")}
+
+
+def test_a_refusal_for_another_reason_is_not_remembered_as_unknown(make_gateway, capture):
+    """A list refuses mail without a sender, as a probe is, but no other."""
+    def policy(line):
+        name = line.decode().split("<")[1].split("@")[0]
+        return None if inside.messages or name == "real" else POLICY[name]
+    inside = Capture(verbs={"RCPT": policy}).start()
+    try:
+        gw = make_gateway(capture.port, rules=CLEAR, portal=False, inbound=inside.port,
+                          listen_in="verify-recipients = server")
+        for name in ("list", "helo", "full", "plain", "list"):
+            with In(gw) as c:
+                c.rcpt(name + "@sender.example", 250)
+        for name in ("moved", "bare"):
+            with In(gw) as c:
+                assert c.rcpt(name + "@sender.example", 550)[0].startswith("550 5.1.1")
+        gw.send_in(STRANGER, ["real@sender.example"],
+                   message(sender=STRANGER, to="real@sender.example"))
+        wait_for("the first", lambda: inside.messages)
+        gw.send_in(STRANGER, ["list@sender.example"],
+                   message(sender=STRANGER, to="list@sender.example"))
+        wait_for("the list's", lambda: len(inside.messages) == 2)
+        assert inside.messages[1].rcpts == ["list@sender.example"]
+    finally:
+        inside.stop()
+
+
 def test_guessing_names_ends_the_session(make_gateway, capture, inside):
     gw = make_gateway(capture.port, rules=CLEAR, portal=False, inbound=inside.port,
                       listen_in="verify-recipients = server", limits="errors = 5")

@@ -208,3 +208,44 @@ Test(smtp_reply, a_size_that_is_none_is_no_limit)
 		cr_assert_eq(o.size_max, 0, "%s", rows[i]);
 	}
 }
+
+Test(smtp_reply, not_every_refusal_is_of_the_recipient)
+{
+	static const struct {
+		uint16_t code;
+		const char *status;
+		bool no;
+	} rows[] = {
+	    {550, "", true},
+	    {551, "", true},
+	    {553, "", true},
+	    {550, "5.0.0", true},
+	    {550, "5.1.1", true},
+	    {554, "5.1.1", true},
+	    {550, "5.1.2", true},
+	    {501, "5.1.3", true},
+	    {551, "5.1.6", true},
+	    {556, "5.1.10", true},
+	    {250, "", false},
+	    {450, "4.1.1", false},
+	    {550, "4.1.1", false},
+	    {552, "", false},
+	    {554, "", false},
+	    {554, "5.0.0", false},
+	    {530, "", false},
+	    {550, "5.1.0", false},
+	    {553, "5.1.7", false},
+	    {550, "5.1.8", false},
+	    {550, "5.1.100", false},
+	    {550, "5.2.1", false},
+	    {552, "5.2.2", false},
+	    {550, "5.7.1", false},
+	    {554, "5.7.1", false},
+	    {504, "5.5.2", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_expect_eq(
+		    relay_reply_no_such_rcpt(rows[i].code, rows[i].status),
+		    rows[i].no, "%d %s", rows[i].code, rows[i].status);
+}
