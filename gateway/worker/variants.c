@@ -86,8 +86,11 @@ may_share(
 	if (!message_shows(&j->msg, a->rcpt->key) ||
 	    !message_shows(&j->msg, b->rcpt->key))
 		return false;
-	/* TLS is had from a domain, and spent at one */
-	if (decide_is_tls(rung) && strcmp(domain_of(a), domain_of(b)) != 0)
+	/* TLS is had from a domain, and spent at one; what comes when it is not
+	   to be had is said once for all */
+	if (decide_is_tls(rung) && (strcmp(domain_of(a), domain_of(b)) != 0 ||
+				       decide_tls_after(&j->facts, &a->d) !=
+					   decide_tls_after(&j->facts, &b->d)))
 		return false;
 	return rung != RUNG_SMIME || decide_passes(&a->d) ||
 	       variant_may_share(j->w->certs, &a->d.smime, &b->d.smime);

@@ -143,6 +143,41 @@ def test_a_refusal_comes_when_all_time_is_over(domain, gateway_to, capture, ladd
     assert all(CANARY.encode() not in m.data for m in capture.messages)
 
 
+# ladders of the first and the second recipient, what becomes of each in the end
+MIXED = [
+    ("tls, drop", "tls, reject", "dropped", "bounced"),
+    ("tls, reject", "tls, drop", "bounced", "dropped"),
+    ("tls, reject", "tls, hold", None, "held"),
+]
+
+
+@pytest.mark.parametrize("row", MIXED, ids=["%s and %s" % r[:2] for r in MIXED])
+def test_each_recipient_has_the_end_of_its_own_rule(domain, gateway_to, capture, row):
+    """One message, one domain, two rules."""
+    first, second, *fates = row
+    dave = "dave@" + DOMAIN
+    d = domain()
+    end = " tls-wait = 1s" + ("" if "held" in fates else " warn = 2s hold = 2s expire = 3s")
+    g = gateway_to(d, second, retry=RETRY + end, inbound=capture.port, start=False)
+    text = g.conf.read_text()
+    g.conf.write_text(text.replace('rule "default"', 'rule "first" { to = { "%s" } try = { %s } }\n'
+                                   'rule "default"' % (CAROL, first)))
+    g.start()
+    g.send(SENDER, CAROL, mail())
+    d.peer.wait()
+    strip(d)
+    g.send(SENDER, [CAROL, dave],
+           message(sender=SENDER, to=CAROL + ", " + dave, body=CANARY + "\r\n"))
+    for who, fate in zip((CAROL, dave), fates):
+        if fate == "held":
+            wait_for("the hold", lambda: any(
+                e["state"] == "held" for e in g.cli_json("queue", "list")), 15)
+        elif fate:
+            wait_for("the end of " + who, lambda: any(
+                r["rcpt"] == who for r in records(g, fate)), 15)
+    nothing_said(d)
+
+
 def test_back_before_the_time_is_over(domain, gateway_to):
     """Tried again, delivered once; the original that was parked is gone."""
     d = domain()
