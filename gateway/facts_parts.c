@@ -169,7 +169,7 @@ look_at_part(struct facts *f, const struct mime_part *p, void *arg)
 {
 	struct content *c = arg;
 	struct buf text, plain;
-	bool whole = true;
+	bool whole = true, closed = true;
 
 	(void)f;
 	if (!mime_part_is_text(p))
@@ -180,13 +180,13 @@ look_at_part(struct facts *f, const struct mime_part *p, void *arg)
 		whole = false;
 	if (mime_part_is(p, "text", "html") ||
 	    mime_part_is(p, "application", "xhtml+xml")) {
-		if (mime_html_text(buf_span(&text), &plain) != ERR_OK)
+		if (mime_html_text(buf_span(&text), &plain, &closed) != ERR_OK)
 			whole = false;
 		look_at(c, buf_span(&plain));
 	} else {
 		look_at(c, buf_span(&text));
 	}
-	if (!whole)
+	if (!whole || !closed)
 		c->unsure = true;
 	buf_clear(&plain);
 	buf_clear(&text);

@@ -13,6 +13,7 @@ struct html {
 	struct span in;
 	size_t at;
 	struct buf *out;
+	bool open; /* a comment, tag or element goes to the end */
 };
 
 /* Tags inside of a line: nothing stands where they were. */
@@ -91,40 +92,81 @@ is_inline(struct span name)
 	return false;
 }
 
-/* Behind the ">" of a tag that begins at from: quotes may hold one. */
-static size_t
-tag_end(struct span in, size_t from)
+static bool
+is_blank(uint8_t c)
 {
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
+}
+
+/* Behind the ">" of a tag whose name begins at from, as WHATWG HTML 13.2.5
+   reads it: only quotes that begin a value may hold one. */
+static size_t
+tag_end(struct html *h, size_t from)
+{
+	enum { TAG, BEFORE, NAME, EQUALS, VALUE } state = TAG;
+	struct span in = h->in;
 	uint8_t quote = 0;
 
 	for (size_t i = from; i < in.len; i++) {
 		uint8_t c = in.data[i];
 
-		if (quote != 0)
+		if (quote != 0) {
 			quote = c == quote ? 0 : quote;
-		else if ((c == '"' || c == '\'') && i > from &&
-			 in.data[i - 1] == '=')
-			quote = c;
-		else if (c == '>')
+		} else if (c == '>') {
 			return i + 1;
+		} else if (state == EQUALS && !is_blank(c)) {
+			quote = c == '"' || c == '\'' ? c : 0;
+			state = quote != 0 ? BEFORE : VALUE;
+		} else if ((is_blank(c) && (state == TAG || state == VALUE)) ||
+			   (c == '/' && (state == TAG || state == NAME))) {
+			state = BEFORE;
+		} else if (c == '=' && state == NAME) {
+			state = EQUALS;
+		} else if (state == BEFORE && !is_blank(c) && c != '/') {
+			state = NAME;
+		}
 	}
 	/* an open quote: the first ">" then */
+	h->open = true;
 	from = span_find_chr(in, from, '>');
 	return from < in.len ? from + 1 : in.len;
 }
 
+/* Behind a comment whose "<!--" is at from: "<!-->" is one, too, and "--!>"
+   ends it as "-->" does (WHATWG HTML 13.2.5.43 to 13.2.5.51). */
+static size_t
+comment_end(struct html *h, size_t from)
+{
+	struct span in = h->in;
+	size_t i = from + 2;
+
+	for (; (i = span_find(in, i, SPAN_LIT("--"))) < in.len; i++) {
+		struct span rest = SPAN(in.data + i + 2, in.len - i - 2);
+
+		if (rest.len > 0 && rest.data[0] == '>')
+			return i + 3;
+		if (i >= from + 4 && rest.len > 1 && rest.data[0] == '!' &&
+		    rest.data[1] == '>')
+			return i + 4;
+	}
+	h->open = true;
+	return in.len;
+}
+
 /* Behind the end tag of an element whose contents are no text. */
 static size_t
-element_end(struct span in, size_t from, const char *name)
+element_end(struct html *h, size_t from, const char *name)
 {
+	struct span in = h->in;
 	size_t len = strlen(name);
 
 	while ((from = span_find(in, from, SPAN_LIT("</"))) < in.len) {
 		from += 2;
 		if (in.len - from >= len &&
 		    span_caseeq_str(SPAN(in.data + from, len), name))
-			return tag_end(in, from);
+			return tag_end(h, from);
 	}
+	h->open = true;
 	return in.len;
 }
 
@@ -137,8 +179,7 @@ take_tag(struct html *h)
 	size_t from = h->at + 1;
 
 	if (in.len - h->at >= 4 && memcmp(in.data + h->at, "<!--", 4) == 0) {
-		from = span_find(in, from + 3, SPAN_LIT("-->"));
-		h->at = from < in.len ? from + 3 : in.len;
+		h->at = comment_end(h, h->at);
 		return ERR_OK;
 	}
 	name = name_at(h, from + (closes ? 1 : 0));
@@ -146,10 +187,17 @@ take_tag(struct html *h)
 		h->at++;
 		return buf_putc(h->out, '<');
 	}
-	h->at = tag_end(in, from);
+	if (in.data[from] == '!') {
+		/* no attributes: quotes hold nothing in it */
+		h->at = span_find_chr(in, from, '>') + 1;
+		h->open = h->open || h->at > in.len;
+		h->at = h->at > in.len ? in.len : h->at;
+		return buf_putc(h->out, ' ');
+	}
+	h->at = tag_end(h, from);
 	for (size_t i = 0; !closes && i < 2; i++)
 		if (span_caseeq_str(name, silent[i]))
-			h->at = element_end(in, h->at, silent[i]);
+			h->at = element_end(h, h->at, silent[i]);
 	return is_inline(name) ? ERR_OK : buf_putc(h->out, ' ');
 }
 
@@ -202,7 +250,7 @@ take_reference(struct html *h)
 }
 
 enum err
-mime_html_text(struct span html, struct buf *out)
+mime_html_text(struct span html, struct buf *out, bool *whole)
 {
 	struct html h = {.in = html, .out = out};
 	enum err e = ERR_OK;
@@ -218,5 +266,6 @@ mime_html_text(struct span html, struct buf *out)
 			break;
 		e = html.data[h.at] == '<' ? take_tag(&h) : take_reference(&h);
 	}
+	*whole = !h.open;
 	return e;
 }

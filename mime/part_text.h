@@ -25,7 +25,9 @@ bool mime_part_is_text(const struct mime_part *p);
 
 /* Append what a reader sees of HTML in UTF-8: no tags, comments, scripts or
    styles, characters for references; a tag that ends a line becomes a blank,
-   others nothing. */
-enum err mime_html_text(struct span html, struct buf *out) MUST_CHECK;
+   others nothing. *whole is false when a comment, a tag or a script was not
+   closed: what follows it is left out. */
+enum err mime_html_text(
+    struct span html, struct buf *out, bool *whole) MUST_CHECK;
 
 #endif

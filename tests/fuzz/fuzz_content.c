@@ -31,6 +31,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct buf clean, text;
 	struct sniffed s;
 	size_t n = 0;
+	bool whole = true;
 
 	buf_init(&clean, 1 << 20);
 	buf_init(&text, 1 << 20);
@@ -38,7 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (s.n > SNIFF_TYPES)
 		abort();
 	if (mime_utf8_put_clean(&clean, in) == ERR_OK &&
-	    mime_html_text(buf_span(&clean), &text) == ERR_OK &&
+	    mime_html_text(buf_span(&clean), &text, &whole) == ERR_OK &&
 	    !mime_utf8_is_valid(buf_span(&text)))
 		abort();
 	for (size_t i = 0; detector_name(i) != NULL; i++) {

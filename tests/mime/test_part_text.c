@@ -17,41 +17,60 @@ Test(part_text, html_is_what_a_reader_sees)
 	static const struct {
 		const char *html;
 		const char *want;
+		bool whole;
 	} rows[] = {
-	    {"plain", "plain"},
-	    {"con<b>fid</b>ential", "confidential"},
-	    {"<p>one</p><p>two</p>", " one  two "},
-	    {"one<br>two", "one two"},
-	    {"a<!-- hidden --> b", "a b"},
-	    {"a<!-- open", "a"},
-	    {"<script>if (a<b) x()</script>c", " c"},
-	    {"<STYLE type='a>b'>p{}</style >c", " c"},
-	    {"<style>never closed", " "},
-	    {"x &lt;y&gt; &amp;z", "x <y> &z"},
-	    {"M&uuml;ller &#252; &#xFC;", "M\xc3\xbcller \xc3\xbc \xc3\xbc"},
-	    {"a&nbsp;b", "a b"},
-	    {"se&shy;cret", "secret"},
-	    {"se&#8203;cret", "secret"},
-	    {"&nosuch; &#; &#x; & b", "&nosuch; &#; &#x; & b"},
-	    {"&ampx", "&ampx"},
-	    {"&lt", "<"},
-	    {"&#1114112;&#0;", " &#0;"},
-	    {"1 < 2", "1 < 2"},
-	    {"<a href=\"x>y\">link</a>", "link"},
-	    {"<a href=\"open>link</a>", "link"},
-	    {"<!DOCTYPE html>x", " x"},
-	    {"<", "<"},
-	    {"&", "&"},
-	    {"<a", ""},
-	    {"</", "</"},
+	    {"plain", "plain", true},
+	    {"con<b>fid</b>ential", "confidential", true},
+	    {"<p>one</p><p>two</p>", " one  two ", true},
+	    {"one<br>two", "one two", true},
+	    {"a<!-- hidden --> b", "a b", true},
+	    {"a<!-- open", "a", false},
+	    {"<script>if (a<b) x()</script>c", " c", true},
+	    {"<STYLE type='a>b'>p{}</style >c", " c", true},
+	    {"<style>never closed", " ", false},
+	    {"x &lt;y&gt; &amp;z", "x <y> &z", true},
+	    {"M&uuml;ller &#252; &#xFC;", "M\xc3\xbcller \xc3\xbc \xc3\xbc",
+		true},
+	    {"a&nbsp;b", "a b", true},
+	    {"se&shy;cret", "secret", true},
+	    {"se&#8203;cret", "secret", true},
+	    {"&nosuch; &#; &#x; & b", "&nosuch; &#; &#x; & b", true},
+	    {"&ampx", "&ampx", true},
+	    {"&lt", "<", true},
+	    {"&#1114112;&#0;", " &#0;", true},
+	    {"1 < 2", "1 < 2", true},
+	    {"<a href=\"x>y\">link</a>", "link", true},
+	    {"<a href=\"open>link</a>", "link", false},
+	    {"<!DOCTYPE html>x", " x", true},
+	    {"<", "<", true},
+	    {"&", "&", true},
+	    {"<a", "", false},
+	    {"</", "</", true},
+	    {"a<!-->b<!-- c -->d", "abd", true},
+	    {"a<!--->b<!-- c -->d", "abd", true},
+	    {"a<!---->b", "ab", true},
+	    {"a<!-- c --!>b<!-- d -->", "ab", true},
+	    {"a<!--!>b-->c", "ac", true},
+	    {"a<!--", "a", false},
+	    {"a<!--x-", "a", false},
+	    {"<! x=\">a\">b", " a\">b", true},
+	    {"<!", " ", false},
+	    {"<i x=y=\">a<b z=\"\">b", "ab", true},
+	    {"<i \"=\">\">a", "a", true},
+	    {"<i=\">a<b z=\"\">b", "ab", true},
+	    {"<i x = '>'>a", "a", true},
+	    {"<i/x='>'/>a", "a", true},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct buf out;
+		bool whole = !rows[i].whole;
 
 		buf_init(&out, 4096);
 		cr_assert_eq(
-		    mime_html_text(span_str(rows[i].html), &out), ERR_OK);
+		    mime_html_text(span_str(rows[i].html), &out, &whole),
+		    ERR_OK);
+		cr_expect_eq(whole, rows[i].whole, "%s", rows[i].html);
 		cr_expect(span_eq_str(buf_span(&out), rows[i].want),
 		    "%s: \"%.*s\"", rows[i].html, (int)out.len,
 		    (const char *)out.data);
