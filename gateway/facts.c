@@ -189,12 +189,13 @@ hold(void *arg, size_t id)
 	f->truth[id] = POLICY_YES;
 }
 
-static bool
-has_undecoded(struct span text)
+bool
+facts_is_unread(struct span text)
 {
 	size_t at = span_find(text, 0, SPAN_LIT("=?"));
 
-	return span_find(text, at, SPAN_LIT("?=")) < text.len;
+	return span_find(text, at, SPAN_LIT("?=")) < text.len ||
+	       span_find(text, 0, SPAN_LIT("\xef\xbf\xbd")) < text.len;
 }
 
 static void
@@ -242,7 +243,7 @@ match_header(struct facts *f, size_t header)
 		}
 		words_scan(h->words, buf_span(&value), hold, f);
 		match_regexes(f, h, buf_span(&value));
-		if (has_undecoded(buf_span(&value)))
+		if (facts_is_unread(buf_span(&value)))
 			doubt_header(f, header);
 	}
 	buf_clear(&value);
@@ -371,7 +372,7 @@ match_labels(struct facts *f)
 			   NULL) {
 			buf_reset(&text);
 			if (mime_header_decode(one->value, &text) != ERR_OK ||
-			    has_undecoded(buf_span(&text)))
+			    facts_is_unread(buf_span(&text)))
 				doubt_kind(f, kind);
 			if (label_fields[i].msip)
 				take_msip(f, buf_span(&text));

@@ -192,20 +192,23 @@ look_at_part(struct facts *f, const struct mime_part *p, void *arg)
 	buf_clear(&text);
 }
 
+/* Mail programs show the first of several, or the last: look at all. */
 static void
 look_at_subject(struct content *c)
 {
-	const struct mime_field *s = mime_header_find(
-	    mime_tree_header(c->f->in->message->tree), "Subject", NULL);
+	const struct mime_header *all =
+	    mime_tree_header(c->f->in->message->tree);
+	const struct mime_field *s = NULL;
 	struct buf text;
 
-	if (s == NULL)
-		return;
 	buf_init(&text, LIMIT_FIELD_SIZE * 4);
-	if (mime_header_decode(s->value, &text) == ERR_OK)
+	while ((s = mime_header_find(all, "Subject", s)) != NULL) {
+		buf_reset(&text);
+		if (mime_header_decode(s->value, &text) != ERR_OK ||
+		    facts_is_unread(buf_span(&text)))
+			c->unsure = true;
 		look_at(c, buf_span(&text));
-	else
-		c->unsure = true;
+	}
 	buf_clear(&text);
 }
 

@@ -6,6 +6,7 @@
 #ifndef GATEWAY_FACTS_PRIVATE_H
 #define GATEWAY_FACTS_PRIVATE_H
 
+#include "common/buf.h"
 #include "gateway/conf.h"
 #include "gateway/facts.h"
 
@@ -65,6 +66,9 @@ struct facts {
 
 /* Free what is in it. */
 void facts_matcher_clear(struct matcher *m);
+/* Has a decoded value encoded words that are in no known charset, or octets
+   that are not of theirs? */
+bool facts_is_unread(struct span text);
 /* --- facts_parse.c: the text of a condition. Phrases stay in text. */
 enum err facts_parse(const struct policy_condition *c, struct matcher *out,
     char **header, struct err_why *why) MUST_CHECK;
