@@ -21,16 +21,25 @@
 #include "mime/tree.h"
 #include "mime/words.h"
 
-/* Call one for each leaf. Depth is limited by the parser. */
+/* A message in a message: it has parts of its own and is one itself. */
+static bool
+is_message(const struct mime_part *p)
+{
+	return mime_part_is(p, "message", "rfc822") ||
+	       mime_part_is(p, "message", "global");
+}
+
+/* Call one for each leaf and each attached message. Depth is limited by the
+   parser. */
 static void
-each_leaf(struct facts *f, const struct mime_part *p,
+each_part(struct facts *f, const struct mime_part *p,
     void (*one)(struct facts *, const struct mime_part *, void *), void *arg)
 {
 	size_t n = mime_part_child_count(p);
 
 	for (size_t i = 0; i < n; i++)
-		each_leaf(f, mime_part_child(p, i), one, arg);
-	if (n == 0)
+		each_part(f, mime_part_child(p, i), one, arg);
+	if (n == 0 || is_message(p))
 		one(f, p, arg);
 }
 
@@ -48,7 +57,7 @@ facts_find_calendar(struct facts *f)
 {
 	bool found = false;
 
-	each_leaf(f, mime_tree_root(f->in->message->tree), is_calendar, &found);
+	each_part(f, mime_tree_root(f->in->message->tree), is_calendar, &found);
 	for (size_t i = 0; i < f->m->n; i++)
 		if (f->m->list[i].kind == POLICY_CALENDAR)
 			f->truth[i] = found ? POLICY_YES : POLICY_NO;
@@ -90,6 +99,9 @@ match_attachment(struct facts *f, const struct mime_part *p, void *unused)
 	(void)unused;
 	if (is_body(p))
 		return;
+	/* mail programs give it a name */
+	if (name == NULL && is_message(p))
+		name = "message.eml";
 	declared = declared_type(f, p);
 	buf_init(&octets, LIMIT_MESSAGE_SIZE_MAX);
 	if (declared == NULL || mime_part_octets(p, &octets, &whole) != ERR_OK)
@@ -116,7 +128,7 @@ match_attachment(struct facts *f, const struct mime_part *p, void *unused)
 void
 facts_find_attachments(struct facts *f)
 {
-	each_leaf(
+	each_part(
 	    f, mime_tree_root(f->in->message->tree), match_attachment, NULL);
 }
 
@@ -224,7 +236,7 @@ facts_find_content(struct facts *f)
 		return;
 	}
 	look_at_subject(&c);
-	each_leaf(f, mime_tree_root(f->in->message->tree), look_at_part, &c);
+	each_part(f, mime_tree_root(f->in->message->tree), look_at_part, &c);
 	for (size_t i = 0; i < f->m->n; i++) {
 		if (f->m->list[i].kind != POLICY_CONTENT)
 			continue;

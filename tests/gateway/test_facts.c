@@ -149,6 +149,34 @@ static const struct {
 	POLICY_UNSURE},
     {POLICY_ATTACHMENT, "text/*", MIXED "Content-Type: text/html\r\n\r\nB" END,
 	POLICY_NO},
+    {POLICY_ATTACHMENT, "*.eml",
+	MIXED
+	"Content-Type: message/rfc822\r\n\r\nFrom: x@y.example\r\n\r\na" END,
+	POLICY_YES},
+    {POLICY_ATTACHMENT, "*",
+	MIXED
+	"Content-Type: message/rfc822\r\n\r\nFrom: x@y.example\r\n\r\na" END,
+	POLICY_YES},
+    {POLICY_ATTACHMENT, "message/*",
+	MIXED
+	"Content-Type: message/rfc822\r\n\r\nFrom: x@y.example\r\n\r\na" END,
+	POLICY_YES},
+    {POLICY_ATTACHMENT, "message/rfc822",
+	MIXED
+	"Content-Type: message/rfc822\r\n\r\nFrom: x@y.example\r\n\r\na" END,
+	POLICY_YES},
+    {POLICY_ATTACHMENT, "*.msg",
+	MIXED
+	"Content-Type: message/rfc822\r\n\r\nFrom: x@y.example\r\n\r\na" END,
+	POLICY_NO},
+    {POLICY_ATTACHMENT, "offer.*",
+	MIXED "Content-Type: message/rfc822; name=offer.eml\r\n\r\n"
+	      "From: x@y.example\r\n\r\na" END,
+	POLICY_YES},
+    {POLICY_ATTACHMENT, "*.pdf",
+	MIXED "Content-Type: message/rfc822\r\n\r\nFrom: x@y.example\r\n"
+	      "Content-Type: image/png; name=a.pdf\r\n\r\na" END,
+	POLICY_YES},
     {POLICY_CONTENT, "budget", TEXT, POLICY_YES},
     {POLICY_CONTENT, "secret",
 	"From: a@b.example\r\nSubject: =?x-nope?b?c2VjcmV0?=\r\n\r\nabc\r\n",
