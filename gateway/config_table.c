@@ -797,8 +797,9 @@ const struct config_entry config_entries[] = {
 	"@nl-bsn, @no-fnr, @pl-pesel, @se-pnr, @uk-nhs, @uk-nino, @us-ssn. "
 	"With \" >= NUMBER\" behind it it must stand there so often. A match of "
 	"a pattern is at most 1024 octets long. A pattern that takes too many "
-	"steps and a part that cannot be decoded count as a match. PDF, office "
-	"and compressed files are not looked into: attachment names them."},
+	"steps and a part that cannot be decoded, or HTML with a comment, tag "
+	"or script that is not closed, count as a match. PDF, office and "
+	"compressed files are not looked into: attachment names them."},
     {"rule", "reply-to-protected", CONFIG_T_WHEN, false, 0, 0, NULL,
 	0, 0,
 	"Whether it answers mail that came encrypted and was opened here: true "
