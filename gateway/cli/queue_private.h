@@ -21,4 +21,11 @@ typedef int cli_queue_page_fn(
 int cli_queue_each(struct cli *cli, const struct json_t *filter,
     cli_queue_page_fn *page, void *arg);
 
+struct conf;
+/* What `queue salvage` runs in a process of its own, below the directory of
+   that name. It tells on fd, as 64-bit numbers, the ids to ask store for, then
+   a zero and how many of those it found are done, and waits until fd is closed
+   before it cleans up. Returns an exit status. */
+int cli_salvage_child(const struct conf *conf, const char *name, int fd);
+
 #endif

@@ -351,7 +351,8 @@ find_verb(const json_t *request)
 
 static enum err
 record_change(struct store *s, struct db_txn *txn, const struct verb *v,
-    const json_t *request, uint64_t id, const struct store_status *st)
+    const json_t *request, uint64_t id, uint64_t twin,
+    const struct store_status *st)
 {
 	json_int_t uid = json_integer_value(json_object_get(request, "uid"));
 	struct store_rec rec;
@@ -359,6 +360,8 @@ record_change(struct store *s, struct db_txn *txn, const struct verb *v,
 	store_rec_begin(&rec, v->record);
 	store_rec_id(&rec, "id", st->message_id);
 	store_rec_id(&rec, "entry", id);
+	if (twin != 0)
+		store_rec_id(&rec, "twin", twin);
 	store_rec_num(&rec, "uid", (uint64_t)uid);
 	return store_add_record(s, txn, &rec);
 }
@@ -372,6 +375,7 @@ change_one(struct store *s, struct db_txn *txn, const struct verb *v,
 	const struct store_item *item = store_index_find(s->index, id);
 	struct store_status st;
 	struct entry entry;
+	uint64_t twin = 0;
 	enum err e;
 
 	arena_reset(s->arena);
@@ -382,9 +386,14 @@ change_one(struct store *s, struct db_txn *txn, const struct verb *v,
 		return e == ERR_NOT_FOUND ? ERR_OK : e;
 	*changed = f == NULL || store_filter_fits(f, &entry, &st, item,
 				    store_now(s) - st.born_ms);
+	/* what stays where it is must not be in the log as deleted */
+	*changed =
+	    *changed && (v->change != delete_one || st.state != STORE_PARKED);
 	if (!*changed)
 		return ERR_OK;
 	v->change(s, &st);
+	if (v->change == delete_one)
+		twin = store_parked_for(s, txn, id);
 	store_touch(s, id);
 	/* what relay has ends when relay says what became of it */
 	if (st.doomed && (item == NULL || item->flight != STORE_FLIGHT_RELAY)) {
@@ -393,7 +402,7 @@ change_one(struct store *s, struct db_txn *txn, const struct verb *v,
 		e = store_status_put(txn, id, &st);
 	}
 	if (e == ERR_OK && v->record != NULL)
-		e = record_change(s, txn, v, request, id, &st);
+		e = record_change(s, txn, v, request, id, twin, &st);
 	return e;
 }
 

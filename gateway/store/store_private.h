@@ -249,6 +249,9 @@ enum err store_twins_check(const struct proto_submit *m) MUST_CHECK;
    parked once more, else it stays as it is. */
 enum err store_twins_park(
     struct store *s, struct db_txn *txn, const struct entry *e) MUST_CHECK;
+/* The id of the original that is parked for an entry and goes with it, 0 when
+   none is. */
+uint64_t store_parked_for(struct store *s, struct db_txn *txn, uint64_t id);
 /* Take an entry out, with the original that is parked for it. */
 enum err store_remove(
     struct store *s, struct db_txn *txn, uint64_t id, bool in_file) MUST_CHECK;

@@ -78,28 +78,49 @@ store_twins_park(struct store *s, struct db_txn *txn, const struct entry *e)
 	return store_status_put(txn, parked, &st);
 }
 
+/* The original that is parked for it and goes with it, 0 when there is none;
+   its state in *st. One that cannot be read names none. */
+static enum err
+find_parked(struct store *s, struct db_txn *txn, uint64_t id, uint64_t *twin,
+    struct store_status *st)
+{
+	struct entry entry;
+	enum err e = store_entry_get(txn, s->arena, id, &entry);
+
+	*twin = 0;
+	if (e != ERR_OK || entry.kind != ENTRY_READY || entry.twin == 0)
+		return ERR_OK;
+	e = store_status_get(txn, s->arena, entry.twin, st);
+	if (e == ERR_OK && st->state == STORE_PARKED)
+		*twin = entry.twin;
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+uint64_t
+store_parked_for(struct store *s, struct db_txn *txn, uint64_t id)
+{
+	struct store_status st;
+	uint64_t twin;
+
+	return find_parked(s, txn, id, &twin, &st) == ERR_OK ? twin : 0;
+}
+
 enum err
 store_remove(struct store *s, struct db_txn *txn, uint64_t id, bool in_file)
 {
 	struct store_status st;
-	struct entry entry;
-	uint64_t twin = 0;
-	enum err e = store_entry_get(txn, s->arena, id, &entry);
+	uint64_t twin;
+	enum err parked = find_parked(s, txn, id, &twin, &st), e;
 
-	if (e == ERR_OK)
-		twin = entry.kind == ENTRY_READY ? entry.twin : 0;
 	/* one that cannot be read must not stay for that */
 	e = store_entry_del(txn, id);
 	if (e == ERR_OK && in_file)
 		store_orphan(s, id);
-	if (e != ERR_OK || twin == 0)
-		return e;
-	e = store_status_get(txn, s->arena, twin, &st);
-	if (e == ERR_NOT_FOUND || (e == ERR_OK && st.state != STORE_PARKED))
-		return ERR_OK;
 	if (e == ERR_OK)
+		e = parked;
+	if (e == ERR_OK && twin != 0)
 		e = store_entry_del(txn, twin);
-	if (e != ERR_OK)
+	if (e != ERR_OK || twin == 0)
 		return e;
 	store_touch(s, twin);
 	if (st.in_file)

@@ -10,6 +10,7 @@ import signal
 import pytest
 
 from harness import message, wait_for
+from tls_domain import CAROL, RETRY, ca, domain, gateway_to, mail, records, strip  # noqa: F401
 
 SENDER = "sam@sender.example"
 ALICE, DORA = "alice@partner.example", "dora@other.example"
@@ -94,3 +95,89 @@ def test_a_spool_moved_aside_gives_back_its_mail(make_gateway, capture, keys, br
     assert (said["taken"], said["present"], said["refused"]) == (0, 0, 0), said
     assert CANARY not in capture.everything()
     gw.cli("audit", "verify")
+
+
+def lost(gw):
+    """What the spool that was destroyed gives back, by id."""
+    destroy(gw)
+    wait_for("a gateway that answers", lambda: answers(gw), 20)
+    assert gw.cli_json("queue", "list") == []
+    said = gw.cli_json("queue", "salvage")
+    assert said["refused"] == 0 and "last second" in said["note"], said
+    found = gw.cli_json("queue", "list")
+    return said, {e["entry"]: e for e in found}
+
+
+def test_a_notification_is_not_the_senders_own_copy(make_gateway, capture, keys):
+    """Who writes to himself, too, and hears of another recipient, has had
+    no mail of his own yet: not by a notification that was delivered, and not by
+    one that is still there."""
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], retry="first = 1h",
+                      rules='rule "own" { to = "%s" try = { hold } }\n' % SENDER + RULES)
+    capture.verbs["RCPT"] = lambda line: (550, "5.1.1 no") if b"alice" in line else None
+    gw.send(SENDER, [ALICE, SENDER], text(1))
+    wait_for("the record of its notification",
+             lambda: [r["rcpt"] for r in records(gw, "sent")] == [SENDER])
+    capture.verbs["RCPT"] = lambda line: (
+        (550, "5.1.1 no") if b"alice" in line else (451, "4.3.0 later"))
+    gw.send(SENDER, [ALICE, SENDER], text(2))
+    wait_for("the notification that waits",
+             lambda: gw.cli_json("queue", "list", "--reason", "later"))
+    before = gw.cli_json("queue", "list")
+    own = {e["entry"] for e in before if e["kind"] == "pending"}
+    assert len(before) == 3 and len(own) == 2
+
+    said, found = lost(gw)
+    assert said["taken"] == 3
+    assert set(found) == {e["entry"] for e in before}
+    assert all(found[e]["state"] == "held" for e in own)
+    gw.cli("audit", "verify")
+
+
+def test_twins_come_back_as_twins(domain, gateway_to):
+    """Mail by TLS comes back with the original that is parked for it; what was
+    deleted or dropped does not, nor what its original has taken over from."""
+    d = domain()
+    dan = "dan@" + CAROL.partition("@")[2]
+    g = gateway_to(d, "tls, hold", start=False)
+    conf = g.conf.read_text().replace(
+        'rule "default"', 'rule "drop" { to = "%s" try = { tls, drop } }\nrule "default"' % dan)
+    assert conf.count(RETRY) == 1
+    g.conf.write_text(conf)
+    g.start()
+    g.send(SENDER, CAROL, mail())
+    d.peer.wait()
+    wait_for("its record", lambda: records(g, "sent"))
+    strip(d)
+    entries = []
+    for to in (CAROL, CAROL, dan):
+        g.send(SENDER, to, mail())
+        new = wait_for("its entry", lambda: [
+            e for e in g.cli_json("queue", "list") if e["kind"] == "ready"
+            and e["entry"] not in entries])
+        g.cli("queue", "hold", new[0]["entry"])
+        entries.append(new[0]["entry"])
+    spent, deleted, dropped = entries
+
+    g.conf.write_text(conf.replace(  # from its next start on
+        RETRY, RETRY + " tls-wait = 100ms warn = 2s hold = 2s expire = 3s"))
+    # what is parked is in no list
+    said, found = lost(g)
+    assert said["taken"] == 5 and set(found) == set(entries)
+    assert all(e["state"] == "held" for e in found.values())
+    back = wait_for("the records", lambda: (
+        lambda r: r if len(r) == 5 else None)({r["entry"] for r in records(g, "salvaged")}))
+    parked = back - set(entries)
+    assert len(parked) == 2
+    # an original alone cannot be deleted, and goes with the other
+    for e in parked:
+        g.cli("queue", "delete", e)
+    g.cli("queue", "delete", deleted)
+    (rec,) = wait_for("its record", lambda: records(g, "admin-delete"))
+    assert rec["entry"] == deleted and rec["twin"] in parked
+    g.cli("queue", "release", spent, dropped)
+    wait_for("the ends", lambda: records(g, "tls-spent") and records(g, "dropped"), 15)
+    assert g.cli_json("queue", "salvage")["taken"] == 1
+    again = wait_for("its record", lambda: records(g, "salvaged")[5:])
+    assert {r["entry"] for r in again} == parked - {rec["twin"]}
+    g.cli("audit", "verify")

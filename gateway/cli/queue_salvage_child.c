@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The child of `sealgate queue salvage`, as the user of store: it finds the
+ * entries of an environment that was moved aside and takes away what the audit
+ * log calls done. In doubt an entry stays: a second copy that an administrator
+ * sees is better than none.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/limits.h"
+#include "common/text.h"
+#include "gateway/cli/ask.h"
+#include "gateway/cli/queue_private.h"
+#include "gateway/conf.h"
+#include "gateway/proto.h"
+#include "gateway/store/audit_line.h"
+#include "gateway/store/audit_reader.h"
+#include "gateway/store/salvage.h"
+
+enum { PATH_SIZE = 1200, MEMORY = 256 * 1024 * 1024, BUCKETS = 1 << 16 };
+
+/* One entry that was found. */
+struct find {
+	uint64_t id;
+	uint64_t message_id;
+	enum entry_kind kind;
+	bool in_file;
+	bool gone;	  /* deleted, or nobody is left */
+	const char *from; /* "" the null sender */
+	uint64_t twin;
+	uint32_t n_rcpt;
+	const char **rcpt;
+	uint8_t *done;
+	struct span record; /* in the mapped file */
+	/* places in the list, from 1, of the next with the same hash */
+	size_t next_id, next_message;
+};
+
+/* The child's work. */
+struct salvage {
+	const struct conf *conf;
+	const char
+	    *name; /* of the directory, the same below spool and bodies */
+	struct arena *scan;
+	struct arena *arena;
+	struct find *find;
+	size_t n, cap;
+	size_t by_id[BUCKETS], by_message[BUCKETS]; /* places, from 1 */
+	uint64_t *ids;				    /* of body files */
+	size_t n_ids;
+};
+
+static void *
+must(void *p)
+{
+	if (p == NULL)
+		fatal("out of memory");
+	return p;
+}
+
+/* --- finding --- */
+
+static size_t
+bucket_of(uint64_t id)
+{
+	return (size_t)(id * 0x9e3779b97f4a7c15u >> 48) % BUCKETS;
+}
+
+static struct find *
+find_id(struct salvage *w, uint64_t id)
+{
+	size_t i = w->by_id[bucket_of(id)];
+
+	while (i > 0 && w->find[i - 1].id != id)
+		i = w->find[i - 1].next_id;
+	return i > 0 ? &w->find[i - 1] : NULL;
+}
+
+static void
+hash_in(struct salvage *w, struct find *f)
+{
+	size_t *id = &w->by_id[bucket_of(f->id)];
+	size_t *message = &w->by_message[bucket_of(f->message_id)];
+
+	f->next_id = *id;
+	f->next_message = *message;
+	*id = *message = w->n;
+}
+
+static void
+on_found(void *arg, const struct entry *e, struct span record)
+{
+	struct salvage *w = arg;
+	struct find *f;
+
+	if (find_id(w, e->id) != NULL)
+		return;
+	if (w->n == w->cap) {
+		w->cap = w->cap == 0 ? 256 : 2 * w->cap;
+		w->find = must(realloc(w->find, w->cap * sizeof(*w->find)));
+	}
+	f = &w->find[w->n++];
+	*f = (struct find){.id = e->id,
+	    .message_id = e->message_id,
+	    .kind = e->kind,
+	    .in_file = e->file[0] != '\0',
+	    .from = must(arena_strdup(w->arena, e->from)),
+	    .twin = e->twin,
+	    .n_rcpt = e->n_rcpt,
+	    .record = record};
+	f->rcpt = must(arena_array(w->arena, e->n_rcpt, sizeof(*f->rcpt)));
+	f->done = must(arena_alloc(w->arena, e->n_rcpt));
+	for (uint32_t i = 0; i < e->n_rcpt; i++)
+		f->rcpt[i] = must(arena_strdup(w->arena, e->rcpt[i].addr));
+	hash_in(w, f);
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* The ids of the bodies that were moved aside with it. */
+static void
+list_bodies(struct salvage *w)
+{
+	char path[PATH_SIZE];
+	struct dirent *e;
+	uint64_t id;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/%s", w->conf->paths.bodies, w->name);
+	d = opendir(path);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		if (text_unid(e->d_name, &id) != ERR_OK)
+			continue;
+		w->ids =
+		    must(realloc(w->ids, (w->n_ids + 1) * sizeof(*w->ids)));
+		w->ids[w->n_ids++] = id;
+	}
+	if (d != NULL)
+		closedir(d);
+	if (w->n_ids > 0)
+		qsort(w->ids, w->n_ids, sizeof(*w->ids), by_number);
+}
+
+static bool
+scan_file(struct salvage *w)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+	void *p;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s/data.mdb", w->conf->paths.spool,
+	    w->name);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		cli_say("%s: %s", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	p = st.st_size > 0
+		? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
+		: NULL;
+	close(fd);
+	if (p == MAP_FAILED) {
+		cli_say("%s: %s", path, strerror(errno));
+		return false;
+	}
+	/* mapped to the end of the process: records point into it */
+	if (p != NULL)
+		store_salvage_scan(SPAN(p, (size_t)st.st_size), w->ids,
+		    w->n_ids, w->scan, on_found, w);
+	return true;
+}
+
+/* --- what the log says --- */
+
+/* May a record of this entry, which may be NULL, be about a notification of
+   the message that p belongs to? Those go to its sender from the null sender,
+   and say nothing of a copy of the message that he sent himself. */
+static bool
+may_be_notice(const struct find *entry, const struct find *p, const char *rcpt)
+{
+	if (p->from[0] == '\0')
+		return false; /* nobody is told */
+	return entry != NULL ? entry->from[0] == '\0'
+			     : strcmp(p->from, rcpt) == 0;
+}
+
+/* A ready entry beside it goes first; this one is for when that fails. */
+static bool
+is_parked(struct salvage *w, const struct find *p)
+{
+	const struct find *twin = p->twin != 0 ? find_id(w, p->twin) : NULL;
+
+	return twin != NULL && twin->kind == ENTRY_READY &&
+	       twin->message_id == p->message_id && !twin->gone;
+}
+
+static void
+note_done(struct find *f, const char *rcpt, uint8_t outcome)
+{
+	for (uint32_t k = 0; k < f->n_rcpt; k++)
+		if (strcmp(f->rcpt[k], rcpt) == 0)
+			f->done[k] = outcome;
+}
+
+/* A recipient of a pending entry is done when any entry of its message was
+   delivered to him: the decision has replaced it. */
+static void
+note_outcome(struct salvage *w, uint64_t entry, uint64_t message,
+    const char *rcpt, uint8_t outcome)
+{
+	const struct find *of = find_id(w, entry);
+	struct find *f;
+
+	for (size_t i = w->by_message[bucket_of(message)]; i > 0;
+	     i = f->next_message) {
+		f = &w->find[i - 1];
+		if (f->message_id == message &&
+		    (f->id == entry || (f->kind == ENTRY_PENDING &&
+					   !may_be_notice(of, f, rcpt))))
+			note_done(f, rcpt, outcome);
+	}
+}
+
+static const struct {
+	const char *type;
+	uint8_t outcome;
+} outcomes[] = {
+    {"sent", PROTO_DELIVERED},
+    {"bounced", PROTO_FAILED},
+    {"dropped", PROTO_DROPPED},
+};
+
+static void
+note_gone(struct salvage *w, const json_t *rec, const char *member)
+{
+	struct find *f = NULL;
+	uint64_t id;
+
+	if (text_unid(cli_member(rec, member), &id) == ERR_OK)
+		f = find_id(w, id);
+	if (f != NULL)
+		f->gone = true;
+}
+
+static void
+note_record(struct salvage *w, const json_t *rec)
+{
+	const char *type = cli_member(rec, "type");
+	uint64_t entry, message;
+
+	if (strcmp(type, "admin-delete") == 0) {
+		note_gone(w, rec, "entry");
+		note_gone(w, rec, "twin");
+	} else if (strcmp(type, "tls-spent") == 0) {
+		/* its original goes on */
+		note_gone(w, rec, "entry");
+	}
+	if (text_unid(cli_member(rec, "entry"), &entry) != ERR_OK ||
+	    text_unid(cli_member(rec, "id"), &message) != ERR_OK)
+		return;
+	for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++)
+		if (strcmp(type, outcomes[i].type) == 0)
+			note_outcome(w, entry, message, cli_member(rec, "rcpt"),
+			    outcomes[i].outcome);
+}
+
+static void
+read_log_file(struct salvage *w, int dir_fd, uint64_t first)
+{
+	struct store_reader *r;
+	struct store_line l;
+	struct span line;
+	bool whole;
+	json_t *rec;
+
+	if (store_reader_open(dir_fd, first, &r) != ERR_OK)
+		return;
+	while (store_reader_next(r, &line, &whole) == ERR_OK) {
+		if (store_line_parse(line, &l) != ERR_OK)
+			continue;
+		rec = json_loadb((const char *)l.rec.data, l.rec.len, 0, NULL);
+		note_record(w, rec);
+		json_decref(rec);
+	}
+	store_reader_close(r);
+}
+
+static bool
+read_log(struct salvage *w)
+{
+	int fd = open(w->conf->paths.audit, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint64_t *first = NULL;
+	size_t n = 0;
+
+	if (fd < 0 || store_audit_files(fd, &first, &n) != ERR_OK) {
+		cli_say("%s: cannot read the audit log, which says what was "
+			"delivered",
+		    w->conf->paths.audit);
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		read_log_file(w, fd, first[i]);
+	free(first);
+	close(fd);
+	return true;
+}
+
+/* A ready entry has replaced its recipients in the pending ones of its
+   message, but for an original that is parked. */
+static void
+drop_replaced_by(struct salvage *w, const struct find *ready)
+{
+	struct find *f;
+
+	for (size_t i = w->by_message[bucket_of(ready->message_id)]; i > 0;
+	     i = f->next_message) {
+		f = &w->find[i - 1];
+		if (f->message_id != ready->message_id ||
+		    f->kind != ENTRY_PENDING || is_parked(w, f))
+			continue;
+		for (uint32_t k = 0; k < ready->n_rcpt; k++)
+			if (!may_be_notice(ready, f, ready->rcpt[k]))
+				note_done(f, ready->rcpt[k], PROTO_DELIVERED);
+	}
+}
+
+static void
+drop_replaced(struct salvage *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->find[i].kind == ENTRY_READY && !w->find[i].gone)
+			drop_replaced_by(w, &w->find[i]);
+	for (size_t i = 0; i < w->n; i++) {
+		struct find *f = &w->find[i];
+		bool open = false;
+
+		for (uint32_t k = 0; k < f->n_rcpt; k++)
+			open = open || f->done[k] == PROTO_DEFERRED;
+		f->gone = f->gone || !open;
+	}
+}
+
+/* --- handing over --- */
+
+static bool
+put_file(const char *path, struct span octets)
+{
+	int fd = open(
+	    path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	bool good = fd >= 0 && file_write_all(fd, octets) == ERR_OK;
+
+	if (fd >= 0)
+		good = close(fd) == 0 && good;
+	return good;
+}
+
+static bool
+copy(int from, int to)
+{
+	static uint8_t part[65536];
+	ssize_t n;
+
+	while ((n = read(from, part, sizeof(part))) > 0)
+		if (file_write_all(to, SPAN(part, (size_t)n)) != ERR_OK)
+			return false;
+	return n == 0 && fsync(to) == 0;
+}
+
+/* The body beside the others, whole and durable. A copy, for the file may
+   belong to a worker. */
+static bool
+copy_body(const struct salvage *w, uint64_t id)
+{
+	char from[PATH_SIZE], to[PATH_SIZE], part[PATH_SIZE + 8];
+	char name[TEXT_ID_SIZE];
+	int in, out, dir;
+	bool good;
+
+	text_id(id, name);
+	snprintf(from, sizeof(from), "%s/%s/%s", w->conf->paths.bodies, w->name,
+	    name);
+	snprintf(to, sizeof(to), "%s/%s", w->conf->paths.bodies, name);
+	snprintf(part, sizeof(part), "%s.part", to);
+	if (access(to, F_OK) == 0)
+		return true;
+	in = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	out = open(
+	    part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	dir = open(w->conf->paths.bodies, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	good = in >= 0 && out >= 0 && dir >= 0 && copy(in, out) &&
+	       rename(part, to) == 0 && fsync(dir) == 0;
+	if (in >= 0)
+		close(in);
+	if (out >= 0)
+		close(out);
+	if (dir >= 0)
+		close(dir);
+	return good;
+}
+
+static void
+leave_path(const struct salvage *w, uint64_t id, char out[PATH_SIZE])
+{
+	char name[TEXT_ID_SIZE];
+
+	text_id(id, name);
+	snprintf(out, PATH_SIZE, "%s/" STORE_SALVAGE_DIR "/%s",
+	    w->conf->paths.spool, name);
+}
+
+static bool
+leave(const struct salvage *w, const struct find *f)
+{
+	char path[PATH_SIZE];
+	struct buf b;
+	bool good;
+
+	leave_path(w, f->id, path);
+	buf_init(&b, 2 * LIMIT_IPC_PAYLOAD);
+	good = store_salvage_pack(f->record, SPAN(f->done, f->n_rcpt), &b) ==
+		   ERR_OK &&
+	       (!f->in_file || copy_body(w, f->id)) &&
+	       put_file(path, buf_span(&b));
+	buf_clear(&b);
+	if (!good)
+		cli_say("%s: %s", path, strerror(errno));
+	return good;
+}
+
+static bool
+tell(int fd, uint64_t n)
+{
+	return send(fd, &n, sizeof(n), MSG_NOSIGNAL) == (ssize_t)sizeof(n);
+}
+
+/* Whatever is left when the parent is done, or gone. */
+static void
+clean_up(const struct salvage *w)
+{
+	char path[PATH_SIZE];
+
+	for (size_t i = 0; i < w->n; i++) {
+		leave_path(w, w->find[i].id, path);
+		(void)unlink(path);
+	}
+	snprintf(
+	    path, sizeof(path), "%s/" STORE_SALVAGE_DIR, w->conf->paths.spool);
+	(void)rmdir(path);
+}
+
+int
+cli_salvage_child(const struct conf *conf, const char *name, int fd)
+{
+	static struct salvage work; /* large */
+	struct salvage *w = &work;
+	char path[PATH_SIZE];
+	uint64_t gone = 0, word;
+	int status = CLI_FAILED;
+
+	w->conf = conf;
+	w->name = name;
+	if (cli_give_up_root(w->conf->paths.spool) != ERR_OK)
+		return CLI_FAILED;
+	w->scan = must(arena_new(MEMORY));
+	w->arena = must(arena_new(MEMORY));
+	snprintf(
+	    path, sizeof(path), "%s/" STORE_SALVAGE_DIR, w->conf->paths.spool);
+	if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+		cli_say("%s: %s", path, strerror(errno));
+		return CLI_FAILED;
+	}
+	list_bodies(w);
+	if (scan_file(w) && read_log(w)) {
+		drop_replaced(w);
+		status = CLI_DONE;
+	}
+	for (size_t i = 0; status == CLI_DONE && i < w->n; i++) {
+		gone += w->find[i].gone ? 1 : 0;
+		if (!w->find[i].gone &&
+		    (!leave(w, &w->find[i]) || !tell(fd, w->find[i].id)))
+			status = CLI_FAILED;
+	}
+	if (status == CLI_DONE && tell(fd, 0) && tell(fd, gone))
+		(void)!recv(fd, &word, sizeof(word), 0);
+	clean_up(w);
+	return status;
+}
