@@ -783,7 +783,9 @@ const struct config_entry config_entries[] = {
 	0, 0,
 	"An attachment: patterns of names, \"*.xlsx\", and types, "
 	"\"application/pdf\" or \"image/*\". The type is what the message says "
-	"and what the octets are, whatever it says."},
+	"and what the octets are, whatever it says. "
+	"An attached message is one, called message.eml if it has no name, and "
+	"so is each attachment in it."},
     {"rule", "content", CONFIG_T_WHEN, false, 0, 0, NULL,
 	0, 0,
 	"What stands in the subject, in the text, plain or HTML, or in "
