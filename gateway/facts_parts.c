@@ -176,6 +176,65 @@ look_at(struct content *c, struct span text)
 	count_slow(c, text);
 }
 
+/* No octet that text does not have, whatever its charset; UTF-16 has. */
+static bool
+looks_like_text(struct span octets)
+{
+	for (size_t i = 0; i < octets.len; i++)
+		if ((octets.data[i] < ' ' &&
+			strchr("\t\n\v\f\r\x1b", octets.data[i]) == NULL) ||
+		    octets.data[i] == 0)
+			return false;
+	return true;
+}
+
+/* Protected: opened elsewhere, or not for us. */
+static bool
+is_sealed(const struct mime_part *p)
+{
+	const char *sub = mime_part_subtype(p);
+
+	return strcmp(mime_part_type(p), "application") == 0 &&
+	       (strncmp(sub, "pkcs7-", 6) == 0 ||
+		   strncmp(sub, "x-pkcs7-", 8) == 0 ||
+		   strncmp(sub, "pgp-", 4) == 0);
+}
+
+/* Is a part that is not declared text to be searched as such? Text is often
+   sent as application/octet-stream. Sets c->unsure for what is neither text
+   nor of a known format. */
+static bool
+is_text_by_octets(struct content *c, const struct mime_part *p)
+{
+	struct sniffed s = {.n = 0};
+	struct buf octets;
+	bool whole = true, text;
+
+	/* a message that was not taken apart, or is not all there */
+	if (is_message(p) || mime_part_is(p, "message", "partial"))
+		c->unsure = true;
+	buf_init(&octets, LIMIT_MESSAGE_SIZE_MAX);
+	if (mime_part_octets(p, &octets, &whole) != ERR_OK)
+		whole = false;
+	text = looks_like_text(buf_span(&octets));
+	sniff(buf_span(&octets), &s);
+	buf_clear(&octets);
+	if (!whole || (!text && s.n == 0 && !is_sealed(p)))
+		c->unsure = true;
+	return text;
+}
+
+static bool
+is_html(const struct mime_part *p)
+{
+	const char *name = mime_part_filename(p);
+
+	return mime_part_is(p, "text", "html") ||
+	       mime_part_is(p, "application", "xhtml+xml") ||
+	       fits("*.htm", name) || fits("*.html", name) ||
+	       fits("*.xhtml", name);
+}
+
 static void
 look_at_part(struct facts *f, const struct mime_part *p, void *arg)
 {
@@ -184,14 +243,14 @@ look_at_part(struct facts *f, const struct mime_part *p, void *arg)
 	bool whole = true, closed = true;
 
 	(void)f;
-	if (!mime_part_is_text(p))
+	if (mime_part_child_count(p) > 0 ||
+	    (!mime_part_is_text(p) && !is_text_by_octets(c, p)))
 		return;
 	buf_init(&text, LIMIT_CONTENT_PART);
 	buf_init(&plain, LIMIT_CONTENT_PART);
 	if (mime_part_text(p, &text, &whole) != ERR_OK)
 		whole = false;
-	if (mime_part_is(p, "text", "html") ||
-	    mime_part_is(p, "application", "xhtml+xml")) {
+	if (is_html(p)) {
 		if (mime_html_text(buf_span(&text), &plain, &closed) != ERR_OK)
 			whole = false;
 		look_at(c, buf_span(&plain));

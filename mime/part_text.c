@@ -39,15 +39,31 @@ replaced(struct span s)
 	return n;
 }
 
+/* UTF-16 without a mark of its order is read in either (RFC 2781 section 4.3);
+   readers pass over a NUL within a word, or take it for UTF-16. */
+static bool
+is_doubtful(const char *charset, struct span octets)
+{
+	if (span_caseeq_str(span_str(charset), "utf-16"))
+		return octets.len > 0 &&
+		       (octets.len < 2 ||
+			   (memcmp(octets.data, "\xff\xfe", 2) != 0 &&
+			       memcmp(octets.data, "\xfe\xff", 2) != 0));
+	return span_find_chr(octets, 0, 0) < octets.len;
+}
+
 /* Octets that are no text of the charset become U+FFFD; one that is there
    from the start counts as such, too. */
 static enum err
 to_utf8(const char *charset, struct span octets, struct buf *out, bool *whole)
 {
 	size_t before = out->len;
-	enum err e = mime_charset_put(
-	    span_str(charset == NULL ? "us-ascii" : charset), octets, out);
+	enum err e;
 
+	charset = charset == NULL ? "us-ascii" : charset;
+	if (is_doubtful(charset, octets))
+		*whole = false;
+	e = mime_charset_put(span_str(charset), octets, out);
 	if (e == ERR_UNSUPPORTED) {
 		*whole = false;
 		return mime_utf8_put_clean(out, octets);

@@ -17,7 +17,7 @@ enum err mime_part_octets(
     const struct mime_part *p, struct buf *out, bool *whole) MUST_CHECK;
 /* The same, as UTF-8 text on one line: every control character is a blank.
    *whole is false, too, when the charset is unknown or the octets are not of
-   it. */
+   it, have a NUL, or are UTF-16 without a byte order mark. */
 enum err mime_part_text(
     const struct mime_part *p, struct buf *out, bool *whole) MUST_CHECK;
 /* Is it text, or a format whose octets are? */

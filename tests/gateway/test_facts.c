@@ -216,7 +216,57 @@ static const struct {
 	MIXED "Content-Type: text/plain; charset=x-nope\r\n\r\nabc" END,
 	POLICY_UNSURE},
     {POLICY_CONTENT, "secret",
-	MIXED "Content-Type: image/png\r\n\r\nsecret" END, POLICY_NO},
+	MIXED "Content-Type: image/png\r\n"
+	      "Content-Transfer-Encoding: base64\r\n\r\n"
+	      "iVBORw0KGgpzZWNyZXQ=" END,
+	POLICY_NO},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: application/octet-stream; name=a.txt\r\n\r\n"
+	      "a secret" END,
+	POLICY_YES},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: application/octet-stream; name=a.txt\r\n\r\n"
+	      "nothing" END,
+	POLICY_NO},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: application/octet-stream; name=a.csv\r\n"
+	      "Content-Transfer-Encoding: base64\r\n\r\nYSBzZWNyZXQ=" END,
+	POLICY_YES},
+    {POLICY_CONTENT, "bmsecret",
+	MIXED "Content-Type: application/octet-stream\r\n\r\nBMsecret" END,
+	POLICY_YES},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: application/octet-stream; name=a.HTML\r\n\r\n"
+	      "<p>se<b>cret</b>" END,
+	POLICY_YES},
+    {POLICY_CONTENT, "secret",
+	MIXED
+	"Content-Type: application/octet-stream\r\n"
+	"Content-Transfer-Encoding: base64\r\n\r\nJVBERi0xLjQAc2VjcmV0" END,
+	POLICY_NO},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: application/octet-stream\r\n"
+	      "Content-Transfer-Encoding: base64\r\n\r\nAQIDBA==" END,
+	POLICY_UNSURE},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: application/octet-stream\r\n"
+	      "Content-Transfer-Encoding: base64\r\n\r\n!!!!" END,
+	POLICY_UNSURE},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: application/pkcs7-signature\r\n"
+	      "Content-Transfer-Encoding: base64\r\n\r\nMIIBAAA=" END,
+	POLICY_NO},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: message/partial; id=a; number=1\r\n\r\nabc" END,
+	POLICY_UNSURE},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: application/octet-stream\r\n" /* UTF-16 */
+	      "Content-Transfer-Encoding: base64\r\n\r\n//5zAGUA" END,
+	POLICY_UNSURE},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: text/plain\r\n"
+	      "Content-Transfer-Encoding: base64\r\n\r\ncwBlAGMAcgBlAHQA" END,
+	POLICY_UNSURE},
 };
 
 Test(facts, say_what_is_true_of_a_message)
