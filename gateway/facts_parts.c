@@ -83,7 +83,7 @@ declared_type(struct facts *f, const struct mime_part *p)
 static bool
 is_body(const struct mime_part *p)
 {
-	return mime_part_filename(p) == NULL &&
+	return mime_part_filename(p) == NULL && !mime_part_filename_unread(p) &&
 	       (mime_part_is(p, "text", "plain") ||
 		   mime_part_is(p, "text", "html"));
 }
@@ -94,11 +94,13 @@ match_attachment(struct facts *f, const struct mime_part *p, void *unused)
 	struct sniffed s = {.n = 0};
 	const char *declared, *name = mime_part_filename(p);
 	struct buf octets;
-	bool whole = true;
+	bool whole = true, named;
 
 	(void)unused;
 	if (is_body(p))
 		return;
+	named = !mime_part_filename_unread(p) &&
+		(name == NULL || !facts_is_unread(span_str(name)));
 	/* mail programs give it a name */
 	if (name == NULL && is_message(p))
 		name = "message.eml";
@@ -114,13 +116,16 @@ match_attachment(struct facts *f, const struct mime_part *p, void *unused)
 
 		if (m->kind != POLICY_ATTACHMENT || f->truth[i] == POLICY_YES)
 			continue;
-		hit =
-		    m->is_type ? fits(m->text, declared) : fits(m->text, name);
+		/* of two names programs differ in which they show */
+		hit = m->is_type
+			  ? fits(m->text, declared)
+			  : fits(m->text, name) ||
+				fits(m->text, mime_part_param(p, "name"));
 		for (size_t k = 0; m->is_type && k < s.n; k++)
 			hit = hit || fits(m->text, s.type[k]);
 		if (hit)
 			f->truth[i] = POLICY_YES;
-		else if (m->is_type && !whole)
+		else if (m->is_type ? !whole : !named)
 			f->truth[i] = POLICY_UNSURE;
 	}
 }

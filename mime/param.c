@@ -67,16 +67,33 @@ cut_charset(const char **value)
 	return charset;
 }
 
-/* name*0, name*1*, ...: the octets are joined before they are converted. */
+/* How many parameters are pieces of it? */
+static int
+count_pieces(const struct mime_param *params, size_t n, const char *name)
+{
+	size_t len = strlen(name);
+	int pieces = 0;
+
+	for (size_t i = 0; i < n; i++)
+		pieces += strncmp(params[i].name, name, len) == 0 &&
+			  params[i].name[len] == '*' &&
+			  params[i].name[len + 1] != '\0';
+	return pieces;
+}
+
+/* name*0, name*1*, ...: the octets are joined before they are converted. Sets
+ *unread if there are others that have no place in the row. */
 static enum err
 join_pieces(const struct mime_param *params, size_t n, const char *name,
-    struct arena *a, struct span *charset, struct buf *octets)
+    struct arena *a, struct span *charset, struct buf *octets, bool *unread)
 {
+	int i = 0;
+
 	const char *value;
 	bool extended;
 	enum err e = ERR_OK;
 
-	for (int i = 0; i < PIECES_MAX && e == ERR_OK; i++) {
+	for (; i < PIECES_MAX && e == ERR_OK; i++) {
 		value = find(params, n, arena_printf(a, "%s*%d*", name, i));
 		extended = value != NULL;
 		if (value == NULL)
@@ -89,12 +106,14 @@ join_pieces(const struct mime_param *params, size_t n, const char *name,
 		e = extended ? put_percent(value, octets)
 			     : buf_puts(octets, value);
 	}
+	if (i != count_pieces(params, n, name))
+		*unread = true;
 	return e;
 }
 
 const char *
 param_filename(const struct mime_param *params, size_t n, const char *name,
-    struct arena *a)
+    struct arena *a, bool *unread)
 {
 	struct span charset = SPAN_LIT("utf-8");
 	struct buf octets, text;
@@ -108,17 +127,21 @@ param_filename(const struct mime_param *params, size_t n, const char *name,
 		charset = cut_charset(&value);
 		e = put_percent(value, &octets);
 	} else {
-		e = join_pieces(params, n, name, a, &charset, &octets);
+		e = join_pieces(params, n, name, a, &charset, &octets, unread);
 	}
 	if (e == ERR_OK && octets.len > 0) {
 		e = mime_charset_put(charset, buf_span(&octets), &text);
-		if (e == ERR_UNSUPPORTED)
+		if (e == ERR_UNSUPPORTED) {
+			*unread = true;
 			e = mime_utf8_put_clean(&text, buf_span(&octets));
+		}
 	} else if (e == ERR_OK) {
 		value = find(params, n, name);
 		if (value != NULL)
 			e = mime_header_decode(span_str(value), &text);
 	}
+	if (e != ERR_OK)
+		*unread = true;
 	if (e == ERR_OK && text.len > 0)
 		out = arena_span_str(a, buf_span(&text));
 	buf_clear(&octets);

@@ -144,7 +144,7 @@ encoding_name(const struct mailmime_mechanism *m)
 /* The parameters of Content-Disposition, as far as a name may be in them. */
 static enum err
 disposition_name(
-    const struct mailmime_disposition *d, struct arena *a, const char **out)
+    const struct mailmime_disposition *d, struct arena *a, struct mime_part *p)
 {
 	const struct mailmime_disposition_parm *from;
 	struct mime_param *params;
@@ -171,7 +171,8 @@ disposition_name(
 			return ERR_NOMEM;
 		n++;
 	}
-	*out = param_filename(params, n, "filename", a);
+	p->filename =
+	    param_filename(params, n, "filename", a, &p->filename_unread);
 	return ERR_OK;
 }
 
@@ -195,8 +196,7 @@ copy_fields(
 				e = ERR_NOMEM;
 		} else if (f->fld_type == MAILMIME_FIELD_DISPOSITION &&
 			   f->fld_data.fld_disposition->dsp_parms != NULL) {
-			e = disposition_name(
-			    f->fld_data.fld_disposition, a, &p->filename);
+			e = disposition_name(f->fld_data.fld_disposition, a, p);
 		}
 	}
 	return e;
@@ -270,8 +270,8 @@ copy_part(struct builder *b, const struct mailmime *from, const uint8_t *start,
 	if (e == ERR_OK)
 		e = copy_fields(from->mm_mime_fields, b->arena, p);
 	if (e == ERR_OK && p->filename == NULL)
-		p->filename =
-		    param_filename(p->params, p->n_params, "name", b->arena);
+		p->filename = param_filename(p->params, p->n_params, "name",
+		    b->arena, &p->filename_unread);
 	if (e == ERR_OK)
 		e = mime_header_parse(SPAN(start, p->header.len + p->body.len),
 		    b->arena, &p->fields, NULL);
@@ -432,6 +432,12 @@ const char *
 mime_part_filename(const struct mime_part *p)
 {
 	return p->filename;
+}
+
+bool
+mime_part_filename_unread(const struct mime_part *p)
+{
+	return p->filename_unread;
 }
 
 struct span

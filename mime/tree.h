@@ -55,6 +55,8 @@ const char *mime_part_encoding(const struct mime_part *p);
 /* filename of Content-Disposition, else name of Content-Type, else NULL; in
    UTF-8 as far as it can be decoded. */
 const char *mime_part_filename(const struct mime_part *p);
+/* Has it a file name that could not be made out, or not all of it? */
+bool mime_part_filename_unread(const struct mime_part *p);
 /* The fields before the empty line; what follows it. */
 struct span mime_part_header(const struct mime_part *p);
 struct span mime_part_body(const struct mime_part *p);

@@ -22,6 +22,7 @@ struct mime_part {
 	const char *subtype;
 	const char *encoding;
 	const char *filename;
+	bool filename_unread; /* it could not be made out, or not all of it */
 	struct mime_param *params;
 	size_t n_params;
 	struct mime_header fields; /* by our own splitter */
@@ -46,9 +47,10 @@ bool content_type_boundary_ok(const char *boundary);
 const char *content_type_fault(struct span value, const struct mime_part *part);
 
 /* A file name from parameters: name, name* and name*0... (RFC 2231), decoded;
-   NULL if there is none. */
+   NULL if there is none. *unread becomes true when it is there and some of it
+   could not be decoded, is missing or is too long. */
 const char *param_filename(const struct mime_param *params, size_t n,
-    const char *name, struct arena *a);
+    const char *name, struct arena *a, bool *unread);
 
 /* --- protected.c --- */
 

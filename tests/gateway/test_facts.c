@@ -177,6 +177,46 @@ static const struct {
 	MIXED "Content-Type: message/rfc822\r\n\r\nFrom: x@y.example\r\n"
 	      "Content-Type: image/png; name=a.pdf\r\n\r\na" END,
 	POLICY_YES},
+    {POLICY_ATTACHMENT, "*.xlsx",
+	MIXED "Content-Type: text/plain\r\nContent-Disposition: attachment; "
+	      "filename*=x-nope''a%2E%FF\r\n\r\nB" END,
+	POLICY_UNSURE},
+    {POLICY_ATTACHMENT, "*.xlsx",
+	MIXED "Content-Type: text/plain\r\nContent-Disposition: attachment; "
+	      "filename*=utf-8''a.%FFlsx\r\n\r\nB" END,
+	POLICY_UNSURE},
+    {POLICY_ATTACHMENT, "*.xlsx",
+	MIXED "Content-Type: text/plain\r\nContent-Disposition: attachment; "
+	      "filename=\"=?x-nope?b?YS54bHN4?=\"\r\n\r\nB" END,
+	POLICY_UNSURE},
+    {POLICY_ATTACHMENT, "*.xlsx",
+	MIXED "Content-Type: text/plain\r\nContent-Disposition: attachment; "
+	      "filename*0=a; filename*2=.xlsx\r\n\r\nB" END,
+	POLICY_UNSURE},
+    {POLICY_ATTACHMENT, "*.xlsx",
+	MIXED "Content-Type: text/plain\r\nContent-Disposition: attachment; "
+	      "filename*1=a.xlsx\r\n\r\nB" END,
+	POLICY_UNSURE},
+    {POLICY_ATTACHMENT, "*.xlsx",
+	MIXED "Content-Type: text/plain\r\nContent-Disposition: attachment; "
+	      "filename*0=a; filename*1=.xlsx\r\n\r\nB" END,
+	POLICY_YES},
+    {POLICY_ATTACHMENT, "*.xlsx",
+	MIXED "Content-Type: text/plain\r\nContent-Disposition: attachment; "
+	      "filename*0=a; filename*1=.xls\r\n\r\nB" END,
+	POLICY_NO},
+    {POLICY_ATTACHMENT, "*.xlsx",
+	MIXED "Content-Type: text/plain\r\nContent-Disposition: attachment; "
+	      "filename*=utf-8''a.xls\r\n\r\nB" END,
+	POLICY_NO},
+    {POLICY_ATTACHMENT, "text/*",
+	MIXED "Content-Type: text/plain\r\nContent-Disposition: attachment; "
+	      "filename*1=a.xlsx\r\n\r\nB" END,
+	POLICY_YES},
+    {POLICY_ATTACHMENT, "*.xlsx",
+	MIXED "Content-Type: text/plain; name=a.xlsx\r\n"
+	      "Content-Disposition: attachment; filename=a.txt\r\n\r\nB" END,
+	POLICY_YES},
     {POLICY_CONTENT, "budget", TEXT, POLICY_YES},
     {POLICY_CONTENT, "secret",
 	"From: a@b.example\r\nSubject: =?x-nope?b?c2VjcmV0?=\r\n\r\nabc\r\n",
@@ -399,6 +439,24 @@ Test(facts, malformed_conditions_are_refused)
 		    policy_kind_name(bad[i].kind), bad[i].text);
 		cr_expect_neq(why.text[0], '\0', "%s", bad[i].text);
 	}
+}
+
+/* More than is kept of a name. */
+Test(facts, a_name_too_long_is_unsure)
+{
+	const struct facts_in in = {.client = "", .user = "", .now_s = NOON};
+	char *msg = calloc(1, MSG_MAX);
+	size_t n = (size_t)snprintf(msg, MSG_MAX, "%s",
+	    MIXED "Content-Type: text/plain;\r\n name*=utf-8''");
+
+	for (size_t i = 0; i < 5000; i++)
+		msg[n++] = 'a';
+	n += (size_t)snprintf(msg + n, MSG_MAX - n, ".pdf\r\n\r\nB" END);
+	cr_expect_eq(
+	    find(POLICY_ATTACHMENT, "*.pdf", msg, n, &in), POLICY_UNSURE);
+	cr_expect_eq(
+	    find(POLICY_ATTACHMENT, "text/*", msg, n, &in), POLICY_YES);
+	free(msg);
 }
 
 /* A pattern that takes too long counts as one that matches. */
