@@ -206,8 +206,9 @@ const struct config_entry config_entries[] = {
     {"listen outbound", "xclient", CONFIG_T_NETS, false, 0, 0, NULL,
 	AT(conf_listen, xclient), AT(conf_listen, n_xclient),
 	"Networks of hosts that may say who their client is: by XCLIENT, from "
-	"then on as if that client had connected, or by XFORWARD, for logs "
-	"and what the next server is told."},
+	"then on as if that client had connected, or by XFORWARD, for one "
+	"message's logs and what the next server is told. By XFORWARD nobody "
+	"may more: rules see the address of the host itself."},
     {"listen outbound", "message-size", CONFIG_T_SIZE, false,
 	1 * KI, 100 * MI, NULL,
 	AT(conf_listen, message_size), 0,
@@ -255,8 +256,9 @@ const struct config_entry config_entries[] = {
     {"listen inbound", "xclient", CONFIG_T_NETS, false, 0, 0, NULL,
 	AT(conf_listen, xclient), AT(conf_listen, n_xclient),
 	"Networks of hosts that may say who their client is: by XCLIENT, from "
-	"then on as if that client had connected, or by XFORWARD, for logs "
-	"and what the next server is told."},
+	"then on as if that client had connected, or by XFORWARD, for one "
+	"message's logs and what the next server is told. By XFORWARD nobody "
+	"may more: rules see the address of the host itself."},
     {"listen inbound", "normalise-line-ends", CONFIG_T_NETS, false, 0, 0,
 	NULL,
 	AT(conf_listen, normalise), AT(conf_listen, n_normalise),

@@ -14,7 +14,9 @@
 static void
 pack_fixed(struct packer *p, const struct entry *e)
 {
-	pack_u8(p, ENTRY_FORMAT);
+	bool old = e->format == ENTRY_FORMAT_2;
+
+	pack_u8(p, old ? ENTRY_FORMAT_2 : ENTRY_FORMAT);
 	pack_u64(p, e->id);
 	pack_u64(p, e->message_id);
 	pack_u8(p, (uint8_t)e->kind);
@@ -34,6 +36,8 @@ pack_fixed(struct packer *p, const struct entry *e)
 	pack_str(p, e->client);
 	pack_str(p, e->client_name);
 	pack_str(p, e->helo);
+	if (!old)
+		pack_str(p, e->origin);
 	pack_str(p, e->auth_id);
 	pack_str(p, e->auth_from);
 	pack_str(p, e->trace);
@@ -82,7 +86,7 @@ entry_seal(struct entry *e, const struct sealed_pub *pub, struct span text,
 void
 entry_forget_origin(struct entry *e)
 {
-	e->client = e->client_name = e->helo = "";
+	e->client = e->client_name = e->helo = e->origin = "";
 	e->auth_id = e->auth_from = "";
 	e->trace = "";
 }
@@ -160,7 +164,8 @@ entry_unpack(struct unpacker *u, struct arena *a, struct entry *out)
 {
 	struct entry e = {0};
 
-	if (unpack_u8(u) != ENTRY_FORMAT)
+	e.format = unpack_u8(u);
+	if (e.format != ENTRY_FORMAT && e.format != ENTRY_FORMAT_2)
 		u->err = ERR_IPC;
 	e.id = unpack_u64(u);
 	e.message_id = unpack_u64(u);
@@ -181,6 +186,8 @@ entry_unpack(struct unpacker *u, struct arena *a, struct entry *out)
 	e.client = unpack_str(u, a);
 	e.client_name = unpack_str(u, a);
 	e.helo = unpack_str(u, a);
+	/* it was one and the same then */
+	e.origin = e.format == ENTRY_FORMAT_2 ? e.client : unpack_str(u, a);
 	e.auth_id = unpack_str(u, a);
 	e.auth_from = unpack_str(u, a);
 	e.trace = unpack_str(u, a);

@@ -20,8 +20,9 @@
 #include "common/pack.h"
 #include "common/sealed.h"
 
-/* The first octet of an entry. */
-enum { ENTRY_FORMAT = 2 };
+/* The first octet of an entry. What an earlier release has written is read, and
+   keeps its format: its body is sealed beside it. */
+enum { ENTRY_FORMAT = 3, ENTRY_FORMAT_2 = 2 };
 
 /* The zero value is the one that relay never receives. */
 enum entry_kind {
@@ -69,6 +70,7 @@ struct entry_rcpt {
 
 struct entry {
 	/* --- immutable: packed by entry_pack_fixed() --- */
+	uint8_t format;	     /* ENTRY_FORMAT_2, else the present one */
 	uint64_t id;	     /* of this entry */
 	uint64_t message_id; /* queue id of the message it came from */
 	enum entry_kind kind;
@@ -89,7 +91,9 @@ struct entry {
 	uint64_t accepted_ms; /* Unix time of the message */
 	/* Where it came from: what rules look at, and what our own server is
 	   told; "" of a ready outbound entry. */
-	const char *client;	 /* address of the SMTP client */
+	const char *client;	 /* address of the SMTP client, for rules */
+	const char *origin;	 /* the same, or what XFORWARD said: is told,
+				    decides nothing */
 	const char *client_name; /* its name as a proxy said, "" if none */
 	const char *helo;
 	const char *auth_id;   /* who had signed in, "" if nobody */

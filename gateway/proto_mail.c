@@ -21,6 +21,7 @@ proto_envelope_pack(struct packer *p, const struct proto_envelope *e)
 	pack_bool(p, e->body_8bit);
 	pack_bool(p, e->requiretls);
 	pack_str(p, e->client);
+	pack_str(p, e->origin);
 	pack_str(p, e->client_name);
 	pack_str(p, e->helo);
 	pack_str(p, e->auth_id);
@@ -50,6 +51,7 @@ proto_envelope_unpack(
 	e.body_8bit = unpack_bool(u);
 	e.requiretls = unpack_bool(u);
 	e.client = unpack_str(u, a);
+	e.origin = unpack_str(u, a);
 	e.client_name = unpack_str(u, a);
 	e.helo = unpack_str(u, a);
 	e.auth_id = unpack_str(u, a);

@@ -50,6 +50,7 @@ struct proto_envelope {
 	bool body_8bit;		 /* BODY=8BITMIME was said */
 	bool requiretls;	 /* REQUIRETLS was (RFC 8689) */
 	const char *client;	 /* address of the SMTP client, text */
+	const char *origin;	 /* the same, as it is told: struct entry */
 	const char *client_name; /* its name as a proxy said, "" if none */
 	const char *helo;
 	const char *auth_id;   /* who has signed in, "" if nobody */

@@ -168,7 +168,6 @@ run_xclient(struct listener_session *s, struct span args)
 		listener_auth_clear(s);
 		keep_word(s->client_name, sizeof(s->client_name), at.name);
 		keep_word(s->helo, sizeof(s->helo), at.helo);
-		s->xforward_addr[0] = s->xforward_helo[0] = '\0';
 		s->esmtp = false;
 		listener_session_set_state(s, LISTENER_HELO);
 		if (at.addr != NULL && at.addr[0] != '\0')
@@ -190,7 +189,7 @@ run_xforward(struct listener_session *s, struct span args)
 		fatal("out of memory");
 	if (parse_client(s, args, a, &at)) {
 		keep_word(s->xforward_addr, sizeof(s->xforward_addr), at.addr);
-		keep_word(s->client_name, sizeof(s->client_name), at.name);
+		keep_word(s->xforward_name, sizeof(s->xforward_name), at.name);
 		keep_word(s->xforward_helo, sizeof(s->xforward_helo), at.helo);
 		listener_session_say(s, 250, "2.0.0", "Noted");
 	}
@@ -217,6 +216,7 @@ fill_envelope(struct listener_session *s, struct listener_message *m,
     const struct listener_mail *mail)
 {
 	struct proto_envelope *env = &m->m.envelope;
+	bool other = s->xforward_addr[0] != '\0';
 
 	env->from = mail->from.text;
 	env->from_key = mail->from.key;
@@ -225,9 +225,12 @@ fill_envelope(struct listener_session *s, struct listener_message *m,
 	env->smtputf8 = mail->smtputf8;
 	env->body_8bit = mail->body_8bit;
 	env->requiretls = mail->requiretls;
-	env->client = arena_strdup(
-	    m->arena, s->xforward_addr[0] != '\0' ? s->xforward_addr : s->peer);
-	env->client_name = arena_strdup(m->arena, s->client_name);
+	env->client = arena_strdup(m->arena, s->peer);
+	env->origin =
+	    arena_strdup(m->arena, other ? s->xforward_addr : s->peer);
+	env->client_name = arena_strdup(
+	    m->arena, other || s->xforward_name[0] != '\0' ? s->xforward_name
+							   : s->client_name);
 	env->helo = arena_strdup(
 	    m->arena, s->xforward_helo[0] != '\0' ? s->xforward_helo : s->helo);
 	env->auth_id = env->auth_from = "";
@@ -236,7 +239,8 @@ fill_envelope(struct listener_session *s, struct listener_message *m,
 		env->auth_from = arena_strdup(m->arena, s->auth.from);
 	}
 	env->tls = arena_strdup(m->arena, s->tls_text);
-	return env->client == NULL || env->helo == NULL || env->tls == NULL ||
+	return env->client == NULL || env->origin == NULL ||
+		       env->helo == NULL || env->tls == NULL ||
 		       env->client_name == NULL || env->auth_id == NULL ||
 		       env->auth_from == NULL
 		   ? ERR_NOMEM

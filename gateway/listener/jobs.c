@@ -50,7 +50,7 @@ log_end(const struct listener_message *m, const struct listener_reply *r)
 	    "received", KV_STR("from", m->m.envelope.from),
 	    KV_NUM("recipients", m->m.envelope.n_rcpt),
 	    KV_NUM("size", m->data.size),
-	    KV_STR("client", m->m.envelope.client),
+	    KV_STR("client", m->m.envelope.origin),
 	    KV_NUM("attempt", m->m.attempt), KV_NUM("code", r->code),
 	    KV_STR("status", r->status), KV_STR("text", r->text),
 	    KV_NUM("ms", clock_steady_ms() - m->started_ms));

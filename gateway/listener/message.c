@@ -129,7 +129,7 @@ listener_message_trace(
     struct listener_message *m, const char *hostname, bool esmtp)
 {
 	const struct proto_envelope *env = &m->m.envelope;
-	bool v6 = strchr(env->client, ':') != NULL;
+	bool v6 = strchr(env->origin, ':') != NULL;
 	bool one = env->n_rcpt == 1;
 	bool tls = env->tls[0] != '\0';
 	struct mime_date date = mime_date((int64_t)(env->received_ms / 1000));
@@ -138,7 +138,7 @@ listener_message_trace(
 	    "Received: from %s (%s%s[%s%s])%s%s%s\r\n"
 	    "\tby %s with %s id %s%s%s%s;\r\n\t%s\r\n",
 	    env->helo, env->client_name, env->client_name[0] == '\0' ? "" : " ",
-	    v6 ? "IPv6:" : "", env->client, tls ? "\r\n\t(using " : "",
+	    v6 ? "IPv6:" : "", env->origin, tls ? "\r\n\t(using " : "",
 	    env->tls, tls ? ")" : "", hostname, with_name(env, esmtp), m->id,
 	    one ? "\r\n\tfor <" : "", one ? env->rcpt[0].addr : "",
 	    one ? ">" : "", date.text);

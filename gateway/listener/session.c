@@ -138,6 +138,13 @@ listener_session_error(struct listener_session *s)
 
 /* --- the message in progress --- */
 
+/* What a proxy has said of one message's client is nothing of the next. */
+static void
+forget_forwarded(struct listener_session *s)
+{
+	s->xforward_addr[0] = s->xforward_name[0] = s->xforward_helo[0] = '\0';
+}
+
 static void
 drop_slots(struct listener_session *s)
 {
@@ -160,6 +167,7 @@ listener_session_drop_message(struct listener_session *s)
 	else
 		listener_message_free(s->l, s->msg);
 	s->msg = NULL;
+	forget_forwarded(s);
 }
 
 void
@@ -167,6 +175,7 @@ listener_session_answer(
     struct listener_session *s, const struct listener_reply *r)
 {
 	s->msg = NULL;
+	forget_forwarded(s);
 	listener_session_set_state(s, LISTENER_READY);
 	listener_session_reply(s, r);
 	be_patient(s);

@@ -59,9 +59,10 @@ struct listener_session {
 
 	bool greeted; /* 220 was said */
 	bool xclient; /* the peer may say who its client is */
-	/* By XCLIENT and XFORWARD, "" unless. Of XFORWARD, addr and helo are
-	   what is told of the client, not what it may. */
-	char client_name[LISTENER_NAME];
+	char client_name[LISTENER_NAME]; /* by XCLIENT, "" unless */
+	/* By XFORWARD, for one transaction: what is told of the client, not
+	   what it may. */
+	char xforward_name[LISTENER_NAME];
 	char xforward_addr[INET6_ADDRSTRLEN];
 	char xforward_helo[LISTENER_NAME];
 	struct listener_auth auth;

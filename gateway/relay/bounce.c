@@ -322,6 +322,7 @@ seal_entry(struct relay_job *j, struct span text, bool utf8, struct entry *out)
 	    .body_8bit = utf8,
 	    .accepted_ms = clock_unix_ms(),
 	    .client = "",
+	    .origin = "",
 	    .client_name = "",
 	    .helo = "",
 	    .auth_id = "",

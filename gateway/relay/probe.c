@@ -91,6 +91,7 @@ fill(struct relay_probe *p, const char *addr)
 	    .from_key = "",
 	    .envid = "",
 	    .client = "",
+	    .origin = "",
 	    .client_name = "",
 	    .helo = "",
 	    .auth_id = "",

@@ -53,16 +53,16 @@ put_value(
 enum err
 relay_xforward_line(const struct entry *e, unsigned offer, struct buf *out)
 {
-	bool v6 = strchr(e->client, ':') != NULL;
+	bool v6 = strchr(e->origin, ':') != NULL;
 	enum err err;
 
-	if (offer == 0 || e->client[0] == '\0')
+	if (offer == 0 || e->origin[0] == '\0')
 		return ERR_OK;
 	err = buf_printf(out, "XFORWARD");
 	if (err == ERR_OK && (offer & RELAY_XFORWARD_NAME) != 0)
 		err = put_value(out, "NAME", "", e->client_name);
 	if (err == ERR_OK && (offer & RELAY_XFORWARD_ADDR) != 0)
-		err = put_value(out, "ADDR", v6 ? "IPV6:" : "", e->client);
+		err = put_value(out, "ADDR", v6 ? "IPV6:" : "", e->origin);
 	if (err == ERR_OK && (offer & RELAY_XFORWARD_HELO) != 0)
 		err = put_value(out, "HELO", "", e->helo);
 	return err == ERR_OK ? buf_printf(out, "\r\n") : err;

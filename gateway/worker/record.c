@@ -67,7 +67,7 @@ record_start(const struct job *j, const char *type)
 	json_t *row = begin(j, type);
 
 	json_object_set_new(row, "from", outside_text(j->envelope.from));
-	json_object_set_new(row, "client", outside_text(j->envelope.client));
+	json_object_set_new(row, "client", outside_text(j->envelope.origin));
 	put_text(row, "user", j->envelope.auth_id);
 	json_object_set_new(
 	    row, "size", json_integer((json_int_t)j->map.data.len));

@@ -182,6 +182,31 @@ def test_a_trusted_host_speaks_for_its_clients(make_gateway, capture):
     inside.stop()
 
 
+def test_what_is_forwarded_is_told_and_gives_no_right(make_gateway, capture, keys):
+    gw = make_gateway(capture.port, portal=False, limits="errors = 50",
+                      listen='xclient = "127.0.0.1" may-sign = "192.0.2.0/24"',
+                      rules='rule "it" { client = "192.0.2.0/24" try = { reject } }\n'
+                            'rule "all" { try = { clear } sign = if-possible }\n')
+    gw.cli("key", "import", *keys.certificate(SENDER, name="sam"))
+    with Raw(gw) as c:
+        c.greet()
+        c.say(b"XFORWARD NAME=far.example ADDR=192.0.2.9 HELO=far\r\n").reply(250)
+        assert hand_in(c, message(to=CAROL)).startswith("250")
+        assert hand_in(c, message(to=CAROL)).startswith("250")  # of nobody else
+        c.say(b"XFORWARD NAME=far.example ADDR=192.0.2.9 HELO=far\r\nRSET\r\n").reply(250)
+        c.reply(250)
+        assert hand_in(c, message(to=CAROL)).startswith("250")
+        c.say(b"XCLIENT ADDR=192.0.2.9\r\n").reply(220)
+    got = wait_for("all", lambda: len(capture.messages) == 3 and capture.messages)
+    told = [b"from far (far.example [192.0.2.9])" in m.data for m in got]
+    assert sorted(told) == [False, False, True]
+    assert sum(b"([127.0.0.1])" in m.data for m in got) == 2
+    assert not [m for m in got if b"multipart/signed" in m.data]
+    gw.stop()
+    assert sorted(r["rec"]["client"] for r in gw.audit() if r["rec"].get("type") == "decided") == [
+        "127.0.0.1", "127.0.0.1", "192.0.2.9"]
+
+
 def test_who_comes_too_often_waits(make_gateway, capture):
     gw = make_gateway(capture.port, rules=CLEAR, portal=False, listen='clients = "127.0.0.2"',
                       limits="connection-rate = 10 error-rate = 4")

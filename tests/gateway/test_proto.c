@@ -30,6 +30,7 @@ sample_entry(void)
 	    .envid = "QQ1",
 	    .accepted_ms = 1795252087123ull,
 	    .client = "127.0.0.1",
+	    .origin = "192.0.2.7",
 	    .client_name = "c.example",
 	    .helo = "h.example",
 	    .auth_id = "alice",
@@ -61,6 +62,40 @@ same_entry(const struct entry *a, const struct entry *b)
 	cr_assert(span_eq(buf_span(&x), buf_span(&y)));
 	buf_clear(&x);
 	buf_clear(&y);
+}
+
+/* What waits in the spool when the release is a new one: the body is sealed
+   beside the octets as they were. */
+Test(proto, an_entry_of_the_format_before_keeps_its_octets)
+{
+	struct entry e = sample_entry(), got;
+	struct arena *a = arena_new(1 << 16);
+	struct buf old, now;
+	struct packer p;
+	struct unpacker u;
+
+	buf_init(&old, 10000);
+	buf_init(&now, 10000);
+	e.format = ENTRY_FORMAT_2;
+	pack_begin(&p, &old);
+	entry_pack(&p, &e);
+	cr_assert_eq(pack_end(&p), ERR_OK);
+	cr_assert_eq(old.data[0], 2);
+	unpack_begin(&u, buf_span(&old));
+	entry_unpack(&u, a, &got);
+	cr_assert_eq(unpack_end(&u), ERR_OK);
+	cr_expect_str_eq(got.origin, "127.0.0.1");
+	pack_begin(&p, &now);
+	entry_pack(&p, &got);
+	cr_assert_eq(pack_end(&p), ERR_OK);
+	cr_expect(span_eq(buf_span(&old), buf_span(&now)));
+	old.data[0] = ENTRY_FORMAT + 1;
+	unpack_begin(&u, buf_span(&old));
+	entry_unpack(&u, a, &got);
+	cr_expect_neq(unpack_end(&u), ERR_OK);
+	buf_clear(&old);
+	buf_clear(&now);
+	arena_free(a);
 }
 
 Test(proto, a_submission_survives_and_every_cut_is_refused)

@@ -48,7 +48,8 @@ Test(xforward, the_command_says_who_the_client_was)
 	};
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		struct entry e = {.client = row[i].client,
+		struct entry e = {.client = "127.0.0.1", /* the proxy's */
+		    .origin = row[i].client,
 		    .client_name = row[i].name,
 		    .helo = row[i].helo};
 		struct buf b;
@@ -65,7 +66,7 @@ Test(xforward, what_does_not_fit_is_not_told)
 {
 	char helo[400];
 	struct entry e = {
-	    .client = "192.0.2.7", .client_name = "", .helo = helo};
+	    .origin = "192.0.2.7", .client_name = "", .helo = helo};
 	struct buf b;
 
 	memset(helo, '=', sizeof(helo));

@@ -338,6 +338,7 @@ rig_entry(struct rig *r, uint64_t id, uint64_t message_id, enum entry_kind kind)
 	    .from_key = "a@ours.example",
 	    .envid = "",
 	    .client = "127.0.0.1",
+	    .origin = "127.0.0.1",
 	    .trace = "",
 	    .n_rcpt = 1,
 	    .body_size = 1000,
