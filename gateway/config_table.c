@@ -787,7 +787,8 @@ const struct config_entry config_entries[] = {
 	"\"application/pdf\" or \"image/*\". The type is what the message says "
 	"and what the octets are, whatever it says. "
 	"An attached message is one, called message.eml if it has no name, and "
-	"so is each attachment in it."},
+	"so is each attachment in it. A name that cannot be read in full "
+	"counts as one that a pattern of names looks for."},
     {"rule", "content", CONFIG_T_WHEN, false, 0, 0, NULL,
 	0, 0,
 	"What stands in the subject, in the text, plain or HTML, or in "
@@ -802,8 +803,11 @@ const struct config_entry config_entries[] = {
 	"With \" >= NUMBER\" behind it it must stand there so often. A match of "
 	"a pattern is at most 1024 octets long. A pattern that takes too many "
 	"steps and a part that cannot be decoded, or HTML with a comment, tag "
-	"or script that is not closed, count as a match. PDF, office and "
-	"compressed files are not looked into: attachment names them."},
+	"or script that is not closed, count as a match. What is text by its "
+	"octets is searched as such, whatever type it is sent as; what is "
+	"neither text nor of a format that is known counts as a match. PDF, "
+	"office and compressed files, pictures, sound and what is encrypted "
+	"are not looked into: attachment names them."},
     {"rule", "reply-to-protected", CONFIG_T_WHEN, false, 0, 0, NULL,
 	0, 0,
 	"Whether it answers mail that came encrypted and was opened here: true "
