@@ -120,6 +120,18 @@ file_create_synced(
 	return file_sync_dir(dir_fd);
 }
 
+/* Two writes may bear one mtime, and anybody may set it: not so ctime. */
+bool
+file_is_as_before(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
+	       a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
 enum err
 file_inodes(int fd, uint64_t *free_out)
 {

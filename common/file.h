@@ -8,6 +8,7 @@
 #define COMMON_FILE_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "common/buf.h"
@@ -23,6 +24,8 @@ enum err file_read_path(
    of the directory. With replace false an existing file is ERR_EXISTS. */
 enum err file_create_synced(int dir_fd, const char *name, struct span s,
     mode_t mode, bool replace) MUST_CHECK;
+/* Is it the same file, and not written to in between? */
+bool file_is_as_before(const struct stat *a, const struct stat *b);
 enum err file_sync(int fd) MUST_CHECK;
 enum err file_sync_dir(int dir_fd) MUST_CHECK;
 /* Octets that may still be written to the file system of fd. */

@@ -22,6 +22,15 @@ struct reader {
 	struct err_why *why;
 };
 
+enum err
+account_file_is_whole(struct span text, struct err_why *why)
+{
+	if (text.len > 0 && text.data[text.len - 1] == '\n')
+		return ERR_OK;
+	return err_why(why, ERR_MALFORMED,
+	    "the file is empty, or its last line does not end");
+}
+
 static enum err
 bad_line(struct reader *r, const char *what)
 {
@@ -237,6 +246,8 @@ account_list_parse(struct span text, struct arena *a, struct account_list *out,
 		if (e != ERR_OK)
 			return e;
 	}
+	if (l.n == 0)
+		return err_why(why, ERR_MALFORMED, "there is no address in it");
 	qsort(l.key, l.n, sizeof(*l.key), by_text);
 	*out = l;
 	return ERR_OK;

@@ -15,6 +15,11 @@
 
 struct arena;
 
+/* ERR_MALFORMED for a file that is being written: it is empty, or ends in the
+   middle of a line. */
+enum err account_file_is_whole(
+    struct span text, struct err_why *why) MUST_CHECK;
+
 struct account_user {
 	const char *name;
 	const char *hash; /* of the password; "" nobody can sign in */
@@ -43,7 +48,8 @@ struct account_list {
 };
 
 /* "ADDRESS" or "@DOMAIN"; whatever follows behind a blank does not matter, so
-   that a lookup table of Postfix can be used. Errors as above. */
+   that a lookup table of Postfix can be used. Errors as above; a list without
+   an address is malformed, too. */
 enum err account_list_parse(struct span text, struct arena *a,
     struct account_list *out, struct err_why *why) MUST_CHECK;
 /* Is the address (canonical) in it, by itself or by its domain? */

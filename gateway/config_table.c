@@ -191,8 +191,9 @@ const struct config_entry config_entries[] = {
 	"for each: NAME:HASH, then perhaps a colon and the addresses and "
 	"@domains which the user may write as, with blanks between; without "
 	"them NAME is that address. sealgate user hash makes a line. It is "
-	"read again when it was written to; when another file has taken its "
-	"place, as with most editors, at sealgate reload."},
+	"read again when it has changed, best by a rename over it, within two "
+	"seconds; while it is missing, empty, malformed or ends within a line "
+	"what was known stays, and the log tells."},
     {"listen outbound", "client-ca", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_listen, client_ca), 0,
 	"File of CA certificates, PEM. Who shows a certificate of theirs with "
@@ -246,8 +247,10 @@ const struct config_entry config_entries[] = {
 	AT(conf_listen, recipients), 0,
 	"File with all recipients that there are instead, an address or "
 	"@domain a line; what stands behind a blank does not count. It is "
-	"read again when it was written to; when another file has taken its "
-	"place, as with most editors, at sealgate reload."},
+	"read again when it has changed, best by a rename over it, within two "
+	"seconds; while it is missing, empty, malformed or ends within a line "
+	"what was known stays, and the log tells; recipients get 451 when "
+	"nothing was."},
     {"listen inbound", "proxies", CONFIG_T_NETS, false, 0, 0, NULL,
 	AT(conf_listen, proxies), AT(conf_listen, n_proxies),
 	"Networks of load balancers: their connections must begin with a "

@@ -67,14 +67,10 @@ read_set(int fd, struct set *out, struct err_why *why)
 		fatal("out of memory");
 	buf_init(&text, LIMIT_ACCOUNT_FILE);
 	e = file_read_all(fd, &text);
-	/* one that is being written ends in the middle of a line */
-	if (e == ERR_OK && (text.len == 0 || text.data[text.len - 1] != '\n'))
-		e = err_why(why, ERR_MALFORMED,
-		    "the file is empty, or its last line does not end");
+	if (e == ERR_OK)
+		e = account_file_is_whole(buf_span(&text), why);
 	if (e == ERR_OK)
 		e = account_list_parse(buf_span(&text), s.arena, &s.list, why);
-	if (e == ERR_OK && s.list.n == 0)
-		e = err_why(why, ERR_MALFORMED, "there is no address in it");
 	buf_clear(&text);
 	arena_free(out->arena);
 	*out = (struct set){.arena = NULL};

@@ -110,8 +110,10 @@ open_tls(void *arg, enum role_fd kind, unsigned which, const char *path)
 	if (fds->n == LIMIT_IPC_FDS)
 		return;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	/* nobody is known to be in a group whose file has gone */
-	if (fd == -1 && kind == ROLE_FD_GROUP)
+	/* nobody is known to be in a group whose file has gone; of users and
+	   recipients what was known stays, and the log tells */
+	if (fd == -1 && (kind == ROLE_FD_GROUP || kind == ROLE_FD_USERS ||
+			    kind == ROLE_FD_RCPTS))
 		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	fds->fd[fds->n++] = fd;
 }

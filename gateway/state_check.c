@@ -157,6 +157,8 @@ check_account_file(
 	buf_init(&b, LIMIT_ACCOUNT_FILE);
 	e = file_read_path(AT_FDCWD, path, &b);
 	if (e == ERR_OK)
+		e = account_file_is_whole(buf_span(&b), &why);
+	if (e == ERR_OK)
 		e = is_list
 			? account_list_parse(buf_span(&b), a, &list, &why)
 			: account_users_parse(buf_span(&b), a, &users, &why);

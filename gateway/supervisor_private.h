@@ -69,7 +69,8 @@ struct supervisor {
 	struct loop_timer *watchdog;
 	struct loop_timer *pulse;
 	struct loop_timer *groups;
-	struct stat group[LIMIT_GROUP_FILES]; /* when last looked at */
+	/* files of workers and of accounts, when last looked at */
+	struct stat watched[2][LIMIT_IPC_FDS];
 };
 
 /* process.c: start the process, hand over what it needs, connect it with
@@ -82,7 +83,8 @@ void proc_tell(struct proc *p, uint16_t type, struct span payload,
 /* reload.c: hand the running configuration, with its files opened anew, to a
    process. */
 void supervisor_tell_conf(struct supervisor *s, struct proc *p);
-/* groups_watch.c: look from now on whether group files change. */
+/* groups_watch.c: look from now on whether files of groups, users
+   or recipients change. */
 void groups_watch(struct supervisor *s);
 /* pulse.c: ask the processes from now on whether they are still at work, and
    kill those that are not. */

@@ -61,8 +61,8 @@ take(struct accounts *a, struct accounts_source *s, enum role_fd kind,
 	refresh(s, path);
 }
 
-/* What the start or a reload has brought; a reload may have changed what is
-   listened on, too, but not how many sections there are. */
+/* What the start, a reload or a change of a file has brought; a reload may have
+   changed what is listened on, too, but not how many sections there are. */
 static void
 take_files(struct accounts *a)
 {

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * A file that is being written changes again: what is half there is read once
- * more with the next question. One that cannot be read leaves what was known.
+ * more with the next question. One that cannot be read, is empty or ends in the
+ * middle of a line leaves what was known.
  */
 #include "gateway/accounts/source.h"
 
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/arena.h"
+#include "common/file.h"
 #include "common/limits.h"
 #include "common/secret.h"
 
@@ -67,8 +69,11 @@ parse(const struct accounts_source *s, struct span text,
 
 	if (c.arena == NULL)
 		return ERR_NOMEM;
-	e = s->is_list ? account_list_parse(text, c.arena, &c.list, why)
-		       : account_users_parse(text, c.arena, &c.users, why);
+	e = account_file_is_whole(text, why);
+	if (e == ERR_OK)
+		e = s->is_list
+			? account_list_parse(text, c.arena, &c.list, why)
+			: account_users_parse(text, c.arena, &c.users, why);
 	if (e != ERR_OK) {
 		arena_free(c.arena);
 		return e;
@@ -89,8 +94,7 @@ accounts_source_refresh(struct accounts_source *s, struct err_why *why)
 		return err_why(why, ERR_NOT_FOUND, "there is no file");
 	if (fstat(s->fd, &st) != 0)
 		return err_why(why, ERR_IO, "it cannot be looked at");
-	if (s->read && st.st_mtim.tv_sec == s->mtime.tv_sec &&
-	    st.st_mtim.tv_nsec == s->mtime.tv_nsec)
+	if (s->read && file_is_as_before(&st, &s->seen))
 		return ERR_OK;
 	buf_init(&b, LIMIT_ACCOUNT_FILE);
 	e = read_all(s->fd, &b);
@@ -103,7 +107,7 @@ accounts_source_refresh(struct accounts_source *s, struct err_why *why)
 	buf_clear(&b);
 	/* said once; it is read again when it changes again */
 	s->read = true;
-	s->mtime = st.st_mtim;
+	s->seen = st;
 	if (e != ERR_OK)
 		return e;
 	arena_free(s->content.arena);

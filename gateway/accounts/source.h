@@ -2,12 +2,12 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * The two files of a `listen` section, read again when they have changed: in
- * place, or by a descriptor that a reload brought.
+ * place, or by a descriptor that the supervisor brought.
  */
 #ifndef GATEWAY_ACCOUNTS_SOURCE_H
 #define GATEWAY_ACCOUNTS_SOURCE_H
 
-#include <time.h>
+#include <sys/stat.h>
 
 #include "gateway/account_file.h"
 
@@ -21,8 +21,8 @@ struct accounts_content {
 struct accounts_source {
 	int fd; /* -1: there is none */
 	bool is_list;
-	bool read; /* content is of the file as it was at mtime */
-	struct timespec mtime;
+	bool read; /* it was read, be it in vain, as it was then: */
+	struct stat seen;
 	struct accounts_content content;
 };
 

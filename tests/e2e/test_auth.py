@@ -185,6 +185,20 @@ def test_the_file_may_change_and_its_process_die(make_gateway, capture, root, al
     gw.cli("reload")
     with Tls(gw) as c:
         c.auth(235, response=plain("alice", "wonder land"))
+    fresh = root / "users.new"  # as most editors write, and no reload
+    fresh.write_text(line)
+    fresh.chmod(0o644)
+    fresh.rename(alice_file)
+
+    def gone():
+        with Tls(gw) as c:
+            c.say(b"AUTH PLAIN " + plain("alice", "wonder land") + b"\r\n")
+            return c.reply()[0].startswith("535")
+    wait_for("alice to be gone", gone)
+    alice_file.write_text("")  # that is none with nobody in it
+    with Tls(gw) as c:
+        c.auth(235, response=plain("bob", "builder"))
+    alice_file.write_text(text + line)
     os.kill(gw.pids()["accounts"][0], signal.SIGSTOP)
     with Tls(gw) as c:
         c.say(b"AUTH PLAIN " + plain("alice", "wonder land") + b"\r\n")

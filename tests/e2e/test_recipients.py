@@ -5,11 +5,12 @@ server, or looked up in a list. Who is unknown is refused, not returned."""
 import os
 import signal
 import smtplib
+import time
 
 import pytest
 
 from capture import Capture, DROP
-from harness import free_port, message, wait_for
+from harness import free_port, message, run, wait_for
 from test_smtp_in import Raw
 
 CLEAR = 'rule "all" { try = { clear } }\n'
@@ -163,6 +164,23 @@ def test_a_list_says_it_all(make_gateway, capture, inside, root):
     listed.write_text("sam@sender.example\nsue@sender.example\n")
     with In(gw) as c:
         c.rcpt("sue@sender.example", 250)
+    old = listed.stat()  # the next is of the same size, and has its mtime
+    time.sleep(0.1)  # more than what the kernel's time stamps tell apart
+    listed.write_text("sam@sender.example\nzoe@sender.example\n")
+    os.utime(listed, ns=(old.st_atime_ns, old.st_mtime_ns))
+    with In(gw) as c:
+        c.rcpt("zoe@sender.example", 250)
+        c.rcpt("sue@sender.example", 550)
+    fresh = root / "recipients.new"  # another file, without a reload
+    fresh.write_text("sam@sender.example\nsue@sender.example\n")
+    fresh.chmod(0o644)
+    fresh.rename(listed)
+
+    def says(addr, code):
+        with In(gw) as c:
+            return c.rcpt(addr)[0].startswith(code)
+    wait_for("the new file", lambda: says("sue@sender.example", "250"))
+    assert says("zoe@sender.example", "550")
     os.kill(gw.pids()["accounts"][0], signal.SIGSTOP)
     with In(gw) as c:
         c.say(b"RCPT TO:<sue@sender.example>\r\n")
@@ -170,3 +188,35 @@ def test_a_list_says_it_all(make_gateway, capture, inside, root):
         c.reply(451)
     with pytest.raises(smtplib.SMTPException):
         gw.send_in(STRANGER, ["none@sender.example"], message(sender=STRANGER))
+
+
+def test_a_list_that_is_being_written_refuses_nobody(make_gateway, capture, inside, root):
+    whole = "sam@sender.example\nsue@sender.example\n"
+    listed = root / "recipients"
+    listed.write_text(whole)
+    listed.chmod(0o644)
+    gw = make_gateway(capture.port, rules=CLEAR, portal=False, inbound=inside.port,
+                      options='', listen_in='recipients = "%s"' % listed)
+    for broken in ("", "# all of ours\n", "sam@sender.example\nsue@sen", "sam@sender.example",
+                   "nonsense\n"):
+        listed.write_text(broken)
+        with In(gw) as c:
+            c.rcpt("sam@sender.example", 250)
+            c.rcpt("sue@sender.example", 250)
+            c.rcpt("zoe@sender.example", 550)
+        check = run(gw.build / "sealgated", "-n", "-f", gw.conf, check=False)
+        assert check.returncode != 0 and b"recipients" in check.stdout + check.stderr, broken
+    log = gw.log()
+    assert "does not end" in log and "no address" in log and "line 1" in log
+    listed.write_text("")
+    dead = gw.pids()["accounts"]
+    os.kill(dead[0], signal.SIGKILL)  # the next one has never read it
+
+    def put_off():
+        with In(gw) as c:
+            return c.rcpt("sam@sender.example")[0].startswith("451")
+    wait_for("accounts to come back", lambda: gw.pids().get("accounts", dead) != dead)
+    for _ in range(3):
+        assert put_off()
+    listed.write_text(whole)
+    wait_for("the list", lambda: not put_off())

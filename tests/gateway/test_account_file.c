@@ -96,6 +96,32 @@ Test(account_file, users_that_are_none_are_refused_with_their_line)
 	arena_free(a);
 }
 
+Test(account_file, one_that_is_being_written_is_not_whole)
+{
+	static const struct {
+		const char *text;
+		enum err want;
+	} row[] = {
+	    {"", ERR_MALFORMED},
+	    {"a@sender.example", ERR_MALFORMED},
+	    {"a@sender.example\nb@sender.ex", ERR_MALFORMED},
+	    {"a@sender.example\r", ERR_MALFORMED},
+	    {"\n", ERR_OK},
+	    {"a@sender.example\n", ERR_OK},
+	    {"a@sender.example\r\n", ERR_OK},
+	};
+	struct arena *a = arena_new(1 << 20);
+	struct account_list l;
+	struct err_why why = {""};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+		cr_expect_eq(account_file_is_whole(span_str(row[i].text), &why),
+		    row[i].want, "%s", row[i].text);
+	cr_expect_eq(account_list_parse(SPAN_LIT("\n# all\n"), a, &l, &why),
+	    ERR_MALFORMED);
+	arena_free(a);
+}
+
 Test(account_file, a_list_has_addresses_and_domains)
 {
 	static const char text[] =
