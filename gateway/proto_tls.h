@@ -35,8 +35,9 @@ enum err proto_sts_want_unpack(
 /* PROTO_STS_IS, PROTO_STS_FETCHED. */
 struct proto_sts {
 	const char *domain;
-	/* ERR_OK; FETCHED: why there is no policy; IS: that it cannot be known
-	   whether there is one */
+	/* ERR_OK; FETCHED: why there is no policy, ERR_NOT_FOUND or ERR_TOO_BIG
+	   if its own server says so; IS: that it cannot be known whether there
+	   is one */
 	enum err err;
 	const char *why;
 	struct tls_policy policy;

@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * RFC 8461 3.3: over HTTPS with a certificate for mta-sts.DOMAIN, no redirect,
- * as text/plain, 64 KiB at most. Everything else is no policy, and says so.
+ * as text/plain, 64 KiB at most. Everything else is no policy, and says so;
+ * ERR_NOT_FOUND and ERR_TOO_BIG when the domain's own server did.
  */
 #include "gateway/discovery/sts.h"
 
@@ -137,6 +138,14 @@ is_plain(const char *type)
 	return span_caseeq_str(span_trim(SPAN(all.data, end)), "text/plain");
 }
 
+/* RFC 9110 15.5.9, 15.6, RFC 6585 4, RFC 8470 5.2: another time it may be
+   there. */
+static bool
+is_passing(long status)
+{
+	return status >= 500 || status == 408 || status == 425 || status == 429;
+}
+
 static enum err
 read_answer(
     const struct net_fetch_result *r, struct net_sts *sts, struct err_why *why)
@@ -145,10 +154,11 @@ read_answer(
 		return err_why(why, r->err, "%s",
 		    r->why.text[0] != '\0' ? r->why.text : err_text(r->err));
 	if (r->status != 200)
-		return err_why(why, ERR_NOT_FOUND,
+		return err_why(why,
+		    is_passing(r->status) ? ERR_AGAIN : ERR_NOT_FOUND,
 		    "the web server of the policy answered %ld", r->status);
 	if (!is_plain(r->type))
-		return err_why(why, ERR_MALFORMED,
+		return err_why(why, ERR_NOT_FOUND,
 		    "the policy is not of the type text/plain");
 	return net_sts_parse(r->body, sts, why);
 }

@@ -106,14 +106,18 @@ static void
 tell(struct look *p)
 {
 	struct relay_looks *all = p->all;
+	/* less than might have been promised, for all that could be looked up,
+	   is no definite answer */
+	bool unsure = p->reached && p->answer.uncertain[0] != '\0' &&
+		      p->level < ENTRY_TLS_AUTHENTICATED;
 	const struct tls_seen seen = {.domain = p->domain,
-	    .definite = p->reached,
+	    .definite = p->reached && !unsure,
 	    .level = p->level,
 	    .by = (uint8_t)p->by,
 	    .broken = p->broken && p->level < ENTRY_TLS_AUTHENTICATED,
 	    .peer = p->peer,
 	    .tls = p->tls,
-	    .why = p->why};
+	    .why = unsure ? p->answer.uncertain : p->why};
 
 	all->setup.on_seen(all->setup.arg, p->id, &seen);
 	end(p);

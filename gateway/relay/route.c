@@ -46,6 +46,7 @@ struct tlsa_lookup {
 	struct relay_route *route;
 	struct net_dns_query *query;
 	bool insecure; /* an address without proof */
+	bool failed;   /* an address could not be looked up */
 	char canonical[NET_DNS_NAME_MAX];
 	char base[NET_DNS_NAME_MAX]; /* where it is being looked for */
 	enum relay_dane dane;
@@ -210,6 +211,29 @@ on_sts(void *arg, const struct relay_sts_answer *a)
 		all_looked_up(r);
 }
 
+/* Whoever keeps an answer from us would see the mail of those who take that for
+   a no. */
+static void
+note_uncertain(struct relay_route *r)
+{
+	char *out = r->answer.uncertain;
+	size_t size = sizeof(r->answer.uncertain);
+
+	if (r->sts_answer.err != ERR_OK)
+		snprintf(out, size, "%s",
+		    r->sts_answer.why[0] != '\0'
+			? r->sts_answer.why
+			: "its MTA-STS policy cannot be looked up");
+	for (unsigned i = 0; i < r->n_mx && out[0] == '\0'; i++)
+		if (r->tlsa[i].dane == RELAY_DANE_FAILED ||
+		    (r->tlsa[i].failed && r->lookup[i][0].n == 0 &&
+			r->lookup[i][1].n == 0))
+			snprintf(out, size,
+			    "a mail server of the domain cannot be looked up: "
+			    "%.100s",
+			    r->mx[i].host);
+}
+
 /* A host whose TLSA records could not be looked up is as good as down (RFC
    7672 2.1.1): whoever keeps them from us would see the mail. */
 static void
@@ -224,6 +248,8 @@ all_looked_up(struct relay_route *r)
 	for (unsigned i = 0; i < r->answer.n; i++)
 		if (r->sts_answer.err == ERR_OK)
 			heed_policy(&r->answer.host[i], &r->sts_answer);
+	if (r->answer.n > 0)
+		note_uncertain(r);
 	if (r->answer.n > 0)
 		answer(r, ERR_OK, "");
 	else if (r->dns_err != ERR_OK)
@@ -331,8 +357,10 @@ on_address(void *arg, const struct net_dns_answer *a)
 	    &r->tlsa[(size_t)(l - &r->lookup[0][0]) / FAMILIES];
 
 	l->query = NULL;
-	if (a->err == ERR_DNS || a->err == ERR_DNS_BOGUS)
+	if (a->err == ERR_DNS || a->err == ERR_DNS_BOGUS) {
 		r->dns_err = a->err;
+		t->failed = true;
+	}
 	if (a->err == ERR_OK) {
 		note_ttl(r, a);
 		t->insecure |= !a->secure;
@@ -368,10 +396,12 @@ look_up_hosts(struct relay_route *r)
 			l->type = types[f];
 			l->query = net_dns_ask(
 			    r->dns, r->mx[i].host, l->type, on_address, l);
-			if (l->query != NULL)
+			if (l->query != NULL) {
 				r->pending++;
-			else
+			} else {
 				r->dns_err = ERR_DNS;
+				r->tlsa[i].failed = true;
+			}
 		}
 	}
 	/* nothing could be asked: the timer answers, so that cb is never

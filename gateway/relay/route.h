@@ -87,6 +87,9 @@ struct relay_route_answer {
 	   only; everything else may go away */
 	enum err err;
 	char text[200]; /* why */
+	/* ERR_OK: "", or what could not be looked up although it may promise
+	   TLS (MTA-STS, DANE): less than that is no definite answer then */
+	char uncertain[200];
 	struct relay_host host[RELAY_HOSTS_MAX];
 	unsigned n;
 	struct net_tlsa tlsa[RELAY_MX_MAX]; /* of hosts with

@@ -184,6 +184,14 @@ finish_fetched(
 	store_tls_free_task(task);
 }
 
+/* Did the domain's own web server say that there is no policy? All else, one
+   that cannot be read included, may be somebody's doing on the way. */
+static bool
+is_none(enum err e)
+{
+	return e == ERR_NOT_FOUND || e == ERR_TOO_BIG;
+}
+
 void
 store_sts_fetched(struct store *s, struct store_peer *from, struct ipc_msg *m)
 {
@@ -196,9 +204,10 @@ store_sts_fetched(struct store *s, struct store_peer *from, struct ipc_msg *m)
 	(void)from;
 	if (task != NULL && e == ERR_OK && sts.err == ERR_OK)
 		finish_fetched(s, task, &sts);
+	else if (task != NULL && e == ERR_OK)
+		finish(s, task, is_none(sts.err) ? ERR_OK : sts.err, sts.why);
 	else if (task != NULL)
-		finish(s, task, e == ERR_OK ? sts.err : e,
-		    e == ERR_OK ? sts.why : err_text(e));
+		finish(s, task, e, err_text(e));
 	arena_reset(t->arena);
 }
 
