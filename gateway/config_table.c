@@ -209,7 +209,8 @@ const struct config_entry config_entries[] = {
 	"Networks of hosts that may say who their client is: by XCLIENT, from "
 	"then on as if that client had connected, or by XFORWARD, for one "
 	"message's logs and what the next server is told. By XFORWARD nobody "
-	"may more: rules see the address of the host itself."},
+	"may more: rules see the address of the host itself. A client "
+	"whose address XCLIENT says is not available is listed nowhere."},
     {"listen outbound", "message-size", CONFIG_T_SIZE, false,
 	1 * KI, 100 * MI, NULL,
 	AT(conf_listen, message_size), 0,
@@ -261,7 +262,8 @@ const struct config_entry config_entries[] = {
 	"Networks of hosts that may say who their client is: by XCLIENT, from "
 	"then on as if that client had connected, or by XFORWARD, for one "
 	"message's logs and what the next server is told. By XFORWARD nobody "
-	"may more: rules see the address of the host itself."},
+	"may more: rules see the address of the host itself. A client "
+	"whose address XCLIENT says is not available is listed nowhere."},
     {"listen inbound", "normalise-line-ends", CONFIG_T_NETS, false, 0, 0,
 	NULL,
 	AT(conf_listen, normalise), AT(conf_listen, n_normalise),

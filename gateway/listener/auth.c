@@ -96,7 +96,6 @@ succeed(struct listener_session *s, const char *id, const char *from)
 	s->auth.from = strdup(from);
 	if (s->auth.id == NULL || s->auth.from == NULL)
 		fatal("out of memory");
-	s->may_relay = true;
 	back(s);
 	log_event(LOG_LVL_INFO, s->id, "signed-in", KV_STR("user", id),
 	    KV_STR("client", s->peer));

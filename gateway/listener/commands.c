@@ -120,7 +120,8 @@ keep_word(char *out, size_t out_size, const char *word)
 		snprintf(out, out_size, "%s", word);
 }
 
-/* Begin anew as the client that was named. */
+/* Begin anew as the client that was named, or as one that is not known. What
+   the host itself may is nothing of its clients'. */
 static void
 become(struct listener_session *s, const char *addr)
 {
@@ -128,6 +129,10 @@ become(struct listener_session *s, const char *addr)
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
 	bool v4 = inet_pton(AF_INET, addr, &in4.sin_addr) == 1;
 
+	if (addr[0] == '\0') {
+		listener_session_become_unknown(s);
+		return;
+	}
 	if (!v4)
 		inet_pton(AF_INET6, addr, &in6.sin6_addr);
 	if (!listener_session_become(s, v4 ? (const struct sockaddr *)&in4
@@ -170,7 +175,7 @@ run_xclient(struct listener_session *s, struct span args)
 		keep_word(s->helo, sizeof(s->helo), at.helo);
 		s->esmtp = false;
 		listener_session_set_state(s, LISTENER_HELO);
-		if (at.addr != NULL && at.addr[0] != '\0')
+		if (at.addr != NULL)
 			become(s, at.addr);
 		if (!s->closing)
 			listener_session_greet(s);
@@ -373,6 +378,13 @@ deny_rcpt(
 	listener_session_error(s);
 }
 
+/* Who has signed in may from anywhere, for as long as that holds. */
+static bool
+may_relay(const struct listener_session *s)
+{
+	return s->may_relay || s->auth.id != NULL;
+}
+
 /* Of mail from outside no worker is asked: what becomes of it is decided when
    it has been opened. */
 static void
@@ -382,11 +394,11 @@ take_rcpt(struct listener_session *s, struct listener_slot *slot)
 
 	if (is_postmaster(s, &slot->rcpt)) {
 		answer_rcpt(s, slot, 250, "2.1.5", "Recipient accepted");
-	} else if (!s->may_relay && listener_auth_is_configured(s)) {
+	} else if (!may_relay(s) && listener_auth_is_configured(s)) {
 		answer_rcpt(s, slot, 530, "5.7.0",
 		    "Sign in first: this client may not send mail here");
 		listener_session_error(s);
-	} else if (!s->may_relay) {
+	} else if (!may_relay(s)) {
 		deny_rcpt(s, slot,
 		    "Relaying denied: this client may not send mail here");
 	} else if (s->inbound &&

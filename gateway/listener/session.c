@@ -345,6 +345,16 @@ listener_session_become(struct listener_session *s, const struct sockaddr *peer)
 }
 
 void
+listener_session_become_unknown(struct listener_session *s)
+{
+	const struct conf_listen *at = &listener_conf(s->l)->listen[s->section];
+
+	snprintf(s->peer, sizeof(s->peer), "unknown");
+	s->may_relay = at->inbound && at->n_clients == 0;
+	s->xclient = s->normalise = false;
+}
+
+void
 listener_session_full(struct listener_session *s)
 {
 	listener_session_say(s, 421, "4.7.0",

@@ -49,7 +49,8 @@ struct listener_session {
 	unsigned section;
 	bool inbound;	   /* by `listen inbound` */
 	bool normalise;	   /* its bare line ends are mended */
-	bool may_relay;	   /* the peer is one of `clients` */
+	bool may_relay;	   /* the peer is one of `clients`; who has signed in
+			      may as well */
 	uint64_t max_size; /* of a message */
 
 	struct net_tls_server_conn *tls; /* NULL: not yet */
@@ -110,6 +111,8 @@ void listener_session_start(
    False: there are too many of them, and the session is to end. */
 bool listener_session_become(
     struct listener_session *s, const struct sockaddr *peer);
+/* It is somebody whose address is not known, and who is listed nowhere. */
+void listener_session_become_unknown(struct listener_session *s);
 /* Say that there are too many of this client, and end. */
 void listener_session_full(struct listener_session *s);
 /* Begin anew, with a greeting. */

@@ -54,6 +54,7 @@ enum err
 relay_xforward_line(const struct entry *e, unsigned offer, struct buf *out)
 {
 	bool v6 = strchr(e->origin, ':') != NULL;
+	bool known = v6 || strchr(e->origin, '.') != NULL;
 	enum err err;
 
 	if (offer == 0 || e->origin[0] == '\0')
@@ -62,7 +63,8 @@ relay_xforward_line(const struct entry *e, unsigned offer, struct buf *out)
 	if (err == ERR_OK && (offer & RELAY_XFORWARD_NAME) != 0)
 		err = put_value(out, "NAME", "", e->client_name);
 	if (err == ERR_OK && (offer & RELAY_XFORWARD_ADDR) != 0)
-		err = put_value(out, "ADDR", v6 ? "IPV6:" : "", e->origin);
+		err = put_value(
+		    out, "ADDR", v6 ? "IPV6:" : "", known ? e->origin : "");
 	if (err == ERR_OK && (offer & RELAY_XFORWARD_HELO) != 0)
 		err = put_value(out, "HELO", "", e->helo);
 	return err == ERR_OK ? buf_printf(out, "\r\n") : err;

@@ -40,8 +40,8 @@ def plain(user, password, authzid=""):
 class Tls(Raw):
     """A session inside TLS; implicit: from the first octet on."""
 
-    def __init__(self, gateway, implicit=False, context=TRUST):
-        super().__init__(gateway)
+    def __init__(self, gateway, implicit=False, context=TRUST, **options):
+        super().__init__(gateway, **options)
         if not implicit:
             self.greet()
             self.say(b"STARTTLS\r\n").reply(220)

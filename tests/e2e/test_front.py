@@ -12,7 +12,7 @@ import time
 from capture import Capture
 from harness import free_port, message, wait_for
 from peers import port_is_open, stop, unpacked
-from test_auth import TRUST
+from test_auth import TRUST, Tls, plain, users_file
 from test_smtp_in import Raw
 
 SENDER, CAROL = "sam@sender.example", "carol@partner.example"
@@ -205,6 +205,34 @@ def test_what_is_forwarded_is_told_and_gives_no_right(make_gateway, capture, key
     gw.stop()
     assert sorted(r["rec"]["client"] for r in gw.audit() if r["rec"].get("type") == "decided") == [
         "127.0.0.1", "127.0.0.1", "192.0.2.9"]
+
+
+def test_a_client_that_is_not_known_may_nothing(make_gateway, capture, root):
+    users = users_file(root, ("alice", "x", SENDER))
+    gw = make_gateway(capture.port, rules=CLEAR, portal=False, tls=True,
+                      listen='clients = "127.0.0.1" xclient = { "127.0.0.1", "127.0.0.3" }'
+                             ' users = "%s"' % users)
+    for word in (b"ADDR=[UNAVAILABLE]", b"NAME=far.example ADDR=[TEMPUNAVAIL]"):
+        with Raw(gw) as c:
+            c.greet()
+            c.say(b"XCLIENT " + word + b"\r\n").reply(220)
+            c.say(b"EHLO far.example\r\n")
+            assert not [x for x in c.reply(250) if "XCLIENT" in x or "XFORWARD" in x]
+            envelope(c, 530)
+            c.say(b"RSET\r\n").reply(250)
+            c.say(b"XCLIENT ADDR=127.0.0.1\r\n").reply(550)
+
+    # 127.0.0.3 may speak for others, and hand in nothing itself
+    for word in (b"NAME=far.example", b"ADDR=[UNAVAILABLE]", b"ADDR=192.0.2.9"):
+        with Tls(gw, source="127.0.0.3") as c:
+            envelope(c, 530)
+            c.say(b"RSET\r\n").reply(250)
+            c.auth(235, response=plain("alice", "x"))
+            envelope(c)
+            c.say(b"RSET\r\n").reply(250)
+            c.say(b"XCLIENT " + word + b"\r\n").reply(220)
+            c.say(b"EHLO far.example\r\n").reply(250)
+            envelope(c, 530)
 
 
 def test_who_comes_too_often_waits(make_gateway, capture):

@@ -43,6 +43,8 @@ Test(xforward, the_command_says_who_the_client_was)
 	    {"192.0.2.7", "a\r\nb", "+= \xc3\xa9", ALL,
 		"XFORWARD NAME=a+0D+0Ab ADDR=192.0.2.7 "
 		"HELO=+2B+3D+20+C3+A9\r\n"},
+	    {"unknown", "a", "h", RELAY_XFORWARD_ADDR,
+		"XFORWARD ADDR=[UNAVAILABLE]\r\n"},
 	    {"192.0.2.7", "a", "h", 0, ""},
 	    {"", "a", "h", ALL, ""}, /* mail of our own making */
 	};
