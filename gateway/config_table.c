@@ -928,7 +928,9 @@ const struct config_entry config_entries[] = {
 	AT(config_rule, together), 0,
 	"Nobody gets what another recipient of the message does not get: all "
 	"get the rung of the one who is placed weakest, where their ladders "
-	"have it, or all are refused. While one has to wait all wait."},
+	"have it, or all are refused. While one has to wait all wait. The "
+	"sender is not told whose fate it is; the audit log and sealgate "
+	"explain say so."},
     {"rule", "on-error", CONFIG_T_ONERROR, false, 0, 0, "hold",
 	AT(config_rule, on_error_weaker), 0,
 	"What happens when a rung fails rather than being absent: hold waits, "

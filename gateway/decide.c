@@ -185,6 +185,7 @@ void
 decide_alone(const struct decide_facts *f, struct decision *d)
 {
 	d->overruled = NULL;
+	d->overruled_by = NULL;
 	d->names = (struct variant_names){0};
 	if (d->err != ERR_OK)
 		return;

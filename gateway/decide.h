@@ -86,8 +86,10 @@ struct decision {
 				       fill in */
 	/* keys that turned out unable to sign this, by kind: the reason */
 	const char *cannot_sign[KS_OPENPGP + 1];
-	const char *overruled; /* why another recipient's fate is this one's
-				  (`together`); NULL: its own */
+	const char *overruled;	  /* why another recipient's fate is this one's
+				     (`together`), for administrators; NULL: its
+				     own */
+	const char *overruled_by; /* name of the rule that says so */
 };
 
 /* Decide for one recipient. answers: what discovery said, NULL if it was not
@@ -140,7 +142,7 @@ bool decide_passes(const struct decision *d);
 const struct ks_record *decide_key(const struct decision *d, enum rung rung);
 
 /* A sentence for the sender: why the recipient was refused, or what is being
-   waited for. In the arena. */
+   waited for. It names no other recipient. In the arena. */
 const char *decide_reason(const struct decision *d, struct arena *arena);
 
 /* "sealed", "escrowed", "clear", "held", "refused", "dropped", "deferred" */

@@ -56,6 +56,24 @@ key_reason(const struct decision *d, enum rung rung)
 	return err_text(r->err);
 }
 
+/* Neither who it was that the others share the fate of nor why: what another
+   recipient gets is not for the sender, who is told this. The trace says it. */
+static const char *
+together_reason(const struct decision *d, struct arena *arena)
+{
+	const char *what = "that cannot be done for every one of them";
+	const char *text;
+
+	if (d->outcome.result == POLICY_DEFER)
+		what = "that cannot be done for every one of them yet";
+	else if (policy_rung_sends(d->outcome.rung))
+		what = "this is what every one of them can get";
+	text = arena_printf(arena,
+	    "rule \"%s\" sends to all recipients together, and %s",
+	    d->overruled_by, what);
+	return text == NULL ? err_text(ERR_POLICY_REJECT) : text;
+}
+
 const char *
 decide_reason(const struct decision *d, struct arena *arena)
 {
@@ -63,7 +81,7 @@ decide_reason(const struct decision *d, struct arena *arena)
 	const struct policy_outcome *o = &d->outcome;
 
 	if (d->overruled != NULL)
-		return d->overruled;
+		return together_reason(d, arena);
 	if (d->err != ERR_OK)
 		return err_text(d->err);
 	if (d->sign.refused)

@@ -50,12 +50,13 @@ name_of_rule(struct decision *const *d, size_t n)
 /* Everybody's outcome is that of one. */
 static void
 all_get(struct decision *const *d, size_t n, enum policy_result result,
-    enum rung rung, const char *because)
+    enum rung rung, const char *rule, const char *because)
 {
 	for (size_t i = 0; i < n; i++) {
 		d[i]->outcome.result = result;
 		d[i]->outcome.rung = rung;
 		d[i]->overruled = because;
+		d[i]->overruled_by = rule;
 	}
 }
 
@@ -99,9 +100,10 @@ by_the_weakest(const struct decide_facts *f, struct decision *const *d,
 		switch (decide_instead(f, d[i], w.outcome.rung)) {
 		case DECIDE_TAKEN:
 			d[i]->overruled = because;
+			d[i]->overruled_by = rule;
 			continue;
 		case DECIDE_LATER:
-			all_get(d, n, POLICY_DEFER, RUNG_HOLD, because);
+			all_get(d, n, POLICY_DEFER, RUNG_HOLD, rule, because);
 			return;
 		case DECIDE_NEVER:
 			break;
@@ -110,7 +112,7 @@ by_the_weakest(const struct decide_facts *f, struct decision *const *d,
 		    "rule \"%s\" sends to all recipients together, but %s can "
 		    "only get %s, which the rules do not allow for %s",
 		    rule, w.to_key, rung, d[i]->to_key);
-		all_get(d, n, POLICY_CHOSEN, RUNG_REJECT, because);
+		all_get(d, n, POLICY_CHOSEN, RUNG_REJECT, rule, because);
 		return;
 	}
 }
@@ -125,19 +127,19 @@ decide_together(const struct decide_facts *f, struct decision *const *d,
 	if (n < 2 || rule == NULL)
 		return;
 	if ((one = find(d, n, PLACED_REFUSED)) != NULL)
-		all_get(d, n, POLICY_CHOSEN, RUNG_REJECT,
+		all_get(d, n, POLICY_CHOSEN, RUNG_REJECT, rule,
 		    because_of(rule, one, "is refused", arena));
 	else if ((one = find(d, n, PLACED_WAITING)) != NULL)
-		all_get(d, n, POLICY_DEFER, RUNG_HOLD,
+		all_get(d, n, POLICY_DEFER, RUNG_HOLD, rule,
 		    because_of(rule, one, "has to wait", arena));
 	else if ((one = find(d, n, PLACED_DROPPED)) != NULL) {
 		/* it need not arrive, but then nobody may get it alone */
 		if (find(d, n, PLACED_HELD) != NULL ||
 		    find(d, n, PLACED_SENT) != NULL)
-			all_get(d, n, POLICY_CHOSEN, RUNG_REJECT,
+			all_get(d, n, POLICY_CHOSEN, RUNG_REJECT, rule,
 			    because_of(rule, one, "gets nothing", arena));
 	} else if ((one = find(d, n, PLACED_HELD)) != NULL)
-		all_get(d, n, POLICY_CHOSEN, RUNG_HOLD,
+		all_get(d, n, POLICY_CHOSEN, RUNG_HOLD, rule,
 		    because_of(rule, one, "is held", arena));
 	else
 		by_the_weakest(f, d, n, rule, arena);
