@@ -68,7 +68,7 @@ to_utf8(const char *charset, struct span octets, struct buf *out, bool *whole)
 		*whole = false;
 		return mime_utf8_put_clean(out, octets);
 	}
-	if (e == ERR_OK &&
+	if (e == ERR_OK && out->len > before &&
 	    replaced(SPAN(out->data + before, out->len - before)) > 0)
 		*whole = false;
 	return e;

@@ -272,10 +272,13 @@ read_block(const struct store_index_file *f, size_t at, uint64_t from,
     struct store_index_view *out, size_t *end_out)
 {
 	struct store_index_view v;
-	const uint8_t *p = f->map + at;
+	const uint8_t *p;
 	uint64_t n;
 
-	if (f->len - at < HEAD || memcmp(p, magic, sizeof(magic)) != 0)
+	if (f->len - at < HEAD) /* an empty file is not mapped */
+		return false;
+	p = f->map + at;
+	if (memcmp(p, magic, sizeof(magic)) != 0)
 		return false;
 	n = get_le(p + HEAD - 16, 8);
 	if (n > (f->len - at - HEAD) / ENTRY)

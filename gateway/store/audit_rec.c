@@ -129,7 +129,8 @@ put_string(struct store_rec *r, struct span s)
 		i += n == 0 ? 1 : n;
 		plain = i;
 	}
-	put(r, SPAN(s.data + plain, s.len - plain));
+	if (plain < s.len) /* what is empty may be nowhere */
+		put(r, SPAN(s.data + plain, s.len - plain));
 	put(r, SPAN_LIT("\""));
 }
 
