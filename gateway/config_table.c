@@ -198,7 +198,10 @@ const struct config_entry config_entries[] = {
 	AT(conf_listen, client_ca), 0,
 	"File of CA certificates, PEM. Who shows a certificate of theirs with "
 	"an address may hand in mail from anywhere, and write as the addresses "
-	"in it, after AUTH EXTERNAL."},
+	"in it, after AUTH EXTERNAL. A certificate that was revoked is "
+	"believed unless the file has the revocation list of its CA, too; "
+	"once the file has any, nothing is believed of a CA without a list "
+	"that is still good."},
     {"listen outbound", "proxies", CONFIG_T_NETS, false, 0, 0, NULL,
 	AT(conf_listen, proxies), AT(conf_listen, n_proxies),
 	"Networks of load balancers: their connections must begin with a "

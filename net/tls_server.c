@@ -228,6 +228,32 @@ add_anchors(SSL_CTX *ctx, struct span pem, struct err_why *why)
 	return ERR_OK;
 }
 
+/* Where there is a list of what was revoked, each CA must have one that is
+   still good (RFC 5280 6.3), or nothing it has issued is believed. */
+static enum err
+add_lists(SSL_CTX *ctx, struct span pem, struct err_why *why)
+{
+	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	unsigned n = 0;
+	X509_CRL *list;
+	bool ok = bio != NULL;
+
+	while (ok && (list = PEM_read_bio_X509_CRL(
+			  bio, NULL, no_passphrase, NULL)) != NULL) {
+		ok = X509_STORE_add_crl(store, list) == 1;
+		X509_CRL_free(list);
+		n++;
+	}
+	BIO_free(bio);
+	if (ok) /* the end of the file is an error of its own */
+		ok = ERR_GET_REASON(ERR_peek_last_error()) ==
+		     PEM_R_NO_START_LINE;
+	if (ok && n > 0)
+		ok = X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1;
+	return ok ? ERR_OK : tls_why(why, "revocation lists");
+}
+
 enum err
 net_tls_server_believe(struct net_tls_server *s, int ca_fd, struct err_why *why)
 {
@@ -240,6 +266,8 @@ net_tls_server_believe(struct net_tls_server *s, int ca_fd, struct err_why *why)
 	e = read_pem(ca_fd, &pem);
 	if (e == ERR_OK)
 		e = add_anchors(s->ctx, buf_span(&pem), why);
+	if (e == ERR_OK)
+		e = add_lists(s->ctx, buf_span(&pem), why);
 	buf_clear(&pem);
 	ERR_clear_error();
 	if (e != ERR_OK)

@@ -23,8 +23,9 @@ struct net_tls_server_conn;
 enum err net_tls_server_new(int cert_fd, int key_fd,
     struct net_tls_server **out, struct err_why *why) MUST_CHECK;
 /* Ask clients for a certificate, and believe those that the CA certificates in
-   the descriptor (PEM) vouch for; a client without one, or with another one,
-   is as welcome. ERR_TLS with the reason. */
+   the descriptor (PEM) vouch for and the revocation lists there, if any, do
+   not name: with one, each CA must have a current one. A client without one, or
+   with another one, is as welcome. ERR_TLS with the reason. */
 enum err net_tls_server_believe(
     struct net_tls_server *s, int ca_fd, struct err_why *why) MUST_CHECK;
 /* One more owner: a session outlives a change of certificates. */

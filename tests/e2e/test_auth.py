@@ -251,6 +251,24 @@ def test_a_certificate_instead_of_a_password(make_gateway, capture, root, keys):
         with Tls(gw, context=context) as c:
             assert not [x for x in c.hello if "AUTH" in x]
             c.auth(535, mech=b"EXTERNAL", response=b"=")
+    gw.stop()
+
+    conf, index, both = root / "ca.conf", root / "index", root / "both.pem"
+    index.write_text("")
+    conf.write_text("[ca]\ndefault_ca = it\n[it]\ndatabase = %s\ndefault_md = sha256\n" % index)
+    command = ["openssl", "ca", "-config", conf, "-cert", ca, "-keyfile", ca_key]
+    revoked = issue("left", "email:left@sender.example")
+    run(*command, "-revoke", root / "left.crt")
+    old = ["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200102000000Z"]
+    for dates, believed in ((["-crldays", "2"], (good,)), (old, ())):
+        run(*command, "-gencrl", *dates, "-out", root / "list.pem")
+        both.write_text(ca.read_text() + (root / "list.pem").read_text())
+        gw = make_gateway(capture.port, rules=CLEAR, tls=True, portal=False,
+                          listen='%s client-ca = "%s"' % (NOBODY, both))
+        for context in (good, revoked):
+            with Tls(gw, context=context) as c:
+                c.auth(235 if context in believed else 535, mech=b"EXTERNAL", response=b"=")
+        gw.stop()
 
 
 def test_another_address_of_the_user_is_signed_for(make_gateway, capture, root, keys):

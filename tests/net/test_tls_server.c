@@ -127,3 +127,28 @@ Test(tls_server, only_a_certificate_and_its_open_key_will_do)
 	EVP_PKEY_free(key);
 	EVP_PKEY_free(other);
 }
+
+Test(tls_server, a_revocation_list_that_cannot_be_read_is_not_left_out)
+{
+	static const char list[] = "-----BEGIN X509 CRL-----\nAAAA\n"
+				   "-----END X509 CRL-----\n";
+	struct net_tls_server *s = NULL;
+	struct err_why why;
+	int cert_fd, key_fd, ca_fd;
+
+	key = EVP_EC_gen("P-256");
+	cert_fd = make(LEAF);
+	key_fd = make(KEY);
+	cr_assert_eq(net_tls_server_new(cert_fd, key_fd, &s, &why), ERR_OK);
+	cr_expect_eq(net_tls_server_believe(s, cert_fd, &why), ERR_OK);
+	ca_fd = make(LEAF);
+	cr_assert(lseek(ca_fd, 0, SEEK_END) > 0);
+	cr_assert_eq(
+	    write(ca_fd, list, sizeof(list) - 1), (ssize_t)sizeof(list) - 1);
+	cr_expect_eq(net_tls_server_believe(s, ca_fd, &why), ERR_TLS);
+	net_tls_server_unref(s);
+	close(cert_fd);
+	close(key_fd);
+	close(ca_fd);
+	EVP_PKEY_free(key);
+}
