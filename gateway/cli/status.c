@@ -39,8 +39,9 @@ put_processes(const json_t *list)
 static void
 put_store(const json_t *s)
 {
-	printf("queue        %lld to deliver, %lld undecided; %lld held, %lld "
-	       "waiting for the portal, %lld under way\n",
+	printf(
+	    "queue        %lld to deliver, %lld undecided; of these %lld held, "
+	    "%lld waiting for the portal, %lld under way\n",
 	    number(s, "ready"), number(s, "pending"), number(s, "held"),
 	    number(s, "waiting"), number(s, "under_way"));
 	printf("new mail     %s, %lld MiB free\n", cli_member(s, "intake"),

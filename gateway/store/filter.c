@@ -13,7 +13,7 @@
 #include "gateway/store/store_private.h"
 
 static const char *const states[] = {
-    "held", "waiting", "queued", "undecided", "under-way", "deleted"};
+    "held", "waiting", "queued", "undecided", "parked", "under-way", "deleted"};
 
 bool
 store_is_state_word(const char *word)

@@ -52,6 +52,7 @@ FILTERS = [
     (["--domain", "ther.example"], 0),
     (["--state", "held"], 1),
     (["--state", "queued"], 2),
+    (["--state", "parked"], 0),
     (["--state", "held", "--domain", "partner.example"], 0),
     (["--reason", "QUARANTINE"], 1),
     (["--reason", "refused"], 2),
