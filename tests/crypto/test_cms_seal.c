@@ -224,6 +224,28 @@ Test(cms_seal, nss_opens_the_plain_form)
 	peer_dir_remove(dir);
 }
 
+/* It reads the oldest PKCS#12 only, and derives another key than everybody else
+   from about one salt in fifty (2.2.40): until it has one that it can read. */
+static bool
+gpgsm_takes_key(const char *dir)
+{
+	for (int i = 0; i < 8; i++) {
+		cr_assert_eq(
+		    peer_run(NULL, NULL, "openssl", "pkcs12", "-export",
+			"-certpbe", "PBE-SHA1-3DES", "-keypbe", "PBE-SHA1-3DES",
+			"-macalg", "sha1", "-inkey", peer_data("rsa2048.key"),
+			"-in", peer_data("rsa2048.pem"), "-out",
+			peer_path(dir, "p12"), "-passout", "pass:x", NULL),
+		    0);
+		if (peer_run(peer_path(dir, "pass"), NULL, "gpgsm", "--homedir",
+			dir, "--batch", "--pinentry-mode", "loopback",
+			"--passphrase-fd", "0", "--disable-crl-checks",
+			"--import", peer_path(dir, "p12"), NULL) == 0)
+			return true;
+	}
+	return false;
+}
+
 Test(cms_seal, gpgsm_opens_the_plain_form)
 {
 	static const char *const who[] = {"rsa2048.der"};
@@ -233,24 +255,11 @@ Test(cms_seal, gpgsm_opens_the_plain_form)
 	if (!peer_has("gpgsm"))
 		cr_skip_test("gpgsm is not installed");
 	peer_dir_make(dir);
-	/* it reads the oldest PKCS#12 only */
-	cr_assert_eq(
-	    peer_run(NULL, NULL, "openssl", "pkcs12", "-export", "-certpbe",
-		"PBE-SHA1-3DES", "-keypbe", "PBE-SHA1-3DES", "-macalg", "sha1",
-		"-inkey", peer_data("rsa2048.key"), "-in",
-		peer_data("rsa2048.pem"), "-out", peer_path(dir, "p12"),
-		"-passout", "pass:x", NULL),
-	    0);
 	peer_write(peer_path(dir, "pass"), SPAN_LIT("x\n"));
 	peer_write(peer_path(dir, "none"), SPAN_LIT("\n"));
 	peer_write(peer_path(dir, "gpg-agent.conf"),
 	    SPAN_LIT("allow-loopback-pinentry\n"));
-	cr_assert_eq(
-	    peer_run(peer_path(dir, "pass"), NULL, "gpgsm", "--homedir", dir,
-		"--batch", "--pinentry-mode", "loopback", "--passphrase-fd",
-		"0", "--disable-crl-checks", "--import", peer_path(dir, "p12"),
-		NULL),
-	    0);
+	cr_assert(gpgsm_takes_key(dir));
 	seal(dir, who, 1, &plain_form, buf_span(&in));
 	cr_expect_eq(
 	    peer_run(peer_path(dir, "pass"), NULL, "gpgsm", "--homedir", dir,

@@ -10,7 +10,7 @@ import smtplib
 
 from capture import Capture
 from harness import Gateway, Keys, Problem, run
-from software import PASS, PINENTRY
+from software import PASS, PINENTRY, old_pkcs12
 
 SUBJECT = "Angebot f\u00fcr K\u00f6ln"
 TEXT = ("Gr\u00fc\u00dfe aus K\u00f6ln,\r\n\r\n.a dot, a blank at the end \r\n"
@@ -111,10 +111,7 @@ class People:
         p = Person(name, key_name, "smime")
         p.crt, p.key = self.keys.certificate(p.addr, name, key)
         p.p12 = p.crt.with_suffix(".p12")
-        # what gpgsm reads is old
-        run("openssl", "pkcs12", "-export", "-in", p.crt, "-inkey", p.key, "-out", p.p12,
-            "-certpbe", "PBE-SHA1-3DES", "-keypbe", "PBE-SHA1-3DES", "-macalg", "sha1",
-            "-passout", "pass:" + PASS)
+        old_pkcs12(p.p12, p.crt, p.key)
         return p
 
     def with_openpgp(self, name, key_name, algo=None, domain="partner.example"):

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 from harness import run
-from software import HERE, JARS, PASS, PINENTRY, No
+from software import HERE, JARS, PASS, PINENTRY, No, old_pkcs12
 
 TEXT = b"gr\xc3\xbc\xc3\x9fe, .dots\r\n.\r\n \r\nFrom the beginning\r\n"
 CANARY = b"canary-4410-canary"
@@ -171,13 +171,13 @@ class Gpgsm(Maker):
             .decode().strip().partition("=")[2] + " S relax\n" for crt in (ca, otto)))
         p12 = self.scratch / "alice.p12"
         alice = self.people.alice
-        run("openssl", "pkcs12", "-export", "-in", alice.crt, "-inkey", alice.key, "-certfile", ca,
-            "-passout", "pass:" + PASS, "-certpbe", "PBE-SHA1-3DES", "-keypbe", "PBE-SHA1-3DES",
-            "-macalg", "sha1", "-out", p12)
-        for path in (ca, p12, otto):
-            # on a busy machine an import fails now and then
-            if self.gpgsm("--import", path, check=False).returncode != 0:
-                self.gpgsm("--import", path)
+        for path in (ca, otto):
+            self.gpgsm("--import", path)
+        for _ in range(8):  # until it has a salt that gpgsm can read
+            old_pkcs12(p12, alice.crt, alice.key, "-certfile", ca)
+            if self.gpgsm("--import", p12, check=False).returncode == 0:
+                return
+        self.gpgsm("--import", p12)
 
     def gpgsm(self, *args, **kwargs):
         return run("gpgsm", "--homedir", self.people.keys.gnupg, "--batch", "--yes", "--no-tty",
