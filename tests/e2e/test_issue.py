@@ -5,6 +5,7 @@ message, before they end, and lists of those taken back before theirs does. When
 it cannot, nothing leaves unsigned that must be signed; a kill at any moment
 leaves nothing half made."""
 import os
+import pathlib
 import random
 import re
 import signal
@@ -145,6 +146,8 @@ def test_keys_that_were_silent_once_are_asked_again(make, capture, ca, root):
     pid = gw.pids()["keys"][0]
     os.kill(pid, signal.SIGSTOP)
     try:
+        wait_for("keys to stand still", lambda: pathlib.Path(
+            "/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()[0] == "T")
         with pytest.raises(smtplib.SMTPException) as refused:
             gw.send(SENDER, CAROL, message(to=CAROL))
         assert "45" in str(refused.value) and not capture.messages
