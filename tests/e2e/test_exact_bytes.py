@@ -132,7 +132,8 @@ def test_utf8_in_the_header_survives(make_gateway, capture, keys):
     for to in (ALICE, CAROL):
         gw.send(SENDER, to, (text % (SENDER, to, subject, subject)).encode(),
                 mail_options=["SMTPUTF8", "BODY=8BITMIME"])
-    sealed, clear = (m.data for m in capture.wait(2))
+    got = {m.rcpts[0]: m.data for m in capture.wait(2)}
+    sealed, clear = got[ALICE], got[CAROL]
     for entity in (verified(keys, keys.open_smime(sealed, keys.alice_key), mine),
                    verified(keys, clear, mine)):
         assert ("\r\nX-Note: %s\r\n" % subject).encode() in b"\r\n" + entity
