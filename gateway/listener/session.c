@@ -7,7 +7,6 @@
  */
 #include "gateway/listener/session.h"
 
-#include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,9 +24,8 @@
 #include "net/tls_server.h"
 
 enum {
-	ROUNDS = 16,	       /* reads before others get their turn */
-	PROXY_MS = 10000,      /* for the header of a proxy */
-	RATE_GRACE_MS = 30000, /* before the rate of a transfer counts */
+	ROUNDS = 16,	  /* reads before others get their turn */
+	PROXY_MS = 10000, /* for the header of a proxy */
 };
 
 static const struct {
@@ -69,8 +67,8 @@ listener_session_set_state(
 	s->state = state;
 }
 
-static void
-be_patient(struct listener_session *s)
+void
+listener_session_be_patient(struct listener_session *s)
 {
 	s->deadline_ms =
 	    clock_steady_ms() + listener_conf(s->l)->limits.idle_ms;
@@ -178,7 +176,7 @@ listener_session_answer(
 	forget_forwarded(s);
 	listener_session_set_state(s, LISTENER_READY);
 	listener_session_reply(s, r);
-	be_patient(s);
+	listener_session_be_patient(s);
 	if (s->l->stopping)
 		listener_session_stop(s);
 	else
@@ -229,7 +227,7 @@ listener_session_verdict(
 	slot->done = true;
 	if (slot == TAILQ_FIRST(&s->slots)) {
 		listener_session_flush_slots(s);
-		be_patient(s);
+		listener_session_be_patient(s);
 		listener_session_resume(s);
 	}
 }
@@ -284,82 +282,8 @@ step_command(struct listener_session *s)
 		s->in_at = at;
 		return false;
 	}
-	be_patient(s);
+	listener_session_be_patient(s);
 	return true;
-}
-
-/* --- who it is --- */
-
-static void
-set_peer(struct listener_session *s, const struct sockaddr *sa)
-{
-	const struct sockaddr_in *in = (const void *)sa;
-	const struct sockaddr_in6 *in6 = (const void *)sa;
-
-	if (sa->sa_family == AF_INET)
-		inet_ntop(AF_INET, &in->sin_addr, s->peer, sizeof(s->peer));
-	else if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-		inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, s->peer,
-		    sizeof(s->peer));
-	else
-		inet_ntop(AF_INET6, &in6->sin6_addr, s->peer, sizeof(s->peer));
-}
-
-/* The rights of an address at this section. */
-static void
-set_rights(struct listener_session *s, const struct sockaddr *peer)
-{
-	const struct conf_listen *at = &listener_conf(s->l)->listen[s->section];
-
-	s->may_relay = (at->inbound && at->n_clients == 0) ||
-		       conf_net_matches(at->clients, at->n_clients, peer);
-	s->xclient = conf_net_matches(at->xclient, at->n_xclient, peer);
-	s->normalise = conf_net_matches(at->normalise, at->n_normalise, peer);
-}
-
-/* Is there room for this client, who takes the place of another one? */
-static bool
-take_place(struct listener_session *s, const struct listener_client *c)
-{
-	const struct conf_limits *lim = &listener_conf(s->l)->limits;
-	struct listener_limits *l = &s->l->limits;
-
-	if (!s->may_relay && listener_rate_exceeded(s->l, c))
-		return false;
-	if (!listener_limits_enter(
-		l, c, lim->connections + 1, lim->connections_per_client))
-		return false;
-	listener_limits_leave(l, &s->client);
-	s->client = *c;
-	return true;
-}
-
-bool
-listener_session_become(struct listener_session *s, const struct sockaddr *peer)
-{
-	struct listener_client c = listener_client_of(peer);
-
-	set_peer(s, peer);
-	set_rights(s, peer);
-	return take_place(s, &c);
-}
-
-void
-listener_session_become_unknown(struct listener_session *s)
-{
-	const struct conf_listen *at = &listener_conf(s->l)->listen[s->section];
-
-	snprintf(s->peer, sizeof(s->peer), "unknown");
-	s->may_relay = at->inbound && at->n_clients == 0;
-	s->xclient = s->normalise = false;
-}
-
-void
-listener_session_full(struct listener_session *s)
-{
-	listener_session_say(s, 421, "4.7.0",
-	    "Too many connections of this client, try again later");
-	listener_session_end(s);
 }
 
 /* --- the beginning --- */
@@ -413,7 +337,7 @@ step_proxy(struct listener_session *s)
 		listener_session_full(s);
 		return false;
 	}
-	be_patient(s);
+	listener_session_be_patient(s);
 	begin(s, listener_conf(s->l)->listen[s->section].implicit_tls);
 	return true;
 }
@@ -465,7 +389,7 @@ handshake(struct listener_session *s)
 	s->tls_done = true;
 	listener_auth_take_certificate(s);
 	listener_session_set_state(s, LISTENER_HELO);
-	be_patient(s);
+	listener_session_be_patient(s);
 	if (!s->greeted)
 		listener_session_greet(s);
 	return LISTENER_STEP_GO;
@@ -565,11 +489,11 @@ listener_session_start(
 	s->l = l;
 	s->fd = fd;
 	s->client = listener_client_of(peer);
-	set_peer(s, peer);
+	listener_session_set_peer(s, peer);
 	text_id(entry_new_id(), s->id);
 	s->section = section;
 	s->inbound = at->inbound;
-	set_rights(s, peer);
+	listener_session_set_rights(s, peer);
 	s->max_size = at->message_size;
 	s->state = LISTENER_HELO;
 	TAILQ_INIT(&s->slots);
@@ -578,7 +502,7 @@ listener_session_start(
 	s->io = loop_io_new(l->loop, fd, on_io, s);
 	TAILQ_INSERT_TAIL(&l->sessions, s, link);
 	log_event(LOG_LVL_DEBUG, s->id, "connect", KV_STR("client", s->peer));
-	be_patient(s);
+	listener_session_be_patient(s);
 	listener_wake_tick(l);
 	if (conf_net_matches(at->proxies, at->n_proxies, peer)) {
 		listener_session_set_state(s, LISTENER_PROXY);
@@ -619,69 +543,4 @@ listener_session_stop(struct listener_session *s)
 		    s, 421, "4.3.2", "Shutting down, try again in a moment");
 	listener_session_end(s);
 	listener_session_resume(s);
-}
-
-/* --- time --- */
-
-static void
-time_out(struct listener_session *s, const char *text)
-{
-	log_event(LOG_LVL_NOTICE, s->id, "timeout", KV_STR("client", s->peer),
-	    KV_STR("state", listener_state_name(s->state)));
-	if (s->closing || !s->greeted || s->state == LISTENER_HANDSHAKE ||
-	    s->out_at < s->out.len)
-		s->dead = true; /* it does not listen, either */
-	else
-		listener_session_say(s, 421, "4.4.2", "%s", text);
-	listener_session_end(s);
-	listener_session_resume(s);
-}
-
-static void
-give_up_check(struct listener_session *s, struct listener_slot *slot)
-{
-	struct listener_reply r;
-
-	listener_check_cancel(s->l, slot);
-	listener_reply_set(&r, 451, "4.3.2",
-	    "The recipient cannot be checked now, try again later");
-	listener_session_verdict(slot, &r);
-}
-
-static bool
-is_too_slow(const struct listener_session *s, uint64_t now_ms)
-{
-	uint64_t ms = now_ms - s->transfer_ms;
-
-	if (s->state != LISTENER_DATA && s->state != LISTENER_BDAT)
-		return false;
-	if (now_ms - s->message_ms >= LIMIT_TRANSFER_S * 1000ull)
-		return true;
-	return ms >= RATE_GRACE_MS &&
-	       s->transfer_len <
-		   ms / 1000 * listener_conf(s->l)->limits.min_rate;
-}
-
-bool
-listener_session_tick(struct listener_session *s, uint64_t now_ms)
-{
-	struct listener_slot *slot = TAILQ_FIRST(&s->slots);
-
-	if (slot != NULL) {
-		if (now_ms < slot->until_ms)
-			return false;
-		give_up_check(s, slot);
-		return true;
-	}
-	if (s->state == LISTENER_JOB)
-		return false;
-	if (s->state == LISTENER_AUTH)
-		return listener_auth_tick(s, now_ms);
-	if (now_ms >= s->deadline_ms)
-		time_out(s, "Nothing came for too long, goodbye");
-	else if (is_too_slow(s, now_ms))
-		time_out(s, "The message comes too slowly, goodbye");
-	else
-		return false;
-	return true;
 }

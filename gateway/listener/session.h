@@ -107,6 +107,17 @@ void listener_session_set_state(
 /* Take an accepted socket: greet. */
 void listener_session_start(
     struct listener *l, int fd, const struct sockaddr *peer, unsigned section);
+/* It may go on for as long as nothing comes. */
+void listener_session_be_patient(struct listener_session *s);
+
+/* --- session_client.c: who it is --- */
+
+/* The client's address as text. */
+void listener_session_set_peer(
+    struct listener_session *s, const struct sockaddr *peer);
+/* What an address may at this section. */
+void listener_session_set_rights(
+    struct listener_session *s, const struct sockaddr *peer);
 /* From now on the client is somebody else: what it may is found out anew.
    False: there are too many of them, and the session is to end. */
 bool listener_session_become(
@@ -115,14 +126,17 @@ bool listener_session_become(
 void listener_session_become_unknown(struct listener_session *s);
 /* Say that there are too many of this client, and end. */
 void listener_session_full(struct listener_session *s);
+
+/* --- session.c again --- */
+
 /* Begin anew, with a greeting. */
 void listener_session_greet(struct listener_session *s);
 /* Without a word. Its message goes on if it is past its final dot. */
 void listener_session_free(struct listener_session *s);
 /* Go on as far as possible. May free the session. */
 void listener_session_resume(struct listener_session *s);
-/* Time has passed. true: something was done, and this and other sessions may
-   be gone. */
+/* Time has passed (session_time.c). true: something was done, and this and
+   other sessions may be gone. */
 bool listener_session_tick(struct listener_session *s, uint64_t now_ms);
 /* The gateway stops: say 421 unless a message is in progress. May free it. */
 void listener_session_stop(struct listener_session *s);
