@@ -112,6 +112,33 @@ config_set_label(const struct config_target *t, const struct config_entry *e,
 	return true;
 }
 
+/* Those whose machinery is here. */
+static bool
+factor_works(enum policy_factor f)
+{
+	return f == POLICY_FACTOR_NONE;
+}
+
+bool
+config_set_factor(const struct config_target *t, const struct config_entry *e,
+    const struct config_value *v)
+{
+	enum policy_factor f;
+
+	if (v->kind != CONFIG_WORD ||
+	    policy_factor_by_name(v->text, &f) != ERR_OK)
+		return config_bad(t, v, e,
+		    "none, code, answer, passphrase, generated or account");
+	if (!factor_works(f)) {
+		conf_find(t->f, CONF_ERROR, v->line,
+		    "%s: \"%s\" is not available in this version", e->name,
+		    v->text);
+		return false;
+	}
+	t->rule->pickup.factor = f;
+	return true;
+}
+
 /* --- of tests */
 
 static bool

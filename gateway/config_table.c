@@ -923,10 +923,15 @@ const struct config_entry config_entries[] = {
 	"How long mail stands for pick-up, instead of expires in section "
 	"portal. Of the rules that match the shortest counts."},
     {"rule", "notice", CONFIG_T_NOTICE, false, 0, 0, "any",
-	AT(config_rule, escrow), 0,
+	AT(config_rule, pickup.notice_tls), 0,
 	"How the notice with the link of the rung escrow travels: by any hop, "
 	"with which the link alone is as safe as that hop, or only as the rung "
-	"tls goes, which makes the rung as strong as tls."},
+	"tls goes, which makes the rung as strong as tls. If any rule that "
+	"matches says tls it is that."},
+    {"rule", "second-factor", CONFIG_T_FACTOR, false, 0, 0, "none",
+	0, 0,
+	"What opens mail for pick-up beside the link. The only word that is "
+	"available in this version is none."},
     {"rule", "together", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(config_rule, together), 0,
 	"Nobody gets what another recipient of the message does not get: all "
@@ -987,7 +992,7 @@ const size_t config_n_entries = N(config_entries);
 
 const struct config_later config_laters[] = {
     {"rule", "notify"},
-    {"rule", "second-factor"},
+    {"rule", "passphrase-tag"},
     {"rule", "archive"},
 };
 const size_t config_n_laters = N(config_laters);

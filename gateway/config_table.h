@@ -65,7 +65,8 @@ enum config_type {
 	CONFIG_T_RUNGS,	   /* unsigned: bits of enum rung */
 	CONFIG_T_EXPECT,   /* const char *: a rung, refused, wait */
 	CONFIG_T_DELIVERS, /* bool: the words no and tls */
-	CONFIG_T_NOTICE,   /* of a rule: enum policy_escrow */
+	CONFIG_T_NOTICE,   /* bool: the words any and tls */
+	CONFIG_T_FACTOR,   /* of a rule: enum policy_factor */
 };
 
 enum config_group_kind {

@@ -221,9 +221,6 @@ set_word(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_SEALED:
 		*(enum policy_sealed *)out = (enum policy_sealed)i;
 		break;
-	case CONFIG_T_NOTICE:
-		*(enum policy_escrow *)out = (enum policy_escrow)i;
-		break;
 	case CONFIG_T_TLS:
 		*(enum conf_tls *)out = (enum conf_tls)i;
 		break;
@@ -760,6 +757,8 @@ config_set(const struct config_target *t, const struct config_entry *e,
 		return config_set_when(t, e, v);
 	case CONFIG_T_LABEL:
 		return config_set_label(t, e, v);
+	case CONFIG_T_FACTOR:
+		return config_set_factor(t, e, v);
 	case CONFIG_T_RUNGS:
 		return config_set_rungs(t, e, v);
 	case CONFIG_T_EXPECT:

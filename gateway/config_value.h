@@ -37,7 +37,7 @@ struct config_rule {
 	struct policy_form form;
 	bool inbound;
 	int require; /* enum policy_require */
-	enum policy_escrow escrow;
+	struct policy_pickup pickup;
 	bool may_lower;
 	bool together;
 	bool on_error_weaker;
@@ -69,6 +69,8 @@ bool config_set_string(const struct config_target *t,
 bool config_set_when(const struct config_target *t,
     const struct config_entry *e, const struct config_value *v);
 bool config_set_label(const struct config_target *t,
+    const struct config_entry *e, const struct config_value *v);
+bool config_set_factor(const struct config_target *t,
     const struct config_entry *e, const struct config_value *v);
 /* Into the struct conf_test that is the target's part. */
 bool config_set_rungs(const struct config_target *t,

@@ -188,10 +188,29 @@ pass_json(const struct decision *d)
 	    "counts-as", policy_rung_name(d->pass.rung), "key", fpr);
 }
 
+/* How it is picked up; NULL unless it is. */
+static json_t *
+pickup_json(const struct decision *d)
+{
+	const struct policy_pickup *k = &d->rules.pickup;
+	const char *where = "none";
+
+	if (d->outcome.result != POLICY_CHOSEN ||
+	    d->outcome.rung != RUNG_ESCROW)
+		return NULL;
+	if (policy_factor_is_in_key(k->factor))
+		where = "in the key";
+	else if (k->factor != POLICY_FACTOR_NONE)
+		where = "at the door";
+	return json_pack("{s:s, s:s, s:s}", "notice",
+	    k->notice_tls ? "tls" : "any", "second-factor",
+	    policy_factor_name(k->factor), "factor-is", where);
+}
+
 json_t *
 decide_json(const struct decision *d)
 {
-	json_t *sign, *pass, *j;
+	json_t *sign, *pass, *pickup, *j;
 
 	if (d->err != ERR_OK)
 		return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "rcpt",
@@ -225,6 +244,9 @@ decide_json(const struct decision *d)
 	sign = sign_json(d);
 	if (sign != NULL)
 		json_object_set_new(j, "signature", sign);
+	pickup = pickup_json(d);
+	if (pickup != NULL)
+		json_object_set_new(j, "pick-up", pickup);
 	if (d->outcome.lapsed_escrow)
 		json_object_set_new(j, "lapsed",
 		    json_string("the key has expired: pick-up stands in until "

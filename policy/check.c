@@ -11,7 +11,7 @@
 #include "common/arena.h"
 
 enum {
-	FINDINGS_PER_RULE = 18, /* each check below says at most one thing */
+	FINDINGS_PER_RULE = 19, /* each check below says at most one thing */
 };
 
 struct check {
@@ -131,7 +131,15 @@ check_escrow(struct check *c, const struct policy_rule *r)
 			r->name));
 	if (r->ladder.escrow != POLICY_ESCROW_LINK)
 		return;
-	if (after_tls)
+	if (r->pickup.factor != POLICY_FACTOR_NONE)
+		found(c, r->line, after_tls,
+		    arena_printf(c->arena,
+			"rule \"%s\": a code at the door does not keep out who "
+			"reads the mailbox or has the portal: escrow is as "
+			"strong as by link alone%s",
+			r->name,
+			after_tls ? ", weaker than the tls before it" : ""));
+	else if (after_tls)
 		found(c, r->line, true,
 		    arena_printf(c->arena,
 			"rule \"%s\": escrow by link alone is weaker than the "
@@ -162,6 +170,20 @@ check_options(struct check *c, const struct policy_rule *r)
 			      "message"
 			    : "rule \"%s\": may-lower lets a sender choose a "
 			      "weaker ladder",
+			r->name));
+}
+
+/* A tag with a passphrase is of use where a rule asks for one. */
+static void
+check_passphrase(struct check *c, const struct policy_rule *r)
+{
+	if (r->pickup.passphrase_tag != NULL &&
+	    r->pickup.factor != POLICY_FACTOR_PASSPHRASE)
+		found(c, r->line, false,
+		    arena_printf(c->arena,
+			"rule \"%s\": passphrase-tag does nothing unless a "
+			"rule "
+			"says second-factor = passphrase",
 			r->name));
 }
 
@@ -286,6 +308,7 @@ policy_check(const struct policy *p, bool have_portal, struct arena *arena,
 		check_repeated(&c, r);
 		check_escrow(&c, r);
 		check_options(&c, r);
+		check_passphrase(&c, r);
 		check_form(&c, r);
 		check_reachable(&c, i);
 		check_matches(&c, r);

@@ -2,9 +2,12 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * What rules ask for beside the ladder: signature, header protection, the
- * least form of S/MIME, Autocrypt. Raising never takes any of it away.
+ * least form of S/MIME, Autocrypt, how mail is picked up. Raising never takes
+ * any of it away.
  */
 #include "policy/policy_private.h"
+
+#include <string.h>
 
 const char *
 policy_sign_name(enum policy_sign s)
@@ -64,4 +67,65 @@ policy_form_raise(struct policy_form *a, const struct policy_form *b)
 	a->sign_as_domain = a->sign_as_domain || b->sign_as_domain;
 	a->auto_issue = a->auto_issue || b->auto_issue;
 	a->no_autocrypt = a->no_autocrypt || b->no_autocrypt;
+}
+
+static const char *const factor_names[POLICY_FACTORS] = {
+    [POLICY_FACTOR_NONE] = "none",
+    [POLICY_FACTOR_CODE] = "code",
+    [POLICY_FACTOR_ANSWER] = "answer",
+    [POLICY_FACTOR_PASSPHRASE] = "passphrase",
+    [POLICY_FACTOR_GENERATED] = "generated",
+    [POLICY_FACTOR_ACCOUNT] = "account",
+};
+
+const char *
+policy_factor_name(enum policy_factor f)
+{
+	return (unsigned)f < POLICY_FACTORS ? factor_names[f] : "?";
+}
+
+enum err
+policy_factor_by_name(const char *name, enum policy_factor *out)
+{
+	for (unsigned f = 0; f < POLICY_FACTORS; f++)
+		if (strcmp(factor_names[f], name) == 0) {
+			*out = (enum policy_factor)f;
+			return ERR_OK;
+		}
+	return ERR_NOT_FOUND;
+}
+
+bool
+policy_factor_is_in_key(enum policy_factor f)
+{
+	switch (f) {
+	case POLICY_FACTOR_ANSWER:
+	case POLICY_FACTOR_PASSPHRASE:
+	case POLICY_FACTOR_GENERATED:
+	case POLICY_FACTOR_ACCOUNT:
+		return true;
+	case POLICY_FACTOR_NONE:
+	case POLICY_FACTOR_CODE:
+	case POLICY_FACTORS:
+		break;
+	}
+	return false;
+}
+
+enum policy_escrow
+policy_pickup_escrow(const struct policy_pickup *k)
+{
+	if (policy_factor_is_in_key(k->factor))
+		return POLICY_ESCROW_FACTOR;
+	return k->notice_tls ? POLICY_ESCROW_NOTICE_TLS : POLICY_ESCROW_LINK;
+}
+
+void
+policy_pickup_raise(struct policy_pickup *a, const struct policy_pickup *b)
+{
+	a->notice_tls = a->notice_tls || b->notice_tls;
+	if (b->factor > a->factor)
+		a->factor = b->factor;
+	if (a->passphrase_tag == NULL)
+		a->passphrase_tag = b->passphrase_tag;
 }

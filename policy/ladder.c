@@ -96,10 +96,17 @@ policy_rung_ends(enum rung r)
 int
 policy_ladder_weakest(const struct policy_ladder *l)
 {
+	return policy_ladder_weakest_with(l, l->escrow);
+}
+
+int
+policy_ladder_weakest_with(
+    const struct policy_ladder *l, enum policy_escrow escrow)
+{
 	int weakest = POLICY_STRENGTH_SENDS_NOTHING;
 
 	for (size_t i = 0; i < l->n; i++) {
-		int s = policy_strength(l->rung[i], l->escrow);
+		int s = policy_strength(l->rung[i], escrow);
 
 		if (policy_rung_sends(l->rung[i]) && s < weakest)
 			weakest = s;
@@ -119,13 +126,13 @@ policy_has_rung(const struct policy *p, enum rung r)
 
 /* Take over a ladder without the rungs weaker than floor. */
 static void
-ladder_above(
-    const struct policy_ladder *in, int floor, struct policy_ladder *out)
+ladder_above(const struct policy_ladder *in, enum policy_escrow escrow,
+    int floor, struct policy_ladder *out)
 {
-	struct policy_ladder l = {.escrow = in->escrow};
+	struct policy_ladder l = {.escrow = escrow};
 
 	for (size_t i = 0; i < in->n; i++)
-		if (policy_strength(in->rung[i], in->escrow) >= floor)
+		if (policy_strength(in->rung[i], escrow) >= floor)
 			l.rung[l.n++] = in->rung[i];
 	if (l.n == 0)
 		l.rung[l.n++] = RUNG_HOLD;
@@ -152,6 +159,7 @@ take_options(const struct policy_rule *r, struct policy_decision *d)
 	if (r->form.sign > d->form.sign)
 		d->sign_rule = r->name;
 	policy_form_raise(&d->form, &r->form);
+	policy_pickup_raise(&d->pickup, &r->pickup);
 	d->extra.anonymise = d->extra.anonymise || r->extra.anonymise;
 	if (r->label != NULL)
 		take_label(r->label, d);
@@ -255,14 +263,46 @@ start_decision(const struct applying *a, struct policy_decision *d)
 	return a->decider != NULL ? &r->ladder : &held;
 }
 
+/* Best is the decider's ladder. How strong escrow is depends on what all rules
+   that match ask of it, so that comes first: each ladder is judged by what
+   would come of it. */
+static void
+choose_ladder(const struct applying *a, const struct policy_facts *f,
+    const struct policy_ladder *best, struct policy_decision *d)
+{
+	enum policy_escrow escrow;
+	int floor;
+
+	for (size_t i = 0; i < a->n; i++) {
+		const struct policy_rule *r = a->raising[i];
+
+		take_options(r, d);
+		d->on_error_weaker = d->on_error_weaker && r->on_error_weaker;
+		d->raising[d->n_raising++] = r->name;
+	}
+	escrow = policy_pickup_escrow(&d->pickup);
+	floor = policy_ladder_weakest_with(best, escrow);
+	/* of two alike the decider's, then the earlier one's */
+	for (size_t i = 0; i < a->n; i++) {
+		const struct policy_rule *r = a->raising[i];
+		int weakest = policy_ladder_weakest_with(&r->ladder, escrow);
+
+		if (weakest > floor && !is_passed_over(r, f)) {
+			floor = weakest;
+			best = &r->ladder;
+			d->from_rule = r->name;
+			d->from_line = r->line;
+		}
+	}
+	ladder_above(best, escrow, floor, &d->ladder);
+}
+
 enum err
 policy_decide(const struct policy *p, const struct policy_facts *f,
     struct arena *arena, struct policy_decision *out)
 {
 	struct policy_decision d = {.auto_rung = p->auto_rung};
 	struct applying a = {.decider = NULL};
-	const struct policy_ladder *best;
-	int floor;
 
 	if (find_applying(p, f, arena, &a) != ERR_OK)
 		return ERR_NOMEM;
@@ -278,24 +318,7 @@ policy_decide(const struct policy *p, const struct policy_facts *f,
 	d.raising = arena_array(arena, a.n + 1, sizeof(d.raising[0]));
 	if (d.raising == NULL)
 		return ERR_NOMEM;
-	best = start_decision(&a, &d);
-	floor = policy_ladder_weakest(best);
-	/* of two alike the decider's, then the earlier one's */
-	for (size_t i = 0; i < a.n; i++) {
-		const struct policy_rule *r = a.raising[i];
-		int weakest = policy_ladder_weakest(&r->ladder);
-
-		if (weakest > floor && !is_passed_over(r, f)) {
-			floor = weakest;
-			best = &r->ladder;
-			d.from_rule = r->name;
-			d.from_line = r->line;
-		}
-		take_options(r, &d);
-		d.on_error_weaker = d.on_error_weaker && r->on_error_weaker;
-		d.raising[d.n_raising++] = r->name;
-	}
-	ladder_above(best, floor, &d.ladder);
+	choose_ladder(&a, f, start_decision(&a, &d), &d);
 	*out = d;
 	return ERR_OK;
 }
@@ -305,7 +328,7 @@ policy_decision_raise(struct policy_decision *d, int floor)
 {
 	struct policy_ladder l = d->ladder;
 
-	ladder_above(&l, floor, &d->ladder);
+	ladder_above(&l, l.escrow, floor, &d->ladder);
 }
 
 const char *
@@ -514,7 +537,8 @@ somebody_wants_together(
 }
 
 /* What can come out is the ladder of one of the rules that may turn out to
-   decide, or of one that raises above such a ladder. */
+   decide, or of one that raises above such a ladder, with escrow as strong as
+   any rule may make it. */
 enum policy_rcpt
 policy_could_leave(const struct policy *p, const struct policy_facts *envelope,
     const enum rung_state *state, unsigned flags)
@@ -555,7 +579,8 @@ policy_could_leave(const struct policy *p, const struct policy_facts *envelope,
 		if (policy_rule_raises(r) &&
 		    policy_rule_envelope(r, envelope, &condition) !=
 			POLICY_NO &&
-		    policy_ladder_weakest(&r->ladder) > lowest &&
+		    policy_ladder_weakest_with(&r->ladder, p->best_escrow) >
+			lowest &&
 		    fate(p, r, state, flags) == POLICY_RCPT_GO_ON)
 			return POLICY_RCPT_GO_ON;
 	}

@@ -40,6 +40,7 @@ policy_free(struct policy *p)
 	free(p->gates);
 	free(p->inbound);
 	free(p->tags);
+	free(p->passphrase_tags);
 	free(p->conditions);
 	free(p->groups);
 	free(p);
@@ -56,6 +57,13 @@ policy_tags(const struct policy *p, size_t *n_out)
 {
 	*n_out = p->n_tags;
 	return p->tags;
+}
+
+const char *const *
+policy_passphrase_tags(const struct policy *p, size_t *n_out)
+{
+	*n_out = p->n_passphrase_tags;
+	return p->passphrase_tags;
 }
 
 enum err
@@ -110,8 +118,10 @@ same_tag(const char *a, const char *b)
 	return span_caseeq_str(span_str(a), b);
 }
 
+/* Keep each once in the list of n. out gets its place. */
 static enum err
-add_tag(struct policy *p, const char *tag, size_t *out, struct err_why *why)
+add_tag(struct policy *p, const char *tag, const char ***list, size_t *n,
+    size_t *out, struct err_why *why)
 {
 	const char **tags;
 
@@ -119,22 +129,22 @@ add_tag(struct policy *p, const char *tag, size_t *out, struct err_why *why)
 		return err_why(why, ERR_CONFIG,
 		    "a tag has 1 to %d octets without control characters",
 		    TAG_MAX_LEN);
-	for (size_t i = 0; i < p->n_tags; i++)
-		if (same_tag(p->tags[i], tag)) {
+	for (size_t i = 0; i < *n; i++)
+		if (same_tag((*list)[i], tag)) {
 			*out = i;
 			return ERR_OK;
 		}
-	if (p->n_tags == TAGS_MAX)
+	if (*n == TAGS_MAX)
 		return err_why(
 		    why, ERR_CONFIG, "more than %d different tags", TAGS_MAX);
-	tags = realloc(p->tags, (p->n_tags + 1) * sizeof(*tags));
+	tags = realloc(*list, (*n + 1) * sizeof(*tags));
 	if (tags == NULL)
 		return ERR_NOMEM;
-	p->tags = tags;
-	tags[p->n_tags] = arena_strdup(p->arena, tag);
-	if (tags[p->n_tags] == NULL)
+	*list = tags;
+	tags[*n] = arena_strdup(p->arena, tag);
+	if (tags[*n] == NULL)
 		return ERR_NOMEM;
-	*out = p->n_tags++;
+	*out = (*n)++;
 	return ERR_OK;
 }
 
@@ -147,13 +157,40 @@ add_tags(struct policy *p, const struct policy_spec *spec,
 	if (r->tags == NULL)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < spec->n_subject_tag; i++) {
-		enum err e = add_tag(p, spec->subject_tag[i], &r->tags[i], why);
+		enum err e = add_tag(p, spec->subject_tag[i], &p->tags,
+		    &p->n_tags, &r->tags[i], why);
 
 		if (e != ERR_OK)
 			return e;
 	}
 	r->n_tags = spec->n_subject_tag;
 	return ERR_OK;
+}
+
+/* The word of "[WORD:PASSPHRASE]". */
+static enum err
+set_pickup(struct policy *p, const struct policy_spec *spec,
+    struct policy_rule *r, struct err_why *why)
+{
+	enum policy_escrow escrow = policy_pickup_escrow(&spec->pickup);
+	const char *word = spec->pickup.passphrase_tag;
+	size_t at;
+	enum err e;
+
+	if (escrow > p->best_escrow)
+		p->best_escrow = escrow;
+	r->pickup = spec->pickup;
+	if (word == NULL)
+		return ERR_OK;
+	if (strpbrk(word, " :[]") != NULL)
+		return err_why(why, ERR_CONFIG,
+		    "the word of a tag with a passphrase has no blank, colon "
+		    "or square bracket");
+	e = add_tag(
+	    p, word, &p->passphrase_tags, &p->n_passphrase_tags, &at, why);
+	if (e == ERR_OK)
+		r->pickup.passphrase_tag = p->passphrase_tags[at];
+	return e;
 }
 
 static enum err
@@ -174,7 +211,8 @@ static enum err
 set_ladder(const struct policy_spec *spec, struct policy_ladder *out,
     struct err_why *why)
 {
-	struct policy_ladder l = {.n = spec->n_ladder, .escrow = spec->escrow};
+	struct policy_ladder l = {
+	    .n = spec->n_ladder, .escrow = policy_pickup_escrow(&spec->pickup)};
 
 	if (spec->n_ladder == 0)
 		return err_why(
@@ -250,6 +288,8 @@ policy_add_rule(
 		e = add_tags(p, spec, &r, why);
 	if (e == ERR_OK)
 		e = policy_add_when(p, spec, &r, why);
+	if (e == ERR_OK)
+		e = set_pickup(p, spec, &r, why);
 	if (e == ERR_OK)
 		e = set_label(p, spec, &r, why);
 	if (e == ERR_OK)

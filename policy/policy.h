@@ -45,6 +45,28 @@ enum policy_escrow {
 	POLICY_ESCROW_FACTOR,	  /* a second factor that is part of the key */
 };
 
+/* What a recipient has to know or show beside the link, in the order in which
+   a rule that asks for more wins. All but the first two are part of the key.
+   Where the one that is asked for cannot be had for a message - the sender has
+   chosen no passphrase, asked no question - it is POLICY_FACTOR_GENERATED, so
+   that escrow always holds. */
+enum policy_factor {
+	POLICY_FACTOR_NONE = 0,
+	POLICY_FACTOR_CODE,	  /* at the door: a code by mail */
+	POLICY_FACTOR_ANSWER,	  /* to a question of the sender's */
+	POLICY_FACTOR_PASSPHRASE, /* chosen by the sender */
+	POLICY_FACTOR_GENERATED,  /* made here, told to the sender */
+	POLICY_FACTOR_ACCOUNT,	  /* the recipient's own key pair */
+	POLICY_FACTORS
+};
+/* "none", "code"; "?" for an unknown one. */
+const char *policy_factor_name(enum policy_factor f);
+/* ERR_NOT_FOUND for an unknown word. */
+enum err policy_factor_by_name(
+    const char *name, enum policy_factor *out) MUST_CHECK;
+/* Whoever has the link and all that the portal keeps cannot open it. */
+bool policy_factor_is_in_key(enum policy_factor f);
+
 /* How strong a rung is; a larger number is stronger. Rungs that send nothing
    are the strongest. An unknown rung is weaker than every other. */
 enum {
@@ -121,6 +143,21 @@ struct policy_form {
 	enum policy_sealed sealed;
 	bool no_autocrypt;
 };
+/* How mail is picked up. Of all rules that match the strongest counts. */
+struct policy_pickup {
+	bool notice_tls; /* the notice travels as the rung tls goes */
+	enum policy_factor factor;
+	/* WORD of a subject tag "[WORD:PASSPHRASE]"; NULL: none is taken. Of
+	   several rules that match the first, the one that decides before the
+	   others. */
+	const char *passphrase_tag;
+};
+/* How strong the rung escrow is with it. */
+enum policy_escrow policy_pickup_escrow(const struct policy_pickup *k);
+/* Make a what a and b together ask for. */
+void policy_pickup_raise(
+    struct policy_pickup *a, const struct policy_pickup *b);
+
 /* What is beside the ladder and the form. */
 struct policy_extra {
 	bool anonymise; /* no client, no path, no software in the header */
@@ -189,7 +226,7 @@ struct policy_spec {
 	size_t n_when;
 	const enum rung *ladder; /* `try` */
 	size_t n_ladder;
-	enum policy_escrow escrow;
+	struct policy_pickup pickup;
 	struct policy_form form;
 	struct policy_extra extra;
 	const char *label;  /* `classify`; NULL: none */
@@ -210,6 +247,10 @@ size_t policy_n_rules(const struct policy *p);
 /* The distinct subject tags of all rules, for who looks at messages. Borrowed
    from the policy. */
 const char *const *policy_tags(const struct policy *p, size_t *n_out);
+/* The distinct words of subject tags with a passphrase, for who takes them out
+   of every subject. Borrowed from the policy. */
+const char *const *policy_passphrase_tags(
+    const struct policy *p, size_t *n_out);
 /* The distinct conditions of all rules, in the order of struct policy_facts's
    truth. Borrowed from the policy. */
 const struct policy_condition *policy_conditions(
@@ -261,7 +302,7 @@ struct policy_facts {
 struct policy_ladder {
 	enum rung rung[POLICY_RUNGS_MAX];
 	size_t n;
-	enum policy_escrow escrow;
+	enum policy_escrow escrow; /* by what all rules that match ask for */
 };
 
 /* What the rules say for one recipient. Names are borrowed from the policy, the
@@ -276,6 +317,7 @@ struct policy_decision {
 	const char **raising; /* names of the raising rules that matched */
 	size_t n_raising;
 	struct policy_form form; /* nothing in it is unset */
+	struct policy_pickup pickup;
 	struct policy_extra extra;
 	const char *label[POLICY_LABELS_MAX];
 	size_t n_labels;

@@ -47,6 +47,7 @@ struct policy_rule {
 	bool on_message; /* a tag, or another condition on the message */
 	struct policy_ladder ladder;
 	struct policy_form form;
+	struct policy_pickup pickup;
 	struct policy_extra extra;
 	const char *label;
 	uint64_t expires_s;
@@ -88,6 +89,9 @@ struct policy {
 	size_t n_rules;
 	const char **tags;
 	size_t n_tags;
+	const char **passphrase_tags;
+	size_t n_passphrase_tags;
+	enum policy_escrow best_escrow; /* of any rule */
 	struct policy_condition *conditions;
 	size_t n_conditions;
 	const char **groups;
@@ -166,5 +170,8 @@ bool policy_gate_shut(const struct gate *g, const struct gate_key *k);
 /* Strength of the weakest rung that sends; POLICY_STRENGTH_SENDS_NOTHING if
    none does. */
 int policy_ladder_weakest(const struct policy_ladder *l);
+/* The same with the rung escrow being as strong as said. */
+int policy_ladder_weakest_with(
+    const struct policy_ladder *l, enum policy_escrow escrow);
 
 #endif

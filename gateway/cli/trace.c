@@ -210,6 +210,24 @@ put_signature(const json_t *s)
 }
 
 static void
+put_pickup(const json_t *k)
+{
+	if (!json_is_object(k))
+		return;
+	printf("  pick-up: ");
+	if (strcmp(cli_member(k, "second-factor"), "none") == 0) {
+		printf("by the link alone");
+	} else {
+		put(cli_member(k, "second-factor"));
+		printf(" beside the link, ");
+		put(cli_member(k, "factor-is"));
+	}
+	puts(strcmp(cli_member(k, "notice"), "tls") == 0
+		 ? "; the notice goes by authenticated TLS"
+		 : "; the notice goes by any hop");
+}
+
+static void
 put_form(const json_t *t)
 {
 	const json_t *pass = json_object_get(t, "already-encrypted");
@@ -224,6 +242,7 @@ put_form(const json_t *t)
 		put(cli_member(pass, "why"));
 		putchar('\n');
 	}
+	put_pickup(json_object_get(t, "pick-up"));
 	if (cli_member(t, "header-protection")[0] != '\0')
 		printf("  header protection: %s\n",
 		    cli_member(t, "header-protection"));

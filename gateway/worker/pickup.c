@@ -285,9 +285,8 @@ make_notice(struct job *j, struct job_rcpt *rcpt,
 	e->rung = RUNG_ESCROW;
 	e->strength = (uint8_t)rcpt->d.outcome.strength;
 	/* `notice = tls`: the link goes as the rung tls does, and waits else */
-	e->tls = rcpt->d.rules.ladder.escrow == POLICY_ESCROW_NOTICE_TLS
-		     ? ENTRY_TLS_AUTHENTICATED
-		     : ENTRY_TLS_OPPORTUNISTIC;
+	e->tls = rcpt->d.rules.pickup.notice_tls ? ENTRY_TLS_AUTHENTICATED
+						 : ENTRY_TLS_OPPORTUNISTIC;
 	e->body_8bit = false;
 	e->rule = rcpt->d.rules.from_rule;
 	e->wait_object = obj->name;

@@ -52,6 +52,15 @@ rules_ladder(const char *text, enum rung *out, size_t max)
 	return w.n;
 }
 
+struct policy_pickup
+rules_pickup(enum policy_escrow escrow)
+{
+	return (struct policy_pickup){
+	    .notice_tls = escrow == POLICY_ESCROW_NOTICE_TLS,
+	    .factor = escrow == POLICY_ESCROW_FACTOR ? POLICY_FACTOR_GENERATED
+						     : POLICY_FACTOR_NONE};
+}
+
 enum err
 rules_add(struct policy *p, const struct rule_text *t, struct err_why *why)
 {
@@ -59,7 +68,7 @@ rules_add(struct policy *p, const struct rule_text *t, struct err_why *why)
 	enum rung ladder[WORDS_MAX];
 	struct policy_spec spec = {.name = t->name,
 	    .line = (unsigned)(policy_n_rules(p) + 1) * 10,
-	    .escrow = t->escrow,
+	    .pickup = rules_pickup(t->escrow),
 	    .together = t->together,
 	    .on_error_weaker = t->weaker,
 	    .may_lower = t->may_lower,

@@ -24,6 +24,8 @@ struct rule_text {
 	bool may_lower;
 };
 
+/* One that makes escrow that strong. */
+struct policy_pickup rules_pickup(enum policy_escrow escrow);
 /* Line numbers are 10, 20, ... in the order of adding. */
 enum err rules_add(
     struct policy *p, const struct rule_text *t, struct err_why *why);

@@ -133,7 +133,85 @@ static const struct {
 	     .escrow = POLICY_ESCROW_FACTOR},
 	    {.name = "rest", .ladder = "tls reject"}},
 	2, "a@b.example", "[s]", false, "escrow", "rest", "tag"},
+    {"a factor that one rule asks for makes the ladder of another stronger",
+	{{.name = "tag",
+	     .tags = "[s]",
+	     .ladder = "clear",
+	     .escrow = POLICY_ESCROW_FACTOR},
+	    {.name = "t2", .tags = "[s]", .ladder = "tls reject"},
+	    {.name = "rest", .ladder = "smime escrow"}},
+	3, "a@b.example", "[s]", false, "smime>escrow", "rest", "rest"},
+    {"and without it the other wins",
+	{{.name = "t2", .tags = "[s]", .ladder = "tls reject"},
+	    {.name = "rest", .ladder = "smime escrow"}},
+	2, "a@b.example", "[s]", false, "tls>reject", "rest", "t2"},
 };
+
+/* Of pick-up the strongest of all that match counts. */
+static const struct {
+	const char *what;
+	struct policy_pickup a, b, want;
+	enum policy_escrow escrow;
+} pickups[] = {
+    {"nothing", {0}, {0}, {0}, POLICY_ESCROW_LINK},
+    {"a code is no part of the key", {0}, {.factor = POLICY_FACTOR_CODE},
+	{.factor = POLICY_FACTOR_CODE}, POLICY_ESCROW_LINK},
+    {"a code and TLS", {.notice_tls = true}, {.factor = POLICY_FACTOR_CODE},
+	{.notice_tls = true, .factor = POLICY_FACTOR_CODE},
+	POLICY_ESCROW_NOTICE_TLS},
+    {"an answer beats a code", {.factor = POLICY_FACTOR_CODE},
+	{.factor = POLICY_FACTOR_ANSWER}, {.factor = POLICY_FACTOR_ANSWER},
+	POLICY_ESCROW_FACTOR},
+    {"a passphrase beats an answer", {.factor = POLICY_FACTOR_PASSPHRASE},
+	{.factor = POLICY_FACTOR_ANSWER}, {.factor = POLICY_FACTOR_PASSPHRASE},
+	POLICY_ESCROW_FACTOR},
+    {"one that is made here beats one that is chosen",
+	{.factor = POLICY_FACTOR_PASSPHRASE},
+	{.factor = POLICY_FACTOR_GENERATED},
+	{.factor = POLICY_FACTOR_GENERATED}, POLICY_ESCROW_FACTOR},
+    {"an account beats all",
+	{.factor = POLICY_FACTOR_ACCOUNT, .notice_tls = true},
+	{.factor = POLICY_FACTOR_GENERATED},
+	{.factor = POLICY_FACTOR_ACCOUNT, .notice_tls = true},
+	POLICY_ESCROW_FACTOR},
+    {"the first tag", {.passphrase_tag = "pw"}, {.passphrase_tag = "code"},
+	{.passphrase_tag = "pw"}, POLICY_ESCROW_LINK},
+    {"the only tag", {0}, {.passphrase_tag = "code"},
+	{.passphrase_tag = "code"}, POLICY_ESCROW_LINK},
+};
+
+Test(ladder, raises_what_opens_mail_for_pick_up)
+{
+	for (size_t i = 0; i < sizeof(pickups) / sizeof(pickups[0]); i++) {
+		struct policy_pickup a = pickups[i].a;
+		const struct policy_pickup *w = &pickups[i].want;
+
+		policy_pickup_raise(&a, &pickups[i].b);
+		cr_expect_eq(a.factor, w->factor, "%s", pickups[i].what);
+		cr_expect_eq(
+		    a.notice_tls, w->notice_tls, "%s", pickups[i].what);
+		cr_expect_eq(
+		    a.passphrase_tag, w->passphrase_tag, "%s", pickups[i].what);
+		cr_expect_eq(policy_pickup_escrow(&a), pickups[i].escrow, "%s",
+		    pickups[i].what);
+	}
+}
+
+Test(ladder, knows_the_words_for_second_factors)
+{
+	enum policy_factor f = POLICY_FACTORS;
+
+	for (unsigned i = 0; i < POLICY_FACTORS; i++) {
+		cr_expect_eq(policy_factor_by_name(
+				 policy_factor_name((enum policy_factor)i), &f),
+		    ERR_OK);
+		cr_expect_eq((unsigned)f, i);
+	}
+	cr_expect_eq(policy_factor_by_name("pin", &f), ERR_NOT_FOUND);
+	cr_expect_eq((unsigned)f, POLICY_FACTORS - 1);
+	cr_expect_str_eq(policy_factor_name((enum policy_factor)99), "?");
+	cr_expect_not(policy_factor_is_in_key((enum policy_factor)99));
+}
 
 Test(ladder, decides_and_raises)
 {

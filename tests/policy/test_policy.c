@@ -53,6 +53,38 @@ Test(policy, tags_are_listed_once_whatever_their_case)
 	policy_free(p);
 }
 
+Test(policy, words_of_tags_with_a_passphrase_are_listed_once)
+{
+	static const struct {
+		const char *word;
+		enum err err;
+	} rows[] = {{"pw", ERR_OK}, {"PW", ERR_OK}, {"code", ERR_OK},
+	    {"", ERR_CONFIG}, {"p w", ERR_CONFIG}, {"pw:", ERR_CONFIG},
+	    {"[pw", ERR_CONFIG}, {"pw]", ERR_CONFIG}, {"p\tw", ERR_CONFIG}};
+	static const enum rung ladder[] = {RUNG_HOLD};
+	struct policy *p = policy_new();
+	const char *const *tags;
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct policy_spec spec = {.name = "r",
+		    .ladder = ladder,
+		    .n_ladder = 1,
+		    .pickup.passphrase_tag = rows[i].word};
+		struct err_why why = {""};
+
+		cr_expect_eq(policy_add_rule(p, &spec, &why), rows[i].err,
+		    "\"%s\"", rows[i].word);
+		cr_expect_eq(
+		    why.text[0] != '\0', rows[i].err != ERR_OK, "%s", why.text);
+	}
+	tags = policy_passphrase_tags(p, &n);
+	cr_assert_eq(n, 2);
+	cr_expect_str_eq(tags[0], "pw");
+	cr_expect_str_eq(tags[1], "code");
+	policy_free(p);
+}
+
 Test(policy, automatic_mail_goes_only_where_nothing_is_sent)
 {
 	struct policy *p = policy_new();

@@ -15,6 +15,7 @@
 
 #include "common/arena.h"
 #include "policy/policy.h"
+#include "tests/policy/rules.h"
 
 enum { CASES = 20000, RULES = 7, TAGS = 3, LADDER = 5, CONDITIONS = 4 };
 
@@ -124,7 +125,7 @@ add(struct policy *p, const struct rule *r)
 	    .when = when,
 	    .ladder = r->rung,
 	    .n_ladder = r->n,
-	    .escrow = r->escrow,
+	    .pickup = rules_pickup(r->escrow),
 	    .together = r->together,
 	    .on_error_weaker = r->weaker,
 	    .may_lower = r->may_lower};
@@ -269,9 +270,11 @@ o_matches(const struct rule *r, const struct world *w)
 }
 
 /* Whose ladder it is: a rule's, or none's, because only rules that may decide
-   are there, which is `held`. */
+   are there, which is `held`. How strong escrow is comes from all of them
+   together. */
 static const struct rule *
-o_decide(const struct world *w, bool *weaker, bool *together)
+o_decide(const struct world *w, bool *weaker, bool *together,
+    enum policy_escrow *escrow)
 {
 	static struct rule held = {.rung = {RUNG_HOLD}, .n = 1};
 	const struct rule *list[RULES + 2], *best = NULL, *decider = NULL;
@@ -300,11 +303,15 @@ o_decide(const struct world *w, bool *weaker, bool *together)
 	best = decider != NULL ? decider : &held;
 	*weaker = best->weaker;
 	*together = best->together;
+	*escrow = best->escrow;
+	for (size_t i = 0; i < n; i++)
+		if (list[i]->escrow > *escrow)
+			*escrow = list[i]->escrow;
 	for (size_t i = 0; i < n; i++) {
 		*weaker = *weaker && list[i]->weaker;
 		*together = *together || list[i]->together;
-		if (o_weakest(list[i]->rung, list[i]->n, list[i]->escrow) >
-		    o_weakest(best->rung, best->n, best->escrow))
+		if (o_weakest(list[i]->rung, list[i]->n, *escrow) >
+		    o_weakest(best->rung, best->n, *escrow))
 			best = list[i];
 	}
 	return best;
@@ -376,7 +383,9 @@ Test(properties, decisions_are_the_oracles)
 		struct policy *p = build(&w);
 		struct policy_decision d;
 		bool weaker = false, together = false;
-		const struct rule *want = o_decide(&w, &weaker, &together);
+		enum policy_escrow escrow = POLICY_ESCROW_LINK;
+		const struct rule *want =
+		    o_decide(&w, &weaker, &together, &escrow);
 		enum err e = decide(p, &w, arena, &d);
 
 		cr_assert_eq(e, want == NULL ? ERR_NO_RULE : ERR_OK,
@@ -391,6 +400,8 @@ Test(properties, decisions_are_the_oracles)
 			    0);
 			cr_assert_eq(d.on_error_weaker, weaker);
 			cr_assert_eq(d.together, together);
+			cr_assert_eq(d.ladder.escrow, escrow);
+			cr_assert_eq(policy_pickup_escrow(&d.pickup), escrow);
 		}
 		policy_free(p);
 		arena_reset(arena);
@@ -531,6 +542,8 @@ Test(properties, raising_never_lowers)
 			before.ladder.escrow),
 		    "SEED=%llu case %zu", (unsigned long long)first, c);
 		cr_assert(!after.on_error_weaker || before.on_error_weaker);
+		cr_assert_geq(after.pickup.factor, before.pickup.factor);
+		cr_assert(after.pickup.notice_tls || !before.pickup.notice_tls);
 		compared++;
 		policy_free(p);
 		arena_reset(arena);
