@@ -2,16 +2,20 @@
 # Copyright (c) 2026 The Sealgate authors
 """Fixtures of the end-to-end tests. Each gateway has directories and ports of
 its own; what a failing test leaves is shown with the gateway's log."""
+import http.server
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
+import threading
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from capture import Capture  # noqa: E402
-from harness import Gateway, Keys  # noqa: E402
+from harness import Gateway, Keys, portal_page  # noqa: E402
+from pickup import Portal, Witness, fetch_browser_modules  # noqa: E402
 
 
 def pytest_configure(config):
@@ -76,3 +80,45 @@ def gateway(make_gateway, capture, keys):
     OpenPGP key."""
     return make_gateway(capture.port,
                         import_keys=[keys.alice_crt, keys.ec_crt, keys.bob_asc])
+
+
+# --- pick-up
+
+@pytest.fixture(scope="session")
+def page():
+    return portal_page()
+
+
+@pytest.fixture(scope="session")
+def browser_modules():
+    return fetch_browser_modules()
+
+
+@pytest.fixture
+def portal(tmp_path, page):
+    p = Portal(tmp_path, page)
+    yield p
+    assert p.stop() == 0, (tmp_path / "log").read_text()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    d = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:P-256", "-nodes", "-keyout", d / "key.pem",
+         "-out", d / "cert.pem", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True)
+    return (str(d / "cert.pem"), str(d / "key.pem"))
+
+
+@pytest.fixture
+def witness():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Witness)
+    server.asked = []
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()

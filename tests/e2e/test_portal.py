@@ -5,174 +5,18 @@ follow links: the portal's role behind its walls, and a reader with Chromium."""
 import base64
 import hashlib
 import http.client
-import http.server
 import json
 import os
-import pathlib
 import re
-import shutil
 import socket
-import ssl
 import subprocess
 import threading
 import time
 
 import pytest
 
-from harness import BUILD, portal_page
-
-HERE = pathlib.Path(__file__).resolve().parent
-DRIVER = BUILD / "tests/lib/portal_driver"  # `make check` builds it
-CHROMIUM = "/usr/bin/chromium"
-
-needs_browser = pytest.mark.skipif(
-    not os.path.exists(CHROMIUM), reason="Chromium is not installed")
-
-
-def run_node(script, *args, stdin=None, env=None, rc=0):
-    done = subprocess.run(
-        ["node", str(script), *args], input=stdin, text=True,
-        capture_output=True, timeout=120, env={**os.environ, **(env or {})})
-    assert done.returncode == rc, done.stdout + done.stderr
-    return done.stdout if rc == 0 else done.stderr
-
-
-@pytest.fixture(scope="session")
-def page():
-    return portal_page()
-
-
-@pytest.fixture(scope="session")
-def browser_modules():
-    directory = BUILD / "tests/e2e"
-    directory.mkdir(parents=True, exist_ok=True)
-    lock = HERE / "package-lock.json"
-    mark = directory / "node_modules/.sealgate-lock"
-    if not mark.exists() or mark.read_bytes() != lock.read_bytes():
-        for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(HERE / name, directory)
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--loglevel=error",
-                        "--cache", str(directory / ".npm")],
-                       cwd=directory, check=True, timeout=300)
-        shutil.rmtree(directory / ".npm", ignore_errors=True)
-        shutil.copy(lock, mark)
-    return directory
-
-
-class Portal:
-    """The role by itself; what it tells store is in `told`."""
-
-    def __init__(self, tmp, page, tls=None, url=None):
-        self.objects = tmp / "objects"
-        self.index = tmp / "index"
-        for directory in (self.objects, self.index):
-            directory.mkdir(exist_ok=True)
-        scheme = "https" if tls else "http"
-        self.tls = tls
-        self.log = open(tmp / "log", "ab")
-        self.process = subprocess.Popen(
-            [str(DRIVER), "127.0.0.1:0", url or f"{scheme}://127.0.0.1:PORT",
-             str(page), str(self.objects), str(self.index), *(tls or ())],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
-            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
-        self.told = []
-        self.heard = threading.Condition()
-        threading.Thread(target=self.listen, daemon=True).start()
-        self.port = int(self.wait_for("port ").split()[1])
-        self.wait_for("ready")
-        self.url = (url or f"{scheme}://127.0.0.1:PORT").replace("PORT", str(self.port))
-
-    def listen(self):
-        for line in self.process.stdout:
-            with self.heard:
-                self.told.append(line.decode().rstrip("\n"))
-                self.heard.notify_all()
-
-    def wait_for(self, start, seconds=10):
-        def found():
-            return next((t for t in self.told if t.startswith(start)), None)
-        with self.heard:
-            assert self.heard.wait_for(found, seconds), (start, self.told)
-            return found()
-
-    def opened(self):
-        return [t for t in self.told if t.startswith("opened ")]
-
-    def put(self, parts, **more):
-        spec = {"dir": str(self.objects), "expires_in": 3600,
-                "from": "Alice <alice@example.org>", "to": "carol@example.net",
-                "subject": "Quarterly figures", "parts": parts, **more}
-        made = json.loads(run_node(HERE / "make_object.mjs",
-                                   stdin=json.dumps(spec)))
-        self.process.stdin.write(f"add {made['id']}\n".encode())
-        self.process.stdin.flush()
-        self.wait_for(f"object-have {made['id']}")
-        made["url"] = f"{self.url}/m/{made['id']}#{made['link']}"
-        return made
-
-    def ask(self, method, path, body=None, **headers):
-        if self.tls:
-            context = ssl.create_default_context(cafile=self.tls[0])
-            c = http.client.HTTPSConnection(
-                "127.0.0.1", self.port, timeout=10, context=context)
-        else:
-            c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        c.request(method, path, body,
-                  {k.replace("_", "-"): v for k, v in headers.items()})
-        reply = c.getresponse()
-        reply.text = reply.read()
-        c.close()
-        return reply
-
-    def open(self, object_id, proof, **headers):
-        return self.ask("POST", "/api/open",
-                        json.dumps({"id": object_id, "proof": proof}),
-                        **{"Content-Type": "application/json", **headers})
-
-    def stop(self):
-        self.process.stdin.close()
-        try:
-            return self.process.wait(15)
-        finally:
-            self.process.kill()
-            self.log.close()
-
-
-@pytest.fixture
-def portal(tmp_path, page):
-    p = Portal(tmp_path, page)
-    yield p
-    assert p.stop() == 0, (tmp_path / "log").read_text()
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory):
-    d = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-         "ec_paramgen_curve:P-256", "-nodes", "-keyout", d / "key.pem",
-         "-out", d / "cert.pem", "-days", "2", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1"],
-        check=True, capture_output=True)
-    return (str(d / "cert.pem"), str(d / "key.pem"))
-
-
-def text_part(text, kind="text/plain", **more):
-    return {"type": kind, "charset": "utf-8", "encoding": "8bit",
-            "body": base64.b64encode(text.encode()).decode(), **more}
-
-
-def file_part(octets, name="report.bin", **more):
-    encoded = base64.encodebytes(octets).replace(b"\n", b"\r\n")
-    return {"type": "application/octet-stream", "encoding": "base64",
-            "disposition": "attachment", "name": name,
-            "body": base64.b64encode(encoded).decode(), **more}
-
-
-def read_with_browser(modules, url, steps, **more):
-    return json.loads(run_node(HERE / "browser.mjs", stdin=json.dumps(
-        {"modules": str(modules), "url": url, "steps": steps, **more})))
-
+from pickup import (HERE, Portal, file_part, needs_browser, read_with_browser,
+                    run_node, text_part)
 
 # --- the page's code
 
@@ -237,32 +81,6 @@ def test_reader_is_told_what_to_do(portal, browser_modules):
     path.write_bytes(octets)
     seen = read_with_browser(browser_modules, made["url"], ["click"])
     assert "This message does not open" in seen["visible"]
-
-
-class Witness(http.server.BaseHTTPRequestHandler):
-    """A server that the mail's HTML would like to call."""
-
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        self.send_response(200)
-        self.send_header("Access-Control-Allow-Origin", "*")
-        self.end_headers()
-
-    do_POST = do_GET
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def witness():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Witness)
-    server.asked = []
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 HOSTILE = """<html><head>
