@@ -260,7 +260,8 @@ proto_submit_pack(const struct proto_submit *m, struct buf *out)
 }
 
 enum {
-	MIN_ENTRY = 100, /* octets of the smallest packed entry */
+	MIN_ENTRY = 100,     /* octets of the smallest packed entry */
+	MIN_HOP = 1 + 9 * 4, /* and of a try */
 	MIN_OBJECT = 20,
 	MIN_CLOSED = 5,
 };
@@ -393,6 +394,13 @@ proto_deliver_unpack(struct span in, struct arena *a, struct proto_deliver *out)
 	return ERR_OK;
 }
 
+const struct proto_hop *
+proto_result_hop(
+    const struct proto_result *m, const struct proto_rcpt_result *r)
+{
+	return r->hop < m->n_hop ? &m->hop[r->hop] : &proto_hop_none;
+}
+
 enum err
 proto_result_pack(const struct proto_result *m, struct buf *out)
 {
@@ -405,11 +413,13 @@ proto_result_pack(const struct proto_result *m, struct buf *out)
 		pack_u8(&p, m->rcpt[i].outcome);
 		pack_bool(&p, m->rcpt[i].tls);
 		pack_u16(&p, m->rcpt[i].code);
+		pack_u32(&p, m->rcpt[i].hop);
 		pack_str(&p, m->rcpt[i].status);
 		pack_str(&p, m->rcpt[i].text);
 	}
-	pack_str(&p, m->peer);
-	pack_str(&p, m->tls);
+	pack_u32(&p, m->n_hop);
+	for (uint32_t i = 0; i < m->n_hop; i++)
+		proto_hop_pack(&p, &m->hop[i]);
 	pack_u32(&p, m->n_dsn);
 	for (uint32_t i = 0; i < m->n_dsn; i++)
 		entry_pack(&p, &m->dsn[i]);
@@ -423,7 +433,7 @@ proto_result_unpack(struct span in, struct arena *a, struct proto_result *out)
 	struct proto_result m = {0};
 
 	unpack_begin(&u, in);
-	m.rcpt = proto_unpack_array(&u, a, 16, sizeof(*m.rcpt), &m.n_rcpt);
+	m.rcpt = proto_unpack_array(&u, a, 20, sizeof(*m.rcpt), &m.n_rcpt);
 	for (uint32_t i = 0; i < m.n_rcpt; i++) {
 		m.rcpt[i].rcpt = unpack_u32(&u);
 		m.rcpt[i].outcome = unpack_u8(&u);
@@ -431,11 +441,13 @@ proto_result_unpack(struct span in, struct arena *a, struct proto_result *out)
 			u.err = ERR_IPC;
 		m.rcpt[i].tls = unpack_bool(&u);
 		m.rcpt[i].code = unpack_u16(&u);
+		m.rcpt[i].hop = unpack_u32(&u);
 		m.rcpt[i].status = unpack_str(&u, a);
 		m.rcpt[i].text = unpack_str(&u, a);
 	}
-	m.peer = unpack_str(&u, a);
-	m.tls = unpack_str(&u, a);
+	m.hop = proto_unpack_array(&u, a, MIN_HOP, sizeof(*m.hop), &m.n_hop);
+	for (uint32_t i = 0; i < m.n_hop; i++)
+		proto_hop_unpack(&u, a, &m.hop[i]);
 	m.dsn = proto_unpack_array(&u, a, MIN_ENTRY, sizeof(*m.dsn), &m.n_dsn);
 	for (uint32_t i = 0; i < m.n_dsn; i++)
 		entry_unpack(&u, a, &m.dsn[i]);

@@ -16,6 +16,7 @@
 #include "common/pack.h"
 #include "gateway/entry.h"
 #include "gateway/proto_discovery.h"
+#include "gateway/proto_hop.h"
 
 /* --- envelope --- */
 
@@ -212,6 +213,7 @@ struct proto_rcpt_result {
 	uint8_t outcome; /* enum proto_outcome */
 	bool tls;	 /* for want of the TLS that the entry demands */
 	uint16_t code;	 /* of the peer's reply; 0 if there was none */
+	uint32_t hop;	 /* of the result's, where it was tried last */
 	const char *status;
 	const char *text;
 };
@@ -219,12 +221,16 @@ struct proto_rcpt_result {
 struct proto_result {
 	struct proto_rcpt_result *rcpt; /* every recipient of the attempt */
 	uint32_t n_rcpt;
-	const char *peer; /* "mx.example.org [192.0.2.1]:25", "" if none */
-	const char *tls;  /* "TLSv1.3 TLS_AES_256_GCM_SHA384 unverified" */
+	struct proto_hop *hop; /* none: nothing was tried */
+	uint32_t n_hop;
 	/* Notifications that come of it, ready entries (null sender). */
 	struct entry *dsn;
 	uint32_t n_dsn;
 };
+
+/* Where it was tried for that recipient; never NULL. */
+const struct proto_hop *proto_result_hop(
+    const struct proto_result *m, const struct proto_rcpt_result *r);
 
 enum err proto_result_pack(
     const struct proto_result *m, struct buf *out) MUST_CHECK;

@@ -15,7 +15,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "common/digest.h"
 #include "common/text.h"
 #include "net/tlsa.h"
 
@@ -30,9 +29,16 @@ enum {
 	SESSIONS = 256, /* servers remembered; another takes its place */
 };
 
+/* What the first handshake matched; a resumed one does not show it again. */
+struct matched {
+	char name[NET_TLS_NAME_MAX];
+	char record[NET_TLS_RECORD_MAX];
+};
+
 struct session {
 	uint8_t key[DIGEST_SIZE];
 	SSL_SESSION *session;
+	struct matched matched;
 };
 
 struct net_tls_clients {
@@ -46,6 +52,7 @@ struct net_tls_client {
 	uint8_t key[DIGEST_SIZE]; /* of the session, see session_key() */
 	bool by_name;		  /* names were given */
 	bool by_dane;		  /* TLSA records were */
+	struct matched resumed;	  /* of the session that is resumed */
 };
 
 /* The server and everything expected of it. */
@@ -76,6 +83,41 @@ session_of(struct net_tls_clients *all, const uint8_t key[DIGEST_SIZE])
 	return &all->sessions[key[0] % SESSIONS];
 }
 
+/* "3 1 1 0123…" */
+static void
+record_text(const struct net_tls_client *t, char out[NET_TLS_RECORD_MAX])
+{
+	uint8_t usage, selector, matching;
+	const unsigned char *data;
+	size_t len;
+
+	if (SSL_get0_dane_tlsa(
+		t->ssl, &usage, &selector, &matching, &data, &len) < 0)
+		return;
+	snprintf(out, NET_TLS_RECORD_MAX, "%d %d %d ", usage % 10,
+	    selector % 10, matching % 10);
+	text_hex(SPAN(data, len < 64 ? len : 64), out + 6);
+}
+
+static void
+find_matched(const struct net_tls_client *t, struct matched *out)
+{
+	const char *name;
+
+	if (SSL_session_reused(t->ssl) == 1) {
+		*out = t->resumed;
+		return;
+	}
+	memset(out, 0, sizeof(*out));
+	if (SSL_get_verify_result(t->ssl) != X509_V_OK)
+		return;
+	name = SSL_get0_peername(t->ssl);
+	if (name != NULL)
+		snprintf(out->name, sizeof(out->name), "%s", name);
+	if (t->by_dane)
+		record_text(t, out->record);
+}
+
 /* OpenSSL hands over a session (a ticket of TLS 1.3 arrives with the first
    octets read). A copy is kept: hardly any mail server says close_notify, and
    a connection that is cut spoils the session that it has. */
@@ -91,6 +133,7 @@ on_session(SSL *ssl, SSL_SESSION *session)
 	SSL_SESSION_free(s->session);
 	s->session = copy;
 	memcpy(s->key, t->key, sizeof(s->key));
+	find_matched(t, &s->matched);
 	return 0;
 }
 
@@ -165,6 +208,7 @@ resume(struct net_tls_client *t)
 	if (s->session == NULL || memcmp(s->key, t->key, sizeof(s->key)) != 0)
 		return;
 	(void)SSL_set_session(t->ssl, s->session);
+	t->resumed = s->matched;
 	SSL_SESSION_free(s->session);
 	s->session = NULL;
 }
@@ -323,33 +367,6 @@ net_tls_client_proof(const struct net_tls_client *t, struct err_why *why)
 	return NET_TLS_DANE;
 }
 
-/* "dane 3 1 1", "name mx.example.org", "unverified". */
-static void
-proof_text(const struct net_tls_client *t, char *out, size_t size)
-{
-	uint8_t usage, selector, matching;
-	const char *name;
-
-	switch (net_tls_client_proof(t, NULL)) {
-	case NET_TLS_UNVERIFIED:
-		break;
-	case NET_TLS_NAME:
-		name = SSL_get0_peername(t->ssl);
-		snprintf(out, size, "name%s%.120s", name == NULL ? "" : " ",
-		    name == NULL ? "" : name);
-		return;
-	case NET_TLS_DANE:
-		if (SSL_get0_dane_tlsa(
-			t->ssl, &usage, &selector, &matching, NULL, NULL) < 0)
-			snprintf(out, size, "dane");
-		else
-			snprintf(out, size, "dane %d %d %d", usage, selector,
-			    matching);
-		return;
-	}
-	snprintf(out, size, "unverified");
-}
-
 static void
 fingerprint(const struct net_tls_client *t, char out[2 * DIGEST_SIZE + 1])
 {
@@ -365,15 +382,55 @@ fingerprint(const struct net_tls_client *t, char out[2 * DIGEST_SIZE + 1])
 }
 
 void
-net_tls_client_text(const struct net_tls_client *t, char out[NET_TLS_TEXT_MAX])
+net_tls_client_facts(const struct net_tls_client *t, struct net_tls_facts *out)
 {
 	const char *cipher = SSL_get_cipher_name(t->ssl);
-	char proof[140], hex[2 * DIGEST_SIZE + 1];
+	struct matched m;
 
-	proof_text(t, proof, sizeof(proof));
-	fingerprint(t, hex);
-	snprintf(out, NET_TLS_TEXT_MAX, "%s %s %s%s%s%s",
-	    SSL_get_version(t->ssl), cipher == NULL ? "?" : cipher, proof,
-	    SSL_session_reused(t->ssl) ? " resumed" : "",
-	    hex[0] == '\0' ? "" : " sha256:", hex);
+	memset(out, 0, sizeof(*out));
+	out->proof = net_tls_client_proof(t, NULL);
+	out->resumed = SSL_session_reused(t->ssl) == 1;
+	snprintf(out->protocol, sizeof(out->protocol), "%s",
+	    SSL_get_version(t->ssl));
+	snprintf(out->cipher, sizeof(out->cipher), "%s",
+	    cipher == NULL ? "" : cipher);
+	fingerprint(t, out->cert);
+	find_matched(t, &m);
+	if (out->proof != NET_TLS_UNVERIFIED)
+		memcpy(out->name, m.name, sizeof(out->name));
+	if (out->proof == NET_TLS_DANE)
+		memcpy(out->record, m.record, sizeof(out->record));
+}
+
+/* "dane 3 1 1", "name mx.example.org", "unverified". */
+static void
+proof_text(const struct net_tls_facts *f, char *out, size_t size)
+{
+	switch (f->proof) {
+	case NET_TLS_UNVERIFIED:
+		break;
+	case NET_TLS_NAME:
+		snprintf(out, size, "name%s%.120s",
+		    f->name[0] == '\0' ? "" : " ", f->name);
+		return;
+	case NET_TLS_DANE:
+		snprintf(out, size, "dane%s%.5s",
+		    f->record[0] == '\0' ? "" : " ", f->record);
+		return;
+	}
+	snprintf(out, size, "unverified");
+}
+
+void
+net_tls_client_text(const struct net_tls_client *t, char out[NET_TLS_TEXT_MAX])
+{
+	struct net_tls_facts f;
+	char proof[140];
+
+	net_tls_client_facts(t, &f);
+	proof_text(&f, proof, sizeof(proof));
+	snprintf(out, NET_TLS_TEXT_MAX, "%s %s %s%s%s%s", f.protocol,
+	    f.cipher[0] == '\0' ? "?" : f.cipher, proof,
+	    f.resumed ? " resumed" : "",
+	    f.cert[0] == '\0' ? "" : " sha256:", f.cert);
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "common/buf.h"
+#include "common/digest.h"
 #include "common/err.h"
 #include "net/io.h"
 
@@ -22,8 +23,11 @@ struct net_tlsa;
 
 enum {
 	/* "TLSv1.3 TLS_AES_256_GCM_SHA384 unverified resumed sha256:…" */
-	NET_TLS_TEXT_MAX = 256,
+	NET_TLS_TEXT_MAX = 320,
 	NET_TLS_NAMES_MAX = 8, /* names a server may be known by */
+	NET_TLS_NAME_MAX = 256,
+	/* "3 1 1 " and the data in hex, at most 64 octets of it */
+	NET_TLS_RECORD_MAX = 6 + 2 * 64 + 1,
 };
 
 /* Who the server is. The zero value is the one that proves nothing. */
@@ -82,9 +86,25 @@ void net_tls_client_bye(struct net_tls_client *t);
    says what is missing. */
 enum net_tls_proof net_tls_client_proof(
     const struct net_tls_client *t, struct err_why *why);
-/* After the handshake, for people and records: protocol, cipher, how it was
-   verified (DANE with the record's numbers, or the name), "resumed" where it
-   was, and the SHA-256 of the certificate. */
+
+/* A session that stands, for records. What is not known is "". */
+struct net_tls_facts {
+	enum net_tls_proof proof;
+	bool resumed;
+	char protocol[12];
+	char cipher[64];
+	char cert[2 * DIGEST_SIZE + 1]; /* SHA-256 of the certificate, in hex */
+	/* The name that was found in the certificate, and the record that
+	   matched: those of the first handshake if it was resumed. */
+	char name[NET_TLS_NAME_MAX];
+	char record[NET_TLS_RECORD_MAX];
+};
+
+/* After the handshake. */
+void net_tls_client_facts(
+    const struct net_tls_client *t, struct net_tls_facts *out);
+/* The same in one line for people and logs: "TLSv1.3 TLS_AES_256_GCM_SHA384
+   dane 3 1 1 resumed sha256:…". */
 void net_tls_client_text(
     const struct net_tls_client *t, char out[NET_TLS_TEXT_MAX]);
 

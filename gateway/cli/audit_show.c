@@ -211,7 +211,7 @@ put_hop(const json_t *rec)
 	put(cli_member(rec, "rcpt"));
 	put_if(" ", cli_member(rec, "type"));
 	put_if(" by ", cli_member(rec, "peer"));
-	put_if(", ", cli_member(rec, "tls"));
+	cli_trace_put_tls(rec);
 	printf(": ");
 	if (code != 0)
 		printf("%lld ", (long long)code);

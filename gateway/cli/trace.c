@@ -283,3 +283,34 @@ cli_trace_print(const json_t *t)
 	put(cli_member(t, "reason"));
 	putchar('\n');
 }
+
+void
+cli_trace_put_tls(const json_t *rec)
+{
+	static const char *const members[][2] = {
+	    {"; demanded ", "tls-demanded"},
+	    {"; name ", "tls-name"},
+	    {"; TLSA ", "tlsa"},
+	    {"; policy ", "sts"},
+	    {"; sha256:", "tls-cert"},
+	};
+	const char *had = cli_member(rec, "tls-had");
+
+	if (had[0] == '\0')
+		return;
+	printf(", ");
+	put(cli_member(rec, "tls-protocol"));
+	if (cli_member(rec, "tls-protocol")[0] != '\0')
+		putchar(' ');
+	put(cli_member(rec, "tls-cipher"));
+	printf("%sTLS: ", cli_member(rec, "tls-cipher")[0] == '\0' ? "" : ", ");
+	put(had);
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		const char *text = cli_member(rec, members[i][1]);
+
+		if (text[0] == '\0')
+			continue;
+		fputs(members[i][0], stdout);
+		put(text);
+	}
+}

@@ -12,4 +12,7 @@ struct json_t;
 /* "b@example.org: sealed (smime)" and, indented below it, why. */
 void cli_trace_print(const struct json_t *trace);
 
+/* The TLS of a hop, from a record of its delivery: ", TLSv1.3 … (dane, …)". */
+void cli_trace_put_tls(const struct json_t *rec);
+
 #endif

@@ -196,6 +196,7 @@ describe(struct relay_job *j, const struct proto_rcpt_result *r,
 	static const struct proto_rcpt_result unsaid = {
 	    .status = "", .text = ""};
 	const struct entry_rcpt *rcpt = &j->deliver.entry.rcpt[r->rcpt];
+	const char *peer = proto_result_hop(res, r)->peer;
 	uint64_t now = clock_unix_ms(),
 		 expire = j->relay->conf->retry.expire_ms;
 
@@ -215,7 +216,7 @@ describe(struct relay_job *j, const struct proto_rcpt_result *r,
 		say_why(out->status, out);
 	}
 	if (r->code != 0) {
-		out->remote_mta = res->peer[0] == '\0' ? NULL : res->peer;
+		out->remote_mta = peer[0] == '\0' ? NULL : peer;
 		out->diagnostic = arena_printf(
 		    j->arena, "smtp; %u %s", (unsigned)r->code, r->text);
 	} else if (r->text[0] != '\0') {

@@ -121,6 +121,7 @@ open_session(struct relay_conn *c)
 	if (c->expect.foreign) {
 		c->failure = (struct relay_smtp_failure){
 		    .fault = RELAY_FAULT_TLS, .status = "4.7.5"};
+		relay_hop_begin(&c->expect, &c->failure.hop);
 		snprintf(c->failure.text, sizeof(c->failure.text),
 		    "%s: the MTA-STS policy of %s does not name it", h->peer,
 		    c->dest->target.host);
@@ -130,6 +131,7 @@ open_session(struct relay_conn *c)
 	if (fd < 0) {
 		c->failure = (struct relay_smtp_failure){
 		    .fault = RELAY_FAULT_CONNECT, .status = "4.4.1"};
+		relay_hop_begin(&c->expect, &c->failure.hop);
 		snprintf(c->failure.text, sizeof(c->failure.text), "%s: %s",
 		    h->peer, strerror(errno));
 		return false;

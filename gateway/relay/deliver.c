@@ -70,28 +70,10 @@ log_result(const struct relay_job *j, const struct relay_mail *m)
 		log_event(LOG_LVL_INFO, j->id_text, "deliver",
 		    KV_STR("rcpt", relay_mail_rcpt(m, i)->addr),
 		    KV_STR("result", outcome_names[r->outcome]),
-		    KV_STR("peer", m->peer), KV_STR("tls", m->tls),
-		    KV_NUM("code", r->code), KV_STR("status", r->status),
-		    KV_STR("reply", r->text));
-	}
-}
-
-/* store knows one peer for an entry: one that took it, else the last. */
-static void
-choose_peer(const struct relay_job *j, struct proto_result *res)
-{
-	const struct relay_mail *m;
-	bool found = false;
-
-	for (uint32_t i = 0; i < j->n_mails && !found; i++) {
-		m = j->mail[i];
-		if (m->peer[0] == '\0')
-			continue;
-		res->peer = m->peer;
-		res->tls = m->tls;
-		for (uint32_t k = 0; k < m->n_rcpt; k++)
-			if (m->result[k].outcome == PROTO_DELIVERED)
-				found = true;
+		    KV_STR("peer", m->hop.peer), KV_STR("tls", m->hop.had),
+		    KV_STR("protocol", m->hop.protocol),
+		    KV_STR("cipher", m->hop.cipher), KV_NUM("code", r->code),
+		    KV_STR("status", r->status), KV_STR("reply", r->text));
 	}
 }
 
@@ -99,9 +81,13 @@ static void
 collect(const struct relay_job *j, struct proto_result *res)
 {
 	for (uint32_t i = 0; i < j->n_mails; i++) {
-		memcpy(&res->rcpt[res->n_rcpt], j->mail[i]->result,
-		    j->mail[i]->n_rcpt * sizeof(*res->rcpt));
-		res->n_rcpt += j->mail[i]->n_rcpt;
+		const struct relay_mail *m = j->mail[i];
+
+		for (uint32_t k = 0; k < m->n_rcpt; k++) {
+			res->rcpt[res->n_rcpt] = m->result[k];
+			res->rcpt[res->n_rcpt++].hop = i;
+		}
+		res->hop[res->n_hop++] = m->hop;
 	}
 }
 
@@ -151,14 +137,14 @@ defer_failed(struct proto_result *res)
 static void
 finish(struct relay_job *j)
 {
-	struct proto_result res = {.peer = "", .tls = ""};
+	struct proto_result res = {0};
 	enum err e;
 
 	res.rcpt = arena_array(j->arena, j->deliver.n_open, sizeof(*res.rcpt));
-	if (res.rcpt == NULL)
+	res.hop = arena_array(j->arena, j->n_mails, sizeof(*res.hop));
+	if (res.rcpt == NULL || res.hop == NULL)
 		fatal("out of memory");
 	collect(j, &res);
-	choose_peer(j, &res);
 	give_up(j, &res);
 	e = relay_bounce_add(j, &res);
 	if (e != ERR_OK) {
@@ -207,7 +193,7 @@ new_mail(struct relay_job *j)
 	m->entry = &j->deliver.entry;
 	m->sealed = j->sealed;
 	m->arena = j->arena;
-	m->peer = m->tls = "";
+	m->hop = proto_hop_none;
 	m->result = must(arena_array(j->arena, RCPT_MAX, sizeof(*m->result)));
 	m->settled = must(arena_array(j->arena, RCPT_MAX, sizeof(*m->settled)));
 	m->by_rcpt = must(arena_array(j->arena, RCPT_MAX, sizeof(*m->by_rcpt)));

@@ -80,6 +80,8 @@ give_back_failed(struct relay_dest *d, struct relay_mail *m,
     const struct relay_smtp_failure *f)
 {
 	m->tls_failed = f->fault == RELAY_FAULT_TLS;
+	if (f->hop.peer[0] != '\0')
+		relay_mail_set_hop(m, &f->hop);
 	relay_mail_settle_rest(m, PROTO_DEFERRED, f->code, f->status, f->text);
 	d->all->setup.on_settled(d->all->setup.arg, m);
 }

@@ -152,3 +152,51 @@ relay_expect_by(const struct relay_expect *x, enum net_tls_proof proof)
 	}
 	return TLS_BY_NOTHING;
 }
+
+const char *
+relay_expect_demand(const struct relay_expect *x)
+{
+	switch ((enum entry_tls)x->tls) {
+	case ENTRY_TLS_OPPORTUNISTIC:
+		return "opportunistic";
+	case ENTRY_TLS_ENCRYPT:
+		return "encrypt";
+	case ENTRY_TLS_AUTHENTICATED:
+		break;
+	}
+	if (x->dane || x->peer.tlsa != NULL)
+		return "dane";
+	return x->sts || x->only_sts ? "mta-sts" : "verify";
+}
+
+void
+relay_hop_begin(const struct relay_expect *x, struct relay_hop *out)
+{
+	memset(out, 0, sizeof(*out));
+	snprintf(out->peer, sizeof(out->peer), "%s", x->peer.peer);
+	snprintf(out->sts, sizeof(out->sts), "%s", x->sts_id);
+	out->demanded = relay_expect_demand(x);
+	out->had = "none";
+}
+
+void
+relay_hop_has_tls(struct relay_hop *h, const struct relay_expect *x,
+    const struct net_tls_client *t)
+{
+	net_tls_client_facts(t, &h->tls);
+	switch (relay_expect_by(x, h->tls.proof)) {
+	case TLS_BY_DANE:
+		h->had = "dane";
+		return;
+	case TLS_BY_STS:
+		h->had = "mta-sts";
+		return;
+	case TLS_BY_NAME:
+		h->had = "verify";
+		return;
+	case TLS_BY_NOTHING:
+	case TLS_BY_COUNT:
+		break;
+	}
+	h->had = "encrypt";
+}

@@ -25,6 +25,15 @@ struct relay_expect {
 	char names[RELAY_NAMES_MAX]; /* what peer.names point into */
 };
 
+/* A session, or the try of one, for records. */
+struct relay_hop {
+	char peer[RELAY_PEER_MAX];
+	const char *demanded; /* relay_expect_demand() */
+	const char *had;      /* relay_expect_had() */
+	char sts[NET_STS_ID_MAX];
+	struct net_tls_facts tls;
+};
+
 /* Fill *x, which must stay where it is; it borrows from all three. tlsa are
    the records that the host's place names. */
 void relay_expect_make(struct relay_expect *x, const struct relay_target *t,
@@ -35,6 +44,14 @@ void relay_expect_make(struct relay_expect *x, const struct relay_target *t,
 enum err relay_expect_check(const struct relay_expect *x, bool has_tls,
     enum net_tls_proof proof, const struct err_why *proof_why,
     struct err_why *why) MUST_CHECK;
+
+/* What is asked: "opportunistic", "encrypt", "verify", "dane", "mta-sts". */
+const char *relay_expect_demand(const struct relay_expect *x);
+/* A try that has no TLS yet. */
+void relay_hop_begin(const struct relay_expect *x, struct relay_hop *out);
+/* Its TLS stands. */
+void relay_hop_has_tls(struct relay_hop *h, const struct relay_expect *x,
+    const struct net_tls_client *t);
 
 /* What has shown who it is, for records. */
 enum tls_by relay_expect_by(

@@ -5,6 +5,8 @@
  */
 #include "gateway/relay/mail.h"
 
+#include "gateway/relay/expect.h"
+
 const struct entry_rcpt *
 relay_mail_rcpt(const struct relay_mail *m, uint32_t i)
 {
@@ -44,10 +46,20 @@ relay_mail_settle_rest(struct relay_mail *m, enum proto_outcome outcome,
 }
 
 void
-relay_mail_set_peer(struct relay_mail *m, const char *peer, const char *tls)
+relay_mail_set_hop(struct relay_mail *m, const struct relay_hop *h)
 {
-	m->peer = keep(m, peer);
-	m->tls = keep(m, tls);
+	m->hop = (struct proto_hop){
+	    .resumed = h->tls.resumed,
+	    .peer = keep(m, h->peer),
+	    .demanded = keep(m, h->demanded),
+	    .had = keep(m, h->had),
+	    .protocol = keep(m, h->tls.protocol),
+	    .cipher = keep(m, h->tls.cipher),
+	    .cert = keep(m, h->tls.cert),
+	    .name = keep(m, h->tls.name),
+	    .tlsa = keep(m, h->tls.record),
+	    .sts = keep(m, h->sts),
+	};
 }
 
 bool

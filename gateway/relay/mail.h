@@ -14,6 +14,7 @@
 #include "common/arena.h"
 #include "gateway/proto.h"
 
+struct relay_hop;
 struct relay_probe;
 
 struct relay_mail {
@@ -29,12 +30,11 @@ struct relay_mail {
 	/* outcome DEFERRED with code 0 and no text until settled */
 	struct proto_rcpt_result *result;
 	bool *settled;
-	bool *by_rcpt;	    /* settled by a reply to RCPT */
-	bool tls_failed;    /* the next hop has not the TLS that is asked for */
-	bool dsn;	    /* the peer takes over what NOTIFY asks for */
-	const char *peer;   /* where it was tried last, "" if nowhere */
-	const char *tls;    /* and how */
-	uint64_t queued_ms; /* steady clock */
+	bool *by_rcpt;	 /* settled by a reply to RCPT */
+	bool tls_failed; /* the next hop has not the TLS that is asked for */
+	bool dsn;	 /* the peer takes over what NOTIFY asks for */
+	struct proto_hop hop; /* where it was tried last */
+	uint64_t queued_ms;   /* steady clock */
 };
 
 /* The recipient of result i. */
@@ -48,8 +48,7 @@ void relay_mail_settle(struct relay_mail *m, uint32_t i,
 void relay_mail_settle_rest(struct relay_mail *m, enum proto_outcome outcome,
     uint16_t code, const char *status, const char *text);
 /* Note where it is being tried, and with which TLS. Copied. */
-void relay_mail_set_peer(
-    struct relay_mail *m, const char *peer, const char *tls);
+void relay_mail_set_hop(struct relay_mail *m, const struct relay_hop *h);
 bool relay_mail_is_settled(const struct relay_mail *m);
 
 #endif

@@ -60,7 +60,7 @@ relay_probe_settled(struct relay_mail *m)
 	enum proto_verdict verdict = verdict_of(p);
 
 	log_event(LOG_LVL_DEBUG, NULL, "probe", KV_STR("rcpt", p->rcpt.addr),
-	    KV_NUM("verdict", verdict), KV_STR("peer", m->peer),
+	    KV_NUM("verdict", verdict), KV_STR("peer", m->hop.peer),
 	    KV_NUM("code", p->result.code), KV_STR("reply", p->result.text));
 	p->relay->n_probes--;
 	answer(p->relay, p->id, verdict);
@@ -109,8 +109,7 @@ fill(struct relay_probe *p, const char *addr)
 	    .result = &p->result,
 	    .settled = &p->settled,
 	    .by_rcpt = &p->by_rcpt,
-	    .peer = "",
-	    .tls = ""};
+	    .hop = proto_hop_none};
 }
 
 void

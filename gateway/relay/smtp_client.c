@@ -70,6 +70,7 @@ relay_smtp_new(const struct relay_smtp_setup *setup, int fd)
 		fatal("out of memory");
 	s->setup = *setup;
 	s->fd = fd;
+	relay_hop_begin(setup->expect, &s->hop);
 	buf_init(&s->in, 2 * RELAY_REPLY_MAX);
 	buf_init(&s->out, OUT_MAX);
 	s->state = SMTP_CONNECT;
@@ -102,6 +103,7 @@ smtp_fail(struct relay_smtp *s, enum relay_smtp_fault fault,
 	if (in == SMTP_DOWN)
 		return;
 	f->fault = fault;
+	f->hop = s->hop;
 	f->code = r == NULL ? 0 : r->code;
 	snprintf(f->status, sizeof(f->status), "%s",
 	    fault == RELAY_FAULT_TLS	   ? "4.7.5"
@@ -420,6 +422,7 @@ step_handshake(struct relay_smtp *s)
 		return RELAY_SMTP_WANT_WRITE;
 	case NET_IO_DONE:
 		net_tls_client_text(s->tls, s->tls_text);
+		relay_hop_has_tls(&s->hop, s->setup.expect, s->tls);
 		/* RFC 3207 4.2: what was offered in clear is forgotten */
 		memset(&s->offer, 0, sizeof(s->offer));
 		say_hello(s, SMTP_EHLO);

@@ -13,10 +13,10 @@
 #include <stdint.h>
 
 #include "common/sealed.h"
+#include "gateway/relay/expect.h"
 #include "gateway/tls_state.h"
 
 struct net_tls_clients;
-struct relay_expect;
 struct relay_mail;
 struct relay_smtp;
 
@@ -58,6 +58,7 @@ struct relay_smtp_failure {
 	uint16_t code; /* of the peer's reply, 0 if none */
 	char status[12];
 	char text[512];
+	struct relay_hop hop; /* peer "": nobody was called */
 };
 
 /* fd: a socket whose connect() is under way; taken over. */

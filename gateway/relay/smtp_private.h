@@ -59,6 +59,7 @@ struct relay_smtp {
 	int fd;
 	struct net_tls_client *tls;
 	char tls_text[NET_TLS_TEXT_MAX];
+	struct relay_hop hop;
 	struct buf in;
 	struct buf out;
 	size_t sent; /* octets of out that are on their way */

@@ -238,26 +238,13 @@ send_probe(struct relay_smtp *s)
 		smtp_transaction_end(s);
 }
 
-/* Where it goes and how, for the records. */
-static void
-say_peer(struct relay_smtp *s)
-{
-	const struct relay_expect *x = s->setup.expect;
-	char text[NET_TLS_TEXT_MAX + NET_STS_ID_MAX + 16];
-
-	snprintf(text, sizeof(text), "%s%s%s", s->tls_text,
-	    x->sts && s->tls != NULL ? " mta-sts:" : "",
-	    x->sts && s->tls != NULL ? x->sts_id : "");
-	relay_mail_set_peer(s->mail, x->peer.peer, text);
-}
-
 void
 relay_smtp_send(struct relay_smtp *s, struct relay_mail *m)
 {
 	enum err e;
 
 	s->mail = m;
-	say_peer(s);
+	relay_mail_set_hop(m, &s->hop);
 	m->dsn = s->offer.dsn;
 	s->line_start = true;
 	s->xforward_sent = false;

@@ -211,18 +211,41 @@ static const char *const outcome_name[] = {
     [PROTO_DROPPED] = "dropped",
 };
 
+/* What is not known of it is left out. */
+static void
+record_tls(struct store_rec *rec, const struct proto_hop *h)
+{
+	const char *const members[][2] = {
+	    {"tls-demanded", h->demanded},
+	    {"tls-had", h->had},
+	    {"tls-protocol", h->protocol},
+	    {"tls-cipher", h->cipher},
+	    {"tls-cert", h->cert},
+	    {"tls-name", h->name},
+	    {"tlsa", h->tlsa},
+	    {"sts", h->sts},
+	};
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (members[i][1][0] != '\0')
+			store_rec_str(rec, members[i][0], members[i][1]);
+	if (h->resumed)
+		store_rec_num(rec, "tls-resumed", 1);
+}
+
 static enum err
 record_result(struct store *s, struct db_txn *txn, const struct entry *entry,
     const struct proto_result *m, const struct proto_rcpt_result *r)
 {
+	const struct proto_hop *h = proto_result_hop(m, r);
 	struct store_rec rec;
 
 	store_rec_begin(&rec, outcome_name[r->outcome]);
 	store_rec_id(&rec, "id", entry->message_id);
 	store_rec_id(&rec, "entry", entry->id);
 	store_rec_str(&rec, "rcpt", entry->rcpt[r->rcpt].addr);
-	store_rec_str(&rec, "peer", m->peer);
-	store_rec_str(&rec, "tls", m->tls);
+	store_rec_str(&rec, "peer", h->peer);
+	record_tls(&rec, h);
 	store_rec_num(&rec, "code", r->code);
 	store_rec_str(&rec, "status", r->status);
 	store_rec_str(&rec, "reply", r->text);

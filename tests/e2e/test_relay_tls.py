@@ -79,7 +79,7 @@ def delivered(gateway):
         return [r for r in found if r.get("type") == "sent"]
     wait_for("the audit record", rows)
     (row,) = rows()
-    return row["tls"]
+    return row
 
 
 # --- by name
@@ -105,7 +105,13 @@ def test_a_next_hop_proves_its_name(make_gateway, peer, ca, names, options, says
         refused(g, p, says)
         return
     p.wait()
-    assert " name " in delivered(g) and "sha256:" in delivered(g)
+    row = delivered(g)
+    assert row["tls-demanded"] == row["tls-had"] == "verify"
+    assert row["tls-name"] in names and len(row["tls-cert"]) == 64
+    assert row["tls-protocol"] == "TLSv1.3" and row["tls-cipher"].startswith("TLS_")
+    assert not {"tlsa", "sts"} & set(row)
+    assert "TLS: verify; demanded verify; name " + row["tls-name"] in g.cli(
+        "audit", "show", row["id"]).stdout.decode()
     assert CANARY.encode() not in p.in_clear()
 
 
@@ -164,19 +170,19 @@ PKIX = "1 1 1 " + "cd" * 32
 # name, TLSA records (None: the right one), capture options, level, anchors,
 # what the log says (None: delivered), what the record of delivery says
 DANE = [
-    ("the record matches", [None], {}, "opportunistic", True, None, "dane 3 1 1"),
-    ("one of two matches", [WRONG, None], {}, "dane", True, None, "dane 3 1 1"),
+    ("the record matches", [None], {}, "opportunistic", True, None, "dane"),
+    ("one of two matches", [WRONG, None], {}, "dane", True, None, "dane"),
     ("no record matches", [WRONG], {}, "opportunistic", True, "not authenticated", None),
     ("STARTTLS is not offered", [None], {"tls": None}, "opportunistic",
      True, "TLS is required", None),
     ("no record is usable: TLS all the same", [PKIX], {}, "opportunistic", True, None,
-     "unverified"),
+     "encrypt"),
     ("no record is usable, and no TLS", [PKIX], {"tls": None},
      "opportunistic", True, "TLS is required", None),
-    ("no records", [], {}, "opportunistic", True, None, "unverified"),
+    ("no records", [], {}, "opportunistic", True, None, "encrypt"),
     ("no records where they must be", [], {}, "dane", True, "no TLSA records", None),
     ("nothing proves the records", [WRONG], {}, "opportunistic", False, None,
-     "unverified"),
+     "encrypt"),
     ("nothing proves them, and they must be", [None], {}, "dane", False,
      "no TLSA records", None),
 ]
@@ -216,7 +222,10 @@ def test_dane(make_gateway, peer, ca, zone, root, row):
         refused(g, p, says)
         return
     p.wait()
-    assert verified in delivered(g)
+    row = delivered(g)
+    assert row["tls-had"] == verified
+    if verified == "dane":
+        assert row["tls-demanded"] == "dane" and row["tlsa"] == tlsa(ca[1]).lower()
     assert CANARY.encode() not in p.in_clear()
 
 

@@ -90,7 +90,7 @@ def test_a_policy_outlives_restarts_and_outages(domain, gateway_to):
     g.send(SENDER, CAROL, mail())
     d.peer.wait()
     (row,) = wait_for("the record", lambda: records(g, "sent"))
-    assert "mta-sts:1" in row["tls"]
+    assert row["tls-had"] == "mta-sts" and row["sts"] == "1"
     g.stop()
     d.web.answer = None
     d.peer.messages.clear()

@@ -278,8 +278,7 @@ on_delivery(uint64_t entry)
 	    .code = 250,
 	    .status = "",
 	    .text = ""};
-	struct proto_result r = {
-	    .rcpt = &rcpt, .n_rcpt = 1, .peer = "", .tls = ""};
+	struct proto_result r = {.rcpt = &rcpt, .n_rcpt = 1};
 	struct buf b;
 	bool good;
 

@@ -392,11 +392,10 @@ Test(store, recipients_that_are_done_are_not_sent_again)
 	    {"d@x.example", "d@x.example", "", 0}};
 	struct proto_submit m = {.attempt = 1, .entry = &e, .n_entries = 1};
 	struct proto_rcpt_result results[] = {
-	    {0, PROTO_DELIVERED, false, 250, "2.0.0", "ok"},
-	    {1, PROTO_DEFERRED, false, 451, "4.0.0", "later"},
-	    {2, PROTO_FAILED, false, 550, "5.1.1", "no such user"}};
-	struct proto_result r = {
-	    .rcpt = results, .n_rcpt = 3, .peer = "", .tls = ""};
+	    {0, PROTO_DELIVERED, false, 250, 0, "2.0.0", "ok"},
+	    {1, PROTO_DEFERRED, false, 451, 0, "4.0.0", "later"},
+	    {2, PROTO_FAILED, false, 550, 0, "5.1.1", "no such user"}};
+	struct proto_result r = {.rcpt = results, .n_rcpt = 3};
 	struct entry dsn = rig_entry(&rig, 2000, 100, ENTRY_READY);
 	struct proto_deliver d;
 	struct buf b;

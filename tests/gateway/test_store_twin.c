@@ -65,15 +65,14 @@ static void
 report(const uint8_t outcome[2], bool tls)
 {
 	struct proto_rcpt_result results[2];
-	struct proto_result r = {
-	    .rcpt = results, .n_rcpt = 0, .peer = "", .tls = ""};
+	struct proto_result r = {.rcpt = results, .n_rcpt = 0};
 	struct buf b;
 
 	for (uint32_t i = 0; i < 2; i++)
 		if (outcome[i] != UINT8_MAX)
 			results[r.n_rcpt++] = (struct proto_rcpt_result){i,
 			    outcome[i], tls && outcome[i] == PROTO_DEFERRED, 0,
-			    "4.7.5", "no TLS"};
+			    0, "4.7.5", "no TLS"};
 	buf_init(&b, 4096);
 	cr_assert_eq(proto_result_pack(&r, &b), ERR_OK);
 	rig_send(&rig, ROLE_RELAY, 0, PROTO_RESULT, READY, buf_span(&b));

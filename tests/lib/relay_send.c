@@ -39,10 +39,17 @@ read_all(struct buf *b)
 static void
 print_result(const struct proto_result *r)
 {
-	for (uint32_t i = 0; i < r->n_rcpt; i++)
-		printf("%s\t%u\t%s\t%s\t%s\t%s\n", outcomes[r->rcpt[i].outcome],
-		    (unsigned)r->rcpt[i].code, r->rcpt[i].status, r->peer,
-		    r->tls, r->rcpt[i].text);
+	for (uint32_t i = 0; i < r->n_rcpt; i++) {
+		const struct proto_hop *h = proto_result_hop(r, &r->rcpt[i]);
+
+		bool has = h->protocol[0] != '\0';
+
+		printf("%s\t%u\t%s\t%s\t%s%s%s%s%s\t%s\n",
+		    outcomes[r->rcpt[i].outcome], (unsigned)r->rcpt[i].code,
+		    r->rcpt[i].status, h->peer, h->protocol, has ? " " : "",
+		    h->cipher, has ? " " : "", has ? h->had : "",
+		    r->rcpt[i].text);
+	}
 }
 
 static void

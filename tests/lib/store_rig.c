@@ -426,12 +426,13 @@ rig_result(struct rig *r, uint64_t entry_id, enum proto_outcome outcome)
 	    .code = outcome == PROTO_DELIVERED ? 250 : 451,
 	    .status = "2.0.0",
 	    .text = "said so"};
-	struct proto_result m = {.rcpt = &rcpt,
-	    .n_rcpt = 1,
-	    .peer = "mx.example.org [192.0.2.1]:25",
-	    .tls = "TLSv1.3"};
+	struct proto_hop hop = proto_hop_none;
+	struct proto_result m = {
+	    .rcpt = &rcpt, .n_rcpt = 1, .hop = &hop, .n_hop = 1};
 	struct buf b;
 
+	hop.peer = "mx.example.org [192.0.2.1]:25";
+	hop.protocol = "TLSv1.3";
 	buf_init(&b, 4096);
 	if (proto_result_pack(&m, &b) != ERR_OK)
 		abort();
