@@ -13,6 +13,7 @@
 #include "common/arena.h"
 #include "common/limits.h"
 #include "gateway/config_private.h"
+#include "gateway/proto_mail.h"
 #include "policy/policy.h"
 
 void
@@ -231,6 +232,23 @@ conf_uses_tls(const struct conf *c)
 {
 	return policy_has_rung(c->policy, RUNG_TLS) ||
 	       policy_has_rung(c->policy, RUNG_TLS_ENCRYPT);
+}
+
+bool
+conf_is_archive_copy(const struct conf *c, const struct entry *e)
+{
+	const struct policy_archive *a;
+	size_t n;
+
+	if (e->kind != ENTRY_READY || e->n_rcpt != 1 ||
+	    (e->rung != RUNG_SMIME && e->rung != RUNG_PGP) ||
+	    (e->rcpt[0].notify & PROTO_NOTIFY_HOLD) == 0)
+		return false;
+	a = policy_archives(c->policy, &n);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(a[i].key, e->rcpt[0].key) == 0)
+			return true;
+	return false;
 }
 
 bool

@@ -19,6 +19,7 @@
 #include "common/err.h"
 
 struct arena;
+struct entry;
 struct facts_matchers;
 struct policy;
 
@@ -366,6 +367,8 @@ bool conf_net_matches(
 
 /* Does any rule ask for TLS on the way? */
 bool conf_uses_tls(const struct conf *c);
+/* Is it the sealed copy for an archive that a rule asks for? */
+bool conf_is_archive_copy(const struct conf *c, const struct entry *e);
 /* May any rule drop mail? */
 bool conf_may_drop(const struct conf *c);
 

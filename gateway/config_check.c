@@ -483,6 +483,10 @@ check_policy(const struct check *b)
 		conf_find(b->f, CONF_ERROR, 0,
 		    "rules name %zu group files, expected at most %u", n_groups,
 		    LIMIT_GROUP_FILES);
+	if (policy_notifies(b->conf->policy) && !b->conf->inbound.present)
+		conf_find(b->f, CONF_ERROR, 0,
+		    "notify = true needs a section relay inbound: senders are "
+		    "told inside alone");
 	if (policy_n_rules(b->conf->policy) == 0 && any_outbound(b->conf))
 		conf_find(b->f, CONF_ERROR, 0,
 		    "there is no rule: all mail would be refused");

@@ -918,6 +918,21 @@ const struct config_entry config_entries[] = {
 	0, 0,
 	"A label that is added to the header as X-Classification, unless it is "
 	"there; of all rules that match, eight at most."},
+    {"rule", "archive", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(config_rule, archive), 0,
+	"An address that gets a copy of what is sent, encrypted to its "
+	"certificate or OpenPGP key, which must be in the keystore: import it "
+	"with sealgate key import. While the copy cannot be made what it is of "
+	"is not sent either: it waits, and the log tells. A copy that cannot "
+	"be delivered is held. Of all rules that match each address gets one; "
+	"four different ones at most in all rules."},
+    {"rule", "notify", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(config_rule, extra.notify), 0,
+	"Tells a sender in an own domain by mail, once for a message, how it "
+	"was sent to each of the recipients whose rules say so: encrypted and "
+	"how, for pick-up, by TLS, readable, or not at all and why. It needs "
+	"relay inbound, so that it never leaves. Automatic mail is told "
+	"nothing, and what is refused as a whole is told by the reply."},
     {"rule", "expires", CONFIG_T_S, false, HOUR, 366 * DAY, NULL,
 	AT(config_rule, expires_s), 0,
 	"How long mail stands for pick-up, instead of expires in section "
@@ -991,9 +1006,7 @@ const struct config_entry config_entries[] = {
 const size_t config_n_entries = N(config_entries);
 
 const struct config_later config_laters[] = {
-    {"rule", "notify"},
     {"rule", "passphrase-tag"},
-    {"rule", "archive"},
 };
 const size_t config_n_laters = N(config_laters);
 

@@ -32,6 +32,7 @@ struct config_rule {
 	struct policy_extra extra;
 	const char *label;
 	uint64_t expires_s;
+	const char *archive;
 	int *ladder; /* enum rung */
 	size_t n_ladder;
 	struct policy_form form;

@@ -129,6 +129,19 @@ decide_has_rung(const struct policy_ladder *l, enum rung r)
 	return false;
 }
 
+void
+decide_find_keys(const struct decide_facts *f,
+    const struct proto_answers *answers, struct arena *arena,
+    struct decision *d)
+{
+	if (decide_has_rung(&d->rules.ladder, RUNG_SMIME))
+		d->state[RUNG_SMIME] =
+		    look_up(f, d->to_key, KS_SMIME, answers, arena, &d->smime);
+	if (decide_has_rung(&d->rules.ladder, RUNG_PGP))
+		d->state[RUNG_PGP] =
+		    look_up(f, d->to_key, KS_OPENPGP, answers, arena, &d->pgp);
+}
+
 enum err
 decide_rcpt(const struct decide_facts *f, const char *to_key,
     const struct proto_answers *answers, struct arena *arena,
@@ -147,12 +160,7 @@ decide_rcpt(const struct decide_facts *f, const char *to_key,
 		return ERR_OK;
 	}
 	policy_decision_raise(&d.rules, f->min_strength);
-	if (decide_has_rung(&d.rules.ladder, RUNG_SMIME))
-		d.state[RUNG_SMIME] =
-		    look_up(f, to_key, KS_SMIME, answers, arena, &d.smime);
-	if (decide_has_rung(&d.rules.ladder, RUNG_PGP))
-		d.state[RUNG_PGP] =
-		    look_up(f, to_key, KS_OPENPGP, answers, arena, &d.pgp);
+	decide_find_keys(f, answers, arena, &d);
 	d.state[RUNG_ESCROW] = f->have_portal ? RUNG_HOLDS : RUNG_FAILED;
 	decide_tls(f, &d, arena);
 	decide_pass(f, &d, arena);
@@ -186,6 +194,8 @@ decide_alone(const struct decide_facts *f, struct decision *d)
 {
 	d->overruled = NULL;
 	d->overruled_by = NULL;
+	d->archive_why = NULL;
+	d->archive_rule = NULL;
 	d->names = (struct variant_names){0};
 	if (d->err != ERR_OK)
 		return;

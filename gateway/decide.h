@@ -90,6 +90,16 @@ struct decision {
 				     (`together`), for administrators; NULL: its
 				     own */
 	const char *overruled_by; /* name of the rule that says so */
+	/* why it waits for a copy for an archive; NULL: it does not */
+	const char *archive_why;
+	const char *archive_rule; /* that asks for the copy */
+};
+
+/* Copies for archives: one for each of policy_archives(), as if it were a
+   recipient. Kept as long as the message, so that what has failed stays so. */
+struct decide_copies {
+	struct decision d[POLICY_ARCHIVES_MAX];
+	bool looked[POLICY_ARCHIVES_MAX]; /* for its key */
 };
 
 /* Decide for one recipient. answers: what discovery said, NULL if it was not
@@ -123,6 +133,16 @@ enum decide_instead {
    held. Without DECIDE_TAKEN the outcome is of no use. */
 enum decide_instead decide_instead(
     const struct decide_facts *f, struct decision *d, enum rung rung);
+/* Where rules ask for copies: look for the keys, and let those of the n
+   recipients wait whose copy cannot be made. Before decide_together(). */
+void decide_archive(const struct decide_facts *f, struct decide_copies *c,
+    struct decision *const *d, size_t n, struct arena *arena);
+/* Can the copy number i be made, as far as is known? */
+bool decide_copy_holds(const struct decide_copies *c, size_t i);
+/* Does the recipient get something of which archive i is to have a copy? */
+bool decide_is_copied(const struct decision *d, size_t i);
+/* The copy number i could not be made by its rung: another, or none. */
+void decide_copy_again(struct decide_copies *c, size_t i, enum err failure);
 /* Where a rule says `together`: let the weakest-placed recipient decide for
    all n of a message, or refuse all. Each comes from its own walk. */
 void decide_together(const struct decide_facts *f, struct decision *const *d,

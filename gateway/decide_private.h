@@ -25,6 +25,10 @@ struct json_t *decide_rules_json(const struct decision *d);
 struct json_t *decide_raising_json(const struct decision *d);
 struct json_t *decide_keys_json(const struct decision *d);
 
+/* Look for keys where the ladder has their rungs. */
+void decide_find_keys(const struct decide_facts *f,
+    const struct proto_answers *answers, struct arena *arena,
+    struct decision *d);
 /* What of the message the walk must know. */
 unsigned decide_walk_flags(const struct decide_facts *f);
 bool decide_has_rung(const struct policy_ladder *l, enum rung r);

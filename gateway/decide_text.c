@@ -84,7 +84,12 @@ decide_reason(const struct decision *d, struct arena *arena)
 		return together_reason(d, arena);
 	if (d->err != ERR_OK)
 		return err_text(d->err);
-	if (d->sign.refused)
+	if (d->archive_why != NULL)
+		text = arena_printf(arena,
+		    "rule \"%s\" asks for a copy for the archive, which cannot "
+		    "be made at the moment",
+		    d->archive_rule);
+	if (d->sign.refused && text == NULL)
 		text = arena_printf(arena,
 		    "rule \"%s\" asks for a signature, and it cannot be made: "
 		    "%s",
@@ -207,6 +212,26 @@ pickup_json(const struct decision *d)
 	    policy_factor_name(k->factor), "factor-is", where);
 }
 
+static void
+add_archives(const struct decision *d, json_t *j)
+{
+	size_t n;
+	const struct policy_archive *a = policy_archives(d->of->policy, &n);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		if (decide_is_copied(d, i))
+			json_array_append_new(list, json_string(a[i].addr));
+	if (json_array_size(list) > 0)
+		json_object_set(j, "archive", list);
+	json_decref(list);
+	if (d->archive_why != NULL)
+		json_object_set_new(
+		    j, "archive-waits", json_string(d->archive_why));
+	if (d->rules.extra.notify)
+		json_object_set_new(j, "notify", json_true());
+}
+
 json_t *
 decide_json(const struct decision *d)
 {
@@ -253,5 +278,6 @@ decide_json(const struct decision *d)
 				"there is another"));
 	if (d->overruled != NULL)
 		json_object_set_new(j, "together", json_string(d->overruled));
+	add_archives(d, j);
 	return j;
 }

@@ -47,6 +47,15 @@ policy_signs(const struct policy *p)
 	return false;
 }
 
+bool
+policy_notifies(const struct policy *p)
+{
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (p->rules[i].extra.notify)
+			return true;
+	return false;
+}
+
 void
 policy_form_raise(struct policy_form *a, const struct policy_form *b)
 {

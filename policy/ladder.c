@@ -161,6 +161,9 @@ take_options(const struct policy_rule *r, struct policy_decision *d)
 	policy_form_raise(&d->form, &r->form);
 	policy_pickup_raise(&d->pickup, &r->pickup);
 	d->extra.anonymise = d->extra.anonymise || r->extra.anonymise;
+	d->extra.notify = d->extra.notify || r->extra.notify;
+	if (r->archive > 0 && d->archive_rule[r->archive - 1] == NULL)
+		d->archive_rule[r->archive - 1] = r->name;
 	if (r->label != NULL)
 		take_label(r->label, d);
 	if (r->expires_s != 0 &&

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "mime/addr.h"
 
 enum {
 	RULES_MEMORY = 64 << 20, /* octets: 4096 rules with long lists */
@@ -64,6 +65,13 @@ policy_passphrase_tags(const struct policy *p, size_t *n_out)
 {
 	*n_out = p->n_passphrase_tags;
 	return p->passphrase_tags;
+}
+
+const struct policy_archive *
+policy_archives(const struct policy *p, size_t *n_out)
+{
+	*n_out = p->n_archives;
+	return p->archives;
 }
 
 enum err
@@ -193,6 +201,35 @@ set_pickup(struct policy *p, const struct policy_spec *spec,
 	return e;
 }
 
+/* Each address once. */
+static enum err
+set_archive(struct policy *p, const struct policy_spec *spec,
+    struct policy_rule *r, struct err_why *why)
+{
+	struct mime_addr addr;
+	struct err_why inner = {""};
+	size_t i = 0;
+
+	if (spec->archive == NULL)
+		return ERR_OK;
+	if (mime_addr_parse(span_str(spec->archive), MIME_ADDR_UTF8, p->arena,
+		&addr, &inner) != ERR_OK)
+		return err_why(why, ERR_CONFIG,
+		    "archive: \"%.80s\" is no address: %.100s", spec->archive,
+		    inner.text);
+	while (i < p->n_archives && strcmp(p->archives[i].key, addr.key) != 0)
+		i++;
+	if (i == POLICY_ARCHIVES_MAX)
+		return err_why(why, ERR_CONFIG,
+		    "archive: more than %d different addresses",
+		    POLICY_ARCHIVES_MAX);
+	if (i == p->n_archives)
+		p->archives[p->n_archives++] =
+		    (struct policy_archive){.addr = addr.text, .key = addr.key};
+	r->archive = i + 1;
+	return ERR_OK;
+}
+
 static enum err
 set_label(struct policy *p, const struct policy_spec *spec,
     struct policy_rule *r, struct err_why *why)
@@ -290,6 +327,8 @@ policy_add_rule(
 		e = policy_add_when(p, spec, &r, why);
 	if (e == ERR_OK)
 		e = set_pickup(p, spec, &r, why);
+	if (e == ERR_OK)
+		e = set_archive(p, spec, &r, why);
 	if (e == ERR_OK)
 		e = set_label(p, spec, &r, why);
 	if (e == ERR_OK)

@@ -23,6 +23,7 @@ enum {
 	POLICY_RUNGS_MAX = 8,	  /* in a ladder */
 	POLICY_RULES_MAX = 16384, /* in a configuration */
 	POLICY_LABELS_MAX = 8,	  /* of one message */
+	POLICY_ARCHIVES_MAX = 4,  /* addresses, in all rules */
 };
 
 enum rung {
@@ -161,6 +162,12 @@ void policy_pickup_raise(
 /* What is beside the ladder and the form. */
 struct policy_extra {
 	bool anonymise; /* no client, no path, no software in the header */
+	bool notify;	/* the sender is told how it was sent */
+};
+/* Where copies go. */
+struct policy_archive {
+	const char *addr; /* as it is written on an envelope */
+	const char *key;  /* canonical */
 };
 const char *policy_sign_name(enum policy_sign s);
 const char *policy_hp_name(enum policy_hp h);
@@ -229,8 +236,9 @@ struct policy_spec {
 	struct policy_pickup pickup;
 	struct policy_form form;
 	struct policy_extra extra;
-	const char *label;  /* `classify`; NULL: none */
-	uint64_t expires_s; /* of what waits for pick-up; 0: as configured */
+	const char *label;   /* `classify`; NULL: none */
+	uint64_t expires_s;  /* of what waits for pick-up; 0: as configured */
+	const char *archive; /* address that gets a sealed copy; NULL: none */
 	bool together;
 	bool on_error_weaker;
 	bool may_lower;
@@ -250,6 +258,10 @@ const char *const *policy_tags(const struct policy *p, size_t *n_out);
 /* The distinct words of subject tags with a passphrase, for who takes them out
    of every subject. Borrowed from the policy. */
 const char *const *policy_passphrase_tags(
+    const struct policy *p, size_t *n_out);
+/* The distinct archives of all rules, POLICY_ARCHIVES_MAX at most. Borrowed
+   from the policy. */
+const struct policy_archive *policy_archives(
     const struct policy *p, size_t *n_out);
 /* The distinct conditions of all rules, in the order of struct policy_facts's
    truth. Borrowed from the policy. */
@@ -279,6 +291,8 @@ enum err policy_check(const struct policy *p, bool have_portal,
 bool policy_has_rung(const struct policy *p, enum rung r);
 /* Does any rule sign? */
 bool policy_signs(const struct policy *p);
+/* Does any rule have the sender told how mail was sent? */
+bool policy_notifies(const struct policy *p);
 
 /* --- deciding --- */
 
@@ -321,7 +335,10 @@ struct policy_decision {
 	struct policy_extra extra;
 	const char *label[POLICY_LABELS_MAX];
 	size_t n_labels;
-	uint64_t expires_s;    /* the shortest; 0: as configured */
+	uint64_t expires_s; /* the shortest; 0: as configured */
+	/* For each of policy_archives() the first rule that matches and asks
+	   for a copy there; NULL: none does. */
+	const char *archive_rule[POLICY_ARCHIVES_MAX];
 	const char *sign_rule; /* the first that signs; NULL: none */
 	bool together;
 	const char *together_rule; /* the first that says so; else NULL */

@@ -51,6 +51,7 @@ struct policy_rule {
 	struct policy_extra extra;
 	const char *label;
 	uint64_t expires_s;
+	size_t archive; /* one more than the place in policy.archives; 0: no */
 	bool together;
 	bool on_error_weaker;
 	bool may_lower;
@@ -92,6 +93,8 @@ struct policy {
 	const char **passphrase_tags;
 	size_t n_passphrase_tags;
 	enum policy_escrow best_escrow; /* of any rule */
+	struct policy_archive archives[POLICY_ARCHIVES_MAX];
+	size_t n_archives;
 	struct policy_condition *conditions;
 	size_t n_conditions;
 	const char **groups;

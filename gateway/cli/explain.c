@@ -46,6 +46,7 @@ struct ask {
 	struct crypto_cert_cache *certs;
 	struct groups *groups;
 	struct decide_facts facts;
+	struct decide_copies copies;
 };
 
 /* --- the verb --- */
@@ -98,6 +99,7 @@ decide_all(struct ask *a, struct decision **d)
 			d[i]) != ERR_OK)
 			return CLI_FAILED;
 	}
+	decide_archive(&a->facts, &a->copies, d, a->n_to, a->arena);
 	decide_together(&a->facts, d, a->n_to, a->arena);
 	for (size_t i = 0; i < a->n_to; i++)
 		name_form(a, d[i]);

@@ -251,6 +251,31 @@ put_form(const json_t *t)
 		    cli_member(smime, "key"));
 }
 
+/* What is done beside sending it, or keeps it from being sent. */
+static void
+put_beside(const json_t *t)
+{
+	static const char *const sentences[] = {
+	    "together", "lapsed", "archive-waits"};
+
+	if (json_array_size(json_object_get(t, "archive")) > 0) {
+		printf("  an encrypted copy for ");
+		put_list(json_object_get(t, "archive"));
+		putchar('\n');
+	}
+	if (is(t, "notify"))
+		puts("  the sender is told how it was sent");
+	for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++) {
+		const char *text = cli_member(t, sentences[i]);
+
+		if (text[0] == '\0')
+			continue;
+		printf("  ");
+		put(text);
+		putchar('\n');
+	}
+}
+
 void
 cli_trace_print(const json_t *t)
 {
@@ -267,16 +292,7 @@ cli_trace_print(const json_t *t)
 	put_steps(t);
 	put_form(t);
 	put_keys(json_object_get(t, "keys"));
-	if (cli_member(t, "together")[0] != '\0') {
-		printf("  ");
-		put(cli_member(t, "together"));
-		putchar('\n');
-	}
-	if (cli_member(t, "lapsed")[0] != '\0') {
-		printf("  ");
-		put(cli_member(t, "lapsed"));
-		putchar('\n');
-	}
+	put_beside(t);
 	if (cli_member(t, "reason")[0] == '\0')
 		return;
 	printf("  the sender is told: ");

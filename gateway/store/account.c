@@ -30,12 +30,14 @@ store_is_notice(const struct entry *e, const struct entry *pending)
 	       strcmp(e->rcpt[0].key, pending->from_key) == 0;
 }
 
+/* A copy for an archive is nobody's mail. */
 static bool
-goes_on(
-    const struct proto_submit *m, const struct entry *pending, const char *key)
+goes_on(const struct store *s, const struct proto_submit *m,
+    const struct entry *pending, const char *key)
 {
 	for (uint32_t i = 0; i < m->n_entries; i++)
 		if (!store_is_notice(&m->entry[i], pending) &&
+		    !conf_is_archive_copy(s->conf, &m->entry[i]) &&
 		    store_is_rcpt_of(key, &m->entry[i]))
 			return true;
 	return false;
@@ -114,7 +116,7 @@ store_account(struct store *s, struct db_txn *txn, const struct proto_submit *m,
 	for (uint32_t i = 0; e == ERR_OK && i < pending->n_rcpt; i++) {
 		const struct entry_rcpt *r = &pending->rcpt[i];
 
-		if (!goes_on(m, pending, r->key))
+		if (!goes_on(s, m, pending, r->key))
 			e = close_one(s, txn, m, pending, st, r);
 	}
 	return e;

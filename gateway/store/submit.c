@@ -178,7 +178,7 @@ check_fits(
 		return ERR_PERMISSION;
 	if (e->strength < pending->strength)
 		return ERR_PERMISSION;
-	if (is_for_archive(s, e))
+	if (is_for_archive(s, e) || conf_is_archive_copy(s->conf, e))
 		return ERR_OK;
 	for (uint32_t i = 0; i < e->n_rcpt; i++)
 		if (!store_is_rcpt_of(e->rcpt[i].key, pending))

@@ -44,14 +44,15 @@ job_digest(struct job *j)
 }
 
 /* A notification has the null sender; so has what is sent for nobody, and then
-   it is of the same message. */
+   it is of the same message. A copy for an archive is nobody's mail. */
 static bool
 goes_on(const struct job *j, const char *key)
 {
 	for (uint32_t i = 0; i < j->out.n_entries; i++) {
 		const struct entry *e = &j->out.entry[i];
 
-		if (e->from[0] == 0 && j->envelope.from[0] != 0)
+		if ((e->from[0] == 0 && j->envelope.from[0] != 0) ||
+		    conf_is_archive_copy(j->conf, e))
 			continue;
 		for (uint32_t k = 0; k < e->n_rcpt; k++)
 			if (strcmp(e->rcpt[k].key, key) == 0)

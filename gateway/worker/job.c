@@ -22,11 +22,12 @@ job_init(struct job *j, struct worker *w, uint32_t n_rcpt)
 	*j = (struct job){.w = w, .arena = w->arena, .n_rcpt = n_rcpt};
 	j->conf = role_conf(w->role);
 	/* a variant or a notice for each, with the original that is parked
-	   beside it; what is pending and held; one DSN */
-	j->max_entries = 2 * n_rcpt + 3;
+	   beside it; what is pending and held; one DSN, one word on how it was
+	   sent; copies */
+	j->max_entries = 2 * n_rcpt + 4 + POLICY_ARCHIVES_MAX;
 	/* for each one decision and what became of it, for all that it was
 	   accepted */
-	j->max_audit = 3 * n_rcpt + 8;
+	j->max_audit = 3 * n_rcpt + 8 + 2 * POLICY_ARCHIVES_MAX;
 	j->rcpt = arena_array(j->arena, n_rcpt, sizeof(*j->rcpt));
 	j->out.entry =
 	    arena_array(j->arena, j->max_entries, sizeof(*j->out.entry));

@@ -5,6 +5,7 @@
  */
 #include "gateway/worker/worker_private.h"
 
+/* What one recipient's fate is to others', and that of the copies. */
 static enum err
 together(struct job *j)
 {
@@ -14,6 +15,7 @@ together(struct job *j)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < j->n_rcpt; i++)
 		all[i] = &j->rcpt[i].d;
+	decide_archive(&j->facts, &j->copies, all, j->n_rcpt, j->arena);
 	decide_together(&j->facts, all, j->n_rcpt, j->arena);
 	return ERR_OK;
 }

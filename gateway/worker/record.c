@@ -187,8 +187,9 @@ entry_of(const struct job *j, const struct job_rcpt *r)
 	for (uint32_t i = 0; i < j->out.n_entries; i++) {
 		const struct entry *e = &j->out.entry[i];
 
-		if (e->from[0] == 0 && j->envelope.from[0] != 0)
-			continue; /* a notification */
+		if ((e->from[0] == 0 && j->envelope.from[0] != 0) ||
+		    conf_is_archive_copy(j->conf, e))
+			continue; /* a notification, or for an archive */
 		for (uint32_t k = 0; k < e->n_rcpt; k++)
 			if (strcmp(e->rcpt[k].key, r->rcpt->key) == 0)
 				return e;
@@ -303,6 +304,33 @@ add_made(struct job *j, const struct entry *e)
 	return end_for_rcpts(j, row, addr, e->n_rcpt);
 }
 
+/* The decision of the copy for an archive that the entry is, or NULL. */
+static const struct decision *
+copy_in(const struct job *j, const struct entry *e)
+{
+	if (!conf_is_archive_copy(j->conf, e))
+		return NULL;
+	for (size_t i = 0; i < POLICY_ARCHIVES_MAX; i++)
+		if (j->copies.looked[i] &&
+		    strcmp(j->copies.d[i].to_key, e->rcpt[0].key) == 0)
+			return &j->copies.d[i];
+	return NULL;
+}
+
+static enum err
+add_copied(struct job *j, const struct decision *d, const struct entry *e)
+{
+	json_t *row = record_start(j, "decided"), *trace = decide_json(d);
+
+	if (trace != NULL)
+		json_object_update_new(row, trace);
+	json_object_set_new(row, "copy", json_true());
+	put_ref(row, e);
+	put_hex(row, "key", decide_key(d, d->outcome.rung)->fpr);
+	put_hex(row, "config", SPAN(j->conf->digest, sizeof(j->conf->digest)));
+	return record_end(j, row);
+}
+
 /* Was anything of it taken? */
 static bool
 is_taken(const struct job *j)
@@ -326,8 +354,14 @@ record_decided(struct job *j)
 		log_decision(j, &j->rcpt[i]);
 		e = add_decided(j, &j->rcpt[i]);
 	}
-	for (uint32_t i = 0; e == ERR_OK && i < j->out.n_entries; i++)
-		e = add_made(j, &j->out.entry[i]);
+	for (uint32_t i = 0; e == ERR_OK && i < j->out.n_entries; i++) {
+		const struct decision *copy = copy_in(j, &j->out.entry[i]);
+
+		if (copy != NULL)
+			e = add_copied(j, copy, &j->out.entry[i]);
+		if (e == ERR_OK)
+			e = add_made(j, &j->out.entry[i]);
+	}
 	return e;
 }
 

@@ -81,16 +81,13 @@ write_dsn(struct job *j, const struct mime_dsn_rcpt *rcpts, size_t n,
 	return err;
 }
 
-/* A notification to the sender as a ready entry. */
-static enum err
-add_dsn(struct job *j, const struct mime_dsn_rcpt *rcpts, size_t n)
+struct entry *
+tell_begin(struct job *j)
 {
 	struct entry *e = job_add_entry(j, 1);
-	struct buf text;
-	enum err err;
 
 	if (e == NULL)
-		return ERR_NOMEM;
+		return NULL;
 	e->kind = ENTRY_READY;
 	e->route = j->conf->inbound.present &&
 			   conf_domain_is_ours(j->conf,
@@ -109,6 +106,19 @@ add_dsn(struct job *j, const struct mime_dsn_rcpt *rcpts, size_t n)
 	    .key = j->envelope.from_key,
 	    .orcpt = "",
 	    .notify = PROTO_NOTIFY_NEVER};
+	return e;
+}
+
+/* A notification to the sender as a ready entry. */
+static enum err
+add_dsn(struct job *j, const struct mime_dsn_rcpt *rcpts, size_t n)
+{
+	struct entry *e = tell_begin(j);
+	struct buf text;
+	enum err err;
+
+	if (e == NULL)
+		return ERR_NOMEM;
 	buf_init(&text, LIMIT_HEADER_SIZE * 4);
 	err = write_dsn(j, rcpts, n, e, &text);
 	if (err == ERR_OK)

@@ -220,6 +220,80 @@ make_all_sent(struct job *j, struct job_rcpt **group)
 	return ERR_OK;
 }
 
+static bool
+is_wanted(const struct job *j, size_t archive)
+{
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		if (decide_is_copied(&j->rcpt[i].d, archive))
+			return true;
+	return false;
+}
+
+/* A copy for an archive. What cannot be delivered of it is held: its sender
+   knows of no such copy. */
+static enum err
+make_copy(struct job *j, size_t i, bool *again)
+{
+	size_t n;
+	const struct policy_archive *a = policy_archives(j->conf->policy, &n);
+	const struct entry_rcpt rcpt = {.addr = a[i].addr,
+	    .key = a[i].key,
+	    .orcpt = "",
+	    .notify = PROTO_NOTIFY_NEVER | PROTO_NOTIFY_HOLD};
+	struct job_rcpt copy = {.rcpt = &rcpt, .alone = true};
+	struct job_rcpt *group[] = {&copy};
+	struct err_why why;
+	enum err e = ERR_CRYPTO;
+
+	while (decide_copy_holds(&j->copies, i)) {
+		copy.d = j->copies.d[i];
+		why.text[0] = 0;
+		e = seal_variant(j, copy.d.outcome.rung, group, 1, &why);
+		j->copies.d[i].names = copy.d.names;
+		if (e == ERR_OK || !variant_is_rung_failure(e))
+			return e;
+		say_failed(j, &copy, e);
+		decide_copy_again(&j->copies, i, e);
+	}
+	*again = true;
+	return start_over(j);
+}
+
+static void
+say_copy_lacks(const struct job *j)
+{
+	char id[TEXT_ID_SIZE];
+
+	text_id(j->id, id);
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		if (j->rcpt[i].d.archive_why != NULL)
+			log_event(LOG_LVL_ERR, id, "archive",
+			    KV_STR("rcpt", j->rcpt[i].rcpt->addr),
+			    KV_STR("rule", j->rcpt[i].d.archive_rule),
+			    KV_STR("why", j->rcpt[i].d.archive_why));
+}
+
+/* Everything that is sent, and a copy of it where rules want one; again when a
+   copy cannot be made, without what it would have been of. */
+static enum err
+make_sent_and_copies(struct job *j, struct job_rcpt **group)
+{
+	bool again = true;
+	size_t n;
+	enum err e = ERR_OK;
+
+	(void)policy_archives(j->conf->policy, &n);
+	while (e == ERR_OK && again) {
+		again = false;
+		e = make_all_sent(j, group);
+		for (size_t i = 0; e == ERR_OK && !again && i < n; i++)
+			if (is_wanted(j, i))
+				e = make_copy(j, i, &again);
+	}
+	say_copy_lacks(j);
+	return e;
+}
+
 static enum err
 make_held(struct job *j, struct job_rcpt **group)
 {
@@ -282,7 +356,7 @@ job_make_variants(struct job *j)
 
 	if (group == NULL)
 		return ERR_NOMEM;
-	e = make_all_sent(j, group);
+	e = make_sent_and_copies(j, group);
 	if (e == ERR_OK)
 		e = make_held(j, group);
 	if (e == ERR_OK)

@@ -157,6 +157,8 @@ process(struct job *j, bool unparsed, struct err_why *why)
 	if (e == ERR_OK)
 		e = tell_refused(j);
 	if (e == ERR_OK)
+		e = tell_sent(j);
+	if (e == ERR_OK)
 		e = record_decided(j);
 	return e;
 }

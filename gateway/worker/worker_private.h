@@ -69,6 +69,7 @@ struct job {
 	struct decide_facts facts;
 	struct job_rcpt *rcpt;
 	uint32_t n_rcpt;
+	struct decide_copies copies; /* for archives */
 	/* what it becomes */
 	struct proto_submit out;
 	uint32_t max_entries;
@@ -195,6 +196,10 @@ enum err peers_record(struct worker *w, const char *record) MUST_CHECK;
 enum err tell_refused(struct job *j) MUST_CHECK;
 /* The same for a pending entry that is too old. */
 enum err tell_given_up(struct job *j) MUST_CHECK;
+/* Begin a ready entry that tells the sender something; NULL: no memory. */
+struct entry *tell_begin(struct job *j);
+/* tell_sent.c: how it was sent, where rules say so. */
+enum err tell_sent(struct job *j) MUST_CHECK;
 /* The reply that the SMTP client gets. */
 void tell_reply(struct job *j, struct proto_reply *out);
 /* 250 with the queue id. */

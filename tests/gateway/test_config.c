@@ -348,8 +348,23 @@ static const struct {
     {6, "rule \"r\" { try = { clear } to = { \"@*\" } }\n", 6,
 	"not an address pattern"},
     {6, "rule \"r\" { try = { clear } subject-tag = { \"\" } }\n", 6, "a word"},
-    {6, "rule \"r\" { try = { clear } archive = true }\n", 6,
-	"\"archive\" is not available in this version"},
+    {6, "rule \"r\" { try = { clear } archive = true }\n", 6, "double quotes"},
+    {6, "rule \"r\" { try = { clear } archive = \"nobody\" }\n", 6,
+	"is no address"},
+    {6,
+	"rule \"r\" { try = { clear } archive = \"a@x.example\" }\n"
+	"rule \"s\" { to = \"@s.example\" try = { clear } archive = "
+	"\"b@x.example\" }\n"
+	"rule \"t\" { to = \"@t.example\" try = { clear } archive = "
+	"\"c@x.example\" }\n"
+	"rule \"u\" { to = \"@u.example\" try = { clear } archive = "
+	"\"d@x.example\" }\n"
+	"rule \"v\" { to = \"@v.example\" try = { clear } archive = "
+	"\"e@x.example\" }\n",
+	10, "more than 4 different addresses"},
+    {6, "rule \"r\" { try = { clear } notify = true }\n", 0, "relay inbound"},
+    {6, "rule \"r\" { try = { clear } passphrase-tag = \"pw\" }\n", 6,
+	"\"passphrase-tag\" is not available in this version"},
     {6, "rule \"r\" { try = { clear } may-lower = 1 }\n", 6, "true or false"},
     {6, "rule \"r\" { try = { clear } on-error = clear }\n", 6,
 	"hold or weaker"},

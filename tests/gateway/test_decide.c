@@ -640,3 +640,83 @@ Test(decide, what_passes_and_fails_goes_to_nothing_weaker)
 	cr_expect_not(decide_passes(&d));
 	cr_expect_eq(d.outcome.result, POLICY_DEFER);
 }
+
+/* A copy goes where its rule says, and nothing goes without it. */
+Test(decide, mail_waits_for_the_copy_that_a_rule_asks_for)
+{
+	const struct policy_spec spec = {.name = "kept",
+	    .line = 1,
+	    .ladder = opportunistic,
+	    .n_ladder = 3,
+	    .archive = "Vault@Archive.example"};
+	static const struct {
+		const char *what;
+		bool has_key, breaks, sends;
+	} rows[] = {{"no key", false, false, false},
+	    {"a key", true, false, true},
+	    {"a key that cannot be used", true, true, false}};
+
+	policy_free(policy);
+	facts.policy = policy = policy_new();
+	cr_assert_eq(policy_add_rule(policy, &spec, NULL), ERR_OK);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct decide_copies c = {.looked = {false}};
+		struct decision d = decide(NULL), *all[] = {&d};
+		struct sample s;
+		json_t *j;
+
+		cr_assert_eq(d.outcome.rung, RUNG_CLEAR);
+		if (rows[i].has_key) {
+			sample_init(&s, 7, "vault@archive.example");
+			s.r.not_before = 1000;
+			s.r.not_after = 2000;
+			cr_assert_eq(ks_put(store, &s.r), ERR_OK);
+		}
+		decide_archive(&facts, &c, all, 1, arena);
+		if (rows[i].breaks) {
+			cr_assert_eq(c.d[0].outcome.rung, RUNG_SMIME);
+			decide_copy_again(&c, 0, ERR_ENGINE);
+			decide_alone(&facts, &d);
+			decide_archive(&facts, &c, all, 1, arena);
+		}
+		cr_expect_eq(decide_copy_holds(&c, 0), rows[i].sends, "%s",
+		    rows[i].what);
+		cr_expect_eq(
+		    decide_is_copied(&d, 0), rows[i].sends, "%s", rows[i].what);
+		cr_expect_eq(d.outcome.result,
+		    rows[i].sends ? POLICY_CHOSEN : POLICY_DEFER, "%s",
+		    rows[i].what);
+		j = decide_json(&d);
+		cr_expect_eq(json_object_get(j, "archive") != NULL,
+		    rows[i].sends, "%s", rows[i].what);
+		cr_expect_eq(json_object_get(j, "archive-waits") != NULL,
+		    !rows[i].sends, "%s", rows[i].what);
+		json_decref(j);
+		cr_expect_eq(
+		    strstr(decide_reason(&d, arena), "archive") != NULL,
+		    !rows[i].sends);
+		/* whom the sender wrote to is all the sender knows of */
+		cr_expect_null(strstr(decide_reason(&d, arena), "ault@"));
+	}
+}
+
+Test(decide, what_is_not_sent_has_no_copy)
+{
+	static const enum rung held[] = {RUNG_HOLD};
+	const struct policy_spec spec = {.name = "kept",
+	    .line = 1,
+	    .ladder = held,
+	    .n_ladder = 1,
+	    .archive = "vault@archive.example"};
+	struct decide_copies c = {.looked = {false}};
+	struct decision d, *all[] = {&d};
+
+	policy_free(policy);
+	facts.policy = policy = policy_new();
+	cr_assert_eq(policy_add_rule(policy, &spec, NULL), ERR_OK);
+	d = decide(NULL);
+	decide_archive(&facts, &c, all, 1, arena);
+	cr_expect_eq(d.outcome.result, POLICY_CHOSEN);
+	cr_expect_eq(d.outcome.rung, RUNG_HOLD);
+	cr_expect_not(c.looked[0]);
+}

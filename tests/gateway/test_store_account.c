@@ -198,3 +198,66 @@ Test(store_account, another_message_behind_a_committed_id_is_refused)
 	rig_submit(&rig, 0, 100, &m);
 	cr_expect_eq(rig_committed(&rig, 100), ERR_OK);
 }
+
+/* A copy for an archive may go along, sealed and where a rule says; it is
+   nobody's mail. */
+Test(store_account, a_copy_for_an_archive_counts_for_no_recipient)
+{
+	static const enum rung ladder[] = {RUNG_SMIME, RUNG_HOLD};
+	static const struct {
+		const char *what, *to;
+		enum rung rung;
+		uint8_t notify;
+		unsigned sent;
+		bool good;
+	} copies[] = {
+	    {"beside both", "v@vault.example", RUNG_SMIME,
+		PROTO_NOTIFY_NEVER | PROTO_NOTIFY_HOLD, B | C, true},
+	    {"by OpenPGP", "v@vault.example", RUNG_PGP,
+		PROTO_NOTIFY_NEVER | PROTO_NOTIFY_HOLD, B | C, true},
+	    {"readable", "v@vault.example", RUNG_CLEAR,
+		PROTO_NOTIFY_NEVER | PROTO_NOTIFY_HOLD, B | C, false},
+	    {"by TLS", "v@vault.example", RUNG_TLS,
+		PROTO_NOTIFY_NEVER | PROTO_NOTIFY_HOLD, B | C, false},
+	    {"which bounces", "v@vault.example", RUNG_SMIME, PROTO_NOTIFY_NEVER,
+		B | C, false},
+	    {"to somebody else", "x@vault.example", RUNG_SMIME,
+		PROTO_NOTIFY_NEVER | PROTO_NOTIFY_HOLD, B | C, false},
+	    {"instead of mail for who is an archive as well", "b@example.org",
+		RUNG_SMIME, PROTO_NOTIFY_NEVER | PROTO_NOTIFY_HOLD, C, false},
+	};
+	struct policy_spec spec = {
+	    .name = "kept", .line = 1, .ladder = ladder, .n_ladder = 2};
+
+	for (size_t i = 0; i < sizeof(copies) / sizeof(copies[0]); i++) {
+		static const struct row both = {.sent = B | C};
+		struct entry e[2];
+		struct proto_submit m = {.replaces = 1000, .entry = e};
+		struct ipc_msg msg;
+
+		tear_down();
+		set_up();
+		spec.archive = "v@vault.example";
+		cr_assert_eq(policy_add_rule(policy, &spec, NULL), ERR_OK);
+		spec.archive = "b@example.org";
+		cr_assert_eq(policy_add_rule(policy, &spec, NULL), ERR_OK);
+		put_pending(&both);
+		rig_advance(&rig, 400 * 1000);
+		cr_assert(rig_recv(&rig, ROLE_WORKER, 0, &msg));
+		ipc_msg_clear(&msg);
+		for (size_t k = 0; k < 2; k++) {
+			e[k] = rig_entry(&rig, 2000 + k, 100, ENTRY_READY);
+			e[k].strength = 6;
+		}
+		set_rcpts(&e[0], copies[i].sent, 0);
+		e[1].rung = (uint8_t)copies[i].rung;
+		e[1].n_rcpt = 1;
+		e[1].rcpt = &(struct entry_rcpt){
+		    copies[i].to, copies[i].to, "", copies[i].notify};
+		m.n_entries = 2;
+		rig_submit(&rig, 0, 1000, &m);
+		rig_run(&rig, 20);
+		cr_expect_eq(
+		    is_pending(), !copies[i].good, "%s", copies[i].what);
+	}
+}

@@ -62,8 +62,12 @@ struct rule {
 	enum rung rung[LADDER];
 	size_t n;
 	enum policy_escrow escrow;
-	bool together, weaker, may_lower;
+	const char *archive;
+	bool together, weaker, may_lower, notify;
 };
+
+static const char *const archive_text[] = {
+    NULL, NULL, "v@vault.example", "w@vault.example"};
 
 struct world {
 	struct rule rule[RULES + 1];
@@ -82,6 +86,8 @@ random_rule(size_t i)
 	struct rule r = {.to = rnd(5),
 	    .n = 1 + rnd(LADDER - 1),
 	    .escrow = (enum policy_escrow)rnd(3),
+	    .archive = archive_text[rnd(4)],
+	    .notify = rnd(4) == 0,
 	    .together = rnd(4) == 0,
 	    .weaker = rnd(4) == 0,
 	    .tags = rnd(2) ? (unsigned)rnd(1 << TAGS) : 0,
@@ -126,6 +132,8 @@ add(struct policy *p, const struct rule *r)
 	    .ladder = r->rung,
 	    .n_ladder = r->n,
 	    .pickup = rules_pickup(r->escrow),
+	    .archive = r->archive,
+	    .extra = {.notify = r->notify},
 	    .together = r->together,
 	    .on_error_weaker = r->weaker,
 	    .may_lower = r->may_lower};
@@ -508,6 +516,20 @@ Test(properties, breaking_something_never_weakens_what_leaves)
 	}
 }
 
+/* Which archives get a copy: bits, by their first letter. */
+static unsigned
+archives_of(const struct policy *p, const struct policy_decision *d)
+{
+	size_t n;
+	const struct policy_archive *a = policy_archives(p, &n);
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (d->archive_rule[i] != NULL)
+			bits |= 1u << (a[i].key[0] - 'v');
+	return bits;
+}
+
 Test(properties, raising_never_lowers)
 {
 	uint64_t first = start();
@@ -520,6 +542,7 @@ Test(properties, raising_never_lowers)
 		struct policy_decision before, after;
 		struct rule extra = random_rule(99);
 		enum err e = decide(p, &w, arena, &before);
+		unsigned kept = e == ERR_OK ? archives_of(p, &before) : 0;
 
 		policy_free(p);
 		extra.to = 0;
@@ -544,6 +567,9 @@ Test(properties, raising_never_lowers)
 		cr_assert(!after.on_error_weaker || before.on_error_weaker);
 		cr_assert_geq(after.pickup.factor, before.pickup.factor);
 		cr_assert(after.pickup.notice_tls || !before.pickup.notice_tls);
+		cr_assert(after.extra.notify || !before.extra.notify);
+		cr_assert_eq(kept & ~archives_of(p, &after), 0,
+		    "SEED=%llu case %zu", (unsigned long long)first, c);
 		compared++;
 		policy_free(p);
 		arena_reset(arena);
