@@ -59,6 +59,8 @@
    (RFC 5321 4.5.3.2.6), and store has LIMIT_FENCE_MS of them for a last word */
 #define LIMIT_JOB_MS   (9u * 60 * 1000)
 #define LIMIT_FENCE_MS 30000u
+/* milliseconds in which a listener says of which messages it has the client */
+#define LIMIT_WAIT_CLAIM_MS 5000u
 /* octets of an address (RFC 5321 4.5.3.1.3: path 256 with its brackets) */
 #define LIMIT_ADDRESS 254u
 

@@ -97,6 +97,7 @@ struct conf_relay {
 	const char *user; /* to log in as; NULL: nobody */
 	const char *password_file;
 	bool xforward; /* it may hear who the client was */
+	bool wait;     /* for its reply, before ours */
 };
 
 /* Another way for some domains. */
@@ -194,6 +195,7 @@ struct conf_limits {
 	uint64_t memory;     /* octets reserved for messages in progress */
 	uint64_t free_space; /* octets below which new mail is refused */
 	uint64_t idle_ms;    /* without an octet from the client */
+	uint64_t wait_ms;    /* for the next hop, where a client waits for it */
 	uint64_t stop_ms;    /* what SIGTERM lets finish */
 	uint64_t hang_ms;    /* without an answer, a process is killed */
 	unsigned min_rate;   /* octets per second while a client sends DATA */

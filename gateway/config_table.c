@@ -315,6 +315,17 @@ const struct config_entry config_entries[] = {
     {"relay outbound", "password-file", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_relay, password_file), 0,
 	"File whose first line is the password."},
+    {"relay outbound", "wait", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_relay, wait), 0,
+	"Whether a client waits for the next hop. A message that leaves as one "
+	"variant is written to the spool and then delivered while its client "
+	"waits. If the next hop treats all recipients alike its reply is what "
+	"the client hears; what it refused or put off is taken out again, and "
+	"the client bounces it or sends it again. Else the client hears 250, "
+	"and whatever the next hop did not take stays in the spool or comes "
+	"back. So it is when there are several variants, when the rest of a "
+	"ladder is kept beside a rung tls, and when no reply came before "
+	"wait-limit is over."},
     {"relay inbound", "via", CONFIG_T_VIA, true, 0, 0, NULL,
 	0, 0,
 	"The internal mail server, written as for relay outbound."},
@@ -335,6 +346,12 @@ const struct config_entry config_entries[] = {
 	"Whether the server, if it offers that, is told by XFORWARD who the "
 	"client was that brought the mail here: its address, its name if a "
 	"proxy said it, and its greeting."},
+    {"relay inbound", "wait", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_relay, wait), 0,
+	"Whether a client waits for the internal server, as for relay outbound. "
+	"Of mail that is encrypted or signed, as everybody can see, none "
+	"waits: whatever our server says of what was inside would tell a "
+	"stranger what a private key said."},
 
     {"route", "via", CONFIG_T_VIA, false, 0, 0, "\"mx\"",
 	0, 0,
@@ -356,6 +373,9 @@ const struct config_entry config_entries[] = {
 	"As for relay outbound."},
     {"route", "password-file", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_relay, password_file), 0,
+	"As for relay outbound."},
+    {"route", "wait", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_relay, wait), 0,
 	"As for relay outbound."},
 
     {"opening", "authserv-id", CONFIG_T_HOST, false, 0, 0, NULL,
@@ -665,6 +685,11 @@ const struct config_entry config_entries[] = {
     {"limits", "idle", CONFIG_T_MS, false, 1 * SECOND, HOUR, "5min",
 	AT(conf_limits, idle_ms), 0,
 	"How long a client may say nothing."},
+    {"limits", "wait-limit", CONFIG_T_MS, false, 1 * SECOND, 9 * MINUTE, "5min",
+	AT(conf_limits, wait_ms), 0,
+	"How long a client waits for the next hop where wait is set. After that "
+	"it hears 250 and the message goes on from the spool. Mail servers give "
+	"up after ten minutes (RFC 5321)."},
     {"limits", "min-rate", CONFIG_T_NUMBER, false, 0, 1000000, "500",
 	AT(conf_limits, min_rate), 0,
 	"Octets a second that a client must send of a message, on average."},

@@ -32,6 +32,7 @@ static const struct {
     {PROTO_INTAKE, "intake"},
     {PROTO_DECIDE, "decide"},
     {PROTO_UNDECIDED, "undecided"},
+    {PROTO_WAIT_END, "wait-end"},
     {PROTO_DELIVER, "deliver"},
     {PROTO_RESULT, "result"},
     {PROTO_RECALL, "recall"},
@@ -181,33 +182,6 @@ proto_boot_unpack(struct span in, struct arena *a, struct proto_boot *out)
 }
 
 /* --- single numbers and words --- */
-
-enum err
-proto_committed_pack(uint32_t attempt, enum err result, struct buf *out)
-{
-	struct packer p;
-
-	pack_begin(&p, out);
-	pack_u32(&p, attempt);
-	pack_u32(&p, result);
-	return pack_end(&p);
-}
-
-enum err
-proto_committed_unpack(struct span in, uint32_t *attempt, enum err *result)
-{
-	struct unpacker u;
-	uint32_t n, r;
-
-	unpack_begin(&u, in);
-	n = unpack_u32(&u);
-	r = unpack_u32(&u);
-	if (unpack_end(&u) != ERR_OK)
-		return u.err;
-	*attempt = n;
-	*result = proto_as_err(r);
-	return ERR_OK;
-}
 
 enum err
 proto_failure_pack(enum err result, const char *why, struct buf *out)

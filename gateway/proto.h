@@ -60,9 +60,10 @@ enum proto_type {
 	/* worker, opener → store: everything that one message became.
 	   Descriptors are none: what is large is in files named by it. */
 	PROTO_SUBMIT = 40, /* struct proto_submit */
-	/* store → listener (for a message): durable, or an error. u32 attempt,
-	   u32 err. Also the answer to PROTO_FENCE. */
-	PROTO_COMMITTED,
+	/* store → listener (for a message): durable, or an error; then whether
+	   its next hop is waited for, and at last what that said. Also the
+	   answer to PROTO_FENCE. */
+	PROTO_COMMITTED, /* struct proto_committed */
 	/* listener → store: is this attempt committed? If not it never will
 	   be: a later PROTO_SUBMIT of it is refused. u32 attempt. The answer
 	   is PROTO_COMMITTED with ERR_OK or ERR_FENCED. */
@@ -78,6 +79,11 @@ enum proto_type {
 	/* worker, opener → store: cannot be decided now. u32 err, reason as
 	   string. The id is the entry's. */
 	PROTO_UNDECIDED,
+	/* listener → store: the next hop of this message is waited for no
+	   longer. bool keep: it is accepted now, whatever becomes of it; else
+	   its client is gone and will send it again. The answer, to the first,
+	   is PROTO_COMMITTED. */
+	PROTO_WAIT_END,
 
 	/* store → relay: deliver. Descriptor 0, if the body is a file: that
 	   file, open for reading. The id is the entry's. */
@@ -286,11 +292,6 @@ enum err proto_boot_unpack(
 
 /* --- single numbers and words --- */
 
-/* "u32 attempt, u32 err" of PROTO_COMMITTED. */
-enum err proto_committed_pack(
-    uint32_t attempt, enum err result, struct buf *out) MUST_CHECK;
-enum err proto_committed_unpack(
-    struct span in, uint32_t *attempt, enum err *result) MUST_CHECK;
 /* "u32 err, reason" of PROTO_UNDECIDED, PROTO_PGP_SEALED, PROTO_PGP_SECRET. */
 enum err proto_failure_pack(
     enum err result, const char *why, struct buf *out) MUST_CHECK;

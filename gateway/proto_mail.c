@@ -214,6 +214,42 @@ proto_done_unpack(struct span in, struct arena *a, struct proto_done *out)
 	return ERR_OK;
 }
 
+/* --- store and listener --- */
+
+enum err
+proto_committed_pack(const struct proto_committed *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_u32(&p, m->attempt);
+	pack_u32(&p, m->result);
+	pack_bool(&p, m->waits);
+	pack_bool(&p, m->reply.code != 0);
+	if (m->reply.code != 0)
+		pack_reply(&p, &m->reply);
+	return pack_end(&p);
+}
+
+enum err
+proto_committed_unpack(
+    struct span in, struct arena *a, struct proto_committed *out)
+{
+	struct unpacker u;
+	struct proto_committed m = {.reply = {0, "", ""}};
+
+	unpack_begin(&u, in);
+	m.attempt = unpack_u32(&u);
+	m.result = proto_as_err(unpack_u32(&u));
+	m.waits = unpack_bool(&u);
+	if (unpack_bool(&u))
+		unpack_reply(&u, a, &m.reply);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
 /* --- worker and store --- */
 
 void
@@ -241,6 +277,7 @@ proto_submit_pack(const struct proto_submit *m, struct buf *out)
 	pack_begin(&p, out);
 	pack_u32(&p, m->attempt);
 	pack_u64(&p, m->replaces);
+	pack_bool(&p, m->waits);
 	pack_raw(&p, m->digest, sizeof(m->digest));
 	pack_u32(&p, m->n_entries);
 	for (uint32_t i = 0; i < m->n_entries; i++)
@@ -275,6 +312,7 @@ proto_submit_unpack(struct span in, struct arena *a, struct proto_submit *out)
 	unpack_begin(&u, in);
 	m.attempt = unpack_u32(&u);
 	m.replaces = unpack_u64(&u);
+	m.waits = unpack_bool(&u);
 	unpack_raw(&u, m.digest, sizeof(m.digest));
 	m.entry = proto_unpack_array(
 	    &u, a, MIN_ENTRY, sizeof(*m.entry), &m.n_entries);

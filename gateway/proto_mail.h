@@ -120,6 +120,22 @@ enum err proto_done_pack(
 enum err proto_done_unpack(
     struct span in, struct arena *a, struct proto_done *out) MUST_CHECK;
 
+/* --- store and listener --- */
+
+struct proto_committed {
+	uint32_t attempt;
+	enum err result;
+	bool waits; /* durable, and its next hop has yet to say something */
+	/* What that said of all recipients alike; code 0: nothing, what the
+	   worker said counts. */
+	struct proto_reply reply;
+};
+
+enum err proto_committed_pack(
+    const struct proto_committed *m, struct buf *out) MUST_CHECK;
+enum err proto_committed_unpack(
+    struct span in, struct arena *a, struct proto_committed *out) MUST_CHECK;
+
 /* --- worker and store --- */
 
 /* An escrow object that the worker wrote and synced. */
@@ -148,6 +164,8 @@ struct proto_closed {
 struct proto_submit {
 	uint32_t attempt;  /* of PROTO_MESSAGE; 0 when it replaces an entry */
 	uint64_t replaces; /* id of the pending entry this decides, or 0 */
+	/* If there is one entry alone: what its next hop says is the answer. */
+	bool waits;
 	/* Of a new message and its envelope, the same whoever works on it. */
 	uint8_t digest[DIGEST_SIZE];
 	struct entry *entry; /* new entries */

@@ -272,8 +272,10 @@ note_record(struct salvage *w, const json_t *rec)
 	if (strcmp(type, "admin-delete") == 0) {
 		note_gone(w, rec, "entry");
 		note_gone(w, rec, "twin");
-	} else if (strcmp(type, "tls-spent") == 0) {
-		/* its original goes on */
+	} else if (strcmp(type, "tls-spent") == 0 ||
+		   strcmp(type, "answered") == 0 ||
+		   strcmp(type, "abandoned") == 0) {
+		/* its original goes on; or it was never ours */
 		note_gone(w, rec, "entry");
 	}
 	if (text_unid(cli_member(rec, "entry"), &entry) != ERR_OK ||

@@ -10,12 +10,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/arena.h"
 #include "common/clock.h"
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/memfd.h"
 #include "common/pack.h"
+#include "gateway/conf.h"
 #include "gateway/listener/session.h"
+
+enum {
+	COMMITTED_ARENA = 8 * 1024, /* octets of a reply */
+	WAIT_END_MS = 5000,
+};
 
 void
 listener_jobs_init(struct listener *l)
@@ -64,7 +71,9 @@ finish(struct listener *l, struct listener_message *m)
 	struct listener_reply r = m->reply;
 	size_t len = strlen(r.text);
 
-	if (r.code < 400 && strstr(r.text, m->id) == NULL)
+	/* what a next hop said is its own */
+	if (r.code < 400 && m->wait_until_ms == 0 &&
+	    strstr(r.text, m->id) == NULL)
 		snprintf(r.text + len, sizeof(r.text) - len, " (id %s)", m->id);
 	log_end(m, &r);
 	listener_message_free(l, m);
@@ -255,13 +264,95 @@ retry(struct listener *l, struct listener_message *m)
 	enqueue(l, m);
 }
 
+/* --- the next hop's own reply --- */
+
+static void
+post_wait_end(struct listener *l, const struct listener_message *m, bool keep)
+{
+	struct packer p;
+	enum err e = ERR_CLOSED;
+
+	buf_reset(&l->scratch);
+	pack_begin(&p, &l->scratch);
+	pack_bool(&p, keep);
+	e = pack_end(&p);
+	/* a store that comes back is asked, and tells */
+	if (e == ERR_OK && l->store != NULL)
+		e = ipc_post(l->store, PROTO_WAIT_END, m->node.id,
+		    buf_span(&l->scratch), NULL, 0);
+	if (e != ERR_OK && e != ERR_CLOSED)
+		log_event(LOG_LVL_ERR, m->id, "wait-end", KV_ERR(e));
+}
+
+/* Nobody is there to be answered: it will be sent again. */
+static void
+abandon(struct listener *l, struct listener_message *m)
+{
+	log_event(LOG_LVL_NOTICE, m->id, "abandoned",
+	    KV_STR("client", m->m.envelope.origin));
+	post_wait_end(l, m, false);
+	listener_message_free(l, m);
+}
+
+void
+listener_jobs_leave(struct listener *l, struct listener_message *m)
+{
+	m->session = NULL;
+	if (m->state == LISTENER_JOB_WAITING)
+		abandon(l, m);
+}
+
+void
+listener_jobs_stop(struct listener *l)
+{
+	struct listener_message *m;
+
+	TAILQ_FOREACH(m, &l->all_jobs, link)
+	if (m->state == LISTENER_JOB_WAITING)
+		post_wait_end(l, m, true);
+}
+
+/* No longer than the client has patience for, whatever came before. */
+static void
+wait_for_hop(struct listener *l, struct listener_message *m)
+{
+	uint64_t end = m->started_ms + LIMIT_JOB_MS;
+
+	m->state = LISTENER_JOB_WAITING;
+	m->committed = true;
+	if (m->wait_until_ms == 0)
+		m->wait_until_ms =
+		    clock_steady_ms() + listener_conf(l)->limits.wait_ms;
+	if (m->wait_until_ms > end)
+		m->wait_until_ms = end;
+	if (m->session == NULL)
+		abandon(l, m);
+	else if (l->stopping)
+		post_wait_end(l, m, true);
+}
+
+static void
+pass_on(
+    struct listener *l, struct listener_message *m, const struct proto_reply *r)
+{
+	listener_reply_set(&m->reply, r->code, r->status, "%s", r->text);
+	finish(l, m);
+}
+
 /* --- what store says --- */
 
 static void
-take_committed(struct listener *l, struct listener_message *m, enum err result)
+take_committed(struct listener *l, struct listener_message *m,
+    const struct proto_committed *c)
 {
+	enum err result = c->result;
+
 	if (result == ERR_FENCED) {
 		retry(l, m);
+	} else if (result == ERR_OK && c->waits) {
+		wait_for_hop(l, m);
+	} else if (result == ERR_OK && c->reply.code != 0) {
+		pass_on(l, m, &c->reply);
 	} else if (result != ERR_OK) {
 		/* what store cannot do is never the message's fault */
 		finish_err(
@@ -282,19 +373,20 @@ static void
 on_committed(struct listener *l, struct ipc_msg *msg)
 {
 	struct listener_message *m = listener_table_find(&l->jobs, msg->id);
-	uint32_t attempt;
-	enum err result;
+	struct arena *a = arena_new(COMMITTED_ARENA);
+	struct proto_committed c;
 
-	if (proto_committed_unpack(msg->payload, &attempt, &result) != ERR_OK) {
+	if (a == NULL)
+		fatal("out of memory");
+	if (proto_committed_unpack(msg->payload, a, &c) != ERR_OK)
 		log_event(LOG_LVL_WARN, NULL, "store-nonsense",
 		    KV_NUM("type", msg->type));
-		return;
-	}
-	if (m == NULL || attempt != m->m.attempt ||
-	    (m->state != LISTENER_JOB_WORKING &&
-		m->state != LISTENER_JOB_FENCING))
-		return;
-	take_committed(l, m, result);
+	else if (m != NULL && c.attempt == m->m.attempt &&
+		 (m->state == LISTENER_JOB_WORKING ||
+		     m->state == LISTENER_JOB_FENCING ||
+		     m->state == LISTENER_JOB_WAITING))
+		take_committed(l, m, &c);
+	arena_free(a);
 }
 
 static void
@@ -350,9 +442,10 @@ listener_store_attach(struct listener *l, struct ipc *ch)
 	/* Answers to these may have died with the old one. Those that are
 	   committed stay so, and wait for their worker alone. */
 	TAILQ_FOREACH(m, &l->all_jobs, link)
-	if ((m->state == LISTENER_JOB_WORKING ||
-		m->state == LISTENER_JOB_FENCING) &&
-	    !m->committed)
+	if (m->state == LISTENER_JOB_WAITING ||
+	    ((m->state == LISTENER_JOB_WORKING ||
+		 m->state == LISTENER_JOB_FENCING) &&
+		!m->committed))
 		fence(l, m);
 }
 
@@ -370,7 +463,7 @@ listener_jobs_done(struct listener *l, struct listener_worker *w, uint64_t id,
 	listener_reply_set(&m->reply, r->code, r->status, "%s", r->text);
 	m->done = true;
 	if (done->submitted) {
-		if (m->committed)
+		if (m->committed && m->wait_until_ms == 0)
 			finish(l, m);
 		return;
 	}
@@ -420,6 +513,13 @@ tick_one(struct listener *l, struct listener_message *m, uint64_t now_ms)
 			break;
 		finish_err(l, m, ERR_TIMEOUT);
 		return true;
+	case LISTENER_JOB_WAITING:
+		if (now_ms < m->wait_until_ms)
+			break;
+		/* said again until it is answered */
+		m->wait_until_ms = now_ms + WAIT_END_MS;
+		post_wait_end(l, m, true);
+		break;
 	}
 	return false;
 }

@@ -24,6 +24,11 @@ void listener_jobs_start(struct listener *l, struct listener_message *m);
 void listener_jobs_answered(struct listener *l, struct listener_message *m);
 /* The worker has the message. */
 void listener_jobs_sent(struct listener_message *m, struct listener_worker *w);
+/* Its session is gone. Past its final dot it goes on all the same, unless its
+   next hop was waited for: then it is no message of ours. May free it. */
+void listener_jobs_leave(struct listener *l, struct listener_message *m);
+/* The gateway stops: no next hop is waited for any more. */
+void listener_jobs_stop(struct listener *l);
 /* It could not be handed to a worker. */
 void listener_jobs_fail(
     struct listener *l, struct listener_message *m, enum err e);

@@ -320,6 +320,7 @@ on_stop(void *arg)
 	l->stopping = true;
 	l->stop_ms = clock_steady_ms() + listener_conf(l)->limits.stop_ms;
 	close_sockets(l);
+	listener_jobs_stop(l);
 	for (s = TAILQ_FIRST(&l->sessions); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, link);
 		listener_session_stop(s);

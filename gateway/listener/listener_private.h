@@ -59,6 +59,7 @@ enum listener_job_state {
 	LISTENER_JOB_QUEUED,	/* waits for a worker */
 	LISTENER_JOB_WORKING,	/* a worker has it, or store */
 	LISTENER_JOB_FENCING,	/* is it committed? store is asked */
+	LISTENER_JOB_WAITING,	/* committed; the next hop has yet to answer */
 };
 
 struct listener_lookup;
@@ -86,6 +87,7 @@ struct listener_message {
 	struct listener_reply reply;
 	uint64_t started_ms;
 	uint64_t fenced_ms;
+	uint64_t wait_until_ms; /* while WAITING */
 	bool hashed;
 	uint8_t hash[DIGEST_SIZE]; /* of envelope and body */
 };

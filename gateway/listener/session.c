@@ -161,7 +161,7 @@ listener_session_drop_message(struct listener_session *s)
 {
 	drop_slots(s);
 	if (s->state == LISTENER_JOB && s->msg != NULL)
-		s->msg->session = NULL; /* it goes on without us */
+		listener_jobs_leave(s->l, s->msg); /* it goes on without us */
 	else
 		listener_message_free(s->l, s->msg);
 	s->msg = NULL;

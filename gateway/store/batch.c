@@ -16,6 +16,7 @@
 #include "common/loop.h"
 #include "gateway/conf.h"
 #include "gateway/store/store_private.h"
+#include "gateway/store/wait.h"
 
 enum {
 	GATHER_OPS = 4, /* so many in the last commit are load */
@@ -51,6 +52,8 @@ static const struct {
 	false},
     [STORE_OP_RECORD] = {NULL, NULL, true, true},
     [STORE_OP_MAIL] = {store_apply_mail, NULL, true, true},
+    [STORE_OP_UNWAIT] = {store_apply_unwait, NULL, true, false},
+    [STORE_OP_ABANDON] = {store_apply_abandon, NULL, true, true},
     [STORE_OP_EVENTS] = {store_apply_events, store_after_events, true, true},
 };
 
@@ -278,6 +281,8 @@ refresh(struct store *s)
 		if (e == ERR_OK) {
 			item = store_index_add(s->index, id);
 			store_index_set(s->index, item, &st);
+			if (st.waits)
+				store_wait_seen(s, id, &st);
 		} else if (e == ERR_NOT_FOUND) {
 			item = store_index_find(s->index, id);
 			if (item != NULL)
@@ -382,6 +387,7 @@ after_commit(struct store *s)
 	/* the operations say who has what, then the spool what is due */
 	settle(s, ERR_OK);
 	e = refresh(s);
+	store_waits_settle(s);
 	if (s->recall)
 		store_recall_changed(s);
 	if (e != ERR_OK) {

@@ -15,6 +15,7 @@
 #include "common/text.h"
 #include "gateway/conf.h"
 #include "gateway/store/store_private.h"
+#include "gateway/store/wait.h"
 
 /* Doubled with every try, a quarter more or less so that what failed together
    does not come back together. */
@@ -366,7 +367,7 @@ store_apply_result(struct store *s, struct db_txn *txn, struct store_op *op)
 	struct proto_result m;
 	struct entry entry;
 	uint8_t *done = NULL;
-	bool untold, woken = false;
+	bool untold, over = false, woken = false;
 	enum err e = proto_result_unpack(op->payload, s->arena, &m);
 
 	if (e == ERR_OK)
@@ -386,8 +387,13 @@ store_apply_result(struct store *s, struct db_txn *txn, struct store_op *op)
 		memcpy(done, st.done.data, entry.n_rcpt);
 	st.done = SPAN(done, entry.n_rcpt);
 	e = note_results(s, txn, &entry, &m, &st, done, &op->took);
-	if (e == ERR_OK)
-		e = add_notices(s, txn, &entry, &m, &untold);
+	if (e == ERR_OK && st.waits)
+		e = store_wait_result(s, txn, &entry, &m, &st, &over);
+	if (e != ERR_OK || over) {
+		store_touch(s, op->id);
+		return e;
+	}
+	e = add_notices(s, txn, &entry, &m, &untold);
 	if (e == ERR_OK)
 		e = hold_unbounceable(s, txn, &entry, &m, &st, done, untold);
 	if (e == ERR_OK)

@@ -246,6 +246,7 @@ store_index_set(struct store_index *x, struct store_item *item,
 	item->state = s->state;
 	item->due_ms = s->due_ms;
 	item->doomed = s->doomed;
+	item->waits = s->waits;
 	place(x, item);
 }
 

@@ -49,6 +49,7 @@ struct store_item {
 	enum store_state state;
 	enum store_flight flight;
 	bool doomed;
+	bool waits;	/* its client does */
 	bool said_late; /* what is under way was told that it is late */
 	bool looked_up; /* they were, for the next decision */
 	bool in_share;	/* counted by share.c */

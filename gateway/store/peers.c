@@ -10,6 +10,7 @@
 #include "common/secret.h"
 #include "gateway/store/store_private.h"
 #include "gateway/store/tls.h"
+#include "gateway/store/wait.h"
 
 /* --- the signing key of the audit log --- */
 
@@ -127,6 +128,7 @@ static const struct {
     {ROLE_OPENER, PROTO_UNDECIDED, STORE_OP_UNDECIDED, NULL},
     {ROLE_OPENER, PROTO_REPLY_NOTE, STORE_OP_KINDS, store_replies_note},
     {ROLE_LISTENER, PROTO_FENCE, STORE_OP_FENCE, NULL},
+    {ROLE_LISTENER, PROTO_WAIT_END, STORE_OP_KINDS, store_wait_end},
     {ROLE_RELAY, PROTO_RESULT, STORE_OP_RESULT, NULL},
     {ROLE_PORTAL, PROTO_OBJECT_HAVE, STORE_OP_HAVE, NULL},
     {ROLE_PORTAL, PROTO_OBJECT_OPENED, STORE_OP_OPENED, NULL},
@@ -243,6 +245,8 @@ lose(struct store_peer *p)
 		store_commit(s);
 	if (p->id == ROLE_RELAY)
 		store_relay_gone(s);
+	if (p->id == ROLE_LISTENER)
+		store_waits_listener(s, false);
 	drop(p);
 }
 
@@ -292,8 +296,10 @@ store_add_peer(struct store *s, enum role_id id, unsigned index, struct ipc *ch)
 	    .next = s->peers, .store = s, .id = id, .index = index, .ch = ch};
 	s->peers = p;
 	ipc_attach(ch, s->loop, &events, p);
-	if (id == ROLE_LISTENER)
+	if (id == ROLE_LISTENER) {
+		store_waits_listener(s, true);
 		store_tell_intake(s);
+	}
 	if (id == ROLE_KEYS) {
 		ask_keys(s, p);
 		store_register_all(s, p);

@@ -16,7 +16,8 @@
 
 enum {
 	FORMAT = 1,
-	DONE_FORMAT = 2,
+	DONE_FORMAT = 3,
+	DONE_FORMAT_2 = 2, /* without a reply */
 	SMALL_RECORD = 8 * 1024 + LIMIT_RECIPIENTS,
 };
 
@@ -28,6 +29,7 @@ enum {
 	FLAG_RELEASED = 4,
 	FLAG_IN_FILE = 8,
 	FLAG_INBOUND = 16,
+	FLAG_WAITS = 32,
 };
 
 enum err
@@ -63,6 +65,7 @@ store_status_unpack(struct span in, struct arena *a, struct store_status *out)
 	s.released = (flags & FLAG_RELEASED) != 0;
 	s.in_file = (flags & FLAG_IN_FILE) != 0;
 	s.inbound = (flags & FLAG_INBOUND) != 0;
+	s.waits = (flags & FLAG_WAITS) != 0;
 	*out = s;
 	return ERR_OK;
 }
@@ -78,6 +81,7 @@ status_pack(const struct store_status *s, struct buf *out)
 	flags |= s->released ? FLAG_RELEASED : 0;
 	flags |= s->in_file ? FLAG_IN_FILE : 0;
 	flags |= s->inbound ? FLAG_INBOUND : 0;
+	flags |= s->waits ? FLAG_WAITS : 0;
 	pack_begin(&p, out);
 	pack_u8(&p, FORMAT);
 	pack_u8(&p, (uint8_t)s->kind);
@@ -178,10 +182,10 @@ store_entry_del(struct db_txn *txn, uint64_t id)
 /* --- what became of a message's id --- */
 
 static enum err
-done_unpack(struct span in, struct store_done *out)
+done_unpack(struct span in, struct arena *a, struct store_done *out)
 {
 	struct unpacker u;
-	struct store_done d;
+	struct store_done d = {.status = "", .text = ""};
 	uint8_t format;
 
 	unpack_begin(&u, in);
@@ -190,19 +194,26 @@ done_unpack(struct span in, struct store_done *out)
 	d.attempt = unpack_u32(&u);
 	d.committed = unpack_bool(&u);
 	unpack_raw(&u, d.digest, sizeof(d.digest));
-	if (unpack_end(&u) != ERR_OK || format != DONE_FORMAT)
+	if (format == DONE_FORMAT) {
+		d.code = unpack_u16(&u);
+		d.status = unpack_str(&u, a);
+		d.text = unpack_str(&u, a);
+	}
+	if (unpack_end(&u) != ERR_OK ||
+	    (format != DONE_FORMAT && format != DONE_FORMAT_2))
 		return ERR_DB_BROKEN;
 	*out = d;
 	return ERR_OK;
 }
 
 enum err
-store_done_get(struct db_txn *txn, uint64_t id, struct store_done *out)
+store_done_get(
+    struct db_txn *txn, struct arena *a, uint64_t id, struct store_done *out)
 {
 	struct span v;
 	enum err e = db_get(txn, STORE_DONE, db_u64(&id), &v);
 
-	return e != ERR_OK ? e : done_unpack(v, out);
+	return e != ERR_OK ? e : done_unpack(v, a, out);
 }
 
 enum err
@@ -219,6 +230,9 @@ store_done_put(struct db_txn *txn, uint64_t id, const struct store_done *d)
 	pack_u32(&p, d->attempt);
 	pack_bool(&p, d->committed);
 	pack_raw(&p, d->digest, sizeof(d->digest));
+	pack_u16(&p, d->code);
+	pack_str(&p, d->status == NULL ? "" : d->status);
+	pack_str(&p, d->text == NULL ? "" : d->text);
 	e = pack_end(&p);
 	if (e == ERR_OK)
 		e = db_put(txn, STORE_DONE, db_u64(&id), buf_span(&b));
@@ -226,12 +240,24 @@ store_done_put(struct db_txn *txn, uint64_t id, const struct store_done *d)
 	return e;
 }
 
+/* The one thing that is asked of a row that may go. */
+static enum err
+done_when(struct span in, uint64_t *out)
+{
+	struct unpacker u;
+
+	unpack_begin(&u, in);
+	(void)unpack_u8(&u);
+	*out = unpack_u64(&u);
+	return u.err == ERR_OK ? ERR_OK : ERR_DB_BROKEN;
+}
+
 /* Ids begin with the time they were made at, so the old ones come first. */
 enum err
 store_done_prune(struct db_txn *txn, uint64_t before_ms, unsigned max)
 {
 	struct db_cursor *c = NULL;
-	struct store_done d;
+	uint64_t when_ms = 0;
 	struct span key, val;
 	enum err e = db_cursor_open(txn, STORE_DONE, &c);
 
@@ -240,8 +266,8 @@ store_done_prune(struct db_txn *txn, uint64_t before_ms, unsigned max)
 	while (max-- > 0 && e == ERR_OK) {
 		e = db_cursor_move(c, DB_FIRST, &key, &val);
 		if (e == ERR_OK)
-			e = done_unpack(val, &d);
-		if (e == ERR_OK && d.when_ms >= before_ms)
+			e = done_when(val, &when_ms);
+		if (e == ERR_OK && when_ms >= before_ms)
 			break;
 		if (e == ERR_OK)
 			e = db_cursor_del(c);

@@ -45,6 +45,8 @@ struct store_status {
 	bool released; /* an administrator let it go on */
 	bool in_file;  /* the body is a file, named by the id as text */
 	bool inbound;  /* its route: openers decide it, no worker */
+	bool waits;    /* its client has not been answered: what the next hop
+			  says of it decides whose it is */
 	enum entry_why why;
 	uint64_t born_ms; /* accepted */
 	uint64_t due_ms;  /* next try */
@@ -79,10 +81,14 @@ struct store_done {
 	uint32_t attempt; /* committed, or the last that was fenced off */
 	bool committed;
 	uint8_t digest[DIGEST_SIZE]; /* of what was committed */
+	/* What the next hop said while the client waited; code 0: nothing. */
+	uint16_t code;
+	const char *status;
+	const char *text;
 };
 
-enum err store_done_get(
-    struct db_txn *txn, uint64_t id, struct store_done *out) MUST_CHECK;
+enum err store_done_get(struct db_txn *txn, struct arena *a, uint64_t id,
+    struct store_done *out) MUST_CHECK;
 enum err store_done_put(
     struct db_txn *txn, uint64_t id, const struct store_done *d) MUST_CHECK;
 /* Forget what is older than before_ms, at most max of them. */

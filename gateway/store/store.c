@@ -20,6 +20,7 @@
 #include "gateway/conf.h"
 #include "gateway/store/store_private.h"
 #include "gateway/store/tls.h"
+#include "gateway/store/wait.h"
 
 enum { TICK_MS = 1000, EXPORT_LINES = 4096 };
 
@@ -106,6 +107,11 @@ load_index(struct store *s, struct db_txn *txn)
 			break;
 		if (st.state == STORE_QUEUED)
 			st.due_ms = due_after_boot(s, st.due_ms);
+		/* first it must show whether its client is still there */
+		if (st.waits) {
+			st.due_ms = store_now(s) + 2 * LIMIT_WAIT_CLAIM_MS;
+			store_wait_seen(s, db_u64_of(key), &st);
+		}
 		store_index_set(
 		    s->index, store_index_add(s->index, db_u64_of(key)), &st);
 		if (st.doomed)
@@ -206,6 +212,7 @@ store_close(struct store *s)
 	db_close(s->db);
 	if (s->bodies_fd >= 0)
 		close(s->bodies_fd);
+	store_waits_free(s);
 	store_index_free(s->index);
 	store_shares_free(s->shares);
 	arena_free(s->arena);
@@ -290,6 +297,7 @@ on_tick(void *arg)
 	store_look_at_space(s);
 	store_shares_sweep(s->shares);
 	store_watch_tick(s);
+	store_waits_tick(s);
 	store_tls_tick(s);
 	(void)!store_audit_export(s->audit);
 	store_checkpoint_tick(s);

@@ -69,10 +69,13 @@ enum store_op_kind {
 	STORE_OP_RECORD,  /* the payload is a record for the audit log */
 	STORE_OP_EVENTS,  /* what happened to keys goes to the audit log */
 	STORE_OP_MAIL,	  /* the payload is a message of our own */
+	STORE_OP_UNWAIT,  /* wait.h: the client is answered now, */
+	STORE_OP_ABANDON, /* or it is gone */
 	STORE_OP_KINDS
 };
 
 struct store_tls;
+struct store_wait;
 
 struct store_op {
 	struct store_op *next;
@@ -86,6 +89,7 @@ struct store_op {
 	enum err result;
 	uint32_t n_objects; /* that a submission brought */
 	bool took;	    /* a result: the next hop had its say */
+	bool waits;	    /* a submission: its client is not answered yet */
 	struct buf answer;  /* of a request */
 };
 
@@ -133,8 +137,10 @@ struct store {
 	uint64_t mailed_seq;
 	uint64_t mailed_ms; /* steady clock; 0: not yet */
 	struct sealed_pub ready_pub;
-	uint64_t retry_ms;	  /* not before; 0: now */
-	enum err intake;	  /* ERR_OK: new mail may come */
+	struct store_wait *waits; /* wait.c */
+	uint64_t listener_ms; /* steady clock: it came; 0: it is not there */
+	uint64_t retry_ms;    /* not before; 0: now */
+	enum err intake;      /* ERR_OK: new mail may come */
 	struct store_note *notes; /* replies.c */
 	struct buf notes_swept;	  /* up to which old ones were looked at */
 	bool forgiven;
@@ -176,6 +182,10 @@ typedef enum err store_apply_fn(
 store_apply_fn store_apply_submit, store_apply_fence;
 void store_after_submit(struct store *s, struct store_op *op);
 void store_after_fence(struct store *s, struct store_op *op);
+/* Tell the listener of a message, with what its next hop said; attempt 0:
+   whichever was committed. */
+void store_tell_committed(struct store *s, uint64_t id, uint32_t attempt,
+    enum err result, bool waits);
 /* Is it whole, with its body? ERR_IPC, ERR_NOT_FOUND. */
 enum err store_check_entry(
     const struct store *s, const struct entry *e) MUST_CHECK;

@@ -13,6 +13,7 @@
 #include "common/text.h"
 #include "gateway/conf.h"
 #include "gateway/store/store_private.h"
+#include "gateway/store/wait.h"
 
 static const char *
 id_text(uint64_t id, char out[TEXT_ID_SIZE])
@@ -128,10 +129,10 @@ add_all(struct store *s, struct db_txn *txn, const struct proto_submit *m,
 
 static enum err
 apply_new(struct store *s, struct db_txn *txn, uint64_t id,
-    const struct proto_submit *m)
+    const struct proto_submit *m, bool *waits)
 {
 	struct store_done d = {0};
-	enum err e = store_done_get(txn, id, &d);
+	enum err e = store_done_get(txn, s->arena, id, &d);
 
 	if (e != ERR_OK && e != ERR_NOT_FOUND)
 		return e;
@@ -146,6 +147,9 @@ apply_new(struct store *s, struct db_txn *txn, uint64_t id,
 	if (s->intake == ERR_DISK_FULL)
 		return ERR_DISK_FULL;
 	e = add_all(s, txn, m, store_now(s));
+	*waits = e == ERR_OK && store_wait_fits(m);
+	if (*waits)
+		e = store_wait_begin(s, txn, m->entry[0].id);
 	if (e != ERR_OK)
 		return e;
 	d = (struct store_done){
@@ -213,7 +217,11 @@ apply_decision(
 	store_touch(s, m->replaces);
 	if (st.in_file)
 		store_orphan(s, m->replaces);
-	return add_all(s, txn, m, st.born_ms);
+	e = add_all(s, txn, m, st.born_ms);
+	/* what its client waits for now is what was inside */
+	if (e == ERR_OK && st.waits && store_wait_fits(m))
+		e = store_wait_begin(s, txn, m->entry[0].id);
+	return e;
 }
 
 enum err
@@ -228,7 +236,9 @@ store_apply_submit(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (m.replaces == 0 && op->of_opener)
 		return ERR_PERMISSION; /* new mail is not an opener's */
 	if (m.replaces == 0)
-		return m.attempt == 0 ? ERR_IPC : apply_new(s, txn, op->id, &m);
+		return m.attempt == 0
+			   ? ERR_IPC
+			   : apply_new(s, txn, op->id, &m, &op->waits);
 	if (op->from == NULL || op->from->deciding != m.replaces)
 		return ERR_PERMISSION;
 	return apply_decision(s, txn, &m);
@@ -249,17 +259,49 @@ read_head(struct span payload, uint32_t *attempt, uint64_t *replaces)
 }
 
 static void
-answer_listener(struct store *s, uint64_t id, uint32_t attempt, enum err e)
+post_committed(struct store *s, uint64_t id, const struct proto_committed *m)
 {
 	struct store_peer *listener = store_find_peer(s, ROLE_LISTENER, 0);
 	struct buf b;
 
-	buf_init(&b, 64);
+	buf_init(&b, LIMIT_IPC_INLINE);
 	/* a listener that is gone asks again with PROTO_FENCE */
-	if (listener != NULL && proto_committed_pack(attempt, e, &b) == ERR_OK)
+	if (listener != NULL && proto_committed_pack(m, &b) == ERR_OK)
 		(void)!ipc_post(
 		    listener->ch, PROTO_COMMITTED, id, buf_span(&b), NULL, 0);
 	buf_clear(&b);
+}
+
+static void
+answer_listener(struct store *s, uint64_t id, uint32_t attempt, enum err e)
+{
+	const struct proto_committed m = {
+	    .attempt = attempt, .result = e, .reply = {0, "", ""}};
+
+	post_committed(s, id, &m);
+}
+
+void
+store_tell_committed(
+    struct store *s, uint64_t id, uint32_t attempt, enum err result, bool waits)
+{
+	struct proto_committed m = {.attempt = attempt,
+	    .result = result,
+	    .waits = waits,
+	    .reply = {0, "", ""}};
+	struct store_done d = {0};
+	struct db_txn *txn = NULL;
+	enum err e = db_read(s->db, &txn);
+
+	arena_reset(s->arena);
+	if (e == ERR_OK)
+		e = store_done_get(txn, s->arena, id, &d);
+	db_end(txn);
+	if (e == ERR_OK && d.committed) {
+		m.attempt = attempt == 0 ? d.attempt : attempt;
+		m.reply = (struct proto_reply){d.code, d.status, d.text};
+	}
+	post_committed(s, id, &m);
 }
 
 void
@@ -277,7 +319,10 @@ store_after_submit(struct store *s, struct store_op *op)
 		    "not-committed", KV_ERR(op->result));
 	else if (op->n_objects > 0)
 		store_offer_submitted(s, op->payload);
-	if (replaces == 0)
+	if (replaces == 0 && op->result == ERR_OK)
+		store_tell_committed(s, op->id, attempt, ERR_OK,
+		    store_wait_claim(s, op->id) || op->waits);
+	else if (replaces == 0)
 		answer_listener(s, op->id, attempt, op->result);
 	else
 		store_after_decision(s, op);
@@ -298,7 +343,7 @@ store_apply_fence(struct store *s, struct db_txn *txn, struct store_op *op)
 	e = unpack_end(&u);
 	if (e != ERR_OK)
 		return e;
-	e = store_done_get(txn, op->id, &d);
+	e = store_done_get(txn, s->arena, op->id, &d);
 	if (e != ERR_OK && e != ERR_NOT_FOUND)
 		return e;
 	if (d.committed)
@@ -325,10 +370,14 @@ store_after_fence(struct store *s, struct store_op *op)
 	if (e == ERR_OK)
 		e = db_read(s->db, &txn);
 	if (e == ERR_OK) {
-		e = store_done_get(txn, op->id, &d);
+		e = store_done_get(txn, s->arena, op->id, &d);
 		db_end(txn);
 	}
 	if (e == ERR_OK)
 		e = d.committed ? ERR_OK : ERR_FENCED;
-	answer_listener(s, op->id, attempt, e);
+	if (e == ERR_OK)
+		store_tell_committed(
+		    s, op->id, attempt, e, store_wait_claim(s, op->id));
+	else
+		answer_listener(s, op->id, attempt, e);
 }

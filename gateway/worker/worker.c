@@ -212,6 +212,7 @@ hand_over(struct job *j, uint64_t id, struct proto_done *done)
 		tell_reply(j, &done->reply);
 	/* nothing decided because of us: the client tries again */
 	done->submitted = done->reply.code / 100 != 4;
+	j->out.waits = done->reply.code / 100 == 2 && job_may_wait(j);
 	send_done(j->w, id, done);
 	return done->submitted ? peers_submit(j) : ERR_OK;
 }

@@ -141,6 +141,11 @@ enum err seal_pending(struct job *j, enum entry_why why, const char *reason,
    may change the reply. ERR_LOOP and other errors of mime_scan(). */
 enum err receive(struct job *j, struct err_why *why) MUST_CHECK;
 
+/* --- wait.c: before-queue delivery --- */
+
+/* May the client wait for the next hop's own reply, now that all is made? */
+bool job_may_wait(struct job *j) MUST_CHECK;
+
 /* --- reply.c: answers to what arrived encrypted --- */
 
 /* Does the parsed message answer such mail? Then facts say so, and nothing

@@ -47,6 +47,7 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 		struct proto_reply reply;
 		struct proto_message message;
 		struct proto_done done;
+		struct proto_committed committed;
 		struct proto_submit submit;
 		struct proto_decide decide;
 		struct proto_deliver deliver;
@@ -139,6 +140,9 @@ unpack_one(unsigned which, struct span in, struct arena *a)
 	case 24:
 		e = proto_listed_unpack(in, a, &m.listed);
 		break;
+	case 25:
+		e = proto_committed_unpack(in, a, &m.committed);
+		break;
 	default:
 		e = proto_pgp_verified_unpack(in, a, &m.pgp_verified);
 		break;
@@ -197,7 +201,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len == 0)
 		return 0;
 	a = arena_new(1 << 22);
-	which = data[0] % 25;
+	which = data[0] % 29;
 	if (data[0] >= 250)
 		unpack_issue(data[0] - 250u, SPAN(data + 1, len - 1));
 	else if (which >= 20 && which < 23)

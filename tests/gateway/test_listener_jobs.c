@@ -525,3 +525,116 @@ Test(listener_jobs, keys_hears_of_the_sender_before_a_worker_has_the_message)
 	close(fd);
 	peers_stop(&p);
 }
+
+/* --- the next hop's own reply --- */
+
+Test(listener_jobs, a_client_hears_what_the_next_hop_said)
+{
+	static const struct {
+		int code;
+		const char *status, *text, *expect;
+	} rows[] = {
+	    {250, "2.0.0", "queued as 7", "250 2.0.0 queued as 7"},
+	    {550, "5.7.1", "spam", "550 5.7.1 spam"},
+	    {451, "4.7.1", "come again", "451 4.7.1 come again"},
+	    {0, "", "", "250 2.0.0 taken"},
+	};
+	struct peers p;
+	struct peers_message m;
+	int fd;
+
+	start(&p);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fd = hand_in(&p, &m);
+		peers_done(p.worker[0], &m, true, 250, "2.0.0", "taken");
+		peers_commit_waits(p.store, &m, ERR_OK, true, 0, "", "");
+		cr_assert(is_silent(fd), "row %zu", i);
+		peers_commit_waits(p.store, &m, ERR_OK, false, rows[i].code,
+		    rows[i].status, rows[i].text);
+		peers_expect(fd, rows[i].expect);
+		memfd_unmap(&m.body);
+		close(fd);
+	}
+	peers_stop(&p);
+}
+
+Test(listener_jobs, a_worker_that_dies_while_a_client_waits_costs_nothing)
+{
+	struct peers p;
+	struct peers_message m;
+	int fd;
+
+	start(&p);
+	fd = hand_in(&p, &m);
+	peers_commit_waits(p.store, &m, ERR_OK, true, 0, "", "");
+	peers_kill(&p.worker[0]);
+	peers_fence(p.store, &m, ERR_OK);
+	peers_expect(fd, "250");
+	memfd_unmap(&m.body);
+	close(fd);
+	peers_stop(&p);
+}
+
+Test(listener_jobs, after_its_time_nobody_waits_for_the_next_hop)
+{
+	struct peers p;
+	struct peers_message m;
+	int fd;
+
+	peers_start(&p, "", "limits { wait-limit = 1min }", false);
+	peers_store(&p);
+	peers_worker(&p, 0);
+	fd = hand_in(&p, &m);
+	peers_done(p.worker[0], &m, true, 250, "2.0.0", "taken");
+	peers_commit_waits(p.store, &m, ERR_OK, true, 0, "", "");
+	cr_assert(is_silent(fd));
+	cr_assert(peers_is_quiet(p.store));
+	*p.ahead_ms += 61 * 1000;
+	cr_assert(peers_wait_end(p.store, &m));
+	cr_assert(is_silent(fd));
+	peers_commit_waits(p.store, &m, ERR_OK, false, 0, "", "");
+	peers_expect(fd, "250 2.0.0 taken");
+	memfd_unmap(&m.body);
+	close(fd);
+	peers_stop(&p);
+}
+
+Test(listener_jobs, a_store_that_comes_back_is_asked_what_was_said)
+{
+	struct peers p;
+	struct peers_message m;
+	int fd;
+
+	start(&p);
+	fd = hand_in(&p, &m);
+	peers_done(p.worker[0], &m, true, 250, "2.0.0", "taken");
+	peers_commit_waits(p.store, &m, ERR_OK, true, 0, "", "");
+	cr_assert(is_silent(fd));
+	peers_kill(&p.store);
+	peers_store(&p);
+	peers_fence_waits(p.store, &m, 550, "5.7.1", "spam");
+	peers_expect(fd, "550 5.7.1 spam");
+	memfd_unmap(&m.body);
+	close(fd);
+	peers_stop(&p);
+}
+
+Test(listener_jobs, stopping_waits_for_no_next_hop)
+{
+	struct peers p;
+	struct peers_message m;
+	int fd;
+
+	start(&p);
+	fd = hand_in(&p, &m);
+	peers_done(p.worker[0], &m, true, 250, "2.0.0", "taken");
+	peers_commit_waits(p.store, &m, ERR_OK, true, 0, "", "");
+	cr_assert(is_silent(fd));
+	peers_stop_begin(&p);
+	cr_assert(peers_wait_end(p.store, &m));
+	peers_commit_waits(p.store, &m, ERR_OK, false, 0, "", "");
+	peers_expect(fd, "250 2.0.0 taken");
+	memfd_unmap(&m.body);
+	close(fd);
+	peers_stop(&p);
+}

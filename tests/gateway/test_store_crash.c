@@ -238,10 +238,13 @@ ask_fence(uint64_t n)
 static void
 on_answer(uint64_t n, struct span payload)
 {
-	uint32_t attempt;
+	struct proto_committed c;
+	struct arena *a = arena_new(4096);
 	enum err e;
 
-	cr_assert_eq(proto_committed_unpack(payload, &attempt, &e), ERR_OK);
+	cr_assert_eq(proto_committed_unpack(payload, a, &c), ERR_OK);
+	arena_free(a);
+	e = c.result;
 	cr_assert(n >= 1 && n <= n_messages);
 	cr_assert(e == ERR_OK || e == ERR_FENCED, "%s", err_name(e));
 	n_open--;

@@ -352,15 +352,42 @@ peers_done(struct ipc *worker, const struct peers_message *m, bool submitted,
 void
 peers_commit(struct ipc *store, const struct peers_message *m, enum err result)
 {
-	struct buf buf;
-
-	buf_init(&buf, 100);
-	cr_assert_eq(proto_committed_pack(m->m.attempt, result, &buf), ERR_OK);
-	post(store, PROTO_COMMITTED, m->id, &buf);
+	peers_commit_waits(store, m, result, false, 0, "", "");
 }
 
 void
-peers_fence(struct ipc *store, const struct peers_message *m, enum err result)
+peers_commit_waits(struct ipc *store, const struct peers_message *m,
+    enum err result, bool waits, int code, const char *status, const char *text)
+{
+	const struct proto_committed c = {.attempt = m->m.attempt,
+	    .result = result,
+	    .waits = waits,
+	    .reply = {(uint16_t)code, status, text}};
+	struct buf buf;
+
+	buf_init(&buf, 2000);
+	cr_assert_eq(proto_committed_pack(&c, &buf), ERR_OK);
+	post(store, PROTO_COMMITTED, m->id, &buf);
+}
+
+bool
+peers_wait_end(struct ipc *store, const struct peers_message *m)
+{
+	struct unpacker u;
+	struct ipc_msg got;
+	bool keep;
+
+	take(store, PROTO_WAIT_END, &got);
+	cr_assert_eq(got.id, m->id);
+	unpack_begin(&u, got.payload);
+	keep = unpack_bool(&u);
+	cr_assert_eq(unpack_end(&u), ERR_OK);
+	ipc_msg_clear(&got);
+	return keep;
+}
+
+static void
+take_fence(struct ipc *store, const struct peers_message *m)
 {
 	struct unpacker u;
 	struct ipc_msg got;
@@ -371,7 +398,21 @@ peers_fence(struct ipc *store, const struct peers_message *m, enum err result)
 	cr_assert_eq(unpack_u32(&u), m->m.attempt);
 	cr_assert_eq(unpack_end(&u), ERR_OK);
 	ipc_msg_clear(&got);
+}
+
+void
+peers_fence(struct ipc *store, const struct peers_message *m, enum err result)
+{
+	take_fence(store, m);
 	peers_commit(store, m, result);
+}
+
+void
+peers_fence_waits(struct ipc *store, const struct peers_message *m, int code,
+    const char *status, const char *text)
+{
+	take_fence(store, m);
+	peers_commit_waits(store, m, ERR_OK, false, code, status, text);
 }
 
 void

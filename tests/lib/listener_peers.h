@@ -66,9 +66,18 @@ void peers_done(struct ipc *worker, const struct peers_message *m,
     bool submitted, int code, const char *status, const char *text);
 void peers_commit(
     struct ipc *store, const struct peers_message *m, enum err result);
+/* Its next hop is waited for, or has said this (code 0: nothing). */
+void peers_commit_waits(struct ipc *store, const struct peers_message *m,
+    enum err result, bool waits, int code, const char *status,
+    const char *text);
+/* Takes a PROTO_WAIT_END: is the message accepted? */
+bool peers_wait_end(struct ipc *store, const struct peers_message *m);
 /* Takes a PROTO_FENCE of this attempt and answers. */
 void peers_fence(
     struct ipc *store, const struct peers_message *m, enum err result);
+/* The same: it is committed, and its next hop has said this. */
+void peers_fence_waits(struct ipc *store, const struct peers_message *m,
+    int code, const char *status, const char *text);
 void peers_intake(struct ipc *store, enum err why);
 /* Takes a PROTO_REGISTER of this address (NULL: of none) and returns its id. */
 uint64_t peers_registered(struct ipc *keys, const char *addr);

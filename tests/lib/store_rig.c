@@ -385,21 +385,29 @@ rig_submit(struct rig *r, unsigned worker, uint64_t message_id,
 	submit(r, ROLE_WORKER, worker, message_id, m);
 }
 
+bool
+rig_committed_as(
+    struct rig *r, uint64_t message_id, struct proto_committed *out)
+{
+	struct ipc_msg m;
+	bool found = false;
+
+	while (!found && rig_recv(r, ROLE_LISTENER, 0, &m)) {
+		found = m.type == PROTO_COMMITTED && m.id == message_id;
+		if (found)
+			found = proto_committed_unpack(
+				    m.payload, r->arena, out) == ERR_OK;
+		ipc_msg_clear(&m);
+	}
+	return found;
+}
+
 enum err
 rig_committed(struct rig *r, uint64_t message_id)
 {
-	uint32_t attempt;
-	enum err result = ERR_COUNT;
-	struct ipc_msg m;
+	struct proto_committed c;
 
-	while (result == ERR_COUNT && rig_recv(r, ROLE_LISTENER, 0, &m)) {
-		if (m.type == PROTO_COMMITTED && m.id == message_id &&
-		    proto_committed_unpack(m.payload, &attempt, &result) !=
-			ERR_OK)
-			result = ERR_IPC;
-		ipc_msg_clear(&m);
-	}
-	return result;
+	return rig_committed_as(r, message_id, &c) ? c.result : ERR_COUNT;
 }
 
 bool

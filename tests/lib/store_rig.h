@@ -83,6 +83,9 @@ void rig_submit(struct rig *r, unsigned worker, uint64_t message_id,
     const struct proto_submit *m);
 /* What the listener is told of it: ERR_COUNT when it is told nothing. */
 enum err rig_committed(struct rig *r, uint64_t message_id);
+/* The same as it was told; false when it was told nothing. */
+bool rig_committed_as(
+    struct rig *r, uint64_t message_id, struct proto_committed *out);
 /* Take a delivery; false when there is none. Strings live in the arena. */
 bool rig_deliver(struct rig *r, struct proto_deliver *out);
 /* Report the same outcome for all recipients of an entry of one. */
