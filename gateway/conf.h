@@ -218,6 +218,7 @@ struct conf_audit {
 	uint64_t mail_ms;	     /* not more often */
 	const char *syslog;	     /* socket of the system's log, or NULL */
 	bool subjects;		     /* are written down, too */
+	bool pseudonyms;	     /* take the place of addresses */
 };
 
 enum { CONF_REVOCATION_OFF = 2 }; /* enum crypto_revocation */

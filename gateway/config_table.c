@@ -746,6 +746,13 @@ const struct config_entry config_entries[] = {
 	AT(conf_audit, subjects), 0,
 	"Whether the subject of a message is written down when it is "
 	"accepted. It may be what is confidential about it."},
+    {"audit", "pseudonyms", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_audit, pseudonyms), 0,
+	"Whether new records name no address and no user: a pseudonym stands "
+	"for each, which sealgate audit show and list put back for who may "
+	"read the master key. Filters take addresses all the same. What is "
+	"exported has the pseudonyms; the log of the programs, which is no "
+	"audit log, names addresses as before."},
 
     {"ca", "algorithm", CONFIG_T_OWNALG, false, 0, 0, "p256",
 	AT(conf_ca, alg), 0,

@@ -19,34 +19,49 @@
 #include "common/limits.h"
 #include "gateway/conf.h"
 
-enum { ANSWER_S = 60, PIECE = 16 * 1024 };
+enum { ANSWER_S = 60, QUIET_S = 5, PIECE = 16 * 1024 };
 
+/* -1 with errno. */
 static int
-connect_to(const char *path)
+connect_within(const char *path, unsigned seconds)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	const struct timeval patience = {.tv_sec = ANSWER_S};
-	int fd = -1;
+	const struct timeval patience = {.tv_sec = seconds};
+	int fd, error;
 
 	if (strlen(path) >= sizeof(sun.sun_path)) {
-		cli_say("%s: the path is too long", path);
+		errno = ENAMETOOLONG;
 		return -1;
 	}
 	memcpy(sun.sun_path, path, strlen(path));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)(const void *)&sun,
-			   sizeof(sun)) == 0) {
-		(void)!setsockopt(
-		    fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (fd < 0)
+		return -1;
+	(void)!setsockopt(
+	    fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	(void)!setsockopt(
+	    fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (const struct sockaddr *)(const void *)&sun,
+		sizeof(sun)) == 0)
 		return fd;
-	}
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+static int
+connect_to(const char *path)
+{
+	int fd = connect_within(path, ANSWER_S);
+
+	if (fd >= 0)
+		return fd;
 	if (errno == ENOENT || errno == ECONNREFUSED)
 		cli_say("the gateway is not running (%s)", path);
 	else
 		cli_say("cannot reach the gateway at %s: %s", path,
 		    strerror(errno));
-	if (fd >= 0)
-		close(fd);
 	return -1;
 }
 
@@ -157,6 +172,23 @@ cli_ask(struct cli *cli, json_t *question, json_t **out, json_t **bad_out)
 	}
 	json_decref(question);
 	return status;
+}
+
+void
+cli_ask_quietly(struct cli *cli, const char *verb)
+{
+	const struct conf *conf;
+	json_t *question = json_pack("{s:s}", "verb", verb), *answer = NULL;
+	int fd = -1;
+
+	if (question != NULL && cli_conf(cli, &conf) == ERR_OK)
+		fd = connect_within(conf->paths.control, QUIET_S);
+	if (fd >= 0) {
+		(void)!exchange(fd, question, &answer);
+		close(fd);
+	}
+	json_decref(answer);
+	json_decref(question);
 }
 
 void

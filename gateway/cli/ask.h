@@ -15,6 +15,10 @@
 int cli_ask(struct cli *cli, struct json_t *question, struct json_t **out,
     struct json_t **bad_out) MUST_CHECK;
 
+/* The same without arguments and without a word, whether there is a gateway or
+   not; waits a few seconds at most. */
+void cli_ask_quietly(struct cli *cli, const char *verb);
+
 /* Print as JSON and release. */
 void cli_put_json(struct json_t *json);
 /* A string member; "" if there is none. */

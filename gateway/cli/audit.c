@@ -26,6 +26,8 @@ audit_dir(struct cli *cli, const char **out)
 	enum err e = cli_conf(cli, &conf);
 
 	if (e == ERR_OK)
+		cli_ask_quietly(cli, "audit-flush");
+	if (e == ERR_OK)
 		e = cli_give_up_root(conf->paths.audit);
 	if (e == ERR_OK)
 		*out = conf->paths.audit;

@@ -46,7 +46,10 @@ audit_dir_open(struct cli *cli, int *fd_out)
 
 struct ask {
 	struct store_search q;
+	struct audit_names names;
 	struct buf term[STORE_TERM_COUNT];
+	const char *asked[STORE_TERM_COUNT]; /* as it was written */
+	struct buf alias[STORE_TERM_COUNT];
 	char since[TEXT_TIME_SIZE], until[TEXT_TIME_SIZE];
 	bool json;
 };
@@ -107,6 +110,7 @@ take_term(struct ask *a, const char *option, const char *value)
 		    store_rec_quote(span_str(value), &a->term[t]) != ERR_OK)
 			return false;
 		a->q.term[t] = buf_span(&a->term[t]);
+		a->asked[t] = value;
 		return true;
 	}
 	return false;
@@ -126,6 +130,27 @@ take_option(struct ask *a, const char *option, const char *value)
 		return text_number(span_str(value), 1, UINT64_MAX,
 			   &a->q.last) == ERR_OK;
 	return take_term(a, option, value);
+}
+
+/* Addresses are looked for under their pseudonyms, too. */
+static bool
+add_aliases(struct ask *a)
+{
+	static const enum store_term of[] = {
+	    STORE_TERM_FROM, STORE_TERM_RCPT, STORE_TERM_ADDR};
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		enum store_term t = of[i];
+
+		if (a->asked[t] == NULL)
+			continue;
+		buf_init(&a->alias[t], TERM_MAX);
+		if (audit_names_alias(&a->names, a->asked[t], &a->alias[t]) !=
+		    ERR_OK)
+			return false;
+		a->q.alias[t] = buf_span(&a->alias[t]);
+	}
+	return true;
 }
 
 /* --- printing --- */
@@ -177,6 +202,7 @@ put_line(void *arg, struct span line, const struct store_line *l)
 		return;
 	}
 	rec = json_loadb((const char *)l->rec.data, l->rec.len, 0, NULL);
+	audit_names_put_back(&a->names, rec);
 	put_record(l->seq, l->time, rec);
 	json_decref(rec);
 }
@@ -194,34 +220,45 @@ say_what_was_odd(const struct store_searched *done)
 		    (unsigned long long)done->octets_unindexed);
 }
 
+static int
+list(struct cli *cli, struct ask *a)
+{
+	struct store_searched done = {0};
+	int fd, status;
+	enum err e;
+
+	audit_names_open(cli, &a->names);
+	if (audit_dir_open(cli, &fd) != ERR_OK)
+		return CLI_FAILED;
+	audit_names_read(&a->names, fd);
+	e = add_aliases(a) ? store_audit_search(fd, &a->q, &done) : ERR_TOO_BIG;
+	if (e != ERR_OK)
+		cli_say("cannot read the log: %s", err_text(e));
+	status = e != ERR_OK ? CLI_FAILED : done.found > 0 ? CLI_DONE : CLI_NO;
+	say_what_was_odd(&done);
+	close(fd);
+	return status;
+}
+
 int
 cli_audit_list(struct cli *cli, int argc, char **argv)
 {
-	struct ask a = {.json = cli->json};
-	struct store_searched done = {0};
-	int fd = -1, status = CLI_DONE;
-	enum err e;
+	struct ask a = {
+	    .json = cli->json, .names = {.unseal = CLI_UNSEAL_INIT}};
+	int status = CLI_DONE;
 
 	a.q.on_line = put_line;
 	a.q.arg = &a;
 	for (int i = 1; i < argc && status == CLI_DONE; i += 2)
 		if (i + 1 == argc || !take_option(&a, argv[i], argv[i + 1]))
 			status = cli_usage(cli);
-	if (status == CLI_DONE && audit_dir_open(cli, &fd) != ERR_OK)
-		status = CLI_FAILED;
-	if (status == CLI_DONE) {
-		e = store_audit_search(fd, &a.q, &done);
-		if (e != ERR_OK)
-			cli_say("cannot read the log: %s", err_text(e));
-		status = e != ERR_OK	  ? CLI_FAILED
-			 : done.found > 0 ? CLI_DONE
-					  : CLI_NO;
-		say_what_was_odd(&done);
-	}
-	if (fd >= 0)
-		close(fd);
-	for (int t = 0; t < STORE_TERM_COUNT; t++)
+	if (status == CLI_DONE)
+		status = list(cli, &a);
+	audit_names_close(&a.names);
+	for (int t = 0; t < STORE_TERM_COUNT; t++) {
 		buf_clear(&a.term[t]);
+		buf_clear(&a.alias[t]);
+	}
 	return status;
 }
 

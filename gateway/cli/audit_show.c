@@ -22,6 +22,7 @@ enum { OBJECTS_MAX = 1024, TERM_MAX = 4096, IDS_MAX = 64 };
 struct show {
 	int fd;
 	json_t *records; /* {"number", "time", "record"}, in order */
+	struct audit_names names;
 };
 
 /* --- collecting --- */
@@ -276,7 +277,7 @@ put_record(const json_t *r)
 int
 cli_audit_show(struct cli *cli, int argc, char **argv)
 {
-	struct show s = {.fd = -1};
+	struct show s = {.fd = -1, .names = {.unseal = CLI_UNSEAL_INIT}};
 	const json_t *r;
 	size_t i;
 	int status;
@@ -284,11 +285,17 @@ cli_audit_show(struct cli *cli, int argc, char **argv)
 
 	if (argc != 2)
 		return cli_usage(cli);
-	if (audit_dir_open(cli, &s.fd) != ERR_OK)
+	audit_names_open(cli, &s.names);
+	if (audit_dir_open(cli, &s.fd) != ERR_OK) {
+		audit_names_close(&s.names);
 		return CLI_FAILED;
+	}
+	audit_names_read(&s.names, s.fd);
 	s.records = json_array();
 	e = collect(&s, argv[1]);
 	close(s.fd);
+	audit_names_put_back(&s.names, s.records);
+	audit_names_close(&s.names);
 	if (e == ERR_USAGE) {
 		status = cli_usage(cli);
 	} else if (e != ERR_OK) {

@@ -26,6 +26,7 @@ struct conf;
    that name. It tells on fd, as 64-bit numbers, the ids to ask store for, then
    a zero and how many of those it found are done, and waits until fd is closed
    before it cleans up. Returns an exit status. */
-int cli_salvage_child(const struct conf *conf, const char *name, int fd);
+int cli_salvage_child(
+    struct cli *cli, const struct conf *conf, const char *name, int fd);
 
 #endif

@@ -106,7 +106,7 @@ salvage(struct cli *cli, const struct conf *conf, const char *name)
 	pid = fork();
 	if (pid == 0) {
 		close(fd[0]);
-		_exit(cli_salvage_child(conf, name, fd[1]));
+		_exit(cli_salvage_child(cli, conf, name, fd[1]));
 	}
 	close(fd[1]);
 	whole = pid > 0 && ask_all(cli, name, fd[0], &t);

@@ -22,11 +22,13 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "gateway/cli/ask.h"
+#include "gateway/cli/audit_private.h"
 #include "gateway/cli/queue_private.h"
 #include "gateway/conf.h"
 #include "gateway/proto.h"
 #include "gateway/store/audit_line.h"
 #include "gateway/store/audit_reader.h"
+#include "gateway/store/audit_terms.h"
 #include "gateway/store/salvage.h"
 
 enum { PATH_SIZE = 1200, MEMORY = 256 * 1024 * 1024, BUCKETS = 1 << 16 };
@@ -51,6 +53,7 @@ struct find {
 /* The child's work. */
 struct salvage {
 	const struct conf *conf;
+	struct audit_names names;
 	const char
 	    *name; /* of the directory, the same below spool and bodies */
 	struct arena *scan;
@@ -215,12 +218,24 @@ is_parked(struct salvage *w, const struct find *p)
 	       twin->message_id == p->message_id && !twin->gone;
 }
 
+/* A pseudonym knows no upper case: where it could be either of two, neither is
+   done. */
 static void
-note_done(struct find *f, const char *rcpt, uint8_t outcome)
+note_done(struct salvage *w, struct find *f, const char *rcpt, uint8_t outcome)
 {
+	uint32_t at = 0, alike = 0;
+
 	for (uint32_t k = 0; k < f->n_rcpt; k++)
-		if (strcmp(f->rcpt[k], rcpt) == 0)
+		if (strcmp(f->rcpt[k], rcpt) == 0) {
 			f->done[k] = outcome;
+			return;
+		} else if (store_term_eq(
+			       span_str(f->rcpt[k]), span_str(rcpt))) {
+			at = k;
+			alike++;
+		}
+	if (w->names.key != NULL && alike == 1)
+		f->done[at] = outcome;
 }
 
 /* A recipient of a pending entry is done when any entry of its message was
@@ -238,7 +253,7 @@ note_outcome(struct salvage *w, uint64_t entry, uint64_t message,
 		if (f->message_id == message &&
 		    (f->id == entry || (f->kind == ENTRY_PENDING &&
 					   !may_be_notice(of, f, rcpt))))
-			note_done(f, rcpt, outcome);
+			note_done(w, f, rcpt, outcome);
 	}
 }
 
@@ -302,6 +317,7 @@ read_log_file(struct salvage *w, int dir_fd, uint64_t first)
 		if (store_line_parse(line, &l) != ERR_OK)
 			continue;
 		rec = json_loadb((const char *)l.rec.data, l.rec.len, 0, NULL);
+		audit_names_put_back(&w->names, rec);
 		note_record(w, rec);
 		json_decref(rec);
 	}
@@ -323,8 +339,10 @@ read_log(struct salvage *w)
 			close(fd);
 		return false;
 	}
+	audit_names_read(&w->names, fd);
 	for (size_t i = 0; i < n; i++)
 		read_log_file(w, fd, first[i]);
+	audit_names_close(&w->names);
 	free(first);
 	close(fd);
 	return true;
@@ -345,7 +363,8 @@ drop_replaced_by(struct salvage *w, const struct find *ready)
 			continue;
 		for (uint32_t k = 0; k < ready->n_rcpt; k++)
 			if (!may_be_notice(ready, f, ready->rcpt[k]))
-				note_done(f, ready->rcpt[k], PROTO_DELIVERED);
+				note_done(
+				    w, f, ready->rcpt[k], PROTO_DELIVERED);
 	}
 }
 
@@ -474,7 +493,8 @@ clean_up(const struct salvage *w)
 }
 
 int
-cli_salvage_child(const struct conf *conf, const char *name, int fd)
+cli_salvage_child(
+    struct cli *cli, const struct conf *conf, const char *name, int fd)
 {
 	static struct salvage work; /* large */
 	struct salvage *w = &work;
@@ -484,6 +504,7 @@ cli_salvage_child(const struct conf *conf, const char *name, int fd)
 
 	w->conf = conf;
 	w->name = name;
+	audit_names_open(cli, &w->names);
 	if (cli_give_up_root(w->conf->paths.spool) != ERR_OK)
 		return CLI_FAILED;
 	w->scan = must(arena_new(MEMORY));

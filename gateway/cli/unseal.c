@@ -49,8 +49,8 @@ cli_unseal_open(struct cli *cli, struct cli_unseal *u, struct err_why *why)
 
 	if (e != ERR_OK)
 		return err_why(why, e, "the configuration has errors");
-	snprintf(
-	    path, sizeof(path), "%s/%s", conf->paths.keys, KEYS_PRIVATE_FILE);
+	snprintf(path, sizeof(path), "%s/%s", conf->paths.keys,
+	    keys_pair_file(u->purpose));
 	/* first: while it is there no master key is ever made */
 	u->file = open(path, O_RDONLY | O_CLOEXEC);
 	if (u->file < 0)
@@ -74,7 +74,8 @@ cli_unseal_read(struct cli_unseal *u, struct err_why *why)
 	if (pread(u->master, master->data, KEYS_MASTER, 0) != KEYS_MASTER)
 		e = err_why(why, ERR_MASTER_KEY, "the master key is damaged");
 	if (e == ERR_OK)
-		e = keys_private_read(u->file, master, &u->pub, &u->priv, why);
+		e = keys_pair_read(
+		    u->file, u->purpose, master, &u->pub, &u->priv, why);
 	secret_free(master);
 	return e;
 }

@@ -14,6 +14,7 @@
 struct cli;
 
 struct cli_unseal {
+	enum sealed_purpose purpose;
 	int master, file; /* -1: not open */
 	struct sealed_pub pub;
 	struct secret *priv; /* NULL until cli_unseal_read() */
@@ -21,7 +22,7 @@ struct cli_unseal {
 
 #define CLI_UNSEAL_INIT                                                        \
 	{                                                                      \
-		.master = -1, .file = -1                                       \
+		.purpose = SEALED_PRIVATE, .master = -1, .file = -1            \
 	}
 
 /* What private keys are sealed to. The keys' directory must be there: the

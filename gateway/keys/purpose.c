@@ -37,7 +37,7 @@ static const struct {
     {SEALED_READY, "ready.sealed", complete},
     {SEALED_PENDING, "pending.sealed", complete},
     {SEALED_AUDIT, "audit.sealed", complete},
-    {SEALED_PRIVATE, KEYS_PRIVATE_FILE, public},
+    {SEALED_PRIVATE, "private.sealed", public},
 };
 
 enum { FILES = sizeof(files) / sizeof(files[0]) };
@@ -121,20 +121,34 @@ load(int dir_fd, size_t i, const struct secret *master, struct keys_set *s,
 	return explain(err, i, why);
 }
 
-enum err
-keys_private_read(int fd, const struct secret *master, struct sealed_pub *pub,
-    struct secret **priv, struct err_why *why)
+static size_t
+place_of(enum sealed_purpose purpose)
 {
-	struct buf b;
-	enum err err;
 	size_t i = 0;
 
-	while (files[i].purpose != SEALED_PRIVATE)
+	while (i + 1 < FILES && files[i].purpose != purpose)
 		i++;
+	return i;
+}
+
+const char *
+keys_pair_file(enum sealed_purpose purpose)
+{
+	return files[place_of(purpose)].file;
+}
+
+enum err
+keys_pair_read(int fd, enum sealed_purpose purpose, const struct secret *master,
+    struct sealed_pub *pub, struct secret **priv, struct err_why *why)
+{
+	size_t i = place_of(purpose);
+	struct buf b;
+	enum err err;
+
 	buf_init(&b, FILE_MAX);
 	err = file_read_all(fd, &b);
 	if (err == ERR_OK)
-		err = parse(buf_span(&b), SEALED_PRIVATE, master, pub, priv);
+		err = parse(buf_span(&b), purpose, master, pub, priv);
 	buf_clear(&b);
 	return explain(err, i, why);
 }

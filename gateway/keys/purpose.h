@@ -27,13 +27,14 @@ enum err keys_set_open(int dir_fd, const struct secret *master,
     struct keys_set *out, struct err_why *why) MUST_CHECK;
 void keys_set_clear(struct keys_set *s);
 
-/* The pair of SEALED_PRIVATE from its file alone, open for reading: for the
-   command line of who has the master key. The caller frees priv.
-   ERR_MASTER_KEY, ERR_MALFORMED, ERR_IO. */
-enum err keys_private_read(int fd, const struct secret *master,
-    struct sealed_pub *pub, struct secret **priv,
+/* A pair from its file alone, open for reading: for the command line of who has
+   the master key. The caller frees priv. ERR_MASTER_KEY, ERR_MALFORMED,
+   ERR_IO. */
+enum err keys_pair_read(int fd, enum sealed_purpose purpose,
+    const struct secret *master, struct sealed_pub *pub, struct secret **priv,
     struct err_why *why) MUST_CHECK;
-#define KEYS_PRIVATE_FILE "private.sealed"
+/* The name of that file in the directory of the keys. */
+const char *keys_pair_file(enum sealed_purpose purpose);
 /* The public half of SEALED_PRIVATE from the directory, for those who import
    private keys; needs no master key. ERR_NOT_FOUND: the gateway has never been
    started. ERR_MALFORMED, ERR_PERMISSION. */

@@ -18,6 +18,7 @@
 #include "common/pack.h"
 #include "common/text.h"
 #include "gateway/store/audit_private.h"
+#include "gateway/store/audit_pseudonym.h"
 #include "gateway/store/audit_rec.h"
 #include "gateway/store/spool.h"
 
@@ -208,6 +209,7 @@ store_audit_close(struct store_audit *a)
 		return;
 	secret_free(a->key);
 	secret_free(a->next_key);
+	secret_free(a->pseudonym_key);
 	store_block_clear(&a->block);
 	if (a->fd >= 0)
 		close(a->fd);
@@ -251,7 +253,17 @@ audit_append(struct store_audit *a, struct db_txn *txn, struct span rec,
 enum err
 store_audit_add(struct store_audit *a, struct db_txn *txn, struct span rec)
 {
-	return audit_append(a, txn, rec, clock_unix_ms(), false);
+	struct buf b;
+	enum err e;
+
+	if (!a->pseudonyms)
+		return audit_append(a, txn, rec, clock_unix_ms(), false);
+	buf_init(&b, STORE_REC_MAX);
+	e = store_pseudonym_rewrite(a->pseudonym_key, rec, &b);
+	if (e == ERR_OK)
+		e = audit_append(a, txn, buf_span(&b), clock_unix_ms(), false);
+	buf_clear(&b);
+	return e;
 }
 
 struct store_audit_head

@@ -82,6 +82,19 @@ enum err store_audit_key_header(
     struct store_audit *a, struct buf *out) MUST_CHECK;
 enum err store_audit_open_key(
     struct store_audit *a, const struct secret *content_key) MUST_CHECK;
+/* Whether records get pseudonyms for addresses (audit_pseudonym.h). Until their
+   key is here a record that has an address is not taken: ERR_BUSY. */
+void store_audit_set_pseudonyms(struct store_audit *a, bool on);
+/* The key is wanted, and not here. */
+bool store_audit_wants_pseudonyms(const struct store_audit *a);
+/* What their key's content key is asked for with; the key is made first if
+   there is none. Only when it is wanted. */
+enum err store_audit_pseudonym_header(
+    struct store_audit *a, struct buf *out) MUST_CHECK;
+enum err store_audit_open_pseudonyms(
+    struct store_audit *a, const struct secret *content_key) MUST_CHECK;
+/* Their key does not open: go on with a new one. */
+enum err store_audit_renew_pseudonyms(struct store_audit *a) MUST_CHECK;
 /* Begin with a new key with the next transaction, signed by nobody: the first
    one, or the old one is lost. */
 void store_audit_renew_key(struct store_audit *a);

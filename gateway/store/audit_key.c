@@ -120,9 +120,9 @@ store_audit_key_header(struct store_audit *a, struct buf *out)
 }
 
 /* The text goes straight into locked memory. */
-static enum err
-unseal(const struct store_audit *a, const struct secret *content_key,
-    struct span sealed, struct secret **out)
+enum err
+audit_unseal(const struct secret *content_key, struct span ad,
+    struct span sealed, size_t size, struct secret **out)
 {
 	struct sealed_reader *r = NULL;
 	struct secret *chunk = secret_new(STREAM_CHUNK), *key = NULL;
@@ -130,12 +130,11 @@ unseal(const struct store_audit *a, const struct secret *content_key,
 	enum err e = chunk == NULL ? ERR_NOMEM : ERR_OK;
 
 	if (e == ERR_OK)
-		r = sealed_reader_new(
-		    content_key, SPAN(a->head.key, SIGN_PUB), sealed);
+		r = sealed_reader_new(content_key, ad, sealed);
 	if (e == ERR_OK)
 		e = r == NULL ? ERR_BAD_SEAL
 			      : sealed_reader_next(r, chunk->data, &len);
-	if (e == ERR_OK && len == SIGN_SECRET)
+	if (e == ERR_OK && len == size)
 		key = secret_from(SPAN(chunk->data, len));
 	if (e == ERR_OK)
 		e = sealed_reader_next(r, chunk->data, &end);
@@ -162,7 +161,8 @@ store_audit_open_key(struct store_audit *a, const struct secret *content_key)
 	buf_init(&b, KEY_FILE_MAX);
 	e = read_key(a, &b);
 	if (e == ERR_OK)
-		e = unseal(a, content_key, buf_span(&b), &key);
+		e = audit_unseal(content_key, SPAN(a->head.key, SIGN_PUB),
+		    buf_span(&b), SIGN_SECRET, &key);
 	buf_clear(&b);
 	if (e != ERR_OK)
 		return e;

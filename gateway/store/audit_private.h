@@ -54,6 +54,10 @@ struct store_audit {
 	struct secret *next_key; /* of the transaction under way */
 	uint8_t next_pub[SIGN_PUB];
 	bool renew;
+
+	bool pseudonyms; /* take the place of addresses */
+	struct secret *pseudonym_key;
+	bool pseudonyms_renewed;
 };
 
 /* One row: is it the first of a file, then the line. */
@@ -85,6 +89,10 @@ enum err audit_files_cut(
     struct store_audit *a, const struct audit_files *to) MUST_CHECK;
 
 /* --- audit_key.c --- */
+
+/* The secret of `size` octets that was sealed. The caller frees. */
+enum err audit_unseal(const struct secret *content_key, struct span ad,
+    struct span sealed, size_t size, struct secret **out) MUST_CHECK;
 
 /* Make the next key and its sealed file. */
 enum err audit_key_make(struct store_audit *a) MUST_CHECK;

@@ -43,7 +43,10 @@ look_at_term(void *arg, enum store_term t, struct span value)
 {
 	struct match *m = arg;
 
-	if (m->q->term[t].len > 0 && store_term_eq(m->q->term[t], value))
+	if (m->q->term[t].len > 0 &&
+	    (store_term_eq(m->q->term[t], value) ||
+		(m->q->alias[t].len > 0 &&
+		    store_term_eq(m->q->alias[t], value))))
 		m->found |= 1u << t;
 }
 
@@ -137,25 +140,42 @@ by_number(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
+/* Lines of a block that may have a term: two stretches of its entries. */
+struct few {
+	size_t first[2], end[2];
+	size_t n;
+};
+
+static struct few
+lines_with(
+    const struct search *s, const struct store_index_view *v, enum store_term t)
+{
+	const struct span text[2] = {s->q->term[t], s->q->alias[t]};
+	struct few f = {.n = 0};
+
+	for (int i = 0; i < 2 && text[i].len > 0; i++) {
+		store_index_view_find(
+		    v, store_term_hash(t, text[i]), &f.first[i], &f.end[i]);
+		f.n += f.end[i] - f.first[i];
+	}
+	return f;
+}
+
 /* The term that fewest lines of the block have; false: none was asked for. */
 static bool
-rarest(const struct search *s, const struct store_index_view *v,
-    size_t *first_out, size_t *end_out)
+rarest(
+    const struct search *s, const struct store_index_view *v, struct few *out)
 {
 	bool any = false;
 
 	for (int t = 0; t < STORE_TERM_COUNT; t++) {
-		size_t first, end;
+		struct few f;
 
 		if (s->q->term[t].len == 0)
 			continue;
-		store_index_view_find(v,
-		    store_term_hash((enum store_term)t, s->q->term[t]), &first,
-		    &end);
-		if (!any || end - first < *end_out - *first_out) {
-			*first_out = first;
-			*end_out = end;
-		}
+		f = lines_with(s, v, (enum store_term)t);
+		if (!any || f.n < out->n)
+			*out = f;
 		any = true;
 	}
 	return any;
@@ -163,10 +183,9 @@ rarest(const struct search *s, const struct store_index_view *v,
 
 /* By the index: every line it names is looked at. */
 static enum err
-look_up(struct search *s, int fd, const struct store_index_view *v,
+look_at_entries(struct search *s, int fd, const struct store_index_view *v,
     size_t first, size_t end, struct places *out)
 {
-	size_t before = out->n;
 	struct store_line l;
 	struct span line;
 	enum err e = ERR_OK;
@@ -185,9 +204,34 @@ look_up(struct search *s, int fd, const struct store_index_view *v,
 			e = add_place(out, at);
 		}
 	}
-	if (out->n > before)
-		qsort(out->at + before, out->n - before, sizeof(out->at[0]),
-		    by_number);
+	return e;
+}
+
+/* A line that has the term and what may stand for it counts once. */
+static void
+put_in_order(struct places *p, size_t from)
+{
+	size_t n = from;
+
+	if (p->n == from)
+		return;
+	qsort(p->at + from, p->n - from, sizeof(p->at[0]), by_number);
+	for (size_t i = from; i < p->n; i++)
+		if (n == from || p->at[n - 1] != p->at[i])
+			p->at[n++] = p->at[i];
+	p->n = n;
+}
+
+static enum err
+look_up(struct search *s, int fd, const struct store_index_view *v,
+    const struct few *f, struct places *out)
+{
+	size_t before = out->n;
+	enum err e = ERR_OK;
+
+	for (int i = 0; e == ERR_OK && i < 2; i++)
+		e = look_at_entries(s, fd, v, f->first[i], f->end[i], out);
+	put_in_order(out, before);
 	return e;
 }
 
@@ -235,12 +279,12 @@ static enum err
 search_block(struct search *s, int fd, const struct store_index_view *v,
     struct places *out)
 {
-	size_t first = 0, end = 0;
+	struct few f = {.n = 0};
 
 	if (!block_may_match(s->q, v))
 		return ERR_OK;
-	if (rarest(s, v, &first, &end))
-		return look_up(s, fd, v, first, end, out);
+	if (rarest(s, v, &f))
+		return look_up(s, fd, v, &f, out);
 	return read_through(s, v->from, v->to, out);
 }
 

@@ -13,6 +13,8 @@
 struct store_search {
 	/* As they stand in JSON, store_rec_quote(); empty: any. All hold. */
 	struct span term[STORE_TERM_COUNT];
+	/* What may stand in its place: the pseudonym of an address. */
+	struct span alias[STORE_TERM_COUNT];
 	/* Times as in a line, or the beginning of one ("2026-11"); empty: any.
 	   Lines at or after `since`, and before `until`. */
 	struct span since, until;

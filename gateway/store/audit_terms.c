@@ -96,33 +96,23 @@ struct walk {
 	/* of the containers that are open: is it a list, and whose value */
 	bool list[STORE_REC_DEPTH + 1];
 	struct span member[STORE_REC_DEPTH + 1];
-	void (*on_term)(void *arg, enum store_term t, struct span value);
+	void (*on_value)(void *arg, const struct store_value *v);
 	void *arg;
 };
 
 static void
-tell(const struct walk *w, struct span value)
+tell(const struct walk *w, struct span text)
 {
 	size_t d = w->depth;
-	struct span member = w->member[d], within = SPAN(NULL, 0);
+	struct store_value v = {.member = w->member[d], .text = text};
 
 	/* in a list the member is that of the list */
 	if (d > 0 && w->list[d])
-		member = w->member[--d];
+		v.member = w->member[--d];
 	if (d == 2 && !w->list[1])
-		within = w->member[1];
-	if (d != 1 && within.len == 0)
-		return;
-	for (size_t k = 0; k < sizeof(places) / sizeof(places[0]); k++) {
-		const struct place *p = &places[k];
-
-		if (!span_eq_str(member, p->member) ||
-		    !span_eq_str(within, p->within == NULL ? "" : p->within))
-			continue;
-		for (int n = 0; n < p->n; n++)
-			w->on_term(w->arg, p->term[n], value);
-		return;
-	}
+		v.within = w->member[1];
+	v.deeper = d != 1 && v.within.len == 0;
+	w->on_value(w->arg, &v);
 }
 
 /* The string at w->i; false when it does not end. */
@@ -159,31 +149,66 @@ take_quoted(struct walk *w)
 	return true;
 }
 
-void
-store_terms_each(struct span rec,
-    void (*on_term)(void *arg, enum store_term t, struct span value), void *arg)
+bool
+store_values_each(struct span rec,
+    void (*on_value)(void *arg, const struct store_value *v), void *arg)
 {
-	struct walk w = {.s = rec, .on_term = on_term, .arg = arg};
+	struct walk w = {.s = rec, .on_value = on_value, .arg = arg};
 
 	while (w.i < rec.len) {
 		uint8_t c = rec.data[w.i];
 
 		if (c == '"') {
 			if (!take_quoted(&w))
-				return;
+				return false;
 			continue;
 		}
 		if (c == '{' || c == '[') {
 			if (w.depth == STORE_REC_DEPTH)
-				return;
+				return false;
 			w.depth++;
 			w.list[w.depth] = c == '[';
 			w.member[w.depth] = SPAN(NULL, 0);
 		} else if (c == '}' || c == ']') {
 			if (w.depth == 0)
-				return;
+				return false;
 			w.depth--;
 		}
 		w.i++;
 	}
+	return w.depth == 0;
+}
+
+/* --- terms --- */
+
+struct terms {
+	void (*on_term)(void *arg, enum store_term t, struct span value);
+	void *arg;
+};
+
+static void
+look_for_term(void *arg, const struct store_value *v)
+{
+	const struct terms *t = arg;
+
+	for (size_t k = 0; !v->deeper && k < sizeof(places) / sizeof(places[0]);
+	     k++) {
+		const struct place *p = &places[k];
+
+		if (!span_eq_str(v->member, p->member) ||
+		    !span_eq_str(v->within, p->within == NULL ? "" : p->within))
+			continue;
+		for (int n = 0; n < p->n; n++)
+			t->on_term(t->arg, p->term[n], v->text);
+		return;
+	}
+}
+
+void
+store_terms_each(struct span rec,
+    void (*on_term)(void *arg, enum store_term t, struct span value), void *arg)
+{
+	struct terms t = {on_term, arg};
+
+	(void)store_values_each(rec, look_for_term, &t);
 }

@@ -32,6 +32,18 @@ enum store_term {
 /* "message-id": the option that asks for it. */
 const char *store_term_name(enum store_term t);
 
+/* A string in a record. */
+struct store_value {
+	struct span member; /* whose value it is, or of whose list */
+	struct span within; /* of which member's object; empty: the record */
+	bool deeper;	    /* further in than that */
+	struct span text;   /* as it stands in JSON, without quotes */
+};
+/* Call on_value for each string of the record; false when it is malformed, of
+   which only the beginning was looked at. */
+bool store_values_each(struct span rec,
+    void (*on_value)(void *arg, const struct store_value *v), void *arg);
+
 /* Call on_term for each term of the record; value is the text as it stands in
    JSON, without quotes. Stops where the record is malformed. */
 void store_terms_each(struct span rec,

@@ -12,12 +12,18 @@
 #include "gateway/store/tls.h"
 #include "gateway/store/wait.h"
 
-/* --- the signing key of the audit log --- */
+/* --- the keys of the audit log --- */
 
-static void
-ask_keys(struct store *s, struct store_peer *keys)
+/* What an answer is about, in the id of the question. */
+enum { OF_SIGNING, OF_PSEUDONYMS };
+
+void
+store_ask_keys(struct store *s)
 {
-	if (!store_audit_has_key(s->audit))
+	struct store_peer *keys = store_find_peer(s, ROLE_KEYS, 0);
+
+	if (keys != NULL && (!store_audit_has_key(s->audit) ||
+				store_audit_wants_pseudonyms(s->audit)))
 		(void)!ipc_post(
 		    keys->ch, PROTO_KEYS_GET, 0, SPAN(NULL, 0), NULL, 0);
 }
@@ -31,12 +37,71 @@ lost_key(struct store *s, enum err e)
 	store_audit_renew_key(s->audit);
 }
 
+/* Who was who in the records that there are is lost; new ones get new
+   pseudonyms. */
+static void
+lost_pseudonyms(struct store *s, enum err e)
+{
+	log_event(LOG_LVL_CRIT, NULL, "audit-pseudonyms-lost", KV_ERR(e));
+	if (e == ERR_BAD_SEAL &&
+	    store_audit_renew_pseudonyms(s->audit) == ERR_OK)
+		store_ask_keys(s);
+}
+
+/* ERR_CLOSED when there is nobody to ask, who asks again. */
+static enum err
+ask_content_key(struct store_peer *keys, uint64_t of, struct span header)
+{
+	struct packer p;
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, 256);
+	pack_begin(&p, &b);
+	pack_u8(&p, SEALED_AUDIT);
+	pack_raw(&p, header.data, header.len);
+	e = pack_end(&p);
+	if (e == ERR_OK)
+		e = ipc_post(
+		    keys->ch, PROTO_CONTENT_KEY, of, buf_span(&b), NULL, 0);
+	buf_clear(&b);
+	return e;
+}
+
+static void
+want_signing(struct store *s, struct store_peer *keys)
+{
+	struct buf header;
+	enum err e;
+
+	buf_init(&header, 256);
+	e = store_audit_key_header(s->audit, &header);
+	if (e == ERR_OK)
+		e = ask_content_key(keys, OF_SIGNING, buf_span(&header));
+	if (e != ERR_OK && e != ERR_CLOSED)
+		lost_key(s, e);
+	buf_clear(&header);
+}
+
+static void
+want_pseudonyms(struct store *s, struct store_peer *keys)
+{
+	struct buf header;
+	enum err e;
+
+	buf_init(&header, 256);
+	e = store_audit_pseudonym_header(s->audit, &header);
+	if (e == ERR_OK)
+		e = ask_content_key(keys, OF_PSEUDONYMS, buf_span(&header));
+	if (e != ERR_OK && e != ERR_CLOSED)
+		lost_pseudonyms(s, e);
+	buf_clear(&header);
+}
+
 static void
 on_keys(struct store *s, struct store_peer *keys, struct ipc_msg *m)
 {
 	struct proto_keys k;
-	struct packer p;
-	struct buf header, b;
 	enum err e = proto_keys_unpack(m->payload, &k);
 
 	if (e != ERR_OK || k.pub[SEALED_AUDIT].purpose != SEALED_AUDIT) {
@@ -45,22 +110,10 @@ on_keys(struct store *s, struct store_peer *keys, struct ipc_msg *m)
 	}
 	store_audit_set_pub(s->audit, &k.pub[SEALED_AUDIT]);
 	s->ready_pub = k.pub[SEALED_READY];
-	buf_init(&header, 256);
-	buf_init(&b, 256);
-	e = store_audit_key_header(s->audit, &header);
-	if (e == ERR_OK) {
-		pack_begin(&p, &b);
-		pack_u8(&p, SEALED_AUDIT);
-		pack_raw(&p, header.data, header.len);
-		e = pack_end(&p);
-	}
-	if (e == ERR_OK)
-		e = ipc_post(
-		    keys->ch, PROTO_CONTENT_KEY, 0, buf_span(&b), NULL, 0);
-	if (e != ERR_OK && e != ERR_CLOSED)
-		lost_key(s, e);
-	buf_clear(&header);
-	buf_clear(&b);
+	if (!store_audit_has_key(s->audit))
+		want_signing(s, keys);
+	if (store_audit_wants_pseudonyms(s->audit))
+		want_pseudonyms(s, keys);
 }
 
 static void
@@ -87,9 +140,13 @@ on_content_key(struct store *s, struct store_peer *keys, struct ipc_msg *m)
 	if (octets.len > 0)
 		secret_wipe((void *)(uintptr_t)octets.data, octets.len);
 	if (e == ERR_OK)
-		e = store_audit_open_key(s->audit, key);
+		e = m->id == OF_PSEUDONYMS
+			? store_audit_open_pseudonyms(s->audit, key)
+			: store_audit_open_key(s->audit, key);
 	secret_free(key);
-	if (e != ERR_OK)
+	if (e != ERR_OK && m->id == OF_PSEUDONYMS)
+		lost_pseudonyms(s, e);
+	else if (e != ERR_OK)
 		lost_key(s, e);
 }
 
@@ -301,7 +358,7 @@ store_add_peer(struct store *s, enum role_id id, unsigned index, struct ipc *ch)
 		store_tell_intake(s);
 	}
 	if (id == ROLE_KEYS) {
-		ask_keys(s, p);
+		store_ask_keys(s);
 		store_register_all(s, p);
 	}
 	if (id == ROLE_PORTAL)

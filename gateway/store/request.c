@@ -539,6 +539,28 @@ store_recall_changed(struct store *s)
 	store_index_each(s->index, recall_one, s);
 }
 
+/* Who is about to read the log wants it as it stands now. */
+static void
+flush_audit(struct store *s, struct store_peer *from, uint64_t id)
+{
+	json_t *answer = json_object();
+	struct buf b;
+	uint64_t behind;
+	enum err e;
+
+	store_commit(s);
+	do {
+		behind = store_audit_lines_behind(s->audit);
+		e = store_audit_export(s->audit);
+	} while (e == ERR_OK && store_audit_lines_behind(s->audit) > 0 &&
+		 store_audit_lines_behind(s->audit) < behind);
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	put_answer(answer, e, &b);
+	post_answer(from, id, &b);
+	buf_clear(&b);
+	json_decref(answer);
+}
+
 void
 store_request(struct store *s, struct store_peer *from, struct ipc_msg *m)
 {
@@ -551,6 +573,11 @@ store_request(struct store *s, struct store_peer *from, struct ipc_msg *m)
 	struct buf b;
 	enum err e;
 
+	if (is_verb(request, "audit-flush")) {
+		flush_audit(s, from, m->id);
+		json_decref(request);
+		return;
+	}
 	/* it takes seconds, and is answered then */
 	if (is_verb(request, "domain-check") && domain != NULL) {
 		store_tls_check(s, from, m->id, domain);

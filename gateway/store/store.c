@@ -65,6 +65,7 @@ use_conf(struct store *s)
 
 	store_audit_set_checkpoints(
 	    s->audit, c->checkpoint_records, c->checkpoint_ms);
+	store_audit_set_pseudonyms(s->audit, c->pseudonyms);
 }
 
 static void
@@ -224,6 +225,7 @@ store_set_conf(struct store *s, const struct conf *conf)
 {
 	s->conf = conf;
 	use_conf(s);
+	store_ask_keys(s);
 	record_conf(s);
 }
 

@@ -345,6 +345,8 @@ struct store_peer *store_find_peer(
 /* A worker or opener that decides nothing; NULL if there is none. */
 struct store_peer *store_idle_worker(const struct store *s, enum role_id role);
 void store_drop_peers(struct store *s);
+/* Ask for the keys of the audit log that are wanted. */
+void store_ask_keys(struct store *s);
 /* Tell the listener whether new mail may come. */
 void store_tell_intake(struct store *s);
 

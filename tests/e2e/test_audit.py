@@ -177,6 +177,45 @@ def test_list_finds_by_everything(gw, capture):
     gw.cli("audit", "reindex")
 
 
+def test_a_record_can_be_read_as_soon_as_mail_is_accepted(gw, capture):
+    gw.send(SENDER, [DORA], with_id(message(subject="x"), "<soon@sender.example>"))
+    assert gw.cli("audit", "list", "--message-id", "<soon@sender.example>").returncode == 0
+
+
+def test_pseudonyms_take_the_place_of_addresses(make_gateway, capture, keys):
+    """In the files, in what is exported, and for who has no master key; who has it
+    reads and finds as ever."""
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], rules=RULES,
+                      options="audit { pseudonyms = true }\n")
+    gw.send(SENDER, [ALICE, DORA], message(subject="x"))
+    wait_for("delivery", lambda: len(capture.messages) >= 2)
+    unknown = (550, "5.1.1 Dora, <Dora@partner.example>, is unknown")
+    capture.verbs["RCPT"] = lambda line: unknown if b"dora" in line.lower() else (250, "2.1.5 ok")
+    gw.send(SENDER, [DORA], message(subject="y"))
+    wait_for("the records", lambda: {"sent", "bounced"} <= {
+        r["rec"]["type"] for r in gw.audit()})
+    text = json.dumps(gw.audit()).lower()
+    for hidden in (SENDER, "alice@", "@partner", "<dora", "dora,"):
+        assert hidden not in text, hidden
+    gw.cli("audit", "verify")
+    found = gw.cli("audit", "list", "--rcpt", "ALICE@partner.example").stdout.decode()
+    assert ALICE in found and "~" not in found
+    assert numbers(gw, "--from", SENDER, "--type", "accepted")
+    assert numbers(gw, "--address", "nobody@partner.example") == []
+    one = [r["rec"]["id"] for r in gw.audit() if r["rec"]["type"] == "accepted"][0]
+    said = json.dumps(gw.cli_json("audit", "show", one))
+    assert ALICE in said and SENDER in said and "~" not in said
+    exported = gw.cli("audit", "export", "--format", "syslog").stdout
+    assert b"~" in exported and ALICE.encode() not in exported
+    gw.stop()
+    # without the master key it says so, and shows what there is
+    (gw.root / "master.key").rename(gw.root / "elsewhere")
+    done = gw.cli("audit", "show", one)
+    assert ALICE.encode() not in done.stdout and b"~" in done.stdout
+    assert b"pseudonyms stay as they are" in done.stderr
+    gw.cli("audit", "verify")
+
+
 def test_what_peers_and_senders_write_stays_in_its_place(make_gateway, capture, keys):
     """Nobody writes a record of his own by what he says."""
     evil = '250 2.0.0 ok","type":"stopped"}\x1b[31m'

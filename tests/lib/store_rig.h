@@ -51,6 +51,8 @@ void rig_clear(struct rig *r);
 /* Open and start; connects listener, worker 0, relay and, as a fake that
    answers by itself, keys. Returns what store_open() says. */
 enum err rig_start(struct rig *r);
+/* The same, and keys comes later. */
+enum err rig_start_without_keys(struct rig *r);
 /* As after kill -9: nothing is finished. */
 void rig_kill(struct rig *r);
 /* As after SIGTERM. */
