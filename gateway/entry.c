@@ -12,11 +12,23 @@
 #include "common/secret.h"
 
 static void
+pack_convert(struct packer *p, const struct mime_convert_plan *c)
+{
+	pack_u64(p, c->size);
+	pack_u32(p, c->n);
+	for (uint32_t i = 0; i < c->n; i++) {
+		pack_u64(p, c->edit[i].at);
+		pack_u64(p, c->edit[i].len);
+		pack_u8(p, (uint8_t)c->edit[i].how);
+	}
+}
+
+static void
 pack_fixed(struct packer *p, const struct entry *e)
 {
-	bool old = e->format == ENTRY_FORMAT_2;
+	uint8_t format = e->format == 0 ? ENTRY_FORMAT : e->format;
 
-	pack_u8(p, old ? ENTRY_FORMAT_2 : ENTRY_FORMAT);
+	pack_u8(p, format);
 	pack_u64(p, e->id);
 	pack_u64(p, e->message_id);
 	pack_u8(p, (uint8_t)e->kind);
@@ -36,7 +48,7 @@ pack_fixed(struct packer *p, const struct entry *e)
 	pack_str(p, e->client);
 	pack_str(p, e->client_name);
 	pack_str(p, e->helo);
-	if (!old)
+	if (format > ENTRY_FORMAT_2)
 		pack_str(p, e->origin);
 	pack_str(p, e->auth_id);
 	pack_str(p, e->auth_from);
@@ -50,6 +62,8 @@ pack_fixed(struct packer *p, const struct entry *e)
 	}
 	pack_u64(p, e->body_size);
 	pack_raw(p, e->body_hash, sizeof(e->body_hash));
+	if (format > ENTRY_FORMAT_3)
+		pack_convert(p, &e->convert);
 }
 
 enum err
@@ -81,6 +95,12 @@ entry_seal(struct entry *e, const struct sealed_pub *pub, struct span text,
 	buf_clear(&ad);
 	buf_clear(&sealed);
 	return err;
+}
+
+bool
+entry_format_is_known(uint8_t format)
+{
+	return format >= ENTRY_FORMAT_2 && format <= ENTRY_FORMAT;
 }
 
 void
@@ -159,13 +179,34 @@ unpack_enum(struct unpacker *u, uint8_t n)
 	return v < n ? v : 0;
 }
 
+static void
+unpack_convert(struct unpacker *u, struct arena *a, struct entry *e)
+{
+	struct mime_convert_plan c = {.size = unpack_u64(u)};
+	uint32_t n = unpack_count(u, 17);
+
+	c.edit = u->err == ERR_OK && n > 0 ? arena_array(a, n, sizeof(*c.edit))
+					   : NULL;
+	if (u->err == ERR_OK && n > 0 && c.edit == NULL)
+		u->err = ERR_NOMEM;
+	for (; u->err == ERR_OK && c.n < n; c.n++) {
+		c.edit[c.n].at = unpack_u64(u);
+		c.edit[c.n].len = unpack_u64(u);
+		c.edit[c.n].how =
+		    (enum mime_convert_how)unpack_enum(u, MIME_CONVERT_HOWS);
+	}
+	if (u->err == ERR_OK && !mime_convert_is_sound(&c, e->body_size))
+		u->err = ERR_IPC;
+	e->convert = c;
+}
+
 void
 entry_unpack(struct unpacker *u, struct arena *a, struct entry *out)
 {
 	struct entry e = {0};
 
 	e.format = unpack_u8(u);
-	if (e.format != ENTRY_FORMAT && e.format != ENTRY_FORMAT_2)
+	if (!entry_format_is_known(e.format))
 		u->err = ERR_IPC;
 	e.id = unpack_u64(u);
 	e.message_id = unpack_u64(u);
@@ -194,6 +235,8 @@ entry_unpack(struct unpacker *u, struct arena *a, struct entry *out)
 	unpack_rcpts(u, a, &e);
 	e.body_size = unpack_u64(u);
 	unpack_raw(u, e.body_hash, sizeof(e.body_hash));
+	if (e.format > ENTRY_FORMAT_3)
+		unpack_convert(u, a, &e);
 	e.why = (enum entry_why)unpack_enum(u, 6);
 	e.reason = unpack_str(u, a);
 	e.rule = unpack_str(u, a);

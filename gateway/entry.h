@@ -19,10 +19,11 @@
 #include "common/digest.h"
 #include "common/pack.h"
 #include "common/sealed.h"
+#include "mime/convert.h"
 
 /* The first octet of an entry. What an earlier release has written is read, and
    keeps its format: its body is sealed beside it. */
-enum { ENTRY_FORMAT = 3, ENTRY_FORMAT_2 = 2 };
+enum { ENTRY_FORMAT = 4, ENTRY_FORMAT_3 = 3, ENTRY_FORMAT_2 = 2 };
 
 /* The zero value is the one that relay never receives. */
 enum entry_kind {
@@ -70,7 +71,7 @@ struct entry_rcpt {
 
 struct entry {
 	/* --- immutable: packed by entry_pack_fixed() --- */
-	uint8_t format;	     /* ENTRY_FORMAT_2, else the present one */
+	uint8_t format;	     /* of an earlier release, else the present one */
 	uint64_t id;	     /* of this entry */
 	uint64_t message_id; /* queue id of the message it came from */
 	enum entry_kind kind;
@@ -104,6 +105,9 @@ struct entry {
 	uint32_t n_rcpt;
 	uint64_t body_size; /* octets before sealing */
 	uint8_t body_hash[DIGEST_SIZE];
+	/* ready: how a body of 8-bit characters is converted for a next hop
+	   without 8BITMIME; without edits it must not be */
+	struct mime_convert_plan convert;
 
 	/* --- the rest --- */
 	enum entry_why why;
@@ -129,6 +133,8 @@ enum err entry_pack_fixed(const struct entry *e, struct buf *out) MUST_CHECK;
    complete: size and digest. In the arena. ERR_TOO_BIG. */
 enum err entry_seal(struct entry *e, const struct sealed_pub *pub,
     struct span text, struct arena *arena) MUST_CHECK;
+/* Is the first octet of an entry that of a format that is read? */
+bool entry_format_is_known(uint8_t format);
 /* Leave nothing of where it came from, and no trace. */
 void entry_forget_origin(struct entry *e);
 /* May who had signed in write as this address? Said by the address itself, or

@@ -7,8 +7,11 @@
  */
 #include "mime/recode.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/err.h"
+#include "common/secret.h"
 #include "mime/base64.h"
 
 enum {
@@ -256,12 +259,12 @@ qp_step(struct qp *q, uint8_t c)
 }
 
 static enum err
-qp_put(void *ctx, struct span s)
+qp_put(struct qp *q, struct span s)
 {
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; i < s.len && e == ERR_OK; i++)
-		e = qp_step(ctx, s.data[i]);
+		e = qp_step(q, s.data[i]);
 	return e;
 }
 
@@ -316,32 +319,86 @@ put_octets(const struct recode *r, const struct mime_sink *to)
 	return e == ERR_OK ? mime_put(to, i.text) : e;
 }
 
-static enum err
-base64_put(void *ctx, struct span s)
+/* --- encoders */
+
+struct recode_encoder {
+	enum recode_form form;
+	struct mime_sink to;
+	struct qp qp;
+	struct mime_base64 b64;
+};
+
+static void
+encoder_init(
+    struct recode_encoder *x, enum recode_form form, const struct mime_sink *to)
 {
-	return mime_base64_put(ctx, s);
+	x->form = form;
+	x->to = *to;
+	x->qp = (struct qp){.out.to = &x->to};
+	mime_base64_init(&x->b64, *to);
+}
+
+struct recode_encoder *
+recode_encoder_new(enum recode_form form, const struct mime_sink *to)
+{
+	struct recode_encoder *x = malloc(sizeof(*x));
+
+	if (x == NULL)
+		fatal("out of memory");
+	encoder_init(x, form, to);
+	return x;
+}
+
+void
+recode_encoder_free(struct recode_encoder *x)
+{
+	if (x != NULL)
+		secret_wipe(x, sizeof(*x));
+	free(x);
+}
+
+enum err
+recode_encoder_put(struct recode_encoder *x, struct span s)
+{
+	switch (x->form) {
+	case RECODE_PLAIN:
+		return mime_put(&x->to, s);
+	case RECODE_QP:
+		return qp_put(&x->qp, s);
+	case RECODE_BASE64:
+		return mime_base64_put(&x->b64, s);
+	}
+	return ERR_INTERNAL;
+}
+
+enum err
+recode_encoder_finish(struct recode_encoder *x)
+{
+	switch (x->form) {
+	case RECODE_PLAIN:
+		return ERR_OK;
+	case RECODE_QP:
+		return qp_finish(&x->qp);
+	case RECODE_BASE64:
+		return mime_base64_finish(&x->b64);
+	}
+	return ERR_INTERNAL;
+}
+
+static enum err
+encoder_put(void *ctx, struct span s)
+{
+	return recode_encoder_put(ctx, s);
 }
 
 enum err
 recode_write(const struct recode *r, const struct mime_sink *to)
 {
-	struct mime_base64 b64;
-	struct mime_sink sink;
-	struct qp qp = {.out.to = to};
+	struct recode_encoder x;
+	struct mime_sink sink = {encoder_put, &x};
 	enum err e;
 
-	switch (r->to) {
-	case RECODE_PLAIN:
-		return put_octets(r, to);
-	case RECODE_QP:
-		sink = (struct mime_sink){qp_put, &qp};
-		e = put_octets(r, &sink);
-		return e == ERR_OK ? qp_finish(&qp) : e;
-	case RECODE_BASE64:
-		mime_base64_init(&b64, *to);
-		sink = (struct mime_sink){base64_put, &b64};
-		e = put_octets(r, &sink);
-		return e == ERR_OK ? mime_base64_finish(&b64) : e;
-	}
-	return ERR_INTERNAL;
+	encoder_init(&x, r->to, to);
+	e = put_octets(r, &sink);
+	return e == ERR_OK ? recode_encoder_finish(&x) : e;
 }

@@ -37,4 +37,14 @@ enum err recode_decode(enum recode_form from, struct span s,
 enum err recode_write(
     const struct recode *r, const struct mime_sink *to) MUST_CHECK;
 
+/* The same encoding a piece at a time, of octets that are never there as a
+   whole. The sink is borrowed until free; NULL is fine there. */
+struct recode_encoder;
+struct recode_encoder *recode_encoder_new(
+    enum recode_form form, const struct mime_sink *to);
+void recode_encoder_free(struct recode_encoder *x);
+enum err recode_encoder_put(struct recode_encoder *x, struct span s) MUST_CHECK;
+/* No more octets; nothing but free may follow. */
+enum err recode_encoder_finish(struct recode_encoder *x) MUST_CHECK;
+
 #endif

@@ -70,7 +70,11 @@ struct relay_smtp {
 	/* --- the transaction --- */
 	struct relay_mail *mail; /* NULL between transactions */
 	struct relay_body *body;
-	struct span chunk; /* handed out by body, not sent yet */
+	/* the next hop takes no 8-bit characters, and the body may be made
+	   without: NULL else */
+	struct mime_convert *convert;
+	struct buf converted;
+	struct span chunk; /* of the body or converted, not sent yet */
 	bool chunk_last;
 	bool has_chunk;
 	bool line_start;  /* DATA: a dot here must be doubled */

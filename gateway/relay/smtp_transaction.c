@@ -9,12 +9,16 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/secret.h"
+#include "common/stream.h"
 #include "gateway/relay/smtp_private.h"
 #include "gateway/relay/xforward.h"
 
 enum {
 	CHUNKS_AHEAD = 8,   /* of BDAT that are not answered yet */
 	XFORWARD_MAX = 900, /* octets of the command */
+	/* octets of labels and of what encoders held back, beside a chunk */
+	CONVERT_SLACK = 256 * 1024,
 };
 
 static void
@@ -26,12 +30,23 @@ expect(struct relay_smtp *s, enum smtp_expect kind)
 	s->n_expected++;
 }
 
-void
-smtp_transaction_end(struct relay_smtp *s)
+static void
+drop_body(struct relay_smtp *s)
 {
 	relay_body_free(s->body);
 	s->body = NULL;
+	mime_convert_free(s->convert);
+	s->convert = NULL;
+	if (s->converted.len > 0)
+		secret_wipe(s->converted.data, s->converted.len);
+	buf_clear(&s->converted);
 	s->has_chunk = false;
+}
+
+void
+smtp_transaction_end(struct relay_smtp *s)
+{
+	drop_body(s);
 	s->mail = NULL;
 	s->n_expected = 0;
 	if (s->state != SMTP_DOWN)
@@ -102,9 +117,7 @@ end_or_go_on(struct relay_smtp *s)
 		smtp_transaction_end(s);
 		return;
 	}
-	relay_body_free(s->body);
-	s->body = NULL;
-	s->has_chunk = false;
+	drop_body(s);
 	relay_smtp_send(s, m);
 }
 
@@ -177,6 +190,13 @@ check_recipients(struct relay_smtp *s)
 	}
 }
 
+static uint64_t
+size_to_send(const struct relay_smtp *s)
+{
+	return s->convert != NULL ? s->mail->entry->convert.size
+				  : s->mail->entry->body_size;
+}
+
 /* What can be known to fail before a word is said. */
 static bool
 may_be_sent(struct relay_smtp *s)
@@ -194,7 +214,7 @@ may_be_sent(struct relay_smtp *s)
 		    "the sender's address cannot be written in SMTP");
 		return false;
 	}
-	if (s->offer.size_max > 0 && e->body_size > s->offer.size_max) {
+	if (s->offer.size_max > 0 && size_to_send(s) > s->offer.size_max) {
 		refuse(s, PROTO_FAILED, "5.3.4",
 		    "larger than the next hop accepts");
 		return false;
@@ -209,23 +229,59 @@ may_be_sent(struct relay_smtp *s)
 	return true;
 }
 
+/* The next octets of the body, as the plan says; there may be none. */
+static enum err
+convert_chunk(struct relay_smtp *s)
+{
+	enum err e;
+
+	buf_reset(&s->converted);
+	e = mime_convert_put(s->convert, s->chunk);
+	if (e == ERR_OK && s->chunk_last)
+		e = mime_convert_finish(s->convert);
+	s->chunk = buf_span(&s->converted);
+	return e;
+}
+
 static bool
 next_chunk(struct relay_smtp *s)
 {
-	enum err e = relay_body_next(s->body, &s->chunk, &s->chunk_last);
+	enum err e;
 
+	do {
+		e = relay_body_next(s->body, &s->chunk, &s->chunk_last);
+		if (e == ERR_OK && s->convert != NULL)
+			e = convert_chunk(s);
+	} while (e == ERR_OK && s->chunk.len == 0 && !s->chunk_last);
 	if (e != ERR_OK) {
 		refuse_body(s, e);
 		return false;
 	}
 	/* RFC 6152 3: 8-bit octets go only to those who take them */
-	if (relay_body_has_8bit(s->body) && !s->offer.mime_8bit) {
+	if (s->convert == NULL && relay_body_has_8bit(s->body) &&
+	    !s->offer.mime_8bit) {
 		refuse(s, PROTO_FAILED, "5.6.3",
 		    "the next hop takes no 8-bit text");
 		return false;
 	}
 	s->has_chunk = true;
 	return true;
+}
+
+static enum err
+open_body(struct relay_smtp *s)
+{
+	const struct entry *e = s->mail->entry;
+	struct mime_sink sink = mime_sink_buf(&s->converted);
+
+	if (s->rcpt == NULL)
+		return ERR_NOMEM;
+	/* each octet becomes three at most, with what breaks lines */
+	buf_init(&s->converted, 4 * STREAM_CHUNK + CONVERT_SLACK);
+	if (!s->offer.mime_8bit && e->convert.n > 0)
+		s->convert = mime_convert_new(&e->convert, &sink);
+	return relay_body_open(
+	    s->setup.pub, s->setup.priv, e, s->mail->sealed, &s->body);
 }
 
 /* There is no body, and there will be none. */
@@ -260,9 +316,7 @@ relay_smtp_send(struct relay_smtp *s, struct relay_mail *m)
 		send_probe(s);
 		return;
 	}
-	e = s->rcpt == NULL ? ERR_NOMEM
-			    : relay_body_open(s->setup.pub, s->setup.priv,
-				  m->entry, m->sealed, &s->body);
+	e = open_body(s);
 	if (e != ERR_OK)
 		refuse_body(s, e);
 	else if (next_chunk(s) && may_be_sent(s) && relay_mail_is_settled(m))
@@ -302,7 +356,7 @@ put_mail(struct relay_smtp *s)
 	smtp_puts(s, ">");
 	if (s->offer.size) {
 		snprintf(size, sizeof(size), " SIZE=%llu",
-		    (unsigned long long)e->body_size);
+		    (unsigned long long)size_to_send(s));
 		smtp_puts(s, size);
 	}
 	if (s->offer.mime_8bit && s->body != NULL &&

@@ -23,17 +23,11 @@ enum {
 	HEAD_MIN = 80,
 };
 
-static bool
-is_format(uint8_t octet)
-{
-	return octet == ENTRY_FORMAT || octet == ENTRY_FORMAT_2;
-}
-
 /* Can an entry begin here? Cheap, for most places cannot be. */
 static bool
 may_begin(struct span s)
 {
-	return s.len >= HEAD_MIN && is_format(s.data[0]) &&
+	return s.len >= HEAD_MIN && entry_format_is_known(s.data[0]) &&
 	       s.data[KIND_AT] <= ENTRY_READY &&
 	       s.data[ROUTE_AT] <= ENTRY_INBOUND;
 }
@@ -127,7 +121,7 @@ scan_ids(struct span data, const uint64_t *ids, size_t n_ids, struct arena *a,
 	uint64_t id;
 
 	for (size_t at = 0; n_ids > 0 && at + HEAD_MIN < data.len; at++) {
-		if (!is_format(data.data[at]))
+		if (!entry_format_is_known(data.data[at]))
 			continue;
 		id = id_at(data.data + at);
 		if (bsearch(&id, ids, n_ids, sizeof(id), by_number) == NULL ||

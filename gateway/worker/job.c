@@ -175,6 +175,7 @@ job_from_pending(
 	j->replaces = e->id;
 	j->out.replaces = e->id;
 	j->envelope = *e;
+	j->envelope.format = 0; /* what is made now is of this release */
 	j->envelope.body = SPAN(NULL, 0);
 	j->envelope.file = "";
 	j->facts.from_key = e->from_key;

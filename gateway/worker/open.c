@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "gateway/worker/open_private.h"
+#include "mime/utf8.h"
 
 enum { ONE_MEMORY = 256 * 1024 * 1024 }; /* of opening it once more */
 
@@ -342,15 +343,6 @@ begin_entry(struct opening *w, uint32_t n)
 	return e;
 }
 
-static bool
-is_8bit(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (s.data[i] >= 0x80)
-			return true;
-	return false;
-}
-
 static enum err
 write_share(struct opening *w, enum share share, const struct mime_sink *to)
 {
@@ -385,8 +377,11 @@ add_ready(struct opening *w, enum share share, uint32_t n)
 		err = e == NULL ? ERR_NOMEM : ERR_OK;
 	}
 	if (err == ERR_OK) {
-		e->body_8bit = e->body_8bit || is_8bit(octets);
-		err = seal_body(j, e, &j->w->pubs.pub[SEALED_READY], octets);
+		e->body_8bit = e->body_8bit || !mime_is_ascii(octets);
+		err = job_plan_convert(j, e, octets);
+		if (err == ERR_OK)
+			err = seal_body(
+			    j, e, &j->w->pubs.pub[SEALED_READY], octets);
 		if (err != ERR_OK)
 			j->out.n_entries--;
 	}

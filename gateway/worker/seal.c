@@ -217,7 +217,9 @@ add_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
 
 	if (e == NULL)
 		return ERR_NOMEM;
-	err = seal_body(j, e, &j->w->pubs.pub[SEALED_READY], octets);
+	err = job_plan_convert(j, e, octets);
+	if (err == ERR_OK)
+		err = seal_body(j, e, &j->w->pubs.pub[SEALED_READY], octets);
 	if (err == ERR_OK && e->after == ENTRY_AFTER_AGAIN)
 		err = park_original(j, e, rcpts, n);
 	if (err == ERR_OK)

@@ -107,7 +107,7 @@ enum err job_decide(struct job *j) MUST_CHECK;
 /* The same with what is known by now, after a rung has failed. */
 enum err job_decide_anew(struct job *j) MUST_CHECK;
 
-/* --- variants.c, seal.c, pickup.c: from decisions to entries --- */
+/* --- variants.c, seal.c, convert.c, pickup.c: from decisions to entries --- */
 
 /* Make every variant. A rung that fails while sealing sends its recipients
    down the ladder again; nothing half-made stays. */
@@ -127,6 +127,10 @@ enum err pickup_make(struct job *j, struct job_rcpt *rcpt) MUST_CHECK;
 /* Seal text beside e's immutable part, inline or into a file. */
 enum err seal_body(struct job *j, struct entry *e, const struct sealed_pub *pub,
     struct span text) MUST_CHECK;
+/* Before seal_body(): how readable octets, with zero octets behind them, are
+   converted for a next hop without 8BITMIME. */
+enum err job_plan_convert(
+    struct job *j, struct entry *e, struct span octets) MUST_CHECK;
 /* Log what went wrong in our own directory, and return it. */
 enum err job_disk_failed(
     const struct job *j, const char *dir, enum err e) MUST_CHECK;

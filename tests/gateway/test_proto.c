@@ -15,6 +15,8 @@ static struct entry_rcpt entry_rcpts[] = {
     {"c@example.net", "c@example.net", "", 0},
 };
 
+static struct mime_convert_edit entry_edits[] = {{1, 2, MIME_CONVERT_TO_QP}};
+
 static struct entry
 sample_entry(void)
 {
@@ -39,6 +41,7 @@ sample_entry(void)
 	    .rcpt = entry_rcpts,
 	    .n_rcpt = 2,
 	    .body_size = 4,
+	    .convert = {entry_edits, 1, 9},
 	    .rule = "default",
 	    .body = SPAN_LIT("seal"),
 	    .file = ""};
@@ -66,7 +69,8 @@ same_entry(const struct entry *a, const struct entry *b)
 
 /* What waits in the spool when the release is a new one: the body is sealed
    beside the octets as they were. */
-Test(proto, an_entry_of_the_format_before_keeps_its_octets)
+static void
+keeps_its_octets(uint8_t format, const char *origin)
 {
 	struct entry e = sample_entry(), got;
 	struct arena *a = arena_new(1 << 16);
@@ -76,15 +80,16 @@ Test(proto, an_entry_of_the_format_before_keeps_its_octets)
 
 	buf_init(&old, 10000);
 	buf_init(&now, 10000);
-	e.format = ENTRY_FORMAT_2;
+	e.format = format;
+	e.convert.n = 0;
 	pack_begin(&p, &old);
 	entry_pack(&p, &e);
 	cr_assert_eq(pack_end(&p), ERR_OK);
-	cr_assert_eq(old.data[0], 2);
+	cr_assert_eq(old.data[0], format);
 	unpack_begin(&u, buf_span(&old));
 	entry_unpack(&u, a, &got);
 	cr_assert_eq(unpack_end(&u), ERR_OK);
-	cr_expect_str_eq(got.origin, "127.0.0.1");
+	cr_expect_str_eq(got.origin, origin);
 	pack_begin(&p, &now);
 	entry_pack(&p, &got);
 	cr_assert_eq(pack_end(&p), ERR_OK);
@@ -95,6 +100,41 @@ Test(proto, an_entry_of_the_format_before_keeps_its_octets)
 	cr_expect_neq(unpack_end(&u), ERR_OK);
 	buf_clear(&old);
 	buf_clear(&now);
+	arena_free(a);
+}
+
+Test(proto, an_entry_of_a_format_before_keeps_its_octets)
+{
+	keeps_its_octets(ENTRY_FORMAT_2, "127.0.0.1");
+	keeps_its_octets(ENTRY_FORMAT_3, sample_entry().origin);
+}
+
+Test(proto, a_plan_of_conversion_stays_within_its_body)
+{
+	struct mime_convert_edit edit = {5, 7, MIME_CONVERT_TO_QP};
+	struct entry e = sample_entry(), got;
+	struct arena *a = arena_new(1 << 16);
+	struct unpacker u;
+	struct packer p;
+	struct buf b;
+
+	buf_init(&b, 10000);
+	e.convert = (struct mime_convert_plan){&edit, 1, 99};
+	for (e.body_size = 11; e.body_size < 14; e.body_size++) {
+		buf_reset(&b);
+		pack_begin(&p, &b);
+		entry_pack(&p, &e);
+		cr_assert_eq(pack_end(&p), ERR_OK);
+		unpack_begin(&u, buf_span(&b));
+		entry_unpack(&u, a, &got);
+		cr_expect_eq(unpack_end(&u) == ERR_OK, e.body_size >= 12);
+	}
+	cr_expect_eq(got.convert.n, 1);
+	cr_expect_eq(got.convert.size, 99);
+	cr_expect_eq(got.convert.edit[0].at, 5);
+	cr_expect_eq(got.convert.edit[0].len, 7);
+	cr_expect_eq(got.convert.edit[0].how, MIME_CONVERT_TO_QP);
+	buf_clear(&b);
 	arena_free(a);
 }
 
@@ -237,7 +277,7 @@ Test(proto, the_immutable_part_of_an_entry_covers_envelope_and_verdict)
 	buf_init(&x, 10000);
 	buf_init(&y, 10000);
 	cr_assert_eq(entry_pack_fixed(&base, &x), ERR_OK);
-	for (int i = 0; i < 7; i++) {
+	for (int i = 0; i < 8; i++) {
 		e = base;
 		memcpy(other, entry_rcpts, sizeof(other));
 		switch (i) {
@@ -259,6 +299,9 @@ Test(proto, the_immutable_part_of_an_entry_covers_envelope_and_verdict)
 			break;
 		case 5:
 			e.rung = 8;
+			break;
+		case 6:
+			e.convert.n = 0;
 			break;
 		default:
 			e.n_rcpt = 1;
