@@ -31,6 +31,7 @@ object_header_format(const struct object_header *h, uint8_t *out)
 	memcpy(out, magic, sizeof(magic));
 	put_number(out + 8, OBJECT_HEADER_VERSION, 2);
 	out[10] = (uint8_t)h->factor;
+	out[11] = (uint8_t)h->door;
 	memcpy(out + 16, h->id, OBJECT_ID_SIZE);
 	memcpy(out + 32, h->proof_hash, sizeof(h->proof_hash));
 	out = put_number(out + 64, h->index_size, 8);
@@ -42,10 +43,11 @@ object_header_format(const struct object_header *h, uint8_t *out)
 static bool
 values_are_sane(const struct object_header *h, const uint8_t *zero)
 {
-	static const uint8_t none[5];
+	static const uint8_t none[4];
 
 	return memcmp(zero, none, sizeof(none)) == 0 &&
-	       h->factor <= OBJECT_FACTOR_PASSPHRASE && h->index_size > 0 &&
+	       h->factor < OBJECT_FACTORS && h->door < OBJECT_DOORS &&
+	       h->index_size > 0 &&
 	       h->index_size <= LIMIT_OBJECT_INDEX &&
 	       h->body_size <= LIMIT_OBJECT_BODY &&
 	       h->created_s < h->expires_s && h->expires_s <= INT64_MAX;
@@ -56,7 +58,7 @@ object_header_parse(struct span s, struct object_header *out)
 {
 	struct object_header h = {.factor = OBJECT_FACTOR_NONE};
 	struct unpacker u;
-	uint8_t zero[5];
+	uint8_t zero[4];
 	uint16_t version;
 
 	if (s.len < OBJECT_HEADER_SIZE ||
@@ -67,6 +69,7 @@ object_header_parse(struct span s, struct object_header *out)
 	if (version != OBJECT_HEADER_VERSION)
 		return ERR_UNSUPPORTED;
 	h.factor = unpack_u8(&u);
+	h.door = unpack_u8(&u);
 	unpack_raw(&u, zero, sizeof(zero));
 	unpack_raw(&u, h.id, sizeof(h.id));
 	unpack_raw(&u, h.proof_hash, sizeof(h.proof_hash));

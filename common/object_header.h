@@ -24,14 +24,26 @@
 #define OBJECT_ID_TEXT_SIZE 23
 #define OBJECT_PROOF_SIZE   32 /* octets of the proof and of its hash */
 
+/* What goes into the key beside the link. */
 enum object_factor {
 	OBJECT_FACTOR_NONE = 0,
-	OBJECT_FACTOR_PASSPHRASE = 1,
+	OBJECT_FACTOR_PASSPHRASE = 1, /* the sender chose it */
+	OBJECT_FACTOR_GENERATED = 2,
+	OBJECT_FACTOR_ANSWER = 3, /* to a question of the sender's */
+	OBJECT_FACTORS
+};
+
+/* What the portal asks for beside the proof; no part of the key. */
+enum object_door {
+	OBJECT_DOOR_OPEN = 0,
+	OBJECT_DOOR_CODE = 1, /* that is mailed to the recipient */
+	OBJECT_DOORS
 };
 
 struct object_header {
 	uint8_t id[OBJECT_ID_SIZE];
 	enum object_factor factor;
+	enum object_door door;
 	uint8_t proof_hash[OBJECT_PROOF_SIZE]; /* SHA-256 of the proof key */
 	uint64_t index_size;		       /* octets before sealing */
 	uint64_t body_size;

@@ -161,15 +161,16 @@ make_header(const struct crypto_escrow *e, const struct secret *proof,
     size_t index_size, struct object_header *out)
 {
 	struct object_header h = {
-	    .factor = e->passphrase != NULL ? OBJECT_FACTOR_PASSPHRASE
-					    : OBJECT_FACTOR_NONE,
+	    .factor = e->factor,
+	    .door = e->door,
 	    .index_size = index_size,
 	    .body_size = e->message.len,
 	    .created_s = e->created_s,
 	    .expires_s = e->expires_s,
 	};
 
-	if (h.created_s >= h.expires_s)
+	if (h.created_s >= h.expires_s ||
+	    (e->factor != OBJECT_FACTOR_NONE) != (e->passphrase != NULL))
 		return ERR_USAGE;
 	memcpy(h.id, e->id, sizeof(h.id));
 	digest_sha256(&(struct span){proof->data, proof->len}, 1, h.proof_hash);

@@ -48,7 +48,13 @@ struct crypto_escrow {
 	uint64_t created_s;
 	uint64_t expires_s;
 	struct span reply_key; /* public key for answers; empty if none */
-	const struct secret *passphrase; /* UTF-8, NFC; NULL if none */
+	const char *const *reply_to; /* whom an answer may go to */
+	size_t n_reply_to;
+	uint64_t reply_max; /* octets of an answer */
+	enum object_factor factor;
+	enum object_door door;
+	/* of the factor, as mime/spelling.h spells it; NULL for none */
+	const struct secret *passphrase;
 	const struct crypto_escrow_part *parts;
 	size_t n_parts;
 };

@@ -106,6 +106,27 @@ put_reply_key(struct buf *out, struct span key)
 	return put_member(out, "reply_key", span_str(text));
 }
 
+/* Whom an answer may go to, and how large it may be. */
+static enum err
+put_reply(struct buf *out, const struct crypto_escrow *e)
+{
+	enum err err;
+
+	if (e->reply_key.len == 0)
+		return ERR_OK;
+	err = put_reply_key(out, e->reply_key);
+	if (err == ERR_OK)
+		err = buf_printf(out, ",\"reply_max\":%" PRIu64 ",\"reply_to\":[",
+		    e->reply_max);
+	for (size_t i = 0; err == ERR_OK && i < e->n_reply_to; i++) {
+		if (i > 0)
+			err = buf_putc(out, ',');
+		if (err == ERR_OK)
+			err = put_string(out, span_str(e->reply_to[i]));
+	}
+	return err == ERR_OK ? buf_putc(out, ']') : err;
+}
+
 enum err
 crypto_escrow_index(const struct crypto_escrow *e, struct buf *out)
 {
@@ -121,7 +142,7 @@ crypto_escrow_index(const struct crypto_escrow *e, struct buf *out)
 	if (err == ERR_OK)
 		err = put_member(out, "subject", e->subject);
 	if (err == ERR_OK)
-		err = put_reply_key(out, e->reply_key);
+		err = put_reply(out, e);
 	if (err == ERR_OK)
 		err = buf_puts(out, ",\"parts\":[");
 	for (size_t i = 0; err == ERR_OK && i < e->n_parts; i++) {
