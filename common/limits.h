@@ -160,6 +160,11 @@
 /* seconds after which a file that is no complete object is left-over */
 #define LIMIT_OBJECT_UNFINISHED_S (24u * 3600)
 
+/* characters of a passphrase that the sender chooses for pick-up, at least, and
+   its octets and those of question and answer, at most */
+#define LIMIT_FACTOR_CHARS_MIN 8u
+#define LIMIT_FACTOR_SIZE      200u
+
 /* --- portal */
 /* octets of one file of the page */
 #define LIMIT_PORTAL_ASSET (1024u * 1024)

@@ -47,8 +47,7 @@ values_are_sane(const struct object_header *h, const uint8_t *zero)
 
 	return memcmp(zero, none, sizeof(none)) == 0 &&
 	       h->factor < OBJECT_FACTORS && h->door < OBJECT_DOORS &&
-	       h->index_size > 0 &&
-	       h->index_size <= LIMIT_OBJECT_INDEX &&
+	       h->index_size > 0 && h->index_size <= LIMIT_OBJECT_INDEX &&
 	       h->body_size <= LIMIT_OBJECT_BODY &&
 	       h->created_s < h->expires_s && h->expires_s <= INT64_MAX;
 }

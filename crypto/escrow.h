@@ -47,7 +47,7 @@ struct crypto_escrow {
 	int64_t date_s; /* of the message */
 	uint64_t created_s;
 	uint64_t expires_s;
-	struct span reply_key; /* public key for answers; empty if none */
+	struct span reply_key;	     /* public key for answers; empty if none */
 	const char *const *reply_to; /* whom an answer may go to */
 	size_t n_reply_to;
 	uint64_t reply_max; /* octets of an answer */

@@ -116,8 +116,8 @@ put_reply(struct buf *out, const struct crypto_escrow *e)
 		return ERR_OK;
 	err = put_reply_key(out, e->reply_key);
 	if (err == ERR_OK)
-		err = buf_printf(out, ",\"reply_max\":%" PRIu64 ",\"reply_to\":[",
-		    e->reply_max);
+		err = buf_printf(out,
+		    ",\"reply_max\":%" PRIu64 ",\"reply_to\":[", e->reply_max);
 	for (size_t i = 0; err == ERR_OK && i < e->n_reply_to; i++) {
 		if (i > 0)
 			err = buf_putc(out, ',');

@@ -116,6 +116,7 @@ struct conf_portal {
 	const char *tls_key;
 	const char *page; /* directory; NULL: the installed one */
 	uint64_t expires_s;
+	bool sent_notice; /* also where no passphrase was made */
 };
 
 /* What becomes of inbound mail. */

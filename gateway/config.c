@@ -56,21 +56,6 @@ find_section(const struct build *b, const struct config_group *g)
 	return NULL;
 }
 
-static bool
-is_later(const char *group, const char *name)
-{
-	for (size_t i = 0; i < config_n_laters; i++) {
-		const struct config_later *l = &config_laters[i];
-
-		if (strcmp(l->group, group) != 0)
-			continue;
-		if (name == NULL ? l->name == NULL
-				 : l->name != NULL && !strcmp(l->name, name))
-			return true;
-	}
-	return false;
-}
-
 /* A section that no group has: say what is wrong with it. */
 static void
 unknown_section(struct build *b, const struct config_section *s)
@@ -80,11 +65,6 @@ unknown_section(struct build *b, const struct config_section *s)
 
 	snprintf(label, sizeof(label), "%s%s%s", s->name,
 	    s->title == NULL ? "" : " ", s->title == NULL ? "" : s->title);
-	if (is_later(label, NULL)) {
-		conf_find(b->f, CONF_ERROR, s->line,
-		    "section %s is not available in this version", label);
-		return;
-	}
 	for (size_t i = 0; i < config_n_groups; i++) {
 		const struct config_group *g = &config_groups[i];
 
@@ -118,11 +98,6 @@ unknown_option(
 	char known[256] = "";
 	size_t len = 0;
 
-	if (is_later(group, o->name)) {
-		conf_find(b->f, CONF_ERROR, o->line,
-		    "\"%s\" is not available in this version", o->name);
-		return;
-	}
 	for (size_t i = 0; i < config_n_entries; i++) {
 		if (strcmp(config_entries[i].group, group) != 0)
 			continue;

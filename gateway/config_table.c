@@ -641,6 +641,11 @@ const struct config_entry config_entries[] = {
 	1 * SECOND, 3650 * DAY, "30d",
 	AT(conf_portal, expires_s), 0,
 	"How long mail can be picked up."},
+    {"portal", "sent-notice", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_portal, sent_notice), 0,
+	"The sender of mail for pick-up is told for whom it waits, until when "
+	"and how it opens. When a passphrase was made the sender is told in any "
+	"case: it stands in that mail and nowhere else."},
 
     {"limits", "message-size", CONFIG_T_SIZE, false,
 	1 * KI, 100 * MI, "50M",
@@ -977,8 +982,23 @@ const struct config_entry config_entries[] = {
 	"matches says tls it is that."},
     {"rule", "second-factor", CONFIG_T_FACTOR, false, 0, 0, "none",
 	0, 0,
-	"What opens mail for pick-up beside the link. The only word that is "
-	"available in this version is none."},
+	"What opens mail for pick-up beside the link: none, the link alone; "
+	"generated, a passphrase of 100 bits that is made here and told to the "
+	"sender, who tells the recipient by another way than mail; passphrase, "
+	"one that the sender chose in the field Sealgate-Passphrase or, with "
+	"passphrase-tag, in the subject; answer, to the question in the field "
+	"Sealgate-Question that the field Sealgate-Answer answers. All three "
+	"are part of the key, which makes the rung stronger than tls. Where "
+	"the sender chose nothing, a passphrase is generated; what a sender "
+	"chose is used under none, too. Those fields and the tag never leave "
+	"the gateway, whatever the rung. Of the rules that match the one that "
+	"asks for most counts: generated, passphrase, answer, none."},
+    {"rule", "passphrase-tag", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(config_rule, pickup.passphrase_tag), 0,
+	"A word with which the sender may put the passphrase into the subject: "
+	"after passphrase-tag = \"pick-up\" it is what stands in "
+	"[pick-up:PASSPHRASE]. A tag that is not closed, is empty or is there "
+	"twice is refused with the message."},
     {"rule", "together", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(config_rule, together), 0,
 	"Nobody gets what another recipient of the message does not get: all "
@@ -1036,11 +1056,6 @@ const struct config_entry config_entries[] = {
     /* clang-format on */
 };
 const size_t config_n_entries = N(config_entries);
-
-const struct config_later config_laters[] = {
-    {"rule", "passphrase-tag"},
-};
-const size_t config_n_laters = N(config_laters);
 
 const char *
 config_group_label(const struct config_group *g, char *out, size_t out_size)

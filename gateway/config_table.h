@@ -99,18 +99,10 @@ struct config_entry {
 	const char *man;
 };
 
-/* Words that a later version will know: what to say about them. */
-struct config_later {
-	const char *group;
-	const char *name; /* NULL: the whole section */
-};
-
 extern const struct config_group config_groups[];
 extern const size_t config_n_groups;
 extern const struct config_entry config_entries[];
 extern const size_t config_n_entries;
-extern const struct config_later config_laters[];
-extern const size_t config_n_laters;
 
 /* "listen outbound" of a group. Returns out. */
 const char *config_group_label(

@@ -127,6 +127,9 @@ message_parse(const struct policy *policy, struct span raw, bool smtputf8,
 	e = find_tags(policy, h, arena, &m);
 	if (e != ERR_OK)
 		goto out;
+	e = message_find_factor(&m, policy, h, arena);
+	if (e != ERR_OK)
+		goto out;
 	e = find_shown(&m, h, arena);
 	if (e != ERR_OK)
 		goto out;
@@ -140,8 +143,10 @@ out:
 void
 message_clear(struct message *m)
 {
-	if (m != NULL)
-		buf_clear(&m->subject);
+	if (m == NULL)
+		return;
+	buf_clear(&m->subject);
+	message_clear_factor(&m->factor);
 }
 
 struct mime_edit

@@ -20,6 +20,7 @@ struct arena;
 struct mime_tree;
 struct policy;
 struct policy_decision;
+struct secret;
 
 /* That somebody has sealed all of the message, by its structure. */
 struct message_sealed {
@@ -38,6 +39,17 @@ struct message_sealed {
 	size_t n_key_ids;
 };
 
+/* What the sender chose for mail that is picked up: header fields, or a tag of
+   the subject. All of it goes from every variant. */
+struct message_factor {
+	struct secret *passphrase; /* spelled; NULL: none */
+	struct secret *answer;	   /* spelled; NULL: none */
+	const char *question;	   /* with an answer */
+	/* word of the subject tag that brought the passphrase; NULL: a field */
+	const char *tag;
+	const char *flaw; /* why it is refused; NULL: it is not */
+};
+
 struct message {
 	struct span raw; /* LIMIT_MESSAGE_PADDING zero octets stand behind it */
 	struct mime_scan scan;
@@ -50,6 +62,7 @@ struct message {
 	struct message_sealed sealed; /* by it, too */
 	bool automatic;	    /* Auto-Submitted or an MDN: never escrowed */
 	struct buf subject; /* the Subject field without tags; empty: keep */
+	struct message_factor factor;
 	/* To and Cc, canonical: whoever is not here is a hidden recipient. Not
 	   known when a field does not parse: then everybody is hidden. */
 	const char **shown;

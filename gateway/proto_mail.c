@@ -258,6 +258,8 @@ proto_object_pack(struct packer *p, const struct proto_object *m)
 	pack_str(p, m->name);
 	pack_u64(p, m->size);
 	pack_u64(p, m->expires_s);
+	pack_u8(p, (uint8_t)m->factor);
+	pack_u8(p, (uint8_t)m->door);
 }
 
 void
@@ -267,6 +269,10 @@ proto_object_unpack(
 	out->name = unpack_str(u, a);
 	out->size = unpack_u64(u);
 	out->expires_s = unpack_u64(u);
+	out->factor = unpack_u8(u);
+	out->door = unpack_u8(u);
+	if (out->factor >= OBJECT_FACTORS || out->door >= OBJECT_DOORS)
+		u->err = ERR_IPC;
 }
 
 enum err
@@ -299,7 +305,7 @@ proto_submit_pack(const struct proto_submit *m, struct buf *out)
 enum {
 	MIN_ENTRY = 100,     /* octets of the smallest packed entry */
 	MIN_HOP = 1 + 9 * 4, /* and of a try */
-	MIN_OBJECT = 20,
+	MIN_OBJECT = 22,
 	MIN_CLOSED = 5,
 };
 

@@ -13,6 +13,7 @@
 
 #include "common/arena.h"
 #include "common/buf.h"
+#include "common/object_header.h"
 #include "common/pack.h"
 #include "gateway/entry.h"
 #include "gateway/proto_discovery.h"
@@ -143,6 +144,9 @@ struct proto_object {
 	const char *name; /* file name in the escrow directory */
 	uint64_t size;
 	uint64_t expires_s; /* Unix time */
+	/* of common/object_header.h */
+	enum object_factor factor;
+	enum object_door door;
 };
 
 void proto_object_pack(struct packer *p, const struct proto_object *m);

@@ -32,6 +32,18 @@ mime_field_tells(const struct mime_field *f)
 	return false;
 }
 
+bool
+mime_field_is_private(const struct mime_field *f)
+{
+	static const char *const names[] = {"Bcc", "Resent-Bcc",
+	    "Sealgate-Passphrase", "Sealgate-Question", "Sealgate-Answer"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (span_caseeq_str(f->name, names[i]))
+			return true;
+	return false;
+}
+
 /* What stands behind the last semicolon is a time in digits, letters and a few
    signs, or it is not taken over. */
 static struct span

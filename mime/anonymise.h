@@ -16,4 +16,8 @@ bool mime_field_tells(const struct mime_field *f);
 enum err mime_received_short(
     const struct mime_field *f, struct buf *out) MUST_CHECK;
 
+/* Does the field go from every message that leaves, whatever the rung? Hidden
+   recipients, and what the sender told the gateway alone. */
+bool mime_field_is_private(const struct mime_field *f);
+
 #endif

@@ -31,11 +31,9 @@ is_one_of(struct span name, const char *const *names, size_t n)
 static bool
 is_dropped(const struct mime_field *f, enum mime_hp hp)
 {
-	static const char *const names[] = {"Bcc", "Resent-Bcc"};
-
 	if (hp != MIME_HP_NONE && span_caseeq_str(f->name, "HP-Outer"))
 		return true;
-	return is_one_of(f->name, names, sizeof(names) / sizeof(names[0]));
+	return mime_field_is_private(f);
 }
 
 /* Of the entity, not of the message. */
@@ -280,6 +278,9 @@ header_protect(const struct mime_header *h,
 		const struct mime_field *f = &h->fields[i];
 
 		if (form->edit.anonymise && mime_field_tells(f))
+			continue;
+		/* it repeats the subject with its tags */
+		if (edited && span_caseeq_str(f->name, "Thread-Topic"))
 			continue;
 		if (form->edit.anonymise &&
 		    span_caseeq_str(f->name, "Received")) {

@@ -55,8 +55,8 @@ mime_spell_passphrase(struct span in, struct buf *out)
 static bool
 counts(ucs4_t c)
 {
-	return uc_is_general_category_withtable(c,
-	    UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_M | UC_CATEGORY_MASK_N);
+	return uc_is_general_category_withtable(
+	    c, UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_M | UC_CATEGORY_MASK_N);
 }
 
 static enum err
@@ -74,8 +74,8 @@ put_what_counts(struct span in, struct buf *out)
 		i += (size_t)n;
 		if (!counts(c))
 			continue;
-		put = u8_uctomb(
-		    text, c == SIGMA_FINAL ? SIGMA : c, sizeof(text));
+		put =
+		    u8_uctomb(text, c == SIGMA_FINAL ? SIGMA : c, sizeof(text));
 		e = put > 0 ? buf_put(out, SPAN(text, (size_t)put))
 			    : ERR_MALFORMED;
 	}

@@ -28,4 +28,21 @@ enum err mime_subject_strip_field(const struct mime_field *f,
     const char *const *tags, size_t n, struct buf *out,
     bool *changed) MUST_CHECK;
 
+/* What became of tags with a value, "[WORD:VALUE]". */
+enum mime_subject_value {
+	MIME_SUBJECT_NO_VALUE = 0,
+	MIME_SUBJECT_VALUE,
+	MIME_SUBJECT_BAD_VALUE, /* not closed, empty, or more than one */
+};
+
+/* Take tags with one of the n words out of the Subject. field_out gets the
+   whole field without them, and nothing when there is none; of a bad one
+   everything behind it goes. value_out gets the VALUE, which the caller wipes,
+   and *word_out which of the words. Case of the words is ignored. More than one
+   Subject field with such a tag is a bad one. ERR_NOMEM, ERR_TOO_BIG. */
+enum err mime_subject_take_value(const struct mime_header *h,
+    const char *const *words, size_t n, struct buf *field_out,
+    struct buf *value_out, size_t *word_out,
+    enum mime_subject_value *out) MUST_CHECK;
+
 #endif

@@ -26,14 +26,6 @@ enum {
 
 static const char crlf[] = "\r\n";
 
-/* P8: nothing tells of hidden recipients. */
-static bool
-is_hidden(const struct mime_field *f)
-{
-	return span_caseeq_str(f->name, "Bcc") ||
-	       span_caseeq_str(f->name, "Resent-Bcc");
-}
-
 static bool
 is_subject(const struct mime_field *f)
 {
@@ -62,7 +54,12 @@ put_fields(
 	for (size_t i = 0; i < h->n && e == ERR_OK; i++) {
 		const struct mime_field *f = &h->fields[i];
 
-		if (is_hidden(f) || (edit->anonymise && mime_field_tells(f)))
+		/* P8: nothing tells of hidden recipients. A topic repeats the
+		   subject with the tags that were taken out of it. */
+		if (mime_field_is_private(f) ||
+		    (edit->anonymise && mime_field_tells(f)) ||
+		    (edit->subject.len > 0 &&
+			span_caseeq_str(f->name, "Thread-Topic")))
 			continue;
 		if (edit->anonymise && span_caseeq_str(f->name, "Received"))
 			e = mime_received_short(f, out);

@@ -23,8 +23,8 @@ job_init(struct job *j, struct worker *w, uint32_t n_rcpt)
 	j->conf = role_conf(w->role);
 	/* a variant or a notice for each, with the original that is parked
 	   beside it; what is pending and held; one DSN, one word on how it was
-	   sent; copies */
-	j->max_entries = 2 * n_rcpt + 4 + POLICY_ARCHIVES_MAX;
+	   sent, one sent-notice; copies */
+	j->max_entries = 2 * n_rcpt + 5 + POLICY_ARCHIVES_MAX;
 	/* for each one decision and what became of it, for all that it was
 	   accepted */
 	j->max_audit = 3 * n_rcpt + 8 + 2 * POLICY_ARCHIVES_MAX;
@@ -213,6 +213,10 @@ job_clear(struct job *j)
 	if (j->parsed)
 		message_clear(&j->msg);
 	j->parsed = false;
+	for (uint32_t i = 0; j->rcpt != NULL && i < j->n_rcpt; i++) {
+		secret_free(j->rcpt[i].code);
+		j->rcpt[i].code = NULL;
+	}
 	memfd_unmap(&j->map);
 }
 

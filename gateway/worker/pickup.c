@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Escrow: the sealed object and the notice with its link. The link secret is
- * in the notice and nowhere else; the notice waits in the spool, sealed, until
- * the portal has the object.
+ * Escrow: the sealed object, one for each recipient. What goes into its key
+ * beside the link is chosen in pickup_factor.c, the mail with the link is
+ * pickup_notice.c's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +14,8 @@
 #include "common/file.h"
 #include "common/object_header.h"
 #include "common/secret.h"
-#include "common/text.h"
 #include "crypto/escrow.h"
 #include "gateway/worker/worker_private.h"
-#include "mime/compose.h"
 #include "mime/header.h"
 #include "mime/tree.h"
 
@@ -157,8 +155,8 @@ write_object(struct job *j, const struct crypto_escrow *esc, const char *name,
 }
 
 static enum err
-make_object(struct job *j, struct job_rcpt *rcpt, struct proto_object *obj,
-    struct secret **link)
+make_object(struct job *j, struct job_rcpt *rcpt, struct pickup *p,
+    struct proto_object *obj)
 {
 	struct mime_edit edit = message_edit(&j->msg, j->envelope.trace);
 	struct crypto_escrow esc = {0};
@@ -192,6 +190,9 @@ make_object(struct job *j, struct job_rcpt *rcpt, struct proto_object *obj,
 	esc.expires_s =
 	    now_s + (rcpt->d.rules.expires_s != 0 ? rcpt->d.rules.expires_s
 						  : j->conf->portal.expires_s);
+	esc.factor = p->factor;
+	esc.door = p->door;
+	esc.passphrase = p->spelled;
 	esc.parts = parts.part;
 	esc.n_parts = parts.n;
 	object_id_format(esc.id, name);
@@ -200,135 +201,44 @@ make_object(struct job *j, struct job_rcpt *rcpt, struct proto_object *obj,
 		e = ERR_NOMEM;
 		goto out;
 	}
-	e = write_object(j, &esc, name, &header, link);
+	e = write_object(j, &esc, name, &header, &p->link);
 	if (e != ERR_OK)
 		goto out;
 	obj->size = object_total_size(&header);
 	obj->expires_s = esc.expires_s;
+	obj->factor = p->factor;
+	obj->door = p->door;
 	j->octets += obj->size;
 out:
 	spill_clear(&text);
 	return e;
 }
 
-static enum err
-notice_text(struct job *j, const struct proto_object *obj,
-    const struct secret *link, struct buf *out)
-{
-	char secret[CRYPTO_ESCROW_LINK_SIZE + 1];
-	char until[TEXT_TIME_SIZE];
-	enum err e;
-
-	crypto_escrow_link_text(link, OBJECT_FACTOR_NONE, secret);
-	secret[CRYPTO_ESCROW_LINK_SIZE] = 0;
-	text_time_ms(obj->expires_s * 1000, until);
-	e = buf_printf(out,
-	    "Hello,\n"
-	    "\n"
-	    "%s has sent you a message that is too confidential for\n"
-	    "ordinary mail. It is kept encrypted for you, and this link opens "
-	    "it\nin any browser:\n"
-	    "\n"
-	    "%s/m/%s#%s\n"
-	    "\n"
-	    "The message can be read there until %.10s. Whoever has this link\n"
-	    "can read it: please do not pass this mail on, and keep it if you "
-	    "want\nto read the message again.\n"
-	    "\n"
-	    "If you did not expect anything from this sender, ask them before "
-	    "you\nopen the link, and not by answering this mail.\n"
-	    "\n"
-	    "-- \n"
-	    "Sent by the encryption gateway of %s\n",
-	    j->envelope.from, j->conf->portal.url, obj->name, secret, until,
-	    j->conf->hostname);
-	secret_wipe(secret, sizeof(secret));
-	return e;
-}
-
-static enum err
-write_notice(struct job *j, struct job_rcpt *rcpt, const struct entry *entry,
-    struct span body, const struct mime_sink *to)
-{
-	static const struct mime_compose_field extra[] = {
-	    {"Auto-Submitted", "auto-generated"},
-	};
-	char id[TEXT_ID_SIZE];
-	struct mime_compose m = {.from = j->envelope.from,
-	    .to = rcpt->rcpt->addr,
-	    .date_s = (int64_t)(clock_unix_ms() / 1000),
-	    .extra = extra,
-	    .n_extra = 1,
-	    .body = body};
-
-	text_id(entry->id, id);
-	m.message_id = arena_printf(j->arena, "%s@%s", id, j->conf->hostname);
-	m.subject = arena_printf(
-	    j->arena, "Encrypted message from %s", j->envelope.from);
-	if (m.message_id == NULL || m.subject == NULL)
-		return ERR_NOMEM;
-	return mime_compose_write(&m, to);
-}
-
-static enum err
-make_notice(struct job *j, struct job_rcpt *rcpt,
-    const struct proto_object *obj, const struct secret *link)
-{
-	struct entry *e = job_add_entry(j, 1);
-	struct buf body, msg;
-	struct mime_sink sink;
-	enum err err;
-
-	if (e == NULL)
-		return ERR_NOMEM;
-	e->kind = ENTRY_READY;
-	e->rung = RUNG_ESCROW;
-	e->strength = (uint8_t)rcpt->d.outcome.strength;
-	/* `notice = tls`: the link goes as the rung tls does, and waits else */
-	e->tls = rcpt->d.rules.pickup.notice_tls ? ENTRY_TLS_AUTHENTICATED
-						 : ENTRY_TLS_OPPORTUNISTIC;
-	e->body_8bit = false;
-	e->rule = rcpt->d.rules.from_rule;
-	e->wait_object = obj->name;
-	entry_forget_origin(e);
-	e->n_rcpt = 1;
-	e->rcpt[0] = *rcpt->rcpt;
-	buf_init(&body, 64 * 1024);
-	buf_init(&msg, 128 * 1024);
-	sink = mime_sink_buf(&msg);
-	err = notice_text(j, obj, link, &body);
-	if (err == ERR_OK)
-		err = write_notice(j, rcpt, e, buf_span(&body), &sink);
-	if (err == ERR_OK)
-		err = seal_body(
-		    j, e, &j->w->pubs.pub[SEALED_READY], buf_span(&msg));
-	if (err != ERR_OK)
-		j->out.n_entries--;
-	/* both hold the link */
-	if (body.len > 0)
-		secret_wipe(body.data, body.len);
-	if (msg.len > 0)
-		secret_wipe(msg.data, msg.len);
-	buf_clear(&body);
-	buf_clear(&msg);
-	return err;
-}
-
 enum err
 pickup_make(struct job *j, struct job_rcpt *rcpt)
 {
 	struct proto_object *obj = &j->out.object[j->out.n_objects];
-	struct secret *link = NULL;
-	enum err e = make_object(j, rcpt, obj, &link);
+	struct pickup p = {.link = NULL};
+	enum err e = pickup_choose(j, rcpt, &p);
 
-	if (e != ERR_OK)
-		return e;
-	j->out.n_objects++;
-	e = make_notice(j, rcpt, obj, link);
-	if (e != ERR_OK) {
-		unlinkat(j->w->escrow_fd, obj->name, 0);
-		j->out.n_objects--;
+	if (e == ERR_OK)
+		e = make_object(j, rcpt, &p, obj);
+	if (e == ERR_OK) {
+		j->out.n_objects++;
+		e = pickup_notice(j, rcpt, &p, obj);
+		if (e != ERR_OK) {
+			unlinkat(j->w->escrow_fd, obj->name, 0);
+			j->out.n_objects--;
+		}
 	}
-	secret_free(link);
+	if (e == ERR_OK) {
+		secret_free(rcpt->code);
+		rcpt->code = p.code;
+		p.code = NULL;
+		rcpt->factor = p.factor;
+		rcpt->object = obj->name;
+		rcpt->expires_s = obj->expires_s;
+	}
+	pickup_clear(&p);
 	return e;
 }

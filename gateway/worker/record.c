@@ -163,8 +163,11 @@ accepted(struct job *j, bool look)
 	}
 	if (look)
 		put_text(row, "message-id", raw_field(j, "Message-ID"));
+	/* without the tags: one of them may hold a passphrase */
 	if (look && j->conf->audit.subjects)
-		put_text(row, "subject", raw_field(j, "Subject"));
+		put_text(row, "subject",
+		    j->parsed ? message_field(&j->msg, "Subject", j->arena)
+			      : raw_field(j, "Subject"));
 	return row;
 }
 
@@ -275,6 +278,19 @@ object_of(const struct job *j, const struct entry *e)
 	return NULL;
 }
 
+static const char *
+factor_name(enum object_factor f)
+{
+	static const char *const names[OBJECT_FACTORS] = {
+	    [OBJECT_FACTOR_NONE] = "none",
+	    [OBJECT_FACTOR_PASSPHRASE] = "passphrase",
+	    [OBJECT_FACTOR_GENERATED] = "generated",
+	    [OBJECT_FACTOR_ANSWER] = "answer",
+	};
+
+	return (unsigned)f < OBJECT_FACTORS ? names[f] : "?";
+}
+
 /* One record for each entry that leaves protected. */
 static enum err
 add_made(struct job *j, const struct entry *e)
@@ -289,9 +305,13 @@ add_made(struct job *j, const struct entry *e)
 		return ERR_OK;
 	row = begin(j, escrowed ? "escrowed" : "sealed");
 	put_ref(row, e);
-	if (o != NULL)
+	if (o != NULL) {
 		json_object_set_new(
 		    row, "expires", json_integer((json_int_t)o->expires_s));
+		put_text(row, "factor", factor_name(o->factor));
+		if (o->door == OBJECT_DOOR_CODE)
+			put_text(row, "door", "code");
+	}
 	if (!escrowed) {
 		json_object_set_new(row, "rung",
 		    json_string(policy_rung_name((enum rung)e->rung)));

@@ -64,6 +64,9 @@ parse(struct job *j, struct err_why *why)
 		return e;
 	j->parsed = true;
 	j->facts.message = &j->msg;
+	if (j->replaces == 0 && j->msg.factor.flaw != NULL)
+		return err_why(
+		    why, ERR_POLICY_REJECT, "%s", j->msg.factor.flaw);
 	/* what was taken once is not refused for it */
 	return j->replaces == 0 ? job_check_hops(j, why) : ERR_OK;
 }
@@ -154,6 +157,8 @@ process(struct job *j, bool unparsed, struct err_why *why)
 		e = get_certificate(j);
 	if (e == ERR_OK)
 		e = job_make_variants(j);
+	if (e == ERR_OK)
+		e = tell_escrowed(j);
 	if (e == ERR_OK)
 		e = tell_refused(j);
 	if (e == ERR_OK)

@@ -9,6 +9,7 @@
 
 #include "common/arena.h"
 #include "common/memfd.h"
+#include "common/object_header.h"
 #include "common/sealed.h"
 #include "crypto/private_key.h"
 #include "gateway/certs.h"
@@ -26,6 +27,16 @@ struct json_t;
 struct mime_header;
 
 struct groups;
+
+/* What opens one object, while it is made. */
+struct pickup {
+	enum object_factor factor;
+	enum object_door door;
+	struct secret *spelled; /* the factor as it is hashed; NULL: none */
+	struct secret *code;	/* a generated one as it is told; NULL: none */
+	const char *question;	/* NULL: none */
+	struct secret *link;
+};
 
 struct worker {
 	struct role *role;
@@ -49,6 +60,11 @@ struct job_rcpt {
 	struct decision d;
 	bool done;  /* in a variant that has been made */
 	bool alone; /* sealing it together with others has failed */
+	/* of the rung escrow, once it is done */
+	const char *object; /* name of the object */
+	enum object_factor factor;
+	struct secret *code; /* for the sender to tell; NULL: none */
+	uint64_t expires_s;
 };
 
 /* One message, new (from listener) or pending (from store). */
@@ -124,6 +140,14 @@ enum err seal_variant(struct job *j, enum rung rung,
     struct job_rcpt *const *rcpts, uint32_t n, struct err_why *why) MUST_CHECK;
 /* An object for pick-up and the notice with its link, for one recipient. */
 enum err pickup_make(struct job *j, struct job_rcpt *rcpt) MUST_CHECK;
+/* What goes into the key beside the link: by the rules, and by what the sender
+   chose. Clear it. */
+enum err pickup_choose(
+    struct job *j, const struct job_rcpt *rcpt, struct pickup *out) MUST_CHECK;
+void pickup_clear(struct pickup *p);
+/* The mail with the link. */
+enum err pickup_notice(struct job *j, struct job_rcpt *rcpt,
+    const struct pickup *p, const struct proto_object *obj) MUST_CHECK;
 /* Seal text beside e's immutable part, inline or into a file. */
 enum err seal_body(struct job *j, struct entry *e, const struct sealed_pub *pub,
     struct span text) MUST_CHECK;
@@ -211,6 +235,9 @@ struct entry *tell_begin(struct job *j);
 enum err tell_sent(struct job *j) MUST_CHECK;
 /* The reply that the SMTP client gets. */
 void tell_reply(struct job *j, struct proto_reply *out);
+/* What waits for pick-up, to its sender, with the passphrases that were made
+   for it. */
+enum err tell_escrowed(struct job *j) MUST_CHECK;
 /* 250 with the queue id. */
 void tell_accepted(struct job *j, struct proto_reply *out);
 

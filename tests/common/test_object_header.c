@@ -49,6 +49,9 @@ struct row {
 
 static const struct row valid[] = {
     {"no factor", 10, 0, ERR_OK},
+    {"generated", 10, 2, ERR_OK},
+    {"an answer", 10, 3, ERR_OK},
+    {"a code at the door", 11, 1, ERR_OK},
     {"another id", 20, 0, ERR_OK},
     {"another proof", 40, 0, ERR_OK},
     {"index of 0x12c00 octets", 69, 1, ERR_OK},
@@ -62,9 +65,10 @@ static const struct row invalid[] = {
     {"version 0", 9, 0, ERR_UNSUPPORTED},
     {"version 2", 9, 2, ERR_UNSUPPORTED},
     {"version 257", 8, 1, ERR_UNSUPPORTED},
-    {"factor 2", 10, 2, ERR_MALFORMED},
+    {"factor 4", 10, 4, ERR_MALFORMED},
     {"factor 255", 10, 255, ERR_MALFORMED},
-    {"reserved, first", 11, 1, ERR_MALFORMED},
+    {"door 2", 11, 2, ERR_MALFORMED},
+    {"reserved, first", 12, 1, ERR_MALFORMED},
     {"reserved, last", 15, 0x80, ERR_MALFORMED},
     {"index too large", 64, 1, ERR_MALFORMED},
     {"index just too large", 69, 0x10, ERR_MALFORMED},

@@ -191,8 +191,9 @@ class Gateway:
             text += 'relay inbound { via = "127.0.0.1:%d" }\n' % inbound
         if portal:
             text += ('portal { address = "127.0.0.1:%d" url = "http://127.0.0.1:%d"'
-                     ' page = "%s" }\n'
-                     % (self.portal_port, self.portal_port, self.page()))
+                     ' page = "%s" %s }\n'
+                     % (self.portal_port, self.portal_port, self.page(),
+                        portal if isinstance(portal, str) else ""))
         if limits:
             text += "limits { %s }\n" % limits
         if retry:

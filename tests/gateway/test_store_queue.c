@@ -435,7 +435,8 @@ Test(store, recipients_that_are_done_are_not_sent_again)
 Test(store, a_notice_waits_for_its_object)
 {
 	struct entry e = rig_entry(&rig, 1000, 100, ENTRY_READY);
-	struct proto_object o = {"AAAAAAAAAAAAAAAAAAAAAA", 5000, 99};
+	struct proto_object o = {
+	    .name = "AAAAAAAAAAAAAAAAAAAAAA", .size = 5000, .expires_s = 99};
 	struct proto_submit m = {.attempt = 1,
 	    .entry = &e,
 	    .n_entries = 1,

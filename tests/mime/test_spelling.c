@@ -27,8 +27,8 @@ check(spell_fn *spell, const struct row *rows, size_t n)
 		buf_init(&out, 1024);
 		e = spell(span_str(rows[i].typed), &out);
 		if (rows[i].spelled == NULL)
-			cr_expect(e == ERR_MALFORMED && out.len == 0,
-			    "%s: %d", rows[i].typed, (int)e);
+			cr_expect(e == ERR_MALFORMED && out.len == 0, "%s: %d",
+			    rows[i].typed, (int)e);
 		else
 			cr_expect(e == ERR_OK && span_eq_str(buf_span(&out),
 						     rows[i].spelled),
@@ -44,7 +44,10 @@ Test(spelling, a_passphrase_is_put_into_one_normal_form)
 	    {"correct horse", "correct horse"},
 	    {"cafe\xcc\x81", "caf\xc3\xa9"},
 	    {"caf\xc3\xa9", "caf\xc3\xa9"},
-	    {"Stra\xc3\x9f""e ", "Stra\xc3\x9f""e "},
+	    {"Stra\xc3\x9f"
+	     "e ",
+		"Stra\xc3\x9f"
+		"e "},
 	    {"", NULL},
 	    {"\xff", NULL},
 	    {"a\xc3", NULL},
@@ -65,7 +68,10 @@ Test(spelling, of_an_answer_letters_marks_and_numbers_count)
 		"\xcf\x83\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x83"},
 	    {"\xef\xbc\x91\xef\xbc\x92 March", "12march"},
 	    {"\xc2\xbd", "12"},
-	    {"stra\xc3\x9f""e", "stra\xc3\x9f""e"},
+	    {"stra\xc3\x9f"
+	     "e",
+		"stra\xc3\x9f"
+		"e"},
 	    {"", NULL},
 	    {" .-!", NULL},
 	    {"\xf0\x9f\x98\x80", NULL},

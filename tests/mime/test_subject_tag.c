@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 
 #include "common/arena.h"
+#include "common/secret.h"
 #include "mime/header.h"
 
 static const struct {
@@ -84,4 +85,71 @@ Test(subject_tag, several_tags_and_none)
 	cr_assert(out.len == 0);
 	buf_clear(&out);
 	arena_free(a);
+}
+
+/* Words: "pick-up" and "pass". field: the whole field, "" if it stays. */
+static const struct {
+	const char *header;
+	enum mime_subject_value how;
+	const char *field;
+	const char *value;
+} valued[] = {
+    {"Subject: [pick-up:correct horse] Hello\r\n", MIME_SUBJECT_VALUE,
+	"Subject: Hello\r\n", "correct horse"},
+    {"Subject: Hello [PASS: x y ]\r\n", MIME_SUBJECT_VALUE,
+	"Subject: Hello\r\n", "x y"},
+    {"Subject: =?utf-8?Q?=5Bpass=3Ah=C3=A4=5D_x?=\r\n", MIME_SUBJECT_VALUE,
+	"Subject: x\r\n", "h\xc3\xa4"},
+    {"Subject: a [pass:one:two[three] b\r\n", MIME_SUBJECT_VALUE,
+	"Subject: a b\r\n", "one:two[three"},
+    {"Subject: [pass:folded\r\n value] x\r\n", MIME_SUBJECT_VALUE,
+	"Subject: x\r\n", "folded value"},
+    {"Subject: Hello\r\n", MIME_SUBJECT_NO_VALUE, "", ""},
+    {"Subject: [pass] [pass :x] [other:x] pass:x]\r\n", MIME_SUBJECT_NO_VALUE,
+	"", ""},
+    {"To: [pass:x]\r\n", MIME_SUBJECT_NO_VALUE, "", ""},
+    {"Subject: Hello [pass:secret\r\n", MIME_SUBJECT_BAD_VALUE,
+	"Subject: Hello\r\n", ""},
+    {"Subject: [pass:] Hello\r\n", MIME_SUBJECT_BAD_VALUE, "Subject: Hello\r\n",
+	""},
+    {"Subject: [pass: ] Hello\r\n", MIME_SUBJECT_BAD_VALUE,
+	"Subject: Hello\r\n", ""},
+    {"Subject: [pass:a] [pick-up:b] Hello\r\n", MIME_SUBJECT_BAD_VALUE,
+	"Subject: Hello\r\n", "a"},
+    {"Subject: [pa[pass:a]ss:b] Hello\r\n", MIME_SUBJECT_BAD_VALUE,
+	"Subject: Hello\r\n", "a"},
+    {"Subject: one\r\nSubject: [pass:b] two\r\n", MIME_SUBJECT_BAD_VALUE,
+	"Subject: one\r\n", "b"},
+    {"Subject: [pass:a] one\r\nSubject: [pass:b] two\r\n",
+	MIME_SUBJECT_BAD_VALUE, "Subject: one\r\n", "ab"},
+};
+
+Test(subject_tag, values_are_taken_out_whole)
+{
+	const char *const words[] = {"pick-up", "pass"};
+
+	secret_init();
+	for (size_t i = 0; i < sizeof(valued) / sizeof(valued[0]); i++) {
+		struct arena *a = arena_new(65536);
+		enum mime_subject_value how = MIME_SUBJECT_NO_VALUE;
+		struct mime_header h;
+		struct buf field, value;
+		size_t word = 99;
+
+		buf_init(&field, 65536);
+		buf_init(&value, 65536);
+		cr_assert(mime_header_parse(span_str(valued[i].header), a, &h,
+			      NULL) == ERR_OK);
+		cr_assert(mime_subject_take_value(&h, words, 2, &field, &value,
+			      &word, &how) == ERR_OK);
+		cr_expect(
+		    how == valued[i].how, "%s: %d", valued[i].header, (int)how);
+		cr_expect(span_eq_str(buf_span(&field), valued[i].field),
+		    "%s: %s", valued[i].header, buf_cstr(&field));
+		cr_expect(span_eq_str(buf_span(&value), valued[i].value),
+		    "%s: %s", valued[i].header, buf_cstr(&value));
+		buf_clear(&field);
+		buf_clear(&value);
+		arena_free(a);
+	}
 }

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The sent-notice: what of a message waits for pick-up, told to its sender,
+ * with the passphrases that were made for it. It is the only place where
+ * those can be read; who reads mail of the sender's is the sender.
+ */
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/secret.h"
+#include "common/text.h"
+#include "gateway/worker/worker_private.h"
+#include "mime/compose.h"
+
+static void
+wipe(struct buf *b)
+{
+	if (b->data != NULL)
+		secret_wipe(b->data, b->cap);
+	buf_clear(b);
+}
+
+static bool
+waits(const struct job_rcpt *r)
+{
+	return r->object != NULL && r->done && r->d.err == ERR_OK &&
+	       r->d.outcome.result == POLICY_CHOSEN &&
+	       r->d.outcome.rung == RUNG_ESCROW;
+}
+
+static const char *
+how_it_opens(enum object_factor f)
+{
+	switch (f) {
+	case OBJECT_FACTOR_PASSPHRASE:
+		return "with the passphrase that you have chosen";
+	case OBJECT_FACTOR_ANSWER:
+		return "with the answer to your question";
+	case OBJECT_FACTOR_GENERATED:
+	case OBJECT_FACTOR_NONE:
+	case OBJECT_FACTORS:
+		break;
+	}
+	return "with the link that was sent to the recipient";
+}
+
+static enum err
+put_rcpt(const struct job_rcpt *r, struct buf *out)
+{
+	char until[TEXT_TIME_SIZE];
+
+	text_time_ms(r->expires_s * 1000, until);
+	if (r->code == NULL)
+		return buf_printf(out, "    %s\n      %s, until %.10s\n",
+		    r->rcpt->addr, how_it_opens(r->factor), until);
+	return buf_printf(out,
+	    "    %s\n      with the passphrase %.*s, until %.10s\n",
+	    r->rcpt->addr, (int)r->code->len, (const char *)r->code->data,
+	    until);
+}
+
+static enum err
+put_text(const struct job *j, bool codes, struct buf *out)
+{
+	enum err e = buf_puts(out,
+	    "Hello,\n"
+	    "\n"
+	    "your message is kept encrypted for these recipients, who were "
+	    "sent a\nlink to read it:\n"
+	    "\n");
+
+	for (uint32_t i = 0; e == ERR_OK && i < j->n_rcpt; i++)
+		if (waits(&j->rcpt[i]))
+			e = put_rcpt(&j->rcpt[i], out);
+	if (e == ERR_OK && codes)
+		e = buf_puts(out,
+		    "\n"
+		    "Please tell each recipient the passphrase by another way "
+		    "than mail, by\ntelephone for instance. It stands in this "
+		    "mail and nowhere else: without\nit nobody can open the "
+		    "message, and we cannot find it out.\n");
+	if (e == ERR_OK)
+		e = buf_printf(out,
+		    "\n-- \nSent by the encryption gateway of %s\n",
+		    j->conf->hostname);
+	return e;
+}
+
+static bool
+is_ours(const struct job *j)
+{
+	const char *at = strrchr(j->envelope.from_key, '@');
+
+	return at != NULL && conf_domain_is_ours(j->conf, span_str(at + 1));
+}
+
+/* What the sender called it stays inside. */
+static const char *
+subject(const struct job *j)
+{
+	const char *was =
+	    is_ours(j) ? message_field(&j->msg, "Subject", j->arena) : "";
+
+	return was[0] != 0 ? arena_printf(j->arena, "For pick-up: %s", was)
+			   : "Your message waits for pick-up";
+}
+
+static enum err
+write_mail(const struct job *j, const struct entry *e, struct span body,
+    struct buf *out)
+{
+	static const struct mime_compose_field extra[] = {
+	    {"Auto-Submitted", "auto-generated"},
+	};
+	struct mime_sink sink = mime_sink_buf(out);
+	char id[TEXT_ID_SIZE];
+	struct mime_compose m = {.from_name = "Encryption gateway",
+	    .from = arena_printf(j->arena, "postmaster@%s", j->conf->hostname),
+	    .to = j->envelope.from,
+	    .subject = subject(j),
+	    .date_s = (int64_t)(clock_unix_ms() / 1000),
+	    .extra = extra,
+	    .n_extra = 1,
+	    .body = body};
+
+	text_id(e->id, id);
+	m.message_id = arena_printf(j->arena, "%s@%s", id, j->conf->hostname);
+	if (m.message_id == NULL || m.from == NULL || m.subject == NULL)
+		return ERR_NOMEM;
+	return mime_compose_write(&m, &sink);
+}
+
+enum err
+tell_escrowed(struct job *j)
+{
+	bool any = false, codes = false;
+	struct entry *e;
+	struct buf body, msg;
+	enum err err;
+
+	for (uint32_t i = 0; i < j->n_rcpt; i++) {
+		any = any || waits(&j->rcpt[i]);
+		codes =
+		    codes || (waits(&j->rcpt[i]) && j->rcpt[i].code != NULL);
+	}
+	if (!any || !(codes || j->conf->portal.sent_notice) ||
+	    j->envelope.from[0] == 0)
+		return ERR_OK;
+	e = tell_begin(j);
+	if (e == NULL)
+		return ERR_NOMEM;
+	/* what leaves our domains must not be read where the link is */
+	if (codes && !is_ours(j))
+		e->tls = ENTRY_TLS_AUTHENTICATED;
+	buf_init(&body, LIMIT_FIELD_SIZE * (j->n_rcpt + 2));
+	buf_init(&msg, 4 * LIMIT_FIELD_SIZE * (j->n_rcpt + 2));
+	err = put_text(j, codes, &body);
+	if (err == ERR_OK)
+		err = write_mail(j, e, buf_span(&body), &msg);
+	if (err == ERR_OK)
+		err = seal_body(
+		    j, e, &j->w->pubs.pub[SEALED_READY], buf_span(&msg));
+	if (err != ERR_OK)
+		j->out.n_entries--;
+	wipe(&body);
+	wipe(&msg);
+	return err;
+}
