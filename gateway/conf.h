@@ -59,6 +59,7 @@ struct conf_listen {
 	const char *tls_cert; /* PEM files, both or neither */
 	const char *tls_key;
 	bool implicit_tls;	/* TLS from the first octet on */
+	bool lmtp;		/* LMTP is spoken, and no SMTP */
 	const char *client_ca;	/* PEM: whose client certificates are believed;
 				   may be NULL, as the following */
 	const char *users;	/* file of passwords */

@@ -19,6 +19,8 @@
 #include "mime/addr.h"
 #include "policy/policy.h"
 
+enum { SMTP_PORT = 25 };
+
 struct check {
 	struct conf *conf;
 	const struct config_file *file;
@@ -103,6 +105,22 @@ check_listen_tls(const struct check *b, const struct conf_listen *l)
 		    "%s needs TLS: expected tls-cert and tls-key", what);
 }
 
+/* RFC 2033 5: who speaks SMTP there would be told nothing it understands. */
+static void
+check_listen_lmtp(const struct check *b, const struct conf_listen *l)
+{
+	const struct sockaddr_in *in;
+
+	for (size_t i = 0; l->lmtp && i < l->n_address; i++) {
+		/* the port is at the same place for both families */
+		in = (const void *)&l->address[i].sa;
+		if (in->sin_port == htons(SMTP_PORT))
+			conf_find(b->f, CONF_ERROR, l->line,
+			    "lmtp: expected another port than 25, which is "
+			    "SMTP's");
+	}
+}
+
 static void
 check_listen(const struct check *b)
 {
@@ -117,6 +135,7 @@ check_listen(const struct check *b)
 
 		check_tls_pair(b, l->line, l->tls_cert, l->tls_key);
 		check_listen_tls(b, l);
+		check_listen_lmtp(b, l);
 		if (l->verify && l->recipients != NULL)
 			conf_find(b->f, CONF_ERROR, l->line,
 			    "recipients: expected this or verify-recipients, "

@@ -174,6 +174,11 @@ const struct config_entry config_entries[] = {
 	"Whether mail of users who have signed in may be signed, too, in the "
 	"name of the sender of the envelope or of another address of the user "
 	"that stands alone in From."},
+    {"listen outbound", "lmtp", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_listen, lmtp), 0,
+	"LMTP instead of SMTP: a content filter's client hears of each recipient "
+	"what became of it, and nobody is sent a notification of what was "
+	"refused here. Not on port 25 (RFC 2033)."},
     {"listen outbound", "tls-cert", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_listen, tls_cert), 0,
 	"File of the certificate with its chain, PEM."},
@@ -226,6 +231,9 @@ const struct config_entry config_entries[] = {
 	AT(conf_listen, clients), AT(conf_listen, n_clients),
 	"Networks that may hand in mail, such as those of a filter in front. "
 	"Unless given everybody may."},
+    {"listen inbound", "lmtp", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_listen, lmtp), 0,
+	"As for listen outbound."},
     {"listen inbound", "tls-cert", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_listen, tls_cert), 0,
 	"File of the certificate with its chain, PEM."},

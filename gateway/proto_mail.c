@@ -153,6 +153,7 @@ proto_message_pack(const struct proto_message *m, struct buf *out)
 	pack_begin(&p, out);
 	pack_u32(&p, m->attempt);
 	pack_bool(&p, m->inbound);
+	pack_bool(&p, m->lmtp);
 	pack_bool(&p, m->unparsed);
 	proto_envelope_pack(&p, &m->envelope);
 	pack_u32(&p, m->n_answers);
@@ -171,6 +172,7 @@ proto_message_unpack(struct span in, struct arena *a, struct proto_message *out)
 	unpack_begin(&u, in);
 	m.attempt = unpack_u32(&u);
 	m.inbound = unpack_bool(&u);
+	m.lmtp = unpack_bool(&u);
 	m.unparsed = unpack_bool(&u);
 	proto_envelope_unpack(&u, a, &m.envelope);
 	m.answers =
@@ -186,6 +188,8 @@ proto_message_unpack(struct span in, struct arena *a, struct proto_message *out)
 	return ERR_OK;
 }
 
+enum { MIN_REPLY = 10 /* octets of the smallest packed one */ };
+
 enum err
 proto_done_pack(const struct proto_done *m, struct buf *out)
 {
@@ -195,6 +199,9 @@ proto_done_pack(const struct proto_done *m, struct buf *out)
 	pack_u32(&p, m->attempt);
 	pack_bool(&p, m->submitted);
 	pack_reply(&p, &m->reply);
+	pack_u32(&p, m->n_each);
+	for (uint32_t i = 0; i < m->n_each; i++)
+		pack_reply(&p, &m->each[i]);
 	return pack_end(&p);
 }
 
@@ -208,6 +215,10 @@ proto_done_unpack(struct span in, struct arena *a, struct proto_done *out)
 	m.attempt = unpack_u32(&u);
 	m.submitted = unpack_bool(&u);
 	unpack_reply(&u, a, &m.reply);
+	m.each =
+	    proto_unpack_array(&u, a, MIN_REPLY, sizeof(*m.each), &m.n_each);
+	for (uint32_t i = 0; i < m.n_each; i++)
+		unpack_reply(&u, a, &m.each[i]);
 	if (unpack_end(&u) != ERR_OK)
 		return u.err;
 	*out = m;

@@ -97,6 +97,7 @@ enum err proto_reply_unpack(
 struct proto_message {
 	uint32_t attempt; /* counts from 1; names this try in store's eyes */
 	bool inbound;	  /* it came by `listen inbound` */
+	bool lmtp;	  /* by LMTP: each recipient gets its own answer */
 	bool unparsed;	  /* it killed workers: put it aside as pending, without
 			     looking into it */
 	struct proto_envelope envelope;
@@ -114,6 +115,9 @@ struct proto_done {
 	uint32_t attempt;
 	bool submitted; /* wait for PROTO_COMMITTED, then this reply */
 	struct proto_reply reply;
+	/* By LMTP, where not all fared alike: in the envelope's order. */
+	struct proto_reply *each;
+	uint32_t n_each;
 };
 
 enum err proto_done_pack(

@@ -115,8 +115,8 @@ static bool
 run_help(struct listener_session *s, struct span args)
 {
 	listener_session_say(s, 214, "2.0.0",
-	    "EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT; "
-	    "see RFC 5321");
+	    "%s STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT; see %s",
+	    s->lmtp ? "LHLO" : "EHLO HELO", s->lmtp ? "RFC 2033" : "RFC 5321");
 	return true;
 }
 
@@ -133,6 +133,7 @@ run_quit(struct listener_session *s, struct span args)
 /* clang-format off */
 static const struct command commands[] = {
     /* name, states, tls, no_args, pipelined, junk, run */
+    {"LHLO", ANY, TLS_ANY, false, false, true, listener_run_ehlo},
     {"EHLO", ANY, TLS_ANY, false, false, true, listener_run_ehlo},
     {"HELO", ANY, TLS_ANY, false, false, true, listener_run_helo},
     {"MAIL", LISTENER_READY, TLS_ANY, false, false, false, listener_run_mail},
@@ -157,12 +158,25 @@ static const struct command commands[] = {
 };
 /* clang-format on */
 
+/* RFC 2033 4.1: each protocol has its own greeting and does not know the
+   other's. */
+static bool
+is_of_other_protocol(const struct listener_session *s, struct span verb)
+{
+	bool lhlo = span_caseeq_str(verb, "LHLO");
+
+	return s->lmtp ? span_caseeq_str(verb, "EHLO") ||
+			     span_caseeq_str(verb, "HELO")
+		       : lhlo;
+}
+
 static const struct command *
-find_command(struct span verb)
+find_command(const struct listener_session *s, struct span verb)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (span_caseeq_str(verb, commands[i].name))
-			return &commands[i];
+			return is_of_other_protocol(s, verb) ? NULL
+							     : &commands[i];
 	return NULL;
 }
 
@@ -171,7 +185,7 @@ what_is_missing(const struct listener_session *s)
 {
 	switch (s->state) {
 	case LISTENER_HELO:
-		return "say EHLO first";
+		return s->lmtp ? "say LHLO first" : "say EHLO first";
 	case LISTENER_READY:
 		return "say MAIL first";
 	case LISTENER_MAIL:
@@ -231,7 +245,7 @@ listener_command_run(struct listener_session *s, struct span line)
 	bool sound = listener_command_split(line, &verb, &args, &why) == ERR_OK;
 
 	if (sound)
-		c = find_command(verb);
+		c = find_command(s, verb);
 	/* answers leave in the order of commands */
 	if ((c == NULL || !c->pipelined) && !TAILQ_EMPTY(&s->slots))
 		return false;

@@ -14,6 +14,7 @@
 #include "gateway/entry.h"
 #include "gateway/listener/commands.h"
 #include "gateway/listener/jobs.h"
+#include "gateway/listener/lmtp.h"
 #include "gateway/listener/session.h"
 #include "gateway/listener/verify.h"
 
@@ -142,6 +143,7 @@ listener_run_mail(struct listener_session *s, struct span args)
 		return true;
 	}
 	m->m.inbound = s->inbound;
+	m->m.lmtp = s->lmtp;
 	s->msg = m;
 	listener_session_set_state(s, LISTENER_MAIL);
 	listener_session_say(s, 250, "2.1.0", "Sender accepted");
@@ -212,7 +214,8 @@ take_rcpt(struct listener_session *s, struct listener_slot *slot)
 		deny_rcpt(s, slot,
 		    "Relaying denied: mail for this domain is not taken here");
 	} else if (s->msg->m.envelope.n_rcpt + s->n_slots >
-		   conf->limits.recipients) {
+		       conf->limits.recipients ||
+		   listener_lmtp_is_full(s)) {
 		answer_rcpt(s, slot, 452, "4.5.3",
 		    "Too many recipients, send the rest in another message");
 	} else if (s->inbound) {

@@ -8,6 +8,7 @@
 #include "gateway/listener/jobs.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/arena.h"
@@ -63,22 +64,59 @@ log_end(const struct listener_message *m, const struct listener_reply *r)
 	    KV_NUM("ms", clock_steady_ms() - m->started_ms));
 }
 
+/* What a next hop said is its own. */
+static void
+add_id(const struct listener_message *m, struct listener_reply *r)
+{
+	size_t len = strlen(r->text);
+
+	if (r->code < 400 && m->wait_until_ms == 0 &&
+	    strstr(r->text, m->id) == NULL)
+		snprintf(
+		    r->text + len, sizeof(r->text) - len, " (id %s)", m->id);
+}
+
 /* Tell the session, if it is still there, and forget the message. */
 static void
 finish(struct listener *l, struct listener_message *m)
 {
 	struct listener_session *s = m->session;
-	struct listener_reply r = m->reply;
-	size_t len = strlen(r.text);
+	struct listener_reply r = m->reply, *each = m->each;
 
-	/* what a next hop said is its own */
-	if (r.code < 400 && m->wait_until_ms == 0 &&
-	    strstr(r.text, m->id) == NULL)
-		snprintf(r.text + len, sizeof(r.text) - len, " (id %s)", m->id);
+	m->each = NULL;
+	add_id(m, &r);
 	log_end(m, &r);
 	listener_message_free(l, m);
 	if (s != NULL)
-		listener_session_answer(s, &r);
+		listener_session_answer(s, &r, each);
+	free(each);
+}
+
+/* Something else counts than what the worker said of each. */
+static void
+forget_each(struct listener_message *m)
+{
+	free(m->each);
+	m->each = NULL;
+}
+
+/* What a worker says of each recipient; LMTP alone asks it for that. */
+static void
+take_each(struct listener_message *m, const struct proto_done *done)
+{
+	forget_each(m);
+	if (done->n_each == 0 || done->n_each != m->m.envelope.n_rcpt)
+		return;
+	m->each = calloc(done->n_each, sizeof(*m->each));
+	if (m->each == NULL)
+		fatal("out of memory");
+	for (uint32_t i = 0; i < done->n_each; i++) {
+		const struct proto_reply *r = &done->each[i];
+
+		listener_reply_set(
+		    &m->each[i], r->code, r->status, "%s", r->text);
+		add_id(m, &m->each[i]);
+	}
 }
 
 static void
@@ -89,6 +127,7 @@ finish_err(struct listener *l, struct listener_message *m, enum err e)
 	/* 421 would end the session, others do not belong here */
 	if (code / 10 != 45 && code / 10 != 55)
 		code = code >= 500 ? 554 : 451;
+	forget_each(m);
 	listener_reply_set(
 	    &m->reply, code, err_status(e), "Not accepted: %s", err_text(e));
 	finish(l, m);
@@ -252,6 +291,7 @@ listener_jobs_orphaned(
 static void
 retry(struct listener *l, struct listener_message *m)
 {
+	forget_each(m);
 	if (m->give_up || clock_steady_ms() - m->started_ms >= LIMIT_JOB_MS) {
 		listener_reply_set(
 		    &m->reply, 451, "4.3.0", "Internal error, try again later");
@@ -336,6 +376,24 @@ pass_on(
     struct listener *l, struct listener_message *m, const struct proto_reply *r)
 {
 	listener_reply_set(&m->reply, r->code, r->status, "%s", r->text);
+	/* whom we had refused before it did not hear of */
+	for (uint32_t i = 0; m->each != NULL && i < m->m.envelope.n_rcpt; i++)
+		if (m->each[i].code < 400)
+			m->each[i] = m->reply;
+	finish(l, m);
+}
+
+/* It is committed, and the worker that should say what became of whom is gone.
+   By LMTP some may have been refused, and nobody would hear of that: those who
+   were not get it twice. */
+static void
+finish_unsaid(struct listener *l, struct listener_message *m)
+{
+	if (m->m.lmtp)
+		listener_reply_set(
+		    &m->reply, 451, "4.3.0", "Internal error, try again later");
+	else
+		listener_reply_set(&m->reply, 250, "2.0.0", "Accepted");
 	finish(l, m);
 }
 
@@ -364,8 +422,7 @@ take_committed(struct listener *l, struct listener_message *m,
 		m->committed = true;
 		m->state = LISTENER_JOB_WORKING;
 	} else {
-		listener_reply_set(&m->reply, 250, "2.0.0", "Accepted");
-		finish(l, m);
+		finish_unsaid(l, m);
 	}
 }
 
@@ -461,6 +518,7 @@ listener_jobs_done(struct listener *l, struct listener_worker *w, uint64_t id,
 	if (m == NULL || m->worker != w || m->m.attempt != done->attempt)
 		return;
 	listener_reply_set(&m->reply, r->code, r->status, "%s", r->text);
+	take_each(m, done);
 	m->done = true;
 	if (done->submitted) {
 		if (m->committed && m->wait_until_ms == 0)

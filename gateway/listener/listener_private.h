@@ -85,6 +85,8 @@ struct listener_message {
 	bool registered;		/* keys knows its sender */
 	bool give_up; /* no other attempt: reply is what to say */
 	struct listener_reply reply;
+	/* one for each recipient; NULL: reply is for all */
+	struct listener_reply *each;
 	uint64_t started_ms;
 	uint64_t fenced_ms;
 	uint64_t wait_until_ms; /* while WAITING */
@@ -191,9 +193,9 @@ void listener_wake_tick(struct listener *l);
 enum err listener_message_new(struct listener_message **out) MUST_CHECK;
 /* Drops its lookups, memory and place in every list. NULL is fine. */
 void listener_message_free(struct listener *l, struct listener_message *m);
-/* Is the recipient in the envelope? Compares the exact text. */
-bool listener_message_has_rcpt(
-    const struct listener_message *m, const struct mime_addr *to);
+/* Is the recipient in the envelope, and where? Compares the exact text. */
+bool listener_message_find_rcpt(const struct listener_message *m,
+    const struct mime_addr *to, uint32_t *out);
 enum err listener_message_add_rcpt(
     struct listener_message *m, const struct listener_rcpt *rcpt) MUST_CHECK;
 /* Write m->m.trace: the Received field (RFC 5321 4.4). */

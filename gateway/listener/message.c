@@ -57,17 +57,20 @@ listener_message_free(struct listener *l, struct listener_message *m)
 	listener_data_clear(&m->data);
 	free(m->m.envelope.rcpt);
 	free(m->m.answers);
+	free(m->each);
 	arena_free(m->arena);
 	free(m);
 }
 
 bool
-listener_message_has_rcpt(
-    const struct listener_message *m, const struct mime_addr *to)
+listener_message_find_rcpt(
+    const struct listener_message *m, const struct mime_addr *to, uint32_t *out)
 {
 	for (uint32_t i = 0; i < m->m.envelope.n_rcpt; i++)
-		if (strcmp(m->m.envelope.rcpt[i].addr, to->text) == 0)
+		if (strcmp(m->m.envelope.rcpt[i].addr, to->text) == 0) {
+			*out = i;
 			return true;
+		}
 	return false;
 }
 
@@ -110,12 +113,17 @@ listener_message_add_rcpt(
 
 /* RFC 3848, RFC 6531 4.3 */
 static const char *
-with_name(const struct proto_envelope *env, bool esmtp)
+with_name(const struct proto_message *m, bool esmtp)
 {
+	const struct proto_envelope *env = &m->envelope;
 	bool tls = env->tls[0] != '\0';
 
 	bool auth = env->auth_id[0] != '\0'; /* inside TLS alone */
 
+	if (m->lmtp && env->smtputf8)
+		return auth ? "UTF8LMTPSA" : tls ? "UTF8LMTPS" : "UTF8LMTP";
+	if (m->lmtp)
+		return auth ? "LMTPSA" : tls ? "LMTPS" : "LMTP";
 	if (env->smtputf8)
 		return auth ? "UTF8SMTPSA" : tls ? "UTF8SMTPS" : "UTF8SMTP";
 	if (tls)
@@ -139,7 +147,7 @@ listener_message_trace(
 	    "\tby %s with %s id %s%s%s%s;\r\n\t%s\r\n",
 	    env->helo, env->client_name, env->client_name[0] == '\0' ? "" : " ",
 	    v6 ? "IPv6:" : "", env->origin, tls ? "\r\n\t(using " : "",
-	    env->tls, tls ? ")" : "", hostname, with_name(env, esmtp), m->id,
+	    env->tls, tls ? ")" : "", hostname, with_name(&m->m, esmtp), m->id,
 	    one ? "\r\n\tfor <" : "", one ? env->rcpt[0].addr : "",
 	    one ? ">" : "", date.text);
 	return m->m.trace == NULL ? ERR_NOMEM : ERR_OK;

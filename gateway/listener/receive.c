@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "gateway/conf.h"
 #include "gateway/listener/jobs.h"
+#include "gateway/listener/lmtp.h"
 #include "gateway/listener/session.h"
 
 void
@@ -47,15 +48,20 @@ set_refusal(struct listener_reply *r, const struct listener_session *s,
 		    "Message refused: %s", why[0] == '\0' ? err_text(e) : why);
 }
 
+/* whole: the client has sent all of it, and expects what is said of a message
+   (RFC 2033 4.2); else of a command. */
 static void
-refuse(struct listener_session *s, enum err e, const char *why)
+refuse(struct listener_session *s, bool whole, enum err e, const char *why)
 {
 	struct listener_reply r;
 
 	set_refusal(&r, s, e, why);
+	if (whole)
+		listener_lmtp_reply(s, &r, NULL);
+	else
+		listener_session_reply(s, &r);
 	listener_session_drop_message(s);
 	listener_session_set_state(s, LISTENER_READY);
-	listener_session_reply(s, &r);
 }
 
 /* The last octet has come. */
@@ -71,7 +77,7 @@ complete(struct listener_session *s)
 		e = listener_message_trace(
 		    m, listener_conf(s->l)->hostname, s->esmtp);
 	if (e != ERR_OK) {
-		refuse(s, e, why.text);
+		refuse(s, true, e, why.text);
 		return;
 	}
 	s->junk = 0;
@@ -84,7 +90,7 @@ complete(struct listener_session *s)
 static void
 cut_off(struct listener_session *s)
 {
-	refuse(s, ERR_TOO_BIG, "");
+	refuse(s, false, ERR_TOO_BIG, "");
 	listener_session_say(s, 421, "4.7.0", "Goodbye");
 	listener_session_end(s);
 }
@@ -112,7 +118,7 @@ end_chunk(struct listener_session *s)
 
 	if (e != ERR_OK && !s->chunk_last) {
 		/* said at once: the client need not send the rest */
-		refuse(s, e, "");
+		refuse(s, false, e, "");
 		return;
 	}
 	if (s->chunk_last) {

@@ -20,6 +20,7 @@
 #include "gateway/conf.h"
 #include "gateway/entry.h"
 #include "gateway/listener/jobs.h"
+#include "gateway/listener/lmtp.h"
 #include "gateway/listener/proxy.h"
 #include "net/tls_server.h"
 
@@ -165,17 +166,19 @@ listener_session_drop_message(struct listener_session *s)
 	else
 		listener_message_free(s->l, s->msg);
 	s->msg = NULL;
+	listener_lmtp_forget(s);
 	forget_forwarded(s);
 }
 
 void
-listener_session_answer(
-    struct listener_session *s, const struct listener_reply *r)
+listener_session_answer(struct listener_session *s,
+    const struct listener_reply *r, const struct listener_reply *each)
 {
 	s->msg = NULL;
 	forget_forwarded(s);
 	listener_session_set_state(s, LISTENER_READY);
-	listener_session_reply(s, r);
+	listener_lmtp_reply(s, r, each);
+	listener_lmtp_forget(s);
 	listener_session_be_patient(s);
 	if (s->l->stopping)
 		listener_session_stop(s);
@@ -187,15 +190,20 @@ static void
 accept_rcpt(struct listener_session *s, struct listener_slot *slot)
 {
 	struct listener_message *m = s->msg;
+	uint32_t i;
 
-	if (slot->reply.code != 250 ||
-	    listener_message_has_rcpt(m, &slot->rcpt.to))
+	if (slot->reply.code != 250)
 		return;
+	if (listener_message_find_rcpt(m, &slot->rcpt.to, &i)) {
+		listener_lmtp_note(s, i);
+		return;
+	}
 	if (listener_message_add_rcpt(m, &slot->rcpt) != ERR_OK) {
 		listener_reply_set(
 		    &slot->reply, 452, "4.3.1", "Not enough memory");
 		return;
 	}
+	listener_lmtp_note(s, m->m.envelope.n_rcpt - 1);
 	if (!s->inbound)
 		listener_lookup_start(s->l, m, m->m.envelope.n_rcpt - 1);
 	listener_session_set_state(s, LISTENER_RCPT);
@@ -292,8 +300,8 @@ void
 listener_session_greet(struct listener_session *s)
 {
 	s->greeted = true;
-	listener_session_line(
-	    s, 220, true, "%s ESMTP Sealgate", listener_conf(s->l)->hostname);
+	listener_session_line(s, 220, true, "%s %s Sealgate",
+	    listener_conf(s->l)->hostname, s->lmtp ? "LMTP" : "ESMTP");
 }
 
 /* With implicit TLS not an octet is said or read before. */
@@ -497,7 +505,8 @@ listener_session_start(
 	s->max_size = at->message_size;
 	s->state = LISTENER_HELO;
 	TAILQ_INIT(&s->slots);
-	buf_init(&s->out, LISTENER_OUT);
+	s->lmtp = at->lmtp;
+	buf_init(&s->out, s->lmtp ? LISTENER_OUT_LMTP : LISTENER_OUT);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	s->io = loop_io_new(l->loop, fd, on_io, s);
 	TAILQ_INSERT_TAIL(&l->sessions, s, link);

@@ -32,8 +32,11 @@ enum listener_state {
 };
 
 enum {
-	LISTENER_IN = 32 * 1024,       /* octets read ahead */
-	LISTENER_OUT = 64 * 1024,      /* octets of answers that may wait */
+	LISTENER_IN = 32 * 1024,  /* octets read ahead */
+	LISTENER_OUT = 64 * 1024, /* octets of answers that may wait */
+	/* the same of LMTP: an answer for each recipient comes at once */
+	LISTENER_OUT_LMTP =
+	    LISTENER_OUT + LIMIT_RECIPIENTS * (LISTENER_REPLY_TEXT + 32),
 	LISTENER_OUT_FULL = 16 * 1024, /* no command is done beyond */
 	LISTENER_NAME = 256,	       /* EHLO name with its NUL */
 };
@@ -48,6 +51,7 @@ struct listener_session {
 	char peer[INET6_ADDRSTRLEN];
 	unsigned section;
 	bool inbound;	   /* by `listen inbound` */
+	bool lmtp;	   /* that is spoken, and no SMTP */
 	bool normalise;	   /* its bare line ends are mended */
 	bool may_relay;	   /* the peer is one of `clients`; who has signed in
 			      may as well */
@@ -74,6 +78,9 @@ struct listener_session {
 	struct listener_message *msg; /* from MAIL to its answer */
 	TAILQ_HEAD(, listener_slot) slots;
 	unsigned n_slots;
+	/* lmtp.c: for each RCPT that was accepted its recipient's place */
+	uint32_t *order;
+	size_t n_order, cap_order;
 
 	uint8_t *in;
 	size_t in_at, in_len;
@@ -156,9 +163,10 @@ void listener_session_error(struct listener_session *s);
 
 /* Give up the message in progress. */
 void listener_session_drop_message(struct listener_session *s);
-/* What became of its message; which is freed by the caller. */
-void listener_session_answer(
-    struct listener_session *s, const struct listener_reply *r);
+/* What became of its message, which is freed by the caller; each: see
+   listener_lmtp_reply(). */
+void listener_session_answer(struct listener_session *s,
+    const struct listener_reply *r, const struct listener_reply *each);
 /* What a worker says of a recipient. May free the session. */
 void listener_session_verdict(
     struct listener_slot *slot, const struct listener_reply *r);

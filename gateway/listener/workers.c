@@ -20,8 +20,9 @@
 enum {
 	CHECK_MS = 30000, /* a recipient's check may take, queueing included */
 	CHECK_TRIES = 3,  /* workers that may die over one */
-	SMALL = 256 * 1024,    /* octets: no more wait behind it for long */
-	ARENA_MAX = 64 * 1024, /* of what a worker says at once */
+	SMALL = 256 * 1024, /* octets: no more wait behind it for long */
+	/* octets of what a worker says at once: an answer for each recipient */
+	ARENA_MAX = 2 * 1024 * 1024,
 };
 
 void

@@ -82,6 +82,7 @@ job_from_message(struct job *j, struct worker *w, uint64_t id,
 	j->id = id;
 	j->came = env;
 	j->attempt = m->attempt;
+	j->lmtp = m->lmtp;
 	j->out.attempt = m->attempt;
 	j->envelope = (struct entry){.message_id = id,
 	    .from = env->from,

@@ -189,6 +189,9 @@ tell_refused(struct job *j)
 	/* all refused: the reply says so */
 	if (refused == 0 || (refused == j->n_rcpt && j->replaces == 0))
 		return ERR_OK;
+	/* and of each by itself */
+	if (j->lmtp)
+		return ERR_OK;
 	if (j->envelope.from[0] == 0)
 		return hold_refused(j, refused);
 	d = arena_array(j->arena, refused, sizeof(*d));
@@ -289,4 +292,28 @@ tell_reply(struct job *j, struct proto_reply *out)
 		return;
 	}
 	tell_accepted(j, out);
+}
+
+enum err
+tell_each(struct job *j, const struct proto_reply *accepted,
+    struct proto_reply **out, uint32_t *n_out)
+{
+	uint32_t refused = j->parsed ? count(j, is_refused) : 0;
+	struct proto_reply *each;
+
+	*n_out = 0;
+	if (!j->lmtp || refused == 0)
+		return ERR_OK;
+	each = arena_array(j->arena, j->n_rcpt, sizeof(*each));
+	if (each == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < j->n_rcpt; i++) {
+		each[i] = *accepted;
+		if (is_refused(&j->rcpt[i]))
+			each[i] = (struct proto_reply){550, "5.7.1",
+			    decide_reason(&j->rcpt[i].d, j->arena)};
+	}
+	*out = each;
+	*n_out = j->n_rcpt;
+	return ERR_OK;
 }

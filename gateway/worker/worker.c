@@ -177,7 +177,7 @@ send_done(struct worker *w, uint64_t id, const struct proto_done *done)
 
 	if (listener == NULL)
 		return; /* nobody waits for it any more */
-	buf_init(&b, LIMIT_IPC_INLINE);
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	e = proto_done_pack(done, &b);
 	if (e == ERR_OK)
 		e = ipc_send(listener, PROTO_DONE, id, buf_span(&b), NULL, 0);
@@ -211,10 +211,16 @@ reply_error(struct proto_reply *reply, enum err e, const struct err_why *why)
 static enum err
 hand_over(struct job *j, uint64_t id, struct proto_done *done)
 {
+	enum err e = ERR_OK;
+
 	if (j->envelope.route == ENTRY_INBOUND)
 		tell_accepted(j, &done->reply);
 	else
 		tell_reply(j, &done->reply);
+	if (j->envelope.route != ENTRY_INBOUND)
+		e = tell_each(j, &done->reply, &done->each, &done->n_each);
+	if (e != ERR_OK)
+		return e;
 	/* nothing decided because of us: the client tries again */
 	done->submitted = done->reply.code / 100 != 4;
 	j->out.waits = done->reply.code / 100 == 2 && job_may_wait(j);

@@ -77,6 +77,7 @@ struct job {
 	const struct proto_envelope *came;
 	uint32_t attempt;
 	uint64_t replaces; /* the pending entry that is decided; 0 if new */
+	bool lmtp; /* who is refused is told by the reply, not by mail */
 	/* what every entry that comes of it says: sender, times, flags */
 	struct entry envelope;
 	struct memfd_map map;
@@ -238,6 +239,10 @@ void tell_reply(struct job *j, struct proto_reply *out);
 /* What waits for pick-up, to its sender, with the passphrases that were made
    for it. */
 enum err tell_escrowed(struct job *j) MUST_CHECK;
+/* The replies that an LMTP client gets for each, where some were refused;
+ *n_out 0: they fared alike. */
+enum err tell_each(struct job *j, const struct proto_reply *accepted,
+    struct proto_reply **out, uint32_t *n_out) MUST_CHECK;
 /* 250 with the queue id. */
 void tell_accepted(struct job *j, struct proto_reply *out);
 
