@@ -82,13 +82,15 @@ report(const struct said said[2])
 {
 	struct proto_rcpt_result results[2];
 	struct entry dsn = rig_entry(&rig, ENTRY + 1, MESSAGE, ENTRY_READY);
-	struct proto_result r = {
-	    .rcpt = results, .n_rcpt = 2, .peer = "", .tls = ""};
+	struct proto_result r = {.rcpt = results, .n_rcpt = 2};
 	struct buf b;
 
 	for (uint32_t i = 0; i < 2; i++) {
-		results[i] = (struct proto_rcpt_result){i, said[i].outcome,
-		    false, said[i].code, "5.1.9", i == 0 ? "first" : "second"};
+		results[i] = (struct proto_rcpt_result){.rcpt = i,
+		    .outcome = said[i].outcome,
+		    .code = said[i].code,
+		    .status = "5.1.9",
+		    .text = i == 0 ? "first" : "second"};
 		r.n_dsn |= said[i].outcome == PROTO_FAILED;
 	}
 	dsn.from = dsn.from_key = "";
