@@ -138,6 +138,7 @@ make_page(struct portal_http *h)
 	    [PORTAL_ASSET_FILE] = PORTAL_REPLY_ASSET,
 	    [PORTAL_ASSET_SHELL] = PORTAL_REPLY_SHELL,
 	    [PORTAL_ASSET_FRAME] = PORTAL_REPLY_FRAME,
+	    [PORTAL_ASSET_FRAME_IMAGES] = PORTAL_REPLY_FRAME_IMAGES,
 	};
 	size_t n = portal_assets_count(h->opt.assets);
 

@@ -59,6 +59,7 @@ enum portal_reply_kind {
 	PORTAL_REPLY_PLAIN, /* runs and loads nothing */
 	PORTAL_REPLY_SHELL,
 	PORTAL_REPLY_FRAME,
+	PORTAL_REPLY_FRAME_IMAGES,
 	PORTAL_REPLY_ASSET, /* may be kept by the browser, if it asks */
 };
 

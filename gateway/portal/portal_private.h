@@ -20,9 +20,10 @@
 /* --- assets.c: the files of the page, an exact list, read at start */
 
 enum portal_asset_kind {
-	PORTAL_ASSET_FILE,  /* /a/FILE */
-	PORTAL_ASSET_SHELL, /* /m/ID */
-	PORTAL_ASSET_FRAME, /* /frame */
+	PORTAL_ASSET_FILE,	   /* /a/FILE */
+	PORTAL_ASSET_SHELL,	   /* /m/ID */
+	PORTAL_ASSET_FRAME,	   /* /frame */
+	PORTAL_ASSET_FRAME_IMAGES, /* /frame-images: loads them from the web */
 };
 
 struct portal_asset {

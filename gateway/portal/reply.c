@@ -22,12 +22,15 @@
 	"require-trusted-types-for 'script'; trusted-types 'none'"
 /* The frame has an origin of its own, keeps the styles of the mail, and loads
    nothing. A srcdoc or blob frame would inherit the policy of the page. */
-#define CSP_FRAME                                                              \
+#define CSP_FRAME_WITH(images)                                                 \
 	"sandbox allow-scripts allow-popups allow-popups-to-escape-sandbox; "  \
 	"default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; "   \
-	"img-src data:; base-uri 'none'; form-action 'none'; "                 \
+	"img-src " images "; base-uri 'none'; form-action 'none'; "            \
 	"frame-ancestors 'self'; require-trusted-types-for 'script'; "         \
 	"trusted-types dompurify"
+#define CSP_FRAME CSP_FRAME_WITH("data:")
+/* The same once the reader has asked for images from the web. */
+#define CSP_FRAME_IMAGES CSP_FRAME_WITH("data: https: http:")
 #define CSP_PLAIN                                                              \
 	"default-src 'none'; base-uri 'none'; form-action 'none'; "            \
 	"frame-ancestors 'none'"
@@ -56,6 +59,9 @@ static const struct header kind_headers[][4] = {
 	{"Cache-Control", "no-store"}, {"X-Frame-Options", "DENY"},
 	{"Cross-Origin-Resource-Policy", "same-origin"}},
     [PORTAL_REPLY_FRAME] = {{"Content-Security-Policy", CSP_FRAME},
+	{"Cache-Control", "no-store"}},
+    [PORTAL_REPLY_FRAME_IMAGES] = {{"Content-Security-Policy",
+				       CSP_FRAME_IMAGES},
 	{"Cache-Control", "no-store"}},
     /* The frame's scripts are fetched from its own, opaque origin; they are
        the same for everybody. */

@@ -322,6 +322,8 @@ asset_matches(const struct portal_asset *a, const char *url)
 		       object_id_parse(span_str(url + 3), id);
 	case PORTAL_ASSET_FRAME:
 		return strcmp(url, "/frame") == 0;
+	case PORTAL_ASSET_FRAME_IMAGES:
+		return strcmp(url, "/frame-images") == 0;
 	}
 	return false;
 }

@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from capture import Capture  # noqa: E402
-from harness import Gateway, Keys, portal_page  # noqa: E402
+from harness import BUILD, Gateway, Keys, portal_page  # noqa: E402
 from pickup import Portal, Witness, fetch_browser_modules  # noqa: E402
 
 
@@ -116,9 +116,17 @@ def certificate(tmp_path_factory):
 @pytest.fixture
 def witness():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Witness)
-    server.asked = []
+    server.asked, server.headers = [], []
     server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def shots():
+    """Where a picture of the page goes; they are there to be looked at."""
+    directory = BUILD / "tests/e2e/shots"
+    directory.mkdir(parents=True, exist_ok=True)
+    return lambda name: str(directory / f"{name}.png")

@@ -145,8 +145,13 @@ def file_part(octets, name="report.bin", **more):
 
 
 def read_with_browser(modules, url, steps, **more):
+    return readers(modules, {"url": url, "steps": steps, **more})[0]
+
+
+def readers(modules, *specs):
+    """Several readers, one after the other, with one start of the browser."""
     return json.loads(run_node(HERE / "browser.mjs", stdin=json.dumps(
-        {"modules": str(modules), "url": url, "steps": steps, **more})))
+        {"modules": str(modules), "readers": specs})))
 
 
 class Witness(http.server.BaseHTTPRequestHandler):
@@ -154,6 +159,7 @@ class Witness(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append(self.path)
+        self.server.headers.append(str(self.headers))
         self.send_response(200)
         self.send_header("Access-Control-Allow-Origin", "*")
         self.end_headers()

@@ -14,9 +14,11 @@ export function keysOf(link, id, passphrase) {
 	return { proof: key('proof'), content: key('content') };
 }
 
-export function linkText(link, passphrase) {
-	const kind = passphrase === undefined ? 0x10 : 0x11;
-	return Buffer.concat([Buffer.from([kind]), link]).toString('base64url');
+export function linkText(link, factor, question) {
+	const secret = Buffer.concat([Buffer.from([0x10 + factor]), link])
+		.toString('base64url');
+	return question === undefined ? secret
+		: `${secret}.${Buffer.from(question).toString('base64url')}`;
 }
 
 function chunk(key, stream, counter, last, ad, text) {
@@ -39,15 +41,17 @@ function section(key, stream, ad, text) {
 	return Buffer.concat(out);
 }
 
-/* {object, link}: the file, and what is behind "#". index is the JSON text. */
-export function seal({ id, link, passphrase, index, message, created,
-	expires }) {
+/* {object, link}: the file, and what is behind "#". index is the JSON text,
+   passphrase what is hashed, however it is to be typed. */
+export function seal({ id, link, passphrase, question, index, message, created,
+	expires, factor = passphrase === undefined ? 0 : 1, door = 0 }) {
 	const keys = keysOf(link, id, passphrase);
 	const text = Buffer.from(index);
 	const header = Buffer.alloc(96);
 	header.write('SGOBJECT', 0, 'latin1');
 	header.writeUInt16BE(1, 8);
-	header[10] = passphrase === undefined ? 0 : 1;
+	header[10] = factor;
+	header[11] = door;
 	id.copy(header, 16);
 	createHash('sha256').update(keys.proof).digest().copy(header, 32);
 	header.writeBigUInt64BE(BigInt(text.length), 64);
@@ -55,7 +59,7 @@ export function seal({ id, link, passphrase, index, message, created,
 	header.writeBigUInt64BE(BigInt(created), 80);
 	header.writeBigUInt64BE(BigInt(expires), 88);
 	const ad = header.subarray(0, 88);
-	return { link: linkText(link, passphrase), keys,
+	return { link: linkText(link, factor, question), keys,
 		object: Buffer.concat([header, section(keys.content, 1, ad, text),
 			section(keys.content, 2, ad, message)]) };
 }

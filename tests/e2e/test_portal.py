@@ -16,12 +16,13 @@ import time
 import pytest
 
 from pickup import (HERE, Portal, file_part, needs_browser, read_with_browser,
-                    run_node, text_part)
+                    readers, run_node, text_part)
 
 # --- the page's code
 
-def test_page_code_opens_what_the_document_says(page):
-    run_node("--test", str(HERE / "test_page.mjs"), env={"PAGE": str(page)})
+@pytest.mark.parametrize("name", ["test_page.mjs", "test_page_parts.mjs"])
+def test_page_code_does_what_the_document_says(page, name):
+    run_node("--test", str(HERE / name), env={"PAGE": str(page)})
 
 
 def test_link_opens_on_the_command_line(portal, page):
@@ -45,21 +46,20 @@ def test_reader_sees_the_message_and_saves_the_attachment(portal, browser_module
     assert seen["text"] == "Dear Carol,\nall is well.\n"
     assert "Alice <alice@example.org>" in seen["visible"]
     assert seen["title"] == "Quarterly figures"
-    assert seen["download"] == {
-        "name": "Figures 2026.xlsx", "size": len(octets),
-        "sha256": hashlib.sha256(octets).hexdigest()}
+    [file] = seen["saved"]
+    assert (file["name"], file["size"]) == ("Figures 2026.xlsx", len(octets))
+    assert file["sha256"] == hashlib.sha256(octets).hexdigest()
     assert seen["console"] == []
     [opened] = portal.opened()
     assert opened.startswith(f"opened {made['id']} 127.0.0.1 Mozilla/")
 
 
 @needs_browser
-@pytest.mark.parametrize("dark", [False, True])
-def test_page_fits_a_phone_and_moves_the_focus(portal, browser_modules, dark):
+def test_page_fits_a_phone_and_moves_the_focus(portal, browser_modules):
     made = portal.put([text_part("wide" * 200 + "\r\n")],
                       subject="x" * 300)
     seen = read_with_browser(browser_modules, made["url"], ["click"],
-                             mobile=True, dark=dark)
+                             mobile=True)
     assert not seen["wide"]
     assert seen["focus"] == "message"
 
@@ -70,8 +70,8 @@ def test_reader_is_told_what_to_do(portal, browser_modules):
     cases = [(made["url"][:-4], "This link is not complete"),
              (made["url"].replace(made["id"], "A" * 22), "There is no message"),
              (made["url"].split("#")[0], "This link is not complete")]
-    for url, want in cases:
-        seen = read_with_browser(browser_modules, url, ["click"])
+    for (url, want), seen in zip(cases, readers(browser_modules, *(
+            {"url": url, "steps": ["click"]} for url, _ in cases))):
         assert want in seen["visible"]
         assert "Hello" not in seen["visible"]
     # damaged on the portal's disk: nothing of it is shown
@@ -136,7 +136,7 @@ def test_hostile_html_is_shown_and_can_do_nothing(portal, browser_modules, witne
                  "ping=", "srcset"):
         assert word not in low.replace("&lt;", ""), word
     assert 'href="https://example.org/" target="_blank" rel="noopener' in low
-    assert "Images from the web are not loaded." in seen["visible"]
+    assert "Images from the web are not loaded:" in seen["visible"]
 
 
 @needs_browser

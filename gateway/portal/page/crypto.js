@@ -16,21 +16,26 @@ const INDEX_MAX = 1 << 20;
 const BODY_MAX = 2 ** 40;
 export const FACTOR_NONE = 0;
 export const FACTOR_PASSPHRASE = 1;
+export const FACTOR_GENERATED = 2;
+export const FACTOR_ANSWER = 3;
+const QUESTION_MAX = 200;
 const PBKDF2_ROUNDS = 600000;
 const STREAM_INDEX = 1;
 const STREAM_BODY = 2;
 
 /* What went wrong, as one word the view has a sentence for: link, gone, busy,
-   damaged, network, insecure, unsupported. */
+   code, damaged, network, insecure, unsupported. `wait` are the seconds after
+   which it makes sense to try again. */
 export class OpenError extends Error {
-	constructor(code, detail) {
+	constructor(code, detail, wait) {
 		super(detail ?? code);
 		this.name = 'OpenError';
 		this.code = code;
+		this.wait = wait;
 	}
 }
 
-function subtle() {
+export function subtle() {
 	/* Browsers hide it from pages that did not come over HTTPS. */
 	const found = globalThis.crypto?.subtle;
 	if (!found)
@@ -54,21 +59,43 @@ export function base64urlDecode(text) {
 	return base64urlEncode(bytes) === text ? bytes : null;
 }
 
-/* The two halves of URL/m/ID#SECRET: {id, id_text, factor, secret}. */
-export function parseLink(id_text, fragment) {
-	const id = base64urlDecode(id_text);
-	const link = base64urlDecode(fragment);
-	if (id === null || id.length !== 16)
-		throw new OpenError('link', 'the id is not complete');
-	if (link === null || link.length !== 33)
-		throw new OpenError('link', 'the secret is not complete');
-	if (link[0] >> 4 !== VERSION || (link[0] & 15) > FACTOR_PASSPHRASE)
-		throw new OpenError('unsupported', 'unknown kind of link');
-	return { id, id_text, factor: link[0] & 15, secret: link.subarray(1) };
+/* The question of a link, or a refusal: it is shown to the reader. */
+function parseQuestion(factor, encoded) {
+	if (factor !== FACTOR_ANSWER) {
+		if (encoded !== undefined)
+			throw new OpenError('link', 'a question without need');
+		return undefined;
+	}
+	const octets = base64urlDecode(encoded ?? '');
+	if (octets === null || octets.length === 0 ||
+	    octets.length > QUESTION_MAX)
+		throw new OpenError('link', 'the question is not complete');
+	try {
+		return new TextDecoder('utf-8', { fatal: true }).decode(octets);
+	} catch {
+		throw new OpenError('link', 'the question is not complete');
+	}
 }
 
-async function passphraseFactor(link, passphrase) {
-	const text = new TextEncoder().encode(passphrase.normalize('NFC'));
+/* The two halves of URL/m/ID#SECRET: {id, id_text, factor, secret, question}. */
+export function parseLink(id_text, fragment) {
+	const [secret_text, question, more] = fragment.split('.');
+	const id = base64urlDecode(id_text);
+	const link = base64urlDecode(secret_text);
+	if (id === null || id.length !== 16)
+		throw new OpenError('link', 'the id is not complete');
+	if (link === null || link.length !== 33 || more !== undefined)
+		throw new OpenError('link', 'the secret is not complete');
+	const factor = link[0] & 15;
+	if (link[0] >> 4 !== VERSION || factor > FACTOR_ANSWER)
+		throw new OpenError('unsupported', 'unknown kind of link');
+	return { id, id_text, factor, secret: link.subarray(1),
+		question: parseQuestion(factor, question) };
+}
+
+/* spelling: what the reader typed, as factor.js spells it. */
+async function hashFactor(link, spelling) {
+	const text = new TextEncoder().encode(spelling);
 	const base = await subtle().importKey('raw', text, 'PBKDF2', false,
 		['deriveBits']);
 	const bits = await subtle().deriveBits({ name: 'PBKDF2', hash: 'SHA-256',
@@ -77,10 +104,10 @@ async function passphraseFactor(link, passphrase) {
 }
 
 /* {proof, key}: what the portal wants to see, and what opens the object. */
-export async function deriveKeys(link, passphrase = '') {
+export async function deriveKeys(link, spelling = '') {
 	let factor = new Uint8Array(0);
-	if (link.factor === FACTOR_PASSPHRASE)
-		factor = await passphraseFactor(link, passphrase);
+	if (link.factor !== FACTOR_NONE)
+		factor = await hashFactor(link, spelling);
 	const input = new Uint8Array(link.secret.length + factor.length);
 	input.set(link.secret);
 	input.set(factor, link.secret.length);
@@ -135,6 +162,13 @@ function nonce(stream, counter, last) {
 	new DataView(iv.buffer).setUint32(7, counter);
 	iv[11] = last ? 1 : 0;
 	return iv;
+}
+
+/* One chunk of an answer, with its tag; docs/format-escrow.md, Answers. */
+export async function sealChunk(key, ad, stream, counter, last, plain) {
+	return new Uint8Array(await subtle().encrypt({ name: 'AES-GCM',
+		iv: nonce(stream, counter, last), additionalData: ad,
+		tagLength: 128 }, key, plain));
 }
 
 async function openChunk(key, header, stream, counter, last, sealed) {

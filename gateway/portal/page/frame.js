@@ -4,7 +4,7 @@
  * Show a message in HTML inside the sandboxed frame. It is parsed and cleaned
  * here, in an origin that has nothing, and never touches the page that holds
  * the key. What loads from elsewhere is taken out, and the frame's policy
- * would block it anyway.
+ * would block it anyway, until the reader asks for images.
  */
 import DOMPurify from './node_modules/dompurify/dist/purify.es.mjs';
 
@@ -34,8 +34,10 @@ function cleanLink(node) {
 }
 
 /* Only what came with the message: an image by its Content-ID, or one that is
-   in the text itself. The others keep their description. */
-function cleanImage(node, images) {
+   in the text itself; from the web where the reader asked for it, and then the
+   page of this frame has a policy that lets it. The others keep their
+   description. True if it would have been loaded from the web. */
+function cleanImage(node, images, remote) {
 	const url = node.getAttribute('src') ?? '';
 	let own = /^data:image\/(?:png|jpeg|gif|webp)[;,]/i.test(url) ? url : null;
 	if (/^cid:/i.test(url)) {
@@ -43,22 +45,25 @@ function cleanImage(node, images) {
 		try {
 			id = decodeURIComponent(id);
 		} catch { /* as it stands */ }
+		id = id.toLowerCase();
 		own = Object.hasOwn(images, id) ? images[id] : null;
 	}
+	if (remote && /^https?:/i.test(url))
+		own = url;
 	if (own !== null)
 		node.setAttribute('src', own);
 	else
 		node.removeAttribute('src');
-	return own !== null;
+	return own === null && /^https?:/i.test(url);
 }
 
-function show(html, images) {
+function show(html, images, remote) {
 	let blocked = 0;
 	DOMPurify.removeAllHooks();
 	DOMPurify.addHook('afterSanitizeAttributes', node => {
 		const name = node.localName;
 		if (name === 'img')
-			blocked += cleanImage(node, images) ? 0 : 1;
+			blocked += cleanImage(node, images, remote) ? 1 : 0;
 		else
 			node.removeAttribute?.('src');
 		if (name === 'a' || name === 'area')
@@ -77,11 +82,11 @@ function report(blocked) {
 }
 
 addEventListener('message', event => {
-	const { sealgate, html, images } = event.data ?? {};
+	const { sealgate, html, images, remote } = event.data ?? {};
 	if (event.source !== parent || sealgate !== 'show' ||
 	    typeof html !== 'string')
 		return;
-	const blocked = show(html, images ?? {});
+	const blocked = show(html, images ?? {}, remote === true);
 	new ResizeObserver(() => report(blocked))
 		.observe(document.documentElement);
 });

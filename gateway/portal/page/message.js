@@ -7,14 +7,15 @@
  */
 import PostalMime from './node_modules/postal-mime/dist/esm/postal-mime.js';
 
-/* A text beyond this is offered as a download instead. */
+/* A text beyond this is offered as a download instead, and so are those that
+   come when so much is shown already. */
 const TEXT_MAX = 4 << 20;
+const TEXTS_MAX = 200;
 const TOKEN = /^[A-Za-z0-9!#$&^_.+-]+$/;
 
 function isText(part) {
 	return (part.type === 'text/plain' || part.type === 'text/html') &&
-		part.disposition !== 'attachment' && !part.name &&
-		part.length <= TEXT_MAX;
+		part.disposition !== 'attachment' && !part.name;
 }
 
 /* Which of the text parts to show, in order, when `wanted` ("text/plain" or
@@ -42,8 +43,17 @@ function chooseTexts(texts, wanted) {
 /* {plain, html, inline, attachments}: lists of parts. plain and html are two
    ways to show the same text; html is empty if there is none in HTML. */
 export function planMessage(index) {
-	const texts = index.parts.filter(isText);
-	const rest = index.parts.filter(part => !isText(part));
+	let room = TEXT_MAX;
+	const texts = [];
+	const rest = [];
+	for (const part of index.parts) {
+		if (isText(part) && part.length <= room && texts.length < TEXTS_MAX) {
+			texts.push(part);
+			room -= part.length;
+		} else {
+			rest.push(part);
+		}
+	}
 	const has_html = texts.some(part => part.type === 'text/html');
 	const inline = has_html ? rest.filter(part => part.content_id &&
 		part.type.startsWith('image/')) : [];
@@ -92,6 +102,19 @@ async function* decodeBase64(pieces) {
 const HEX = c => c >= 0x30 && c <= 0x39 ? c - 0x30
 	: (c | 32) >= 0x61 && (c | 32) <= 0x66 ? (c | 32) - 0x57 : -1;
 
+/* What a line may have is 76 octets; one that never ends is not waited for. */
+const QUOTED_MAX = 65536;
+
+function decodeQuotedOctets(line, end, out) {
+	for (let i = 0; i < end; i++) {
+		const hi = line[i] === 0x3d && i + 2 < end ? HEX(line[i + 1]) : -1;
+		const lo = hi >= 0 ? HEX(line[i + 2]) : -1;
+		if (lo >= 0)
+			i += 2;
+		out.push(lo >= 0 ? hi << 4 | lo : line[i]);
+	}
+}
+
 /* One line of quoted-printable, RFC 2045 section 6.7. */
 function decodeQuotedLine(line, out) {
 	let end = line.length;
@@ -101,15 +124,18 @@ function decodeQuotedLine(line, out) {
 	const soft = end > 0 && line[end - 1] === 0x3d;
 	if (soft)
 		end--;
-	for (let i = 0; i < end; i++) {
-		const hi = line[i] === 0x3d && i + 2 < end ? HEX(line[i + 1]) : -1;
-		const lo = hi >= 0 ? HEX(line[i + 2]) : -1;
-		if (lo >= 0)
-			i += 2;
-		out.push(lo >= 0 ? hi << 4 | lo : line[i]);
-	}
+	decodeQuotedOctets(line, end, out);
 	if (eol && !soft)
 		out.push(0x0d, 0x0a);
+}
+
+/* The beginning of a line that is too long; what remains of it. */
+function cutQuotedLine(line, out) {
+	let end = line.length - 3;
+	while (end > line.length - 6 && line.slice(end - 2, end).includes(0x3d))
+		end--;
+	decodeQuotedOctets(line, end, out);
+	return line.slice(end);
 }
 
 async function* decodeQuoted(pieces) {
@@ -121,6 +147,8 @@ async function* decodeQuoted(pieces) {
 			if (c === 0x0a) {
 				decodeQuotedLine(line, out);
 				line = [];
+			} else if (line.length >= QUOTED_MAX) {
+				line = cutQuotedLine(line, out);
 			}
 		}
 		yield Uint8Array.from(out);
@@ -141,21 +169,47 @@ function decodePieces(encoding, pieces) {
 	}
 }
 
-/* A part's contents as the sender attached them. progress, if given, is
-   called with the octets read so far. */
-export async function partBlob(object, part, progress) {
-	const blobs = [];
+/* A part's contents as the sender attached them, in pieces. events has, if
+   given: progress, called with the octets read so far; retrying, called when
+   the connection broke; signal, which ends it. */
+export async function* contents(object, part, events = {}) {
 	let done = 0;
 	async function* counted() {
-		for await (const piece of object.read(part)) {
+		for await (const piece of object.read(part, events.retrying)) {
+			events.signal?.throwIfAborted();
 			done += piece.length;
-			progress?.(done);
+			events.progress?.(done);
 			yield piece;
 		}
 	}
-	for await (const piece of decodePieces(part.encoding, counted()))
-		blobs.push(new Blob([piece]));
-	return new Blob(blobs, { type: 'application/octet-stream' });
+	yield* decodePieces(part.encoding, counted());
+}
+
+/* So much is put into a Blob at a time: a Blob is the browser's to keep, on
+   disk if need be, and what is in one costs this page no memory. */
+const BLOB_PIECE = 1 << 20;
+
+/* All pieces as one Blob; each, if given, hears every piece. */
+export async function collect(pieces, each) {
+	const blobs = [];
+	let held = [];
+	let size = 0;
+	for await (const piece of pieces) {
+		each?.(piece);
+		/* a piece may be a view of what is overwritten next */
+		held.push(piece.slice());
+		size += piece.length;
+		if (size >= BLOB_PIECE) {
+			blobs.push(new Blob(held));
+			held = [];
+			size = 0;
+		}
+	}
+	return new Blob([...blobs, ...held], { type: 'application/octet-stream' });
+}
+
+export function partBlob(object, part, events) {
+	return collect(contents(object, part, events));
 }
 
 function headerOf(part) {
@@ -190,18 +244,24 @@ export async function partTexts(object, parts) {
 
 const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
 const IMAGE_MAX = 4 << 20;
+const IMAGES_MAX = 24 << 20;
 
 /* The images an HTML text refers to by Content-ID, as data: URLs, because the
    frame has an origin of its own and could not read the page's blobs. */
 export async function inlineImages(object, parts, html) {
 	const images = {};
+	const lower = html.toLowerCase();
+	let room = IMAGES_MAX;
 	for (const part of parts) {
-		const used = html.includes(`cid:${part.content_id}`);
+		const id = part.content_id.toLowerCase();
+		const used = [id, encodeURIComponent(id).toLowerCase()]
+			.some(form => lower.includes(`cid:${form}`));
 		if (!used || !IMAGE_TYPES.includes(part.type) ||
-		    part.length > IMAGE_MAX)
+		    part.length > Math.min(IMAGE_MAX, room))
 			continue;
+		room -= part.length;
 		const blob = await partBlob(object, part);
-		images[part.content_id] = `data:${part.type};base64,` +
+		images[id] = `data:${part.type};base64,` +
 			toBase64(new Uint8Array(await blob.arrayBuffer()));
 	}
 	return images;
@@ -214,17 +274,31 @@ function toBase64(bytes) {
 	return btoa(s);
 }
 
-/* A name that is safe to save under: no path, no control characters, nothing
-   that turns the reading direction around to hide the ending. */
-export function fileName(part, number) {
-	const name = (part.name ?? '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
-		.replace(/[/\\:*?"<>|]/g, '_').replace(/^[. ]+/, '').trim();
-	if (name !== '')
-		return name.slice(-200);
-	const endings = { 'message/rfc822': 'eml', 'text/plain': 'txt',
-		'text/html': 'html', 'text/calendar': 'ics', 'image/png': 'png',
-		'image/jpeg': 'jpg', 'application/pdf': 'pdf' };
-	return `attachment-${number}.${endings[part.type] ?? 'bin'}`;
+/* What Windows takes for a device, whatever the ending. */
+const DEVICE = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)/i;
+const NAME_MAX = 120;
+const ENDINGS = { 'message/rfc822': 'eml', 'text/plain': 'txt',
+	'text/html': 'html', 'text/calendar': 'ics', 'image/png': 'png',
+	'image/jpeg': 'jpg', 'application/pdf': 'pdf' };
+
+/* A text as a name that is safe to save under: no path, no control characters,
+   nothing that turns the reading direction around to hide the ending, no
+   device. Empty if nothing of it remains. */
+export function safeName(text) {
+	const name = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '')
+		.replace(/[/\\:*?"<>|]/g, '_').replace(/^[. ]+|[. ]+$/g, '');
+	const short = [...name];
+	const dot = name.lastIndexOf('.');
+	const ending = dot > 0 && name.length - dot <= 16 ? name.slice(dot) : '';
+	const cut = short.length <= NAME_MAX ? name
+		: short.slice(0, NAME_MAX - ending.length).join('') + ending;
+	return DEVICE.test(cut) ? `_${cut}` : cut;
+}
+
+/* The name of an attachment; one that has none is called word-number. */
+export function fileName(part, number, word = 'attachment') {
+	return safeName(part.name ?? '') ||
+		`${word}-${number}.${ENDINGS[part.type] ?? 'bin'}`;
 }
 
 /* Octets of the contents, from those of the encoded part; a guess for
@@ -233,4 +307,3 @@ export function contentSize(part) {
 	return part.encoding === 'base64'
 		? Math.floor(part.length * 73 / 100) : part.length;
 }
-

@@ -7,17 +7,21 @@
  * issuer the system does not know.
  */
 import { webcrypto } from 'node:crypto';
+import fs from 'node:fs';
 import process from 'node:process';
 
 /* node 18 of Debian 12 has WebCrypto, but not as a global. */
 globalThis.crypto ??= webcrypto;
 
 const { openObject } = await import('./client.js');
-const { parseLink } = await import('./crypto.js');
+const { FACTOR_NONE, parseLink } = await import('./crypto.js');
+const { spell } = await import('./factor.js');
 const { fileName, partTexts, planMessage } = await import('./message.js');
 
 const USAGE = `usage: open-link.mjs URL/m/ID#SECRET
-Fetches the message behind a pick-up link, decrypts it here and prints it.
+Fetches the message behind a pick-up link, decrypts it here and prints it. The
+passphrase or the answer, if the link wants one, is the first line of standard
+input.
 NODE_EXTRA_CA_CERTS=FILE names a certificate to trust.
 `;
 
@@ -31,7 +35,10 @@ async function main(argv) {
 		process.stderr.write(`open-link: not a pick-up link\n${USAGE}`);
 		return 2;
 	}
-	const object = await openObject(match[1], parseLink(match[2], match[3]));
+	const link = parseLink(match[2], match[3]);
+	const typed = link.factor === FACTOR_NONE ? ''
+		: fs.readFileSync(0, 'utf8').split(/\r?\n/)[0];
+	const object = await openObject(match[1], link, spell(link.factor, typed));
 	const { index } = object;
 	const plan = planMessage(index);
 	const lines = [`From: ${index.from}`];

@@ -1,242 +1,176 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * What the reader sees and presses. Nothing is asked of the server before
- * the button is: programs that follow links in mail learn nothing, and use
- * nothing up. Text from the message is only ever set as text.
+ * The start: what the reader types and presses until the message is open.
+ * Nothing is asked of the server before the button is pressed: programs that
+ * follow links in mail learn nothing, and use nothing up.
  */
-import { openObject } from './client.js';
-import { OpenError, parseLink } from './crypto.js';
-import { contentSize, fileName, inlineImages, partBlob, partTexts,
-	planMessage } from './message.js';
+import { showBrand } from './brand.js';
+import { Visit } from './client.js';
+import { FACTOR_ANSWER, FACTOR_GENERATED, FACTOR_NONE, parseLink }
+	from './crypto.js';
+import { $, errorWords, plainLine } from './dom.js';
+import { GENERATED_LENGTH, spell } from './factor.js';
+import { chooseLanguage, say, t, translate, useLanguage } from './i18n.js';
+import { showLetter } from './letter.js';
 
-const $ = id => document.getElementById(id);
+/* What the button does next: open; have a code sent; open with the code. */
+const OPEN = 'open';
+const ASK_CODE = 'ask';
+const ENTER_CODE = 'enter';
 
-/* What happened, and what to do about it. */
-const ERRORS = {
-	link: ['This link is not complete',
-		'Part of it got lost on the way, often at a line break. Copy the ' +
-		'whole link from the mail and paste it into the address bar.'],
-	gone: ['There is no message for this link',
-		'It may have expired, or a character of the link is missing. Copy ' +
-		'the whole link from the mail and try again. If that does not ' +
-		'help, ask the sender to send the message again.'],
-	busy: ['Too many attempts at the moment',
-		'Please wait a few minutes, then try again.'],
-	damaged: ['This message does not open',
-		'It was damaged or changed, so it is not shown. Please ask the ' +
-		'sender to send it again.'],
-	network: ['The server did not answer',
-		'Check your internet connection, then try again.'],
-	insecure: ['This connection is not secure',
-		'Your browser only decrypts on secure pages. Open the link ' +
-		'exactly as it stands in the mail; it begins with https://.'],
-	unsupported: ['This page cannot open the message',
-		'Close this page and open the link again. If that does not help, ' +
-		'try another browser or tell the sender.'],
-};
+let stage = OPEN;
+let visit = null;
 
-function showError(title_node, text_node, error) {
-	const [title, text] = ERRORS[error instanceof OpenError
-		? error.code : 'unsupported'] ?? ERRORS.unsupported;
-	title_node.textContent = title;
-	text_node.textContent = text;
-	if (!(error instanceof OpenError))
-		console.error(error);
+function showFactor(link) {
+	const words = { [FACTOR_GENERATED]: 'generated', [FACTOR_ANSWER]: 'answer' };
+	const word = words[link.factor] ?? 'passphrase';
+	say($('factor-label'), word);
+	say($('factor-hint'), `${word}_hint`);
+	$('factor-question').hidden = link.factor !== FACTOR_ANSWER;
+	$('question').textContent = plainLine(link.question);
+	const hidden = word === 'passphrase';
+	$('factor-input').type = hidden ? 'password' : 'text';
+	$('reveal-row').hidden = !hidden;
+	$('factor').hidden = false;
 }
 
-function formatSize(octets) {
-	const units = ['bytes', 'KB', 'MB', 'GB'];
-	let n = octets;
-	let unit = 0;
-	while (n >= 1000 && unit < units.length - 1) {
-		n /= 1000;
-		unit++;
-	}
-	return `${n < 10 && unit > 0 ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
+function fieldProblem(input, note, text) {
+	note.textContent = text;
+	note.hidden = text === '';
+	input.setAttribute('aria-invalid', text === '' ? 'false' : 'true');
+	if (text !== '')
+		input.focus();
 }
 
-function formatDate(seconds) {
-	return new Intl.DateTimeFormat(undefined, { dateStyle: 'full',
-		timeStyle: 'short' }).format(new Date(seconds * 1000));
+/* The spelling of what was typed; null if it cannot be right. */
+function readFactor(link) {
+	const spelling = spell(link.factor, $('factor-input').value);
+	let problem = '';
+	if (link.factor !== FACTOR_NONE && spelling === '')
+		problem = t('factor_empty');
+	else if (link.factor === FACTOR_GENERATED &&
+	    spelling.length !== GENERATED_LENGTH)
+		problem = t('generated_length', { n: spelling.length });
+	fieldProblem($('factor-input'), $('factor-problem'), problem);
+	return problem === '' ? spelling : null;
 }
 
-function showFields(object) {
-	const { index } = object;
-	$('subject').textContent = index.subject || '(no subject)';
-	document.title = index.subject || 'Protected message';
-	$('from').textContent = index.from;
-	$('to').textContent = index.to ?? '';
-	$('to-row').hidden = !index.to;
-	$('date').textContent = formatDate(index.date);
-	$('date').dateTime = new Date(index.date * 1000).toISOString();
-	$('expires').textContent =
-		`You can open this message until ${formatDate(object.expires)}.`;
+/* The six digits, however they were grouped; null if they are not that. */
+function readCode() {
+	const code = $('code').value.normalize('NFKC').replace(/[\s-]/g, '');
+	const good = /^[0-9]{6}$/.test(code);
+	fieldProblem($('code'), $('code-problem'), good ? '' : t('code_format'));
+	return good ? code : null;
 }
 
-function showText(texts) {
-	const box = $('text');
-	box.replaceChildren();
-	texts.forEach(({ text }, i) => {
-		if (i > 0)
-			box.append(document.createElement('hr'));
-		box.append(text.replace(/\r\n/g, '\n').replace(/\s+$/, '\n'));
-	});
-	if (texts.length === 0)
-		box.append('This message has no text.');
+function enterStage(next) {
+	stage = next;
+	$('factor').hidden = true;
+	$('code-ask').hidden = next !== ASK_CODE;
+	$('code-row').hidden = next !== ENTER_CODE;
+	say($('show'), next === ASK_CODE ? 'code_ask' : 'show');
+	$('code').value = '';
+	if (next === ENTER_CODE)
+		$('code').focus();
+	else
+		$('show').focus();
 }
 
-/* A text among parts in HTML, which are all shown in the frame. */
-function asHtml({ type, text }) {
-	if (type === 'text/html')
-		return text;
-	const escaped = text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
-	return `<div style="white-space:pre-wrap">${escaped}</div>`;
+async function askCode() {
+	say($('status'), 'code_asking');
+	await visit.askCode();
+	fieldProblem($('code'), $('code-problem'), '');
+	enterStage(ENTER_CODE);
 }
 
-let frame_content = null;
-
-addEventListener('message', event => {
-	const frame = $('html');
-	if (event.source !== frame.contentWindow || frame_content === null)
-		return;
-	if (event.data?.sealgate === 'ready')
-		frame.contentWindow.postMessage({ sealgate: 'show',
-			...frame_content }, '*');
-	if (event.data?.sealgate === 'shown') {
-		const height = Math.min(Math.max(Number(event.data.height) || 0, 48),
-			20000);
-		frame.style.height = `${height + 2}px`;
-		$('format-note').hidden = !(event.data.blocked > 0);
-	}
-});
-
-async function showHtml(object, plan) {
-	if (frame_content === null) {
-		const texts = await partTexts(object, plan.html);
-		const html = texts.map(asHtml).join('<hr>');
-		frame_content = { html,
-			images: await inlineImages(object, plan.inline, html) };
-		$('html').src = '../frame';
-	}
-	$('html').hidden = false;
-	$('text').hidden = true;
-}
-
-async function showBody(object, plan) {
-	const only_html = plan.plain.some(part => part.type === 'text/html');
-	$('format-note').hidden = true;
-	if (only_html) {
-		$('format-row').hidden = false;
-		$('format').hidden = true;
-		await showHtml(object, plan);
-		return;
-	}
-	showText(await partTexts(object, plan.plain));
-	$('format-row').hidden = plan.html.length === 0;
-	$('format').addEventListener('click', async () => {
-		try {
-			if ($('html').hidden) {
-				await showHtml(object, plan);
-				$('format').textContent = 'Show as plain text';
-				return;
-			}
-		} catch (error) {
-			$('format-note').hidden = false;
-			showError($('format-note'), $('format-note'), error);
-			return;
-		}
-		$('html').hidden = true;
-		$('text').hidden = false;
-		$('format-note').hidden = true;
-		$('format').textContent = 'Show with formatting';
-	});
-}
-
-function saveBlob(blob, name) {
-	const url = URL.createObjectURL(blob);
-	const link = document.createElement('a');
-	link.href = url;
-	link.download = name;
-	link.hidden = true;
-	document.body.append(link);
-	link.click();
-	link.remove();
-	setTimeout(() => URL.revokeObjectURL(url), 60000);
-}
-
-async function download(object, part, name, button) {
-	const status = $('attachment-status');
-	button.disabled = true;
+async function open(code) {
+	say($('status'), 'opening');
 	try {
-		const blob = await partBlob(object, part, done => {
-			const percent = Math.round(100 * done / Math.max(1, part.length));
-			status.textContent = `Decrypting ${name}: ${percent} %`;
-		});
-		saveBlob(blob, name);
-		status.textContent = `${name} was decrypted and saved.`;
+		await showLetter(await visit.open(code));
 	} catch (error) {
-		const note = document.createElement('strong');
-		status.replaceChildren(note, ' ', document.createElement('span'));
-		showError(note, status.lastChild, error);
-	} finally {
-		button.disabled = false;
+		if (error.code !== 'code')
+			throw error;
+		if (stage === ENTER_CODE)
+			fieldProblem($('code'), $('code-problem'), t('code_wrong'));
+		else
+			enterStage(ASK_CODE);
 	}
 }
 
-function attachmentRow(object, part, number) {
-	const name = fileName(part, number);
-	const row = document.createElement('li');
-	const label = document.createElement('span');
-	const size = document.createElement('small');
-	const button = document.createElement('button');
-	label.className = 'file';
-	label.dir = 'auto';
-	label.textContent = name;
-	size.textContent = formatSize(contentSize(part));
-	label.append(size);
-	button.type = 'button';
-	button.textContent = 'Download';
-	button.setAttribute('aria-label', `Download ${name}`);
-	button.addEventListener('click',
-		() => download(object, part, name, button));
-	row.append(label, button);
-	return row;
-}
-
-function showAttachments(object, plan) {
-	const rows = plan.attachments.map((part, i) =>
-		attachmentRow(object, part, i + 1));
-	$('attachment-list').replaceChildren(...rows);
-	$('attachments').hidden = rows.length === 0;
-}
-
-async function showMessage() {
+async function step() {
 	const [, base, id] = /^(.*)\/m\/([^/]*)$/.exec(location.pathname) ??
 		[, '', ''];
-	$('show').disabled = true;
-	$('error').hidden = true;
-	$('status').textContent = 'Decrypting …';
-	try {
-		const link = parseLink(id, location.hash.slice(1));
-		const object = await openObject(base, link);
-		const plan = planMessage(object.index);
-		showFields(object);
-		await showBody(object, plan);
-		showAttachments(object, plan);
-		$('start').hidden = true;
-		$('message').hidden = false;
-		$('message').focus();
-	} catch (error) {
-		showError($('error-title'), $('error-text'), error);
-		$('error').hidden = false;
-		$('show').textContent = 'Try again';
-		$('show').disabled = false;
+	visit ??= new Visit(base, parseLink(id, location.hash.slice(1)));
+	const spelling = readFactor(visit.link);
+	if (spelling === null)
+		return;
+	say($('status'), 'opening');
+	await visit.prove(spelling);
+	if (stage === ASK_CODE) {
+		await askCode();
+	} else if (stage === ENTER_CODE) {
+		const code = readCode();
+		if (code !== null)
+			await open(code);
+	} else {
+		await open();
 	}
-	$('status').textContent = '';
 }
 
-$('show').addEventListener('click', showMessage);
-$('show').disabled = false;
-/* A corrected link differs only behind the "#": the page would not reload. */
-addEventListener('hashchange', () => location.reload());
+function showError(error) {
+	const typed = visit !== null && visit.link.factor !== FACTOR_NONE;
+	const { title, text } = errorWords(error, typed);
+	$('error-title').textContent = title;
+	$('error-text').textContent = text;
+	$('error').hidden = false;
+	if (stage === OPEN && !typed)
+		say($('show'), 'again');
+}
+
+/* Do what was pressed. The buttons wait for its end, and for the time that the
+   portal asks for. */
+async function press(work) {
+	const buttons = [$('show'), $('code-again')];
+	let wait = 0;
+	buttons.forEach(button => { button.disabled = true; });
+	$('error').hidden = true;
+	try {
+		await work();
+	} catch (error) {
+		showError(error);
+		wait = error.wait ?? 0;
+	}
+	$('status').textContent = '';
+	setTimeout(() => buttons.forEach(button => { button.disabled = false; }),
+		1000 * wait);
+}
+
+/* A broken link is no news before the button: who opened it may be a program
+   that looks at links. */
+function start() {
+	useLanguage(chooseLanguage(navigator.languages ?? [navigator.language]));
+	translate(document);
+	document.title = t('title');
+	showBrand();
+	try {
+		const id = location.pathname.split('/').pop();
+		const link = parseLink(id, location.hash.slice(1));
+		if (link.factor !== FACTOR_NONE)
+			showFactor(link);
+	} catch { /* said when the button is pressed */ }
+	$('open-form').addEventListener('submit', event => {
+		event.preventDefault();
+		press(step);
+	});
+	$('code-again').addEventListener('click', () => press(askCode));
+	$('reveal').addEventListener('change', () => {
+		$('factor-input').type = $('reveal').checked ? 'text' : 'password';
+	});
+	$('show').disabled = false;
+	/* A corrected link differs only behind the "#": the page would not
+	   reload. */
+	addEventListener('hashchange', () => location.reload());
+}
+
+start();

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What the parts of the page share: elements by name, errors in words, files
+ * that are saved.
+ */
+import { OpenError } from './crypto.js';
+import { formatTime, t } from './i18n.js';
+
+export const $ = id => document.getElementById(id);
+
+/* Text of strangers in a line: no controls, and nothing that turns the reading
+   direction of what stands beside it. */
+export function plainLine(text) {
+	return String(text ?? '').replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ')
+		.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '');
+}
+
+/* {title, text} for what went wrong. A factor that was typed may be why. */
+export function errorWords(error, typed = false) {
+	let code = 'unsupported';
+	if (error instanceof OpenError)
+		code = error.code === 'gone' && typed ? 'factor' : error.code;
+	else
+		console.error(error);
+	const wait = formatTime(Date.now() + 1000 * (error.wait ?? 0));
+	if (!['link', 'gone', 'factor', 'busy', 'damaged', 'network',
+		'insecure'].includes(code))
+		code = 'unsupported';
+	return { title: t(`err_${code}_title`),
+		text: t(`err_${code}`, { time: wait }) };
+}
+
+/* Give a Blob to the reader as a file. */
+export function saveBlob(blob, name) {
+	const url = URL.createObjectURL(blob);
+	const link = document.createElement('a');
+	link.href = url;
+	link.download = name;
+	link.hidden = true;
+	document.body.append(link);
+	link.click();
+	link.remove();
+	setTimeout(() => URL.revokeObjectURL(url), 60000);
+}
+
+export function element(name, properties = {}, ...children) {
+	const node = document.createElement(name);
+	Object.assign(node, properties);
+	node.append(...children);
+	return node;
+}
