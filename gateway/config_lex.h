@@ -41,7 +41,8 @@ struct config_lexer {
 	struct config_token tok; /* the one that is looked at */
 	struct arena *arena;
 	struct conf_findings *f;
-	bool nomem; /* every token is TOKEN_END from then on */
+	bool nomem;		 /* every token is TOKEN_END from then on */
+	struct strtab *sections; /* places of those that were read */
 };
 
 /* Tell of every line with octets that no configuration has: bad UTF-8, NUL,

@@ -17,6 +17,7 @@
 
 #include "common/arena.h"
 #include "common/limits.h"
+#include "common/strtab.h"
 #include "gateway/config_lex.h"
 #include "gateway/config_private.h"
 
@@ -261,28 +262,31 @@ read_option(struct config_lexer *r, struct config_section *s, const char *name,
 		config_lex_next(r);
 }
 
-static bool
-same_title(const char *a, const char *b)
+/* Name and title as one text; a name has no blank. */
+static struct span
+section_key(struct config_lexer *r, const struct config_section *s)
 {
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+	const char *key = s->title == NULL ? s->name
+					   : arena_printf(r->arena, "%s %s",
+						 s->name, s->title);
+
+	return key == NULL ? SPAN(NULL, 0) : span_str(key);
 }
 
 static void
 add_section(struct config_lexer *r, struct config_file *file,
     const struct config_section *s)
 {
+	struct span key = section_key(r, s);
 	struct config_section *grown;
+	size_t before;
 
-	for (size_t i = 1; i < file->n_section; i++) {
-		const struct config_section *old = &file->section[i];
-
-		if (strcmp(old->name, s->name) != 0 ||
-		    !same_title(old->title, s->title))
-			continue;
+	if (strtab_find(r->sections, 0, key, &before)) {
 		conf_find(r->f, CONF_ERROR, s->line,
 		    "section %s%s%s is given a second time, first in line %u",
 		    s->name, s->title == NULL ? "" : " ",
-		    s->title == NULL ? "" : s->title, old->line);
+		    s->title == NULL ? "" : s->title,
+		    file->section[before].line);
 		return;
 	}
 	if (file->n_section == LIMIT_CONFIG_SECTIONS) {
@@ -294,6 +298,11 @@ add_section(struct config_lexer *r, struct config_file *file,
 	grown = room_for_one(r, file->section, file->n_section, sizeof(*s));
 	if (grown == NULL)
 		return;
+	if (key.len == 0 ||
+	    strtab_put(r->sections, 0, key, file->n_section) != ERR_OK) {
+		r->nomem = true;
+		return;
+	}
 	file->section = grown;
 	file->section[file->n_section++] = *s;
 }
@@ -406,9 +415,11 @@ config_read(struct span text, struct arena *arena, struct conf_findings *f,
 	file.section = arena_array(arena, 1, sizeof(*file.section));
 	if (file.section == NULL)
 		return ERR_NOMEM;
+	r.sections = strtab_new();
 	config_lex_next(&r);
 	while (r.tok.kind != TOKEN_END)
 		read_top(&r, &file);
+	strtab_free(r.sections);
 	if (r.nomem)
 		return ERR_NOMEM;
 	*out = file;

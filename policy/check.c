@@ -6,9 +6,8 @@
  */
 #include "policy/policy_private.h"
 
-#include <string.h>
-
 #include "common/arena.h"
+#include "common/strtab.h"
 
 enum {
 	FINDINGS_PER_RULE = 19, /* each check below says at most one thing */
@@ -21,6 +20,8 @@ struct check {
 	struct policy_finding *list;
 	size_t n;
 	size_t max;
+	struct strtab *names;	    /* places of rules */
+	struct policy_reach *reach; /* of those that decide, so far */
 	enum err err;
 };
 
@@ -40,19 +41,18 @@ static void
 check_name(struct check *c, size_t at)
 {
 	const struct policy_rule *r = &c->policy->rules[at];
+	size_t before;
 
-	for (size_t i = 0; i < at; i++) {
-		const struct policy_rule *o = &c->policy->rules[i];
-
-		if (strcmp(o->name, r->name) != 0)
-			continue;
-		found(c, r->line, true,
-		    arena_printf(c->arena,
-			"rule \"%s\": there is a rule of this name in line %u "
-			"already",
-			r->name, o->line));
+	if (!strtab_find(c->names, 0, span_str(r->name), &before)) {
+		if (strtab_put(c->names, 0, span_str(r->name), at) != ERR_OK)
+			c->err = ERR_NOMEM;
 		return;
 	}
+	found(c, r->line, true,
+	    arena_printf(c->arena,
+		"rule \"%s\": there is a rule of this name in line %u "
+		"already",
+		r->name, c->policy->rules[before].line));
 }
 
 /* A ladder ends in a rung that always holds and has none behind such. */
@@ -227,22 +227,21 @@ check_form(struct check *c, const struct policy_rule *r)
 static void
 check_reachable(struct check *c, size_t at)
 {
-	const struct policy_rule *r = &c->policy->rules[at];
+	const struct policy_rule *r = &c->policy->rules[at], *o;
+	size_t before;
 
 	if (policy_rule_raises(r))
 		return;
-	for (size_t i = 0; i < at; i++) {
-		const struct policy_rule *o = &c->policy->rules[i];
-
-		if (policy_rule_raises(o) || !policy_rule_covers(o, r))
-			continue;
+	if (policy_reach_find(c->reach, at, &before)) {
+		o = &c->policy->rules[before];
 		found(c, r->line, true,
 		    arena_printf(c->arena,
 			"rule \"%s\" is never reached: rule \"%s\" in line %u "
 			"decides everything it matches",
 			r->name, o->name, o->line));
-		return;
 	}
+	if (policy_reach_add(c->reach, at) != ERR_OK)
+		c->err = ERR_NOMEM;
 }
 
 static void
@@ -300,6 +299,8 @@ policy_check(const struct policy *p, bool have_portal, struct arena *arena,
 	c.list = arena_array(arena, c.max, sizeof(c.list[0]));
 	if (c.list == NULL)
 		return ERR_NOMEM;
+	c.names = strtab_new();
+	c.reach = policy_reach_new(p);
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct policy_rule *r = &p->rules[i];
 
@@ -315,6 +316,8 @@ policy_check(const struct policy *p, bool have_portal, struct arena *arena,
 		check_raises(&c, r);
 	}
 	check_default(&c);
+	strtab_free(c.names);
+	policy_reach_free(c.reach);
 	if (c.err != ERR_OK)
 		return c.err;
 	*out = c.list;

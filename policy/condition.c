@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/strtab.h"
 
 enum {
 	TEXT_MAX = 1024,
@@ -128,12 +129,8 @@ intern(struct policy *p, const struct policy_condition *c, size_t *out)
 	struct policy_condition *grown;
 	size_t n = p->n_conditions;
 
-	for (size_t i = 0; i < n; i++)
-		if (p->conditions[i].kind == c->kind &&
-		    strcmp(p->conditions[i].text, c->text) == 0) {
-			*out = i;
-			return ERR_OK;
-		}
+	if (strtab_find(p->condition_at, c->kind, span_str(c->text), out))
+		return ERR_OK;
 	if (n == CONDITIONS_MAX)
 		return ERR_CONFIG;
 	if ((n & (n - 1)) == 0) {
@@ -145,7 +142,9 @@ intern(struct policy *p, const struct policy_condition *c, size_t *out)
 	}
 	p->conditions[n] = (struct policy_condition){
 	    .kind = c->kind, .text = arena_strdup(p->arena, c->text)};
-	if (p->conditions[n].text == NULL)
+	if (p->conditions[n].text == NULL ||
+	    strtab_put(p->condition_at, c->kind,
+		span_str(p->conditions[n].text), n) != ERR_OK)
 		return ERR_NOMEM;
 	*out = n;
 	p->n_conditions++;

@@ -242,7 +242,11 @@ policy_list_covers(const struct pattern_list *a, const struct pattern_list *b)
 bool
 policy_list_is_empty(const struct pattern_list *l)
 {
-	if (!has_positive(l))
+	bool excludes = false;
+
+	for (size_t i = 0; i < l->n; i++)
+		excludes = excludes || l->list[i].excludes;
+	if (!excludes || !has_positive(l))
 		return false;
 	for (size_t i = 0; i < l->n; i++)
 		if (!l->list[i].excludes && !some_covers(l, &l->list[i], true))

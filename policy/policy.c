@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/strtab.h"
 #include "mime/addr.h"
 
 enum {
@@ -27,6 +28,7 @@ policy_new(void)
 	if (p == NULL)
 		fatal("out of memory");
 	p->arena = arena_new(RULES_MEMORY);
+	p->condition_at = strtab_new();
 	p->auto_rung = RUNG_HOLD;
 	return p;
 }
@@ -43,6 +45,7 @@ policy_free(struct policy *p)
 	free(p->tags);
 	free(p->passphrase_tags);
 	free(p->conditions);
+	strtab_free(p->condition_at);
 	free(p->groups);
 	free(p);
 }

@@ -97,6 +97,7 @@ struct policy {
 	size_t n_archives;
 	struct policy_condition *conditions;
 	size_t n_conditions;
+	struct strtab *condition_at; /* places of conditions */
 	const char **groups;
 	size_t n_groups;
 	struct policy_inbound_rule *inbound;
@@ -160,6 +161,18 @@ bool policy_when_covers(
 
 /* The domain of a key; empty if it has none. */
 struct span policy_domain_of(struct span addr);
+
+/* --- reach.c --- */
+
+/* Rules that decide, by what they ask for. */
+struct policy_reach;
+/* Aborts when out of memory. */
+struct policy_reach *policy_reach_new(const struct policy *p);
+void policy_reach_free(struct policy_reach *r);
+enum err policy_reach_add(struct policy_reach *x, size_t rule) MUST_CHECK;
+/* The first of those that were added that covers this one. */
+bool policy_reach_find(
+    const struct policy_reach *x, size_t rule, size_t *out) MUST_CHECK;
 
 /* --- gate.c --- */
 

@@ -2,7 +2,10 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * What a decision costs: facts of the message and ladder of its recipient, with
- * rules for domains, rules on header fields, and groups of addresses.
+ * rules for domains, rules on header fields, and groups of addresses; and what
+ * every process pays to read the rules. Exit 1 when a decision takes longer
+ * than it may, or ten times as many rules take much more than ten times as long
+ * to read.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,13 +16,20 @@
 #include "common/arena.h"
 #include "common/file.h"
 #include "common/limits.h"
+#include "gateway/conf.h"
 #include "gateway/facts.h"
 #include "gateway/groups.h"
 #include "gateway/message.h"
 #include "mime/header.h"
 #include "policy/policy.h"
 
-enum { ROUNDS = 2000, GROUP = 100000 };
+enum {
+	ROUNDS = 2000,
+	GROUP = 100000,
+	LIMIT_US = 100, /* that a decision may take */
+	LIMIT_TIMES = 30,
+	LOADS = 5,
+};
 
 static const enum rung sealed[] = {RUNG_SMIME, RUNG_REJECT};
 static const enum rung readable[] = {RUNG_SMIME, RUNG_CLEAR};
@@ -90,7 +100,7 @@ put_group(char *path)
 	fclose(f);
 }
 
-static void
+static double
 measure(size_t n, const char *path)
 {
 	static const char msg[4096] =
@@ -104,7 +114,7 @@ measure(size_t n, const char *path)
 	struct arena *arena = arena_new(64 << 20), *work = arena_new(64 << 20);
 	struct message parsed;
 	struct err_why why = {""};
-	double start;
+	double start, us;
 
 	snprintf(group, sizeof(group), "file:%s", path);
 	p = rules(n, group);
@@ -131,24 +141,81 @@ measure(size_t n, const char *path)
 			fatal("no decision");
 		arena_reset(work);
 	}
+	us = (now_us() - start) / ROUNDS;
 	printf("%6zu rules, a group of %d: %8.2f us of CPU a decision\n", n,
-	    GROUP, (now_us() - start) / ROUNDS);
+	    GROUP, us);
 	message_clear(&parsed);
 	facts_matchers_free(m);
 	groups_free(g);
 	policy_free(p);
 	arena_free(work);
 	arena_free(arena);
+	return us;
+}
+
+static void
+put(struct buf *b, const char *text)
+{
+	if (buf_puts(b, text) != ERR_OK)
+		fatal("too long a configuration");
+}
+
+/* The configuration of so many rules, read and checked; the best of a few. */
+static double
+load(size_t n)
+{
+	double best = 0;
+	struct buf text;
+
+	buf_init(&text, LIMIT_CONFIG_FILE);
+	put(&text,
+	    "hostname = \"gw.example.com\"\ndomains = { \"example.com\" }\n"
+	    "listen outbound { address = \"127.0.0.1:25\" }\n"
+	    "relay outbound { via = \"mx\" }\n");
+	for (size_t i = 0; i + 1 < n; i++) {
+		char rule[128];
+
+		snprintf(rule, sizeof(rule),
+		    i % 2 == 0 ? "rule \"r%zu\" { to = \"@p%zu.example\" try = "
+				 "{ smime, "
+				 "reject } }\n"
+			       : "rule \"r%zu\" { header = \"X-P: %zu\" try = "
+				 "{ smime, "
+				 "reject } }\n",
+		    i, i);
+		put(&text, rule);
+	}
+	put(&text, "rule \"default\" { try = { smime, clear } }\n");
+	for (int k = 0; k < LOADS; k++) {
+		struct conf_findings f;
+		struct conf *conf = NULL;
+		double start = now_us(), ms;
+
+		conf_findings_init(&f);
+		if (conf_parse(buf_span(&text), "bench", &f, &conf) != ERR_OK)
+			fatal("the configuration is not good");
+		ms = (now_us() - start) / 1e3;
+		best = k == 0 || ms < best ? ms : best;
+		conf_free(conf);
+		conf_findings_clear(&f);
+	}
+	buf_clear(&text);
+	printf("%6zu rules: %8.2f ms of CPU to read and check\n", n, best);
+	return best;
 }
 
 int
 main(void)
 {
 	char path[] = "/tmp/bench-group.XXXXXX";
+	double us, few, many;
 
 	put_group(path);
-	measure(100, path);
-	measure(10000, path);
+	(void)measure(100, path);
+	us = measure(10000, path);
 	unlink(path);
-	return 0;
+	few = load(1000);
+	many = load(10000);
+	printf("ten times the rules: %.1f times as long to read\n", many / few);
+	return us < LIMIT_US && many < LIMIT_TIMES * few ? 0 : 1;
 }
