@@ -169,6 +169,33 @@ decide_rcpt(const struct decide_facts *f, const char *to_key,
 	return ERR_OK;
 }
 
+int
+decide_ladder_floor(const struct policy_ladder *l)
+{
+	int floor = POLICY_STRENGTH_SEALED;
+
+	for (size_t k = 0; k < l->n; k++) {
+		int s = policy_strength(l->rung[k], l->escrow);
+
+		if (policy_rung_sends(l->rung[k]) && s < floor)
+			floor = s;
+	}
+	return floor;
+}
+
+int
+decide_floor_released(
+    const struct decide_facts *f, const char *to_key, struct arena *arena)
+{
+	struct policy_facts facts = facts_for(f, to_key);
+	struct policy_decision d;
+
+	facts.released = true;
+	if (policy_decide(f->policy, &facts, arena, &d) != ERR_OK)
+		return POLICY_STRENGTH_SEALED;
+	return decide_ladder_floor(&d.ladder);
+}
+
 /* Is it the message that cannot be written so that only what may be shown is
    shown, and nothing else that may pass? To wait would be of no use. */
 static bool

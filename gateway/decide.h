@@ -108,6 +108,15 @@ enum err decide_rcpt(const struct decide_facts *f, const char *to_key,
     const struct proto_answers *answers, struct arena *arena,
     struct decision *out) MUST_CHECK;
 
+/* The strength of the ladder's weakest rung that sends; POLICY_STRENGTH_SEALED
+   where none is weaker, or none sends. */
+int decide_ladder_floor(const struct policy_ladder *l);
+/* The strength of the weakest rung by which the rules would send the message
+   if an administrator let it go on: rules that do nothing but hold are passed
+   over. POLICY_STRENGTH_SEALED where they would send it by none. */
+int decide_floor_released(
+    const struct decide_facts *f, const char *to_key, struct arena *arena);
+
 /* The rung that was chosen did not come about: it has failed, walk again. The
    one that has failed is never chosen once more: then it is to wait, or is
    refused if the message itself is what cannot be written. */

@@ -174,8 +174,10 @@ state_prepare(const struct conf *c, struct err_why *why)
 {
 	const char *const roots[] = {c->state, c->runtime};
 	const struct users_id ourselves = {.uid = geteuid(), .gid = getegid()};
-	enum err err = check_keys_are_there(c, why);
+	enum err err = state_format_check(c, why);
 
+	if (err == ERR_OK)
+		err = check_keys_are_there(c, why);
 	for (size_t i = 0; err == ERR_OK && i < 2; i++) {
 		if (users_change())
 			err = check_reachable(roots[i], why);
@@ -195,7 +197,7 @@ state_prepare(const struct conf *c, struct err_why *why)
 	}
 	if (err == ERR_OK)
 		err = adopt_keystore(c, why);
-	return err;
+	return err == ERR_OK ? state_format_write(c, why) : err;
 }
 
 enum err
@@ -283,6 +285,21 @@ master_key_path(
 	return ERR_OK;
 }
 
+/* Between two master keys neither opens everything. */
+static enum err
+check_no_rotation(const char *path, struct err_why *why)
+{
+	char next[4096 + sizeof(STATE_KEY_NEXT)];
+
+	snprintf(next, sizeof(next), "%s%s", path, STATE_KEY_NEXT);
+	if (access(next, F_OK) != 0)
+		return ERR_OK;
+	return err_why(why, ERR_MASTER_KEY,
+	    "%s is there: a change of the master key was interrupted. Run "
+	    "sealgate master-key rotate again, which ends it",
+	    next);
+}
+
 enum err
 state_master_key(const struct conf *c, int *fd_out, struct err_why *why)
 {
@@ -291,6 +308,9 @@ state_master_key(const struct conf *c, int *fd_out, struct err_why *why)
 	enum err err = master_key_path(c, path, sizeof(path), why);
 	int fd;
 
+	if (err != ERR_OK)
+		return err;
+	err = check_no_rotation(path, why);
 	if (err != ERR_OK)
 		return err;
 	fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -10,14 +10,29 @@
 #include "gateway/conf.h"
 #include "gateway/role.h"
 
-/* Make the directories of state and runtime, each for its role. Only root
-   changes owners. */
+/* What this build writes into the state directory (docs/format-state.md). A
+   build that reads less refuses such a state. */
+enum { STATE_FORMAT = 1 };
+/* Can this build read the state? ERR_STATE_FORMAT: a later one wrote it, and
+   nothing may be touched; ERR_MALFORMED: nobody can tell. One that was never
+   used is fine. */
+enum err state_format_check(
+    const struct conf *c, struct err_why *why) MUST_CHECK;
+/* Write the number down where it is lower, or none is there. */
+enum err state_format_write(
+    const struct conf *c, struct err_why *why) MUST_CHECK;
+
+/* Make the directories of state and runtime, each for its role, and write down
+   the format. Only root changes owners. ERR_STATE_FORMAT as above. */
 enum err state_prepare(const struct conf *c, struct err_why *why) MUST_CHECK;
 /* The master key, open for reading; the caller closes. The first start makes
-   it. ERR_MASTER_KEY when state is there and its key is not, or others can
-   read it. */
+   it. ERR_MASTER_KEY when state is there and its key is not, others can read
+   it, or a change of it was interrupted. */
 enum err state_master_key(
     const struct conf *c, int *fd_out, struct err_why *why) MUST_CHECK;
+/* What the name of a master key gets while `sealgate master-key rotate` has not
+   wrapped everything by it. */
+#define STATE_KEY_NEXT ".new"
 /* Keep another gateway from this state directory as long as *fd_out is open.
    ERR_BUSY. */
 enum err state_lock(

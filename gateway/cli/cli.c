@@ -21,6 +21,7 @@
 #include "common/text.h"
 #include "gateway/certs.h"
 #include "gateway/conf.h"
+#include "gateway/state.h"
 #include "gateway/trust.h"
 #include "gateway/users.h"
 #include "keystore/store.h"
@@ -232,6 +233,11 @@ cli_keystore(struct cli *cli, bool write, struct ks_store **out)
 	e = cli_conf(cli, &conf);
 	if (e != ERR_OK)
 		return e;
+	e = state_format_check(conf, &why);
+	if (e != ERR_OK) {
+		cli_say("%s", why.text);
+		return e;
+	}
 	e = become_owner(conf, write);
 	if (e != ERR_OK)
 		return e;

@@ -133,6 +133,9 @@ int cli_ca_import_crl(struct cli *cli, int argc, char **argv);
 int cli_backup(struct cli *cli, int argc, char **argv);
 int cli_restore(struct cli *cli, int argc, char **argv);
 
+/* master_key.c */
+int cli_master_key_rotate(struct cli *cli, int argc, char **argv);
+
 /* completion.c */
 int cli_completion(struct cli *cli, int argc, char **argv);
 

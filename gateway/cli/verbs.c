@@ -162,6 +162,10 @@ const struct cli_verb cli_verbs[] = {
 	"Fill an empty keystore from a backup; private keys are sealed to "
 	"this gateway",
 	cli_restore},
+    {"master-key", "rotate", "[--file FILE]",
+	"Make another master key for the same state, while the gateway is "
+	"stopped; FILE is the key's where the service manager hands it over",
+	cli_master_key_rotate},
     {"queue", "list", FILTER,
 	"List the mail that is not delivered yet; TIME is a number and s, m, "
 	"h, d or w, SIZE a number and K, M or G",

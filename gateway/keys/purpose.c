@@ -153,37 +153,45 @@ keys_pair_read(int fd, enum sealed_purpose purpose, const struct secret *master,
 	return explain(err, i, why);
 }
 
+/* Write a pair, its private half wrapped by the master key. */
 static enum err
-create(int dir_fd, size_t i, const struct secret *master, struct keys_set *s)
+write_pair(int dir_fd, size_t i, const struct secret *master,
+    const struct sealed_pub *pub, const struct secret *priv, bool replace)
 {
-	enum sealed_purpose purpose = files[i].purpose;
-	struct sealed_pub pub;
-	struct secret *priv = NULL;
 	uint8_t head[HEAD_PUB];
 	struct buf b;
 	enum err err;
 
 	buf_init(&b, FILE_MAX);
-	err = sealed_keypair(purpose, &pub, &priv);
-	if (err != ERR_OK)
-		goto out;
-	put_head(head, &pub);
+	put_head(head, pub);
 	err = buf_put(&b, SPAN(head, sizeof(head)));
 	if (err == ERR_OK)
 		err = sealed_wrap(
 		    master, SPAN(head, sizeof(head)), secret_span(priv), &b);
 	if (err == ERR_OK)
 		err = file_create_synced(
-		    dir_fd, files[i].file, buf_span(&b), 0400, false);
-	if (err != ERR_OK)
-		goto out;
-	s->pub[purpose] = pub;
-	s->priv[purpose] = priv;
-	priv = NULL;
-out:
-	secret_free(priv);
+		    dir_fd, files[i].file, buf_span(&b), 0400, replace);
 	buf_clear(&b);
 	return err;
+}
+
+static enum err
+create(int dir_fd, size_t i, const struct secret *master, struct keys_set *s)
+{
+	enum sealed_purpose purpose = files[i].purpose;
+	struct sealed_pub pub;
+	struct secret *priv = NULL;
+	enum err err = sealed_keypair(purpose, &pub, &priv);
+
+	if (err == ERR_OK)
+		err = write_pair(dir_fd, i, master, &pub, priv, false);
+	if (err != ERR_OK) {
+		secret_free(priv);
+		return err;
+	}
+	s->pub[purpose] = pub;
+	s->priv[purpose] = priv;
+	return ERR_OK;
 }
 
 /* What an interrupted write left. It holds nothing that is in use. */
@@ -303,4 +311,53 @@ keys_set_open(int dir_fd, const struct secret *master, struct keys_set *out,
 		return err_why(why, err, "cannot write keys/%s: %s", complete,
 		    err_text(err));
 	return ERR_OK;
+}
+
+/* Every pair, by the old key or, where an earlier try came so far, by the new
+   one; is_new says which. */
+static enum err
+load_either(int dir_fd, const struct secret *old_key,
+    const struct secret *new_key, struct keys_set *s, bool is_new[FILES],
+    struct err_why *why)
+{
+	for (size_t i = 0; i < FILES; i++) {
+		enum err err = load(dir_fd, i, new_key, s, why);
+
+		is_new[i] = err == ERR_OK;
+		if (err == ERR_MASTER_KEY)
+			err = load(dir_fd, i, old_key, s, why);
+		if (err == ERR_NOT_FOUND)
+			return err_why(why, err,
+			    "keys/%s is missing: start sealgated once, which "
+			    "makes it, or bring it back from a backup",
+			    files[i].file);
+		if (err != ERR_OK)
+			return err;
+	}
+	return ERR_OK;
+}
+
+enum err
+keys_set_rewrap(int dir_fd, const struct secret *old_key,
+    const struct secret *new_key, struct err_why *why)
+{
+	struct keys_set s = {0};
+	bool is_new[FILES] = {false};
+	enum err err;
+
+	sweep(dir_fd);
+	err = load_either(dir_fd, old_key, new_key, &s, is_new, why);
+	for (size_t i = 0; err == ERR_OK && i < FILES; i++) {
+		enum sealed_purpose purpose = files[i].purpose;
+
+		if (is_new[i])
+			continue;
+		err = write_pair(dir_fd, i, new_key, &s.pub[purpose],
+		    s.priv[purpose], true);
+		if (err != ERR_OK)
+			err = err_why(why, err, "cannot write keys/%s: %s",
+			    files[i].file, err_text(err));
+	}
+	keys_set_clear(&s);
+	return err;
 }

@@ -27,6 +27,14 @@ enum err keys_set_open(int dir_fd, const struct secret *master,
     struct keys_set *out, struct err_why *why) MUST_CHECK;
 void keys_set_clear(struct keys_set *s);
 
+/* Wrap what is in the directory with another master key: the pairs stay what
+   they are. Nothing is written unless every file opens with the old or the new
+   one; each is replaced by itself, so that what was interrupted can be done
+   again. Nobody may use the directory meanwhile. ERR_MASTER_KEY: a file opens
+   with neither, ERR_MALFORMED: it is damaged, ERR_NOT_FOUND: there are none. */
+enum err keys_set_rewrap(int dir_fd, const struct secret *old_key,
+    const struct secret *new_key, struct err_why *why) MUST_CHECK;
+
 /* A pair from its file alone, open for reading: for the command line of who has
    the master key. The caller frees priv. ERR_MASTER_KEY, ERR_MALFORMED,
    ERR_IO. */

@@ -262,27 +262,34 @@ seal_variant(struct job *j, enum rung rung, struct job_rcpt *const *rcpts,
 
 /* --- the original, to be decided again --- */
 
+/* Held by a rule that would send it by nothing: then by what the others would
+   send it, once somebody has let it go on. */
+static int
+floor_of_held(const struct job *j, const struct job_rcpt *r)
+{
+	const struct policy_ladder *l = &r->d.rules.ladder;
+
+	for (size_t k = 0; k < l->n; k++)
+		if (policy_rung_sends(l->rung[k]))
+			return decide_ladder_floor(l);
+	return decide_floor_released(&j->facts, r->d.to_key, j->arena);
+}
+
 /* What a later decision must be worth at least. */
 static int
 floor_of(const struct job *j, enum entry_why why, struct job_rcpt *const *rcpts,
     uint32_t n)
 {
-	const struct policy_ladder *l;
 	int floor = why == ENTRY_WHY_UNDECIDED || why == ENTRY_WHY_TLS
 			? rcpts[0]->d.outcome.strength
 			: POLICY_STRENGTH_SEALED;
-	int s;
 
-	if (why == ENTRY_WHY_HELD) {
-		/* the weakest that its rules would have sent by */
-		for (uint32_t i = 0; i < n; i++) {
-			l = &rcpts[i]->d.rules.ladder;
-			for (size_t k = 0; k < l->n; k++) {
-				s = policy_strength(l->rung[k], l->escrow);
-				if (policy_rung_sends(l->rung[k]) && s < floor)
-					floor = s;
-			}
-		}
+	/* the weakest that the rules of any of them would have sent by */
+	for (uint32_t i = 0; why == ENTRY_WHY_HELD && i < n; i++) {
+		int s = floor_of_held(j, rcpts[i]);
+
+		if (s < floor)
+			floor = s;
 	}
 	/* it never sinks below what it was before */
 	if (floor < j->facts.min_strength)

@@ -4,7 +4,7 @@
 whose next hop is away, and P4: what waits says why."""
 from harness import free_port, message, wait_for
 
-SENDER = "sam@sender.example"
+SENDER, CAROL = "sam@sender.example", "carol@partner.example"
 ALICE = "alice@partner.example"
 CANARY = "canary-4471-canary"
 
@@ -108,6 +108,22 @@ def test_what_a_rule_only_holds_goes_on_when_released(make_gateway, capture, key
     left = wait_for("the other one", lambda: gw.cli_json("queue", "list", "--state", "held"))
     assert [r["addr"] for e in left for r in e["rcpts"]] == ["dora@other.example"]
     assert len(gw.cli_json("queue", "list")) == 1 and len(capture.messages) == 1
+
+
+def test_what_is_released_goes_as_it_would_have_without_the_hold(make_gateway, capture, keys):
+    """By the other rules: not more strictly, and not less."""
+    gw = make_gateway(capture.port, rules=(
+        'rule "look" { subject-tag = "[look]" try = { hold } }\n'
+        'rule "asked" { subject-tag = "[secure]" try = { smime, escrow } }\n'
+        'rule "default" { try = { clear } }\n'))
+    gw.send(SENDER, CAROL, message(subject="[look] one", body=CANARY + "\r\n"))
+    gw.send(SENDER, CAROL, message(subject="[look] [secure] two", body="second " + CANARY))
+    assert len(gw.cli_json("queue", "list", "--state", "held")) == 2
+    assert gw.cli_json("queue", "release", "--state", "held")["changed"] == 2
+    got = capture.wait(2)
+    assert len([m for m in got if CANARY.encode() in m.data]) == 1
+    assert len([m for m in got if b"/m/" in m.data]) == 1
+    assert b"second " + CANARY.encode() not in capture.everything()
 
 
 def test_what_was_delivered_is_in_a_log_that_verifies(make_gateway, capture, keys):

@@ -310,3 +310,121 @@ Test(keys_purpose, a_state_from_before_it_gets_its_pair, .init = setup,
 	cr_assert_eq(unlinkat(dir, "private.sealed", 0), 0);
 	must_fail(master, ERR_NOT_FOUND, "keys/private.sealed is missing");
 }
+
+/* What a directory of this key holds is what it held before. */
+static void
+must_be_same(const struct secret *key, const struct keys_set *want)
+{
+	struct keys_set s;
+	struct err_why why;
+
+	cr_assert_eq(open_set(key, &s, &why), ERR_OK, "%s", why.text);
+	for (int i = SEALED_READY; i <= SEALED_PRIVATE; i++) {
+		if (i == SEALED_WRAP)
+			continue;
+		cr_expect_arr_eq(
+		    s.pub[i].octets, want->pub[i].octets, SEALED_KEY);
+		cr_expect(secret_eq(s.priv[i], want->priv[i]));
+	}
+	keys_set_clear(&s);
+}
+
+Test(keys_purpose, another_master_key_wraps_the_same_pairs, .init = setup,
+    .fini = teardown)
+{
+	struct secret *other = secret_random(KEYS_MASTER);
+	struct err_why why = {""};
+	struct keys_set s;
+	struct stat st;
+
+	must_open(&s);
+	cr_assert_eq(
+	    keys_set_rewrap(dir, master, other, &why), ERR_OK, "%s", why.text);
+	must_be_same(other, &s);
+	must_fail(master, ERR_MASTER_KEY, "not the master key");
+	for (size_t i = 0; i < N(names); i++) {
+		cr_assert_eq(fstatat(dir, names[i], &st, 0), 0);
+		cr_expect_eq(st.st_mode & 0777, 0400, "%s", names[i]);
+	}
+	/* done already is done */
+	cr_expect_eq(keys_set_rewrap(dir, master, other, &why), ERR_OK);
+	must_be_same(other, &s);
+	keys_set_clear(&s);
+	secret_free(other);
+}
+
+static void
+copy_file(const char *name, uint8_t file[1024], size_t *len, bool back)
+{
+	int fd;
+
+	if (back) {
+		cr_assert_eq(fchmodat(dir, name, 0600, 0), 0);
+		fd = openat(dir, name, O_WRONLY);
+		cr_assert_eq(write(fd, file, *len), (ssize_t)*len);
+	} else {
+		fd = openat(dir, name, O_RDONLY);
+		*len = (size_t)read(fd, file, 1024);
+	}
+	close(fd);
+}
+
+/* Whichever files were done when it was interrupted. */
+Test(keys_purpose, an_interrupted_change_is_ended, .init = setup,
+    .fini = teardown)
+{
+	struct secret *other = secret_random(KEYS_MASTER);
+	struct err_why why = {""};
+	uint8_t before[N(names)][1024], after[N(names)][1024];
+	size_t n_before[N(names)], n_after[N(names)];
+	struct keys_set s;
+
+	must_open(&s);
+	for (size_t i = 0; i < N(names); i++)
+		copy_file(names[i], before[i], &n_before[i], false);
+	cr_assert_eq(keys_set_rewrap(dir, master, other, &why), ERR_OK);
+	for (size_t i = 0; i < N(names); i++)
+		copy_file(names[i], after[i], &n_after[i], false);
+	for (unsigned done = 0; done < 1U << N(names); done++) {
+		for (size_t i = 0; i < N(names); i++) {
+			bool is_new = (done >> i & 1) != 0;
+
+			copy_file(names[i], is_new ? after[i] : before[i],
+			    is_new ? &n_after[i] : &n_before[i], true);
+		}
+		cr_assert_eq(keys_set_rewrap(dir, master, other, &why), ERR_OK,
+		    "%u: %s", done, why.text);
+		must_be_same(other, &s);
+	}
+	keys_set_clear(&s);
+	secret_free(other);
+}
+
+Test(keys_purpose, a_change_begins_only_when_all_opens, .init = setup,
+    .fini = teardown)
+{
+	struct secret *other = secret_random(KEYS_MASTER);
+	struct secret *third = secret_random(KEYS_MASTER);
+	struct err_why why = {""};
+	struct keys_set s;
+	uint8_t octet = 0, file[1024], now[1024];
+	size_t len, len_now;
+
+	must_open(&s);
+	copy_file(names[0], file, &len, false);
+	cr_expect_eq(
+	    keys_set_rewrap(dir, third, other, &why), ERR_MASTER_KEY);
+	write_over(names[3], 0, &octet, 1);
+	cr_expect_eq(
+	    keys_set_rewrap(dir, master, other, &why), ERR_MALFORMED);
+	cr_expect_not_null(strstr(why.text, "private.sealed"));
+	cr_assert_eq(unlinkat(dir, names[3], 0), 0);
+	cr_expect_eq(
+	    keys_set_rewrap(dir, master, other, &why), ERR_NOT_FOUND);
+	copy_file(names[0], now, &len_now, false);
+	cr_expect_eq(len, len_now);
+	cr_expect_arr_eq(file, now, len);
+	keys_set_clear(&s);
+	secret_free(other);
+	secret_free(third);
+}
