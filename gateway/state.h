@@ -13,9 +13,9 @@
 /* What this build writes into the state directory (docs/format-state.md). A
    build that reads less refuses such a state. */
 enum { STATE_FORMAT = 1 };
-/* Can this build read the state? ERR_STATE_FORMAT: a later one wrote it, and
-   nothing may be touched; ERR_MALFORMED: nobody can tell. One that was never
-   used is fine. */
+/* Can this build read the state? ERR_STATE_FORMAT: a later one wrote it, or
+   nobody can tell, and nothing may be touched. One that was never used is
+   fine. */
 enum err state_format_check(
     const struct conf *c, struct err_why *why) MUST_CHECK;
 /* Write the number down where it is lower, or none is there. */

@@ -40,27 +40,26 @@ read_format(int dir, unsigned *out)
 	if (err == ERR_OK) {
 		unsigned long n = strtoul((const char *)b.data, &end, 10);
 
-		if (n == 0 || n > FORMAT_MAX ||
-		    (*end != ' ' && *end != '\n') || b.data[0] < '0' ||
-		    b.data[0] > '9')
+		if (n == 0 || n > FORMAT_MAX || (*end != ' ' && *end != '\n') ||
+		    b.data[0] < '0' || b.data[0] > '9')
 			err = ERR_MALFORMED;
 		else
 			*out = (unsigned)n;
 	}
 	buf_clear(&b);
 	return err == ERR_NOT_FOUND ? ERR_OK
-	     : err == ERR_TOO_BIG   ? ERR_MALFORMED
+	       : err == ERR_TOO_BIG ? ERR_MALFORMED
 				    : err;
 }
 
 static enum err
-check_format(const struct conf *c, int dir, unsigned *found,
-    struct err_why *why)
+check_format(
+    const struct conf *c, int dir, unsigned *found, struct err_why *why)
 {
 	enum err err = read_format(dir, found);
 
 	if (err == ERR_MALFORMED)
-		return err_why(why, err,
+		return err_why(why, ERR_STATE_FORMAT,
 		    "%s/%s is damaged: it is one line that begins with the "
 		    "number of the format, %d for this version",
 		    c->state, format_file, STATE_FORMAT);

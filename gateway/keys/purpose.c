@@ -352,8 +352,8 @@ keys_set_rewrap(int dir_fd, const struct secret *old_key,
 
 		if (is_new[i])
 			continue;
-		err = write_pair(dir_fd, i, new_key, &s.pub[purpose],
-		    s.priv[purpose], true);
+		err = write_pair(
+		    dir_fd, i, new_key, &s.pub[purpose], s.priv[purpose], true);
 		if (err != ERR_OK)
 			err = err_why(why, err, "cannot write keys/%s: %s",
 			    files[i].file, err_text(err));

@@ -35,7 +35,9 @@ def fill(gw, capture, keys, top):
     alice_crt, _ = keys.certificate("alice@partner.example", days=36500)
     pem = top / "sam.pem"
     pem.write_bytes(sam_crt.read_bytes() + sam_key.read_bytes())
-    gw.cli("key", "import", pem, alice_crt)
+    held_crt, held_key = keys.certificate(HELD, days=36500)
+    shutil.copy(held_key, top / "held.key")
+    gw.cli("key", "import", pem, alice_crt, held_crt)
     gw.cli("key", "generate", "--kind", "openpgp", "--expires", "never", "pia@sender.example")
     gw.cli("ca", "init", "--name", "Old CA", "--valid", "36500d")
     gw.cli("domain", "set", "--keys", "by-hand", "partner.example")
@@ -73,7 +75,8 @@ def main():
         with tarfile.open(target, "w:xz") as tar:
             for name, path in (("state", gw.state), ("master.key", gw.root / "master.key"),
                                ("facts.json", top / "facts.json"),
-                               ("for-sam.eml", top / "for-sam.eml")):
+                               ("for-sam.eml", top / "for-sam.eml"),
+                               ("held.key", top / "held.key")):
                 tar.add(path, name, filter=owner_kept)
     finally:
         gw.close()

@@ -412,15 +412,12 @@ Test(keys_purpose, a_change_begins_only_when_all_opens, .init = setup,
 
 	must_open(&s);
 	copy_file(names[0], file, &len, false);
-	cr_expect_eq(
-	    keys_set_rewrap(dir, third, other, &why), ERR_MASTER_KEY);
+	cr_expect_eq(keys_set_rewrap(dir, third, other, &why), ERR_MASTER_KEY);
 	write_over(names[3], 0, &octet, 1);
-	cr_expect_eq(
-	    keys_set_rewrap(dir, master, other, &why), ERR_MALFORMED);
+	cr_expect_eq(keys_set_rewrap(dir, master, other, &why), ERR_MALFORMED);
 	cr_expect_not_null(strstr(why.text, "private.sealed"));
 	cr_assert_eq(unlinkat(dir, names[3], 0), 0);
-	cr_expect_eq(
-	    keys_set_rewrap(dir, master, other, &why), ERR_NOT_FOUND);
+	cr_expect_eq(keys_set_rewrap(dir, master, other, &why), ERR_NOT_FOUND);
 	copy_file(names[0], now, &len_now, false);
 	cr_expect_eq(len, len_now);
 	cr_expect_arr_eq(file, now, len);
