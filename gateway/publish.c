@@ -241,22 +241,24 @@ put_keys(struct sync *s)
 
 /* --- the directory --- */
 
-/* Every directory above the file; each is open to all who can reach it. */
+/* Every directory above the file; each is open to all who can reach it. The
+   set-group bit of the directory above is inherited; asking for it is refused
+   where the service manager forbids such modes. */
 static enum err
 make_above(const struct sync *s, const char *name)
 {
+	mode_t mask = umask(0002);
+	enum err e = ERR_OK;
 	char part[NAME_SIZE];
 
-	for (const char *p = name; (p = strchr(p, '/')) != NULL; p++) {
+	for (const char *p = name; e == ERR_OK && (p = strchr(p, '/')) != NULL;
+	     p++) {
 		snprintf(part, sizeof(part), "%.*s", (int)(p - name), name);
-		if (mkdirat(s->dir, part, 0775) != 0) {
-			if (errno != EEXIST)
-				return err_from_errno(errno);
-		} else if (fchmodat(s->dir, part, 02775, 0) != 0) {
-			return err_from_errno(errno);
-		}
+		if (mkdirat(s->dir, part, 0775) != 0 && errno != EEXIST)
+			e = err_from_errno(errno);
 	}
-	return ERR_OK;
+	umask(mask);
+	return e;
 }
 
 static enum err

@@ -88,13 +88,23 @@ make_dir(const char *path, mode_t mode, const struct users_id *owner,
 		    "cannot make the directory %s: %s", path, strerror(errno));
 	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
 		return err_why(why, ERR_IO, "%s is not a directory", path);
+	/* the service manager may have made it, and forbid us the set-group bit
+	 */
+	if ((st.st_mode & 07777) == mode && st.st_uid == owner->uid &&
+	    st.st_gid == owner->gid)
+		return ERR_OK;
 	if (users_change() && chown(path, owner->uid, owner->gid) != 0)
 		return err_why(why, err_from_errno(errno), "chown %s: %s", path,
 		    strerror(errno));
 	/* after chown, which clears the set-group bit */
 	if (chmod(path, mode) != 0)
-		return err_why(why, err_from_errno(errno), "chmod %s: %s", path,
-		    strerror(errno));
+		return err_why(why, err_from_errno(errno), "chmod %s: %s%s",
+		    path, strerror(errno),
+		    errno == EPERM && (mode & S_ISGID) != 0
+			? "; the unit has RestrictSUIDSGID=yes: let tmpfiles.d "
+			  "make this directory, as it does below "
+			  "/var/lib/sealgate, or set that to no"
+			: "");
 	return ERR_OK;
 }
 

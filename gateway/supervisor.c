@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "gateway/activation.h"
 #include "gateway/conf.h"
 #include "gateway/notify.h"
 #include "gateway/proto.h"
@@ -323,15 +325,10 @@ on_watchdog(void *arg)
 static void
 warn_of_the_machine(void)
 {
-	char line[256];
-	FILE *f = fopen("/proc/swaps", "re");
-	int n = 0;
+	struct sysinfo machine;
 
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		n++;
-	if (f != NULL)
-		fclose(f);
-	if (n > 1)
+	/* not /proc/swaps, which a service manager may hide */
+	if (sysinfo(&machine) == 0 && machine.totalswap > 0)
 		log_event(LOG_LVL_WARN, NULL, "swap",
 		    KV_STR("text",
 			"swap is in use: the content of messages may be "
@@ -375,11 +372,11 @@ add_socket(struct supervisor *s, enum role_id role, unsigned which, int fd)
 }
 
 static enum err
-listen_on(struct supervisor *s, enum role_id role, unsigned which,
-    const struct conf_addr *addr, struct err_why *why)
+listen_on(struct supervisor *s, struct activation *a, enum role_id role,
+    unsigned which, const struct conf_addr *addr, struct err_why *why)
 {
-	int fd;
-	enum err err = state_listen(addr, &fd, why);
+	int fd = activation_take(a, addr);
+	enum err err = fd != -1 ? ERR_OK : state_listen(addr, &fd, why);
 
 	return err == ERR_OK ? add_socket(s, role, which, fd) : err;
 }
@@ -388,21 +385,24 @@ static enum err
 open_sockets(struct supervisor *s, struct err_why *why)
 {
 	const struct conf *c = s->conf;
+	struct activation a;
 	enum err err;
 	unsigned n = 0;
 	int fd;
 
+	activation_begin(&a, ACTIVATION_FIRST_FD);
 	err = state_listen_control(c, &fd, why);
 	if (err == ERR_OK)
 		err = add_socket(s, ROLE_CONTROL, 0, fd);
 	for (size_t i = 0; i < c->n_listen; i++)
 		for (size_t k = 0; err == ERR_OK && k < c->listen[i].n_address;
 		     k++)
-			err = listen_on(s, ROLE_LISTENER, n++,
+			err = listen_on(s, &a, ROLE_LISTENER, n++,
 			    &c->listen[i].address[k], why);
 	for (size_t k = 0; err == ERR_OK && k < c->portal.n_address; k++)
-		err = listen_on(
-		    s, ROLE_PORTAL, (unsigned)k, &c->portal.address[k], why);
+		err = listen_on(s, &a, ROLE_PORTAL, (unsigned)k,
+		    &c->portal.address[k], why);
+	activation_end(&a);
 	return err;
 }
 

@@ -21,6 +21,8 @@ from pickup import Portal, Witness, fetch_browser_modules  # noqa: E402
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "alone: measures time or memory, and runs beside no other test")
+    config.addinivalue_line(
+        "markers", "long: takes minutes, for packaging/check --long")
 
 
 @pytest.fixture(scope="session")

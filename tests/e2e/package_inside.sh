@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: ISC
+# Run by systemd in the root that test_package.py boots: install, configure, run,
+# upgrade, remove and purge the package as an administrator does. Each check is
+# a line; the first that fails ends it. Ends with "all good".
+exec >/root/result 2>&1
+trap 'systemctl poweroff --force --force >/dev/null 2>&1' EXIT
+set -eu
+export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+
+fail() {
+	echo "FAILED: $*"
+	systemctl status --no-pager sealgated || true
+	journalctl --no-pager -u sealgated -n 40 || true
+	exit 1
+}
+# check WHAT COMMAND...
+check() {
+	local what=$1
+	shift
+	"$@" >/root/said 2>&1 || {
+		cat /root/said
+		fail "$what"
+	}
+	echo "ok: $what"
+}
+no() {
+	! "$@"
+}
+until_true() {
+	for _ in $(seq 300); do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.1
+	done
+	return 1
+}
+installed() {
+	dpkg -i "$@"
+}
+hand_in() {
+	local line
+	exec 5<>/dev/tcp/127.0.0.1/10025
+	answer() {
+		read -r line <&5
+		[[ $line == $1* ]] || fail "SMTP: $line, expected $1"
+	}
+	answer 220
+	printf 'HELO client.example.com\r\n' >&5
+	answer 250
+	printf 'MAIL FROM:<a@example.com>\r\n' >&5
+	answer 250
+	printf 'RCPT TO:<b@partner.example>\r\n' >&5
+	answer 250
+	printf 'DATA\r\n' >&5
+	answer 354
+	printf 'From: a@example.com\r\nTo: b@partner.example\r\nSubject: x\r\n\r\nHello\r\n.\r\n' >&5
+	answer 250
+	printf 'QUIT\r\n' >&5
+	exec 5>&-
+}
+queued() {
+	[ "$(sealgate --json queue list | grep -c '"entry"')" = "$1" ]
+}
+main_pid() {
+	systemctl show -p MainPID --value sealgated
+}
+
+deb=$(echo /root/debs/sealgate_*_*.deb)
+check "the package installs" installed "$deb"
+check "a user for every process is there" getent passwd sealgate-listener sealgate-keys sealgate-accounts
+check "it is not enabled" no systemctl is-enabled sealgated
+check "it does not run" no systemctl is-active sealgated
+check "starting it unconfigured does nothing" systemctl start sealgated
+check "and is no failure" no systemctl is-failed sealgated
+check "it does not run then" no systemctl is-active sealgated
+check "the manual is there" test -s /usr/share/man/man8/sealgated.8.gz
+check "completion is there" grep -q _sealgate /usr/share/bash-completion/completions/sealgate
+check "the page has its modules" test -d /usr/share/sealgate/portal/node_modules/dompurify
+[ "$(stat -c '%a %U' /var/lib/sealgate/bodies)" = "3770 sealgate-store" ] || fail "mode of bodies"
+
+cp /root/sealgate.conf /etc/sealgate/sealgate.conf
+# the key as a credential of systemd
+mkdir -p /etc/credstore
+chmod 700 /etc/credstore
+head -c 32 /dev/urandom >/etc/credstore/sealgate.master-key
+chmod 400 /etc/credstore/sealgate.master-key
+check "the configuration is good" sealgated -n
+check "it starts" systemctl enable --now sealgated
+check "it is well" until_true sealgate status
+check "it runs" systemctl is-active sealgated
+pid=$(main_pid)
+grep -q '^NoNewPrivs:.1' "/proc/$pid/status" || fail "no walls"
+users=$(ps -eo user:40,args | grep -c '^sealgate-.*--role') || true
+[ "$users" -ge 10 ] || fail "processes with users of their own: $users"
+check "a message is taken" hand_in
+check "it waits" until_true queued 1
+check "it reloads" systemctl reload sealgated
+check "the same process runs" test "$pid" = "$(main_pid)"
+echo 'hostnam = "x"' >>/etc/sealgate/sealgate.conf
+check "a wrong configuration is refused" no systemctl reload sealgated
+check "and what runs goes on" sealgate -f /root/sealgate.conf status
+cp /root/sealgate.conf /etc/sealgate/sealgate.conf
+
+# a process that dies, and the whole that hangs
+worker=$(pgrep -f -- '--role relay')
+kill -9 "$worker"
+check "a process that dies comes back" until_true sh -c "sealgate status && ! kill -0 $worker"
+mkdir -p /run/systemd/system/sealgated.service.d
+printf '[Service]\nWatchdogSec=2\n' >/run/systemd/system/sealgated.service.d/quick.conf
+systemctl daemon-reload
+check "it restarts" systemctl restart sealgated
+check "it is well again" until_true sealgate status
+pid=$(main_pid)
+kill -STOP "$pid"
+check "the watchdog ends what hangs" until_true no test -e "/proc/$pid"
+check "and it is started anew" until_true sealgate status
+check "mail is still there" until_true queued 1
+rm -r /run/systemd/system/sealgated.service.d
+systemctl daemon-reload
+
+pid=$(main_pid)
+check "the next version installs" installed /root/debs/next.deb
+check "it runs, started anew" until_true sh -c '[ "$(systemctl show -p MainPID --value sealgated)" != '"$pid"' ] && sealgate status'
+check "mail is still there after the upgrade" until_true queued 1
+check "its conffile is the administrator's" grep -q '^# mine' /etc/apparmor.d/local/usr.sbin.sealgated
+
+check "it is removed" dpkg -r sealgate
+check "nothing runs" no pgrep sealgated
+check "its state stays" test -f /var/lib/sealgate/spool/data.mdb
+check "its configuration stays" test -f /etc/sealgate/sealgate.conf
+check "it installs again" installed "$deb"
+check "and starts" systemctl start sealgated
+check "with its mail" until_true queued 1
+check "it is purged" dpkg -P sealgate
+check "nothing is left" no ls -d /etc/sealgate /var/lib/sealgate /run/sealgate /etc/apparmor.d/usr.sbin.sealgated
+no journalctl -q --no-pager -u sealgated -g 'status=159|event=refused' | grep . && fail "walls were hit"
+echo "all good"
