@@ -132,7 +132,7 @@
 #define LIMIT_IPC_INLINE (64u * 1024)
 /* octets of a payload between processes, wherever it travels */
 #define LIMIT_IPC_PAYLOAD (256u * 1024 * 1024)
-#define LIMIT_IPC_FDS	  8u
+#define LIMIT_IPC_FDS	  72u
 /* times a message may kill a worker before it is put aside unparsed */
 #define LIMIT_CRASHES 3u
 /* messages that are worked on at once, as keys knows of them, and addresses
@@ -198,7 +198,10 @@
 
 /* --- what rules look for in messages */
 /* group files: all are handed over at once, see LIMIT_IPC_FDS */
-#define LIMIT_GROUP_FILES 8u
+#define LIMIT_GROUP_FILES 64u
+/* values of a group of a directory, and octets of all of them */
+#define LIMIT_GROUP_MEMBERS 200000u
+#define LIMIT_GROUP_TEXT    (16u * 1024 * 1024)
 /* octets of text of one part; of more the rest counts as not readable */
 #define LIMIT_CONTENT_PART (32u * 1024 * 1024)
 /* CPU time for the patterns of all rules over one message, or one header

@@ -227,6 +227,15 @@ conf_may_sign(const struct conf *c, const char *client, const char *auth_id)
 	return false;
 }
 
+const struct conf_group *
+conf_group(const struct conf *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_group; i++)
+		if (strcmp(c->group[i].name, name) == 0)
+			return &c->group[i];
+	return NULL;
+}
+
 bool
 conf_uses_tls(const struct conf *c)
 {

@@ -184,6 +184,19 @@ struct conf_discovery {
 	struct conf_source sts; /* of MTA-STS; no source of keys */
 };
 
+/* A group of addresses in the directory: a `group` section. */
+struct conf_group {
+	unsigned line;
+	const char *name;
+	const char *base;
+	const char *filter;
+	const char *attribute; /* that has the addresses */
+	const char *member;    /* that names who has them; NULL: the entries
+				  found have */
+	uint64_t refresh_ms;
+	uint64_t keep_s; /* an answer older than that is none */
+};
+
 struct conf_limits {
 	uint64_t message_size; /* octets */
 	unsigned connections;
@@ -245,6 +258,10 @@ struct conf_test {
 	size_t n_header;
 	const char **attachment; /* names */
 	size_t n_attachment;
+	const char **from_group; /* of the directory, that the sender is in */
+	size_t n_from_group;
+	const char **to_group;
+	size_t n_to_group;
 	bool reply;	    /* it answers mail that came encrypted */
 	unsigned has;	    /* bits: rungs that hold */
 	unsigned fails;	    /* bits: rungs that fail */
@@ -303,6 +320,8 @@ struct conf {
 	struct conf_ca ca;
 	struct conf_trust trust;
 	struct conf_paths paths;
+	struct conf_group *group;
+	size_t n_group;
 	struct conf_test *test;
 	size_t n_test;
 	struct policy *policy;		 /* never NULL; owned */
@@ -370,6 +389,8 @@ bool conf_may_sign(
 bool conf_net_matches(
     const struct conf_net *nets, size_t n, const struct sockaddr *sa);
 
+/* NULL: there is none of this name. */
+const struct conf_group *conf_group(const struct conf *c, const char *name);
 /* Does any rule ask for TLS on the way? */
 bool conf_uses_tls(const struct conf *c);
 /* Is it the sealed copy for an archive that a rule asks for? */

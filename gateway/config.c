@@ -320,6 +320,42 @@ add_test(struct build *b, const struct config_section *s)
 	return &c->test[c->n_test++];
 }
 
+static bool
+is_group_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && len <= 64 &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz"
+			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
+}
+
+static struct conf_group *
+add_group(struct build *b, const struct config_section *s)
+{
+	struct conf *c = b->conf;
+	struct conf_group *grown;
+
+	if (!is_group_name(s->title)) {
+		conf_find(b->f, CONF_ERROR, s->line,
+		    "group \"%.70s\": expected a name of up to 64 letters, "
+		    "digits, dots, dashes and underscores",
+		    s->title);
+		return NULL;
+	}
+	grown = arena_array(c->arena, c->n_group + 1, sizeof(*grown));
+	if (grown == NULL) {
+		conf_find(b->f, CONF_ERROR, s->line, "out of memory");
+		return NULL;
+	}
+	if (c->n_group > 0)
+		memcpy(grown, c->group, c->n_group * sizeof(*grown));
+	c->group = grown;
+	grown[c->n_group].line = s->line;
+	grown[c->n_group].name = s->title;
+	return &grown[c->n_group++];
+}
+
 /* The title of a route as a domain; NULL after saying what is wrong. */
 static const char *
 route_domain(struct build *b, const struct config_section *s)
@@ -378,6 +414,7 @@ apply_group(struct build *b, const struct config_group *g,
 	size_t before = b->f->n_errors;
 	struct conf_listen *listen;
 	struct conf_relay *route;
+	struct conf_group *group;
 	struct conf_test *test;
 
 	switch (g->kind) {
@@ -402,6 +439,11 @@ apply_group(struct build *b, const struct config_group *g,
 		route = add_route(b, s);
 		if (route != NULL)
 			apply_section(b, g, s, route, NULL);
+		return;
+	case CONFIG_G_GROUP:
+		group = add_group(b, s);
+		if (group != NULL)
+			apply_section(b, g, s, group, NULL);
 		return;
 	case CONFIG_G_TEST:
 		test = add_test(b, s);

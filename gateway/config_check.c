@@ -476,6 +476,43 @@ set_archive(const struct check *b)
 	o->archive_key = addr.key;
 }
 
+/* `n_files` gets how many groups are in files. */
+static void
+check_groups(const struct check *b, size_t *n_files)
+{
+	size_t n;
+	const char *const *names = policy_groups(b->conf->policy, &n);
+	const struct conf *c = b->conf;
+
+	*n_files = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (strncmp(names[i], "ldap:", 5) != 0)
+			++*n_files;
+		else if (conf_group(c, names[i] + 5) == NULL)
+			conf_find(b->f, CONF_ERROR, 0,
+			    "a rule names \"%.80s\", and there is no section "
+			    "group \"%.64s\"",
+			    names[i], names[i] + 5);
+	}
+	if (c->n_group > 0 && c->discovery.ldap.n_url == 0)
+		conf_find(b->f, CONF_ERROR, c->group[0].line,
+		    "group \"%s\" needs discovery ldap with a url",
+		    c->group[0].name);
+	for (size_t i = 0; i < c->n_group; i++) {
+		const struct conf_group *g = &c->group[i];
+		size_t len = strlen(g->filter);
+
+		if (len < 2 || g->filter[0] != '(' || g->filter[len - 1] != ')')
+			conf_find(b->f, CONF_ERROR, g->line,
+			    "group \"%s\": filter: expected \"(...)\"",
+			    g->name);
+		if (g->keep_s * 1000 < g->refresh_ms)
+			conf_find(b->f, CONF_ERROR, g->line,
+			    "group \"%s\": keep is shorter than refresh",
+			    g->name);
+	}
+}
+
 static bool
 any_outbound(const struct conf *c)
 {
@@ -497,7 +534,7 @@ check_policy(const struct check *b)
 		conf_find(b->f, CONF_ERROR, 0, "out of memory");
 		return;
 	}
-	(void)policy_groups(b->conf->policy, &n_groups);
+	check_groups(b, &n_groups);
 	if (n_groups > LIMIT_GROUP_FILES)
 		conf_find(b->f, CONF_ERROR, 0,
 		    "rules name %zu group files, expected at most %u", n_groups,

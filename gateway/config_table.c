@@ -93,6 +93,13 @@ const struct config_group config_groups[] = {
 	"be read in two ways, a part that cannot be decoded - counts as a "
 	"match "
 	"for a rule that raises."},
+    {"group", "*", CONFIG_G_GROUP, 0,
+	"A group of addresses in the directory of discovery ldap, which rules "
+	"name as \"ldap:NAME\". The title is its name. It is fetched as a "
+	"whole "
+	"and kept; while nothing is known of it, or not any more, it is unsure "
+	"who is in it: then a rule that names it raises, and decides nothing. "
+	"So it is while nobody is in it, or a value is no address."},
     {"test", "*", CONFIG_G_TEST, 0,
 	"A message, and what must become of it: sealgate check and sealgated "
 	"-n decide it by the rules and refuse the configuration if something "
@@ -796,11 +803,12 @@ const struct config_entry config_entries[] = {
 	0, 0,
 	"Senders: \"user@example.com\", \"@example.com\", \"@*.example.com\" "
 	"for everything below it, \"<>\" for bounces, \"file:PATH\" for those in "
-	"a file, one \"user@example.com\" or \"@example.com\" a line; with ! "
+	"a file, one \"user@example.com\" or \"@example.com\" a line, "
+	"\"ldap:NAME\" for those in a group of the directory; with ! "
 	"before it the pattern excludes. A file is read again when it has "
 	"changed, best by a rename over it; while it is missing, empty, "
 	"malformed or ends within a line it is unsure who is in it: then the "
-	"rule raises, and decides nothing. Eight files at most."},
+	"rule raises, and decides nothing. 64 files at most."},
     {"rule", "to", CONFIG_T_PATTERNS, false, 0, 0, NULL,
 	0, 0,
 	"Recipients, written as for from."},
@@ -1019,6 +1027,32 @@ const struct config_entry config_entries[] = {
 	"What happens when a rung fails rather than being absent: hold waits, "
 	"weaker goes on to weaker rungs, never to clear."},
 
+    {"group", "base", CONFIG_T_STRING, false, 0, 0, "\"\"",
+	AT(conf_group, base), 0,
+	"Distinguished name below which is searched."},
+    {"group", "filter", CONFIG_T_STRING, true, 0, 0, NULL,
+	AT(conf_group, filter), 0,
+	"What is searched for: the people themselves, as in "
+	"\"(memberOf=cn=legal,dc=example,dc=com)\", or, with member, the group."},
+    {"group", "attribute", CONFIG_T_STRING, false, 0, 0, "\"mail\"",
+	AT(conf_group, attribute), 0,
+	"The attribute that has the addresses. Of proxyAddresses those of SMTP "
+	"are taken."},
+    {"group", "member", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_group, member), 0,
+	"Attribute of the group whose values are the distinguished names of "
+	"its members, as in \"member\" or \"uniqueMember\"; each of them is "
+	"asked for its addresses. Groups in groups are not followed. Unless "
+	"given what the filter finds has the addresses."},
+    {"group", "refresh", CONFIG_T_MS, false, 1 * SECOND, 7 * DAY, "5min",
+	AT(conf_group, refresh_ms), 0,
+	"How often it is fetched. After a failure it is fetched again within a "
+	"minute."},
+    {"group", "keep", CONFIG_T_S, false, 1 * SECOND, 30 * DAY, "1d",
+	AT(conf_group, keep_s), 0,
+	"How long an answer counts when no newer one comes, also across a "
+	"restart."},
+
     {"test", "from", CONFIG_T_STRING, true, 0, 0, NULL,
 	AT(conf_test, from), 0,
 	"The sender; \"<>\" is the null sender."},
@@ -1043,6 +1077,13 @@ const struct config_entry config_entries[] = {
     {"test", "user", CONFIG_T_STRING, false, 0, 0, NULL,
 	AT(conf_test, user), 0,
 	"Who signed in to hand it in."},
+    {"test", "from-group", CONFIG_T_TEXTS, false, 0, 0, NULL,
+	AT(conf_test, from_group), AT(conf_test, n_from_group),
+	"Names of groups of the directory that the sender is in; the sender is "
+	"in no other."},
+    {"test", "to-group", CONFIG_T_TEXTS, false, 0, 0, NULL,
+	AT(conf_test, to_group), AT(conf_test, n_to_group),
+	"The same of the recipient."},
     {"test", "reply-to-protected", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_test, reply), 0,
 	"Whether it answers mail that came encrypted."},

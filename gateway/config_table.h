@@ -76,6 +76,7 @@ enum config_group_kind {
 	CONFIG_G_ROUTE, /* an element of conf.route; the title is its domain */
 	CONFIG_G_RULE,	/* goes to the policy */
 	CONFIG_G_TEST,	/* an element of conf.test */
+	CONFIG_G_GROUP, /* an element of conf.group; the title is its name */
 };
 
 struct config_group {

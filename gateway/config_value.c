@@ -478,12 +478,10 @@ one_pattern(const struct config_target *t, const struct config_entry *e,
 		*(const char **)out = v->text;
 		return true;
 	}
+	/* whether there is such a group is checked when all are known */
 	if (strncmp(text, "ldap:", 5) == 0) {
-		conf_find(t->f, CONF_ERROR, v->line,
-		    "%s: groups of a directory are not available in this "
-		    "version, expected \"file:PATH\"",
-		    e->name);
-		return false;
+		*(const char **)out = v->text;
+		return true;
 	}
 	if (*text == '@') {
 		wild = strncmp(text, "@*.", 3) == 0;

@@ -34,6 +34,27 @@ tags_json(const struct decision *d)
 	return a;
 }
 
+/* Who of the two is in a group that rules name, or may be. */
+static void
+add_groups(const struct decision *d, json_t *list, enum policy_truth which)
+{
+	const struct policy_facts *f = &d->facts;
+	const struct {
+		const char *who;
+		struct span addr;
+	} both[] = {{"from", f->from}, {"to", f->to}};
+	size_t n;
+	const char *const *names = policy_groups(d->of->policy, &n);
+
+	for (size_t i = 0; f->in_group != NULL && i < n; i++)
+		for (size_t k = 0; k < 2; k++)
+			if (json_array_size(list) < FACTS_MAX &&
+			    f->in_group(f->groups, i, both[k].addr) == which)
+				json_array_append_new(list,
+				    json_sprintf("%s in %.*s", both[k].who,
+					FACT_TEXT, names[i]));
+}
+
 /* The conditions that hold, or may. */
 static json_t *
 conditions_json(const struct decision *d, enum policy_truth which)
@@ -51,6 +72,7 @@ conditions_json(const struct decision *d, enum policy_truth which)
 				   c[i].text));
 			kept++;
 		}
+	add_groups(d, a, which);
 	return a;
 }
 

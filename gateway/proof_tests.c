@@ -26,6 +26,7 @@ struct trial {
 	struct conf_findings *f;
 	struct arena *arena;
 	struct groups *groups;
+	const char *from, *to; /* canonical */
 };
 
 static enum err
@@ -103,6 +104,36 @@ key_of(struct trial *t, const char *text, const char **out)
 	return ERR_OK;
 }
 
+static bool
+has_name(const char *const *list, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Of the directory the section says who is in which group. */
+static enum policy_truth
+in_group(const void *arg, size_t group, struct span addr)
+{
+	const struct trial *t = arg;
+	const struct conf_test *test = t->test;
+	size_t n;
+	const char *const *names = policy_groups(t->conf->policy, &n);
+	const char *name = groups_directory(names[group]);
+
+	if (name == NULL)
+		return groups_has(t->groups, group, addr);
+	if (span_eq_str(addr, t->from) &&
+	    has_name(test->from_group, test->n_from_group, name))
+		return POLICY_YES;
+	return span_eq_str(addr, t->to) &&
+		       has_name(test->to_group, test->n_to_group, name)
+		   ? POLICY_YES
+		   : POLICY_NO;
+}
+
 /* What came out, as `expect` says it, and by which rule. */
 static enum err
 decide(struct trial *t, const struct message *m, const char **result,
@@ -117,8 +148,8 @@ decide(struct trial *t, const struct message *m, const char **result,
 	enum rung_state state[RUNG_COUNT];
 	struct policy_facts facts = {.has_tag = m->has_tag,
 	    .ambiguous = m->ambiguous,
-	    .in_group = groups_has,
-	    .groups = t->groups};
+	    .in_group = in_group,
+	    .groups = t};
 	struct policy_decision d;
 	struct policy_outcome o;
 	const char *from, *to;
@@ -130,6 +161,8 @@ decide(struct trial *t, const struct message *m, const char **result,
 		e = facts_find(t->conf->matchers, &in, t->arena, &facts.truth);
 	if (e != ERR_OK)
 		return e;
+	t->from = from;
+	t->to = to;
 	facts.from = span_str(from);
 	facts.to = span_str(to);
 	*rule = "";

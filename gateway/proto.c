@@ -103,6 +103,7 @@ static const struct {
     {PROTO_STS_IS, "sts-is"},
     {PROTO_STS_FETCH, "sts-fetch"},
     {PROTO_STS_FETCHED, "sts-fetched"},
+    {PROTO_GROUP, "group"},
 };
 
 const char *

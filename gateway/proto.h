@@ -261,6 +261,8 @@ enum proto_type {
 	/* store → discovery: fetch the policy. The id is store's own. */
 	PROTO_STS_FETCH,   /* struct proto_sts_want */
 	PROTO_STS_FETCHED, /* struct proto_sts */
+	/* discovery → store: who is in a group of the directory */
+	PROTO_GROUP = 240, /* struct proto_group */
 };
 
 /* "deliver"; "?" for an unknown one. */

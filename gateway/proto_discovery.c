@@ -135,3 +135,29 @@ proto_proposed_unpack(
 	*out = m;
 	return ERR_OK;
 }
+
+enum err
+proto_group_pack(const struct proto_group *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_str(&p, m->name);
+	pack_span(&p, m->text);
+	return pack_end(&p);
+}
+
+enum err
+proto_group_unpack(struct span in, struct arena *a, struct proto_group *out)
+{
+	struct unpacker u;
+	struct proto_group m;
+
+	unpack_begin(&u, in);
+	m.name = unpack_str(&u, a);
+	m.text = unpack_span(&u);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}

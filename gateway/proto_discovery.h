@@ -42,6 +42,17 @@ void proto_answers_pack(struct packer *p, const struct proto_answers *m);
 void proto_answers_unpack(
     struct unpacker *u, struct arena *a, struct proto_answers *out);
 
+/* Who is in a group of the directory. */
+struct proto_group {
+	const char *name;
+	struct span text; /* an address a line */
+};
+
+enum err proto_group_pack(
+    const struct proto_group *m, struct buf *out) MUST_CHECK;
+enum err proto_group_unpack(
+    struct span in, struct arena *a, struct proto_group *out) MUST_CHECK;
+
 enum {
 	PROTO_BLOBS_MAX = 64, /* of one proposal, and keys told of */
 };

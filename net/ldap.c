@@ -31,6 +31,8 @@
 
 enum {
 	ENTRIES_MAX = 16, /* that a directory may answer with */
+	PAGE = 500,	  /* entries of an answer in pages (RFC 2696) */
+	DN_MAX = 4096,
 	STACK = 1024 * 1024,
 };
 
@@ -48,9 +50,13 @@ struct net_ldap {
 	uint64_t until_ms; /* steady clock */
 	/* the result */
 	struct net_ldap_result result;
-	struct net_ldap_value value[NET_LDAP_VALUES];
+	struct net_ldap_value *value; /* room for that many values */
+	size_t *end;
+	size_t room;
 	struct buf octets; /* of all values */
-	size_t end[NET_LDAP_VALUES];
+	size_t all;
+	char member[64];
+	struct buf dns; /* of members, each with its NUL */
 	/* the loop's */
 	struct loop_io *io;
 	int done_fd;
@@ -274,23 +280,32 @@ log_in(struct net_ldap *q, LDAP *ld)
 }
 
 static enum err
+add_value(struct net_ldap *q, size_t attr, const struct berval *v)
+{
+	enum err e;
+
+	if (q->result.n == q->room)
+		return said(q, ERR_TOO_BIG, "its answer has too many values");
+	if (v->bv_len > q->max - q->octets.len)
+		return said(q, ERR_TOO_BIG, "its answer is too large");
+	e = buf_put(&q->octets, SPAN(v->bv_val, v->bv_len));
+	if (e != ERR_OK)
+		return e;
+	q->value[q->result.n].attr = attr;
+	q->end[q->result.n++] = q->octets.len;
+	return ERR_OK;
+}
+
+static enum err
 take_values(struct net_ldap *q, LDAP *ld, LDAPMessage *entry, size_t attr)
 {
 	struct berval **v = ldap_get_values_len(ld, entry, q->attr[attr]);
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; v != NULL && v[i] != NULL && e == ERR_OK; i++) {
-		if (q->result.n == NET_LDAP_VALUES)
+		if (q->all == 0 && q->result.n == q->room)
 			break;
-		if (v[i]->bv_len > q->max - q->octets.len)
-			e = said(q, ERR_TOO_BIG, "its answer is too large");
-		else
-			e = buf_put(
-			    &q->octets, SPAN(v[i]->bv_val, v[i]->bv_len));
-		if (e != ERR_OK)
-			break;
-		q->value[q->result.n].attr = attr;
-		q->end[q->result.n++] = q->octets.len;
+		e = add_value(q, attr, v[i]);
 	}
 	ldap_value_free_len(v);
 	return e;
@@ -305,9 +320,169 @@ take_entries(struct net_ldap *q, LDAP *ld, LDAPMessage *all)
 	     m = ldap_next_entry(ld, m))
 		for (size_t i = 0; i < q->n_attrs && e == ERR_OK; i++) {
 			e = take_values(q, ld, m, i);
-			if (e == ERR_OK && q->result.n == NET_LDAP_VALUES)
+			if (e == ERR_OK && q->all == 0 &&
+			    q->result.n == q->room)
 				return ERR_OK;
 		}
+	return e;
+}
+
+/* --- all there is */
+
+/* An answer that lacks something is none. */
+static enum err
+whole(struct net_ldap *q, int rc)
+{
+	enum err e = ldap_err(q, rc);
+
+	return rc == LDAP_SUCCESS || e != ERR_OK
+		   ? e
+		   : said(q, ERR_IO, ldap_err2string(rc));
+}
+
+/* Some directories give many values in parts, under names of their own. */
+static bool
+is_in_parts(struct net_ldap *q, LDAP *ld, LDAPMessage *entry)
+{
+	BerElement *at = NULL;
+	char *name = ldap_first_attribute(ld, entry, &at);
+	bool is = false;
+
+	for (; name != NULL; name = ldap_next_attribute(ld, entry, at)) {
+		is = is || strcasestr(name, ";range=") != NULL;
+		ldap_memfree(name);
+	}
+	ber_free(at, 0);
+	return is;
+}
+
+static enum err
+take_members(struct net_ldap *q, LDAP *ld, LDAPMessage *all)
+{
+	struct berval **v;
+	enum err e = ERR_OK;
+
+	for (LDAPMessage *m = ldap_first_entry(ld, all);
+	     m != NULL && e == ERR_OK; m = ldap_next_entry(ld, m)) {
+		if (is_in_parts(q, ld, m))
+			return said(q, ERR_UNSUPPORTED,
+			    "it gives the members in parts: search for those "
+			    "who name the group instead (memberOf)");
+		v = ldap_get_values_len(ld, m, q->member);
+		for (size_t i = 0; v != NULL && v[i] != NULL && e == ERR_OK;
+		     i++) {
+			if (v[i]->bv_len > DN_MAX ||
+			    memchr(v[i]->bv_val, 0, v[i]->bv_len) != NULL)
+				e = said(
+				    q, ERR_MALFORMED, "a name of a member");
+			else
+				e = buf_put(
+				    &q->dns, SPAN(v[i]->bv_val, v[i]->bv_len));
+			if (e == ERR_OK)
+				e = buf_put(&q->dns, SPAN("", 1));
+		}
+		ldap_value_free_len(v);
+	}
+	return e;
+}
+
+/* The cookie of the next page; empty behind the last. */
+static enum err
+next_page(struct net_ldap *q, LDAP *ld, LDAPMessage *all, struct berval *cookie)
+{
+	LDAPControl **back = NULL, *page;
+	ber_int_t about = 0;
+	int code = LDAP_SUCCESS, rc;
+	enum err e = ERR_OK;
+
+	ber_memfree(cookie->bv_val);
+	*cookie = (struct berval){0, NULL};
+	rc = ldap_parse_result(ld, all, &code, NULL, NULL, NULL, &back, 0);
+	if (rc == LDAP_SUCCESS)
+		rc = code;
+	page = ldap_control_find(LDAP_CONTROL_PAGEDRESULTS, back, NULL);
+	if (rc == LDAP_SUCCESS && page != NULL)
+		rc = ldap_parse_pageresponse_control(ld, page, &about, cookie);
+	if (rc != LDAP_SUCCESS)
+		e = whole(q, rc);
+	ldap_controls_free(back);
+	return e;
+}
+
+static enum err
+one_page(struct net_ldap *q, LDAP *ld, struct berval *cookie)
+{
+	bool members = q->member[0] != '\0';
+	struct timeval tv = left_tv(q);
+	char *attrs[NET_LDAP_ATTRS + 1] = {NULL};
+	LDAPControl *page = NULL;
+	LDAPMessage *all = NULL;
+	enum err e;
+	int rc;
+
+	for (size_t i = 0; i < q->n_attrs; i++)
+		attrs[i] = members ? (i == 0 ? q->member : NULL) : q->attr[i];
+	rc = ldap_create_page_control(ld, PAGE, cookie, 0, &page);
+	if (rc == LDAP_SUCCESS) {
+		LDAPControl *ask[] = {page, NULL};
+
+		rc = ldap_search_ext_s(ld, q->base, LDAP_SCOPE_SUBTREE,
+		    q->filter, attrs, 0, ask, NULL, &tv, LDAP_NO_LIMIT, &all);
+		ldap_control_free(page);
+	}
+	e = whole(q, rc);
+	if (e == ERR_OK && all == NULL)
+		e = said(q, ERR_IO, "no answer");
+	if (e == ERR_OK)
+		e = members ? take_members(q, ld, all)
+			    : take_entries(q, ld, all);
+	if (e == ERR_OK)
+		e = next_page(q, ld, all, cookie);
+	ldap_msgfree(all);
+	return e;
+}
+
+/* A member that is no more, or has no such attribute, has no value. */
+static enum err
+look_up_member(struct net_ldap *q, LDAP *ld, const char *dn)
+{
+	struct timeval tv = left_tv(q);
+	char *attrs[NET_LDAP_ATTRS + 1] = {NULL};
+	LDAPMessage *all = NULL;
+	enum err e;
+	int rc;
+
+	for (size_t i = 0; i < q->n_attrs; i++)
+		attrs[i] = q->attr[i];
+	rc = ldap_search_ext_s(ld, dn, LDAP_SCOPE_BASE, "(objectClass=*)",
+	    attrs, 0, NULL, NULL, &tv, 1, &all);
+	e = rc == LDAP_NO_SUCH_OBJECT ? ERR_OK : whole(q, rc);
+	if (e == ERR_OK && all != NULL)
+		e = take_entries(q, ld, all);
+	ldap_msgfree(all);
+	return e;
+}
+
+static enum err
+search_all(struct net_ldap *q, LDAP *ld)
+{
+	struct berval cookie = {0, NULL};
+	enum err e;
+
+	do
+		e = left_ms(q) == 0 ? said(q, ERR_TIMEOUT, "it took too long")
+				    : one_page(q, ld, &cookie);
+	while (e == ERR_OK && cookie.bv_len > 0);
+	ber_memfree(cookie.bv_val);
+	for (size_t at = 0; e == ERR_OK && at < q->dns.len;) {
+		const char *dn = (const char *)q->dns.data + at;
+
+		e = left_ms(q) == 0 ? said(q, ERR_TIMEOUT, "it took too long")
+				    : look_up_member(q, ld, dn);
+		at += strlen(dn) + 1;
+	}
+	if (e == ERR_OK && q->result.n == 0)
+		e = said(q, ERR_NOT_FOUND, "nobody is in it");
 	return e;
 }
 
@@ -338,6 +513,9 @@ free_query(struct net_ldap *q)
 	if (q->done_fd >= 0)
 		close(q->done_fd);
 	buf_clear(&q->octets);
+	buf_clear(&q->dns);
+	free(q->value);
+	free(q->end);
 	secret_free(q->password);
 	pthread_mutex_destroy(&q->lock);
 	free(q);
@@ -371,7 +549,7 @@ run(void *arg)
 	if (q->result.err == ERR_OK)
 		q->result.err = log_in(q, ld);
 	if (q->result.err == ERR_OK)
-		q->result.err = search(q, ld);
+		q->result.err = q->all > 0 ? search_all(q, ld) : search(q, ld);
 	if (ld != NULL)
 		ldap_unbind_ext(ld, NULL, NULL);
 	set_values(q);
@@ -469,6 +647,12 @@ copy_request(struct net_ldap *q, const struct net_ldap_request *req)
 		    req->attrs[q->n_attrs]);
 	if (ok && req->bind_dn != NULL && req->password != NULL)
 		q->password = secret_from(secret_span(req->password));
+	ok = ok && copy(q->member, sizeof(q->member), req->member);
+	q->all = req->all;
+	q->room = req->all > 0 ? req->all : NET_LDAP_VALUES;
+	q->value = calloc(q->room, sizeof(*q->value));
+	q->end = calloc(q->room, sizeof(*q->end));
+	ok = ok && q->value != NULL && q->end != NULL;
 	q->at = *req->at;
 	q->port = req->port;
 	q->tls = req->tls;
@@ -490,6 +674,7 @@ net_ldap_start(struct loop *loop, const struct net_ldap_request *req,
 	q->arg = arg;
 	q->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	buf_init(&q->octets, req->max);
+	buf_init(&q->dns, req->max);
 	if (q->done_fd < 0 || !copy_request(q, req)) {
 		free_query(q);
 		return NULL;

@@ -20,7 +20,7 @@ struct net_ldap;
 struct secret;
 
 enum {
-	NET_LDAP_VALUES = 64, /* that are handed over */
+	NET_LDAP_VALUES = 64, /* that are handed over, unless more are asked */
 	NET_LDAP_ATTRS = 8,
 	NET_LDAP_TEXT = 1024, /* octets of host, base and filter each */
 	NET_LDAP_THREADS = 16,
@@ -46,6 +46,12 @@ struct net_ldap_request {
 	const char *filter;
 	const char *attrs[NET_LDAP_ATTRS + 1]; /* ends with NULL */
 	size_t max;			       /* octets of all values */
+	/* 0: some values are enough. Else all there are, so many at most, or
+	   an error: ERR_TOO_BIG, and ERR_NOT_FOUND when there is none. */
+	size_t all;
+	/* With all: the attribute of the entries found that names the entries
+	   which have attrs; NULL: they have them themselves. */
+	const char *member;
 	unsigned timeout_ms;
 };
 
@@ -59,7 +65,7 @@ struct net_ldap_result {
 	   connection; ERR_TLS, ERR_TIMEOUT, ERR_TOO_BIG, ERR_BUSY: too many at
 	   once, ERR_PERMISSION: it wants more than an anonymous question, or
 	   does not take the password, or must not be shown it; ERR_IO: it says
-	   that it failed. */
+	   that it failed; ERR_NOT_FOUND: see above. */
 	enum err err;
 	const struct net_ldap_value *value;
 	size_t n;

@@ -15,7 +15,6 @@
 
 enum {
 	TEXT_MAX = 1024,
-	GROUPS_MAX = 256,
 	CONDITIONS_MAX = 65536,
 };
 
@@ -112,7 +111,7 @@ policy_add_group(struct policy *p, const char *text, size_t *out)
 			*out = i;
 			return ERR_OK;
 		}
-	if (p->n_groups == GROUPS_MAX)
+	if (p->n_groups == POLICY_GROUPS_MAX)
 		return ERR_CONFIG;
 	grown = realloc(p->groups, (p->n_groups + 1) * sizeof(*grown));
 	if (grown == NULL)

@@ -23,6 +23,7 @@ enum {
 	POLICY_RUNGS_MAX = 8,	  /* in a ladder */
 	POLICY_RULES_MAX = 16384, /* in a configuration */
 	POLICY_LABELS_MAX = 8,	  /* of one message */
+	POLICY_GROUPS_MAX = 256,  /* of addresses, in a configuration */
 	POLICY_ARCHIVES_MAX = 4,  /* addresses, in all rules */
 };
 

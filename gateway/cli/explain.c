@@ -288,6 +288,7 @@ explain(struct cli *cli, struct ask *a)
 	a->facts.policy = conf->policy;
 	a->facts.keys = keys;
 	a->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
+	groups_look(a->groups, conf, keys, a->facts.now_s);
 	a->facts.have_portal = conf->portal.present;
 	a->facts.sources = conf->discovery.source;
 	a->facts.n_sources = conf->discovery.n_source;

@@ -237,6 +237,7 @@ open_all(struct seal *s, struct err_why *why)
 	s->engines.keys = s->facts.keys;
 	s->facts.policy = conf->policy;
 	s->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
+	groups_look(s->groups, conf, s->facts.keys, s->facts.now_s);
 	s->facts.have_portal = conf->portal.present;
 	s->facts.sources = conf->discovery.source;
 	s->facts.n_sources = conf->discovery.n_source;

@@ -20,6 +20,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/discovery/groups.h"
 #include "gateway/discovery/lookup.h"
 #include "gateway/discovery/revocation.h"
 #include "gateway/discovery/sts.h"
@@ -74,6 +75,7 @@ struct discovery {
 	struct discovery_lookups *lookups;
 	struct discovery_revocations *revocations;
 	struct discovery_policies *policies;
+	struct discovery_groups *groups;
 	struct asker asker[ASKERS];
 };
 
@@ -301,6 +303,7 @@ tell_lookups(struct asker *a)
 		discovery_lookups_store(d->lookups, a->ch);
 		discovery_revocations_store(d->revocations, a->ch);
 		discovery_policies_store(d->policies, a->ch);
+		discovery_groups_store(d->groups, a->ch);
 	}
 	if (a->id == ROLE_ADMISSION) {
 		discovery_lookups_admission(d->lookups, a->ch);
@@ -423,6 +426,7 @@ on_conf(void *arg)
 	if (set_guard(d) != ERR_OK)
 		fatal("out of memory");
 	read_password_of_directory(d);
+	discovery_groups_reset(d->groups);
 }
 
 static void
@@ -446,6 +450,7 @@ open_all(struct discovery *d)
 	d->lookups = discovery_lookups_new(&d->env);
 	d->revocations = discovery_revocations_new(&d->env);
 	d->policies = discovery_policies_new(&d->env);
+	d->groups = discovery_groups_new(&d->env);
 	if (d->arena == NULL || d->lookups == NULL)
 		fatal("out of memory");
 }
@@ -472,6 +477,7 @@ discovery_main(struct role *r)
 			on_close(&d.asker[i]);
 	discovery_revocations_free(d.revocations);
 	discovery_policies_free(d.policies);
+	discovery_groups_free(d.groups);
 	discovery_lookups_free(d.lookups);
 	net_fetcher_free(d.env.fetcher);
 	net_dns_free(d.env.dns);

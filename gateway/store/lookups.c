@@ -18,6 +18,7 @@
 #include "gateway/store/store_private.h"
 #include "gateway/store/tls.h"
 #include "keystore/answers.h"
+#include "keystore/group.h"
 #include "keystore/refused.h"
 
 enum {
@@ -33,6 +34,7 @@ enum {
 
 struct note {
 	struct note *next;
+	uint16_t type; /* PROTO_ANSWER_NOTE or PROTO_GROUP */
 	uint8_t *octets;
 	size_t len;
 };
@@ -90,6 +92,7 @@ store_lookups_note(struct store *s, struct ipc_msg *m)
 		free(n);
 		return;
 	}
+	n->type = m->type;
 	n->len = m->payload.len;
 	memcpy(n->octets, m->payload.data, n->len);
 	*l->last = n;
@@ -126,6 +129,19 @@ write_note(struct store *s, struct ks_store *ks, const struct note *n)
 	return ks_answer_put(ks, span_str(m.key), note, count);
 }
 
+static enum err
+write_group(struct store *s, struct ks_store *ks, const struct note *n)
+{
+	struct proto_group m;
+
+	arena_reset(s->lookups->arena);
+	if (proto_group_unpack(
+		SPAN(n->octets, n->len), s->lookups->arena, &m) != ERR_OK)
+		return ERR_IPC;
+	return ks_group_put(
+	    ks, span_str(m.name), (int64_t)(clock_unix_ms() / 1000), m.text);
+}
+
 /* All of them in one transaction; ERR_BUSY: another program writes. */
 static enum err
 write_notes(struct store *s)
@@ -136,9 +152,11 @@ write_notes(struct store *s)
 	if (e != ERR_OK)
 		return e;
 	for (const struct note *n = s->lookups->notes; n != NULL; n = n->next) {
-		enum err one = write_note(s, ks, n);
+		enum err one = n->type == PROTO_GROUP ? write_group(s, ks, n)
+						      : write_note(s, ks, n);
 
-		if (one == ERR_IPC || one == ERR_MALFORMED)
+		if (one == ERR_IPC || one == ERR_MALFORMED ||
+		    one == ERR_TOO_BIG)
 			log_event(LOG_LVL_ERR, NULL, "note", KV_ERR(one));
 		else if (one != ERR_OK)
 			e = one;

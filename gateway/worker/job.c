@@ -47,6 +47,8 @@ job_init(struct job *j, struct worker *w, uint32_t n_rcpt)
 	trust_use(j->conf, w->keys);
 	certs_use(w->judge, j->conf, w->keys);
 	j->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
+	if (w->groups != NULL)
+		groups_look(w->groups, j->conf, w->keys, j->facts.now_s);
 	j->facts.have_portal = j->conf->portal.present;
 	j->facts.sources = j->conf->discovery.source;
 	j->facts.n_sources = j->conf->discovery.n_source;

@@ -358,6 +358,7 @@ on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
 	trust_use(conf, w->keys);
 	certs_use(w->judge, conf, w->keys);
 	groups_take(w->groups, w->role, conf->policy);
+	groups_look(w->groups, conf, w->keys, f.now_s);
 	f.groups = w->groups;
 	if (e == ERR_OK) {
 		const struct signer_facts s = {.keys = w->keys,

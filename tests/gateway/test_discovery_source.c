@@ -8,6 +8,9 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "gateway/discovery/groups.h"
+#include "net/ldap.h"
+
 Test(wkd, urls_are_those_of_the_draft)
 {
 	static const struct {
@@ -129,5 +132,54 @@ Test(dane, only_a_whole_certificate_of_the_address_is_proposed)
 		cr_expect_eq(asserted, rows[i].asserted, "row %zu", i);
 		cr_expect_eq(
 		    cert.len, rows[i].err == ERR_OK ? 1 : 0, "row %zu", i);
+	}
+}
+
+Test(group, text_is_an_address_a_line)
+{
+	static const struct {
+		const char *value[3];
+		const char *want; /* NULL: refused */
+	} rows[] = {
+	    {{"a@b.example", NULL}, "a@b.example\n"},
+	    {{"a@b.example", "C@D.example", NULL},
+		"a@b.example\nC@D.example\n"},
+	    {{"SMTP:a@b.example", "smtp:c@d.example", "X500:/o=x/cn=a"},
+		"a@b.example\nc@d.example\n"},
+	    {{" a@b.example ", "sip:a@b.example", NULL}, "a@b.example\n"},
+	    {{"@b.example", NULL}, NULL},
+	    {{"a@b.example", "#c@d.example", NULL}, NULL},
+	    {{"a@b.example\n@d.example", NULL}, NULL},
+	    {{"a@b.example c@d.example", NULL}, NULL},
+	    {{"A <a@b.example>", NULL}, NULL},
+	    {{"nobody", NULL}, NULL},
+	    {{"", NULL}, NULL},
+	    {{"smtp:", NULL}, NULL},
+	    {{"x500:/o=x/cn=a", NULL}, NULL},
+	    {{"a@b.example\x7f", NULL}, NULL},
+	    {{NULL}, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct net_ldap_value v[3];
+		struct net_ldap_result r = {.value = v};
+		struct err_why why = {""};
+		struct buf b;
+		enum err e;
+
+		for (; r.n < 3 && rows[i].value[r.n] != NULL; r.n++)
+			v[r.n] = (struct net_ldap_value){
+			    0, span_str(rows[i].value[r.n])};
+		buf_init(&b, 1000);
+		e = discovery_group_text(&r, &b, &why);
+		if (rows[i].want == NULL) {
+			cr_expect_neq(e, ERR_OK, "row %zu", i);
+			cr_expect_neq(why.text[0], '\0', "row %zu", i);
+		} else {
+			cr_assert_eq(e, ERR_OK, "row %zu: %s", i, why.text);
+			cr_expect(span_eq_str(buf_span(&b), rows[i].want),
+			    "row %zu", i);
+		}
+		buf_clear(&b);
 	}
 }

@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 #include "common/file.h"
+#include "gateway/conf.h"
+#include "keystore/group.h"
+#include "tests/keystore/records.h"
 
 static char path[64];
 
@@ -150,4 +153,96 @@ Test(groups, a_hundred_thousand_addresses)
 	}
 	groups_free(g);
 	free(text);
+}
+
+/* --- of the directory --- */
+
+enum { NOW = 1800000000, KEEP_S = 3600 };
+
+static char dir[64];
+static struct ks_store *store;
+
+static void
+answer(const char *name, int64_t at, const char *text)
+{
+	cr_assert_eq(ks_begin(store), ERR_OK);
+	cr_assert_eq(
+	    ks_group_put(store, span_str(name), at, span_str(text)), ERR_OK);
+	cr_assert_eq(ks_commit(store), ERR_OK);
+}
+
+Test(groups, of_the_directory_are_known_as_long_as_its_answer_counts)
+{
+	static const struct {
+		const char *what, *text; /* NULL: no new answer */
+		int64_t at, now;
+		enum policy_truth a, b;
+	} rows[] = {
+	    {"nothing has come", NULL, 0, NOW, POLICY_UNSURE, POLICY_UNSURE},
+	    {"an answer", "a@b.example\n", NOW, NOW, POLICY_YES, POLICY_NO},
+	    {"at its last moment", NULL, 0, NOW + KEEP_S, POLICY_YES,
+		POLICY_NO},
+	    {"too old", NULL, 0, NOW + KEEP_S + 1, POLICY_UNSURE,
+		POLICY_UNSURE},
+	    {"the clock was set back", NULL, 0, NOW - KEEP_S - 1, POLICY_UNSURE,
+		POLICY_UNSURE},
+	    {"and is right again", NULL, 0, NOW, POLICY_YES, POLICY_NO},
+	    {"another answer", "B@b.example\n", NOW + 1, NOW + 2, POLICY_NO,
+		POLICY_YES},
+	    {"the same, newer", "B@b.example\n", NOW + KEEP_S, NOW + 2 * KEEP_S,
+		POLICY_NO, POLICY_YES},
+	    {"what is no list", "a@b.example\nnobody\n", NOW, NOW,
+		POLICY_UNSURE, POLICY_UNSURE},
+	    {"nothing at all", "", NOW, NOW, POLICY_UNSURE, POLICY_UNSURE},
+	    {"a list again", "a@b.example\nb@b.example\n", NOW, NOW, POLICY_YES,
+		POLICY_YES},
+	};
+	struct policy *p = policy_with("ldap:legal");
+	struct conf_group group = {.name = "legal", .keep_s = KEEP_S};
+	const struct conf c = {.policy = p, .group = &group, .n_group = 1};
+	struct groups *g = groups_new();
+
+	store = records_open(dir);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].text != NULL)
+			answer("legal", rows[i].at, rows[i].text);
+		/* twice: what was read once is not read again */
+		for (int k = 0; k < 2; k++) {
+			groups_look(g, &c, store, rows[i].now);
+			cr_expect_eq(groups_has(g, 0, SPAN_LIT("a@b.example")),
+			    rows[i].a, "%s", rows[i].what);
+			cr_expect_eq(groups_has(g, 0, SPAN_LIT("b@b.example")),
+			    rows[i].b, "%s", rows[i].what);
+		}
+	}
+	groups_look(g, &c, NULL, NOW);
+	cr_expect_eq(groups_has(g, 0, SPAN_LIT("a@b.example")), POLICY_UNSURE);
+	records_close(store, dir);
+	groups_free(g);
+	policy_free(p);
+}
+
+Test(groups, keep_no_member_of_another_name)
+{
+	struct conf_group group[] = {{.name = "legal", .keep_s = KEEP_S},
+	    {.name = "sales", .keep_s = KEEP_S}};
+	struct policy *legal = policy_with("ldap:legal");
+	struct policy *sales = policy_with("ldap:sales");
+	struct conf c = {.policy = legal, .group = group, .n_group = 2};
+	struct groups *g = groups_new();
+
+	store = records_open(dir);
+	answer("legal", NOW, "a@b.example\n");
+	groups_look(g, &c, store, NOW);
+	cr_expect_eq(groups_has(g, 0, SPAN_LIT("a@b.example")), POLICY_YES);
+	c.policy = sales;
+	groups_look(g, &c, store, NOW);
+	cr_expect_eq(groups_has(g, 0, SPAN_LIT("a@b.example")), POLICY_UNSURE);
+	answer("sales", NOW, "c@b.example\n");
+	groups_look(g, &c, store, NOW);
+	cr_expect_eq(groups_has(g, 0, SPAN_LIT("a@b.example")), POLICY_NO);
+	records_close(store, dir);
+	groups_free(g);
+	policy_free(legal);
+	policy_free(sales);
 }
