@@ -233,6 +233,11 @@
 #define LIMIT_VERIFIED	     65536u
 #define LIMIT_VERIFIED_YES_S (24u * 3600)
 #define LIMIT_VERIFIED_NO_S  3600u
+/* how many of them outlive a restart, the octets of these, and seconds between
+   two times that they are written */
+#define LIMIT_VERIFIED_KEPT   16384u
+#define LIMIT_VERIFIED_OCTETS (512u * 1024)
+#define LIMIT_VERIFIED_KEEP_S 300u
 /* failures to sign in: in one session, and of one client in ten minutes */
 #define LIMIT_AUTH_SESSION 3u
 #define LIMIT_AUTH_CLIENT  12u

@@ -95,6 +95,7 @@ static const struct {
     {PROTO_LISTED_IS, "listed-is"},
     {PROTO_PROBE, "probe"},
     {PROTO_PROBED, "probed"},
+    {PROTO_VERIFIED, "verified"},
     {PROTO_TLS_ASK, "tls-ask"},
     {PROTO_TLS_KNOWN, "tls-known"},
     {PROTO_TLS_PROBE, "tls-probe"},

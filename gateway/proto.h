@@ -244,6 +244,9 @@ enum proto_type {
 	   id is the listener's own. */
 	PROTO_PROBE,  /* the address as string */
 	PROTO_PROBED, /* u8 enum proto_verdict */
+	/* listener → store: what it remembers of recipients, to be kept;
+	   store → listener: the same, when it comes. Octets of its own. */
+	PROTO_VERIFIED,
 	/* listener → store: the TLS of this domain is going to be asked for.
 	   The id is the listener's own. */
 	PROTO_TLS_ASK = 220, /* gateway/proto_tls.h, as the rest */

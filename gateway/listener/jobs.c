@@ -19,6 +19,7 @@
 #include "common/pack.h"
 #include "gateway/conf.h"
 #include "gateway/listener/session.h"
+#include "gateway/listener/verify.h"
 
 enum {
 	COMMITTED_ARENA = 8 * 1024, /* octets of a reply */
@@ -473,6 +474,8 @@ on_msg(void *arg, struct ipc_msg *msg)
 		on_intake(l, msg);
 	else if (msg->type == PROTO_TLS_KNOWN)
 		listener_lookup_known(l, msg->id);
+	else if (msg->type == PROTO_VERIFIED)
+		listener_verify_recall(l, msg->payload);
 }
 
 /* What was on its way is asked about when store is back. */

@@ -255,11 +255,13 @@ on_tick(void *arg)
 		s = listener_session_tick(s, now_ms) ? TAILQ_FIRST(&l->sessions)
 						     : TAILQ_NEXT(s, link);
 	listener_jobs_tick(l, now_ms);
+	listener_verify_keep(l, false);
 	for (unsigned i = 0; i < l->n_sockets; i++)
 		loop_io_set(l->socket[i].io, LOOP_READ);
 	if (l->stopping) {
 		stop_if_idle(l, now_ms);
-	} else if (TAILQ_EMPTY(&l->sessions) && TAILQ_EMPTY(&l->all_jobs)) {
+	} else if (TAILQ_EMPTY(&l->sessions) && TAILQ_EMPTY(&l->all_jobs) &&
+		   !l->verify_changed) {
 		loop_timer_stop(l->tick);
 		l->ticking = false;
 	}
@@ -321,6 +323,7 @@ on_stop(void *arg)
 	l->stop_ms = clock_steady_ms() + listener_conf(l)->limits.stop_ms;
 	close_sockets(l);
 	listener_jobs_stop(l);
+	listener_verify_keep(l, true);
 	for (s = TAILQ_FIRST(&l->sessions); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, link);
 		listener_session_stop(s);

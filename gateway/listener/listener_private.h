@@ -153,6 +153,9 @@ struct listener {
 	struct listener_table verifying;
 	struct listener_verified *verified;
 	uint8_t verify_seed[16];
+	bool verify_changed; /* since store was told */
+	bool verify_known;   /* what the last process knew does not count */
+	uint64_t verify_kept_ms;
 
 	/* workers.c */
 	struct listener_worker worker[LIMIT_WORKERS_MAX];

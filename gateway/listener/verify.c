@@ -22,13 +22,6 @@ enum {
 	WAYS = 4,
 };
 
-/* until_ms 0: free */
-struct listener_verified {
-	uint64_t hash[2];
-	uint64_t until_ms;
-	bool yes;
-};
-
 void
 listener_verify_init(struct listener *l)
 {
@@ -51,6 +44,7 @@ void
 listener_verify_forget(struct listener *l)
 {
 	memset(l->verified, 0, LIMIT_VERIFIED * sizeof(*l->verified));
+	l->verify_changed = l->verify_known = true;
 }
 
 /* --- what is remembered --- */
@@ -93,29 +87,38 @@ recall(const struct listener *l, const char *key, uint64_t now_ms)
 	return PROTO_UNKNOWN;
 }
 
-static void
-remember(struct listener *l, const char *key, enum proto_verdict verdict,
-    uint64_t now_ms)
+void
+listener_verify_put(struct listener *l, const struct listener_verified *v)
 {
-	struct listener_verified *set, *at;
-	uint64_t hash[2], s;
+	struct listener_verified *set = set_of(l, v->hash), *at = set;
 
-	if (verdict == PROTO_UNKNOWN)
-		return;
-	s = verdict == PROTO_YES ? LIMIT_VERIFIED_YES_S : LIMIT_VERIFIED_NO_S;
-	hash_of(l, key, hash);
-	set = at = set_of(l, hash);
 	for (unsigned i = 0; i < WAYS; i++) {
-		if (is_of(&set[i], hash)) {
+		if (is_of(&set[i], v->hash)) {
 			at = &set[i];
 			break;
 		}
 		if (set[i].until_ms < at->until_ms)
 			at = &set[i];
 	}
-	*at = (struct listener_verified){.hash = {hash[0], hash[1]},
-	    .until_ms = now_ms + s * 1000,
-	    .yes = verdict == PROTO_YES};
+	*at = *v;
+}
+
+static void
+remember(struct listener *l, const char *key, enum proto_verdict verdict,
+    uint64_t now_ms)
+{
+	bool yes = verdict == PROTO_YES;
+	struct listener_verified v = {.yes = yes};
+
+	if (verdict == PROTO_UNKNOWN)
+		return;
+	v.until_ms =
+	    now_ms +
+	    (yes ? LIMIT_VERIFIED_YES_S : LIMIT_VERIFIED_NO_S) * 1000ull;
+	hash_of(l, key, v.hash);
+	listener_verify_put(l, &v);
+	l->verify_changed = l->verify_known = true;
+	listener_wake_tick(l);
 }
 
 /* --- asking --- */

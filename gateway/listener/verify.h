@@ -10,6 +10,13 @@
 
 #include "gateway/listener/listener_private.h"
 
+/* An answer that holds; until_ms (steady clock) 0: free. */
+struct listener_verified {
+	uint64_t hash[2];
+	uint64_t until_ms;
+	bool yes;
+};
+
 void listener_verify_init(struct listener *l);
 void listener_verify_clear(struct listener *l);
 void listener_relay_attach(struct listener *l, struct ipc *ch);
@@ -22,7 +29,17 @@ void listener_verify_answer(
     struct listener *l, uint64_t id, enum proto_verdict verdict);
 /* Accounts has gone: whom it was asked about is told so. */
 void listener_verify_lost(struct listener *l, bool of_list);
+/* Remember it in the place of an older one. */
+void listener_verify_put(struct listener *l, const struct listener_verified *v);
 /* Forget what was asked of our own server: it may be another one. */
 void listener_verify_forget(struct listener *l);
+
+/* --- verify_keep.c: across a restart --- */
+
+/* Have store keep what has changed, now or when it is time. */
+void listener_verify_keep(struct listener *l, bool now);
+/* What it has kept; ignored when it is malformed, too late or of another
+   server. */
+void listener_verify_recall(struct listener *l, struct span said);
 
 #endif

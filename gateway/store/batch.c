@@ -52,6 +52,7 @@ static const struct {
 	false},
     [STORE_OP_RECORD] = {NULL, NULL, true, true},
     [STORE_OP_MAIL] = {store_apply_mail, NULL, true, true},
+    [STORE_OP_VERIFIED] = {store_apply_verified, NULL, false, true},
     [STORE_OP_UNWAIT] = {store_apply_unwait, NULL, true, false},
     [STORE_OP_ABANDON] = {store_apply_abandon, NULL, true, true},
     [STORE_OP_EVENTS] = {store_apply_events, store_after_events, true, true},

@@ -185,6 +185,7 @@ static const struct {
     {ROLE_OPENER, PROTO_UNDECIDED, STORE_OP_UNDECIDED, NULL},
     {ROLE_OPENER, PROTO_REPLY_NOTE, STORE_OP_KINDS, store_replies_note},
     {ROLE_LISTENER, PROTO_FENCE, STORE_OP_FENCE, NULL},
+    {ROLE_LISTENER, PROTO_VERIFIED, STORE_OP_VERIFIED, NULL},
     {ROLE_LISTENER, PROTO_WAIT_END, STORE_OP_KINDS, store_wait_end},
     {ROLE_RELAY, PROTO_RESULT, STORE_OP_RESULT, NULL},
     {ROLE_PORTAL, PROTO_OBJECT_HAVE, STORE_OP_HAVE, NULL},
@@ -357,6 +358,7 @@ store_add_peer(struct store *s, enum role_id id, unsigned index, struct ipc *ch)
 	if (id == ROLE_LISTENER) {
 		store_waits_listener(s, true);
 		store_tell_intake(s);
+		store_tell_verified(s, p);
 	}
 	if (id == ROLE_KEYS) {
 		store_ask_keys(s);

@@ -65,12 +65,13 @@ enum store_op_kind {
 	STORE_OP_HAVE,
 	STORE_OP_OPENED,
 	STORE_OP_EXPIRED,
-	STORE_OP_REQUEST, /* of an administrator */
-	STORE_OP_RECORD,  /* the payload is a record for the audit log */
-	STORE_OP_EVENTS,  /* what happened to keys goes to the audit log */
-	STORE_OP_MAIL,	  /* the payload is a message of our own */
-	STORE_OP_UNWAIT,  /* wait.h: the client is answered now, */
-	STORE_OP_ABANDON, /* or it is gone */
+	STORE_OP_REQUEST,  /* of an administrator */
+	STORE_OP_RECORD,   /* the payload is a record for the audit log */
+	STORE_OP_EVENTS,   /* what happened to keys goes to the audit log */
+	STORE_OP_MAIL,	   /* the payload is a message of our own */
+	STORE_OP_VERIFIED, /* verified.c */
+	STORE_OP_UNWAIT,   /* wait.h: the client is answered now, */
+	STORE_OP_ABANDON,  /* or it is gone */
 	STORE_OP_KINDS
 };
 
@@ -349,6 +350,12 @@ void store_drop_peers(struct store *s);
 void store_ask_keys(struct store *s);
 /* Tell the listener whether new mail may come. */
 void store_tell_intake(struct store *s);
+
+/* --- verified.c --- */
+
+store_apply_fn store_apply_verified;
+/* Give a new listener what the last one remembered. */
+void store_tell_verified(struct store *s, struct store_peer *listener);
 
 /* --- replies.c --- */
 

@@ -74,6 +74,37 @@ def test_our_own_server_is_asked_once(make_gateway, capture, inside):
     assert asked(inside, "nobody@sender.example") == 2
 
 
+def test_a_restart_forgets_nothing_that_was_asked(make_gateway, capture, inside):
+    gw = make_gateway(capture.port, rules=CLEAR, portal=False, inbound=inside.port,
+                      listen_in="verify-recipients = server")
+    with In(gw) as c:
+        c.rcpt("sam@sender.example", 250)
+        c.rcpt("nobody@sender.example", 550)
+        c.rcpt("slow@sender.example", 451)
+    for how in (gw.stop, gw.kill):
+        how()
+        gw.start()
+        with In(gw) as c:
+            c.rcpt("sam@sender.example", 250)
+            c.rcpt("nobody@sender.example", 550)
+            c.rcpt("slow@sender.example", 451)
+    assert asked(inside, "sam@sender.example") == 1
+    assert asked(inside, "nobody@sender.example") == 1
+    assert asked(inside, "slow@sender.example") == 3
+    for path in (gw.state / "spool").rglob("*"):
+        assert not path.is_file() or b"nobody@sender" not in path.read_bytes()
+    # another server has never been asked
+    other = Capture(verbs={"RCPT": known}).start()
+    gw.stop()
+    gw.conf.write_text(gw.conf.read_text().replace(
+        'relay inbound { via = "127.0.0.1:%d"' % inside.port,
+        'relay inbound { via = "127.0.0.1:%d"' % other.port))
+    gw.start()
+    with In(gw) as c:
+        c.rcpt("nobody@sender.example", 550)
+    assert asked(other, "nobody@sender.example") == 1
+
+
 POLICY = {"list": (550, "5.7.1 no mail without a sender"), "helo": (504, "5.5.2 helo refused"),
           "full": (552, "5.2.2 over quota"), "plain": (554, "go away"),
           "moved": (551, "5.1.6 moved"), "bare": (550, "no such user")}
