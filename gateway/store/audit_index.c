@@ -27,6 +27,7 @@ enum {
 	HEAD = 8 + 4 * 8 + 2 * STORE_INDEX_TIME + 8 + 8,
 	ENTRY = 12,
 	NAME = 40,
+	STEP = 64, /* entries: a fifth of a page */
 };
 
 #define SUM_START 0xcbf29ce484222325u
@@ -398,16 +399,54 @@ store_index_file_check(const struct store_index_file *f)
 	return to;
 }
 
+static uint64_t
+hash_at(const struct store_index_view *v, size_t i)
+{
+	return get_le(v->entries + i * ENTRY, 8);
+}
+
+/* Hashes are spread evenly: where one should be it nearly is, mostly on the
+   same page. A step goes from there until it is between two; a file that was
+   made up only takes longer. */
+static void
+narrow(const struct store_index_view *v, uint64_t hash, size_t *lo, size_t *hi)
+{
+	size_t at = (size_t)((hash >> 32) * v->n >> 32), step = STEP;
+
+	if (v->n == 0)
+		return;
+	if (hash_at(v, at) < hash) {
+		while (*lo = at + 1, v->n - at > step) {
+			at += step;
+			if (hash_at(v, at) >= hash) {
+				*hi = at + 1;
+				return;
+			}
+			step *= 2;
+		}
+		return;
+	}
+	while (*hi = at + 1, at >= step) {
+		at -= step;
+		if (hash_at(v, at) < hash) {
+			*lo = at + 1;
+			return;
+		}
+		step *= 2;
+	}
+}
+
+/* The first entry whose hash is not below. */
 static size_t
-lower_bound(const struct store_index_view *v, uint64_t hash, bool above)
+lower_bound(const struct store_index_view *v, uint64_t hash)
 {
 	size_t lo = 0, hi = v->n;
 
+	narrow(v, hash, &lo, &hi);
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
-		uint64_t h = get_le(v->entries + mid * ENTRY, 8);
 
-		if (h < hash || (above && h == hash))
+		if (hash_at(v, mid) < hash)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -419,8 +458,11 @@ void
 store_index_view_find(const struct store_index_view *v, uint64_t hash,
     size_t *first_out, size_t *end_out)
 {
-	*first_out = lower_bound(v, hash, false);
-	*end_out = lower_bound(v, hash, true);
+	*first_out = lower_bound(v, hash);
+	*end_out = hash == UINT64_MAX ? v->n : lower_bound(v, hash + 1);
+	/* what somebody made up need not be in order */
+	if (*end_out < *first_out)
+		*end_out = *first_out;
 }
 
 uint64_t

@@ -209,15 +209,15 @@ look_at_entries(struct search *s, int fd, const struct store_index_view *v,
 
 /* A line that has the term and what may stand for it counts once. */
 static void
-put_in_order(struct places *p, size_t from)
+put_in_order(struct places *p)
 {
-	size_t n = from;
+	size_t n = 0;
 
-	if (p->n == from)
+	if (p->n == 0)
 		return;
-	qsort(p->at + from, p->n - from, sizeof(p->at[0]), by_number);
-	for (size_t i = from; i < p->n; i++)
-		if (n == from || p->at[n - 1] != p->at[i])
+	qsort(p->at, p->n, sizeof(p->at[0]), by_number);
+	for (size_t i = 0; i < p->n; i++)
+		if (n == 0 || p->at[n - 1] != p->at[i])
 			p->at[n++] = p->at[i];
 	p->n = n;
 }
@@ -226,12 +226,10 @@ static enum err
 look_up(struct search *s, int fd, const struct store_index_view *v,
     const struct few *f, struct places *out)
 {
-	size_t before = out->n;
 	enum err e = ERR_OK;
 
 	for (int i = 0; e == ERR_OK && i < 2; i++)
 		e = look_at_entries(s, fd, v, f->first[i], f->end[i], out);
-	put_in_order(out, before);
 	return e;
 }
 
@@ -308,27 +306,46 @@ open_log(int dir_fd, uint64_t first, int *fd_out, uint64_t *size_out)
 	return ERR_OK;
 }
 
+/* Blocks that the file still has; *to_out is where they end. */
+static size_t
+count_blocks(const struct store_index_file *f, uint64_t size, uint64_t *to_out)
+{
+	struct store_index_view v;
+	size_t n = 0;
+
+	*to_out = 0;
+	while (store_index_file_block(f, n, &v) && v.to <= size) {
+		*to_out = v.to;
+		n++;
+	}
+	return n;
+}
+
+/* From its end, until there are enough; 0: all. */
 static enum err
-search_file(struct search *s, struct places *out)
+search_file(struct search *s, uint64_t enough, struct places *out)
 {
 	struct store_index_file *f = NULL;
 	struct store_index_view v;
 	uint64_t size = 0, to = 0, before;
+	size_t n = 0;
 	int fd = -1;
 	enum err e = open_log(s->dir_fd, out->first, &fd, &size);
 
 	if (e == ERR_OK)
 		e = store_index_file_open(s->dir_fd, out->first, &f);
-	for (size_t i = 0;
-	     e == ERR_OK && store_index_file_block(f, i, &v) && v.to <= size;
-	     i++) {
-		e = search_block(s, fd, &v, out);
-		to = v.to;
-	}
+	if (e == ERR_OK)
+		n = count_blocks(f, size, &to);
 	before = s->done.octets_read;
 	if (e == ERR_OK && to < size)
 		e = read_through(s, to, size, out);
 	s->done.octets_unindexed += s->done.octets_read - before;
+	while (e == ERR_OK && n > 0 && (enough == 0 || out->n < enough)) {
+		n--;
+		if (store_index_file_block(f, n, &v))
+			e = search_block(s, fd, &v, out);
+	}
+	put_in_order(out);
 	store_index_file_close(f);
 	if (fd >= 0)
 		close(fd);
@@ -381,7 +398,7 @@ search_all(struct search *s, const uint64_t *first, size_t n)
 			continue;
 		if (i + 1 < n && s->q->from >= first[i + 1])
 			continue;
-		e = search_file(s, &p);
+		e = search_file(s, 0, &p);
 		if (e == ERR_OK)
 			e = emit(s, &p, 0);
 		free(p.at);
@@ -401,7 +418,7 @@ search_last(struct search *s, const uint64_t *first, size_t n)
 	while (e == ERR_OK && i > 0 && found < s->q->last) {
 		i--;
 		p[i].first = first[i];
-		e = search_file(s, &p[i]);
+		e = search_file(s, s->q->last - found, &p[i]);
 		found += p[i].n;
 	}
 	for (size_t k = i; e == ERR_OK && k < n; k++)

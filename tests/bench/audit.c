@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/db.h"
 #include "common/err.h"
 #include "common/log.h"
@@ -38,8 +39,11 @@ enum {
 	A_MESSAGE = 4,	/* records a message */
 	LOOKUPS = 200,	/* of each kind */
 	LIMIT_MS = 100, /* that a look-up may take */
+	PAGE = 20,	/* so many from the end of what many have */
 	PATH = 512,
 };
+
+#define ENTRY_FROM 5000000000u
 
 static uint64_t
 now_ns(clockid_t clock)
@@ -57,6 +61,49 @@ must(enum err e, const char *what)
 		fatal("%s: %s", what, err_text(e));
 }
 
+/* The members that are strings, and what message m has there: some words are
+   nearly each message's own, some of many, some of nearly all. */
+static const char *const member[STORE_TERM_COUNT] = {
+    [STORE_TERM_MESSAGE] = "message-id",
+    [STORE_TERM_FROM] = "from",
+    [STORE_TERM_RCPT] = "rcpt",
+    [STORE_TERM_RULE] = "rule",
+    [STORE_TERM_RUNG] = "rung",
+    [STORE_TERM_RESULT] = "result",
+    [STORE_TERM_KEY] = "key",
+};
+
+static void
+word_of(enum store_term t, uint64_t m, char *out, size_t size)
+{
+	static const char *const rungs[] = {"smime", "pgp", "tls", "smime"};
+	static const char *const results[] = {
+	    "sealed", "sealed", "tls", "sealed"};
+
+	if (t == STORE_TERM_ID)
+		text_id(1000 + m, out);
+	else if (t == STORE_TERM_ENTRY)
+		text_id(ENTRY_FROM + m, out);
+	else if (t == STORE_TERM_MESSAGE)
+		snprintf(out, size, "<m%" PRIu64 "@sender.example>", m);
+	else if (t == STORE_TERM_FROM)
+		snprintf(out, size, "s%" PRIu64 "@sender.example", m % 500);
+	else if (t == STORE_TERM_RULE)
+		snprintf(out, size, "rule %" PRIu64, m % 7);
+	else if (t == STORE_TERM_KEY)
+		snprintf(out, size, "%032" PRIx64 "%032" PRIx64,
+		    m % 50000 * 2654435761u, m % 50000);
+	else if (t == STORE_TERM_RUNG || t == STORE_TERM_RESULT)
+		snprintf(out, size, "%s",
+		    (t == STORE_TERM_RUNG ? rungs : results)[m % 4]);
+	else if (t == STORE_TERM_TYPE)
+		snprintf(out, size, "sent");
+	else
+		snprintf(out, size,
+		    "user%" PRIu64 "@partner%" PRIu64 ".example", m % 50000,
+		    m % 1000);
+}
+
 /* As long as a decision with a few rules and one candidate. */
 static void
 make_record(struct store_rec *r, uint64_t n)
@@ -69,21 +116,17 @@ make_record(struct store_rec *r, uint64_t n)
 	    "https://openpgpkey.example.org/.well-known/openpgpkey/hu/x: "
 	    "taken; "
 	    "S/MIME aes256-gcm, key by ecdh-p256-sha256";
+	uint64_t m = n / A_MESSAGE;
 	char text[96];
 
 	store_rec_begin(r, types[n % A_MESSAGE]);
-	store_rec_id(r, "id", 1000 + n / A_MESSAGE);
-	snprintf(text, sizeof(text),
-	    "user%" PRIu64 "@partner%" PRIu64 ".example", n / A_MESSAGE % 50000,
-	    n / A_MESSAGE % 1000);
-	store_rec_str(r, "rcpt", text);
-	snprintf(text, sizeof(text), "s%" PRIu64 "@sender.example", n % 500);
-	store_rec_str(r, "from", text);
-	store_rec_str(r, "rung", "smime");
-	store_rec_str(r, "result", "sealed");
-	snprintf(
-	    text, sizeof(text), "<m%" PRIu64 "@sender.example>", n / A_MESSAGE);
-	store_rec_str(r, "message-id", text);
+	store_rec_id(r, "id", 1000 + m);
+	store_rec_id(r, "entry", ENTRY_FROM + m);
+	for (int t = 0; t < STORE_TERM_COUNT; t++)
+		if (member[t] != NULL) {
+			word_of((enum store_term)t, m, text, sizeof(text));
+			store_rec_str(r, member[t], text);
+		}
 	store_rec_str(r, "reason", why);
 }
 
@@ -149,43 +192,144 @@ compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static double
-find(int fd, enum store_term t, const char *text, uint64_t *found)
+/* Of one kind of look-up, in milliseconds: by the clock, and of CPU, which
+   what else runs on the machine does not change. */
+struct times {
+	double ms[LOOKUPS], cpu[LOOKUPS];
+	size_t n;
+};
+
+static void
+find(int fd, struct store_search *q, uint64_t *found, struct times *t)
 {
-	struct store_search q = {.on_line = on_line, .arg = found};
 	struct store_searched done;
 	uint64_t start = now_ns(CLOCK_MONOTONIC);
+	uint64_t cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
 
-	q.term[t] = span_str(text);
+	q->on_line = on_line;
+	q->arg = found;
 	*found = 0;
-	must(store_audit_search(fd, &q, &done), "search");
-	return (double)(now_ns(CLOCK_MONOTONIC) - start) / 1e6;
+	must(store_audit_search(fd, q, &done), "search");
+	t->ms[t->n] = (double)(now_ns(CLOCK_MONOTONIC) - start) / 1e6;
+	t->cpu[t->n++] = (double)(now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 1e6;
 }
 
-/* Median and longest of look-ups of messages all over the log. */
 static bool
-look_up(int fd, enum store_term t, uint64_t messages, const char *what)
+put_times(const char *what, struct times *t)
 {
-	double ms[LOOKUPS];
+	qsort(t->ms, LOOKUPS, sizeof(t->ms[0]), compare);
+	qsort(t->cpu, LOOKUPS, sizeof(t->cpu[0]), compare);
+	printf(", \"%s\": [%.2f, %.2f, %.2f]", what, t->ms[LOOKUPS / 2],
+	    t->ms[LOOKUPS - 1], t->cpu[LOOKUPS / 2]);
+	/* the first ones map what is not in memory yet */
+	return t->ms[LOOKUPS - LOOKUPS / 20] < LIMIT_MS;
+}
+
+/* Median and longest of look-ups of words all over the log. What many records
+   have is asked for page by page, as a person does. */
+static bool
+look_up(int fd, enum store_term t, uint64_t messages, bool page)
+{
+	struct times times = {.n = 0};
+	uint64_t found;
 	bool all = true;
 
 	for (int i = 0; i < LOOKUPS; i++) {
-		uint64_t m = (uint64_t)i * 2654435761u % messages, found;
+		struct store_search q = {.last = page ? PAGE : 0};
+		uint64_t m = (uint64_t)i * 2654435761u % messages;
 		char text[96];
 
-		if (t == STORE_TERM_ID)
-			text_id(1000 + m, text);
-		else
-			snprintf(text, sizeof(text),
-			    "<m%" PRIu64 "@sender.example>", m);
-		ms[i] = find(fd, t, text, &found);
-		all = all && found == A_MESSAGE;
+		word_of(t, m, text, sizeof(text));
+		q.term[t] = span_str(text);
+		find(fd, &q, &found, &times);
+		all = all && (page ? found == PAGE : found >= A_MESSAGE);
 	}
-	qsort(ms, LOOKUPS, sizeof(ms[0]), compare);
-	printf(", \"%s_p50_ms\": %.2f, \"%s_max_ms\": %.2f", what,
-	    ms[LOOKUPS / 2], what, ms[LOOKUPS - 1]);
-	/* the first one maps what is not in memory yet */
-	return all && ms[LOOKUPS - LOOKUPS / 20] < LIMIT_MS;
+	return put_times(store_term_name(t), &times) && all;
+}
+
+static bool
+look_up_all(int fd, uint64_t messages)
+{
+	static const struct {
+		enum store_term t;
+		bool page;
+	} rows[] = {
+	    {STORE_TERM_ID, false},
+	    {STORE_TERM_ENTRY, false},
+	    {STORE_TERM_MESSAGE, false},
+	    {STORE_TERM_RCPT, false},
+	    {STORE_TERM_ADDR, false},
+	    {STORE_TERM_KEY, false},
+	    {STORE_TERM_FROM, true},
+	    {STORE_TERM_RULE, true},
+	    {STORE_TERM_RUNG, true},
+	    {STORE_TERM_RESULT, true},
+	    {STORE_TERM_TYPE, true},
+	};
+	bool good = true;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		good = look_up(fd, rows[i].t, messages, rows[i].page) && good;
+	return good;
+}
+
+static bool
+look_up_number(int fd, uint64_t records)
+{
+	struct times times = {.n = 0};
+	uint64_t found;
+	bool all = true;
+
+	for (int i = 0; i < LOOKUPS; i++) {
+		struct store_search q = {
+		    .number = 1 + (uint64_t)i * 2654435761u % records};
+
+		find(fd, &q, &found, &times);
+		all = all && found == 1;
+	}
+	return put_times("number", &times) && all;
+}
+
+/* A page of what happened in a second. */
+static bool
+look_up_time(int fd, uint64_t from_ms, uint64_t to_ms)
+{
+	struct times times = {.n = 0};
+	uint64_t found;
+
+	for (int i = 0; i < LOOKUPS; i++) {
+		char since[TEXT_TIME_SIZE], until[TEXT_TIME_SIZE];
+		uint64_t t =
+		    from_ms + (uint64_t)i * 2654435761u % (to_ms - from_ms + 1);
+		struct store_search q = {.last = PAGE};
+
+		text_time_ms(t, since);
+		text_time_ms(t + 1000, until);
+		q.since = span_str(since);
+		q.until = span_str(until);
+		find(fd, &q, &found, &times);
+	}
+	return put_times("time", &times);
+}
+
+/* Octets of index that were made. */
+static double
+make_index(int fd)
+{
+	uint64_t *first = NULL, octets = 0;
+	struct stat st;
+	size_t n = 0;
+	char name[64];
+
+	must(store_audit_files(fd, &first, &n), "files");
+	for (size_t i = 0; i < n; i++) {
+		must(store_index_rebuild(fd, first[i], UINT64_MAX), "index");
+		store_index_name(first[i], name, sizeof(name));
+		if (fstatat(fd, name, &st, 0) == 0)
+			octets += (uint64_t)st.st_size;
+	}
+	free(first);
+	return (double)octets;
 }
 
 static void
@@ -216,8 +360,9 @@ main(int argc, char **argv)
 	/* what no index knows: all lines are looked at */
 	struct store_search q = {
 	    .since = SPAN_LIT("9999"), .on_line = on_line, .arg = &found};
+	uint64_t began_ms, ended_ms;
+	double s, octets;
 	bool good;
-	double s;
 	int fd;
 
 	if (argc != 3 || text_number(span_str(argv[1]), A_MESSAGE, UINT64_MAX,
@@ -237,7 +382,9 @@ main(int argc, char **argv)
 
 	start = now_ns(CLOCK_MONOTONIC);
 	cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+	began_ms = clock_unix_ms();
 	write_log(&conf, records);
+	ended_ms = clock_unix_ms();
 	s = (double)(now_ns(CLOCK_MONOTONIC) - start) / 1e9;
 	printf("{\"records\": %" PRIu64 ", \"write_per_s\": %.0f, "
 	       "\"write_cpu_us\": %.2f",
@@ -251,17 +398,25 @@ main(int argc, char **argv)
 	    (double)done.lines / s, done.problems);
 	fd = open(audit, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	good = done.problems == 0 && done.lines > records;
-	good = look_up(fd, STORE_TERM_ID, records / A_MESSAGE, "id") && good;
-	good = look_up(
-		   fd, STORE_TERM_MESSAGE, records / A_MESSAGE, "message_id") &&
-	       good;
+	printf(", \"found\": {\"records\": %" PRIu64, done.lines);
+	good = look_up_all(fd, records / A_MESSAGE) && good;
+	good = look_up_number(fd, records) && good;
+	good = look_up_time(fd, began_ms, ended_ms) && good;
+	printf("}");
 	/* reading all of it, without the index */
 	remove_index(fd);
 	start = now_ns(CLOCK_MONOTONIC);
 	must(store_audit_search(fd, &q, &read), "search");
 	s = (double)(now_ns(CLOCK_MONOTONIC) - start) / 1e9;
-	printf(", \"scan_per_s\": %.0f, \"scan_mb_per_s\": %.0f}\n",
+	printf(", \"scan_per_s\": %.0f, \"scan_mb_per_s\": %.0f",
 	    (double)done.lines / s, (double)read.octets_read / 1e6 / s);
+	start = now_ns(CLOCK_MONOTONIC);
+	octets = make_index(fd);
+	s = (double)(now_ns(CLOCK_MONOTONIC) - start) / 1e9;
+	printf(", \"index_per_s\": %.0f, \"index_mb\": %.0f, "
+	       "\"log_mb\": %.0f}\n",
+	    (double)done.lines / s, octets / 1e6,
+	    (double)read.octets_read / 1e6);
 	close(fd);
 	return good && found == 0 ? 0 : 1;
 }
