@@ -19,6 +19,7 @@
 #include "gateway/state.h"
 #include "gateway/topology.h"
 #include "gateway/users.h"
+#include "net/tls_server.h"
 
 enum { EXPIRY_WARN_DAYS = 14, ACCOUNTS_MAX = 256 << 20 };
 
@@ -173,6 +174,34 @@ check_account_file(
 }
 
 static void
+check_client_ca(struct conf_findings *f, unsigned line, const char *path)
+{
+	struct err_why why = {""};
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool old = false;
+	enum err e;
+
+	if (fd < 0) {
+		conf_find(
+		    f, CONF_ERROR, line, "client-ca: %s cannot be read", path);
+		return;
+	}
+	e = net_tls_server_check_ca(fd, &old, &why);
+	close(fd);
+	if (e != ERR_OK)
+		conf_find(f, CONF_ERROR, line,
+		    "client-ca: %s: expected CA certificates and perhaps "
+		    "revocation lists, PEM: %s",
+		    path, why.text[0] == '\0' ? err_text(e) : why.text);
+	else if (old)
+		conf_find(f, CONF_WARN, line,
+		    "client-ca: %s: a revocation list has expired: no "
+		    "certificate of its CA is believed until there is a newer "
+		    "one",
+		    path);
+}
+
+static void
 check_accounts(const struct conf *c, struct conf_findings *f)
 {
 	for (size_t i = 0; i < c->n_listen; i++) {
@@ -182,9 +211,8 @@ check_accounts(const struct conf *c, struct conf_findings *f)
 			check_account_file(f, l->line, l->users, false);
 		if (l->recipients != NULL)
 			check_account_file(f, l->line, l->recipients, true);
-		if (l->client_ca != NULL && access(l->client_ca, R_OK) != 0)
-			conf_find(f, CONF_ERROR, l->line,
-			    "client-ca: %s cannot be read", l->client_ca);
+		if (l->client_ca != NULL)
+			check_client_ca(f, l->line, l->client_ca);
 	}
 }
 

@@ -231,8 +231,11 @@ add_anchors(SSL_CTX *ctx, struct span pem, struct err_why *why)
 /* Where there is a list of what was revoked, each CA must have one that is
    still good (RFC 5280 6.3), or nothing it has issued is believed. */
 static enum err
-add_lists(SSL_CTX *ctx, struct span pem, struct err_why *why)
+add_lists(SSL_CTX *ctx, struct span pem, bool *old, struct err_why *why)
 {
+	/* of the certificate, and of each CA above it */
+	const unsigned long all =
+	    X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
 	BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
 	unsigned n = 0;
@@ -241,7 +244,10 @@ add_lists(SSL_CTX *ctx, struct span pem, struct err_why *why)
 
 	while (ok && (list = PEM_read_bio_X509_CRL(
 			  bio, NULL, no_passphrase, NULL)) != NULL) {
+		const ASN1_TIME *next = X509_CRL_get0_nextUpdate(list);
+
 		ok = X509_STORE_add_crl(store, list) == 1;
+		*old = *old || next == NULL || X509_cmp_current_time(next) < 0;
 		X509_CRL_free(list);
 		n++;
 	}
@@ -250,26 +256,52 @@ add_lists(SSL_CTX *ctx, struct span pem, struct err_why *why)
 		ok = ERR_GET_REASON(ERR_peek_last_error()) ==
 		     PEM_R_NO_START_LINE;
 	if (ok && n > 0)
-		ok = X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1;
+		ok = X509_STORE_set_flags(store, all) == 1;
 	return ok ? ERR_OK : tls_why(why, "revocation lists");
+}
+
+static enum err
+read_authorities(SSL_CTX *ctx, int fd, bool *old, struct err_why *why)
+{
+	struct buf pem;
+	enum err e;
+
+	ERR_clear_error();
+	*old = false;
+	buf_init(&pem, LIMIT_KEY_SIZE);
+	e = read_pem(fd, &pem);
+	if (e == ERR_OK)
+		e = add_anchors(ctx, buf_span(&pem), why);
+	if (e == ERR_OK)
+		e = add_lists(ctx, buf_span(&pem), old, why);
+	buf_clear(&pem);
+	ERR_clear_error();
+	return e;
+}
+
+enum err
+net_tls_server_check_ca(int ca_fd, bool *old, struct err_why *why)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	bool expired;
+	enum err e;
+
+	if (ctx == NULL)
+		return ERR_NOMEM;
+	e = read_authorities(ctx, ca_fd, &expired, why);
+	SSL_CTX_free(ctx);
+	if (e == ERR_OK)
+		*old = expired;
+	return e;
 }
 
 enum err
 net_tls_server_believe(struct net_tls_server *s, int ca_fd, struct err_why *why)
 {
 	static const unsigned char context[] = "sealgate";
-	struct buf pem;
-	enum err e;
+	bool old;
+	enum err e = read_authorities(s->ctx, ca_fd, &old, why);
 
-	ERR_clear_error();
-	buf_init(&pem, LIMIT_KEY_SIZE);
-	e = read_pem(ca_fd, &pem);
-	if (e == ERR_OK)
-		e = add_anchors(s->ctx, buf_span(&pem), why);
-	if (e == ERR_OK)
-		e = add_lists(s->ctx, buf_span(&pem), why);
-	buf_clear(&pem);
-	ERR_clear_error();
 	if (e != ERR_OK)
 		return e;
 	SSL_CTX_set_session_id_context(s->ctx, context, sizeof(context) - 1);

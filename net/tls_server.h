@@ -24,10 +24,14 @@ enum err net_tls_server_new(int cert_fd, int key_fd,
     struct net_tls_server **out, struct err_why *why) MUST_CHECK;
 /* Ask clients for a certificate, and believe those that the CA certificates in
    the descriptor (PEM) vouch for and the revocation lists there, if any, do
-   not name: with one, each CA must have a current one. A client without one, or
-   with another one, is as welcome. ERR_TLS with the reason. */
+   not name: with one, each CA of a chain must have a current one. A client
+   without one, or with another one, is as welcome. ERR_TLS with the reason. */
 enum err net_tls_server_believe(
     struct net_tls_server *s, int ca_fd, struct err_why *why) MUST_CHECK;
+/* Could net_tls_server_believe() read it? *old: a list in it has expired, and
+   nobody would be believed. ERR_TLS with the reason. */
+enum err net_tls_server_check_ca(
+    int ca_fd, bool *old, struct err_why *why) MUST_CHECK;
 /* One more owner: a session outlives a change of certificates. */
 struct net_tls_server *net_tls_server_ref(struct net_tls_server *s);
 /* NULL is fine. */

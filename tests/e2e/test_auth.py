@@ -269,6 +269,57 @@ def test_a_certificate_instead_of_a_password(make_gateway, capture, root, keys):
             with Tls(gw, context=context) as c:
                 c.auth(235 if context in believed else 535, mech=b"EXTERNAL", response=b"=")
         gw.stop()
+        said = run(gw.build / "sealgated", "-n", "-f", gw.conf)
+        assert (b"has expired: no certificate" in said.stderr + said.stdout) == (not believed)
+    both.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    said = run(gw.build / "sealgated", "-n", "-f", gw.conf, check=False)
+    assert said.returncode == 1 and b"client-ca: " in said.stderr + said.stdout
+
+
+def test_a_ca_between_is_revoked_as_well(make_gateway, capture, root):
+    """The list of the CA above counts, and each CA of a chain must have one."""
+    ca, ca_key = root / "ca.crt", root / "ca.key"
+    run("openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+        "-keyout", ca_key, "-out", ca, "-days", "2", "-subj", "/CN=root")
+    conf, index = root / "ca.conf", root / "index"
+    conf.write_text("[ca]\ndefault_ca = it\n[it]\ndatabase = %s\ndefault_md = sha256\n" % index)
+
+    def issue(name, ext, by):
+        csr, crt, key, more = (root / (name + x) for x in (".csr", ".crt", ".key", ".ext"))
+        more.write_text(ext)
+        run("openssl", "req", "-new", "-nodes", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-keyout", key, "-out", csr, "-subj", "/CN=" + name)
+        run("openssl", "x509", "-req", "-in", csr, "-CA", by[0], "-CAkey", by[1], "-days", "2",
+            "-extfile", more, "-out", crt)
+        return crt, key
+
+    def a_list(of, revoked=()):
+        index.write_text("")
+        command = ["openssl", "ca", "-config", conf, "-cert", of[0], "-keyfile", of[1]]
+        for crt in revoked:
+            run(*command, "-revoke", crt)
+        run(*command, "-gencrl", "-crldays", "2", "-out", root / "list.pem")
+        return (root / "list.pem").read_text()
+
+    middle = issue("middle", "basicConstraints=critical,CA:true\nkeyUsage=keyCertSign,cRLSign\n",
+                   (ca, ca_key))
+    leaf = issue("sam", "subjectAltName=email:sam@sender.example\n"
+                 "extendedKeyUsage=clientAuth\n", middle)
+    chain = root / "chain.pem"
+    chain.write_text(leaf[0].read_text() + middle[0].read_text())
+    context = ssl._create_unverified_context()
+    context.load_cert_chain(chain, leaf[1])
+    both = root / "both.pem"
+    own, above = a_list(middle), a_list((ca, ca_key))
+    bad = a_list((ca, ca_key), [middle[0]])
+    for lists, believed in (("", True), (own + above, True), (own + bad, False), (own, False),
+                            (above, False)):
+        both.write_text(ca.read_text() + lists)
+        gw = make_gateway(capture.port, rules=CLEAR, tls=True, portal=False,
+                          listen='%s client-ca = "%s"' % (NOBODY, both))
+        with Tls(gw, context=context) as c:
+            c.auth(235 if believed else 535, mech=b"EXTERNAL", response=b"=")
+        gw.stop()
 
 
 def test_another_address_of_the_user_is_signed_for(make_gateway, capture, root, keys):
