@@ -265,6 +265,25 @@ db_open(const char *dir, const struct db_options *opt, struct db **out,
 	return ERR_OK;
 }
 
+enum err
+db_copy(const char *dir, int fd, struct err_why *why)
+{
+	MDB_env *env = NULL;
+	int rc = mdb_env_create(&env);
+
+	if (rc == 0)
+		rc = mdb_env_open(
+		    env, dir, MDB_RDONLY | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+	if (rc == 0)
+		rc = mdb_env_copyfd(env, fd);
+	if (env != NULL)
+		mdb_env_close(env);
+	if (rc == 0)
+		return ERR_OK;
+	return err_why(why, rc == ENOENT ? ERR_NOT_FOUND : db_err(rc),
+	    "cannot copy the database %s: %s", dir, mdb_strerror(rc));
+}
+
 static void
 close_env(struct db *db)
 {

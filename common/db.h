@@ -57,6 +57,10 @@ struct db_options {
    ERR_DB_BROKEN when the file is no database of ours. */
 enum err db_open(const char *dir, const struct db_options *opt, struct db **out,
     struct err_why *why) MUST_CHECK;
+/* Write the environment of a directory, as it is at one moment, to a file; it
+   may be in use by others, but not by this process. The caller syncs and
+   closes. ERR_NOT_FOUND, ERR_PERMISSION, ERR_DISK_FULL, ERR_DB_BROKEN. */
+enum err db_copy(const char *dir, int fd, struct err_why *why) MUST_CHECK;
 /* All transactions must have ended. NULL is nothing. */
 void db_close(struct db *db);
 /* Close the environment and open it again, as it must be after a commit has

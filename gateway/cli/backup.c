@@ -24,6 +24,7 @@
 #include "crypto/backup.h"
 #include "crypto/cert.h"
 #include "crypto/pkcs12.h"
+#include "gateway/cli/backup_private.h"
 #include "gateway/cli/cli.h"
 #include "gateway/cli/key_private.h"
 #include "gateway/cli/passphrase.h"
@@ -45,7 +46,7 @@ struct backup {
 	struct crypto_backup *stream;
 	struct cli_passphrase passphrase;
 	struct cli_unseal unseal;
-	bool no_private;
+	bool no_private, state;
 	const char *cert_path, *key_path;
 	struct crypto_cert *cert;
 	struct crypto_bundle bundle;
@@ -272,7 +273,8 @@ read_options(struct backup *b, int argc, char **argv)
 	    {"passphrase-fd", required_argument, NULL, 'd'},
 	    {"certificate", required_argument, NULL, 'c'},
 	    {"key", required_argument, NULL, 'k'},
-	    {"no-private", no_argument, NULL, 'n'}, {NULL, 0, NULL, 0}};
+	    {"no-private", no_argument, NULL, 'n'},
+	    {"state", no_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
 	bool saving = strcmp(b->cli->verb->name, "backup") == 0;
 	enum err e = ERR_OK;
 	int c;
@@ -289,9 +291,15 @@ read_options(struct backup *b, int argc, char **argv)
 			b->key_path = optarg;
 		else if (c == 'n')
 			b->no_private = true;
+		else if (c == 's' && saving)
+			b->state = true;
 		else
 			return -1;
 	}
+	if (b->state &&
+	    (b->no_private || b->cert_path != NULL || b->passphrase.fd >= 0 ||
+		b->passphrase.text != NULL))
+		return -1;
 	return e != ERR_OK || argc - optind != 1 ? -1 : optind;
 }
 
@@ -308,6 +316,10 @@ cli_backup(struct cli *cli, int argc, char **argv)
 		cli_passphrase_clear(&b.passphrase);
 		arena_free(b.arena);
 		return cli_usage(cli);
+	}
+	if (b.state) {
+		arena_free(b.arena);
+		return backup_state(cli, argv[at]);
 	}
 	return make_backup(&b, argv[at]);
 }

@@ -152,9 +152,10 @@ const struct cli_verb cli_verbs[] = {
 	cli_seal},
     {NULL, "backup",
 	"[--no-private] [--certificate FILE | --passphrase-file FILE | "
-	"--passphrase-fd N] FILE",
+	"--passphrase-fd N] FILE | --state DIRECTORY",
 	"Save the keystore as it is at this moment, sealed; - is standard "
-	"output",
+	"output; with --state all that the state directory holds, as it is "
+	"sealed there",
 	cli_backup},
     {NULL, "restore",
 	"[--no-private] [--key FILE] [--passphrase-file FILE | "

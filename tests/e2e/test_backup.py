@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from harness import Gateway, Keys
+from harness import Gateway, Keys, message, wait_for
+from test_seal import link_of, open_link
 
 DATA = pathlib.Path(__file__).resolve().parents[2] / "tests" / "crypto" / "data"
 RULES = 'rule "default" { try = { smime, pgp, hold } }\n'
@@ -140,3 +141,103 @@ def test_killed_while_it_restores_nothing_is_there(saved, fresh):
     fresh.cli("restore", "--passphrase-file", saved.top / "pass",
               saved.top / "by-pass")
     assert whole(fresh) == whole(saved)
+
+
+# --- the whole state
+
+SENDER, CAROL = "sam@sender.example", "carol@partner.example"
+CANARY = "canary-9313-canary"
+HOLD = ('rule "held" { to = "held@partner.example" try = { hold } }\n'
+        'rule "clear" { to = "@clear.example" try = { clear } }\n'
+        'rule "default" { try = { smime, pgp, escrow } }\n')
+
+
+def moved(make_gateway, capture, old, copy):
+    """A gateway on the copy, as another machine has it."""
+    new = make_gateway(capture.port, start=False, rules=HOLD)
+    copy.rename(new.state)
+    (new.root / "master.key").write_bytes((old.root / "master.key").read_bytes())
+    (new.root / "master.key").chmod(0o400)
+    return new.start()
+
+
+def test_the_whole_state_moves_to_another_machine(make_gateway, capture, root, keys):
+    old = make_gateway(capture.port, rules=HOLD, import_keys=[keys.alice_crt])
+    old.send(SENDER, CAROL, message(body=CANARY + "\r\n", to=CAROL))
+    link = link_of(capture.wait(1)[0].data)
+    old.send(SENDER, "done@clear.example", message(body="done already\r\n"))
+    capture.wait(2)
+    wait_for("its record", lambda: any(r["rec"]["type"] == "sent" and
+             r["rec"].get("rcpt") == "done@clear.example" for r in old.audit()))
+    capture.verbs["."] = lambda line: (451, "4.3.0 later")
+    large = CANARY + "\r\n" + ("z" * 70 + "\r\n") * 6000
+    old.send(SENDER, "held@partner.example", message(body="held " + CANARY + "\r\n"))
+    old.send(SENDER, "queued@clear.example", message(body=large))
+    wait_for("a try", lambda: old.cli_json("queue", "list", "--reason", "later"))
+    copy = root / "copy"
+    said = old.cli("backup", "--state", copy).stderr.decode()
+    assert "master key is not among them" in said and not (root / "copy.partial").exists()
+    # nothing in it is readable, as nothing was where it comes from
+    whole_copy = b"".join(p.read_bytes() for p in copy.rglob("*") if p.is_file())
+    assert CANARY.encode() not in whole_copy
+    assert (old.root / "master.key").read_bytes() not in whole_copy
+    again = old.cli("backup", "--state", copy, check=False)
+    assert again.returncode != 0 and b"exists" in again.stderr
+    # the old one goes on, and its mail is delivered; then it burns
+    capture.verbs.clear()
+    old.cli("queue", "flush")
+    assert CANARY.encode() in capture.wait(3)[2].data
+    old.stop()
+
+    new = moved(make_gateway, capture, old, copy)
+    # it sends nothing by itself: somebody else may have
+    assert new.cli_json("queue", "list") == []
+    assert [k["fingerprint"] for k in keys_of(new)] == [k["fingerprint"] for k in keys_of(old)]
+    assert new.cli_json("queue", "salvage")["taken"] == 2
+    listed = {e["rcpts"][0]["addr"]: e for e in new.cli_json("queue", "list")}
+    assert set(listed) == {"held@partner.example", "queued@clear.example"}
+    assert all(e["state"] == "held" for e in listed.values())
+    new.cli("queue", "release", listed["queued@clear.example"]["entry"])
+    assert CANARY.encode() in capture.wait(4)[3].data
+    assert capture.messages[3].data.count(b"z" * 70) == 6000
+    assert CANARY in open_link("http://127.0.0.1:%d/m/%s" % (
+        new.portal_port, link.split("/m/")[1]))
+    new.cli("audit", "verify")
+
+
+def test_a_copy_of_the_state_while_mail_flows(make_gateway, capture, root):
+    """Whatever is committed while it is made: each message that was accepted
+    before is in the copy or was delivered, and the copy is whole."""
+    old = make_gateway(capture.port, rules=HOLD)
+    senders = ["s%d@sender.example" % n for n in range(30)]
+    for sender in senders[:10]:
+        old.send(sender, "held@partner.example", message(body=CANARY + "\r\n"))
+    making = subprocess.Popen([str(old.build / "sealgate"), "-f", str(old.conf), "backup",
+                               "--state", str(root / "copy")], stderr=subprocess.PIPE)
+    for sender in senders[10:]:
+        old.send(sender, "held@partner.example", message(body=("x" * 70 + "\r\n") * 4300))
+    assert making.communicate(timeout=60) and making.returncode == 0
+    assert len(old.cli_json("queue", "list")) == 30
+    old.stop()
+    new = moved(make_gateway, capture, old, root / "copy")
+    said = new.cli_json("queue", "salvage")
+    assert said["taken"] >= 10 and said["refused"] == 0
+    assert set(senders[:10]) <= {e["from"] for e in new.cli_json("queue", "list")}
+    new.cli("audit", "verify")
+
+
+def test_a_copy_of_the_state_that_cannot_be_made(make_gateway, capture, root):
+    gw = make_gateway(capture.port, rules=HOLD)
+    for bad in (("--state", root / "no" / "such"), ("--state", "--no-private", root / "x"),
+                ("--state", "--certificate", "y", root / "x"), ("--state",)):
+        assert gw.cli("backup", *bad, check=False).returncode in (1, 2, 3), bad
+    assert not (root / "x").exists()
+    # what somebody put there in place of a file is not read
+    link = gw.state / "escrow" / "evil"
+    link.symlink_to("/etc/hostname")
+    fifo = gw.state / "bodies" / "fifo"
+    subprocess.run(["mkfifo", str(fifo)], check=True)
+    gw.cli("backup", "--state", root / "good")
+    assert not (root / "good" / "escrow" / "evil").exists()
+    assert not list((root / "good" / "bodies").rglob("fifo"))
+    assert gw.cli("restore", "--state", root / "good", check=False).returncode == 2
