@@ -27,7 +27,7 @@ def fixture_verbs():
         if line.startswith("  sealgate "):
             words = []
             for word in line.split()[1:]:
-                if not re.fullmatch("[a-z]+", word):
+                if not re.fullmatch("[a-z]+(-[a-z]+)*", word):
                     break
                 words.append(word)
             verbs.append((words[:2], re.findall(r"--[a-z-]+", line)))
