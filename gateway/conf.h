@@ -236,6 +236,14 @@ struct conf_audit {
 	bool pseudonyms;	     /* take the place of addresses */
 };
 
+/* Reports on TLS to those who ask for them (RFC 8460). */
+struct conf_tls_reports {
+	bool present;
+	const char *contact; /* an address of ours; reports come from it */
+	const char *organization;
+	uint64_t delay_ms; /* after midnight (UTC): spread over this time */
+};
+
 enum { CONF_REVOCATION_OFF = 2 }; /* enum crypto_revocation */
 
 /* Whom certificates are believed by. */
@@ -317,6 +325,7 @@ struct conf {
 	struct conf_limits limits;
 	struct conf_retry retry;
 	struct conf_audit audit;
+	struct conf_tls_reports tls_reports;
 	struct conf_ca ca;
 	struct conf_trust trust;
 	struct conf_paths paths;

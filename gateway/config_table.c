@@ -76,6 +76,13 @@ const struct config_group config_groups[] = {
 	"When delivery is tried again and when it is given up."},
     {"audit", "", CONFIG_G_ONE, AT(conf, audit),
 	"The audit log: when it is signed and what is written down."},
+    {"tls-reports", "", CONFIG_G_OPT, AT(conf, tls_reports),
+	"Reports on TLS (RFC 8460): once a day every domain that asks for it "
+	"is told how many sessions with its mail servers had the TLS that it "
+	"has published, and what was wrong with the others. Without this "
+	"section nothing is counted and nothing is sent. Nothing of the mail "
+	"is in a report. Reports by mail are believed only with a DKIM "
+	"signature of the domain of contact."},
     {"ca", "", CONFIG_G_ONE, AT(conf, ca),
 	"Certificates that this gateway issues itself, once a CA was made with "
 	"sealgate ca init."},
@@ -773,6 +780,17 @@ const struct config_entry config_entries[] = {
 	"read the master key. Filters take addresses all the same. What is "
 	"exported has the pseudonyms; the log of the programs, which is no "
 	"audit log, names addresses as before."},
+
+    {"tls-reports", "contact", CONFIG_T_MAILBOX, true, 0, 0, NULL,
+	AT(conf_tls_reports, contact), 0,
+	"Address that reports come from and that may be asked about them."},
+    {"tls-reports", "organization", CONFIG_T_STRING, true, 0, 0, NULL,
+	AT(conf_tls_reports, organization), 0,
+	"Name of whoever runs the gateway, as reports give it."},
+    {"tls-reports", "delay", CONFIG_T_MS, false, 0, 12 * HOUR, "4h",
+	AT(conf_tls_reports, delay_ms), 0,
+	"Reports of a day (UTC) are sent within this time after its end, each "
+	"domain's at a moment of its own."},
 
     {"ca", "algorithm", CONFIG_T_OWNALG, false, 0, 0, "p256",
 	AT(conf_ca, alg), 0,

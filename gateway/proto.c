@@ -105,6 +105,11 @@ static const struct {
     {PROTO_STS_FETCH, "sts-fetch"},
     {PROTO_STS_FETCHED, "sts-fetched"},
     {PROTO_GROUP, "group"},
+    {PROTO_TLS_RESULT, "tls-result"},
+    {PROTO_TLS_RUA, "tls-rua"},
+    {PROTO_TLS_RUA_IS, "tls-rua-is"},
+    {PROTO_TLS_POST, "tls-post"},
+    {PROTO_TLS_POSTED, "tls-posted"},
 };
 
 const char *

@@ -264,6 +264,16 @@ enum proto_type {
 	/* store → discovery: fetch the policy. The id is store's own. */
 	PROTO_STS_FETCH,   /* struct proto_sts_want */
 	PROTO_STS_FETCHED, /* struct proto_sts */
+	/* relay → store: one session, for the reports that a domain asks for.
+	 */
+	PROTO_TLS_RESULT, /* struct tls_result */
+	/* store → relay: where does the domain want reports? The id is store's
+	   own. */
+	PROTO_TLS_RUA,
+	PROTO_TLS_RUA_IS, /* struct proto_rua */
+	/* store → discovery: hand in a report. The id is store's own. */
+	PROTO_TLS_POST,	  /* struct proto_report */
+	PROTO_TLS_POSTED, /* u32 err, reason as string */
 	/* discovery → store: who is in a group of the directory */
 	PROTO_GROUP = 240, /* struct proto_group */
 };

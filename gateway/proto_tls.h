@@ -7,6 +7,7 @@
 #ifndef GATEWAY_PROTO_TLS_H
 #define GATEWAY_PROTO_TLS_H
 
+#include "gateway/tls_report.h"
 #include "gateway/tls_state.h"
 
 /* PROTO_TLS_ASK, PROTO_TLS_PROBE: a domain. */
@@ -46,5 +47,35 @@ struct proto_sts {
 enum err proto_sts_pack(const struct proto_sts *m, struct buf *out) MUST_CHECK;
 enum err proto_sts_unpack(
     struct span in, struct arena *a, struct proto_sts *out) MUST_CHECK;
+
+/* PROTO_TLS_RESULT. */
+enum err proto_tls_result_pack(
+    const struct tls_result *m, struct buf *out) MUST_CHECK;
+enum err proto_tls_result_unpack(
+    struct span in, struct arena *a, struct tls_result *out) MUST_CHECK;
+
+enum { PROTO_RUA_MAX = 4 };
+
+/* PROTO_TLS_RUA_IS. */
+struct proto_rua {
+	enum err err; /* ERR_NOT_FOUND: it wants none; else nobody knows */
+	const char *uri[PROTO_RUA_MAX]; /* "mailto:…", "https://…" */
+	uint32_t n;
+};
+
+enum err proto_rua_pack(const struct proto_rua *m, struct buf *out) MUST_CHECK;
+enum err proto_rua_unpack(
+    struct span in, struct arena *a, struct proto_rua *out) MUST_CHECK;
+
+/* PROTO_TLS_POST. */
+struct proto_report {
+	const char *url;
+	struct span body; /* gzip; borrowed from the message */
+};
+
+enum err proto_report_pack(
+    const struct proto_report *m, struct buf *out) MUST_CHECK;
+enum err proto_report_unpack(
+    struct span in, struct arena *a, struct proto_report *out) MUST_CHECK;
 
 #endif

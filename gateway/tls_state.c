@@ -164,14 +164,15 @@ row_pack(const struct tls_state *t, struct buf *out)
 
 /* --- the table --- */
 
-static const struct db_table tables[] = {{"domain", 0}};
+static const struct db_table tables[] = {
+    [TLS_STATE_DOMAINS] = {"domain", 0}, [TLS_STATE_REPORTS] = {"report", 0}};
 
 enum err
 tls_state_open(
     const char *dir, bool write, struct db **out, struct err_why *why)
 {
 	const struct db_options opt = {
-	    .tables = tables, .n_tables = 1, .readonly = !write, .group = true};
+	    .tables = tables, .n_tables = 2, .readonly = !write, .group = true};
 
 	return db_open(dir, &opt, out, why);
 }

@@ -96,6 +96,9 @@ bool tls_state_is_stale(const struct tls_state *t, uint64_t now_s);
 bool tls_state_take(
     struct tls_state *t, const struct tls_seen *s, uint64_t now_s);
 
+/* Tables of the environment. */
+enum { TLS_STATE_DOMAINS = 0, TLS_STATE_REPORTS };
+
 /* Open the table in a directory; write: make it. Errors as db_open(). */
 enum err tls_state_open(const char *dir, bool write, struct db **out,
     struct err_why *why) MUST_CHECK;

@@ -83,6 +83,44 @@ session_of(struct net_tls_clients *all, const uint8_t key[DIGEST_SIZE])
 	return &all->sessions[key[0] % SESSIONS];
 }
 
+static enum net_tls_fault
+fault_of(long rc)
+{
+	switch (rc) {
+	case X509_V_OK:
+		return NET_TLS_FAULT_NONE;
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+		return NET_TLS_FAULT_NAME;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return NET_TLS_FAULT_EXPIRED;
+	case X509_V_ERR_DANE_NO_MATCH:
+		return NET_TLS_FAULT_DANE;
+	default:
+		return NET_TLS_FAULT_TRUST;
+	}
+}
+
+/* A name that does not match is found before the time is looked at. */
+enum net_tls_fault
+net_tls_client_fault(const struct net_tls_client *t, const char *name)
+{
+	enum net_tls_fault f = fault_of(SSL_get_verify_result(t->ssl));
+	X509 *cert = SSL_get0_peer_certificate(t->ssl);
+
+	if (cert == NULL)
+		return NET_TLS_FAULT_TRUST;
+	if (f != NET_TLS_FAULT_NONE && f != NET_TLS_FAULT_NAME)
+		return f;
+	if (X509_check_host(
+		cert, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) != 1)
+		return NET_TLS_FAULT_NAME;
+	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0 ||
+	    X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
+		return NET_TLS_FAULT_EXPIRED;
+	return NET_TLS_FAULT_NONE;
+}
+
 /* "3 1 1 0123…" */
 static void
 record_text(const struct net_tls_client *t, char out[NET_TLS_RECORD_MAX])
@@ -389,6 +427,7 @@ net_tls_client_facts(const struct net_tls_client *t, struct net_tls_facts *out)
 
 	memset(out, 0, sizeof(*out));
 	out->proof = net_tls_client_proof(t, NULL);
+	out->fault = fault_of(SSL_get_verify_result(t->ssl));
 	out->resumed = SSL_session_reused(t->ssl) == 1;
 	snprintf(out->protocol, sizeof(out->protocol), "%s",
 	    SSL_get_version(t->ssl));

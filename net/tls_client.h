@@ -87,9 +87,19 @@ void net_tls_client_bye(struct net_tls_client *t);
 enum net_tls_proof net_tls_client_proof(
     const struct net_tls_client *t, struct err_why *why);
 
+/* What is wrong with a server's certificate. */
+enum net_tls_fault {
+	NET_TLS_FAULT_NONE = 0,
+	NET_TLS_FAULT_NAME,    /* it is another's */
+	NET_TLS_FAULT_EXPIRED, /* it is not valid now */
+	NET_TLS_FAULT_TRUST,   /* no anchor vouches for it */
+	NET_TLS_FAULT_DANE,    /* no TLSA record matches */
+};
+
 /* A session that stands, for records. What is not known is "". */
 struct net_tls_facts {
 	enum net_tls_proof proof;
+	enum net_tls_fault fault; /* under what was expected */
 	bool resumed;
 	char protocol[12];
 	char cipher[64];
@@ -103,7 +113,11 @@ struct net_tls_facts {
 /* After the handshake. */
 void net_tls_client_facts(
     const struct net_tls_client *t, struct net_tls_facts *out);
-/* The same in one line for people and logs: "TLSv1.3 TLS_AES_256_GCM_SHA384
+/* What would be wrong with it for a server of this name, by the anchors alone
+   (a policy that is only tested): whatever was expected. */
+enum net_tls_fault net_tls_client_fault(
+    const struct net_tls_client *t, const char *name);
+/* The facts in one line for people and logs: "TLSv1.3 TLS_AES_256_GCM_SHA384
    dane 3 1 1 resumed sha256:…". */
 void net_tls_client_text(
     const struct net_tls_client *t, char out[NET_TLS_TEXT_MAX]);

@@ -22,6 +22,7 @@
 #include "gateway/conf.h"
 #include "gateway/discovery/groups.h"
 #include "gateway/discovery/lookup.h"
+#include "gateway/discovery/report.h"
 #include "gateway/discovery/revocation.h"
 #include "gateway/discovery/sts.h"
 #include "gateway/password.h"
@@ -76,6 +77,7 @@ struct discovery {
 	struct discovery_revocations *revocations;
 	struct discovery_policies *policies;
 	struct discovery_groups *groups;
+	struct discovery_reports *reports;
 	struct asker asker[ASKERS];
 };
 
@@ -285,6 +287,9 @@ on_msg(void *arg, struct ipc_msg *m)
 	else if (m->type == PROTO_STS_FETCH && a->id == ROLE_STORE)
 		discovery_policies_fetch(
 		    a->d->policies, m->id, m->payload, a->d->arena);
+	else if (m->type == PROTO_TLS_POST && a->id == ROLE_STORE)
+		discovery_reports_post(
+		    a->d->reports, m->id, m->payload, a->d->arena);
 	else if (m->type == PROTO_PROPOSED && a->id == ROLE_ADMISSION)
 		discovery_lookups_proposed(a->d->lookups, m->id, m->payload);
 	else
@@ -304,6 +309,7 @@ tell_lookups(struct asker *a)
 		discovery_revocations_store(d->revocations, a->ch);
 		discovery_policies_store(d->policies, a->ch);
 		discovery_groups_store(d->groups, a->ch);
+		discovery_reports_store(d->reports, a->ch);
 	}
 	if (a->id == ROLE_ADMISSION) {
 		discovery_lookups_admission(d->lookups, a->ch);
@@ -422,6 +428,7 @@ on_conf(void *arg)
 	discovery_lookups_reset(d->lookups);
 	discovery_revocations_reset(d->revocations);
 	discovery_policies_reset(d->policies);
+	discovery_reports_reset(d->reports);
 	d->env.conf = role_conf(d->role);
 	if (set_guard(d) != ERR_OK)
 		fatal("out of memory");
@@ -451,6 +458,7 @@ open_all(struct discovery *d)
 	d->revocations = discovery_revocations_new(&d->env);
 	d->policies = discovery_policies_new(&d->env);
 	d->groups = discovery_groups_new(&d->env);
+	d->reports = discovery_reports_new(&d->env);
 	if (d->arena == NULL || d->lookups == NULL)
 		fatal("out of memory");
 }
@@ -478,6 +486,7 @@ discovery_main(struct role *r)
 	discovery_revocations_free(d.revocations);
 	discovery_policies_free(d.policies);
 	discovery_groups_free(d.groups);
+	discovery_reports_free(d.reports);
 	discovery_lookups_free(d.lookups);
 	net_fetcher_free(d.env.fetcher);
 	net_dns_free(d.env.dns);

@@ -18,6 +18,7 @@
 #include "common/loop.h"
 #include "gateway/relay/destination_private.h"
 #include "gateway/relay/login.h"
+#include "gateway/relay/report.h"
 
 enum {
 	BAD_MS = 60 * 1000,	  /* a host that failed comes last */
@@ -99,6 +100,22 @@ open_socket(const struct relay_host *h)
 	return -1;
 }
 
+/* failure NULL: it stands. Without STARTTLS because it has just failed it says
+   nothing new. */
+static void
+report(struct relay_conn *c, const struct relay_smtp_failure *failure)
+{
+	const struct relay_dests_setup *all = relay_dests_setup(c->dest->all);
+	const struct relay_host *h = host_of(c);
+	struct relay_report_texts texts;
+	struct tls_result result;
+
+	if (!c->no_starttls &&
+	    relay_report_make(&c->dest->target, h, &c->dest->tlsa[h->mx],
+		c->smtp, failure, &texts, &result))
+		all->on_result(all->arg, &result);
+}
+
 static bool
 open_session(struct relay_conn *c)
 {
@@ -118,6 +135,7 @@ open_session(struct relay_conn *c)
 	relay_expect_make(
 	    &c->expect, &c->dest->target, h, &c->dest->tlsa[h->mx]);
 	setup.no_starttls = plain && c->expect.tls == ENTRY_TLS_OPPORTUNISTIC;
+	c->no_starttls = setup.no_starttls;
 	if (c->expect.foreign) {
 		c->failure = (struct relay_smtp_failure){
 		    .fault = RELAY_FAULT_TLS, .status = "4.7.5"};
@@ -125,6 +143,7 @@ open_session(struct relay_conn *c)
 		snprintf(c->failure.text, sizeof(c->failure.text),
 		    "%s: the MTA-STS policy of %s does not name it", h->peer,
 		    c->dest->target.host);
+		report(c, &c->failure);
 		return false;
 	}
 	fd = open_socket(h);
@@ -244,6 +263,7 @@ opening_failed(struct relay_conn *c)
 
 	log_event(LOG_LVL_INFO, NULL, "connect-failed", KV_STR("peer", h->peer),
 	    KV_STR("reason", c->failure.text));
+	report(c, &c->failure);
 	close_session(c);
 	if (c->failure.fault == RELAY_FAULT_TLS && !c->plain &&
 	    c->expect.tls == ENTRY_TLS_OPPORTUNISTIC) {
@@ -297,6 +317,7 @@ became_ready(struct relay_conn *c)
 	if (c->state == RELAY_CONN_OPENING) {
 		d->n_opening--;
 		tell_tls(c);
+		report(c, NULL);
 	}
 	c->state = RELAY_CONN_IDLE;
 	c->idle_ms = clock_steady_ms();

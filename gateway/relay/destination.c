@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "gateway/relay/destination_private.h"
+#include "gateway/relay/report.h"
 
 enum {
 	BUCKETS = 1024,
@@ -171,6 +172,7 @@ static void
 route_failed(struct relay_dest *d, const struct relay_route_answer *a)
 {
 	struct relay_smtp_failure f = {.fault = RELAY_FAULT_CONNECT};
+	struct tls_result bogus;
 
 	if (a->err == ERR_NO_HOST || a->err == ERR_NULL_MX ||
 	    a->err == ERR_LOOP) {
@@ -178,6 +180,8 @@ route_failed(struct relay_dest *d, const struct relay_route_answer *a)
 		    err_status(a->err), a->text);
 		return;
 	}
+	if (a->err == ERR_DNS_BOGUS && relay_report_bogus(&d->target, &bogus))
+		d->all->setup.on_result(d->all->setup.arg, &bogus);
 	snprintf(f.status, sizeof(f.status), "%s", err_status(a->err));
 	snprintf(f.text, sizeof(f.text), "%s", a->text);
 	declare_dead(d, &f);

@@ -14,6 +14,7 @@
 #include "gateway/tls_state.h"
 
 struct relay_dests;
+struct tls_result;
 
 /* Borrowed for the life of the destinations. */
 struct relay_dests_setup {
@@ -32,6 +33,8 @@ struct relay_dests_setup {
 	/* A session with a mail server of a domain stands, and its TLS is worth
 	   this. */
 	void (*on_tls)(void *arg, const struct tls_seen *seen);
+	/* What a session with one says of its TLS, for the domain's reports. */
+	void (*on_result)(void *arg, const struct tls_result *result);
 	void *arg;
 };
 

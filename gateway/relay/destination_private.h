@@ -52,6 +52,7 @@ struct relay_conn {
 	unsigned tried;		    /* bit i: host i has been tried */
 	unsigned host;		    /* the present one */
 	bool plain;		    /* STARTTLS is not tried again */
+	bool no_starttls;	    /* nor was it in this session */
 	struct relay_expect expect; /* of the present host */
 	struct relay_mail *mail;
 	unsigned n_mails;

@@ -57,7 +57,9 @@ heed_policy(struct relay_expect *x, const struct relay_host *h)
 	switch (h->sts) {
 	case RELAY_STS_UNKNOWN:
 	case RELAY_STS_NOTHING:
+		return;
 	case RELAY_STS_TESTING:
+		x->testing = true;
 		return;
 	case RELAY_STS_NAMED:
 		x->sts = true;
@@ -184,6 +186,9 @@ relay_hop_has_tls(struct relay_hop *h, const struct relay_expect *x,
     const struct net_tls_client *t)
 {
 	net_tls_client_facts(t, &h->tls);
+	h->fault = x->testing && x->peer.sni != NULL
+		       ? net_tls_client_fault(t, x->peer.sni)
+		       : h->tls.fault;
 	switch (relay_expect_by(x, h->tls.proof)) {
 	case TLS_BY_DANE:
 		h->had = "dane";

@@ -17,6 +17,7 @@ struct relay_expect {
 	bool dane;     /* authenticated by DANE, not by a name */
 	bool sts;      /* its policy vouches for the name that is looked for */
 	bool only_sts; /* and nothing else but DANE will do */
+	bool testing;  /* a policy would name it, were it enforced */
 	bool foreign;  /* the policy does not name it: it is not called */
 	bool require;  /* it must offer REQUIRETLS */
 	bool promised; /* by DANE or MTA-STS, not only asked for by us */
@@ -31,6 +32,10 @@ struct relay_hop {
 	const char *demanded; /* relay_expect_demand() */
 	const char *had;      /* relay_expect_had() */
 	char sts[NET_STS_ID_MAX];
+	bool begun; /* STARTTLS was answered with 220 */
+	/* what is wrong with its certificate: by a policy that is tested, else
+	   by what was expected */
+	enum net_tls_fault fault;
 	struct net_tls_facts tls;
 };
 

@@ -62,6 +62,7 @@ relay_new(
 	}
 	r->stop_timer = loop_timer_new(setup->loop, on_stop_timer, r);
 	r->sts = relay_sts_new(setup->loop, r->dns);
+	r->ruas = relay_ruas_new(setup->loop, r->dns);
 	make_looks(r);
 	*out = r;
 	return ERR_OK;
@@ -104,6 +105,7 @@ relay_free(struct relay *r)
 	ipc_free(r->keys);
 	ipc_free(r->listener);
 	relay_sts_free(r->sts);
+	relay_ruas_free(r->ruas);
 	net_dns_free(r->dns);
 	net_tls_clients_free(r->tls_clients);
 	relay_logins_free(r->logins);
@@ -211,6 +213,22 @@ on_tls(void *arg, const struct tls_seen *seen)
 	tell_seen(arg, 0, seen);
 }
 
+/* For the reports; what store does not hear is not counted. */
+static void
+on_result(void *arg, const struct tls_result *result)
+{
+	struct relay *r = arg;
+	struct buf b;
+
+	if (r->store == NULL || !r->conf->tls_reports.present)
+		return;
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	if (proto_tls_result_pack(result, &b) == ERR_OK)
+		(void)!ipc_post(
+		    r->store, PROTO_TLS_RESULT, 0, buf_span(&b), NULL, 0);
+	buf_clear(&b);
+}
+
 static void
 make_looks(struct relay *r)
 {
@@ -261,6 +279,9 @@ on_store(void *arg, struct ipc_msg *m)
 	case PROTO_STS_IS:
 		relay_sts_is(r->sts, m->id, m->payload);
 		return;
+	case PROTO_TLS_RUA:
+		relay_rua_ask(r->ruas, m);
+		return;
 	case PROTO_TLS_PROBE:
 		look(r, m);
 		return;
@@ -279,6 +300,7 @@ on_store_close(void *arg)
 	ipc_free(r->store);
 	r->store = NULL;
 	relay_sts_store(r->sts, NULL);
+	relay_ruas_store(r->ruas, NULL);
 	forget(&r->told);
 	if (r->dests != NULL)
 		relay_dests_abandon(r->dests, "the spool was not there");
@@ -301,6 +323,7 @@ make_dests(struct relay *r)
 	    .timeout_ms = r->setup.timeout_ms,
 	    .on_settled = relay_on_settled,
 	    .on_tls = on_tls,
+	    .on_result = on_result,
 	    .arg = r,
 	};
 
@@ -406,6 +429,7 @@ new_store(struct relay *r, struct ipc *ch)
 	r->store = ch;
 	ipc_attach(ch, r->setup.loop, &events, r);
 	relay_sts_store(r->sts, ch);
+	relay_ruas_store(r->ruas, ch);
 	tell_kept(r);
 }
 

@@ -14,6 +14,7 @@
 #include "gateway/relay/destination.h"
 #include "gateway/relay/login.h"
 #include "gateway/relay/look.h"
+#include "gateway/relay/report.h"
 #include "gateway/relay/sts.h"
 #include "gateway/role.h"
 #include "net/tls_client.h"
@@ -61,6 +62,7 @@ struct relay {
 	struct net_dns *dns;
 	struct net_tls_clients *tls_clients;
 	struct relay_sts *sts;
+	struct relay_ruas *ruas;
 	struct relay_looks *looks;
 	struct relay_logins *logins;
 	struct sealed_pub pub;

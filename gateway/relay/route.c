@@ -125,15 +125,27 @@ answer_failure(struct relay_route *r, enum err e, const char *text)
 	answer(r, e, full);
 }
 
+void
+relay_address_text(
+    const struct sockaddr_storage *sa, char out[INET6_ADDRSTRLEN])
+{
+	const struct sockaddr_in *in4 = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+
+	snprintf(out, INET6_ADDRSTRLEN, "?");
+	if (sa->ss_family == AF_INET)
+		inet_ntop(AF_INET, &in4->sin_addr, out, INET6_ADDRSTRLEN);
+	else
+		inet_ntop(AF_INET6, &in6->sin6_addr, out, INET6_ADDRSTRLEN);
+}
+
 /* NULL when there is no place for it. */
 static struct relay_host *
 add_host(struct relay_route *r, const char *name,
     const struct sockaddr_storage *sa, socklen_t sa_len)
 {
 	struct relay_host *h = &r->answer.host[r->answer.n];
-	char text[INET6_ADDRSTRLEN] = "?";
-	const struct sockaddr_in *in4 = (const void *)sa;
-	const struct sockaddr_in6 *in6 = (const void *)sa;
+	char text[INET6_ADDRSTRLEN];
 
 	if (r->answer.n == RELAY_HOSTS_MAX)
 		return NULL;
@@ -144,10 +156,7 @@ add_host(struct relay_route *r, const char *name,
 	h->sa = *sa;
 	h->sa_len = sa_len;
 	snprintf(h->name, sizeof(h->name), "%s", name);
-	if (sa->ss_family == AF_INET)
-		inet_ntop(AF_INET, &in4->sin_addr, text, sizeof(text));
-	else
-		inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+	relay_address_text(sa, text);
 	snprintf(h->peer, sizeof(h->peer), "%s%s[%s]:%u", name,
 	    name[0] == '\0' ? "" : " ", text, (unsigned)r->target.port);
 	return h;
@@ -186,6 +195,7 @@ static void
 heed_policy(struct relay_host *h, const struct relay_sts_answer *a)
 {
 	snprintf(h->sts_id, sizeof(h->sts_id), "%s", a->id);
+	h->sts_names = net_sts_names(&a->policy, h->name);
 	switch (a->policy.mode) {
 	case NET_STS_NONE:
 		h->sts = RELAY_STS_NOTHING;
@@ -196,8 +206,7 @@ heed_policy(struct relay_host *h, const struct relay_sts_answer *a)
 	case NET_STS_ENFORCE:
 		break;
 	}
-	h->sts = net_sts_names(&a->policy, h->name) ? RELAY_STS_NAMED
-						    : RELAY_STS_FOREIGN;
+	h->sts = h->sts_names ? RELAY_STS_NAMED : RELAY_STS_FOREIGN;
 }
 
 static void

@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "common/limits.h"
@@ -77,6 +79,7 @@ struct relay_host {
 	unsigned mx;			  /* its place in the answer's tlsa */
 	char tlsa_base[NET_DNS_NAME_MAX]; /* where the records were found */
 	enum relay_sts_says sts;
+	bool sts_names;		     /* the policy does, enforced or not */
 	char sts_id[NET_STS_ID_MAX]; /* of the policy; "" if there is none */
 	uint64_t bad_until_ms;	     /* steady: others first */
 	uint64_t plain_until_ms;     /* its TLS has just failed */
@@ -110,6 +113,9 @@ void relay_target_fill(const struct conf_relay *c, const char *domain,
 struct relay_route *relay_route_find(struct loop *loop, struct net_dns *dns,
     struct relay_sts *sts, const struct relay_target *t, const char *self,
     void (*cb)(void *arg, const struct relay_route_answer *a), void *arg);
+/* An address as text. */
+void relay_address_text(
+    const struct sockaddr_storage *sa, char out[INET6_ADDRSTRLEN]);
 /* cb will not be called. NULL is fine. */
 void relay_route_cancel(struct relay_route *r);
 

@@ -350,6 +350,7 @@ on_starttls(struct relay_smtp *s, const struct relay_reply *r)
 		smtp_fail(s, RELAY_FAULT_OURS, NULL, "not enough memory");
 	else
 		smtp_set_state(s, SMTP_HANDSHAKE);
+	s->hop.begun = s->tls != NULL;
 }
 
 static void
@@ -642,4 +643,21 @@ bool
 relay_smtp_offers_require(const struct relay_smtp *s)
 {
 	return s->offer.requiretls;
+}
+
+const struct relay_hop *
+relay_smtp_hop(const struct relay_smtp *s)
+{
+	return &s->hop;
+}
+
+void
+relay_smtp_our_address(const struct relay_smtp *s, char out[INET6_ADDRSTRLEN])
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	out[0] = '\0';
+	if (getsockname(s->fd, (struct sockaddr *)&sa, &len) == 0)
+		relay_address_text(&sa, out);
 }

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <netinet/in.h>
+
 #include "common/sealed.h"
 #include "gateway/relay/expect.h"
 #include "gateway/tls_state.h"
@@ -91,6 +93,11 @@ bool relay_smtp_is_past_dot(const struct relay_smtp *s);
    text gets net_tls_client_text(), "" without TLS. */
 void relay_smtp_tls(const struct relay_smtp *s, uint8_t *level, enum tls_by *by,
     const char **text);
+/* The session for records. */
+const struct relay_hop *relay_smtp_hop(const struct relay_smtp *s);
+/* Our end of it; "" if it is not known. */
+void relay_smtp_our_address(
+    const struct relay_smtp *s, char out[INET6_ADDRSTRLEN]);
 /* What the server offers beyond the basics. */
 bool relay_smtp_offers_require(const struct relay_smtp *s);
 /* The peer's answer would still be told in this session. */

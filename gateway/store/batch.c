@@ -16,6 +16,7 @@
 #include "common/loop.h"
 #include "gateway/conf.h"
 #include "gateway/store/store_private.h"
+#include "gateway/store/tls_report.h"
 #include "gateway/store/wait.h"
 
 enum {
@@ -55,6 +56,7 @@ static const struct {
     [STORE_OP_VERIFIED] = {store_apply_verified, NULL, false, true},
     [STORE_OP_UNWAIT] = {store_apply_unwait, NULL, true, false},
     [STORE_OP_ABANDON] = {store_apply_abandon, NULL, true, true},
+    [STORE_OP_REPORT] = {store_apply_report, store_after_report, true, true},
     [STORE_OP_EVENTS] = {store_apply_events, store_after_events, true, true},
 };
 

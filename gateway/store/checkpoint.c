@@ -138,14 +138,17 @@ route_to(const struct conf *c, const char *addr)
 }
 
 enum err
-store_apply_mail(struct store *s, struct db_txn *txn, struct store_op *op)
+store_add_own_mail(
+    struct store *s, struct db_txn *txn, const struct store_own_mail *m)
 {
-	const char *to = s->conf->audit.checkpoint_mail;
-	struct entry_rcpt rcpt = {
-	    .addr = to, .key = to, .orcpt = "", .notify = PROTO_NOTIFY_NEVER};
+	struct entry_rcpt rcpt = {.addr = m->to,
+	    .key = m->to_key,
+	    .orcpt = "",
+	    .notify = PROTO_NOTIFY_NEVER};
 	struct entry e = {.id = entry_new_id(),
 	    .message_id = entry_new_id(),
 	    .kind = ENTRY_READY,
+	    .require = m->require,
 	    .from = "",
 	    .from_key = "",
 	    .envid = "",
@@ -158,12 +161,21 @@ store_apply_mail(struct store *s, struct db_txn *txn, struct store_op *op)
 	    .file = ""};
 	enum err err;
 
-	if (to == NULL)
-		return ERR_OK; /* the configuration has changed since */
-	e.route = route_to(s->conf, to);
+	e.route = route_to(s->conf, m->to_key);
 	entry_forget_origin(&e);
-	err = entry_seal(&e, &s->ready_pub, op->payload, s->arena);
+	err = entry_seal(&e, &s->ready_pub, m->text, s->arena);
 	return err == ERR_OK ? store_add_entry(s, txn, &e, store_now(s)) : err;
+}
+
+enum err
+store_apply_mail(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	const char *to = s->conf->audit.checkpoint_mail;
+	const struct store_own_mail m = {
+	    .to = to, .to_key = to, .text = op->payload};
+
+	/* the configuration may have changed since */
+	return to == NULL ? ERR_OK : store_add_own_mail(s, txn, &m);
 }
 
 /* --- */

@@ -10,6 +10,7 @@
 #include "common/secret.h"
 #include "gateway/store/store_private.h"
 #include "gateway/store/tls.h"
+#include "gateway/store/tls_report.h"
 #include "gateway/store/wait.h"
 
 /* --- the keys of the audit log --- */
@@ -208,6 +209,9 @@ static const struct {
     {ROLE_LISTENER, PROTO_TLS_ASK, STORE_OP_KINDS, store_tls_ask},
     {ROLE_RELAY, PROTO_TLS_SEEN, STORE_OP_KINDS, store_tls_seen},
     {ROLE_RELAY, PROTO_STS_WANT, STORE_OP_KINDS, store_sts_want},
+    {ROLE_RELAY, PROTO_TLS_RESULT, STORE_OP_KINDS, store_reports_result},
+    {ROLE_RELAY, PROTO_TLS_RUA_IS, STORE_OP_KINDS, store_reports_rua},
+    {ROLE_DISCOVERY, PROTO_TLS_POSTED, STORE_OP_KINDS, store_reports_posted},
     {ROLE_DISCOVERY, PROTO_STS_FETCHED, STORE_OP_KINDS, store_sts_fetched},
     {ROLE_ISSUER, PROTO_CA_KEEP, STORE_OP_KINDS, store_issued},
     {ROLE_ISSUER, PROTO_CA_LIST, STORE_OP_KINDS, store_issued},

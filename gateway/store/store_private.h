@@ -72,6 +72,7 @@ enum store_op_kind {
 	STORE_OP_VERIFIED, /* verified.c */
 	STORE_OP_UNWAIT,   /* wait.h: the client is answered now, */
 	STORE_OP_ABANDON,  /* or it is gone */
+	STORE_OP_REPORT,   /* a report on TLS, as tls_report_send.c packs it */
 	STORE_OP_KINDS
 };
 
@@ -403,5 +404,13 @@ void store_checkpoint_tick(struct store *s);
 void store_on_checkpoint(void *arg, const struct store_audit_head *h);
 enum err store_apply_mail(
     struct store *s, struct db_txn *txn, struct store_op *op) MUST_CHECK;
+/* A message that the gateway writes itself, from nobody. */
+struct store_own_mail {
+	const char *to, *to_key;
+	uint8_t require; /* enum entry_require */
+	struct span text;
+};
+enum err store_add_own_mail(struct store *s, struct db_txn *txn,
+    const struct store_own_mail *m) MUST_CHECK;
 
 #endif

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "gateway/conf.h"
 #include "gateway/store/tls_private.h"
+#include "gateway/store/tls_report.h"
 
 enum {
 	FETCH_MS = 15000,
@@ -202,6 +203,8 @@ store_sts_fetched(struct store *s, struct store_peer *from, struct ipc_msg *m)
 	enum err e = proto_sts_unpack(m->payload, t->arena, &sts);
 
 	(void)from;
+	if (task != NULL && e == ERR_OK && sts.err != ERR_OK)
+		store_reports_no_policy(s, task->domain, sts.err, sts.why);
 	if (task != NULL && e == ERR_OK && sts.err == ERR_OK)
 		finish_fetched(s, task, &sts);
 	else if (task != NULL && e == ERR_OK)
@@ -224,6 +227,7 @@ store_sts_tick(struct store *s)
 		if (!alone && now < task->until_ms)
 			continue;
 		(void)store_tls_take(&t->fetches, &t->n_fetches, task->id);
+		store_reports_no_policy(s, task->domain, ERR_TIMEOUT, "");
 		finish(s, task, ERR_TIMEOUT,
 		    "its MTA-STS policy was not fetched in time");
 	}

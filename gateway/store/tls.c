@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "gateway/conf.h"
 #include "gateway/store/tls_private.h"
+#include "gateway/store/tls_report.h"
 
 enum {
 	LOOK_MS = 20000,
@@ -443,6 +444,7 @@ store_tls_tick(struct store *s)
 	give_up_looks(s);
 	store_sts_tick(s);
 	daily(s);
+	store_reports_tick(s);
 	/* a worker that was killed leaves its place behind */
 	if (s->tls->db != NULL)
 		(void)!db_check_readers(s->tls->db, &readers);
@@ -468,6 +470,7 @@ store_tls_start(struct store *s)
 		    KV_STR("why", why.text), KV_ERR(e));
 	}
 	s->tls = t;
+	store_reports_start(s);
 }
 
 void
@@ -483,6 +486,7 @@ store_tls_end(struct store *s)
 		store_tls_free_task(task);
 	}
 	store_sts_end(s);
+	store_reports_end(s);
 	db_close(t->db);
 	arena_free(t->arena);
 	free(t);

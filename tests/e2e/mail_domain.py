@@ -48,6 +48,8 @@ class Web:
     def __init__(self, cert, answer):
         self.answer = answer
         self.requests = []
+        self.posts = []  # (path, headers, octets), each answered with receipt
+        self.receipt = 201
         web = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -65,6 +67,13 @@ class Web:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_POST(self):
+                web.posts.append((self.path, dict(self.headers), self.rfile.read(
+                    int(self.headers["Content-Length"]))))
+                self.send_response(web.receipt)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
 
             def log_message(self, *args):
                 pass
@@ -90,7 +99,8 @@ def policy(mode="enforce", mx="mx." + DOMAIN, max_age=86400):
 
 
 class MailDomain:
-    """records: more of the zone, with {port} for that of the mail server. sts: the
+    """records: more of the zone, with {port} for that of the mail server and {web}
+    for that of the web server. sts: the
     id that the zone announces, None: none."""
 
     def __init__(self, root, ca, names=(DOMAIN,), records="", sts=None, answer=None,
@@ -108,7 +118,8 @@ class MailDomain:
         self.anchors.chmod(0o644)
 
     def zone(self):
-        text = "@ MX 10 mx\nmx A 127.0.0.1\nmta-sts A 127.0.0.1\n" + self.records
+        text = ("@ MX 10 mx\nmx A 127.0.0.1\nmta-sts A 127.0.0.1\n"
+                + self.records.replace("{web}", str(self.web.port)))
         if self.sts:
             text += '_mta-sts TXT "v=STSv1; id=%s;"\n' % self.sts
         return text
