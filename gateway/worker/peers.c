@@ -487,9 +487,9 @@ peers_submit(struct job *j)
 }
 
 enum err
-peers_record(struct worker *w, const char *record)
+peers_records(struct worker *w, const char **record, uint32_t n)
 {
-	struct proto_submit m = {.attempt = 1, .audit = &record, .n_audit = 1};
+	struct proto_submit m = {.attempt = 1, .audit = record, .n_audit = n};
 
 	return submit(w, entry_new_id(), &m);
 }

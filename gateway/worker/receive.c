@@ -88,7 +88,8 @@ refuse(struct required *r, const struct policy_inbound *d, const char *what,
 	log_event(LOG_LVL_NOTICE, id, "refused",
 	    KV_STR("from", r->j->envelope.from), KV_STR("rule", d->rule),
 	    KV_STR("reason", what));
-	record_refused_at_data(r->j, d->rule, what);
+	r->j->refused_by = d->rule;
+	r->j->must_be = what;
 	return err_why(why, ERR_POLICY_REJECT,
 	    "mail from this sender must be %s (rule %s)", what, d->rule);
 }

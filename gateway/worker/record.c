@@ -409,29 +409,67 @@ record_opened(
 
 /* --- what was refused --- */
 
-/* Nothing was taken: it is refused whether this can be written or not. */
+static enum err
+add_refused(struct job *j, const struct proto_reply *reply, enum err e)
+{
+	const char **addr = arena_array(j->arena, j->n_rcpt, sizeof(*addr));
+	json_t *row = record_start(j, "refused");
+
+	json_object_set_new(row, "at", json_string("data"));
+	json_object_set_new(row, "code", json_integer(reply->code));
+	json_object_set_new(row, "status", outside_text(reply->status));
+	if (e != ERR_OK)
+		json_object_set_new(row, "error", json_string(err_name(e)));
+	put_text(row, "reason", reply->text);
+	put_text(row, "rule", j->refused_by);
+	put_text(row, "must_be", j->must_be);
+	for (uint32_t i = 0; addr != NULL && i < j->n_rcpt; i++)
+		addr[i] = j->rcpt[i].rcpt->addr;
+	return end_for_rcpts(j, row, addr, j->n_rcpt);
+}
+
+enum err
+record_refused(struct job *j, const struct proto_reply *reply)
+{
+	return add_refused(j, reply, ERR_OK);
+}
+
+static void
+not_recorded(const char *from, enum err e)
+{
+	log_event(
+	    LOG_LVL_ERR, NULL, "not-recorded", KV_STR("from", from), KV_ERR(e));
+}
+
+/* It is refused whether this can be written or not. */
+void
+record_not_taken(struct job *j, const struct proto_reply *reply, enum err why)
+{
+	enum err e;
+
+	j->out.n_audit = 0;
+	e = add_refused(j, reply, why);
+	/* why nobody could be decided, for each */
+	for (uint32_t i = 0; why == ERR_OK && e == ERR_OK && i < j->n_rcpt; i++)
+		e = add_decided(j, &j->rcpt[i]);
+	if (e == ERR_OK)
+		e = peers_records(j->w, j->out.audit, j->out.n_audit);
+	if (e != ERR_OK)
+		not_recorded(j->envelope.from, e);
+}
+
+/* The same of what is no message yet. */
 static void
 send_alone(struct worker *w, json_t *row, const char *from)
 {
 	char *text = dump(row);
-	enum err e = text == NULL ? ERR_NOMEM : peers_record(w, text);
+	const char *record = text;
+	enum err e = text == NULL ? ERR_NOMEM : peers_records(w, &record, 1);
 
 	if (e != ERR_OK)
-		log_event(LOG_LVL_ERR, NULL, "not-recorded",
-		    KV_STR("from", from), KV_ERR(e));
+		not_recorded(from, e);
 	free(text);
 	json_decref(row);
-}
-
-void
-record_refused_at_data(struct job *j, const char *rule, const char *what)
-{
-	json_t *row = record_start(j, "refused");
-
-	json_object_set_new(row, "at", json_string("data"));
-	json_object_set_new(row, "rule", json_string(rule));
-	json_object_set_new(row, "must_be", json_string(what));
-	send_alone(j->w, row, j->envelope.from);
 }
 
 void

@@ -219,6 +219,8 @@ hand_over(struct job *j, uint64_t id, struct proto_done *done)
 		tell_reply(j, &done->reply);
 	if (j->envelope.route != ENTRY_INBOUND)
 		e = tell_each(j, &done->reply, &done->each, &done->n_each);
+	if (e == ERR_OK && done->reply.code / 100 == 5)
+		e = record_refused(j, &done->reply);
 	if (e != ERR_OK)
 		return e;
 	/* nothing decided because of us: the client tries again */
@@ -237,6 +239,7 @@ on_message(struct worker *w, struct ipc_msg *m)
 	struct err_why why = {""};
 	struct job j;
 	int fd = ipc_msg_take_fd(m, 0);
+	bool begun;
 	enum err e = proto_message_unpack(m->payload, w->arena, &in);
 
 	if (e != ERR_OK) {
@@ -245,6 +248,7 @@ on_message(struct worker *w, struct ipc_msg *m)
 	}
 	done.attempt = in.attempt;
 	e = job_from_message(&j, w, m->id, &in, fd);
+	begun = e == ERR_OK;
 	if (e == ERR_OK)
 		e = job_digest(&j);
 	if (e == ERR_OK)
@@ -258,6 +262,8 @@ on_message(struct worker *w, struct ipc_msg *m)
 	}
 	if (!done.submitted)
 		job_undo(&j);
+	if (!done.submitted && begun)
+		record_not_taken(&j, &done.reply, e);
 	job_clear(&j);
 }
 

@@ -93,6 +93,8 @@ struct job {
 	uint32_t max_audit;
 	const char *autocrypt; /* the field, "" for none; NULL: not made yet */
 	uint64_t octets;       /* of all variants so far */
+	/* the rule that refuses the message, and what it asks for; or NULL */
+	const char *refused_by, *must_be;
 };
 
 /* --- job.c: making and ending one --- */
@@ -221,7 +223,8 @@ enum err peers_note_replies(struct worker *w, struct span ids) MUST_CHECK;
 enum signer_issue peers_issue(struct job *j, const char **why_out);
 enum err peers_submit(struct job *j) MUST_CHECK;
 /* A row of the audit log, of no message. */
-enum err peers_record(struct worker *w, const char *record) MUST_CHECK;
+enum err peers_records(
+    struct worker *w, const char **record, uint32_t n) MUST_CHECK;
 
 /* --- tell.c: notifications to the sender, replies --- */
 
@@ -261,8 +264,13 @@ enum err record_received(struct job *j, bool look) MUST_CHECK;
    takes them. */
 enum err record_opened(struct job *j, struct json_t *extra,
     struct job_rcpt *const *rcpts, uint32_t n) MUST_CHECK;
-/* Mail that a rule refused; nothing of it was taken. */
-void record_refused_at_data(struct job *j, const char *rule, const char *what);
+/* It is refused, which what it became says as well. */
+enum err record_refused(
+    struct job *j, const struct proto_reply *reply) MUST_CHECK;
+/* Nothing of it was taken: that, for the error e or because nobody could be
+   decided, goes to store by itself. To be called after job_undo(). */
+void record_not_taken(
+    struct job *j, const struct proto_reply *reply, enum err e);
 /* A recipient that was refused before there was a message. */
 void record_refused_at_rcpt(
     struct worker *w, const struct proto_rcpt_check *in, const char *why);

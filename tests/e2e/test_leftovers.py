@@ -2,10 +2,13 @@
 # Copyright (c) 2026 The Sealgate authors
 """P1, P2: what waits in the spool, for whatever reason, is there after a power
 cut and goes on; what nobody can be told of is held, never dropped."""
+import json
 import os
 import signal
 import smtplib
 import time
+
+import pytest
 
 from capture import Capture
 from harness import message, wait_for
@@ -182,4 +185,43 @@ rule "default" { to = "@partner.example" try = { smime, reject } }
         (r["rec"]["rcpt"], r["rec"]["from"], r["rec"]["client"]) for r in gw.audit()
         if r["rec"].get("type") == "refused"] == [
             (CAROL, SENDER, "127.0.0.1"), ("x@other.example", SENDER, "127.0.0.1")])
+    gw.cli("audit", "verify")
+
+
+def refusals(gw):
+    return [r["rec"] for r in gw.audit() if r["rec"].get("type") == "refused"]
+
+
+def test_what_is_refused_at_data_is_in_the_audit_log(make_gateway, capture, keys):
+    """For good and for the moment, with the reason; nothing else of it is."""
+    late = keys.root / "late.asc"
+    keys.gpg("--pinentry-mode", "loopback", "--passphrase", "", "--faked-system-time",
+             "20200101T000000", "--quick-generate-key", "Late <late@partner.example>",
+             "future-default", "default", "30d")
+    late.write_bytes(keys.gpg("--armor", "--export", "late@partner.example").stdout)
+    gw = make_gateway(capture.port, import_keys=[late], portal=False, rules='''
+rule "private" { sensitivity = "company-confidential" try = { reject } }
+rule "default" { try = { smime, pgp, clear } }
+''')
+
+    def send(to, msg, code):
+        with pytest.raises(smtplib.SMTPResponseException) as e:
+            gw.send(SENDER, to, msg)
+        assert e.value.smtp_code == code
+        return e.value.smtp_error.decode()
+    for_good = send(ALICE, b"Sensitivity: Company-Confidential\r\n" + message(), 550)
+    later = send("late@partner.example", message(), 451)
+    rows = wait_for("the rows", lambda: len(refusals(gw)) >= 2 and refusals(gw))
+    assert [r["code"] for r in rows] == [550, 451]
+    assert [r["rcpts"] for r in rows] == [[ALICE], ["late@partner.example"]]
+    for row, said in zip(rows, (for_good, later)):
+        assert row["at"] == "data" and row["from"] == SENDER
+        assert row["reason"].split()[0] in said and row["status"] in said
+    # why nobody could be decided stands beside it
+    for row, result in zip(rows, ("refused", "deferred")):
+        out = gw.cli("audit", "list", "--json", "--id", row["id"], "--result", result).stdout
+        decided = json.loads(out)["rec"]
+        assert decided["rcpt"] in row["rcpts"] and decided["rules"]
+    # nothing of them is here
+    assert json.loads(gw.cli("--json", "queue", "list").stdout) in ([], {"entries": []})
     gw.cli("audit", "verify")

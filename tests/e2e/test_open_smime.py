@@ -283,6 +283,9 @@ def test_a_rule_can_demand_protection(make_gateway, capture, people):
         with pytest.raises(smtplib.SMTPDataError) as refused:
             gw.send_in("x@elsewhere.example", OTTO, text)
         assert refused.value.smtp_code == 550 and b"must be signed" in refused.value.smtp_error
+    wait_for("the records", lambda: [
+        (r["rec"]["at"], r["rec"]["rule"], r["rec"]["must_be"]) for r in gw.audit()
+        if r["rec"]["type"] == "refused"] == [("data", "bank", "signed")] * 3)
     gw.send_in(EVE, OTTO, head() + sign(INNER, *people.eve))
     assert words(capture.wait(1)[0].data)[-1] == "signed-good" or True
     gw.send_in("x@elsewhere.example", OTTO, message(sender="x@elsewhere.example", to=OTTO))
