@@ -136,6 +136,12 @@ int cli_restore(struct cli *cli, int argc, char **argv);
 /* master_key.c */
 int cli_master_key_rotate(struct cli *cli, int argc, char **argv);
 
+/* setup.c */
+int cli_setup(struct cli *cli, int argc, char **argv);
+
+/* doctor.c */
+int cli_doctor(struct cli *cli, int argc, char **argv);
+
 /* completion.c */
 int cli_completion(struct cli *cli, int argc, char **argv);
 

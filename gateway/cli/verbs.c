@@ -214,6 +214,20 @@ const struct cli_verb cli_verbs[] = {
 	"Write a line for the file of users of listen outbound: who may sign "
 	"in, and write as which addresses",
 	cli_user_hash},
+    {NULL, "setup",
+	"[--hostname NAME] [--domain DOMAIN]... [--mail-server HOST:PORT] "
+	"[--listen ADDRESS:PORT] [--next-hop mx|HOST:PORT] [--inbound "
+	"ADDRESS:PORT [--tls-cert FILE --tls-key FILE]] [--portal URL|none "
+	"[--portal-address ADDRESS:PORT] [--portal-cert FILE --portal-key "
+	"FILE]] [--sign] [--state DIRECTORY] [--users PREFIX|NUMBER] [--etc "
+	"DIRECTORY] [--dry-run]",
+	"Write the first configuration and the master key; asks what is not "
+	"said, and tells what to do next",
+	cli_setup},
+    {NULL, "doctor", "",
+	"Look at everything that the gateway needs, and say what to do about "
+	"what is wrong",
+	cli_doctor},
     {NULL, "status", "", "Show how the gateway is; 1 when it is not well",
 	cli_status_show},
     {NULL, "reload", "", "Take the configuration anew if it is good",

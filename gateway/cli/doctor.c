@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What an administrator would look at one after the other, each with a word on
+ * what to do. It changes nothing and sends no mail. The keystore comes last:
+ * whoever reads it has given up root.
+ */
+#include "gateway/cli/doctor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "crypto/cert.h"
+#include "gateway/cli/ask.h"
+#include "gateway/conf.h"
+#include "gateway/sandbox.h"
+#include "gateway/state.h"
+#include "keystore/store.h"
+
+enum { LINE_SIZE = 1024, KEY_OCTETS = 32 };
+
+void
+doctor_say(struct doctor *d, enum doctor_level level, const char *what,
+    const char *remedy, const char *fmt, ...)
+{
+	static const char *const words[] = {
+	    [DOCTOR_BAD] = "bad", [DOCTOR_WARN] = "warn", [DOCTOR_OK] = "ok"};
+	char text[LINE_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (level == DOCTOR_BAD)
+		d->n_bad++;
+	if (d->cli->json) {
+		json_array_append_new(d->lines,
+		    json_pack("{s:s, s:s, s:o, s:s?}", "level", words[level],
+			"what", what, "text", cli_json_text(span_str(text)),
+			"remedy", remedy));
+		return;
+	}
+	printf("%-5s %-14s ", words[level], what);
+	cli_put_text(span_str(text));
+	putchar('\n');
+	if (remedy != NULL)
+		printf("%21s-> %s\n", "", remedy);
+}
+
+/* --- this machine */
+
+static void
+look_at_libraries(struct doctor *d)
+{
+	struct err_why why = {""};
+
+	if (crypto_check_library(&why) == ERR_OK)
+		doctor_say(d, DOCTOR_OK, "OpenSSL", NULL, "new enough");
+	else
+		doctor_say(d, DOCTOR_BAD, "OpenSSL",
+		    "install the security updates of Debian (apt-get upgrade)",
+		    "%s", why.text);
+	if (access("/usr/bin/gpg", X_OK) == 0 &&
+	    access("/usr/bin/gpg-agent", X_OK) == 0)
+		doctor_say(d, DOCTOR_OK, "GnuPG", NULL, "there");
+	else
+		doctor_say(d, DOCTOR_BAD, "GnuPG",
+		    "apt-get install gpg gpg-agent gpgconf gpgsm",
+		    "gpg or gpg-agent is missing: no OpenPGP");
+}
+
+static void
+look_at_machine(struct doctor *d)
+{
+	struct timex t = {.modes = 0};
+	struct sysinfo machine;
+
+	if (adjtimex(&t) == -1 || (t.status & STA_UNSYNC) != 0)
+		doctor_say(d, DOCTOR_WARN, "clock",
+		    "apt-get install chrony, or enable systemd-timesyncd",
+		    "nothing keeps it right: certificates, expiry of mail and "
+		    "the audit log go by it");
+	else
+		doctor_say(d, DOCTOR_OK, "clock", NULL, "synchronised");
+	if (sysinfo(&machine) == 0 && machine.totalswap > 0)
+		doctor_say(d, DOCTOR_WARN, "swap",
+		    "swapoff -a and take it out of /etc/fstab, or encrypt it",
+		    "content of messages may be written to it");
+	else
+		doctor_say(d, DOCTOR_OK, "swap", NULL, "none");
+	if (sandbox_landlock_abi() == 0)
+		doctor_say(d, DOCTOR_WARN, "kernel",
+		    "boot with lsm=landlock,... (Debian's kernel has it)",
+		    "no Landlock: users and seccomp are the only walls around "
+		    "files");
+	else
+		doctor_say(d, DOCTOR_OK, "kernel", NULL, "has Landlock");
+}
+
+/* --- files */
+
+static void
+look_at_findings(struct doctor *d)
+{
+	struct conf_findings f;
+	char line[LINE_SIZE];
+
+	conf_findings_init(&f);
+	f.file = d->conf->file;
+	state_check(d->conf, &f);
+	for (size_t i = 0; i < f.n; i++)
+		doctor_say(d,
+		    f.list[i].level == CONF_ERROR ? DOCTOR_BAD : DOCTOR_WARN,
+		    "configuration", "mend that, then: sealgate reload", "%s",
+		    conf_finding_text(&f, i, line, sizeof(line)));
+	if (f.n == 0)
+		doctor_say(d, DOCTOR_OK, "configuration", NULL,
+		    "%s is right, users and certificates are there",
+		    d->conf->file);
+	conf_findings_clear(&f);
+}
+
+static void
+look_at_master_key(struct doctor *d)
+{
+	const char *path = d->conf->master_key;
+	struct stat st;
+
+	if (path == NULL)
+		doctor_say(d, DOCTOR_OK, "master key", NULL,
+		    "a credential of the service manager");
+	else if (stat(path, &st) != 0)
+		doctor_say(d, DOCTOR_BAD, "master key",
+		    "bring it back from its copy; before the first start: "
+		    "sealgate setup makes it",
+		    "%s: %s", path, strerror(errno));
+	else if ((st.st_mode & 077) != 0 || st.st_size != KEY_OCTETS)
+		doctor_say(d, DOCTOR_BAD, "master key",
+		    "chmod 0400; if its size is wrong bring it back from its "
+		    "copy",
+		    "%s: mode %04o, %lld octets; expected 0400 and %d", path,
+		    (unsigned)(st.st_mode & 07777), (long long)st.st_size,
+		    (int)KEY_OCTETS);
+	else
+		doctor_say(d, DOCTOR_OK, "master key", NULL,
+		    "%s (is there a copy off this machine?)", path);
+}
+
+static void
+look_at_state(struct doctor *d)
+{
+	const uint64_t reserve = d->conf->limits.free_space;
+	uint64_t space = 0;
+	int fd =
+	    open(d->conf->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_PATH);
+	enum err e;
+
+	if (fd < 0) {
+		doctor_say(d, DOCTOR_BAD, "state",
+		    "start sealgated once, which makes it", "%s: %s",
+		    d->conf->state, strerror(errno));
+		return;
+	}
+	e = file_space(fd, &space);
+	close(fd);
+	if (e != ERR_OK || space < reserve)
+		doctor_say(d, DOCTOR_BAD, "disk",
+		    "make room: below limits { free-space } new mail is "
+		    "refused",
+		    "%s: %llu MiB free", d->conf->state,
+		    (unsigned long long)(space >> 20));
+	else
+		doctor_say(d, space < 4 * reserve ? DOCTOR_WARN : DOCTOR_OK,
+		    "disk",
+		    space < 4 * reserve ? "make room before mail is refused"
+					: NULL,
+		    "%s: %llu MiB free, new mail is refused below %llu",
+		    d->conf->state, (unsigned long long)(space >> 20),
+		    (unsigned long long)(reserve >> 20));
+}
+
+/* --- the gateway */
+
+static void
+look_at_processes(struct doctor *d)
+{
+	json_t *status = NULL;
+	const json_t *list;
+	size_t down = 0;
+
+	if (cli_ask(d->cli, json_pack("{s:s}", "verb", "status"), &status,
+		NULL) != CLI_DONE) {
+		doctor_say(d, DOCTOR_BAD, "gateway",
+		    "systemctl start sealgated; journalctl -u sealgated says "
+		    "why it ended",
+		    "it does not run");
+		return;
+	}
+	list = json_object_get(status, "processes");
+	for (size_t i = 0; i < json_array_size(list); i++)
+		down += strcmp(cli_member(json_array_get(list, i), "state"),
+			    "ready") != 0;
+	if (down > 0)
+		doctor_say(d, DOCTOR_BAD, "gateway",
+		    "sealgate status names them, journalctl -u sealgated says "
+		    "why they end",
+		    "%zu processes are not ready", down);
+	else
+		doctor_say(d, DOCTOR_OK, "gateway", NULL, "runs, %zu processes",
+		    json_array_size(list));
+	json_decref(status);
+}
+
+static void
+look_at_keystore(struct doctor *d)
+{
+	struct ks_store *s = NULL;
+	size_t n = 0;
+	enum err e = cli_keystore(d->cli, false, &s);
+
+	if (e == ERR_OK) {
+		e = ks_count(s, &n);
+		ks_close(s);
+	}
+	if (e != ERR_OK)
+		doctor_say(d, DOCTOR_BAD, "keystore",
+		    "start sealgated once, or run this as root; if it is "
+		    "damaged: sealgate restore",
+		    "%s: %s", d->conf->paths.keystore, err_text(e));
+	else if (n == 0 && d->conf->discovery.n_source == 0)
+		doctor_say(d, DOCTOR_WARN, "keystore",
+		    "sealgate key import FILE, or discovery { sources }",
+		    "no key in it, and nowhere to look for any");
+	else
+		doctor_say(d, DOCTOR_OK, "keystore", NULL,
+		    "%zu certificates and keys", n);
+}
+
+int
+cli_doctor(struct cli *cli, int argc, char **argv)
+{
+	static void (*const checks[])(struct doctor * d) = {
+	    look_at_libraries,
+	    look_at_machine,
+	    look_at_findings,
+	    look_at_master_key,
+	    look_at_state,
+	    look_at_processes,
+	    doctor_ports,
+	    doctor_next_hops,
+	    doctor_names,
+	    look_at_keystore,
+	};
+	struct doctor d = {.cli = cli};
+
+	(void)argv;
+	if (argc != 1)
+		return cli_usage(cli);
+	if (cli_conf(cli, &d.conf) != ERR_OK)
+		return CLI_FAILED;
+	if (cli->json)
+		d.lines = json_array();
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		checks[i](&d);
+		fflush(stdout);
+	}
+	if (cli->json)
+		cli_put_json(json_pack(
+		    "{s:b, s:o}", "ok", d.n_bad == 0, "checks", d.lines));
+	else
+		printf(
+		    "%s\n", d.n_bad == 0 ? "Nothing is wrong." : "Not well.");
+	return d.n_bad == 0 ? CLI_DONE : CLI_NO;
+}
