@@ -116,6 +116,12 @@ struct conf_portal {
 	const char *tls_cert;
 	const char *tls_key;
 	const char *page; /* directory; NULL: the installed one */
+	/* whose page it is; NULL where nothing is said */
+	const char *name;
+	const char *logo;    /* file */
+	const char *colour;  /* #rrggbb */
+	const char *imprint; /* a URL, or text */
+	const char *help;
 	uint64_t expires_s;
 	bool sent_notice; /* also where no passphrase was made */
 };

@@ -66,6 +66,14 @@ url_is_loopback(const char *url)
 	return false;
 }
 
+/* #rrggbb */
+static bool
+is_colour(const char *text)
+{
+	return text[0] == '#' && strlen(text) == 7 &&
+	       strspn(text + 1, "0123456789abcdefABCDEF") == 6;
+}
+
 static void
 check_portal(const struct check *b)
 {
@@ -79,6 +87,9 @@ check_portal(const struct check *b)
 		conf_find(b->f, CONF_ERROR, p->line,
 		    "url: the secret of a link must not cross a network in the "
 		    "clear, expected https://");
+	if (p->colour != NULL && !is_colour(p->colour))
+		conf_find(b->f, CONF_ERROR, p->line,
+		    "colour: expected # and six hexadecimal digits");
 	for (size_t i = 0; p->tls_cert == NULL && i < p->n_address; i++)
 		if (!addr_is_loopback(&p->address[i]))
 			conf_find(b->f, CONF_ERROR, p->address[i].line,

@@ -659,6 +659,25 @@ const struct config_entry config_entries[] = {
 	AT(conf_portal, page), 0,
 	"Directory of the page that opens messages. If it is not given, the one "
 	"that was installed with the program."},
+    {"portal", "name", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_portal, name), 0,
+	"Whose page it is, as readers know it; stands above every message."},
+    {"portal", "logo", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_portal, logo), 0,
+	"File of a logo beside the name: .svg, .png, .jpg or .webp, up to 1 MiB. "
+	"Read at start."},
+    {"portal", "colour", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_portal, colour), 0,
+	"Colour of buttons and links, \"#1f5f5b\" for example. The page makes it "
+	"darker or lighter where it could not be read."},
+    {"portal", "imprint", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_portal, imprint), 0,
+	"What the law wants at the foot of a page: an address that begins with "
+	"https://, which becomes a link, or text."},
+    {"portal", "help", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_portal, help), 0,
+	"Text for readers who need help: a telephone number, for example. It "
+	"stands beneath the page's own words on how to tell that it is genuine."},
     {"portal", "expires", CONFIG_T_S, false,
 	1 * SECOND, 3650 * DAY, "30d",
 	AT(conf_portal, expires_s), 0,

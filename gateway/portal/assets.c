@@ -2,7 +2,8 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * The files of the page: an exact list, read into memory before the walls go
- * up. What is not in the list is not served, whatever lies in the directory.
+ * up, and a logo. What is not in the list is not served, whatever lies in the
+ * directory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include "common/file.h"
 #include "common/limits.h"
 #include "common/text.h"
+#include "gateway/conf.h"
 #include "gateway/portal/portal_private.h"
 
 #define HTML   "text/html; charset=utf-8"
@@ -69,41 +71,78 @@ static const struct {
 enum { TABLE_LEN = sizeof(table) / sizeof(*table) };
 
 struct portal_assets {
-	struct portal_asset list[TABLE_LEN];
+	struct portal_asset list[TABLE_LEN + 1]; /* and the logo */
+	size_t n;
 };
 
-static enum err
-load_one(int dir, size_t i, struct portal_asset *out)
+/* Takes what b holds. */
+static void
+add_asset(struct portal_assets *a, enum portal_asset_kind kind,
+    const char *file, const char *type, struct buf *b)
 {
-	struct buf b;
-	struct span s;
+	struct portal_asset *out = &a->list[a->n++];
+	struct span s = buf_span(b);
 	uint8_t digest[DIGEST_SIZE];
 	char hex[33];
+
+	digest_sha256(&s, 1, digest);
+	text_hex(SPAN(digest, 16), hex);
+	*out = (struct portal_asset){
+	    .kind = kind,
+	    .file = file,
+	    .type = type,
+	    .data = b->data,
+	    .len = b->len,
+	};
+	snprintf(out->etag, sizeof(out->etag), "\"%s\"", hex);
+}
+
+static enum err
+load_one(
+    struct portal_assets *a, int dir, size_t i, const struct conf_portal *brand)
+{
+	struct buf b, shell;
 	enum err e;
 
 	buf_init(&b, LIMIT_PORTAL_ASSET);
 	e = file_read_path(dir, table[i].file, &b);
+	if (e == ERR_OK && table[i].kind == PORTAL_ASSET_SHELL) {
+		buf_init(&shell, LIMIT_PORTAL_ASSET);
+		e = portal_brand_write(buf_span(&b), brand, &shell);
+		buf_clear(&b);
+		b = shell;
+	}
 	if (e != ERR_OK) {
 		buf_clear(&b);
 		return e;
 	}
-	s = buf_span(&b);
-	digest_sha256(&s, 1, digest);
-	text_hex(SPAN(digest, 16), hex);
-	*out = (struct portal_asset){
-	    .kind = table[i].kind,
-	    .file = table[i].file,
-	    .type = table[i].type,
-	    .data = b.data,
-	    .len = b.len,
-	};
-	snprintf(out->etag, sizeof(out->etag), "\"%s\"", hex);
+	add_asset(a, table[i].kind, table[i].file, table[i].type, &b);
+	return ERR_OK;
+}
+
+static enum err
+load_logo(struct portal_assets *a, const char *path, struct err_why *why)
+{
+	const char *type = portal_brand_logo_type(path);
+	struct buf b;
+	enum err e;
+
+	if (type == NULL)
+		return err_why(why, ERR_MALFORMED,
+		    "%s: expected .svg, .png, .jpg or .webp", path);
+	buf_init(&b, LIMIT_PORTAL_ASSET);
+	e = file_read_path(AT_FDCWD, path, &b);
+	if (e != ERR_OK) {
+		buf_clear(&b);
+		return err_why(why, e, "%s: %s", path, err_text(e));
+	}
+	add_asset(a, PORTAL_ASSET_FILE, "logo", type, &b);
 	return ERR_OK;
 }
 
 enum err
-portal_assets_load(
-    const char *dir, struct portal_assets **out, struct err_why *why)
+portal_assets_load(const char *dir, const struct conf_portal *brand,
+    struct portal_assets **out, struct err_why *why)
 {
 	struct portal_assets *a = calloc(1, sizeof(*a));
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -115,11 +154,13 @@ portal_assets_load(
 		e = err_why(
 		    why, err_from_errno(errno), "%s: %s", dir, strerror(errno));
 	for (size_t i = 0; e == ERR_OK && i < TABLE_LEN; i++) {
-		e = load_one(fd, i, &a->list[i]);
+		e = load_one(a, fd, i, brand);
 		if (e != ERR_OK)
 			err_why(why, e, "%s/%s: %s", dir, table[i].file,
 			    err_text(e));
 	}
+	if (e == ERR_OK && brand->logo != NULL)
+		e = load_logo(a, brand->logo, why);
 	if (fd >= 0)
 		close(fd);
 	if (e != ERR_OK) {
@@ -135,7 +176,7 @@ portal_assets_free(struct portal_assets *a)
 {
 	if (a == NULL)
 		return;
-	for (size_t i = 0; i < TABLE_LEN; i++)
+	for (size_t i = 0; i < a->n; i++)
 		free(a->list[i].data);
 	free(a);
 }
@@ -143,7 +184,7 @@ portal_assets_free(struct portal_assets *a)
 size_t
 portal_assets_count(const struct portal_assets *a)
 {
-	return sizeof(a->list) / sizeof(*a->list);
+	return a->n;
 }
 
 const struct portal_asset *

@@ -56,7 +56,7 @@ def fetch_browser_modules():
 class Portal:
     """The role by itself; what it tells store is in `told`."""
 
-    def __init__(self, tmp, page, tls=None, url=None):
+    def __init__(self, tmp, page, tls=None, url=None, brand=None):
         self.objects = tmp / "objects"
         self.index = tmp / "index"
         for directory in (self.objects, self.index):
@@ -68,7 +68,7 @@ class Portal:
             [str(DRIVER), "127.0.0.1:0", url or f"{scheme}://127.0.0.1:PORT",
              str(page), str(self.objects), str(self.index), *(tls or ())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
-            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0", **(brand or {})})
         self.told = []
         self.heard = threading.Condition()
         threading.Thread(target=self.listen, daemon=True).start()

@@ -128,6 +128,33 @@ def test_nothing_hinders_a_screen_reader(portal, browser_modules, shots):
         assert not seen["wide"]
 
 
+def test_the_page_is_its_owners(tmp_path, page, browser_modules, shots):
+    logo = tmp_path / "logo.svg"
+    logo.write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 30">'
+                    '<rect width="90" height="30" fill="#b00"/></svg>')
+    portal = Portal(tmp_path, page, brand={
+        "PORTAL_NAME": "Müller & Söhne <script>alert(1)</script>",
+        "PORTAL_LOGO": str(logo), "PORTAL_COLOUR": "#ffdd00",
+        "PORTAL_IMPRINT": "https://example.org/imprint",
+        "PORTAL_HELP": 'Call +49 30 1234.\n"Monday" to \'Friday\' </p>'})
+    made = portal.put(LETTER)
+    for dark, seen in zip((False, True), readers(browser_modules, *(
+            {"url": made["url"], "dark": dark, "mobile": dark, "steps": [
+                ["press", ".help summary"], "axe", ["shot", shots(f"brand-{dark}")],
+                ["text", "body"],
+                ["evaluate", "document.querySelector('#brand-logo').naturalWidth > 0"],
+                ["evaluate", "document.querySelector('#imprint a').href"],
+                "click", "axe"]} for dark in (False, True)))):
+        assert "Müller & Söhne <script>alert(1)</script>" in seen["texts"][0]
+        assert 'Call +49 30 1234.\n"Monday" to \'Friday\' </p>' in seen["texts"][0]
+        assert seen["values"] == [True, "https://example.org/imprint"]
+        # a yellow that nobody could read on white was made darker
+        assert seen["axe"] == []
+        assert seen["dialogs"] == 0 and seen["console"] == []
+    assert portal.ask("GET", "/a/logo").getheader("Content-Type") == "image/svg+xml"
+    assert portal.stop() == 0
+
+
 def test_keys_are_enough(portal, browser_modules):
     made = portal.put([*LETTER, file_part(b"x", "a.txt")])
     tab = ["key", "Tab"]

@@ -305,6 +305,10 @@ static const struct {
     {5, "portal { address = \"127.0.0.1:8\" }\n", 5, "\"url\" is missing"},
     {5, "portal { url = \"https://p.example\" }\n", 5,
 	"\"address\" is missing"},
+    {5,
+	"portal { address = \"127.0.0.1:8\" url = \"https://p.example\" "
+	"colour = \"red\" }\n",
+	5, "expected # and six hexadecimal digits"},
     {5, "portal { address = \"127.0.0.1:8\" url = \"p.example\" }\n", 5,
 	"https://"},
     {5, "portal { address = \"127.0.0.1:8\" url = \"http://p.example\" }\n", 5,

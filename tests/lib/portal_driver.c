@@ -7,6 +7,7 @@
  *
  * usage: portal_driver ADDRESS:PORT URL PAGE OBJECTS INDEX [CERT KEY]
  * Port 0 is any; it is printed, and put in the place of "PORT" in URL.
+ * PORTAL_NAME, _LOGO, _COLOUR, _IMPRINT and _HELP are the options of that name.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -238,6 +239,11 @@ main(int argc, char **argv)
 	c.portal.page = argv[3];
 	c.paths.escrow = argv[4];
 	c.paths.portal = argv[5];
+	c.portal.name = getenv("PORTAL_NAME");
+	c.portal.logo = getenv("PORTAL_LOGO");
+	c.portal.colour = getenv("PORTAL_COLOUR");
+	c.portal.imprint = getenv("PORTAL_IMPRINT");
+	c.portal.help = getenv("PORTAL_HELP");
 	c.portal.tls_cert = argc == 8 ? argv[6] : NULL;
 	c.portal.tls_key = argc == 8 ? argv[7] : NULL;
 	if (ipc_pair(&a, &b) != ERR_OK)
