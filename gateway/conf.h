@@ -38,6 +38,13 @@ struct conf_net {
 	uint8_t addr[16];
 };
 
+/* Who says whether there is a recipient. */
+enum conf_verify {
+	CONF_VERIFY_NONE,
+	CONF_VERIFY_SERVER, /* our own, by relay inbound */
+	CONF_VERIFY_LDAP,   /* the directory of discovery ldap */
+};
+
 struct conf_listen {
 	unsigned line;
 	bool inbound;		   /* from strangers, for own domains only */
@@ -58,14 +65,14 @@ struct conf_listen {
 	bool auth_may_sign;   /* and that of who has signed in */
 	const char *tls_cert; /* PEM files, both or neither */
 	const char *tls_key;
-	bool implicit_tls;	/* TLS from the first octet on */
-	bool lmtp;		/* LMTP is spoken, and no SMTP */
-	const char *client_ca;	/* PEM: whose client certificates are believed;
-				   may be NULL, as the following */
-	const char *users;	/* file of passwords */
-	const char *recipients; /* list of addresses that there are */
-	bool verify;		/* without a list, our own server is asked */
-	uint64_t message_size;	/* octets, at most limits.message_size */
+	bool implicit_tls;	 /* TLS from the first octet on */
+	bool lmtp;		 /* LMTP is spoken, and no SMTP */
+	const char *client_ca;	 /* PEM: whose client certificates are believed;
+				    may be NULL, as the following */
+	const char *users;	 /* file of passwords */
+	const char *recipients;	 /* list of addresses that there are */
+	enum conf_verify verify; /* who is asked without a list */
+	uint64_t message_size;	 /* octets, at most limits.message_size */
 };
 
 enum conf_via_kind {
@@ -171,8 +178,9 @@ struct conf_source {
 	/* of LDAP */
 	bool starttls;
 	const char *base;
-	const char *filter;  /* %s: the address */
-	const char *bind_dn; /* NULL: anonymous */
+	const char *filter;	      /* %s: the address */
+	const char *recipient_filter; /* the same, perhaps more than once */
+	const char *bind_dn;	      /* NULL: anonymous */
 	const char *password_file;
 	uint64_t refresh_s; /* between looks for what it brought; 0: found_s */
 };

@@ -19,7 +19,10 @@
 #include "mime/addr.h"
 #include "policy/policy.h"
 
-enum { SMTP_PORT = 25 };
+enum {
+	SMTP_PORT = 25,
+	FILTER_MAX = 300, /* octets: room for an address in each place */
+};
 
 struct check {
 	struct conf *conf;
@@ -147,7 +150,12 @@ check_listen(const struct check *b)
 		check_tls_pair(b, l->line, l->tls_cert, l->tls_key);
 		check_listen_tls(b, l);
 		check_listen_lmtp(b, l);
-		if (l->verify && l->recipients != NULL)
+		if (l->verify == CONF_VERIFY_LDAP &&
+		    c->discovery.ldap.n_url == 0)
+			conf_find(b->f, CONF_ERROR, l->line,
+			    "verify-recipients = ldap needs the url of "
+			    "discovery ldap");
+		if (l->verify != CONF_VERIFY_NONE && l->recipients != NULL)
 			conf_find(b->f, CONF_ERROR, l->line,
 			    "recipients: expected this or verify-recipients, "
 			    "not both");
@@ -365,6 +373,22 @@ check_directory(const struct check *b, const struct conf_source *c)
 			    c->url[i]);
 }
 
+/* "%s" once or more, and no other use of "%". */
+static bool
+has_place(const char *filter)
+{
+	unsigned n = 0;
+
+	if (filter[0] != '(' || strlen(filter) > FILTER_MAX)
+		return false;
+	for (const char *p = filter; (p = strchr(p, '%')) != NULL; p += 2) {
+		if (p[1] != 's')
+			return false;
+		n++;
+	}
+	return n > 0;
+}
+
 static void
 check_discovery(const struct check *b)
 {
@@ -386,6 +410,10 @@ check_discovery(const struct check *b)
 		conf_find(b->f, CONF_ERROR, 0,
 		    "discovery ldap: filter: expected \"(...)\" with one %%s "
 		    "where the address goes");
+	if (!has_place(d->ldap.recipient_filter))
+		conf_find(b->f, CONF_ERROR, 0,
+		    "discovery ldap: recipient-filter: expected \"(...)\" "
+		    "with %%s where the address goes");
 }
 
 /* --- what follows from other options */

@@ -267,7 +267,10 @@ const struct config_entry config_entries[] = {
 	"out, 451. Unknown is who is refused with 5.1.1, 5.1.2, 5.1.3, 5.1.6 "
 	"or 5.1.10, or with 550, 551 or 553 without such a code; any other "
 	"refusal (5.7.1 to mail without a sender, 5.2.2) is none of the "
-	"recipient: the mail is taken, and the server decides. With none whatever the server refuses later has to be "
+	"recipient: the mail is taken, and the server decides. ldap: it is "
+	"looked for in the directory of discovery ldap by recipient-filter; "
+	"an answer is remembered as long, and no answer, or a base that is not "
+	"there, is 451. With none whatever the server refuses later has to be "
 	"returned."},
     {"listen inbound", "recipients", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_listen, recipients), 0,
@@ -594,6 +597,11 @@ const struct config_entry config_entries[] = {
     {"discovery ldap", "filter", CONFIG_T_STRING, false, 0, 0, "\"(mail=%s)\"",
 	AT(conf_source, filter), 0,
 	"Filter of the search, with %s where the address goes."},
+    {"discovery ldap", "recipient-filter", CONFIG_T_STRING, false, 0, 0,
+	"\"(|(mail=%s)(proxyAddresses=smtp:%s))\"",
+	AT(conf_source, recipient_filter), 0,
+	"Filter that finds a recipient for verify-recipients = ldap, with %s "
+	"wherever the address goes. Below base."},
     {"discovery ldap", "bind-dn", CONFIG_T_STRING, false, 0, 0, NULL,
 	AT(conf_source, bind_dn), 0,
 	"Distinguished name to log in under, with password-file. Never without "

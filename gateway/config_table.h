@@ -59,7 +59,7 @@ enum config_type {
 	CONFIG_T_REQUIRE,  /* of a rule: enum policy_require */
 	CONFIG_T_WHEN,	   /* of a rule: conditions, by the option's name */
 	CONFIG_T_LABEL,	   /* const char *: a label */
-	CONFIG_T_VERIFY,   /* bool: the words none and server */
+	CONFIG_T_VERIFY,   /* enum conf_verify */
 	CONFIG_T_IMPLICIT, /* bool: the words starttls and implicit */
 	CONFIG_T_TEXTS,	   /* const char **, size_t */
 	CONFIG_T_RUNGS,	   /* unsigned: bits of enum rung */

@@ -172,8 +172,8 @@ static const struct {
 	"pass or ladder"},
     [CONFIG_T_IMPLICIT] = {(const char *const[]){"starttls", "implicit", NULL},
 	"starttls or implicit"},
-    [CONFIG_T_VERIFY] = {(const char *const[]){"none", "server", NULL},
-	"none or server"},
+    [CONFIG_T_VERIFY] = {(const char *const[]){"none", "server", "ldap", NULL},
+	"none, server or ldap"},
     [CONFIG_T_TLS] = {(const char *const[]){"opportunistic", "encrypt",
 			  "verify", "mta-sts", "dane", NULL},
 	"opportunistic, encrypt, verify, mta-sts or dane"},
@@ -223,6 +223,9 @@ set_word(const struct config_target *t, const struct config_entry *e,
 		break;
 	case CONFIG_T_TLS:
 		*(enum conf_tls *)out = (enum conf_tls)i;
+		break;
+	case CONFIG_T_VERIFY:
+		*(enum conf_verify *)out = (enum conf_verify)i;
 		break;
 	default:
 		*(bool *)out = i == 1;

@@ -96,6 +96,8 @@ static const struct {
     {PROTO_PROBE, "probe"},
     {PROTO_PROBED, "probed"},
     {PROTO_VERIFIED, "verified"},
+    {PROTO_DIRECTORY_ASK, "directory-ask"},
+    {PROTO_DIRECTORY_IS, "directory-is"},
     {PROTO_TLS_ASK, "tls-ask"},
     {PROTO_TLS_KNOWN, "tls-known"},
     {PROTO_TLS_PROBE, "tls-probe"},

@@ -247,6 +247,10 @@ enum proto_type {
 	/* listener → store: what it remembers of recipients, to be kept;
 	   store → listener: the same, when it comes. Octets of its own. */
 	PROTO_VERIFIED,
+	/* listener → discovery: has the directory this address? The id is the
+	   listener's own. */
+	PROTO_DIRECTORY_ASK, /* the canonical address as string */
+	PROTO_DIRECTORY_IS,  /* u8 enum proto_verdict */
 	/* listener → store: the TLS of this domain is going to be asked for.
 	   The id is the listener's own. */
 	PROTO_TLS_ASK = 220, /* gateway/proto_tls.h, as the rest */

@@ -500,8 +500,13 @@ search(struct net_ldap *q, LDAP *ld)
 	rc = ldap_search_ext_s(ld, q->base, LDAP_SCOPE_SUBTREE, q->filter,
 	    attrs, 0, NULL, NULL, &tv, ENTRIES_MAX, &all);
 	e = ldap_err(q, rc);
-	if (e == ERR_OK && all != NULL)
+	q->result.no_base = rc == LDAP_NO_SUCH_OBJECT;
+	if (e == ERR_OK && all != NULL) {
+		int n = ldap_count_entries(ld, all);
+
+		q->result.entries = n > 0 ? (size_t)n : 0;
 		e = take_entries(q, ld, all);
+	}
 	ldap_msgfree(all);
 	return e;
 }

@@ -69,6 +69,8 @@ struct net_ldap_result {
 	enum err err;
 	const struct net_ldap_value *value;
 	size_t n;
+	size_t entries; /* that were found, whatever they have */
+	bool no_base;	/* there is not even where to search */
 	struct err_why why;
 };
 

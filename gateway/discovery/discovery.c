@@ -22,6 +22,7 @@
 #include "gateway/conf.h"
 #include "gateway/discovery/groups.h"
 #include "gateway/discovery/lookup.h"
+#include "gateway/discovery/recipients.h"
 #include "gateway/discovery/report.h"
 #include "gateway/discovery/revocation.h"
 #include "gateway/discovery/sts.h"
@@ -78,6 +79,7 @@ struct discovery {
 	struct discovery_policies *policies;
 	struct discovery_groups *groups;
 	struct discovery_reports *reports;
+	struct discovery_recipients *recipients;
 	struct asker asker[ASKERS];
 };
 
@@ -243,6 +245,18 @@ on_lookup(struct asker *a, struct ipc_msg *m)
 }
 
 static void
+on_recipient(struct asker *a, struct ipc_msg *m)
+{
+	struct unpacker u;
+	const char *key;
+
+	unpack_begin(&u, m->payload);
+	key = unpack_str(&u, a->d->arena);
+	if (unpack_end(&u) == ERR_OK)
+		discovery_recipients_ask(a->d->recipients, a->ch, m->id, key);
+}
+
+static void
 refuse(struct question *q, enum err e, const char *text)
 {
 	post_json(q, json_pack("{s:b, s:s, s:s}", "ok", false, "err",
@@ -280,6 +294,8 @@ on_msg(void *arg, struct ipc_msg *m)
 	if (m->type == PROTO_LOOKUP &&
 	    (a->id == ROLE_LISTENER || a->id == ROLE_STORE))
 		on_lookup(a, m);
+	else if (m->type == PROTO_DIRECTORY_ASK && a->id == ROLE_LISTENER)
+		on_recipient(a, m);
 	else if (m->type == PROTO_REQUEST && a->id == ROLE_CONTROL)
 		on_request(a, m);
 	else if (m->type == PROTO_REVOCATION_FETCH && a->id == ROLE_STORE)
@@ -327,6 +343,8 @@ on_close(void *arg)
 		discovery_waiter_cancel(q->waiter);
 		end_question(q);
 	}
+	if (a->id == ROLE_LISTENER)
+		discovery_recipients_reset(a->d->recipients);
 	ipc_free(a->ch);
 	a->ch = NULL;
 	tell_lookups(a);
@@ -434,6 +452,7 @@ on_conf(void *arg)
 		fatal("out of memory");
 	read_password_of_directory(d);
 	discovery_groups_reset(d->groups);
+	discovery_recipients_reset(d->recipients);
 }
 
 static void
@@ -459,6 +478,7 @@ open_all(struct discovery *d)
 	d->policies = discovery_policies_new(&d->env);
 	d->groups = discovery_groups_new(&d->env);
 	d->reports = discovery_reports_new(&d->env);
+	d->recipients = discovery_recipients_new(&d->env);
 	if (d->arena == NULL || d->lookups == NULL)
 		fatal("out of memory");
 }
@@ -487,6 +507,7 @@ discovery_main(struct role *r)
 	discovery_policies_free(d.policies);
 	discovery_groups_free(d.groups);
 	discovery_reports_free(d.reports);
+	discovery_recipients_free(d.recipients);
 	discovery_lookups_free(d.lookups);
 	net_fetcher_free(d.env.fetcher);
 	net_dns_free(d.env.dns);

@@ -115,7 +115,7 @@ on_close(void *arg)
 		listener_accounts_cancel(s);
 		listener_auth_answer(s, &unknown);
 	}
-	listener_verify_lost(l, true);
+	listener_verify_lost(l, LISTENER_WHOM_LIST);
 }
 
 void

@@ -94,6 +94,13 @@ struct listener_message {
 	uint8_t hash[DIGEST_SIZE]; /* of envelope and body */
 };
 
+/* Who knows of recipients. */
+enum listener_whom {
+	LISTENER_WHOM_SERVER, /* by relay */
+	LISTENER_WHOM_LIST,   /* by accounts */
+	LISTENER_WHOM_LDAP,   /* by discovery */
+};
+
 /* The answer to one RCPT command. Answers leave in the order of commands. */
 struct listener_slot {
 	struct listener_node node;	  /* while a worker is asked */
@@ -104,7 +111,7 @@ struct listener_slot {
 	bool asked;			/* in the table */
 	bool queued;			/* in the queue */
 	bool verifying;			/* is there such a recipient? */
-	bool of_list;			/* that is asked of accounts */
+	enum listener_whom whom;	/* is asked that */
 	bool is_error;			/* its answer counts as one */
 	unsigned tries;
 	uint64_t until_ms;

@@ -15,6 +15,7 @@
 #include "gateway/conf.h"
 #include "gateway/listener/jobs.h"
 #include "gateway/listener/listener_private.h"
+#include "gateway/listener/verify.h"
 #include "gateway/proto_tls.h"
 
 struct listener_lookup {
@@ -79,8 +80,15 @@ on_msg(void *arg, struct ipc_msg *msg)
 {
 	struct listener *l = arg;
 	struct listener_lookup *q;
+	uint8_t verdict;
 	enum err e;
 
+	if (msg->type == PROTO_DIRECTORY_IS) {
+		if (proto_verdict_unpack(msg->payload, &verdict) == ERR_OK)
+			listener_verify_answer(
+			    l, msg->id, (enum proto_verdict)verdict);
+		return;
+	}
 	q = listener_table_find(&l->lookups, msg->id);
 	if (msg->type != PROTO_ANSWERS || q == NULL || q->of_store)
 		return; /* too late */
@@ -98,6 +106,7 @@ on_close(void *arg)
 	ipc_free(l->discovery);
 	l->discovery = NULL;
 	drop_lookups(l, false);
+	listener_verify_lost(l, LISTENER_WHOM_LDAP);
 }
 
 void

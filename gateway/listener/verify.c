@@ -50,13 +50,16 @@ listener_verify_forget(struct listener *l)
 /* --- what is remembered --- */
 
 static void
-hash_of(const struct listener *l, const char *key, uint64_t out[2])
+hash_of(
+    const struct listener *l, const struct listener_slot *slot, uint64_t out[2])
 {
-	const struct span parts[2] = {
-	    SPAN(l->verify_seed, sizeof(l->verify_seed)), span_str(key)};
+	const uint8_t whom = (uint8_t)slot->whom;
+	const struct span parts[3] = {
+	    SPAN(l->verify_seed, sizeof(l->verify_seed)), SPAN(&whom, 1),
+	    span_str(slot->rcpt.to.key)};
 	uint8_t digest[DIGEST_SIZE];
 
-	digest_sha256(parts, 2, digest);
+	digest_sha256(parts, 3, digest);
 	memcpy(out, digest, 2 * sizeof(*out));
 }
 
@@ -74,12 +77,13 @@ is_of(const struct listener_verified *v, const uint64_t hash[2])
 }
 
 static enum proto_verdict
-recall(const struct listener *l, const char *key, uint64_t now_ms)
+recall(
+    const struct listener *l, const struct listener_slot *slot, uint64_t now_ms)
 {
 	const struct listener_verified *set;
 	uint64_t hash[2];
 
-	hash_of(l, key, hash);
+	hash_of(l, slot, hash);
 	set = set_of(l, hash);
 	for (unsigned i = 0; i < WAYS; i++)
 		if (is_of(&set[i], hash) && now_ms < set[i].until_ms)
@@ -104,8 +108,8 @@ listener_verify_put(struct listener *l, const struct listener_verified *v)
 }
 
 static void
-remember(struct listener *l, const char *key, enum proto_verdict verdict,
-    uint64_t now_ms)
+remember(struct listener *l, const struct listener_slot *slot,
+    enum proto_verdict verdict, uint64_t now_ms)
 {
 	bool yes = verdict == PROTO_YES;
 	struct listener_verified v = {.yes = yes};
@@ -115,7 +119,7 @@ remember(struct listener *l, const char *key, enum proto_verdict verdict,
 	v.until_ms =
 	    now_ms +
 	    (yes ? LIMIT_VERIFIED_YES_S : LIMIT_VERIFIED_NO_S) * 1000ull;
-	hash_of(l, key, v.hash);
+	hash_of(l, slot, v.hash);
 	listener_verify_put(l, &v);
 	l->verify_changed = l->verify_known = true;
 	listener_wake_tick(l);
@@ -180,6 +184,36 @@ ask_server(struct listener *l, const struct listener_slot *slot, uint64_t id)
 				      : p.err;
 }
 
+static enum err
+ask_directory(struct listener *l, const struct listener_slot *slot, uint64_t id)
+{
+	struct packer p;
+
+	if (l->discovery == NULL)
+		return ERR_CLOSED;
+	buf_reset(&l->scratch);
+	pack_begin(&p, &l->scratch);
+	pack_str(&p, slot->rcpt.to.key);
+	return pack_end(&p) == ERR_OK
+		   ? ipc_post(l->discovery, PROTO_DIRECTORY_ASK, id,
+			 buf_span(&l->scratch), NULL, 0)
+		   : p.err;
+}
+
+static enum err
+ask(struct listener *l, const struct listener_slot *slot, uint64_t id)
+{
+	switch (slot->whom) {
+	case LISTENER_WHOM_SERVER:
+		return ask_server(l, slot, id);
+	case LISTENER_WHOM_LIST:
+		return ask_list(l, slot, id);
+	case LISTENER_WHOM_LDAP:
+		return ask_directory(l, slot, id);
+	}
+	return ERR_INTERNAL;
+}
+
 void
 listener_verify_start(struct listener *l, struct listener_slot *slot)
 {
@@ -187,21 +221,20 @@ listener_verify_start(struct listener *l, struct listener_slot *slot)
 	    &listener_conf(l)->listen[slot->session->section];
 	uint64_t now_ms = clock_steady_ms();
 	enum proto_verdict known = PROTO_UNKNOWN;
-	enum err e;
 
-	slot->of_list = at->recipients != NULL;
-	if (!slot->of_list && !at->verify)
+	slot->whom = at->recipients != NULL	      ? LISTENER_WHOM_LIST
+		     : at->verify == CONF_VERIFY_LDAP ? LISTENER_WHOM_LDAP
+						      : LISTENER_WHOM_SERVER;
+	if (at->recipients == NULL && at->verify == CONF_VERIFY_NONE)
 		known = PROTO_YES;
-	else if (!slot->of_list)
-		known = recall(l, slot->rcpt.to.key, now_ms);
+	else if (slot->whom != LISTENER_WHOM_LIST)
+		known = recall(l, slot, now_ms);
 	if (known != PROTO_UNKNOWN) {
 		tell(slot, known);
 		return;
 	}
 	slot->until_ms = now_ms + PATIENCE_MS;
-	e = slot->of_list ? ask_list(l, slot, l->next_id + 1)
-			  : ask_server(l, slot, l->next_id + 1);
-	if (e != ERR_OK) {
+	if (ask(l, slot, l->next_id + 1) != ERR_OK) {
 		tell(slot, PROTO_UNKNOWN);
 		return;
 	}
@@ -226,32 +259,32 @@ listener_verify_answer(
 	if (slot == NULL)
 		return; /* nobody wants to know any more */
 	listener_verify_cancel(l, slot);
-	if (!slot->of_list)
-		remember(l, slot->rcpt.to.key, verdict, clock_steady_ms());
+	if (slot->whom != LISTENER_WHOM_LIST)
+		remember(l, slot, verdict, clock_steady_ms());
 	tell(slot, verdict);
 }
 
 /* The next one that waits for the process that has gone; sessions may go with
    each that is told. */
 static struct listener_slot *
-find_waiting(const struct listener *l, bool of_list)
+find_waiting(const struct listener *l, enum listener_whom whom)
 {
 	struct listener_session *s;
 	struct listener_slot *slot;
 
 	TAILQ_FOREACH(s, &l->sessions, link)
 	TAILQ_FOREACH(slot, &s->slots, link)
-	if (slot->verifying && slot->of_list == of_list)
+	if (slot->verifying && slot->whom == whom)
 		return slot;
 	return NULL;
 }
 
 void
-listener_verify_lost(struct listener *l, bool of_list)
+listener_verify_lost(struct listener *l, enum listener_whom whom)
 {
 	struct listener_slot *slot;
 
-	while ((slot = find_waiting(l, of_list)) != NULL) {
+	while ((slot = find_waiting(l, whom)) != NULL) {
 		listener_verify_cancel(l, slot);
 		tell(slot, PROTO_UNKNOWN);
 	}
@@ -280,7 +313,7 @@ on_close(void *arg)
 
 	ipc_free(l->relay);
 	l->relay = NULL;
-	listener_verify_lost(l, false);
+	listener_verify_lost(l, LISTENER_WHOM_SERVER);
 }
 
 void

@@ -27,8 +27,8 @@ void listener_verify_cancel(struct listener *l, struct listener_slot *slot);
 /* What relay and accounts say. */
 void listener_verify_answer(
     struct listener *l, uint64_t id, enum proto_verdict verdict);
-/* Accounts has gone: whom it was asked about is told so. */
-void listener_verify_lost(struct listener *l, bool of_list);
+/* Who was asked has gone: those who wait are told to come again. */
+void listener_verify_lost(struct listener *l, enum listener_whom whom);
 /* Remember it in the place of an older one. */
 void listener_verify_put(struct listener *l, const struct listener_verified *v);
 /* Forget what was asked of our own server: it may be another one. */

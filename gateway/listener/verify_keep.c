@@ -25,10 +25,13 @@ static void
 digest_of_source(const struct listener *l, uint8_t out[DIGEST_SIZE])
 {
 	const struct conf *c = listener_conf(l);
+	const struct conf_source *d = &c->discovery.ldap;
 	const char *via = c->inbound.present ? c->inbound.via : "";
-	const struct span parts[1] = {span_str(via)};
+	const struct span parts[] = {span_str(via), SPAN("\n", 1),
+	    span_str(d->n_url > 0 ? d->url[0] : ""), SPAN("\n", 1),
+	    span_str(d->base), SPAN("\n", 1), span_str(d->recipient_filter)};
 
-	digest_sha256(parts, 1, out);
+	digest_sha256(parts, sizeof(parts) / sizeof(parts[0]), out);
 }
 
 /* --- to store --- */

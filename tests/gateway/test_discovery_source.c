@@ -3,6 +3,7 @@
  *
  * Names under which sources are asked, and what their answers mean. Real
  * servers: tests/e2e/test_discovery.py. */
+#include "gateway/discovery/recipients.h"
 #include "gateway/discovery/source.h"
 
 #include <criterion/criterion.h>
@@ -182,4 +183,36 @@ Test(group, text_is_an_address_a_line)
 		}
 		buf_clear(&b);
 	}
+}
+
+Test(discovery_recipients, an_address_is_a_value_in_each_place)
+{
+	static const struct {
+		const char *filter, *key, *expect;
+	} rows[] = {
+	    {"(mail=%s)", "a@b.example", "(mail=a@b.example)"},
+	    {"(|(mail=%s)(proxyAddresses=smtp:%s))", "a@b.example",
+		"(|(mail=a@b.example)(proxyAddresses=smtp:a@b.example))"},
+	    {"(mail=%s)", "*@b.example", "(mail=\\2a@b.example)"},
+	    {"(mail=%s)", "a)(uid=*@b.example",
+		"(mail=a\\29\\28uid=\\2a@b.example)"},
+	    {"(mail=%s)", "a\\2a@b.example", "(mail=a\\5c2a@b.example)"},
+	    {"(mail=%s)", "%s@b.example", "(mail=%s@b.example)"},
+	};
+	struct buf b;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_init(&b, 200);
+		cr_assert_eq(discovery_recipients_filter(
+				 rows[i].filter, rows[i].key, &b),
+		    ERR_OK);
+		cr_assert(span_eq_str(buf_span(&b), rows[i].expect),
+		    "%zu: %.*s", i, (int)b.len, (const char *)b.data);
+		buf_clear(&b);
+	}
+	buf_init(&b, 20);
+	cr_assert_eq(discovery_recipients_filter(
+			 "(mail=%s)", "abcdefghij@b.example", &b),
+	    ERR_TOO_BIG);
+	buf_clear(&b);
 }
