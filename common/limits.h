@@ -165,6 +165,9 @@
 #define LIMIT_FACTOR_CHARS_MIN 8u
 #define LIMIT_FACTOR_SIZE      200u
 
+/* seconds from now on until which an administrator may keep one, at most */
+#define LIMIT_OBJECT_EXTEND_S (3650u * 24 * 3600)
+
 /* --- portal */
 /* octets of one file of the page */
 #define LIMIT_PORTAL_ASSET (1024u * 1024)
@@ -189,6 +192,11 @@
 #define LIMIT_PROOF_CLIENT_MS 5000u
 #define LIMIT_PROOF_OBJECT    10u
 #define LIMIT_PROOF_OBJECT_MS 30000u
+
+/* wrong proofs for one object with a second factor until nobody gets it any
+   more, and objects whose wrong proofs wait to be written, for a second */
+#define LIMIT_PROOF_LOCK   20u
+#define LIMIT_PORTAL_WRONG 64u
 
 /* --- retries */
 #define LIMIT_RETRY_MIN_S 300u

@@ -131,6 +131,7 @@ struct conf_portal {
 	const char *help;
 	uint64_t expires_s;
 	bool sent_notice; /* also where no passphrase was made */
+	bool receipts;	  /* the sender hears what becomes of it */
 };
 
 /* What becomes of inbound mail. */

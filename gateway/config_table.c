@@ -690,6 +690,12 @@ const struct config_entry config_entries[] = {
 	1 * SECOND, 3650 * DAY, "30d",
 	AT(conf_portal, expires_s), 0,
 	"How long mail can be picked up."},
+    {"portal", "receipts", CONFIG_T_BOOL, false, 0, 0, "true",
+	AT(conf_portal, receipts), 0,
+	"The sender of mail for pick-up is told when it is opened for the first "
+	"time and from where, when it is about to expire or has expired and "
+	"nobody has opened it, and when it is locked because of wrong "
+	"passphrases."},
     {"portal", "sent-notice", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_portal, sent_notice), 0,
 	"The sender of mail for pick-up is told for whom it waits, until when "

@@ -179,6 +179,15 @@ enum proto_type {
 	/* portal → store, for the audit log. */
 	PROTO_OBJECT_OPENED,  /* struct proto_opened */
 	PROTO_OBJECT_EXPIRED, /* object name as string */
+	/* store → portal: it expires then, and is locked no more. The answer is
+	   PROTO_OBJECT_HAVE. */
+	PROTO_OBJECT_UNTIL, /* struct proto_object */
+	/* store → portal: delete it. */
+	PROTO_OBJECT_DROP, /* struct proto_object */
+	/* portal → store: it is gone. */
+	PROTO_OBJECT_DROPPED, /* object name as string */
+	/* portal → store: too many wrong proofs; nobody gets it any more. */
+	PROTO_OBJECT_LOCKED, /* struct proto_opened */
 
 	/* control → store, control → discovery and control → supervisor: a
 	   request of the command line, as JSON; the id is control's own. The

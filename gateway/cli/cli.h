@@ -163,6 +163,13 @@ int cli_queue_release(struct cli *cli, int argc, char **argv);
 int cli_queue_delete(struct cli *cli, int argc, char **argv);
 int cli_queue_salvage(struct cli *cli, int argc, char **argv);
 
+/* escrow.c */
+int cli_escrow_list(struct cli *cli, int argc, char **argv);
+int cli_escrow_show(struct cli *cli, int argc, char **argv);
+int cli_escrow_revoke(struct cli *cli, int argc, char **argv);
+int cli_escrow_extend(struct cli *cli, int argc, char **argv);
+int cli_escrow_unlock(struct cli *cli, int argc, char **argv);
+
 /* audit.c, audit_list.c, audit_show.c, audit_export.c */
 int cli_audit_list(struct cli *cli, int argc, char **argv);
 int cli_audit_show(struct cli *cli, int argc, char **argv);

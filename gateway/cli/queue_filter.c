@@ -42,6 +42,16 @@ read_amount(const char *text, const struct unit *units)
 	return json_integer((json_int_t)n * units->size);
 }
 
+long long
+cli_queue_seconds(const char *text)
+{
+	json_t *n = read_amount(text, times);
+	long long seconds = json_integer_value(n);
+
+	json_decref(n);
+	return seconds;
+}
+
 static json_t *
 read_value(const char *name, const char *text)
 {

@@ -14,6 +14,9 @@
    none; -1 when one is not understood, which is said. */
 int cli_queue_filter(struct json_t *out, int argc, char **argv);
 
+/* "30m", "4h", "10d" in seconds; 0: it is not understood. */
+long long cli_queue_seconds(const char *text);
+
 /* One page; returns an exit status, and not CLI_DONE ends it. */
 typedef int cli_queue_page_fn(
     struct cli *cli, struct json_t *entries, void *arg);

@@ -187,6 +187,22 @@ const struct cli_verb cli_verbs[] = {
 	"Take mail out of a spool that was moved aside, all of them unless "
 	"named; it is held",
 	cli_queue_salvage},
+    {"escrow", "list", "", "List the mail that stands for pick-up",
+	cli_escrow_list},
+    {"escrow", "show", "ID",
+	"Show for whom it is, what opens it, until when, and how often it was "
+	"opened; ID is that of an object or of a message",
+	cli_escrow_show},
+    {"escrow", "revoke", "ID...",
+	"Take it back: nobody can open it any more, who has read it neither",
+	cli_escrow_revoke},
+    {"escrow", "extend", "--for TIME ID...",
+	"Let it stand for so long from now on; TIME is a number and s, m, h, d "
+	"or w",
+	cli_escrow_extend},
+    {"escrow", "unlock", "ID...",
+	"Let it be opened again after too many wrong passphrases",
+	cli_escrow_unlock},
     {"audit", "list",
 	"[--last N] [--since TIME] [--until TIME] [--address A] [--from A] "
 	"[--rcpt A] [--message-id ID] [--id ID] [--entry ID] [--object NAME] "

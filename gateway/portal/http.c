@@ -263,8 +263,7 @@ portal_http_new(const struct portal_http_options *opt, struct portal_http **out,
 	if (h == NULL)
 		return ERR_NOMEM;
 	h->opt = *opt;
-	h->throttle = portal_throttle_new();
-	e = h->throttle != NULL ? split_url(h, why) : ERR_NOMEM;
+	e = split_url(h, why);
 	if (e == ERR_OK)
 		e = check_tls(opt, why);
 	if (e == ERR_OK)
@@ -291,16 +290,17 @@ portal_http_free(struct portal_http *h)
 	     h->page != NULL && i < portal_assets_count(h->opt.assets); i++)
 		if (h->page[i] != NULL)
 			MHD_destroy_response(h->page[i]);
-	portal_throttle_free(h->throttle);
 	free(h->daemon);
 	free(h->page);
 	free(h);
 }
 
 void
-portal_http_serve(struct portal_http *h, struct portal_objects *objects)
+portal_http_serve(struct portal_http *h, struct portal_objects *objects,
+    struct portal_throttle *throttle)
 {
 	h->objects = objects;
+	h->throttle = throttle;
 }
 
 int

@@ -21,24 +21,14 @@
 #include "common/file.h"
 #include "common/limits.h"
 #include "common/log.h"
-#include "gateway/portal/portal_private.h"
-
-enum {
-	TABLE_OBJECTS, /* id: the header as it is in the file */
-	TABLE_EXPIRY,  /* expiry, 8 octets, and id: nothing */
-	TABLES,
-};
+#include "gateway/portal/objects_private.h"
 
 enum { EXPIRY_KEY = 8 + OBJECT_ID_SIZE };
 
 static const struct db_table tables[TABLES] = {
     [TABLE_OBJECTS] = {.name = "objects"},
     [TABLE_EXPIRY] = {.name = "expiry"},
-};
-
-struct portal_objects {
-	int dir;
-	struct db *db;
+    [TABLE_WRONG] = {.name = "wrong"},
 };
 
 static void
@@ -99,8 +89,8 @@ sweep_file(int dir, const char *name)
 
 /* --- index */
 
-static enum err
-put_header(struct db_txn *txn, const struct object_header *h)
+enum err
+portal_index_put(struct db_txn *txn, const struct object_header *h)
 {
 	uint8_t raw[OBJECT_HEADER_SIZE], key[EXPIRY_KEY];
 	enum err e;
@@ -115,8 +105,9 @@ put_header(struct db_txn *txn, const struct object_header *h)
 	return e;
 }
 
-static enum err
-get_header(struct db_txn *txn, const uint8_t *id, struct object_header *out)
+enum err
+portal_index_get(
+    struct db_txn *txn, const uint8_t *id, struct object_header *out)
 {
 	struct span raw;
 	enum err e = db_get(txn, TABLE_OBJECTS, SPAN(id, OBJECT_ID_SIZE), &raw);
@@ -124,15 +115,17 @@ get_header(struct db_txn *txn, const uint8_t *id, struct object_header *out)
 	return e != ERR_OK ? e : object_header_parse(raw, out);
 }
 
-/* Both rows; either may be gone already. */
-static enum err
-del_header(struct db_txn *txn, const struct object_header *h)
+/* Its rows; any may be gone already. */
+enum err
+portal_index_del(struct db_txn *txn, const struct object_header *h)
 {
 	uint8_t key[EXPIRY_KEY];
 	enum err e;
 
 	expiry_key(h, key);
-	e = db_del(txn, TABLE_OBJECTS, SPAN(h->id, sizeof(h->id)));
+	e = db_del(txn, TABLE_WRONG, SPAN(h->id, sizeof(h->id)));
+	if (e == ERR_OK || e == ERR_NOT_FOUND)
+		e = db_del(txn, TABLE_OBJECTS, SPAN(h->id, sizeof(h->id)));
 	if (e == ERR_OK || e == ERR_NOT_FOUND)
 		e = db_del(txn, TABLE_EXPIRY, SPAN(key, sizeof(key)));
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
@@ -146,10 +139,10 @@ add_unknown_file(struct portal_objects *o, struct db_txn *txn, const char *name)
 
 	if (!object_id_parse(span_str(name), id))
 		return ERR_OK;
-	if (get_header(txn, id, &h) == ERR_OK)
+	if (portal_index_get(txn, id, &h) == ERR_OK)
 		return ERR_OK;
 	if (read_file(o->dir, name, &h) == ERR_OK)
-		return put_header(txn, &h);
+		return portal_index_put(txn, &h);
 	sweep_file(o->dir, name);
 	return ERR_OK;
 }
@@ -329,24 +322,24 @@ mend(struct portal_objects *o)
 	return e;
 }
 
-static enum err
-begin_read(struct portal_objects *o, struct db_txn **out)
+enum err
+portal_index_read(struct portal_objects *o, struct db_txn **out)
 {
 	enum err e = mend(o);
 
 	return e != ERR_OK ? e : db_read(o->db, out);
 }
 
-static enum err
-begin_write(struct portal_objects *o, struct db_txn **out)
+enum err
+portal_index_write(struct portal_objects *o, struct db_txn **out)
 {
 	enum err e = mend(o);
 
 	return e != ERR_OK ? e : db_write(o->db, out);
 }
 
-static enum err
-end_write(struct db_txn *txn, enum err e)
+enum err
+portal_index_end(struct db_txn *txn, enum err e)
 {
 	if (e == ERR_OK)
 		return db_commit(txn);
@@ -365,10 +358,10 @@ portal_objects_add(struct portal_objects *o, const uint8_t *id)
 	object_id_format(id, name);
 	e = read_file(o->dir, name, &h);
 	if (e == ERR_OK)
-		e = begin_write(o, &txn);
+		e = portal_index_write(o, &txn);
 	if (e != ERR_OK)
 		return e;
-	return end_write(txn, put_header(txn, &h));
+	return portal_index_end(txn, portal_index_put(txn, &h));
 }
 
 enum err
@@ -377,11 +370,11 @@ portal_objects_find(struct portal_objects *o, const uint8_t *id, uint64_t now_s,
 {
 	struct object_header h;
 	struct db_txn *txn;
-	enum err e = begin_read(o, &txn);
+	enum err e = portal_index_read(o, &txn);
 
 	if (e != ERR_OK)
 		return e;
-	e = get_header(txn, id, &h);
+	e = portal_index_get(txn, id, &h);
 	db_end(txn);
 	if (e == ERR_OK && h.expires_s <= now_s)
 		e = ERR_NOT_FOUND;
@@ -442,7 +435,7 @@ portal_objects_expire(struct portal_objects *o, uint64_t now_s, uint8_t *id_out)
 	struct object_header h = {.expires_s = 0};
 	char name[OBJECT_ID_TEXT_SIZE];
 	struct db_txn *txn;
-	enum err e = begin_write(o, &txn);
+	enum err e = portal_index_write(o, &txn);
 
 	if (e != ERR_OK)
 		return e;
@@ -450,13 +443,13 @@ portal_objects_expire(struct portal_objects *o, uint64_t now_s, uint8_t *id_out)
 	if (e == ERR_OK && h.expires_s > now_s)
 		e = ERR_NOT_FOUND;
 	if (e != ERR_OK)
-		return end_write(txn, e);
+		return portal_index_end(txn, e);
 	/* The file first: an entry without one is forgotten at the next start,
 	   a file without an entry would come back. */
 	object_id_format(h.id, name);
 	if (unlinkat(o->dir, name, 0) != 0 && errno != ENOENT)
-		return end_write(txn, err_from_errno(errno));
-	e = end_write(txn, del_header(txn, &h));
+		return portal_index_end(txn, err_from_errno(errno));
+	e = portal_index_end(txn, portal_index_del(txn, &h));
 	if (e == ERR_OK)
 		memcpy(id_out, h.id, sizeof(h.id));
 	return e;
@@ -467,7 +460,7 @@ portal_objects_next_expiry(struct portal_objects *o)
 {
 	struct object_header h;
 	struct db_txn *txn;
-	enum err e = begin_read(o, &txn);
+	enum err e = portal_index_read(o, &txn);
 
 	if (e != ERR_OK)
 		return UINT64_MAX;

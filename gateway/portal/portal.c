@@ -5,6 +5,7 @@
  * that opens them. It has no key but that of its TLS certificate, reads no
  * message, and tells store what it has, what was opened and what expired.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct portal {
 	struct buf key;
 	struct portal_assets *assets;
 	struct portal_objects *objects;
+	struct portal_throttle *throttle;
 	struct portal_http *http;
 	struct ipc *store; /* NULL while there is none */
 	struct portal_reports *reports;
@@ -52,7 +54,8 @@ on_opened(void *arg, const struct object_header *h, const char *client,
 {
 	struct portal *p = arg;
 
-	portal_report_opened(p->reports, h, client, user_agent);
+	portal_report_event(
+	    p->reports, PROTO_OBJECT_OPENED, h->id, client, user_agent);
 }
 
 /* Take in an object that store has announced. What may work later, as when
@@ -90,6 +93,34 @@ retry_late(struct portal *p)
 	}
 }
 
+/* Store repeats what is not done yet whenever the portal is new to it. */
+static void
+change_object(
+    struct portal *p, uint16_t type, const uint8_t *id, uint64_t expires_s)
+{
+	char name[OBJECT_ID_TEXT_SIZE];
+	enum err e;
+
+	if (type == PROTO_OBJECT_ADD) {
+		add_object(p, id);
+		return;
+	}
+	e = type == PROTO_OBJECT_UNTIL
+		? portal_objects_until(p->objects, id, expires_s)
+		: portal_objects_drop(p->objects, id);
+	if (e == ERR_OK) {
+		portal_report_object(p->reports,
+		    type == PROTO_OBJECT_UNTIL ? PROTO_OBJECT_HAVE
+					       : PROTO_OBJECT_DROPPED,
+		    id);
+		return;
+	}
+	object_id_format(id, name);
+	log_event(LOG_LVL_ERR, NULL, "portal-not-changed",
+	    KV_STR("object", name), KV_STR("message", proto_name(type)),
+	    KV_ERR(e));
+}
+
 static void
 on_store_msg(void *arg, struct ipc_msg *m)
 {
@@ -99,7 +130,8 @@ on_store_msg(void *arg, struct ipc_msg *m)
 	struct unpacker u;
 	struct arena *a;
 
-	if (m->type != PROTO_OBJECT_ADD) {
+	if (m->type != PROTO_OBJECT_ADD && m->type != PROTO_OBJECT_UNTIL &&
+	    m->type != PROTO_OBJECT_DROP) {
 		log_event(LOG_LVL_ERR, NULL, "portal-unexpected",
 		    KV_STR("message", proto_name(m->type)));
 		return;
@@ -109,7 +141,7 @@ on_store_msg(void *arg, struct ipc_msg *m)
 	proto_object_unpack(&u, a, &object);
 	if (unpack_end(&u) == ERR_OK &&
 	    object_id_parse(span_str(object.name), id))
-		add_object(p, id);
+		change_object(p, m->type, id, object.expires_s);
 	else
 		log_event(LOG_LVL_ERR, NULL, "portal-malformed",
 		    KV_STR("message", proto_name(m->type)));
@@ -173,9 +205,29 @@ expire_objects(struct portal *p)
 }
 
 static void
+on_locked(void *arg, const uint8_t *id, const char *client)
+{
+	struct portal *p = arg;
+
+	portal_report_event(
+	    p->reports, PROTO_OBJECT_LOCKED, id, client, SPAN(NULL, 0));
+}
+
+static void
+settle(struct portal *p)
+{
+	enum err e = portal_objects_settle(p->objects, on_locked, p);
+
+	if (e != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "portal-attempts", KV_ERR(e));
+}
+
+static void
 on_tick(void *arg)
 {
 	struct portal *p = arg;
+
+	settle(p);
 
 	portal_http_enforce(p->http);
 	expire_objects(p);
@@ -280,7 +332,11 @@ open_objects(struct portal *p, const struct conf *c)
 	if (e != ERR_OK)
 		role_refuse(p->role, "objects of the portal: %s",
 		    why.text[0] != '\0' ? why.text : err_text(e));
-	portal_http_serve(p->http, p->objects);
+	p->throttle = portal_throttle_new(c->paths.portal);
+	if (p->throttle == NULL)
+		role_refuse(p->role, "attempts of the portal: %s: %s",
+		    c->paths.portal, strerror(errno));
+	portal_http_serve(p->http, p->objects, p->throttle);
 }
 
 static void
@@ -336,9 +392,12 @@ stop(struct portal *p)
 	loop_timer_free(p->tick);
 	loop_timer_free(p->wait);
 	portal_http_free(p->http);
+	if (p->objects != NULL)
+		settle(p);
 	portal_reports_free(p->reports);
 	ipc_free(p->store);
 	portal_objects_close(p->objects);
+	portal_throttle_free(p->throttle);
 	portal_assets_free(p->assets);
 	free(p->late);
 	buf_clear(&p->cert);

@@ -86,14 +86,34 @@ enum err portal_objects_expire(
 /* Second at which the next one expires; UINT64_MAX if there is none. */
 uint64_t portal_objects_next_expiry(struct portal_objects *o);
 
+/* --- objects_change.c */
+
+/* It expires then, and what was guessed wrong before does not count any more.
+   ERR_NOT_FOUND, ERR_USAGE. */
+enum err portal_objects_until(
+    struct portal_objects *o, const uint8_t *id, uint64_t expires_s) MUST_CHECK;
+/* Delete it; ERR_OK also when there is none. */
+enum err portal_objects_drop(
+    struct portal_objects *o, const uint8_t *id) MUST_CHECK;
+/* Were so many wrong proofs shown for it that nobody gets it any more? */
+bool portal_objects_is_locked(struct portal_objects *o, const uint8_t *id);
+void portal_objects_note_wrong(
+    struct portal_objects *o, const uint8_t *id, const char *client);
+/* Write down what was noted; locked hears of each that has had its last. */
+typedef void portal_locked_fn(void *arg, const uint8_t *id, const char *client);
+enum err portal_objects_settle(
+    struct portal_objects *o, portal_locked_fn *locked, void *arg) MUST_CHECK;
+
 /* --- throttle.c: wrong proofs, by client and by object */
 
 struct portal_throttle;
 
-struct portal_throttle *portal_throttle_new(void);
+/* What is counted is in a file of this directory and counts after a restart,
+   too. NULL when it cannot be had. */
+struct portal_throttle *portal_throttle_new(const char *dir);
 void portal_throttle_free(struct portal_throttle *t);
-/* May this client try this object now? */
-bool portal_throttle_allows(const struct portal_throttle *t, struct span client,
+/* May this client try this object now? Times are of the wall clock. */
+bool portal_throttle_allows(struct portal_throttle *t, struct span client,
     struct span object, uint64_t now_ms);
 /* A wrong proof was shown. */
 void portal_throttle_spend(struct portal_throttle *t, struct span client,
@@ -108,11 +128,18 @@ enum portal_access {
 	PORTAL_ACCESS_GRANTED,
 };
 
+/* Who asks. */
+struct portal_client {
+	char text[INET6_ADDRSTRLEN];
+	uint8_t net[8]; /* what the brake counts: an IPv4 address or a /64 */
+	size_t net_len;
+};
+
 /* Check id and proof as they came (base64url). *out is set when granted. The
    answer, and the work done for it, are the same for every reason to refuse. */
 enum portal_access portal_access_check(struct portal_objects *o,
     struct portal_throttle *t, struct span id, struct span proof,
-    struct span client, uint64_t now_s, uint64_t now_ms,
+    const struct portal_client *client, uint64_t now_ms,
     struct object_header *out);
 
 /* --- range.c */
@@ -133,11 +160,12 @@ void portal_reports_free(struct portal_reports *r);
 /* Tell this store from now on, what has waited first. Borrowed; NULL when it
    is gone. */
 void portal_reports_to(struct portal_reports *r, struct ipc *store);
-/* PROTO_OBJECT_HAVE, PROTO_OBJECT_EXPIRED. */
+/* PROTO_OBJECT_HAVE, PROTO_OBJECT_EXPIRED, PROTO_OBJECT_DROPPED. */
 void portal_report_object(
     struct portal_reports *r, uint16_t type, const uint8_t *object_id);
-void portal_report_opened(struct portal_reports *r,
-    const struct object_header *h, const char *client, struct span user_agent);
+/* PROTO_OBJECT_OPENED, PROTO_OBJECT_LOCKED; user_agent may be empty. */
+void portal_report_event(struct portal_reports *r, uint16_t type,
+    const uint8_t *object_id, const char *client, struct span user_agent);
 
 /* --- http.c: the server */
 
@@ -160,8 +188,10 @@ struct portal_http_options {
 enum err portal_http_new(const struct portal_http_options *opt,
     struct portal_http **out, struct err_why *why) MUST_CHECK;
 void portal_http_free(struct portal_http *h);
-/* The objects it hands out, borrowed; before the first portal_http_run(). */
-void portal_http_serve(struct portal_http *h, struct portal_objects *objects);
+/* The objects it hands out, and the brake, borrowed; before the first
+ * portal_http_run(). */
+void portal_http_serve(struct portal_http *h, struct portal_objects *objects,
+    struct portal_throttle *throttle);
 /* One descriptor for each of listen_fd: readable when there is work. */
 int portal_http_fd(const struct portal_http *h, size_t i);
 /* Do what can be done without waiting. */

@@ -121,13 +121,10 @@ portal_report_object(
 }
 
 void
-portal_report_opened(struct portal_reports *r, const struct object_header *h,
-    const char *client, struct span user_agent)
+portal_report_event(struct portal_reports *r, uint16_t type,
+    const uint8_t *object_id, const char *client, struct span user_agent)
 {
-	struct report m = {
-	    .type = PROTO_OBJECT_OPENED,
-	    .id = message_id(h->id),
-	};
+	struct report m = {.type = type, .id = message_id(object_id)};
 	char name[OBJECT_ID_TEXT_SIZE], agent[201];
 	size_t len = user_agent.len < 200 ? user_agent.len : 200;
 	struct proto_opened opened = {.name = name,
@@ -135,13 +132,14 @@ portal_report_opened(struct portal_reports *r, const struct object_header *h,
 	    .agent = agent,
 	    .at_ms = clock_unix_ms()};
 
-	object_id_format(h->id, name);
+	object_id_format(object_id, name);
 	memcpy(agent, user_agent.data, len);
 	agent[len] = '\0';
 	buf_init(&m.payload, 4096);
 	if (proto_opened_pack(&opened, &m.payload) != ERR_OK)
 		fatal("portal: out of memory");
 	tell(r, &m);
-	log_event(LOG_LVL_INFO, NULL, "portal-opened", KV_STR("object", name),
-	    KV_STR("client", client));
+	log_event(LOG_LVL_INFO, NULL,
+	    type == PROTO_OBJECT_OPENED ? "portal-opened" : "portal-locked",
+	    KV_STR("object", name), KV_STR("client", client));
 }

@@ -94,18 +94,12 @@ framing_is_clear(const struct portal_request *req)
 
 /* --- who asks */
 
-struct client {
-	char text[INET6_ADDRSTRLEN];
-	uint8_t net[8]; /* what the brake counts: an IPv4 address or a /64 */
-	size_t net_len;
-};
-
 static bool
-client_from_text(const char *text, struct client *out)
+client_from_text(const char *text, struct portal_client *out)
 {
 	struct in6_addr six;
 	struct in_addr four;
-	struct client c = {.net_len = 0};
+	struct portal_client c = {.net_len = 0};
 
 	if (inet_pton(AF_INET, text, &four) == 1) {
 		memcpy(c.net, &four, 4);
@@ -125,7 +119,7 @@ client_from_text(const char *text, struct client *out)
 }
 
 static bool
-client_from_socket(const struct portal_request *req, struct client *out)
+client_from_socket(const struct portal_request *req, struct portal_client *out)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 	    req->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -147,7 +141,7 @@ client_from_socket(const struct portal_request *req, struct client *out)
 /* Plain HTTP is for a reverse proxy on this machine, which puts the client
    last into X-Forwarded-For; what stands before it came from the client. */
 static void
-find_client(const struct portal_request *req, struct client *out)
+find_client(const struct portal_request *req, struct portal_client *out)
 {
 	const char *list = req->http->opt.tls_cert == NULL
 			       ? one_header(req, "X-Forwarded-For")
@@ -161,7 +155,7 @@ find_client(const struct portal_request *req, struct client *out)
 	if (last != NULL && client_from_text(last, out))
 		return;
 	if (!client_from_socket(req, out))
-		*out = (struct client){.text = "", .net_len = 4};
+		*out = (struct portal_client){.text = "", .net_len = 4};
 }
 
 /* --- objects */
@@ -169,15 +163,14 @@ find_client(const struct portal_request *req, struct client *out)
 /* The object whose proof was shown, open, or the refusal sent. */
 static enum MHD_Result
 refuse_or_open(struct portal_request *req, struct span id, struct span proof,
-    struct object_header *h_out, struct client *client, int *fd_out)
+    struct object_header *h_out, struct portal_client *client, int *fd_out)
 {
 	struct portal_http *h = req->http;
 	enum err e;
 
 	find_client(req, client);
-	switch (portal_access_check(h->objects, h->throttle, id, proof,
-	    SPAN(client->net, client->net_len), clock_unix_ms() / 1000,
-	    clock_steady_ms(), h_out)) {
+	switch (portal_access_check(h->objects, h->throttle, id, proof, client,
+	    clock_unix_ms(), h_out)) {
 	case PORTAL_ACCESS_NONE:
 		return portal_reply_error(req, MHD_HTTP_NOT_FOUND, NULL);
 	case PORTAL_ACCESS_WAIT:
@@ -223,7 +216,7 @@ handle_open(struct portal_request *req)
 {
 	const char *type = one_header(req, "Content-Type");
 	struct object_header header;
-	struct client client;
+	struct portal_client client;
 	struct span id, proof;
 	json_t *json = NULL;
 	enum MHD_Result rc;
@@ -258,7 +251,7 @@ handle_object(struct portal_request *req)
 	const char *auth = one_header(req, "Authorization");
 	const char *range = one_header(req, "Range");
 	struct object_header header;
-	struct client client;
+	struct portal_client client;
 	struct span proof = SPAN(NULL, 0);
 	uint64_t from = 0, len, total;
 	enum MHD_Result rc;

@@ -4,10 +4,14 @@
  * A brake on wrong proofs: for each client and for each object a bucket of
  * tokens that refills with time. The buckets are a fixed table addressed by a
  * keyed hash, so that strangers can neither make it grow nor choose whom they
- * share a bucket with; who does share one waits a little more.
+ * share a bucket with; who does share one waits a little more. The table is a
+ * mapped file: a restart forgives nothing.
  */
-#include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/digest.h"
 #include "common/limits.h"
@@ -27,12 +31,51 @@ struct portal_throttle {
 	struct bucket objects[BUCKETS];
 };
 
-struct portal_throttle *
-portal_throttle_new(void)
+static struct portal_throttle *
+map_file(int fd)
 {
-	struct portal_throttle *t = calloc(1, sizeof(*t));
+	struct stat st;
+	void *map;
 
-	if (t != NULL)
+	if (fstat(fd, &st) != 0)
+		return NULL;
+	/* of another size it is not ours; new octets are zero */
+	if (st.st_size != (off_t)sizeof(struct portal_throttle) &&
+	    (ftruncate(fd, 0) != 0 ||
+		ftruncate(fd, sizeof(struct portal_throttle)) != 0))
+		return NULL;
+	map = mmap(NULL, sizeof(struct portal_throttle),
+	    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return NULL;
+	return map;
+}
+
+static struct portal_throttle *
+open_file(const char *dir)
+{
+	struct portal_throttle *t = NULL;
+	int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = at < 0 ? -1
+			: openat(at, "attempts",
+			      O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		t = map_file(fd);
+	if (fd >= 0)
+		close(fd);
+	if (at >= 0)
+		close(at);
+	return t;
+}
+
+struct portal_throttle *
+portal_throttle_new(const char *dir)
+{
+	static const uint8_t none[16];
+	struct portal_throttle *t = open_file(dir);
+
+	if (t != NULL && memcmp(t->key, none, sizeof(none)) == 0)
 		random_octets(t->key, sizeof(t->key));
 	return t;
 }
@@ -40,7 +83,8 @@ portal_throttle_new(void)
 void
 portal_throttle_free(struct portal_throttle *t)
 {
-	free(t);
+	if (t != NULL)
+		munmap(t, sizeof(*t));
 }
 
 static size_t
@@ -54,15 +98,19 @@ place(const struct portal_throttle *t, struct span who)
 }
 
 static uint32_t
-spent_now(const struct bucket *b, uint64_t now_ms, uint64_t refill_ms)
+spent_now(struct bucket *b, uint64_t now_ms, uint64_t refill_ms)
 {
-	uint64_t back = (now_ms - b->stamp_ms) / refill_ms;
+	uint64_t back;
 
+	/* a clock that was set back must lock nobody out for long */
+	if (b->stamp_ms > now_ms)
+		b->stamp_ms = now_ms;
+	back = (now_ms - b->stamp_ms) / refill_ms;
 	return back >= b->spent ? 0 : b->spent - (uint32_t)back;
 }
 
 bool
-portal_throttle_allows(const struct portal_throttle *t, struct span client,
+portal_throttle_allows(struct portal_throttle *t, struct span client,
     struct span object, uint64_t now_ms)
 {
 	return spent_now(&t->clients[place(t, client)], now_ms,

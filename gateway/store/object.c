@@ -16,8 +16,15 @@ enum err
 store_add_object(struct store *s, struct db_txn *txn,
     const struct proto_object *o, const struct entry *e, uint32_t n_entries)
 {
-	struct store_object old,
-	    new = {.size = o->size, .expires_s = o->expires_s};
+	struct store_object old, new = {.size = o->size,
+				     .expires_s = o->expires_s,
+				     .from = "",
+				     .from_key = "",
+				     .rcpt = "",
+				     .rcpt_key = "",
+				     .factor = o->factor,
+				     .door = o->door,
+				     .last_client = ""};
 	enum err err;
 
 	if (o->name[0] == '\0' || o->name[0] == '.' ||
@@ -29,9 +36,17 @@ store_add_object(struct store *s, struct db_txn *txn,
 	new.notice = arena_array(s->arena, n_entries, sizeof(*new.notice));
 	if (new.notice == NULL)
 		return ERR_NOMEM;
-	for (uint32_t i = 0; i < n_entries; i++)
-		if (strcmp(e[i].wait_object, o->name) == 0)
-			new.notice[new.n_notices++] = e[i].id;
+	for (uint32_t i = 0; i < n_entries; i++) {
+		if (strcmp(e[i].wait_object, o->name) != 0)
+			continue;
+		new.notice[new.n_notices++] = e[i].id;
+		new.message_id = e[i].message_id;
+		new.from = e[i].from;
+		new.from_key = e[i].from_key;
+		new.rcpt = e[i].rcpt[0].addr;
+		new.rcpt_key = e[i].rcpt[0].key;
+		new.created_s = e[i].accepted_ms / 1000;
+	}
 	return store_object_put(txn, o->name, &new);
 }
 
@@ -52,7 +67,7 @@ id_of(const char *name)
 }
 
 static enum err
-offer(struct store_peer *portal, const struct proto_object *m)
+offer(struct store_peer *portal, uint16_t type, const struct proto_object *m)
 {
 	struct packer p;
 	struct buf b;
@@ -63,8 +78,8 @@ offer(struct store_peer *portal, const struct proto_object *m)
 	proto_object_pack(&p, m);
 	e = pack_end(&p);
 	if (e == ERR_OK)
-		e = ipc_post(portal->ch, PROTO_OBJECT_ADD, id_of(m->name),
-		    buf_span(&b), NULL, 0);
+		e = ipc_post(
+		    portal->ch, type, id_of(m->name), buf_span(&b), NULL, 0);
 	buf_clear(&b);
 	return e;
 }
@@ -81,7 +96,7 @@ store_offer_submitted(struct store *s, struct span submission)
 		return;
 	/* a portal that is gone is told of all when it is back */
 	for (uint32_t i = 0; i < m.n_objects; i++)
-		if (offer(portal, &m.object[i]) != ERR_OK)
+		if (offer(portal, PROTO_OBJECT_ADD, &m.object[i]) != ERR_OK)
 			return;
 }
 
@@ -95,12 +110,21 @@ offer_stored(struct store *s, struct store_peer *portal, struct span name,
 
 	arena_reset(s->arena);
 	e = store_object_unpack(stored, s->arena, &o);
-	if (e != ERR_OK || o.have)
+	if (e != ERR_OK || (o.have && o.tell == STORE_OBJECT_TOLD))
 		return e;
 	m = (struct proto_object){.name = arena_span_str(s->arena, name),
 	    .size = o.size,
-	    .expires_s = o.expires_s};
-	return m.name == NULL ? ERR_NOMEM : offer(portal, &m);
+	    .expires_s = o.expires_s,
+	    .factor = o.factor,
+	    .door = o.door};
+	if (m.name == NULL)
+		return ERR_NOMEM;
+	if (o.tell == STORE_OBJECT_TELL_DROP)
+		return offer(portal, PROTO_OBJECT_DROP, &m);
+	e = o.have ? ERR_OK : offer(portal, PROTO_OBJECT_ADD, &m);
+	if (e == ERR_OK && o.tell == STORE_OBJECT_TELL_UNTIL)
+		e = offer(portal, PROTO_OBJECT_UNTIL, &m);
+	return e;
 }
 
 void
@@ -171,29 +195,50 @@ store_apply_have(struct store *s, struct db_txn *txn, struct store_op *op)
 {
 	struct store_object o = {0};
 	const char *name;
+	bool had;
 	enum err e = read_name(s, op->payload, &name);
 
 	if (e == ERR_OK)
 		e = store_object_get(txn, s->arena, name, &o);
-	if (e != ERR_OK || o.have)
+	if (e == ERR_NOT_FOUND)
+		return ERR_OK; /* it is revoked and gone */
+	if (e != ERR_OK || (o.have && o.tell != STORE_OBJECT_TELL_UNTIL))
 		return e;
-	for (uint32_t i = 0; e == ERR_OK && i < o.n_notices; i++)
+	for (uint32_t i = 0; e == ERR_OK && !o.have && i < o.n_notices; i++)
 		e = release(s, txn, o.notice[i]);
+	had = o.have;
+	if (had)
+		o.tell = STORE_OBJECT_TOLD;
 	o.have = true;
-	o.n_notices = 0;
+	s->unread_s = 0;
 	if (e == ERR_OK)
 		e = store_object_put(txn, name, &o);
-	return e == ERR_OK ? record(s, txn, "object-ready", name) : e;
+	return e == ERR_OK && !had ? record(s, txn, "object-ready", name) : e;
 }
 
 enum err
 store_apply_opened(struct store *s, struct db_txn *txn, struct store_op *op)
 {
+	struct store_object o = {0};
 	struct proto_opened m;
 	struct store_rec rec;
 	enum err e = proto_opened_unpack(op->payload, s->arena, &m);
 
-	if (e != ERR_OK)
+	if (e == ERR_OK)
+		e = store_object_get(txn, s->arena, m.name, &o);
+	if (e != ERR_OK && e != ERR_NOT_FOUND)
+		return e;
+	if (e == ERR_OK && o.views++ == 0) {
+		o.first_ms = m.at_ms;
+		e = store_object_tell(
+		    s, txn, &o, STORE_OBJECT_OPENED, m.client, m.agent);
+	}
+	if (e == ERR_OK) {
+		o.last_ms = m.at_ms;
+		o.last_client = m.client;
+		e = store_object_put(txn, m.name, &o);
+	}
+	if (e != ERR_OK && e != ERR_NOT_FOUND)
 		return e;
 	store_rec_begin(&rec, "viewed");
 	store_rec_str(&rec, "object", m.name);
@@ -204,14 +249,59 @@ store_apply_opened(struct store *s, struct db_txn *txn, struct store_op *op)
 }
 
 enum err
+store_apply_locked(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	struct store_object o = {0};
+	struct proto_opened m;
+	struct store_rec rec;
+	enum err e = proto_opened_unpack(op->payload, s->arena, &m);
+
+	if (e == ERR_OK)
+		e = store_object_get(txn, s->arena, m.name, &o);
+	if (e != ERR_OK || o.locked)
+		return e == ERR_NOT_FOUND ? ERR_OK : e;
+	o.locked = true;
+	e = store_object_put(txn, m.name, &o);
+	if (e == ERR_OK)
+		e = store_object_tell(
+		    s, txn, &o, STORE_OBJECT_LOCKED, m.client, "");
+	if (e != ERR_OK)
+		return e;
+	store_rec_begin(&rec, "locked");
+	store_rec_str(&rec, "object", m.name);
+	store_rec_str(&rec, "client", m.client);
+	return store_add_record(s, txn, &rec);
+}
+
+enum err
 store_apply_expired(struct store *s, struct db_txn *txn, struct store_op *op)
 {
+	struct store_object o = {0};
 	const char *name;
 	enum err e = read_name(s, op->payload, &name);
 
+	if (e == ERR_OK)
+		e = store_object_get(txn, s->arena, name, &o);
+	if (e == ERR_OK && o.views == 0 && o.tell != STORE_OBJECT_TELL_DROP)
+		e = store_object_tell(s, txn, &o, STORE_OBJECT_EXPIRED, "", "");
 	if (e == ERR_OK)
 		e = db_del(txn, STORE_OBJECT, span_str(name));
 	if (e == ERR_OK || e == ERR_NOT_FOUND)
 		e = record(s, txn, "expired", name);
 	return e;
+}
+
+/* That it was revoked is in the log since somebody said so. */
+enum err
+store_apply_dropped(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	struct store_object o = {0};
+	const char *name;
+	enum err e = read_name(s, op->payload, &name);
+
+	if (e == ERR_OK)
+		e = store_object_get(txn, s->arena, name, &o);
+	if (e == ERR_OK && o.tell == STORE_OBJECT_TELL_DROP)
+		e = db_del(txn, STORE_OBJECT, span_str(name));
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }

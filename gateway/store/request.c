@@ -330,6 +330,10 @@ static const struct verb {
     {"queue-release", NULL, release_one, "released", NULL},
     {"queue-delete", NULL, delete_one, "admin-delete", NULL},
     {"queue-salvage", NULL, NULL, NULL, store_salvage},
+    {"escrow-list", store_object_list, NULL, NULL, NULL},
+    {"escrow-show", store_object_show, NULL, NULL, NULL},
+    {"escrow-revoke", NULL, NULL, NULL, store_object_revoke},
+    {"escrow-extend", NULL, NULL, NULL, store_object_extend},
 };
 
 static bool
@@ -523,6 +527,9 @@ store_after_request(struct store *s, struct store_op *op)
 
 	if (op->result == ERR_OK) {
 		s->recall = true;
+		if (s->tell_portal)
+			store_offer_objects(s);
+		s->tell_portal = false;
 	} else {
 		/* of the commit, too, which the answer does not know of */
 		answer = json_object();

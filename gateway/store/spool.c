@@ -16,6 +16,7 @@
 
 enum {
 	FORMAT = 1,
+	OBJECT_FORMAT = 2,
 	DONE_FORMAT = 3,
 	DONE_FORMAT_2 = 2, /* without a reply */
 	SMALL_RECORD = 8 * 1024 + LIMIT_RECIPIENTS,
@@ -296,7 +297,25 @@ store_object_unpack(struct span in, struct arena *a, struct store_object *out)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < o.n_notices; i++)
 		o.notice[i] = unpack_u64(&u);
-	if (unpack_end(&u) != ERR_OK || format != FORMAT)
+	if (format != OBJECT_FORMAT)
+		return ERR_DB_BROKEN;
+	o.message_id = unpack_u64(&u);
+	o.from = unpack_str(&u, a);
+	o.from_key = unpack_str(&u, a);
+	o.rcpt = unpack_str(&u, a);
+	o.rcpt_key = unpack_str(&u, a);
+	o.factor = unpack_u8(&u);
+	o.door = unpack_u8(&u);
+	o.created_s = unpack_u64(&u);
+	o.tell = unpack_u8(&u);
+	o.locked = unpack_bool(&u);
+	o.warned = unpack_bool(&u);
+	o.views = unpack_u32(&u);
+	o.first_ms = unpack_u64(&u);
+	o.last_ms = unpack_u64(&u);
+	o.last_client = unpack_str(&u, a);
+	if (unpack_end(&u) != ERR_OK || o.factor >= OBJECT_FACTORS ||
+	    o.door >= OBJECT_DOORS || o.tell >= STORE_OBJECT_TELLS)
 		return ERR_DB_BROKEN;
 	*out = o;
 	return ERR_OK;
@@ -322,13 +341,28 @@ store_object_put(
 
 	buf_init(&b, SMALL_RECORD);
 	pack_begin(&p, &b);
-	pack_u8(&p, FORMAT);
+	pack_u8(&p, OBJECT_FORMAT);
 	pack_u64(&p, o->size);
 	pack_u64(&p, o->expires_s);
 	pack_bool(&p, o->have);
 	pack_u32(&p, o->n_notices);
 	for (uint32_t i = 0; i < o->n_notices; i++)
 		pack_u64(&p, o->notice[i]);
+	pack_u64(&p, o->message_id);
+	pack_str(&p, o->from);
+	pack_str(&p, o->from_key);
+	pack_str(&p, o->rcpt);
+	pack_str(&p, o->rcpt_key);
+	pack_u8(&p, (uint8_t)o->factor);
+	pack_u8(&p, (uint8_t)o->door);
+	pack_u64(&p, o->created_s);
+	pack_u8(&p, (uint8_t)o->tell);
+	pack_bool(&p, o->locked);
+	pack_bool(&p, o->warned);
+	pack_u32(&p, o->views);
+	pack_u64(&p, o->first_ms);
+	pack_u64(&p, o->last_ms);
+	pack_str(&p, o->last_client);
 	e = pack_end(&p);
 	if (e == ERR_OK)
 		e = db_put(txn, STORE_OBJECT, span_str(name), buf_span(&b));

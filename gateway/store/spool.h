@@ -13,6 +13,7 @@
 
 #include "common/arena.h"
 #include "common/db.h"
+#include "common/object_header.h"
 #include "gateway/entry.h"
 
 struct conf;
@@ -95,12 +96,35 @@ enum err store_done_put(
 enum err store_done_prune(
     struct db_txn *txn, uint64_t before_ms, unsigned max) MUST_CHECK;
 
+/* What the portal is still to be told of an object. */
+enum store_object_tell {
+	STORE_OBJECT_TOLD = 0,
+	STORE_OBJECT_TELL_UNTIL, /* its new expiry; not locked any more */
+	STORE_OBJECT_TELL_DROP,	 /* it is revoked */
+	STORE_OBJECT_TELLS
+};
+
 struct store_object {
 	uint64_t size;
 	uint64_t expires_s;
 	bool have;	  /* the portal said so */
-	uint64_t *notice; /* entries that wait for it */
+	uint64_t *notice; /* entries with its link */
 	uint32_t n_notices;
+	uint64_t message_id;
+	const char *from; /* who has sent it */
+	const char *from_key;
+	const char *rcpt; /* who may open it */
+	const char *rcpt_key;
+	enum object_factor factor;
+	enum object_door door;
+	uint64_t created_s;
+	enum store_object_tell tell;
+	bool locked;
+	bool warned;	   /* the sender was told that nobody has opened it */
+	uint32_t views;	   /* how often it was opened */
+	uint64_t first_ms; /* Unix time of the first and of the last */
+	uint64_t last_ms;
+	const char *last_client;
 };
 
 enum err store_object_unpack(

@@ -300,6 +300,7 @@ on_tick(void *arg)
 	store_shares_sweep(s->shares);
 	store_watch_tick(s);
 	store_waits_tick(s);
+	store_unread_tick(s);
 	store_tls_tick(s);
 	(void)!store_audit_export(s->audit);
 	store_checkpoint_tick(s);

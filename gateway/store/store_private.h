@@ -20,6 +20,8 @@
 #include "gateway/store/spool.h"
 #include "gateway/store/store.h"
 
+struct json_t;
+
 enum {
 	/* entries that relay has at a time, and those of one next hop: at
 	   least, and however fast it takes them */
@@ -65,6 +67,9 @@ enum store_op_kind {
 	STORE_OP_HAVE,
 	STORE_OP_OPENED,
 	STORE_OP_EXPIRED,
+	STORE_OP_DROPPED,
+	STORE_OP_LOCKED,
+	STORE_OP_UNREAD,   /* look for what nobody has opened */
 	STORE_OP_REQUEST,  /* of an administrator */
 	STORE_OP_RECORD,   /* the payload is a record for the audit log */
 	STORE_OP_EVENTS,   /* what happened to keys goes to the audit log */
@@ -130,8 +135,10 @@ struct store {
 	size_t n_orphans, cap_orphans;
 	unsigned n_batch;  /* operations of the last commit */
 	bool recall;	   /* relay has what was held or deleted */
+	bool tell_portal;  /* of objects that were changed */
 	bool wants_commit; /* although nothing is in the batch */
 
+	uint64_t unread_s; /* when to look for objects nobody has opened */
 	uint64_t started_ms, committed_ms, swept_ms; /* steady clock */
 	/* checkpoint.c */
 	int syslog_fd;
@@ -281,14 +288,45 @@ enum err store_narrow(
 
 /* --- object.c --- */
 
-store_apply_fn store_apply_have, store_apply_opened, store_apply_expired;
+store_apply_fn store_apply_have, store_apply_opened, store_apply_expired,
+    store_apply_dropped, store_apply_locked;
 enum err store_add_object(struct store *s, struct db_txn *txn,
     const struct proto_object *o, const struct entry *e,
     uint32_t n_entries) MUST_CHECK;
 /* Tell the portal of what this submission brought. */
 void store_offer_submitted(struct store *s, struct span submission);
-/* Tell it of every object it does not have yet. */
+/* Tell it of every object that it does not have yet, and of what has changed
+   since it was told. */
 void store_offer_objects(struct store *s);
+
+/* --- object_tell.c: words to the sender of mail for pick-up --- */
+
+enum store_object_event {
+	STORE_OBJECT_OPENED,
+	STORE_OBJECT_UNREAD, /* and about to expire */
+	STORE_OBJECT_EXPIRED,
+	STORE_OBJECT_LOCKED,
+};
+
+/* As an entry of its own, unless the configuration says that nobody is told.
+   client and agent are of what was opened; else "". */
+enum err store_object_tell(struct store *s, struct db_txn *txn,
+    const struct store_object *o, enum store_object_event what,
+    const char *client, const char *agent) MUST_CHECK;
+/* Look now and then for what expires soon and was not opened. */
+void store_unread_tick(struct store *s);
+store_apply_fn store_apply_unread;
+
+/* --- object_request.c: `sealgate escrow` --- */
+
+enum err store_object_list(struct store *s, struct db_txn *txn,
+    const struct json_t *request, struct json_t *answer) MUST_CHECK;
+enum err store_object_show(struct store *s, struct db_txn *txn,
+    const struct json_t *request, struct json_t *answer) MUST_CHECK;
+enum err store_object_revoke(struct store *s, struct db_txn *txn,
+    const struct json_t *request) MUST_CHECK;
+enum err store_object_extend(struct store *s, struct db_txn *txn,
+    const struct json_t *request) MUST_CHECK;
 
 /* --- watch.c --- */
 

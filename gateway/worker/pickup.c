@@ -129,13 +129,14 @@ find_parts(struct job *j, struct span msg, struct parts *ps)
 	return add_parts(ps, mime_tree_root(tree), 0);
 }
 
-/* Write and sync the object's file. */
+/* Write and sync the object's file. The portal, in whose group it is, changes
+   the expiry in its header. */
 static enum err
 write_object(struct job *j, const struct crypto_escrow *esc, const char *name,
     struct object_header *header, struct secret **link)
 {
 	int fd = openat(
-	    j->w->escrow_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	    j->w->escrow_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
 	enum err e;
 
 	if (fd < 0)

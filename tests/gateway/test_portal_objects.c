@@ -216,6 +216,8 @@ try_proof(struct portal_objects *o, struct portal_throttle *t, uint8_t id,
 {
 	uint8_t raw_id[OBJECT_ID_SIZE], raw_proof[OBJECT_PROOF_SIZE];
 	char id_text[OBJECT_ID_TEXT_SIZE], proof_text[44];
+	const struct portal_client client = {
+	    .text = "127.0.0.1", .net = {127, 0, 0, 1}, .net_len = 4};
 	struct object_header h;
 
 	memset(raw_id, id, sizeof(raw_id));
@@ -223,12 +225,12 @@ try_proof(struct portal_objects *o, struct portal_throttle *t, uint8_t id,
 	object_id_format(raw_id, id_text);
 	text_base64url(SPAN(raw_proof, sizeof(raw_proof)), proof_text);
 	return portal_access_check(o, t, span_str(id_text),
-	    span_str(proof_text), SPAN_LIT("\x7f\0\0\1"), now_s, now_ms, &h);
+	    span_str(proof_text), &client, now_s * 1000 + now_ms, &h);
 }
 
 Test(portal_access, is_granted_to_the_proof_alone)
 {
-	struct portal_throttle *t = portal_throttle_new();
+	struct portal_throttle *t = portal_throttle_new(index_dir);
 	struct portal_objects *o;
 	struct object_header h;
 
@@ -245,8 +247,9 @@ Test(portal_access, is_granted_to_the_proof_alone)
 	/* the id of no octets and the proof of zeroes are those of the stand-in
 	   for an object that is not there */
 	cr_expect_eq(try_proof(o, t, 0, 0, NOW - 1, 0), PORTAL_ACCESS_NONE);
-	cr_expect_eq(portal_access_check(o, t, SPAN(NULL, 0), SPAN(NULL, 0),
-			 SPAN(NULL, 0), NOW - 1, 0, &h),
+	cr_expect_eq(
+	    portal_access_check(o, t, SPAN(NULL, 0), SPAN(NULL, 0),
+		&(struct portal_client){.net_len = 0}, (NOW - 1) * 1000, &h),
 	    PORTAL_ACCESS_NONE);
 	portal_objects_close(o);
 	portal_throttle_free(t);
@@ -254,7 +257,7 @@ Test(portal_access, is_granted_to_the_proof_alone)
 
 Test(portal_access, wrong_proofs_run_into_the_brake)
 {
-	struct portal_throttle *t = portal_throttle_new();
+	struct portal_throttle *t = portal_throttle_new(index_dir);
 	struct portal_objects *o;
 	uint64_t later = 0;
 
@@ -279,5 +282,91 @@ Test(portal_access, wrong_proofs_run_into_the_brake)
 	cr_expect_eq(try_proof(o, t, 200, 0, 1, later), PORTAL_ACCESS_WAIT);
 	cr_expect_eq(try_proof(o, t, 1, 0xfe, 1, later), PORTAL_ACCESS_GRANTED);
 	portal_objects_close(o);
+	portal_throttle_free(t);
+}
+
+struct lockings {
+	unsigned n;
+	uint8_t id;
+};
+
+static void
+on_locked(void *arg, const uint8_t *id, const char *client)
+{
+	struct lockings *l = arg;
+
+	l->n++;
+	l->id = id[0];
+	cr_expect_str_eq(client, "127.0.0.1");
+}
+
+Test(portal_access, an_object_is_locked_for_good_until_somebody_unlocks_it)
+{
+	struct portal_throttle *t = portal_throttle_new(index_dir);
+	struct lockings l = {0};
+	struct portal_objects *o;
+	uint8_t id[OBJECT_ID_SIZE];
+	uint64_t at_s = 1;
+
+	write_object(1, NOW, OBJECT_FACTOR_NONE);
+	write_object(2, NOW, OBJECT_FACTOR_PASSPHRASE);
+	memset(id, 2, sizeof(id));
+	o = open_objects();
+	for (unsigned i = 0; i < LIMIT_PROOF_LOCK; i++, at_s += 60) {
+		cr_expect_eq(
+		    try_proof(o, t, 1, 0, at_s, 0), PORTAL_ACCESS_NONE);
+		cr_assert_eq(
+		    try_proof(o, t, 2, 0, at_s, 0), PORTAL_ACCESS_NONE);
+		cr_expect_eq(l.n, 0u);
+		/* written or not, what was counted counts */
+		if (i % 2 == 0)
+			cr_assert_eq(
+			    portal_objects_settle(o, on_locked, &l), ERR_OK);
+		if (i % 5 == 0) {
+			cr_assert_eq(
+			    portal_objects_settle(o, on_locked, &l), ERR_OK);
+			portal_objects_close(o);
+			o = open_objects();
+		}
+	}
+	cr_assert_eq(portal_objects_settle(o, on_locked, &l), ERR_OK);
+	cr_expect_eq(l.n, 1u);
+	cr_expect_eq(l.id, 2);
+	at_s += 1000;
+	cr_expect_eq(try_proof(o, t, 2, 0xfd, at_s, 0), PORTAL_ACCESS_WAIT);
+	cr_expect_eq(try_proof(o, t, 1, 0xfe, at_s, 0), PORTAL_ACCESS_GRANTED);
+	cr_assert_eq(portal_objects_until(o, id, NOW + 5), ERR_OK);
+	cr_expect_eq(try_proof(o, t, 2, 0xfd, NOW, 0), PORTAL_ACCESS_GRANTED);
+	/* and that stands in the file, too */
+	portal_objects_close(o);
+	empty(index_dir);
+	o = open_objects();
+	cr_expect_eq(
+	    try_proof(o, t, 2, 0xfd, NOW + 4, 0), PORTAL_ACCESS_GRANTED);
+	cr_expect_eq(try_proof(o, t, 2, 0xfd, NOW + 5, 0), PORTAL_ACCESS_NONE);
+	cr_assert_eq(portal_objects_drop(o, id), ERR_OK);
+	cr_assert_eq(portal_objects_drop(o, id), ERR_OK);
+	cr_expect_eq(try_proof(o, t, 2, 0xfd, NOW, 0), PORTAL_ACCESS_NONE);
+	cr_expect_eq(portal_objects_until(o, id, NOW), ERR_NOT_FOUND);
+	portal_objects_close(o);
+	portal_throttle_free(t);
+}
+
+Test(portal_access, a_restart_forgives_nothing)
+{
+	struct portal_throttle *t = portal_throttle_new(index_dir);
+	const struct span client = SPAN_LIT("abcd"),
+			  object = SPAN_LIT("object");
+
+	cr_assert_not_null(t);
+	for (unsigned i = 0; i < LIMIT_PROOF_OBJECT; i++)
+		portal_throttle_spend(t, client, object, 1000000);
+	portal_throttle_free(t);
+	t = portal_throttle_new(index_dir);
+	cr_expect(!portal_throttle_allows(t, client, object, 1000000));
+	/* a clock that was set back delays, but does not lock out */
+	cr_expect(!portal_throttle_allows(t, client, object, 1000));
+	cr_expect(portal_throttle_allows(t, client, object,
+	    1000 + LIMIT_PROOF_OBJECT * LIMIT_PROOF_OBJECT_MS));
 	portal_throttle_free(t);
 }

@@ -38,7 +38,8 @@ Test(portal_report, what_happens_without_a_store_waits_for_the_next)
 	secret_init();
 	memset(agent, 'm', sizeof(agent));
 	portal_report_object(r, PROTO_OBJECT_EXPIRED, h.id);
-	portal_report_opened(r, &h, "192.0.2.1", SPAN(agent, sizeof(agent)));
+	portal_report_event(r, PROTO_OBJECT_OPENED, h.id, "192.0.2.1",
+	    SPAN(agent, sizeof(agent)));
 	cr_assert_eq(ipc_pair(&a, &b), ERR_OK);
 	store = ipc_new(a);
 	ours = ipc_new(b);

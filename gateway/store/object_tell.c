@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Mail for pick-up belongs to its sender: who hears when it was opened for the
+ * first time and from where, that nobody has opened it and its time is nearly
+ * over or over, and that it is locked. "Opened", never "read by": who it was
+ * nobody here can know.
+ */
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "gateway/conf.h"
+#include "gateway/store/store_private.h"
+#include "mime/compose.h"
+
+enum {
+	MAIL_MAX = 64 * 1024,
+	DAY_S = 24 * 3600,
+	WARN_MAX_S = 3 * DAY_S, /* before the expiry, at most */
+	LOOK_MAX_S = 60,	/* between looks */
+	BATCH = 256,		/* senders that are told in one look */
+};
+
+struct words {
+	const char *subject;
+	const char *text; /* what comes behind "your message to RCPT" */
+};
+
+static const struct words words[] = {
+    [STORE_OBJECT_OPENED] = {"Opened: your message to ",
+	"was opened for the first time."},
+    [STORE_OBJECT_UNREAD] = {"Not opened yet: your message to ",
+	"has not been opened, and its time is nearly over."},
+    [STORE_OBJECT_EXPIRED] = {"Expired: your message to ",
+	"has expired. Nobody has opened it, and nobody can any more."},
+    [STORE_OBJECT_LOCKED] = {"Locked: your message to ",
+	"is locked, because wrong passphrases were tried too often.\n"
+	"Nobody can open it now. Your administrator can lift that."},
+};
+
+static enum err
+put_text(const struct store *s, const struct store_object *o,
+    enum store_object_event what, const char *client, const char *agent,
+    struct buf *out)
+{
+	char sent[TEXT_TIME_SIZE], until[TEXT_TIME_SIZE], plain[512];
+	enum err e;
+
+	text_time_ms(o->created_s * 1000, sent);
+	text_time_ms(o->expires_s * 1000, until);
+	e = buf_printf(out,
+	    "Hello,\n\nyour message of %s to\n\n    %s\n\n%s\n\n", sent,
+	    o->rcpt, words[what].text);
+	if (e == ERR_OK && client[0] != '\0') {
+		text_escape(span_str(agent), plain, sizeof(plain));
+		e = buf_printf(out, "From the address  %s\n%s%s%s", client,
+		    agent[0] != '\0' ? "With              " : "",
+		    agent[0] != '\0' ? plain : "",
+		    agent[0] != '\0' ? "\n" : "");
+	}
+	if (e == ERR_OK && what != STORE_OBJECT_EXPIRED)
+		e = buf_printf(out, "It can be opened until %s.\n", until);
+	if (e == ERR_OK && what == STORE_OBJECT_OPENED)
+		e = buf_puts(out,
+		    "Programs that look for malware may open links, too: the "
+		    "above says from where.\n");
+	return e != ERR_OK ? e
+			   : buf_printf(out,
+				 "\n-- \nSent by the encryption gateway of "
+				 "%s\n",
+				 s->conf->hostname);
+}
+
+static enum err
+write_mail(const struct store *s, const struct store_object *o,
+    enum store_object_event what, struct span body, struct buf *out)
+{
+	static const struct mime_compose_field extra[] = {
+	    {"Auto-Submitted", "auto-generated"},
+	};
+	struct mime_sink sink = mime_sink_buf(out);
+	char id[TEXT_ID_SIZE];
+	struct mime_compose m = {.from_name = "Encryption gateway",
+	    .from =
+		arena_printf(s->arena, "postmaster@%s", s->conf->hostname),
+	    .to = o->from,
+	    .subject = arena_printf(
+		s->arena, "%s%s", words[what].subject, o->rcpt),
+	    .date_s = (int64_t)(clock_unix_ms() / 1000),
+	    .extra = extra,
+	    .n_extra = 1,
+	    .body = body};
+
+	text_id(entry_new_id(), id);
+	m.message_id =
+	    arena_printf(s->arena, "pickup.%s@%s", id, s->conf->hostname);
+	if (m.from == NULL || m.subject == NULL || m.message_id == NULL)
+		return ERR_NOMEM;
+	return mime_compose_write(&m, &sink);
+}
+
+enum err
+store_object_tell(struct store *s, struct db_txn *txn,
+    const struct store_object *o, enum store_object_event what,
+    const char *client, const char *agent)
+{
+	struct store_own_mail own = {.to = o->from, .to_key = o->from_key};
+	struct buf body, msg;
+	enum err e;
+
+	if (!s->conf->portal.receipts || o->from[0] == '\0')
+		return ERR_OK;
+	/* keys tells in a moment what to seal it to: it is tried again */
+	if (s->ready_pub.purpose != SEALED_READY)
+		return ERR_BUSY;
+	buf_init(&body, MAIL_MAX);
+	buf_init(&msg, 4 * MAIL_MAX);
+	e = put_text(s, o, what, client, agent, &body);
+	if (e == ERR_OK)
+		e = write_mail(s, o, what, buf_span(&body), &msg);
+	own.text = buf_span(&msg);
+	if (e == ERR_OK)
+		e = store_add_own_mail(s, txn, &own);
+	buf_clear(&body);
+	buf_clear(&msg);
+	return e;
+}
+
+/* --- what nobody has opened --- */
+
+/* From then on its sender is told. */
+static uint64_t
+warn_at(const struct store_object *o)
+{
+	uint64_t life =
+	    o->expires_s > o->created_s ? o->expires_s - o->created_s : 0;
+	uint64_t before = life / 4 < WARN_MAX_S ? life / 4 : WARN_MAX_S;
+
+	return o->expires_s - before;
+}
+
+static bool
+is_unread(const struct store_object *o)
+{
+	return o->have && o->views == 0 && !o->warned && !o->locked &&
+	       o->tell != STORE_OBJECT_TELL_DROP;
+}
+
+void
+store_unread_tick(struct store *s)
+{
+	uint64_t now_s = clock_unix_ms() / 1000;
+
+	if (!s->conf->portal.present || s->stopping || now_s < s->unread_s)
+		return;
+	/* the operation says when to look again */
+	s->unread_s = now_s + LOOK_MAX_S;
+	store_queue(s, STORE_OP_UNREAD, 0, NULL, SPAN(NULL, 0));
+}
+
+struct unread {
+	uint64_t now_s;
+	uint64_t next_s;
+	const char *name[BATCH];
+	size_t n;
+};
+
+static enum err
+look_at(struct store *s, struct span name, struct span val, struct unread *u)
+{
+	struct store_object o;
+	enum err e = store_object_unpack(val, s->arena, &o);
+
+	if (e != ERR_OK || !is_unread(&o) || u->n == BATCH)
+		return e;
+	if (warn_at(&o) > u->now_s) {
+		if (warn_at(&o) < u->next_s)
+			u->next_s = warn_at(&o);
+		return ERR_OK;
+	}
+	u->name[u->n] = arena_span_str(s->arena, name);
+	return u->name[u->n++] == NULL ? ERR_NOMEM : ERR_OK;
+}
+
+static enum err
+find_unread(struct store *s, struct db_txn *txn, struct unread *u)
+{
+	struct db_cursor *c = NULL;
+	struct span name, val;
+	enum err e = db_cursor_open(txn, STORE_OBJECT, &c);
+
+	while (e == ERR_OK) {
+		e = db_cursor_move(c, DB_NEXT, &name, &val);
+		if (e == ERR_OK)
+			e = look_at(s, name, val, u);
+	}
+	db_cursor_close(c);
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+enum err
+store_apply_unread(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	struct unread u = {.now_s = clock_unix_ms() / 1000};
+	enum err e;
+
+	(void)op;
+	u.next_s = u.now_s + DAY_S;
+	e = find_unread(s, txn, &u);
+	for (size_t i = 0; e == ERR_OK && i < u.n; i++) {
+		struct store_object o;
+
+		e = store_object_get(txn, s->arena, u.name[i], &o);
+		if (e == ERR_OK)
+			e = store_object_tell(
+			    s, txn, &o, STORE_OBJECT_UNREAD, "", "");
+		o.warned = true;
+		if (e == ERR_OK)
+			e = store_object_put(txn, u.name[i], &o);
+	}
+	if (e == ERR_OK)
+		s->unread_s = u.n == BATCH ? u.now_s : u.next_s;
+	return e;
+}
