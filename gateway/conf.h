@@ -319,6 +319,8 @@ struct conf {
 	const char *master_key; /* NULL: a credential of the service manager */
 	const char *users;	/* prefix of the user names, or NULL */
 	const char *postmaster; /* where mail for <postmaster> goes */
+	const char *alarm_to;	/* the same if it was given; NULL: nobody */
+	uint64_t alarm_ms;	/* between two mails with alarms */
 	uid_t users_base;	/* first numeric user, 0 if not given */
 	bool log_debug;
 	const char **domains; /* lower case A-labels; "*.x" matches below x */

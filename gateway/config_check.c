@@ -487,6 +487,7 @@ set_postmaster(const struct check *b)
 	struct conf *c = b->conf;
 	const char *domain = c->hostname;
 
+	c->alarm_to = c->postmaster;
 	for (size_t i = c->n_domains; i-- > 0;)
 		if (c->domains[i][0] != '*')
 			domain = c->domains[i];

@@ -147,7 +147,13 @@ const struct config_entry config_entries[] = {
 	AT(conf, postmaster), 0,
 	"Where mail for postmaster without a domain, or at hostname, goes. "
 	"Unless given it is postmaster at the first of the domains that is no "
-	"pattern, or at hostname."},
+	"pattern, or at hostname. Where it is given alarms go there by mail, "
+	"too: what happened and the number of its record in the audit log, "
+	"nothing of a message and no address."},
+    {"", "alarm-interval", CONFIG_T_MS, false, SECOND, DAY, "15min",
+	AT(conf, alarm_ms), 0,
+	"Time between two mails with alarms, at least: what comes in between "
+	"is collected."},
     {"", "resolver", CONFIG_T_ADDRS, false, 53, 0, "{ }",
 	AT(conf, resolver), AT(conf, n_resolver),
 	"Addresses of name servers to ask, with or without a port. If none is "

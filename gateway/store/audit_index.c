@@ -22,7 +22,7 @@
 #include "gateway/store/audit_reader.h"
 
 enum {
-	BLOCK_ENTRIES = 32768,
+	BLOCK_ENTRIES = 131072,
 	BLOCK_OCTETS = 8 * 1024 * 1024, /* of the log */
 	HEAD = 8 + 4 * 8 + 2 * STORE_INDEX_TIME + 8 + 8,
 	ENTRY = 12,

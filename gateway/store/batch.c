@@ -56,6 +56,7 @@ static const struct {
 	false},
     [STORE_OP_RECORD] = {NULL, NULL, true, true},
     [STORE_OP_MAIL] = {store_apply_mail, NULL, true, true},
+    [STORE_OP_ALARM] = {store_apply_alarm, NULL, true, true},
     [STORE_OP_VERIFIED] = {store_apply_verified, NULL, false, true},
     [STORE_OP_UNWAIT] = {store_apply_unwait, NULL, true, false},
     [STORE_OP_ABANDON] = {store_apply_abandon, NULL, true, true},
@@ -190,13 +191,23 @@ store_orphan(struct store *s, uint64_t id)
 }
 
 enum err
+store_add_record_text(struct store *s, struct db_txn *txn, struct span rec)
+{
+	enum err e = store_audit_add(s->audit, txn, rec);
+
+	if (e == ERR_OK)
+		store_alarm_look(s, rec);
+	return e;
+}
+
+enum err
 store_add_record(struct store *s, struct db_txn *txn, struct store_rec *r)
 {
 	struct span rec;
 	enum err e = store_rec_end(r, &rec);
 
 	if (e == ERR_OK)
-		e = store_audit_add(s->audit, txn, rec);
+		e = store_add_record_text(s, txn, rec);
 	store_rec_clear(r);
 	return e;
 }
@@ -207,7 +218,7 @@ static enum err
 apply(struct store *s, struct db_txn *txn, struct store_op *op)
 {
 	if (op->kind == STORE_OP_RECORD)
-		return store_audit_add(s->audit, txn, op->payload);
+		return store_add_record_text(s, txn, op->payload);
 	return kinds[op->kind].apply(s, txn, op);
 }
 
@@ -216,6 +227,7 @@ static enum err
 apply_nested(struct store *s, struct db_txn *outer, struct store_op *op)
 {
 	struct store_audit_head mark = store_audit_mark(s->audit);
+	struct store_alarms alarms = s->alarms;
 	size_t orphans = s->n_orphans;
 	struct db_txn *txn = NULL;
 	enum err e = db_nest(outer, &txn);
@@ -233,6 +245,7 @@ apply_nested(struct store *s, struct db_txn *outer, struct store_op *op)
 	}
 	if (op->result != ERR_OK) {
 		store_audit_rewind(s->audit, &mark);
+		s->alarms = alarms;
 		s->n_orphans = orphans;
 	}
 	return e == ERR_DB_FULL ? ERR_OK : e;
@@ -350,6 +363,8 @@ set_intake(struct store *s, enum err e)
 		    KV_STR("reason", "new mail is taken again"));
 	else
 		log_event(LOG_LVL_CRIT, NULL, "intake-closed", KV_ERR(e));
+	if (e != ERR_OK)
+		store_alarm_tell(s, STORE_ALARM_INTAKE);
 	store_tell_intake(s);
 }
 
@@ -405,6 +420,7 @@ after_commit(struct store *s)
 void
 store_commit(struct store *s)
 {
+	struct store_alarms alarms;
 	enum err e;
 
 	if (s->first == NULL && !s->wants_commit &&
@@ -416,6 +432,7 @@ store_commit(struct store *s)
 		return;
 	}
 	store_look_at_space(s);
+	alarms = s->alarms;
 	e = write_all(s);
 	store_audit_committed(s->audit, e == ERR_OK);
 	if (e == ERR_OK) {
@@ -423,6 +440,7 @@ store_commit(struct store *s)
 		return;
 	}
 	s->n_orphans = s->n_touched = 0;
+	s->alarms = alarms;
 	settle(s, e);
 	recover(s, e);
 }

@@ -155,7 +155,7 @@ store_add_own_mail(
 	    .accepted_ms = clock_unix_ms(),
 	    .rcpt = &rcpt,
 	    .n_rcpt = 1,
-	    .reason = "",
+	    .reason = m->reason == NULL ? "" : m->reason,
 	    .rule = "",
 	    .wait_object = "",
 	    .file = ""};

@@ -35,6 +35,8 @@ lost_key(struct store *s, enum err e)
 	/* the log goes on, and says that nobody vouches for the new key */
 	if (e != ERR_NOT_FOUND)
 		log_event(LOG_LVL_CRIT, NULL, "audit-key-lost", KV_ERR(e));
+	if (e != ERR_NOT_FOUND)
+		store_alarm_tell(s, STORE_ALARM_AUDIT_KEY);
 	store_audit_renew_key(s->audit);
 }
 
@@ -44,6 +46,7 @@ static void
 lost_pseudonyms(struct store *s, enum err e)
 {
 	log_event(LOG_LVL_CRIT, NULL, "audit-pseudonyms-lost", KV_ERR(e));
+	store_alarm_tell(s, STORE_ALARM_AUDIT_KEY);
 	if (e == ERR_BAD_SEAL &&
 	    store_audit_renew_pseudonyms(s->audit) == ERR_OK)
 		store_ask_keys(s);

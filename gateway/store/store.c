@@ -256,6 +256,8 @@ store_look_at_space(struct store *s)
 	log_event(s->intake == ERR_OK ? LOG_LVL_NOTICE : LOG_LVL_CRIT, NULL,
 	    s->intake == ERR_OK ? "intake-open" : "intake-closed",
 	    KV_NUM("free_octets", space), KV_NUM("free_files", files));
+	if (s->intake != ERR_OK)
+		store_alarm_tell(s, STORE_ALARM_INTAKE);
 	store_tell_intake(s);
 }
 
@@ -304,6 +306,7 @@ on_tick(void *arg)
 	store_tls_tick(s);
 	(void)!store_audit_export(s->audit);
 	store_checkpoint_tick(s);
+	store_alarm_tick(s);
 	if (store_audit_take_problem(s->audit, &problem))
 		queue_alarm(s, "audit-damaged", problem.text);
 	if (now - s->committed_ms >= STORE_CLOCK_MS)

@@ -74,11 +74,40 @@ enum store_op_kind {
 	STORE_OP_RECORD,   /* the payload is a record for the audit log */
 	STORE_OP_EVENTS,   /* what happened to keys goes to the audit log */
 	STORE_OP_MAIL,	   /* the payload is a message of our own */
+	STORE_OP_ALARM,	   /* the same for postmaster: alarm.c */
 	STORE_OP_VERIFIED, /* verified.c */
 	STORE_OP_UNWAIT,   /* wait.h: the client is answered now, */
 	STORE_OP_ABANDON,  /* or it is gone */
 	STORE_OP_REPORT,   /* a report on TLS, as tls_report_send.c packs it */
 	STORE_OP_KINDS
+};
+
+/* What is told to postmaster. */
+enum store_alarm {
+	STORE_ALARM_HELD,
+	STORE_ALARM_WAITING,
+	STORE_ALARM_TLS,
+	STORE_ALARM_KEY_EXPIRED,
+	STORE_ALARM_KEY_LOST,
+	STORE_ALARM_KEY_WAITS,
+	STORE_ALARM_SPOOL,
+	STORE_ALARM_AUDIT,
+	STORE_ALARM_AUDIT_KEY,
+	STORE_ALARM_INTAKE,
+	STORE_ALARM_KINDS
+};
+
+enum { STORE_ALARMS_MAX = 20 * STORE_ALARM_KINDS };
+
+/* Alarms since the last mail: the first of each kind with the numbers of their
+   records. */
+struct store_alarms {
+	uint8_t kind[STORE_ALARMS_MAX];
+	uint64_t number[STORE_ALARMS_MAX]; /* 0: it has no record */
+	size_t n;
+	unsigned count[STORE_ALARM_KINDS];
+	uint64_t first_ms;  /* steady clock; 0: there is none */
+	uint64_t mailed_ms; /* steady clock, the last mail; 0: none yet */
 };
 
 struct store_tls;
@@ -145,6 +174,7 @@ struct store {
 	struct store_audit_head checkpoint; /* the last one */
 	uint64_t mailed_seq;
 	uint64_t mailed_ms; /* steady clock; 0: not yet */
+	struct store_alarms alarms;
 	struct sealed_pub ready_pub;
 	struct store_wait *waits; /* wait.c */
 	uint64_t listener_ms; /* steady clock: it came; 0: it is not there */
@@ -178,6 +208,10 @@ void store_drop_ops(struct store *s);
 /* Nothing can go on; end with this status. */
 void store_end(struct store *s, bool failed);
 uint64_t store_now(const struct store *s);
+/* Add a record to the audit log, and raise the alarm that it is. */
+enum err store_add_record_text(
+    struct store *s, struct db_txn *txn, struct span rec) MUST_CHECK;
+/* The same, which is cleared. */
 enum err store_add_record(
     struct store *s, struct db_txn *txn, struct store_rec *r) MUST_CHECK;
 
@@ -445,10 +479,24 @@ enum err store_apply_mail(
 /* A message that the gateway writes itself, from nobody. */
 struct store_own_mail {
 	const char *to, *to_key;
-	uint8_t require; /* enum entry_require */
+	const char *reason; /* of the entry; NULL for none */
+	uint8_t require;    /* enum entry_require */
 	struct span text;
 };
 enum err store_add_own_mail(struct store *s, struct db_txn *txn,
     const struct store_own_mail *m) MUST_CHECK;
+
+/* --- alarm.c: alarms by mail --- */
+
+/* Is it one? Then raise it once the record is added. */
+void store_alarm_look(struct store *s, struct span rec);
+/* Raise one that has no record. */
+void store_alarm_tell(struct store *s, enum store_alarm kind);
+/* Mail what was collected if that is due. */
+void store_alarm_tick(struct store *s);
+/* Does the entry carry alarms? What becomes of it raises none. */
+bool store_alarm_is_of(const struct entry *e);
+enum err store_apply_alarm(
+    struct store *s, struct db_txn *txn, struct store_op *op) MUST_CHECK;
 
 #endif

@@ -104,9 +104,8 @@ add_records(struct store *s, struct db_txn *txn, const struct proto_submit *m)
 	for (uint32_t i = 0; e == ERR_OK && i < m->n_audit; i++) {
 		struct span rec = span_str(m->audit[i]);
 
-		e = store_rec_is_sound(rec)
-			? store_audit_add(s->audit, txn, rec)
-			: ERR_IPC;
+		e = store_rec_is_sound(rec) ? store_add_record_text(s, txn, rec)
+					    : ERR_IPC;
 	}
 	return e;
 }

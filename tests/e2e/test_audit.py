@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import socket
+import time
 
 import pytest
 
@@ -273,6 +274,40 @@ audit { checkpoint-mail = "auditor@elsewhere.example"  syslog = "%s"  checkpoint
     newest.write_bytes(b"".join(lines[:int(head.split(":")[0]) - 1]))
     out = run(*verify, check=False)
     assert out.returncode == 1 and b"a later one was noted" in out.stdout
+
+
+def test_alarms_go_to_postmaster_and_raise_none(make_gateway, capture):
+    """Collected, with nothing of the mail they are about; one that cannot be delivered
+    is no alarm."""
+    admin = "admin@elsewhere.example"
+    refused = [b"<" + SENDER.encode(), b"<" + DORA.encode()]
+    capture.verbs["RCPT"] = lambda line: (
+        (550, "5.1.1 no canary-8812") if any(r in line for r in refused) else (250, "2.1.5 ok"))
+    gw = make_gateway(capture.port, rules='rule "d" { try = { clear } }',
+                      options='postmaster = "%s"\nalarm-interval = 1s\n' % admin)
+    for _ in range(3):
+        gw.send(SENDER, [DORA], message(subject="canary-8812"))
+    mail = wait_for("the mail", lambda: [m for m in capture.messages if m.rcpts == [admin]])[0]
+    assert mail.mail_from == "" and b"Auto-Submitted: auto-generated" in mail.data
+    for hidden in (b"canary", b"dora", b"sam@"):
+        assert hidden not in mail.data
+    number = re.search(rb"held: \d.*?audit show (\d+)", mail.data, re.S).group(1).decode()
+    assert "held" in gw.cli("audit", "show", number).stdout.decode()
+    wait_for("the rest", lambda: sum(
+        int(n) for m in capture.messages if m.rcpts == [admin]
+        for n in re.findall(rb"held: (\d+)", m.data)) == 3)
+    # nobody takes it any more
+    refused.append(b"<" + admin.encode())
+    gw.send(SENDER, [DORA], message(subject="x"))
+
+    def of_admin():
+        return [r["rec"]["type"] for r in gw.audit() if r["rec"].get("rcpt") == admin
+                and r["rec"]["type"] != "sent"]
+    wait_for("the end of it", lambda: of_admin() == ["bounced"])
+    held = [r for r in gw.audit() if r["rec"]["type"] == "held"]
+    time.sleep(4)
+    assert of_admin() == ["bounced"] and len(held) == 4
+    assert [r for r in gw.audit() if r["rec"]["type"] == "held"] == held
 
 
 def test_export_carries_every_line(gw, capture, root):

@@ -91,7 +91,9 @@ rig_init(struct rig *r)
 	    .harvest = 2};
 	r->arena = arena_new(64 * 1024 * 1024);
 	if (r->arena == NULL ||
-	    sealed_keypair(SEALED_AUDIT, &r->pub, &r->priv) != ERR_OK)
+	    sealed_keypair(SEALED_AUDIT, &r->pub, &r->priv) != ERR_OK ||
+	    sealed_keypair(SEALED_READY, &r->ready_pub, &r->ready_priv) !=
+		ERR_OK)
 		abort();
 }
 
@@ -110,6 +112,7 @@ rig_clear(struct rig *r)
 	rig_kill(r);
 	policy_free(r->policy);
 	secret_free(r->priv);
+	secret_free(r->ready_priv);
 	arena_free(r->arena);
 	nftw(r->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -254,6 +257,7 @@ rig_play_keys(struct rig *r)
 		return;
 	buf_init(&b, 4096);
 	k.pub[SEALED_AUDIT] = r->pub;
+	k.pub[SEALED_READY] = r->ready_pub;
 	if (note_registered(r, &m)) {
 		e = ERR_OK;
 	} else if (m.type == PROTO_KEYS_GET) {

@@ -31,6 +31,8 @@ struct rig {
 	struct arena *arena;
 	struct sealed_pub pub; /* of the audit key */
 	struct secret *priv;
+	struct sealed_pub ready_pub; /* of what relay opens */
+	struct secret *ready_priv;
 	bool ended, failed;
 	/* What keys was told last: the id and address that may be signed for,
 	   0 when none. */
