@@ -40,6 +40,7 @@ static const struct {
     {CRYPTO_OWN_P384, "p384", 0, "P-384"},
     {CRYPTO_OWN_RSA3072, "rsa3072", 3072, NULL},
     {CRYPTO_OWN_RSA4096, "rsa4096", 4096, NULL},
+    {CRYPTO_OWN_RSA2048, "rsa2048", 2048, NULL},
 };
 
 enum { ALGS = sizeof(algs) / sizeof(algs[0]) };
@@ -57,7 +58,8 @@ enum err
 crypto_own_alg_by_name(const char *name, enum crypto_own_alg *out)
 {
 	for (size_t i = 0; i < ALGS; i++)
-		if (strcmp(algs[i].name, name) == 0) {
+		if (algs[i].alg != CRYPTO_OWN_RSA2048 &&
+		    strcmp(algs[i].name, name) == 0) {
 			*out = algs[i].alg;
 			return ERR_OK;
 		}
@@ -98,6 +100,12 @@ crypto_own_key_new(enum crypto_own_alg alg, struct secret **out)
 	EVP_PKEY_free(pkey);
 	ERR_clear_error();
 	return e;
+}
+
+bool
+crypto_own_is_rsa(const struct crypto_private *key)
+{
+	return EVP_PKEY_is_a(crypto_private_pkey(key), "RSA") == 1;
 }
 
 static enum err

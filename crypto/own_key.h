@@ -8,6 +8,7 @@
 #ifndef CRYPTO_OWN_KEY_H
 #define CRYPTO_OWN_KEY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ enum crypto_own_alg {
 	CRYPTO_OWN_P384 = 2,
 	CRYPTO_OWN_RSA3072 = 3,
 	CRYPTO_OWN_RSA4096 = 4,
+	CRYPTO_OWN_RSA2048 = 5, /* for DKIM, whose records are short */
 };
 
 enum {
@@ -33,7 +35,7 @@ enum {
 
 /* "p256"; NULL for an unknown number. */
 const char *crypto_own_alg_name(enum crypto_own_alg alg);
-/* ERR_NOT_FOUND for an unknown word. */
+/* Of a certificate's key. ERR_NOT_FOUND for an unknown word. */
 enum err crypto_own_alg_by_name(
     const char *name, enum crypto_own_alg *out) MUST_CHECK;
 
@@ -44,6 +46,8 @@ enum err crypto_own_key_new(
 /* Append its public half as SubjectPublicKeyInfo, DER. */
 enum err crypto_own_key_public(
     const struct crypto_private *key, struct buf *out) MUST_CHECK;
+
+bool crypto_own_is_rsa(const struct crypto_private *key);
 
 /* SHA-256 of the SubjectPublicKeyInfo: what a private key is filed under until
    there is a certificate for it. */

@@ -265,3 +265,16 @@ conf_may_drop(const struct conf *c)
 {
 	return policy_has_rung(c->policy, RUNG_DROP);
 }
+
+const struct conf_dkim *
+conf_dkim_for(const struct conf *c, const char *domain)
+{
+	for (; domain[0] != '\0'; domain = strchr(domain, '.') + 1) {
+		for (size_t i = 0; i < c->n_dkim; i++)
+			if (strcmp(c->dkim[i].domain, domain) == 0)
+				return &c->dkim[i];
+		if (strchr(domain, '.') == NULL)
+			break;
+	}
+	return NULL;
+}

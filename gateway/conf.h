@@ -114,6 +114,13 @@ struct conf_route {
 	const char *domain; /* lower case A-labels; "*.x" matches below x */
 };
 
+/* Mail of a domain that is signed when it leaves: a `dkim` section. */
+struct conf_dkim {
+	unsigned line;
+	const char *domain; /* lower-case A-labels; those below it, too */
+	const char *selector;
+};
+
 struct conf_portal {
 	bool present;
 	unsigned line;
@@ -254,6 +261,7 @@ struct conf_audit {
 /* Reports on TLS to those who ask for them (RFC 8460). */
 struct conf_tls_reports {
 	bool present;
+	unsigned line;	     /* as in all that is like it */
 	const char *contact; /* an address of ours; reports come from it */
 	const char *organization;
 	uint64_t delay_ms; /* after midnight (UTC): spread over this time */
@@ -332,6 +340,8 @@ struct conf {
 	size_t n_listen;
 	struct conf_relay outbound;
 	struct conf_relay inbound;
+	struct conf_dkim *dkim;
+	size_t n_dkim;
 	struct conf_route *route;
 	size_t n_route;
 	const char *tls_anchors; /* PEM file; NULL: the system's */
@@ -398,6 +408,9 @@ const struct conf_source *conf_source(const struct conf *c, unsigned source);
 uint64_t conf_found_s(const struct conf *c, unsigned source);
 /* Is the domain (lower case A-labels) one of ours? */
 bool conf_domain_is_ours(const struct conf *c, struct span domain);
+/* The section that signs for a domain: its own, or that of the nearest domain
+   above it. NULL. */
+const struct conf_dkim *conf_dkim_for(const struct conf *c, const char *domain);
 /* How mail for the domain (lower case A-labels) leaves: its route, the one
    named in most labels, else relay outbound. */
 const struct conf_relay *conf_relay_for(

@@ -375,6 +375,41 @@ route_domain(struct build *b, const struct config_section *s)
 	return wild ? arena_printf(a, "*.%s", name) : name;
 }
 
+static struct conf_dkim *
+add_dkim(struct build *b, const struct config_section *s)
+{
+	struct conf *c = b->conf;
+	struct err_why why = {""};
+	const char *domain = NULL;
+	struct conf_dkim *grown;
+
+	if (mime_domain_parse(span_str(s->title), c->arena, &domain, &why) !=
+	    ERR_OK) {
+		conf_find(b->f, CONF_ERROR, s->line,
+		    "dkim \"%.60s\": expected a domain: %s", s->title,
+		    why.text);
+		return NULL;
+	}
+	for (size_t i = 0; i < c->n_dkim; i++)
+		if (strcmp(c->dkim[i].domain, domain) == 0) {
+			conf_find(b->f, CONF_ERROR, s->line,
+			    "dkim \"%s\" stands in line %u already", domain,
+			    c->dkim[i].line);
+			return NULL;
+		}
+	grown = arena_array(c->arena, c->n_dkim + 1, sizeof(*grown));
+	if (grown == NULL) {
+		conf_find(b->f, CONF_ERROR, s->line, "out of memory");
+		return NULL;
+	}
+	if (c->n_dkim > 0)
+		memcpy(grown, c->dkim, c->n_dkim * sizeof(*grown));
+	c->dkim = grown;
+	grown[c->n_dkim].domain = domain;
+	grown[c->n_dkim].line = s->line;
+	return &grown[c->n_dkim++];
+}
+
 static struct conf_relay *
 add_route(struct build *b, const struct config_section *s)
 {
@@ -414,6 +449,7 @@ apply_group(struct build *b, const struct config_group *g,
 	size_t before = b->f->n_errors;
 	struct conf_listen *listen;
 	struct conf_relay *route;
+	struct conf_dkim *dkim;
 	struct conf_group *group;
 	struct conf_test *test;
 
@@ -434,6 +470,11 @@ apply_group(struct build *b, const struct config_group *g,
 		listen = add_listen(b, s);
 		if (listen != NULL)
 			apply_section(b, g, s, listen, NULL);
+		return;
+	case CONFIG_G_DKIM:
+		dkim = add_dkim(b, s);
+		if (dkim != NULL)
+			apply_section(b, g, s, dkim, NULL);
 		return;
 	case CONFIG_G_ROUTE:
 		route = add_route(b, s);

@@ -275,6 +275,38 @@ check_one_relay(const struct check *b, struct conf_relay *out)
 	check_login(b, out);
 }
 
+/* A domain of ours, or what stands below it. */
+static const struct conf_dkim *
+signs_for(const struct conf *c, const char *domain)
+{
+	return conf_dkim_for(
+	    c, strncmp(domain, "*.", 2) == 0 ? domain + 2 : domain);
+}
+
+/* Many receivers take mail straight from a gateway for spam without it, and
+   reports on TLS are believed with it alone (RFC 8460 3). */
+static void
+check_dkim(const struct check *b)
+{
+	const struct conf *c = b->conf;
+	bool by_mx = c->outbound.kind == CONF_VIA_MX;
+
+	for (size_t i = 0; i < c->n_route; i++)
+		by_mx = by_mx || c->route[i].relay.kind == CONF_VIA_MX;
+	for (size_t i = 0; by_mx && i < c->n_domains; i++)
+		if (signs_for(c, c->domains[i]) == NULL)
+			conf_find(b->f, CONF_WARN, c->outbound.line,
+			    "mail of %s leaves by MX without a DKIM "
+			    "signature: see dkim and sealgate dkim",
+			    c->domains[i]);
+	if (c->tls_reports.present && c->tls_reports.contact != NULL &&
+	    signs_for(c, strrchr(c->tls_reports.contact, '@') + 1) == NULL)
+		conf_find(b->f, CONF_WARN, c->tls_reports.line,
+		    "reports on TLS from %s are believed only with a DKIM "
+		    "signature: no section dkim names its domain",
+		    c->tls_reports.contact);
+}
+
 static void
 check_relay(const struct check *b)
 {
@@ -287,6 +319,7 @@ check_relay(const struct check *b)
 		return;
 	}
 	check_one_relay(b, out);
+	check_dkim(b);
 	for (size_t i = 0; i < b->conf->n_route; i++)
 		check_one_relay(b, &b->conf->route[i].relay);
 	if (b->conf->inbound.present) {

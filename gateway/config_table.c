@@ -40,6 +40,11 @@ const struct config_group config_groups[] = {
     {"route", "*", CONFIG_G_ROUTE, 0,
 	"How mail for one domain, the title, leaves instead; \"*.example.com\" "
 	"means every domain below it. The most precise title counts."},
+    {"dkim", "*", CONFIG_G_DKIM, 0,
+	"Mail that says to come from the domain, the title, or from one below "
+	"it gets a DKIM signature (RFC 6376) when it leaves: protected or not, "
+	"and what the gateway writes itself. While it cannot be signed it "
+	"waits. The key is made or taken by sealgate dkim."},
     {"keystore", "", CONFIG_G_ONE, AT(conf, paths),
 	"Where certificates and keys are."},
     {"certificates", "", CONFIG_G_ONE, AT(conf, certs),
@@ -819,6 +824,10 @@ const struct config_entry config_entries[] = {
 	"read the master key. Filters take addresses all the same. What is "
 	"exported has the pseudonyms; the log of the programs, which is no "
 	"audit log, names addresses as before."},
+
+    {"dkim", "selector", CONFIG_T_HOST, true, 0, 0, NULL,
+	AT(conf_dkim, selector), 0,
+	"Selector of the key: its record is SELECTOR._domainkey.DOMAIN."},
 
     {"tls-reports", "contact", CONFIG_T_MAILBOX, true, 0, 0, NULL,
 	AT(conf_tls_reports, contact), 0,

@@ -73,6 +73,7 @@ enum config_group_kind {
 	CONFIG_G_ONE,	/* part of struct conf; there without being written */
 	CONFIG_G_OPT,	/* part of struct conf that begins with bool present */
 	CONFIG_G_LIST,	/* an element of conf.listen */
+	CONFIG_G_DKIM,	/* an element of conf.dkim; the title is its domain */
 	CONFIG_G_ROUTE, /* an element of conf.route; the title is its domain */
 	CONFIG_G_RULE,	/* goes to the policy */
 	CONFIG_G_TEST,	/* an element of conf.test */

@@ -121,7 +121,8 @@ enum proto_type {
 	PROTO_REGISTER,	  /* struct proto_register */
 	PROTO_UNREGISTER, /* no payload */
 	/* worker → keys: a signature by a private key of the keystore. The id
-	   is that of the message. issuer → keys: by the key of our CA, id 0. */
+	   is that of the message. issuer → keys: by the key of our CA, id 0.
+	   relay → keys: by a DKIM key; the id is that of the entry. */
 	PROTO_SIGN,   /* struct proto_sign */
 	PROTO_SIGNED, /* struct proto_signed */
 	/* opener → keys: open a content key with a private key of the keystore.

@@ -106,6 +106,10 @@ int cli_key_history(struct cli *cli, int argc, char **argv);
 /* setting.c: of a recipient or a domain, by the noun */
 int cli_domain_list(struct cli *cli, int argc, char **argv);
 int cli_domain_show(struct cli *cli, int argc, char **argv);
+int cli_dkim_generate(struct cli *cli, int argc, char **argv);
+int cli_dkim_import(struct cli *cli, int argc, char **argv);
+int cli_dkim_show(struct cli *cli, int argc, char **argv);
+int cli_dkim_delete(struct cli *cli, int argc, char **argv);
 int cli_domain_check(struct cli *cli, int argc, char **argv);
 int cli_setting_list(struct cli *cli, int argc, char **argv);
 int cli_setting_show(struct cli *cli, int argc, char **argv);

@@ -122,6 +122,15 @@ const struct cli_verb cli_verbs[] = {
 	cli_setting_set},
     {"recipient", "delete", "ADDRESS...", "Forget what was set",
 	cli_setting_delete},
+    {"dkim", "generate", "DOMAIN SELECTOR",
+	"Make a key that signs mail of the domain when it leaves, and print "
+	"its record for the DNS",
+	cli_dkim_generate},
+    {"dkim", "import", "DOMAIN SELECTOR FILE",
+	"Take such a key from a file (RSA, PEM)", cli_dkim_import},
+    {"dkim", "show", "DOMAIN SELECTOR", "Print the record of a key",
+	cli_dkim_show},
+    {"dkim", "delete", "DOMAIN SELECTOR", "Delete a key", cli_dkim_delete},
     {"domain", "list", "[--tls]",
 	"List domains that something is set for; with --tls those whose mail "
 	"servers were looked at, and what TLS they had",

@@ -202,6 +202,22 @@ hear_registrars(struct keys *k)
 	}
 }
 
+/* Who may sign by what: a worker for a sender who is registered, issuer as our
+   CA, relay mail that leaves. */
+static enum err
+sign_for(struct keys *k, enum role_id asks, uint64_t id,
+    const struct proto_sign *ask, struct buf *sig)
+{
+	if (asks == ROLE_ISSUER)
+		return keys_private_sign_as_ca(
+		    k->private, ask->fpr, ask->alg, ask->in, sig);
+	if (asks == ROLE_RELAY)
+		return keys_private_sign_mail(
+		    k->private, ask->fpr, ask->alg, ask->in, sig);
+	return keys_private_sign(
+	    k->private, id, ask->fpr, ask->alg, ask->in, sig);
+}
+
 static enum err
 answer_sign(
     struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
@@ -214,16 +230,12 @@ answer_sign(
 
 	if (err != ERR_OK)
 		return err;
-	if (peer->id != ROLE_ISSUER &&
+	if (peer->id == ROLE_WORKER &&
 	    !keys_registered_has(k->registered, m->id))
 		hear_registrars(k);
 	buf_init(&sig, CRYPTO_SIGN_MAX);
 	buf_init(&b, LIMIT_IPC_INLINE);
-	answer.result = peer->id == ROLE_ISSUER
-			    ? keys_private_sign_as_ca(
-				  k->private, ask.fpr, ask.alg, ask.in, &sig)
-			    : keys_private_sign(k->private, m->id, ask.fpr,
-				  ask.alg, ask.in, &sig);
+	answer.result = sign_for(k, peer->id, m->id, &ask, &sig);
 	if (answer.result == ERR_OK)
 		answer.signature = buf_span(&sig);
 	if (answer.result != ERR_OK) {
@@ -477,6 +489,7 @@ static const struct {
     {PROTO_REPLY_MAC, ROLE_OPENER, answer_reply_mac},
     {PROTO_SIGN, ROLE_WORKER, answer_sign},
     {PROTO_SIGN, ROLE_ISSUER, answer_sign},
+    {PROTO_SIGN, ROLE_RELAY, answer_sign},
     {PROTO_KEY_NEW, ROLE_ISSUER, answer_key_new},
     {PROTO_KEY_SEAL, ROLE_ISSUER, answer_key_seal},
     {PROTO_PGP_SECRET_GET, ROLE_PGP, answer_pgp_secret},

@@ -14,6 +14,7 @@
 #include "common/arena.h"
 #include "common/sealed.h"
 #include "crypto/private_key.h"
+#include "gateway/dkim.h"
 #include "gateway/keys/purpose.h"
 #include "gateway/keys/registered.h"
 
@@ -183,8 +184,9 @@ keys_private_decrypt(struct keys_private *p, uint64_t id, struct span fpr,
 	return e;
 }
 
-enum err
-keys_private_sign_as_ca(struct keys_private *p, struct span fpr, uint8_t alg,
+/* With a row that speaks for no address, of our CA or of mail that leaves. */
+static enum err
+sign_for_nobody(struct keys_private *p, bool mail, struct span fpr, uint8_t alg,
     struct span in, struct buf *out)
 {
 	const struct crypto_private *key;
@@ -195,10 +197,27 @@ keys_private_sign_as_ca(struct keys_private *p, struct span fpr, uint8_t alg,
 	e = ks_private_get(p->store, fpr, p->arena, &row);
 	if (e != ERR_OK)
 		return e == ERR_NOT_FOUND ? ERR_NO_KEY : e;
-	if (row->kind != KS_SMIME || row->n_addrs > 0 || row->domain.len > 0)
+	if (row->kind != KS_SMIME || row->n_addrs > 0 ||
+	    (mail ? !dkim_is_name(row->domain) : row->domain.len > 0))
 		return ERR_PERMISSION;
 	e = parsed(p, row, &key);
 	return e == ERR_OK ? crypto_private_sign(
 				 key, (enum crypto_sign_alg)alg, in, out)
 			   : e;
+}
+
+enum err
+keys_private_sign_as_ca(struct keys_private *p, struct span fpr, uint8_t alg,
+    struct span in, struct buf *out)
+{
+	return sign_for_nobody(p, false, fpr, alg, in, out);
+}
+
+enum err
+keys_private_sign_mail(struct keys_private *p, struct span fpr, uint8_t alg,
+    struct span in, struct buf *out)
+{
+	return alg == DKIM_SIGN_ALG
+		   ? sign_for_nobody(p, true, fpr, alg, in, out)
+		   : ERR_UNSUPPORTED;
 }

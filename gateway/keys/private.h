@@ -44,5 +44,8 @@ enum err keys_private_decrypt(struct keys_private *p, uint64_t id,
    builds certificates. The input is a digest, as above. */
 enum err keys_private_sign_as_ca(struct keys_private *p, struct span fpr,
     uint8_t alg, struct span in, struct buf *out) MUST_CHECK;
+/* The same by a DKIM key (gateway/dkim.h), RSA with SHA-256 alone. */
+enum err keys_private_sign_mail(struct keys_private *p, struct span fpr,
+    uint8_t alg, struct span in, struct buf *out) MUST_CHECK;
 
 #endif

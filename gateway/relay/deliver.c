@@ -32,6 +32,7 @@ find(struct relay *r, uint64_t id)
 void
 relay_job_free(struct relay_job *j)
 {
+	relay_sign_cancel(j->sign);
 	if (j->file != NULL)
 		munmap(j->file, j->file_size);
 	memfd_unmap(&j->map);
@@ -307,31 +308,75 @@ obstacle(struct relay_job *j, const char **status)
 	return j->relay->stopping ? "shutting down" : NULL;
 }
 
-void
-relay_job_start(struct relay_job *j)
+static void
+submit(struct relay_job *j)
 {
-	const char *status, *why = obstacle(j, &status);
 	struct relay_target t;
 	struct relay_mail **mail;
 	uint32_t n;
 
-	j->started = true;
-	group(j);
-	if (why != NULL) {
-		settle_all(j, status, why);
-		return;
-	}
 	/* the job may be gone after its last mail */
 	mail = j->mail;
 	n = j->n_mails;
 	for (uint32_t i = 0; i < n; i++) {
 		struct relay *r = j->relay;
 
+		memcpy(mail[i]->dkim, j->dkim, sizeof(j->dkim));
 		mail[i]->xforward =
 		    relay_conf(j, relay_mail_rcpt(mail[i], 0))->xforward;
 		target_of(j, mail[i], &t);
 		relay_dests_submit(r->dests, &t, mail[i]);
 	}
+}
+
+/* Without the signature that was asked for nothing leaves. */
+static void
+on_signed(struct relay_job *j, enum err e, const char *why)
+{
+	const char *status, *now = obstacle(j, &status);
+
+	j->sign = NULL;
+	if (e != ERR_OK)
+		settle_all(j, "4.7.0", why);
+	else if (now != NULL)
+		settle_all(j, status, now);
+	else if (j->relay->store == NULL)
+		settle_all(j, "4.3.0", "the spool was not there");
+	else
+		submit(j);
+}
+
+void
+relay_job_start(struct relay_job *j)
+{
+	const char *status, *why = obstacle(j, &status);
+
+	j->started = true;
+	group(j);
+	if (why != NULL)
+		settle_all(j, status, why);
+	else if (relay_sign_wanted(j))
+		j->sign = relay_sign_begin(j, on_signed);
+	else
+		submit(j);
+}
+
+void
+relay_job_signed(struct relay *r, struct ipc_msg *m)
+{
+	struct relay_job *j = *find(r, m->id);
+
+	if (j != NULL && j->sign != NULL)
+		relay_sign_answer(j->sign, m->payload);
+}
+
+void
+relay_jobs_unsigned(struct relay *r)
+{
+	for (unsigned b = 0; b < RELAY_JOB_BUCKETS; b++)
+		for (struct relay_job *j = r->jobs[b]; j != NULL; j = j->next)
+			if (j->sign != NULL)
+				relay_sign_lost(j->sign);
 }
 
 /* --- taking it --- */
@@ -423,6 +468,12 @@ relay_job_recall(struct relay *r, uint64_t id)
 
 	if (j == NULL)
 		return;
+	if (j->sign != NULL) {
+		relay_sign_cancel(j->sign);
+		j->sign = NULL;
+		settle_all(j, "4.3.2", "recalled");
+		return;
+	}
 	if (j->started) {
 		relay_dests_give_back(r->dests, j, "recalled");
 		return;

@@ -17,6 +17,10 @@
 struct relay_hop;
 struct relay_probe;
 
+/* The message as it is, and as it is converted for a next hop without 8BITMIME.
+ */
+enum { RELAY_FORMS = 2 };
+
 struct relay_mail {
 	struct relay_mail *next;   /* in the queue of a destination */
 	struct relay_job *job;	   /* what it is a part of */
@@ -24,8 +28,9 @@ struct relay_mail {
 	struct relay_probe *probe; /* or: nothing is sent behind RCPT */
 	const char *id;		   /* of the entry, for logs */
 	const struct entry *entry;
-	struct span sealed;  /* the body */
-	struct arena *arena; /* for texts of results */
+	struct span sealed;	       /* the body */
+	struct span dkim[RELAY_FORMS]; /* goes before it; may be empty */
+	struct arena *arena;	       /* for texts of results */
 	uint32_t n_rcpt;
 	/* outcome DEFERRED with code 0 and no text until settled */
 	struct proto_rcpt_result *result;

@@ -373,6 +373,8 @@ on_keys(void *arg, struct ipc_msg *m)
 {
 	if (m->type == PROTO_KEYS)
 		take_keys(arg, m);
+	else if (m->type == PROTO_SIGNED)
+		relay_job_signed(arg, m);
 }
 
 static void
@@ -382,6 +384,7 @@ on_keys_close(void *arg)
 
 	ipc_free(r->keys);
 	r->keys = NULL;
+	relay_jobs_unsigned(r);
 }
 
 /* --- listener --- */

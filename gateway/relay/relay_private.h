@@ -15,6 +15,7 @@
 #include "gateway/relay/login.h"
 #include "gateway/relay/look.h"
 #include "gateway/relay/report.h"
+#include "gateway/relay/sign.h"
 #include "gateway/relay/sts.h"
 #include "gateway/role.h"
 #include "net/tls_client.h"
@@ -97,7 +98,9 @@ struct relay_job {
 	struct span sealed;
 	struct relay_mail **mail;
 	uint32_t n_mails;
-	uint32_t pending; /* mails not settled yet */
+	uint32_t pending;	 /* mails not settled yet */
+	struct relay_sign *sign; /* while it is being signed */
+	struct span dkim[RELAY_FORMS];
 	bool started;
 };
 
@@ -109,6 +112,9 @@ void relay_job_take(struct relay *r, struct ipc_msg *m);
 /* Begin: the keys are there. */
 void relay_job_start(struct relay_job *j);
 void relay_job_recall(struct relay *r, uint64_t id);
+/* PROTO_SIGNED; and that there is nobody to sign any more. */
+void relay_job_signed(struct relay *r, struct ipc_msg *m);
+void relay_jobs_unsigned(struct relay *r);
 void relay_job_free(struct relay_job *j);
 void relay_on_settled(void *arg, struct relay_mail *m);
 

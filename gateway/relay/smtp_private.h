@@ -76,6 +76,7 @@ struct relay_smtp {
 	struct buf converted;
 	struct span chunk; /* of the body or converted, not sent yet */
 	bool chunk_last;
+	struct span prefix; /* a signature, before the first of it */
 	bool has_chunk;
 	bool line_start;  /* DATA: a dot here must be doubled */
 	bool needs_reset; /* the last transaction did not end by itself */

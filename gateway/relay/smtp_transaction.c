@@ -193,8 +193,10 @@ check_recipients(struct relay_smtp *s)
 static uint64_t
 size_to_send(const struct relay_smtp *s)
 {
-	return s->convert != NULL ? s->mail->entry->convert.size
-				  : s->mail->entry->body_size;
+	uint64_t size = s->convert != NULL ? s->mail->entry->convert.size
+					   : s->mail->entry->body_size;
+
+	return size + s->mail->dkim[s->convert != NULL].len;
 }
 
 /* What can be known to fail before a word is said. */
@@ -317,6 +319,7 @@ relay_smtp_send(struct relay_smtp *s, struct relay_mail *m)
 		return;
 	}
 	e = open_body(s);
+	s->prefix = m->dkim[s->convert != NULL];
 	if (e != ERR_OK)
 		refuse_body(s, e);
 	else if (next_chunk(s) && may_be_sent(s) && relay_mail_is_settled(m))
@@ -432,10 +435,12 @@ put_bdat(struct relay_smtp *s)
 {
 	char head[48];
 
-	snprintf(head, sizeof(head), "BDAT %zu%s\r\n", s->chunk.len,
-	    s->chunk_last ? " LAST" : "");
+	snprintf(head, sizeof(head), "BDAT %zu%s\r\n",
+	    s->prefix.len + s->chunk.len, s->chunk_last ? " LAST" : "");
 	smtp_puts(s, head);
+	smtp_put(s, s->prefix);
 	smtp_put(s, s->chunk);
+	s->prefix.len = 0;
 	s->has_chunk = false;
 	s->past_dot = s->chunk_last;
 	expect(s, s->chunk_last ? EXPECT_FINAL : EXPECT_CHUNK);
@@ -449,6 +454,9 @@ put_stuffed(struct relay_smtp *s)
 	struct span c = s->chunk;
 	size_t end;
 
+	/* a field: whole lines, none with a dot in front */
+	smtp_put(s, s->prefix);
+	s->prefix.len = 0;
 	while (c.len > 0) {
 		if (s->line_start && c.data[0] == '.')
 			smtp_puts(s, ".");

@@ -1,0 +1,171 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+# Copyright (c) 2026 The Sealgate authors
+"""DKIM: what leaves is signed as its next hop gets it, and python3-dkim verifies
+it; without its signature nothing leaves."""
+import re
+
+import dkim
+import pytest
+
+from capture import EXTENSIONS, Capture
+from harness import Problem, run, wait_for
+
+SENDER, CAROL = "sam@sender.example", "carol@partner.example"
+CLEAR = 'rule "default" { try = { clear } }\n'
+DKIM = 'dkim "sender.example" { selector = "s1" }\n'
+RETRY = "first = 300ms max = 600ms warn = 1s"
+
+
+@pytest.fixture
+def peer():
+    made = []
+
+    def make(**options):
+        made.append(Capture(**options).start())
+        return made[-1]
+
+    yield make
+    for c in made:
+        c.stop()
+
+
+@pytest.fixture
+def signing(make_gateway):
+    """A gateway that signs, and the record of its key."""
+    def make(port, rules=CLEAR, key=True, **more):
+        g = make_gateway(port, rules=rules + DKIM, start=False, retry=RETRY, **more)
+        g.start()
+        record = g.cli_json("dkim", "generate", "Sender.Example", "S1") if key else None
+        return g, record
+    return make
+
+
+def text(body="Dear Carol,\r\n  a  line \t\r\n.\r\n..dots\r\n\r\n\r\n", more=""):
+    return ("From: Sam <%s>\r\nTo: %s\r\nSubject:  a\r\n folded   subject\r\n"
+            "Date: Sun, 22 Nov 2026 08:00:00 +0000\r\nMessage-ID: <1@sender.example>\r\n"
+            "%s\r\n%s" % (SENDER, CAROL, more, body)).encode()
+
+
+def verified(record, data):
+    """By python3-dkim, with the record as the DNS would have it."""
+    value = "".join(re.findall('"([^"]*)"', record["record"])).encode()
+    asked = []
+
+    def lookup(name, timeout=5):
+        asked.append(name.decode())
+        return value
+
+    try:
+        good = dkim.DKIM(data).verify(dnsfunc=lookup)
+    except dkim.ValidationError:
+        return False
+    assert asked == [record["name"] + "."], asked
+    return good
+
+
+@pytest.mark.parametrize("extensions", [
+    EXTENSIONS,
+    [x for x in EXTENSIONS if x != "CHUNKING"],
+    [x for x in EXTENSIONS if x not in ("CHUNKING", "8BITMIME")],
+], ids=["BDAT", "DATA", "without 8BITMIME"])
+def test_what_leaves_is_signed_as_it_arrives(signing, peer, extensions):
+    p = peer(extensions=extensions)
+    g, record = signing(p.port)
+    assert record["name"] == "s1._domainkey.sender.example"
+    g.send(SENDER, CAROL, text())
+    g.send(SENDER, CAROL, text(
+        "Gr\u00fc\u00dfe\r\n" * 3, "MIME-Version: 1.0\r\nContent-Type: text/plain; "
+        "charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n").decode().encode("utf-8"),
+           mail_options=["BODY=8BITMIME"])
+    g.send(SENDER, CAROL, text("x" * 70 + "\r\n" + ("large line\r\n" * 60000)))
+    for m in p.wait(3):
+        assert m.data.startswith(b"DKIM-Signature: ")
+        assert verified(record, m.data)
+        if "8BITMIME" not in extensions:
+            m.data.decode("ascii")
+    # it can fail
+    data = next(m.data for m in p.messages if b"Dear Carol" in m.data)
+    assert not verified(record, data.replace(b"Dear Carol", b"Dear Coral"))
+    assert not verified(record, b"From: other@x.example\r\n" + data)
+    assert not verified(record, b"Subject: other\r\n" + data)
+
+
+def test_what_the_gateway_writes_is_signed(signing, peer):
+    """A bounce."""
+    p = peer(verbs={"RCPT": [(550, "5.1.1 no")]})
+    g, record = signing(p.port)
+    g.send(SENDER, CAROL, text())
+    (m,) = wait_for("the bounce", lambda: [m for m in p.messages if m.mail_from == ""])
+    assert m.rcpts == [SENDER]
+    assert re.search(rb"^From: .*sender\.example", m.data, re.M)
+    assert verified(record, m.data)
+
+
+def test_mail_of_others_is_not(signing, peer):
+    p = peer()
+    g, _ = signing(p.port)
+    g.send(SENDER, CAROL, text().replace(b"Sam <sam@sender.example>", b"x@other.example"))
+    (m,) = p.wait()
+    assert b"DKIM-Signature" not in m.data
+
+
+def test_a_domain_below_is_signed_for(signing, peer):
+    p = peer()
+    g, record = signing(p.port)
+    g.send(SENDER, CAROL, text().replace(b"sam@sender.example", b"sam@a.sender.example"))
+    (m,) = p.wait()
+    assert b"d=sender.example;" in m.data and verified(record, m.data)
+
+
+def test_without_its_key_mail_waits(signing, peer):
+    p = peer()
+    g, _ = signing(p.port, key=False)
+    g.send(SENDER, CAROL, text())
+    wait_for("the refusal", lambda: "not-signed" in g.log())
+    (row,) = wait_for("the record", lambda: [
+        r["rec"] for r in g.audit() if r["rec"].get("type") == "deferred"][:1])
+    assert "there is no such DKIM key" in row["reply"]
+    assert not p.messages and not p.sessions
+    record = g.cli_json("dkim", "generate", "sender.example", "s1")
+    (m,) = p.wait(1, 15)
+    assert verified(record, m.data)
+
+
+def test_keys_on_the_command_line(signing, peer, tmp_path):
+    p = peer()
+    g, record = signing(p.port)
+    assert record["record"].startswith('"v=DKIM1; k=rsa; p=')
+    assert all(len(s) <= 255 for s in re.findall('"([^"]*)"', record["record"]))
+    assert g.cli_json("dkim", "show", "sender.example", "s1") == record
+    shown = g.cli("dkim", "show", "sender.example", "s1").stdout.decode()
+    assert shown == "%s. IN TXT ( %s )\n" % (record["name"], record["record"])
+    assert g.cli("dkim", "generate", "sender.example", "s1", check=False).returncode == 1
+    assert g.cli("dkim", "show", "sender.example", "s2", check=False).returncode == 1
+    assert g.cli("dkim", "show", "sender.example", "s_2", check=False).returncode == 2
+    ec, rsa = tmp_path / "ec.pem", tmp_path / "rsa.pem"
+    run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
+        "-out", ec)
+    run("openssl", "genrsa", "-out", rsa, "2048")
+    assert g.cli("dkim", "import", "sender.example", "s3", ec, check=False).returncode != 0
+    g.cli("dkim", "delete", "sender.example", "s1")
+    taken = g.cli_json("dkim", "import", "sender.example", "s1", rsa)
+    assert taken["record"] != record["record"]
+    g.send(SENDER, CAROL, text())
+    (m,) = p.wait()
+    assert verified(taken, m.data) and not verified(record, m.data)
+
+
+def test_mail_by_mx_without_it_is_warned_of(make_gateway):
+    g = make_gateway(1, rules=CLEAR, start=False)
+    conf = g.conf.read_text()
+    old = next(s for s in conf.splitlines() if s.startswith("relay outbound"))
+    g.conf.write_text(conf.replace(old, 'relay outbound { via = "mx" }'))
+    said = run(g.build / "sealgated", "-n", "-f", g.conf)
+    assert b"leaves by MX without a DKIM signature" in said.stderr + said.stdout
+    g.conf.write_text(g.conf.read_text() + DKIM)
+    said = run(g.build / "sealgated", "-n", "-f", g.conf)
+    assert b"DKIM" not in said.stderr + said.stdout
+    g.conf.write_text(g.conf.read_text() + DKIM)
+    with pytest.raises(Problem, match="a second time"):
+        run(g.build / "sealgated", "-n", "-f", g.conf)
