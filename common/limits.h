@@ -198,6 +198,14 @@
 #define LIMIT_PROOF_LOCK   20u
 #define LIMIT_PORTAL_WRONG 64u
 
+/* codes at the door: those of one object in an hour, attempts for one, their
+   life and that of what they open, in milliseconds; tickets in memory */
+#define LIMIT_DOOR_CODES     5u
+#define LIMIT_DOOR_TRIES     5u
+#define LIMIT_DOOR_CODE_MS   (10u * 60 * 1000)
+#define LIMIT_DOOR_OPEN_MS   (3600u * 1000)
+#define LIMIT_PORTAL_TICKETS 4096u
+
 /* --- retries */
 #define LIMIT_RETRY_MIN_S 300u
 #define LIMIT_RETRY_MAX_S (4u * 3600)

@@ -116,7 +116,7 @@ config_set_label(const struct config_target *t, const struct config_entry *e,
 static bool
 factor_works(enum policy_factor f)
 {
-	return f != POLICY_FACTOR_CODE && f != POLICY_FACTOR_ACCOUNT;
+	return f != POLICY_FACTOR_ACCOUNT;
 }
 
 bool

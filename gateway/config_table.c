@@ -1065,16 +1065,19 @@ const struct config_entry config_entries[] = {
     {"rule", "second-factor", CONFIG_T_FACTOR, false, 0, 0, "none",
 	0, 0,
 	"What opens mail for pick-up beside the link: none, the link alone; "
+	"code, six digits that are mailed to the recipient when the link is "
+	"opened, which keep out who has the link and not the mailbox, but are "
+	"no part of the key; "
 	"generated, a passphrase of 100 bits that is made here and told to the "
 	"sender, who tells the recipient by another way than mail; passphrase, "
 	"one that the sender chose in the field Sealgate-Passphrase or, with "
 	"passphrase-tag, in the subject; answer, to the question in the field "
-	"Sealgate-Question that the field Sealgate-Answer answers. All three "
+	"Sealgate-Question that the field Sealgate-Answer answers. The last three "
 	"are part of the key, which makes the rung stronger than tls. Where "
 	"the sender chose nothing, a passphrase is generated; what a sender "
 	"chose is used under none, too. Those fields and the tag never leave "
 	"the gateway, whatever the rung. Of the rules that match the one that "
-	"asks for most counts: generated, passphrase, answer, none."},
+	"asks for most counts: generated, passphrase, answer, code, none."},
     {"rule", "passphrase-tag", CONFIG_T_STRING, false, 0, 0, NULL,
 	AT(config_rule, pickup.passphrase_tag), 0,
 	"A word with which the sender may put the passphrase into the subject: "

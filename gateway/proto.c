@@ -71,6 +71,7 @@ static const struct {
     {PROTO_OBJECT_DROP, "object-drop"},
     {PROTO_OBJECT_DROPPED, "object-dropped"},
     {PROTO_OBJECT_LOCKED, "object-locked"},
+    {PROTO_OBJECT_CODE, "object-code"},
     {PROTO_ISSUE, "issue"},
     {PROTO_ISSUED, "issued"},
     {PROTO_KEY_NEW, "key-new"},

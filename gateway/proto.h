@@ -189,6 +189,8 @@ enum proto_type {
 	PROTO_OBJECT_DROPPED, /* object name as string */
 	/* portal → store: too many wrong proofs; nobody gets it any more. */
 	PROTO_OBJECT_LOCKED, /* struct proto_opened */
+	/* portal → store: mail this code to the recipient. */
+	PROTO_OBJECT_CODE, /* object name and code as strings */
 
 	/* control → store, control → discovery and control → supervisor: a
 	   request of the command line, as JSON; the id is control's own. The

@@ -263,7 +263,8 @@ portal_http_new(const struct portal_http_options *opt, struct portal_http **out,
 	if (h == NULL)
 		return ERR_NOMEM;
 	h->opt = *opt;
-	e = split_url(h, why);
+	h->door = portal_door_new();
+	e = h->door != NULL ? split_url(h, why) : ERR_NOMEM;
 	if (e == ERR_OK)
 		e = check_tls(opt, why);
 	if (e == ERR_OK)
@@ -290,6 +291,7 @@ portal_http_free(struct portal_http *h)
 	     h->page != NULL && i < portal_assets_count(h->opt.assets); i++)
 		if (h->page[i] != NULL)
 			MHD_destroy_response(h->page[i]);
+	portal_door_free(h->door);
 	free(h->daemon);
 	free(h->page);
 	free(h);

@@ -31,6 +31,7 @@ struct portal_http {
 	struct MHD_Response **page; /* one for each asset */
 	struct portal_objects *objects;
 	struct portal_throttle *throttle;
+	struct portal_door *door;
 	struct portal_conn *conns;
 	size_t n_conns;
 	bool stopping;
@@ -72,6 +73,9 @@ enum MHD_Result portal_reply_send(struct portal_request *req, unsigned status,
 /* A line of text. allow is the Allow header, or NULL. */
 enum MHD_Result portal_reply_error(
     struct portal_request *req, unsigned status, const char *allow);
+/* A line of JSON. */
+enum MHD_Result portal_reply_json(
+    struct portal_request *req, unsigned status, const char *text);
 /* len octets of the file from offset on. Takes fd. total is the size of the
    whole file for a partial answer, or 0. */
 enum MHD_Result portal_reply_file(struct portal_request *req, int fd,

@@ -58,6 +58,14 @@ on_opened(void *arg, const struct object_header *h, const char *client,
 	    p->reports, PROTO_OBJECT_OPENED, h->id, client, user_agent);
 }
 
+static void
+on_code(void *arg, const struct object_header *h, const char *code)
+{
+	struct portal *p = arg;
+
+	portal_report_code(p->reports, h->id, code);
+}
+
 /* Take in an object that store has announced. What may work later, as when
    the disk is full, is tried again: the notice waits for it. */
 static void
@@ -352,6 +360,7 @@ start_http(struct portal *p, const struct conf *c)
 	    .publish_fd =
 		open(c->paths.publish, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	    .opened = on_opened,
+	    .code = on_code,
 	    .arg = p,
 	};
 	struct err_why why = {""};

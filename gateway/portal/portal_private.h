@@ -142,6 +142,23 @@ enum portal_access portal_access_check(struct portal_objects *o,
     const struct portal_client *client, uint64_t now_ms,
     struct object_header *out);
 
+/* --- door.c: the code by mail */
+
+struct portal_door;
+
+#define PORTAL_TICKET_SIZE 44 /* as text, with a NUL */
+#define PORTAL_CODE_SIZE   7
+
+struct portal_door *portal_door_new(void);
+void portal_door_free(struct portal_door *d);
+/* A new ticket and its code, PORTAL_TICKET_SIZE and PORTAL_CODE_SIZE octets.
+   False: this object has had too many. Times are of the steady clock. */
+bool portal_door_ask(struct portal_door *d, const uint8_t *object,
+    uint64_t now_ms, char *ticket_out, char *code_out);
+/* Does the ticket let its browser in, by this code or by one before? */
+bool portal_door_admits(struct portal_door *d, const uint8_t *object,
+    struct span ticket, struct span code, uint64_t now_ms);
+
 /* --- range.c */
 
 /* A Range header for a representation of size octets: first octet and length.
@@ -163,6 +180,9 @@ void portal_reports_to(struct portal_reports *r, struct ipc *store);
 /* PROTO_OBJECT_HAVE, PROTO_OBJECT_EXPIRED, PROTO_OBJECT_DROPPED. */
 void portal_report_object(
     struct portal_reports *r, uint16_t type, const uint8_t *object_id);
+/* PROTO_OBJECT_CODE: the recipient is to get it by mail. */
+void portal_report_code(
+    struct portal_reports *r, const uint8_t *object_id, const char *code);
 /* PROTO_OBJECT_OPENED, PROTO_OBJECT_LOCKED; user_agent may be empty. */
 void portal_report_event(struct portal_reports *r, uint16_t type,
     const uint8_t *object_id, const char *client, struct span user_agent);
@@ -182,6 +202,9 @@ struct portal_http_options {
 	/* The index of an object was handed out; user_agent may be empty. */
 	void (*opened)(void *arg, const struct object_header *h,
 	    const char *client, struct span user_agent);
+	/* The recipient is to get this code. */
+	void (*code)(
+	    void *arg, const struct object_header *h, const char *code);
 	void *arg;
 };
 

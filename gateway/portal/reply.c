@@ -151,6 +151,22 @@ portal_reply_error(
 }
 
 enum MHD_Result
+portal_reply_json(struct portal_request *req, unsigned status, const char *text)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer(
+	    strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+	enum MHD_Result rc;
+
+	if (r == NULL)
+		return MHD_NO;
+	portal_reply_headers(req->http, PORTAL_REPLY_PLAIN, r);
+	add(r, "Content-Type", "application/json");
+	rc = portal_reply_send(req, status, r, strlen(text));
+	MHD_destroy_response(r);
+	return rc;
+}
+
+enum MHD_Result
 portal_reply_file(struct portal_request *req, int fd, uint64_t from,
     uint64_t len, uint64_t total)
 {

@@ -121,6 +121,25 @@ portal_report_object(
 }
 
 void
+portal_report_code(
+    struct portal_reports *r, const uint8_t *object_id, const char *code)
+{
+	struct report m = {
+	    .type = PROTO_OBJECT_CODE, .id = message_id(object_id)};
+	char name[OBJECT_ID_TEXT_SIZE];
+	struct packer packer;
+
+	object_id_format(object_id, name);
+	buf_init(&m.payload, 256);
+	pack_begin(&packer, &m.payload);
+	pack_str(&packer, name);
+	pack_str(&packer, code);
+	if (pack_end(&packer) != ERR_OK)
+		fatal("portal: out of memory");
+	tell(r, &m);
+}
+
+void
 portal_report_event(struct portal_reports *r, uint16_t type,
     const uint8_t *object_id, const char *client, struct span user_agent)
 {

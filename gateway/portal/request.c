@@ -7,6 +7,7 @@
  */
 #include <arpa/inet.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/secret.h"
 #include "gateway/portal/http_private.h"
 
 /* --- what the request says of itself */
@@ -160,25 +162,55 @@ find_client(const struct portal_request *req, struct portal_client *out)
 
 /* --- objects */
 
-/* The object whose proof was shown, open, or the refusal sent. */
+/* What a request shows: text, borrowed from it. */
+struct shown {
+	struct span id;
+	struct span proof;
+	struct span ticket; /* empty: none */
+	struct span code;
+};
+
+/* Was the proof shown? If not the refusal is sent, and *rc is its result. */
+static bool
+is_proven(struct portal_request *req, const struct shown *s,
+    struct object_header *h_out, struct portal_client *client,
+    enum MHD_Result *rc)
+{
+	struct portal_http *h = req->http;
+
+	find_client(req, client);
+	switch (portal_access_check(h->objects, h->throttle, s->id, s->proof,
+	    client, clock_unix_ms(), h_out)) {
+	case PORTAL_ACCESS_NONE:
+		*rc = portal_reply_error(req, MHD_HTTP_NOT_FOUND, NULL);
+		return false;
+	case PORTAL_ACCESS_WAIT:
+		*rc = portal_reply_error(req, MHD_HTTP_TOO_MANY_REQUESTS, NULL);
+		return false;
+	case PORTAL_ACCESS_GRANTED:
+		return true;
+	}
+	*rc = MHD_NO;
+	return false;
+}
+
+/* The object whose proof was shown, open, or the refusal sent. Who has the
+   proof may know what the door asks for. */
 static enum MHD_Result
-refuse_or_open(struct portal_request *req, struct span id, struct span proof,
+refuse_or_open(struct portal_request *req, const struct shown *s,
     struct object_header *h_out, struct portal_client *client, int *fd_out)
 {
 	struct portal_http *h = req->http;
+	enum MHD_Result rc;
 	enum err e;
 
-	find_client(req, client);
-	switch (portal_access_check(h->objects, h->throttle, id, proof, client,
-	    clock_unix_ms(), h_out)) {
-	case PORTAL_ACCESS_NONE:
-		return portal_reply_error(req, MHD_HTTP_NOT_FOUND, NULL);
-	case PORTAL_ACCESS_WAIT:
-		return portal_reply_error(
-		    req, MHD_HTTP_TOO_MANY_REQUESTS, NULL);
-	case PORTAL_ACCESS_GRANTED:
-		break;
-	}
+	if (!is_proven(req, s, h_out, client, &rc))
+		return rc;
+	if (h_out->door == OBJECT_DOOR_CODE &&
+	    !portal_door_admits(
+		h->door, h_out->id, s->ticket, s->code, clock_steady_ms()))
+		return portal_reply_json(
+		    req, MHD_HTTP_FORBIDDEN, "{\"need\":\"code\"}\n");
 	e = portal_objects_file(h->objects, h_out, fd_out);
 	if (e != ERR_OK) {
 		char name[OBJECT_ID_TEXT_SIZE];
@@ -191,45 +223,77 @@ refuse_or_open(struct portal_request *req, struct span id, struct span proof,
 	return MHD_YES;
 }
 
-/* {"id": …, "proof": …}; borrowed from *json_out, which the caller drops. */
+/* A string member, or nothing. False: it is there and no string. */
 static bool
-parse_open(const struct portal_request *req, json_t **json_out,
-    struct span *id_out, struct span *proof_out)
+string_member(const json_t *json, const char *name, struct span *out)
+{
+	const json_t *v = json_object_get(json, name);
+
+	if (v != NULL && !json_is_string(v))
+		return false;
+	*out = v == NULL ? SPAN(NULL, 0)
+			 : SPAN(json_string_value(v), json_string_length(v));
+	return true;
+}
+
+/* {"id": …, "proof": …} and what the door asks for; borrowed from *json_out,
+   which the caller drops. */
+static bool
+parse_shown(
+    const struct portal_request *req, json_t **json_out, struct shown *out)
 {
 	json_t *json = json_loadb((const char *)req->body, req->body_len,
 	    JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
-	json_t *id = json_object_get(json, "id");
-	json_t *proof = json_object_get(json, "proof");
 
-	if (!json_is_string(id) || !json_is_string(proof)) {
+	if (!json_is_object(json) || !string_member(json, "id", &out->id) ||
+	    !string_member(json, "proof", &out->proof) ||
+	    !string_member(json, "ticket", &out->ticket) ||
+	    !string_member(json, "code", &out->code) ||
+	    json_object_get(json, "id") == NULL ||
+	    json_object_get(json, "proof") == NULL) {
 		json_decref(json);
 		return false;
 	}
-	*id_out = SPAN(json_string_value(id), json_string_length(id));
-	*proof_out = SPAN(json_string_value(proof), json_string_length(proof));
 	*json_out = json;
+	return true;
+}
+
+/* What a script of ours asks, and no other; the refusal is sent. */
+static bool
+is_asked_well(struct portal_request *req, json_t **json_out, struct shown *out,
+    enum MHD_Result *rc)
+{
+	const char *type = one_header(req, "Content-Type");
+
+	if (!origin_is_ours(req)) {
+		*rc = portal_reply_error(req, MHD_HTTP_FORBIDDEN, NULL);
+		return false;
+	}
+	if (type == NULL || strncasecmp(type, "application/json", 16) != 0) {
+		*rc = portal_reply_error(
+		    req, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, NULL);
+		return false;
+	}
+	if (!parse_shown(req, json_out, out)) {
+		*rc = portal_reply_error(req, MHD_HTTP_BAD_REQUEST, NULL);
+		return false;
+	}
 	return true;
 }
 
 static enum MHD_Result
 handle_open(struct portal_request *req)
 {
-	const char *type = one_header(req, "Content-Type");
 	struct object_header header;
 	struct portal_client client;
-	struct span id, proof;
+	struct shown shown;
 	json_t *json = NULL;
 	enum MHD_Result rc;
 	int fd = -1;
 
-	if (!origin_is_ours(req))
-		return portal_reply_error(req, MHD_HTTP_FORBIDDEN, NULL);
-	if (type == NULL || strncasecmp(type, "application/json", 16) != 0)
-		return portal_reply_error(
-		    req, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, NULL);
-	if (!parse_open(req, &json, &id, &proof))
-		return portal_reply_error(req, MHD_HTTP_BAD_REQUEST, NULL);
-	rc = refuse_or_open(req, id, proof, &header, &client, &fd);
+	if (!is_asked_well(req, &json, &shown, &rc))
+		return rc;
+	rc = refuse_or_open(req, &shown, &header, &client, &fd);
 	json_decref(json);
 	if (fd < 0)
 		return rc;
@@ -243,23 +307,58 @@ handle_open(struct portal_request *req)
 	return rc;
 }
 
+/* A code for the recipient's mailbox, and a ticket for this browser. */
+static enum MHD_Result
+handle_code(struct portal_request *req)
+{
+	char ticket[PORTAL_TICKET_SIZE], code[PORTAL_CODE_SIZE];
+	char text[PORTAL_TICKET_SIZE + 32];
+	struct object_header header;
+	struct portal_client client;
+	struct shown shown;
+	json_t *json = NULL;
+	enum MHD_Result rc;
+
+	if (!is_asked_well(req, &json, &shown, &rc))
+		return rc;
+	if (is_proven(req, &shown, &header, &client, &rc)) {
+		if (header.door != OBJECT_DOOR_CODE) {
+			rc =
+			    portal_reply_error(req, MHD_HTTP_BAD_REQUEST, NULL);
+		} else if (!portal_door_ask(req->http->door, header.id,
+			       clock_steady_ms(), ticket, code)) {
+			rc = portal_reply_error(
+			    req, MHD_HTTP_TOO_MANY_REQUESTS, NULL);
+		} else {
+			req->http->opt.code(req->http->opt.arg, &header, code);
+			snprintf(text, sizeof(text), "{\"ticket\":\"%s\"}\n",
+			    ticket);
+			rc = portal_reply_json(req, MHD_HTTP_ACCEPTED, text);
+		}
+		secret_wipe(code, sizeof(code));
+	}
+	json_decref(json);
+	return rc;
+}
+
 static enum MHD_Result
 handle_object(struct portal_request *req)
 {
 	static const char scheme[] = "Sealgate-Proof ";
-	struct span id = span_str(req->url + strlen("/api/object/"));
+	const char *ticket = one_header(req, "Sealgate-Ticket");
+	struct shown shown = {.id = span_str(req->url + strlen("/api/object/")),
+	    .ticket = span_str(ticket != NULL ? ticket : "")};
 	const char *auth = one_header(req, "Authorization");
 	const char *range = one_header(req, "Range");
 	struct object_header header;
 	struct portal_client client;
-	struct span proof = SPAN(NULL, 0);
 	uint64_t from = 0, len, total;
 	enum MHD_Result rc;
 	int fd = -1;
 
 	if (auth != NULL && strncasecmp(auth, scheme, strlen(scheme)) == 0)
-		proof = span_str(auth + strlen(scheme));
-	rc = refuse_or_open(req, id, proof, &header, &client, &fd);
+		shown.proof = span_str(auth + strlen(scheme));
+	rc = refuse_or_open(req, &shown, &header, &client, &fd);
 	if (fd < 0)
 		return rc;
 	total = object_total_size(&header);
@@ -344,9 +443,11 @@ route(struct portal_request *req)
 		    req, MHD_HTTP_MISDIRECTED_REQUEST, NULL);
 	if (!framing_is_clear(req))
 		return portal_reply_error(req, MHD_HTTP_BAD_REQUEST, NULL);
-	if (strcmp(req->url, "/api/open") == 0) {
+	if (strcmp(req->url, "/api/open") == 0 ||
+	    strcmp(req->url, "/api/code") == 0) {
 		if (strcmp(req->method, MHD_HTTP_METHOD_POST) == 0)
-			return handle_open(req);
+			return req->url[5] == 'o' ? handle_open(req)
+						  : handle_code(req);
 		return portal_reply_error(
 		    req, MHD_HTTP_METHOD_NOT_ALLOWED, "POST");
 	}

@@ -44,8 +44,8 @@ map_file(int fd)
 	    (ftruncate(fd, 0) != 0 ||
 		ftruncate(fd, sizeof(struct portal_throttle)) != 0))
 		return NULL;
-	map = mmap(NULL, sizeof(struct portal_throttle),
-	    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = mmap(NULL, sizeof(struct portal_throttle), PROT_READ | PROT_WRITE,
+	    MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return NULL;
 	return map;

@@ -72,8 +72,7 @@ object_json(const char *name, const struct store_object *o)
 	json_object_set_new(j, "state", json_string(state_of(o)));
 	json_object_set_new(j, "from", text_json(o->from));
 	json_object_set_new(j, "rcpt", text_json(o->rcpt));
-	json_object_set_new(
-	    j, "factor", json_string(factor_name[o->factor]));
+	json_object_set_new(j, "factor", json_string(factor_name[o->factor]));
 	json_object_set_new(j, "door",
 	    json_string(o->door == OBJECT_DOOR_CODE ? "code" : "open"));
 	json_object_set_new(j, "size", json_integer((json_int_t)o->size));
@@ -136,8 +135,7 @@ store_object_list(
 	const char *after = member(request, "after");
 	json_t *all = json_array();
 	bool more = false;
-	enum err e =
-	    list(s, txn, after == NULL ? "" : after, NULL, all, &more);
+	enum err e = list(s, txn, after == NULL ? "" : after, NULL, all, &more);
 
 	json_object_set_new(answer, "objects", all);
 	json_object_set_new(answer, "more", json_boolean(more));
@@ -151,8 +149,7 @@ store_object_show(
 	const char *id = member(request, "id");
 	json_t *all = json_array();
 	bool more = false;
-	enum err e =
-	    id == NULL ? ERR_USAGE : list(s, txn, "", id, all, &more);
+	enum err e = id == NULL ? ERR_USAGE : list(s, txn, "", id, all, &more);
 
 	if (e == ERR_OK && json_array_size(all) == 0)
 		e = ERR_NOT_FOUND;
@@ -207,8 +204,7 @@ find(struct store *s, struct db_txn *txn, const json_t *request,
 }
 
 enum err
-store_object_revoke(
-    struct store *s, struct db_txn *txn, const json_t *request)
+store_object_revoke(struct store *s, struct db_txn *txn, const json_t *request)
 {
 	struct store_object o;
 	const char *name;
@@ -226,8 +222,7 @@ store_object_revoke(
 }
 
 enum err
-store_object_extend(
-    struct store *s, struct db_txn *txn, const json_t *request)
+store_object_extend(struct store *s, struct db_txn *txn, const json_t *request)
 {
 	json_int_t for_s =
 	    json_integer_value(json_object_get(request, "for_s"));

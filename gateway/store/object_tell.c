@@ -10,7 +10,8 @@
 
 #include "common/clock.h"
 #include "common/limits.h"
-#include "common/log.h"
+#include "common/pack.h"
+#include "common/secret.h"
 #include "common/text.h"
 #include "gateway/conf.h"
 #include "gateway/store/store_private.h"
@@ -75,8 +76,8 @@ put_text(const struct store *s, const struct store_object *o,
 }
 
 static enum err
-write_mail(const struct store *s, const struct store_object *o,
-    enum store_object_event what, struct span body, struct buf *out)
+write_mail(struct store *s, const char *to, const char *subject,
+    struct span body, struct buf *out)
 {
 	static const struct mime_compose_field extra[] = {
 	    {"Auto-Submitted", "auto-generated"},
@@ -84,11 +85,9 @@ write_mail(const struct store *s, const struct store_object *o,
 	struct mime_sink sink = mime_sink_buf(out);
 	char id[TEXT_ID_SIZE];
 	struct mime_compose m = {.from_name = "Encryption gateway",
-	    .from =
-		arena_printf(s->arena, "postmaster@%s", s->conf->hostname),
-	    .to = o->from,
-	    .subject = arena_printf(
-		s->arena, "%s%s", words[what].subject, o->rcpt),
+	    .from = arena_printf(s->arena, "postmaster@%s", s->conf->hostname),
+	    .to = to,
+	    .subject = subject,
 	    .date_s = (int64_t)(clock_unix_ms() / 1000),
 	    .extra = extra,
 	    .n_extra = 1,
@@ -120,13 +119,77 @@ store_object_tell(struct store *s, struct db_txn *txn,
 	buf_init(&msg, 4 * MAIL_MAX);
 	e = put_text(s, o, what, client, agent, &body);
 	if (e == ERR_OK)
-		e = write_mail(s, o, what, buf_span(&body), &msg);
+		e = write_mail(s, o->from,
+		    arena_printf(
+			s->arena, "%s%s", words[what].subject, o->rcpt),
+		    buf_span(&body), &msg);
 	own.text = buf_span(&msg);
 	if (e == ERR_OK)
 		e = store_add_own_mail(s, txn, &own);
 	buf_clear(&body);
 	buf_clear(&msg);
 	return e;
+}
+
+/* --- the code at the door --- */
+
+static enum err
+send_code(struct store *s, struct db_txn *txn, const struct store_object *o,
+    const char *code)
+{
+	struct store_own_mail own = {.to = o->rcpt, .to_key = o->rcpt_key};
+	struct buf body, msg;
+	enum err e;
+
+	buf_init(&body, MAIL_MAX);
+	buf_init(&msg, 4 * MAIL_MAX);
+	e = buf_printf(&body,
+	    "Hello,\n\n"
+	    "somebody with your link to a message of %s wants to open it.\n"
+	    "This code lets them in, within ten minutes and in the browser "
+	    "that asked for it:\n\n    %s\n\n"
+	    "If that is not you, do nothing, and tell nobody the code.\n"
+	    "\n-- \nSent by the encryption gateway of %s\n",
+	    o->from, code, s->conf->hostname);
+	if (e == ERR_OK)
+		e = write_mail(s, o->rcpt, "Your code to open a message",
+		    buf_span(&body), &msg);
+	own.text = buf_span(&msg);
+	if (e == ERR_OK)
+		e = store_add_own_mail(s, txn, &own);
+	if (body.data != NULL)
+		secret_wipe(body.data, body.cap);
+	if (msg.data != NULL)
+		secret_wipe(msg.data, msg.cap);
+	buf_clear(&body);
+	buf_clear(&msg);
+	return e;
+}
+
+enum err
+store_apply_code(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	struct store_object o = {0};
+	struct store_rec rec;
+	struct unpacker u;
+	const char *name, *code;
+	enum err e;
+
+	unpack_begin(&u, op->payload);
+	name = unpack_str(&u, s->arena);
+	code = unpack_str(&u, s->arena);
+	e = unpack_end(&u);
+	if (e == ERR_OK && s->ready_pub.purpose != SEALED_READY)
+		return ERR_BUSY;
+	if (e == ERR_OK)
+		e = store_object_get(txn, s->arena, name, &o);
+	if (e == ERR_OK)
+		e = send_code(s, txn, &o, code);
+	if (e != ERR_OK)
+		return e == ERR_NOT_FOUND ? ERR_OK : e;
+	store_rec_begin(&rec, "code-sent");
+	store_rec_str(&rec, "object", name);
+	return store_add_record(s, txn, &rec);
 }
 
 /* --- what nobody has opened --- */

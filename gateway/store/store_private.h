@@ -69,6 +69,7 @@ enum store_op_kind {
 	STORE_OP_EXPIRED,
 	STORE_OP_DROPPED,
 	STORE_OP_LOCKED,
+	STORE_OP_CODE,	   /* for the recipient of an object */
 	STORE_OP_UNREAD,   /* look for what nobody has opened */
 	STORE_OP_REQUEST,  /* of an administrator */
 	STORE_OP_RECORD,   /* the payload is a record for the audit log */
@@ -349,7 +350,7 @@ enum err store_object_tell(struct store *s, struct db_txn *txn,
     const char *client, const char *agent) MUST_CHECK;
 /* Look now and then for what expires soon and was not opened. */
 void store_unread_tick(struct store *s);
-store_apply_fn store_apply_unread;
+store_apply_fn store_apply_unread, store_apply_code;
 
 /* --- object_request.c: `sealgate escrow` --- */
 

@@ -3,6 +3,7 @@
 """What opens mail for pick-up beside the link: asked for by rules, chosen by
 the sender or made here, told to the sender alone, and gone from everything that
 leaves."""
+import json
 import re
 import smtplib
 
@@ -175,3 +176,43 @@ def test_a_passphrase_for_a_sender_outside_needs_tls(gateway, capture):
     wait_for("a refusal of the next hop without TLS",
              lambda: "TLS is required and cannot be had" in gateway.log())
     assert not notices(capture, "guest@elsewhere.example")
+
+
+def test_a_code_by_mail_lets_in_the_browser_that_asked(make_gateway, capture):
+    gateway = make_gateway(capture.port, rules='''
+rule "code" { try = { escrow } second-factor = code }
+''')
+    rcpt = "carol@partner.example"
+    gateway.send(SENDER, rcpt, message(to=rcpt))
+    wait_for("the notice", lambda: notices(capture, rcpt))
+    link = Link(notices(capture, rcpt)[0].data)
+    assert link.factor == NONE and "a code is sent" in text_of(notices(capture, rcpt)[0].data)
+    proof = link.proof()
+    auth = {"Authorization": "Sealgate-Proof " + proof}
+
+    assert link.open().status == 403 and b'"need"' in link.open().text
+    assert link.ask("GET", "/api/object/" + link.id, **auth).status == 403
+    assert link.post("/api/code", proof="A" * 43).status == 404
+    assert link.ask("GET", "/api/code").status == 405
+    asked = link.post("/api/code", proof=proof)
+    assert asked.status == 202
+    ticket = json.loads(asked.text)["ticket"]
+    wait_for("the code", lambda: len(notices(capture, rcpt)) == 2)
+    mail = notices(capture, rcpt)[1]
+    code = re.search(r"^    ([0-9]{6})\s*$", text_of(mail.data), re.M).group(1)
+    assert mail.mail_from == "" and code not in mail_of(mail.data)["Subject"]
+
+    other = json.loads(link.post("/api/code", proof=proof).text)["ticket"]
+    assert link.open(ticket=other, code=code).status == 403
+    assert link.open(code=code).status == 403
+    assert link.open(ticket=ticket, code="000000" if code != "000000" else "1").status == 403
+    assert link.open(ticket=ticket, code=code).status == 200
+    assert link.open(ticket=ticket).status == 200
+    assert link.ask("GET", "/api/object/" + link.id, Sealgate_Ticket=ticket, **auth).status == 200
+    assert link.ask("GET", "/api/object/" + link.id, Sealgate_Ticket=other, **auth).status == 403
+    replies = [link.post("/api/code", proof=proof).status for _ in range(4)]
+    assert replies == [202, 202, 202, 429]
+    for word in (code, ticket):
+        assert word not in gateway.log()
+    wait_for("the log", lambda: sum(
+        r["rec"]["type"] == "code-sent" for r in gateway.audit()) == 5)
