@@ -141,6 +141,14 @@ struct conf_portal {
 	bool receipts;	  /* the sender hears what becomes of it */
 };
 
+/* What a monitoring system asks. */
+struct conf_metrics {
+	bool present;
+	unsigned line;
+	struct conf_addr *address;
+	size_t n_address;
+};
+
 /* What becomes of inbound mail. */
 struct conf_opening {
 	const char *authserv_id; /* in Authentication-Results; never NULL */
@@ -346,6 +354,7 @@ struct conf {
 	size_t n_route;
 	const char *tls_anchors; /* PEM file; NULL: the system's */
 	struct conf_opening opening;
+	struct conf_metrics metrics;
 	struct conf_discovery discovery;
 	struct conf_certs certs;
 	struct conf_portal portal;

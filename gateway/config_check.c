@@ -100,6 +100,19 @@ check_portal(const struct check *b)
 			    "HTTP, expected a loopback address");
 }
 
+/* Nobody signs in there. */
+static void
+check_metrics(const struct check *b)
+{
+	const struct conf_metrics *m = &b->conf->metrics;
+
+	for (size_t i = 0; i < m->n_address; i++)
+		if (!addr_is_loopback(&m->address[i]))
+			conf_find(b->f, CONF_WARN, m->address[i].line,
+			    "address: whoever reaches it learns how much mail "
+			    "there is; let a firewall keep others out");
+}
+
 /* Passwords and identities are taken inside TLS alone. */
 static void
 check_listen_tls(const struct check *b, const struct conf_listen *l)
@@ -637,6 +650,7 @@ config_check(
 	check_inbound(b);
 	check_relay(b);
 	check_portal(b);
+	check_metrics(b);
 	check_limits(b);
 	check_discovery(b);
 	check_ca(b);

@@ -81,6 +81,9 @@ const struct config_group config_groups[] = {
 	"When delivery is tried again and when it is given up."},
     {"audit", "", CONFIG_G_ONE, AT(conf, audit),
 	"The audit log: when it is signed and what is written down."},
+    {"metrics", "", CONFIG_G_OPT, AT(conf, metrics),
+	"What a monitoring system asks by HTTP: /metrics for Prometheus, "
+	"/healthz and /readyz. Neither addresses nor content are told."},
     {"tls-reports", "", CONFIG_G_OPT, AT(conf, tls_reports),
 	"Reports on TLS (RFC 8460): once a day every domain that asks for it "
 	"is told how many sessions with its mail servers had the TLS that it "
@@ -660,6 +663,11 @@ const struct config_entry config_entries[] = {
 	AT(conf_trust, harvest), 0,
 	"Level of an OpenPGP key from verified signed mail, at most."},
 
+    {"metrics", "address", CONFIG_T_ADDRS, true, 0, 0, NULL,
+	AT(conf_metrics, address), AT(conf_metrics, n_address),
+	"Address and port to listen on, or a list of them. There is neither "
+	"TLS nor a login: it must be a loopback address, or one of a network "
+	"that only the monitoring system reaches."},
     {"portal", "address", CONFIG_T_ADDRS, true, 0, 0, NULL,
 	AT(conf_portal, address), AT(conf_portal, n_address),
 	"Address and port to listen on, or a list of them."},

@@ -50,6 +50,9 @@ same_listen(const struct conf *a, const struct conf *b)
 		if (!same_addrs(a->listen[i].address, a->listen[i].n_address,
 			b->listen[i].address, b->listen[i].n_address))
 			return false;
+	if (!same_addrs(a->metrics.address, a->metrics.n_address,
+		b->metrics.address, b->metrics.n_address))
+		return false;
 	return same_addrs(a->portal.address, a->portal.n_address,
 	    b->portal.address, b->portal.n_address);
 }
@@ -218,6 +221,30 @@ answer_status(struct supervisor *s)
 	    s->conf->hostname, "processes", list);
 }
 
+/* One member more: {"path", "end"} of each certificate of ours. */
+static void
+add_end(json_t *list, const char *path)
+{
+	int64_t end;
+
+	if (path != NULL && state_cert_end(path, &end) == ERR_OK)
+		json_array_append_new(list, json_pack("{s:s, s:I}", "path",
+						path, "end", (json_int_t)end));
+}
+
+/* {"verb": "metrics"}: as status, with "certificates". */
+static json_t *
+answer_metrics(struct supervisor *s)
+{
+	json_t *answer = answer_status(s), *list = json_array();
+
+	for (size_t i = 0; i < s->conf->n_listen; i++)
+		add_end(list, s->conf->listen[i].tls_cert);
+	add_end(list, s->conf->portal.tls_cert);
+	json_object_set_new(answer, "certificates", list);
+	return answer;
+}
+
 void
 supervisor_answer(struct proc *control, struct ipc_msg *m)
 {
@@ -231,6 +258,8 @@ supervisor_answer(struct proc *control, struct ipc_msg *m)
 		answer = answer_reload(control->s);
 	else if (verb != NULL && strcmp(verb, "status") == 0)
 		answer = answer_status(control->s);
+	else if (verb != NULL && strcmp(verb, "metrics") == 0)
+		answer = answer_metrics(control->s);
 	else
 		answer = json_pack(
 		    "{s:b, s:s}", "ok", false, "error", "unknown request");

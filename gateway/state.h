@@ -50,6 +50,9 @@ enum err state_listen_control(
 void state_each_file(const struct conf *c, enum role_id role,
     void (*cb)(void *arg, enum role_fd kind, unsigned which, const char *path),
     void *arg);
+/* The end of the certificate in a PEM file, in Unix seconds. ERR_IO,
+   ERR_MALFORMED. */
+enum err state_cert_end(const char *path, int64_t *out_s) MUST_CHECK;
 /* Add what the machine lacks for this configuration: users, certificates that
    fit their keys. For `sealgated -n`, start and reload. */
 void state_check(const struct conf *c, struct conf_findings *f);

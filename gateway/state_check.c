@@ -6,7 +6,9 @@
  */
 #include <fcntl.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/arena.h"
@@ -102,6 +104,26 @@ check_expiry(struct conf_findings *f, unsigned line, const SSL_CTX *ctx,
 		conf_find(f, CONF_WARN, line,
 		    "tls-cert: %s expires in %d days: renew it and reload",
 		    cert, days);
+}
+
+enum err
+state_cert_end(const char *path, int64_t *out_s)
+{
+	FILE *f = fopen(path, "re");
+	X509 *cert = f == NULL ? NULL : PEM_read_X509(f, NULL, NULL, NULL);
+	enum err err = f == NULL ? ERR_IO : ERR_MALFORMED;
+	struct tm tm;
+
+	if (cert != NULL &&
+	    ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1) {
+		*out_s = (int64_t)timegm(&tm);
+		err = ERR_OK;
+	}
+	X509_free(cert);
+	if (f != NULL)
+		fclose(f);
+	ERR_clear_error();
+	return err;
 }
 
 static void

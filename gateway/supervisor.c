@@ -402,6 +402,10 @@ open_sockets(struct supervisor *s, struct err_why *why)
 	for (size_t k = 0; err == ERR_OK && k < c->portal.n_address; k++)
 		err = listen_on(s, &a, ROLE_PORTAL, (unsigned)k,
 		    &c->portal.address[k], why);
+	/* 0 is the socket of the command line */
+	for (size_t k = 0; err == ERR_OK && k < c->metrics.n_address; k++)
+		err = listen_on(s, &a, ROLE_CONTROL, (unsigned)k + 1,
+		    &c->metrics.address[k], why);
 	activation_end(&a);
 	return err;
 }

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "gateway/control/client.h"
+#include "gateway/control/scrape.h"
 #include "gateway/proto.h"
 #include "gateway/role.h"
 
@@ -44,6 +45,7 @@ struct control {
 	struct answerer answerer[ANSWERERS];
 	struct slot slot[CLIENTS_MAX];
 	uint64_t last_id;
+	struct scrapes *scrapes; /* of a monitoring system; may be NULL */
 };
 
 /* Who answers which questions; the rest is store's. */
@@ -53,6 +55,7 @@ static const struct {
 } routes[] = {
     {"status", ROLE_SUPERVISOR},
     {"reload", ROLE_SUPERVISOR},
+    {"metrics", ROLE_SUPERVISOR},
     {"key lookup", ROLE_DISCOVERY},
 };
 
@@ -95,6 +98,7 @@ give_answer(struct control *k, const struct ipc_msg *m)
 		control_client_answer(slot->client, m->payload);
 		return;
 	}
+	scrapes_answer(k->scrapes, m->id, m->payload);
 }
 
 static void
@@ -189,6 +193,28 @@ on_gone(void *arg, struct control_client *c)
 	*slot = (struct slot){0};
 }
 
+/* A question of our own; 0 when nobody is there to answer. */
+static uint64_t
+ask_for_scrape(void *arg, const char *verb)
+{
+	struct control *k = arg;
+	json_t *question = json_pack("{s:s}", "verb", verb);
+	char *text = json_dumps(question, JSON_COMPACT);
+	const struct answerer *to = find_answerer(k, route(question));
+	uint64_t id = ++k->last_id;
+	enum err e = ERR_NOMEM;
+
+	if (text != NULL && to == NULL)
+		e = role_tell(k->role, PROTO_REQUEST, id, span_str(text));
+	else if (text != NULL)
+		e = to->ch == NULL ? ERR_CLOSED
+				   : ipc_post(to->ch, PROTO_REQUEST, id,
+					 span_str(text), NULL, 0);
+	free(text);
+	json_decref(question);
+	return e == ERR_OK ? id : 0;
+}
+
 /* --- connections --- */
 
 static void
@@ -256,9 +282,24 @@ on_stop(void *arg)
 		control_client_free(k->slot[i].client);
 	memset(k->slot, 0, sizeof(k->slot));
 	loop_io_free(k->listen);
+	scrapes_free(k->scrapes);
+	k->scrapes = NULL;
 	for (size_t i = 0; i < ANSWERERS; i++)
 		ipc_free(k->answerer[i].ch);
 	loop_stop(k->loop);
+}
+
+static void
+listen_for_scrapes(struct control *k)
+{
+	int fd;
+
+	for (unsigned i = 1;
+	     (fd = role_take_fd(k->role, ROLE_FD_LISTEN, i)) >= 0; i++) {
+		if (k->scrapes == NULL)
+			k->scrapes = scrapes_new(k->loop, ask_for_scrape, k);
+		scrapes_listen(k->scrapes, fd);
+	}
 }
 
 int
@@ -280,6 +321,7 @@ control_main(struct role *r)
 	role_attach(r, k.loop, &events, &k);
 	k.listen = loop_io_new(k.loop, k.listen_fd, on_connection, &k);
 	loop_io_set(k.listen, LOOP_READ);
+	listen_for_scrapes(&k);
 	role_ready(r);
 	loop_run(k.loop);
 	return EX_OK;

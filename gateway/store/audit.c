@@ -21,6 +21,7 @@
 #include "gateway/store/audit_pseudonym.h"
 #include "gateway/store/audit_rec.h"
 #include "gateway/store/spool.h"
+#include "gateway/store/tally.h"
 
 enum { FORMAT = 1, STATE_SIZE = 256 };
 
@@ -182,7 +183,8 @@ store_audit_open(const char *dir, struct db *db, struct store_audit **out,
 	    .dir_fd = -1,
 	    .checkpoint_ms = clock_steady_ms(),
 	    .every_lines = AUDIT_CHECKPOINT_LINES,
-	    .every_ms = AUDIT_CHECKPOINT_MS};
+	    .every_ms = AUDIT_CHECKPOINT_MS,
+	    .tally = store_tally_new()};
 	problem->text[0] = '\0';
 	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
 		a->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -210,6 +212,7 @@ store_audit_close(struct store_audit *a)
 	secret_free(a->key);
 	secret_free(a->next_key);
 	secret_free(a->pseudonym_key);
+	store_tally_free(a->tally);
 	store_block_clear(&a->block);
 	if (a->fd >= 0)
 		close(a->fd);
@@ -276,6 +279,12 @@ void
 store_audit_rewind(struct store_audit *a, const struct store_audit_head *mark)
 {
 	a->head = *mark;
+}
+
+const struct store_tally *
+store_audit_tally(const struct store_audit *a)
+{
+	return a->tally;
 }
 
 struct store_audit_head

@@ -70,6 +70,9 @@ bool store_audit_take_problem(struct store_audit *a, struct err_why *out);
    since the last. */
 void store_audit_ask_checkpoint(struct store_audit *a);
 struct store_audit_head store_audit_durable_head(const struct store_audit *a);
+/* Of all records whose file was synced since it was opened; borrowed. */
+struct store_tally;
+const struct store_tally *store_audit_tally(const struct store_audit *a);
 
 /* --- the signing key (audit_key.c) --- */
 

@@ -18,6 +18,7 @@
 #include "gateway/store/audit_private.h"
 #include "gateway/store/audit_reader.h"
 #include "gateway/store/spool.h"
+#include "gateway/store/tally.h"
 
 enum { WRITE_SIZE = 1024 * 1024 };
 
@@ -172,6 +173,16 @@ index_line(struct store_audit *a, struct span line, uint64_t first)
 		index_failed(e);
 }
 
+/* Counted as it is written; one whose file cannot be synced comes again. */
+static void
+tally_line(struct store_audit *a, struct span line)
+{
+	struct store_line l;
+
+	if (store_line_parse(line, &l) == ERR_OK)
+		store_tally_add(a->tally, l.rec);
+}
+
 /* The file that it is of is whole. */
 static void
 index_end_file(struct store_audit *a, uint64_t first)
@@ -317,6 +328,8 @@ put_row(struct store_audit *a, struct span row, uint64_t seq, struct buf *b,
 	if (e == ERR_OK)
 		index_line(a, SPAN(row.data + ROW_FLAG, row.len - ROW_FLAG),
 		    at->first);
+	if (e == ERR_OK)
+		tally_line(a, SPAN(row.data + ROW_FLAG, row.len - ROW_FLAG));
 	at->seq = seq;
 	return e;
 }

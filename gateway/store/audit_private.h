@@ -58,6 +58,7 @@ struct store_audit {
 	bool pseudonyms; /* take the place of addresses */
 	struct secret *pseudonym_key;
 	bool pseudonyms_renewed;
+	struct store_tally *tally; /* of what the files got */
 };
 
 /* One row: is it the first of a file, then the line. */

@@ -323,6 +323,7 @@ static const struct verb {
     {"queue-list", list, NULL, NULL, NULL},
     {"queue-show", show, NULL, NULL, NULL},
     {"store-status", status, NULL, NULL, NULL},
+    {"store-metrics", store_metrics, NULL, NULL, NULL},
     {"domain-list", store_tls_list, NULL, NULL, NULL},
     {"domain-show", store_tls_show, NULL, NULL, NULL},
     {"queue-flush", NULL, flush_one, NULL, NULL},

@@ -400,6 +400,13 @@ void store_keys_peer_gone(struct store *s, const struct store_peer *peer);
 /* What issuer made: PROTO_CA_KEEP, PROTO_CA_LIST. */
 void store_issued(struct store *s, struct store_peer *from, struct ipc_msg *m);
 
+/* --- metrics.c --- */
+
+struct json_t;
+/* For a monitoring system: "text" of the answer. */
+enum err store_metrics(struct store *s, struct db_txn *txn,
+    const struct json_t *request, struct json_t *answer) MUST_CHECK;
+
 /* --- files.c --- */
 
 /* A file of this entry with these octets of sealed body. */
