@@ -50,6 +50,13 @@ async function lookIntoFrame(page, seen) {
 		loaded: [...document.images].map(i => i.naturalWidth) }));
 }
 
+/* Octets that a page holds, after what it has let go of is gone. */
+async function held(cdp) {
+	await cdp.send('HeapProfiler.collectGarbage');
+	const heap = await cdp.send('Runtime.getHeapUsage');
+	return heap.usedSize + heap.embedderHeapUsedSize + heap.backingStorageSize;
+}
+
 const opened = '#message:visible, #error:visible, #code-ask:visible, ' +
 	'#code-row:visible, .problem:visible';
 
@@ -91,6 +98,25 @@ const STEPS = {
 	},
 	async wait(page) {
 		await page.waitForTimeout(700);
+	},
+	/* save it, and look meanwhile at how much memory the page holds: a list
+	   of [percent done, octets more than before] */
+	async measure(page, seen, selector) {
+		const cdp = await page.context().newCDPSession(page);
+		const before = await held(cdp);
+		const samples = [];
+		let done = false;
+		const saving = save(page, seen, selector)
+			.finally(() => { done = true; });
+		while (!done) {
+			const octets = await held(cdp) - before;
+			const percent = await page.evaluate(() =>
+				document.getElementById('task-bar').value);
+			samples.push([percent, octets]);
+			await page.waitForTimeout(50);
+		}
+		await saving;
+		(seen.held ??= []).push(samples);
 	},
 	/* as a screen reader and the rules for one see the page */
 	async axe(page, seen) {

@@ -180,6 +180,27 @@ def test_without_javascript_the_page_says_so(portal, browser_modules, shots):
     assert portal.opened() == []
 
 
+# --- large messages
+
+def test_a_large_message_is_not_held_in_memory(portal, browser_modules):
+    """100 MiB, as an attachment and as a whole: the page holds a few MiB of it at
+    a time, so that it opens on a phone."""
+    size = 100 << 20
+    made = portal.put([text_part("Hello\r\n"),
+                       {"type": "video/mp4", "encoding": "binary", "name": "film.mp4",
+                        "disposition": "attachment", "size": size}])
+    seen = read_with_browser(
+        browser_modules, made["url"],
+        ["click", ["measure", "#attachment-list button"], ["measure", "#eml"]],
+        mobile=True, timeout=100000)
+    film, message = seen["saved"]
+    assert film["size"] == size
+    assert message["sha256"] == made["message_sha256"]
+    for samples in seen["held"]:
+        late = [octets for percent, octets in samples if percent >= 40]
+        assert late and max(late) < 16 << 20, samples
+
+
 # --- a bad line
 
 class Cutter:

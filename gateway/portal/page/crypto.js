@@ -201,7 +201,7 @@ async function* openChunks(key, header, stream, size, first, end, pieces) {
 			if (fill < want())
 				continue;
 			yield await openChunk(key, header, stream, counter,
-				counter === total - 1, held.slice(0, fill));
+				counter === total - 1, held.subarray(0, fill));
 			fill = 0;
 			counter++;
 		}

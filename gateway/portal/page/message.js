@@ -196,8 +196,7 @@ export async function collect(pieces, each) {
 	let size = 0;
 	for await (const piece of pieces) {
 		each?.(piece);
-		/* a piece may be a view of what is overwritten next */
-		held.push(piece.slice());
+		held.push(piece);
 		size += piece.length;
 		if (size >= BLOB_PIECE) {
 			blobs.push(new Blob(held));
