@@ -136,6 +136,8 @@ struct conf_portal {
 	const char *colour;  /* #rrggbb */
 	const char *imprint; /* a URL, or text */
 	const char *help;
+	const char **languages; /* of notices, the first of the subject, too */
+	size_t n_languages;	/* 0: English */
 	uint64_t expires_s;
 	bool sent_notice; /* also where no passphrase was made */
 	bool receipts;	  /* the sender hears what becomes of it */

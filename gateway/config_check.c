@@ -15,6 +15,7 @@
 #include "gateway/config_private.h"
 #include "gateway/config_read.h"
 #include "gateway/facts.h"
+#include "gateway/notice_words.h"
 #include "keystore/record.h"
 #include "mime/addr.h"
 #include "policy/policy.h"
@@ -90,6 +91,12 @@ check_portal(const struct check *b)
 		conf_find(b->f, CONF_ERROR, p->line,
 		    "url: the secret of a link must not cross a network in the "
 		    "clear, expected https://");
+	for (size_t i = 0; i < p->n_languages; i++)
+		if (notice_words_find(p->languages[i]) == NULL)
+			conf_find(b->f, CONF_ERROR, p->line,
+			    "languages: \"%s\", expected \"en\", \"de\", "
+			    "\"fr\", \"es\", \"it\" or \"nl\"",
+			    p->languages[i]);
 	if (p->colour != NULL && !is_colour(p->colour))
 		conf_find(b->f, CONF_ERROR, p->line,
 		    "colour: expected # and six hexadecimal digits");

@@ -705,6 +705,12 @@ const struct config_entry config_entries[] = {
 	AT(conf_portal, help), 0,
 	"Text for readers who need help: a telephone number, for example. It "
 	"stands beneath the page's own words on how to tell that it is genuine."},
+    {"portal", "languages", CONFIG_T_TEXTS, false, 0, 0, NULL,
+	AT(conf_portal, languages), AT(conf_portal, n_languages),
+	"Languages in which the mail with the link is written, one beneath the "
+	"other; the subject is in the first: \"en\" (without this option), "
+	"\"de\", \"fr\", \"es\", \"it\" or \"nl\". The page itself speaks the "
+	"language of the browser."},
     {"portal", "expires", CONFIG_T_S, false,
 	1 * SECOND, 3650 * DAY, "30d",
 	AT(conf_portal, expires_s), 0,

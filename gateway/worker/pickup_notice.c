@@ -11,6 +11,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "crypto/escrow.h"
+#include "gateway/notice_words.h"
 #include "gateway/worker/worker_private.h"
 #include "mime/compose.h"
 
@@ -40,64 +41,93 @@ put_fragment(const struct pickup *p, struct buf *out)
 }
 
 static const char *
-what_else(const struct pickup *p)
+what_else(const struct notice_words *w, const struct pickup *p)
 {
 	switch (p->factor) {
 	case OBJECT_FACTOR_PASSPHRASE:
 	case OBJECT_FACTOR_GENERATED:
-		return "You also need a passphrase, which the sender tells you "
-		       "by another\nway than mail. If you do not have it, ask "
-		       "the sender for it.\n";
+		return w->passphrase;
 	case OBJECT_FACTOR_ANSWER:
-		return "You are asked a question of the sender's, and need its "
-		       "answer.\n";
+		return w->question;
 	case OBJECT_FACTOR_NONE:
 	case OBJECT_FACTORS:
 		break;
 	}
-	return p->door == OBJECT_DOOR_CODE
-		   ? ""
-		   : "Whoever has this link can read the message: please do "
-		     "not pass this\nmail on.\n";
+	return p->door == OBJECT_DOOR_CODE ? "" : w->alone;
+}
+
+/* All of the notice in one language. */
+static enum err
+put_words(const struct notice_words *w, const struct pickup *p,
+    const struct notice_values *v, struct buf *out)
+{
+	const char *const texts[] = {w->intro, what_else(w, p),
+	    p->door == OBJECT_DOOR_CODE ? w->code : "", w->until, w->check,
+	    w->signature};
+	enum err e = ERR_OK;
+
+	for (size_t i = 0; e == ERR_OK && i < sizeof(texts) / sizeof(*texts);
+	     i++)
+		e = notice_words_put(out, texts[i], v);
+	return e;
+}
+
+/* The language of a number; English where none is configured. */
+static const struct notice_words *
+words_at(const struct conf_portal *c, size_t i)
+{
+	return notice_words_find(c->n_languages == 0 ? "en" : c->languages[i]);
 }
 
 static enum err
 notice_text(struct job *j, const struct pickup *p,
     const struct proto_object *obj, struct buf *out)
 {
+	const struct conf_portal *c = &j->conf->portal;
+	size_t n = c->n_languages == 0 ? 1 : c->n_languages;
 	char until[TEXT_TIME_SIZE];
+	struct notice_values v = {.from = j->envelope.from,
+	    .until = until,
+	    .url = c->url,
+	    .owner = c->name != NULL ? c->name : j->conf->hostname};
+	struct buf link;
 	enum err e;
 
 	text_time_ms(obj->expires_s * 1000, until);
-	e = buf_printf(out,
-	    "Hello,\n"
-	    "\n"
-	    "%s has sent you a message that is too confidential for\n"
-	    "ordinary mail. It is kept encrypted for you, and this link opens "
-	    "it\nin any browser:\n"
-	    "\n"
-	    "%s/m/%s#",
-	    j->envelope.from, j->conf->portal.url, obj->name);
+	until[10] = '\0'; /* the day */
+	buf_init(&link, 4096);
+	e = buf_printf(&link, "%s/m/%s#", c->url, obj->name);
 	if (e == ERR_OK)
-		e = put_fragment(p, out);
-	if (e == ERR_OK)
-		e = buf_printf(out, "\n\n%s%s", what_else(p),
-		    p->door == OBJECT_DOOR_CODE
-			? "When you open it, a code is sent to you at this "
-			  "address.\n"
-			: "");
-	if (e != ERR_OK)
-		return e;
-	return buf_printf(out,
-	    "The message can be read there until %.10s. Keep this mail if you\n"
-	    "want to read the message again.\n"
-	    "\n"
-	    "If you did not expect anything from this sender, ask them before "
-	    "you\nopen the link, and not by answering this mail.\n"
-	    "\n"
-	    "-- \n"
-	    "Sent by the encryption gateway of %s\n",
-	    until, j->conf->hostname);
+		e = put_fragment(p, &link);
+	v.link = buf_span(&link);
+	for (size_t i = 0; e == ERR_OK && i < n; i++) {
+		if (i > 0)
+			e = buf_put(out, span_str("\n* * *\n\n"));
+		if (e == ERR_OK)
+			e = put_words(words_at(c, i), p, &v, out);
+	}
+	wipe(&link);
+	return e;
+}
+
+/* The subject is in the first language alone. */
+static const char *
+notice_subject(struct job *j)
+{
+	struct notice_values v = {.from = j->envelope.from,
+	    .link = span_str(""),
+	    .until = "",
+	    .url = "",
+	    .owner = ""};
+	const char *subject = NULL;
+	struct buf b;
+
+	buf_init(&b, 4096);
+	if (notice_words_put(&b, words_at(&j->conf->portal, 0)->subject, &v) ==
+	    ERR_OK)
+		subject = arena_span_str(j->arena, buf_span(&b));
+	buf_clear(&b);
+	return subject;
 }
 
 static enum err
@@ -117,8 +147,7 @@ write_notice(struct job *j, struct job_rcpt *rcpt, const struct entry *entry,
 
 	text_id(entry->id, id);
 	m.message_id = arena_printf(j->arena, "%s@%s", id, j->conf->hostname);
-	m.subject = arena_printf(
-	    j->arena, "Encrypted message from %s", j->envelope.from);
+	m.subject = notice_subject(j);
 	if (m.message_id == NULL || m.subject == NULL)
 		return ERR_NOMEM;
 	return mime_compose_write(&m, to);

@@ -33,7 +33,7 @@ rule "default" { try = { smime, pgp, escrow } }
 
 @pytest.fixture
 def gateway(make_gateway, capture, keys):
-    return make_gateway(capture.port, rules=RULES,
+    return make_gateway(capture.port, rules=RULES, portal="receipts = false",
                         import_keys=[keys.alice_crt, keys.bob_asc])
 
 

@@ -309,6 +309,10 @@ static const struct {
 	"portal { address = \"127.0.0.1:8\" url = \"https://p.example\" "
 	"colour = \"red\" }\n",
 	5, "expected # and six hexadecimal digits"},
+    {5,
+	"portal { address = \"127.0.0.1:8\" url = \"https://p.example\" "
+	"languages = { \"de\", \"pl\" } }\n",
+	5, "languages: \"pl\", expected \"en\""},
     {5, "portal { address = \"127.0.0.1:8\" url = \"p.example\" }\n", 5,
 	"https://"},
     {5, "portal { address = \"127.0.0.1:8\" url = \"http://p.example\" }\n", 5,

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The notice in six languages. A notice that could be anybody's teaches people
+ * to press links: it says who, why, until when, and how to tell.
+ */
+#include <string.h>
+
+#include "gateway/notice_words.h"
+
+static const struct notice_words table[] = {
+    {
+	.language = "en",
+	.subject = "Encrypted message from {from}",
+	.intro =
+	    "Hello,\n\n"
+	    "{from} has sent you a message that is too confidential for\n"
+	    "ordinary mail. It is kept encrypted for you, and this link opens "
+	    "it\nin any browser:\n\n"
+	    "{link}\n\n",
+	.passphrase =
+	    "You also need a passphrase, which the sender tells you by "
+	    "another\nway than mail. If you do not have it, ask the sender "
+	    "for it.\n",
+	.question = "You are asked a question of the sender's, and need its "
+		    "answer.\n",
+	.code = "When you open it, a code is sent to you at this address.\n",
+	.alone = "Whoever has this link can read the message: please do not "
+		 "pass this\nmail on.\n",
+	.until = "The message can be read there until {until}. Keep this mail "
+		 "if you\nwant to read the message again.\n\n",
+	.check =
+	    "How to tell that this is genuine: the link begins with\n"
+	    "{url}/ and this mail has no attachment. If you did not\n"
+	    "expect anything from this sender, ask them before you open the "
+	    "link,\nand not by answering this mail.\n\n",
+	.signature = "Sent by the encryption gateway of {owner}\n",
+    },
+    {
+	.language = "de",
+	.subject = "Verschlüsselte Nachricht von {from}",
+	.intro =
+	    "Guten Tag,\n\n"
+	    "{from} hat Ihnen eine Nachricht gesendet, die für\n"
+	    "gewöhnliche E-Mail zu vertraulich ist. Sie liegt verschlüsselt "
+	    "für Sie\nbereit, und dieser Link öffnet sie in jedem Browser:\n\n"
+	    "{link}\n\n",
+	.passphrase =
+	    "Sie brauchen außerdem ein Passwort, das Ihnen der Absender auf "
+	    "anderem\nWeg mitteilt. Wenn Sie es nicht haben, fragen Sie den "
+	    "Absender danach.\n",
+	.question = "Sie werden etwas gefragt, was der Absender wissen will, "
+		    "und brauchen\ndie Antwort darauf.\n",
+	.code = "Wenn Sie sie öffnen, wird Ihnen ein Code an diese Adresse "
+		"gesendet.\n",
+	.alone = "Wer diesen Link hat, kann die Nachricht lesen: Bitte geben "
+		 "Sie diese\nMail nicht weiter.\n",
+	.until = "Die Nachricht kann dort bis {until} gelesen werden. Behalten "
+		 "Sie diese\nMail, wenn Sie die Nachricht noch einmal lesen "
+		 "wollen.\n\n",
+	.check =
+	    "Woran Sie erkennen, dass das echt ist: Der Link beginnt mit\n"
+	    "{url}/ und diese Mail hat keinen Anhang. Wenn Sie von\n"
+	    "diesem Absender nichts erwartet haben, fragen Sie ihn, bevor Sie "
+	    "den\nLink öffnen, und nicht als Antwort auf diese Mail.\n\n",
+	.signature = "Gesendet vom Verschlüsselungs-Gateway von {owner}\n",
+    },
+    {
+	.language = "fr",
+	.subject = "Message chiffré de {from}",
+	.intro =
+	    "Bonjour,\n\n"
+	    "{from} vous a envoyé un message trop confidentiel pour\n"
+	    "un courriel ordinaire. Il est conservé chiffré pour vous, et ce "
+	    "lien\nl’ouvre dans n’importe quel navigateur :\n\n"
+	    "{link}\n\n",
+	.passphrase =
+	    "Il vous faut aussi un mot de passe, que l’expéditeur vous "
+	    "communique\nautrement que par courriel. Si vous ne l’avez pas, "
+	    "demandez-le-lui.\n",
+	.question = "Une question de l’expéditeur vous est posée ; il vous en "
+		    "faut la réponse.\n",
+	.code = "Quand vous l’ouvrez, un code vous est envoyé à cette "
+		"adresse.\n",
+	.alone = "Qui possède ce lien peut lire le message : ne transmettez "
+		 "pas ce courriel.\n",
+	.until = "Le message peut y être lu jusqu’au {until}. Gardez ce "
+		 "courriel si vous\nvoulez relire le message.\n\n",
+	.check =
+	    "Comment savoir que c’est authentique : le lien commence par\n"
+	    "{url}/ et ce courriel n’a pas de pièce jointe. Si vous\n"
+	    "n’attendiez rien de cet expéditeur, demandez-lui avant d’ouvrir "
+	    "le lien,\net non en répondant à ce courriel.\n\n",
+	.signature = "Envoyé par la passerelle de chiffrement de {owner}\n",
+    },
+    {
+	.language = "es",
+	.subject = "Mensaje cifrado de {from}",
+	.intro = "Hola:\n\n"
+		 "{from} le ha enviado un mensaje demasiado confidencial\n"
+		 "para el correo normal. Se guarda cifrado para usted, y este "
+		 "enlace lo\nabre en cualquier navegador:\n\n"
+		 "{link}\n\n",
+	.passphrase =
+	    "También necesita una contraseña, que el remitente le comunica por "
+	    "otra\nvía que no sea el correo. Si no la tiene, pídasela.\n",
+	.question = "Se le hace una pregunta del remitente y necesita la "
+		    "respuesta.\n",
+	.code = "Cuando lo abra, se le envía un código a esta dirección.\n",
+	.alone = "Quien tenga este enlace puede leer el mensaje: no reenvíe "
+		 "este correo.\n",
+	.until = "El mensaje se puede leer allí hasta el {until}. Conserve "
+		 "este correo si\nquiere volver a leerlo.\n\n",
+	.check =
+	    "Cómo saber que es auténtico: el enlace empieza por\n"
+	    "{url}/ y este correo no lleva ningún adjunto. Si no\n"
+	    "esperaba nada de este remitente, pregúntele antes de abrir el "
+	    "enlace, y\nno respondiendo a este correo.\n\n",
+	.signature = "Enviado por la pasarela de cifrado de {owner}\n",
+    },
+    {
+	.language = "it",
+	.subject = "Messaggio cifrato da {from}",
+	.intro =
+	    "Buongiorno,\n\n"
+	    "{from} Le ha inviato un messaggio troppo riservato per\n"
+	    "una normale e-mail. È conservato cifrato per Lei, e questo link "
+	    "lo apre\nin qualsiasi browser:\n\n"
+	    "{link}\n\n",
+	.passphrase =
+	    "Le serve anche una password, che il mittente Le comunica in un "
+	    "modo\ndiverso dalla posta. Se non l’ha, la chieda al mittente.\n",
+	.question = "Le viene posta una domanda del mittente e Le serve la "
+		    "risposta.\n",
+	.code = "Quando lo apre, un codice Le viene inviato a questo "
+		"indirizzo.\n",
+	.alone = "Chi ha questo link può leggere il messaggio: non inoltri "
+		 "questa mail.\n",
+	.until = "Il messaggio può essere letto fino a {until}. Conservi "
+		 "questa mail se\nvuole rileggerlo.\n\n",
+	.check =
+	    "Come capire che è autentico: il link comincia con\n"
+	    "{url}/ e questa mail non ha allegati. Se non aspettava\n"
+	    "nulla da questo mittente, gli chieda prima di aprire il link, e "
+	    "non\nrispondendo a questa mail.\n\n",
+	.signature = "Inviato dal gateway di cifratura di {owner}\n",
+    },
+    {
+	.language = "nl",
+	.subject = "Versleuteld bericht van {from}",
+	.intro =
+	    "Goedendag,\n\n"
+	    "{from} heeft u een bericht gestuurd dat te vertrouwelijk\n"
+	    "is voor gewone mail. Het wordt versleuteld voor u bewaard, en "
+	    "deze link\nopent het in elke browser:\n\n"
+	    "{link}\n\n",
+	.passphrase =
+	    "U hebt ook een wachtwoord nodig, dat de afzender u op een andere "
+	    "manier\ndan per mail doorgeeft. Hebt u het niet, vraag het dan de "
+	    "afzender.\n",
+	.question = "U krijgt een vraag van de afzender, en hebt het antwoord "
+		    "erop nodig.\n",
+	.code = "Wanneer u het opent, wordt u een code op dit adres "
+		"gestuurd.\n",
+	.alone = "Wie deze link heeft, kan het bericht lezen: stuur deze mail "
+		 "niet door.\n",
+	.until = "Het bericht kan daar tot {until} worden gelezen. Bewaar deze "
+		 "mail als u\nhet bericht nog eens wilt lezen.\n\n",
+	.check =
+	    "Waaraan u ziet dat dit echt is: de link begint met\n"
+	    "{url}/ en deze mail heeft geen bijlage. Verwachtte u\n"
+	    "niets van deze afzender, vraag het dan voordat u de link opent, "
+	    "en niet\ndoor deze mail te beantwoorden.\n\n",
+	.signature = "Verstuurd door de versleutelingsgateway van {owner}\n",
+    },
+};
+
+enum { N = sizeof(table) / sizeof(*table) };
+
+const struct notice_words *
+notice_words_at(size_t i)
+{
+	return i < N ? &table[i] : NULL;
+}
+
+const struct notice_words *
+notice_words_find(const char *language)
+{
+	for (size_t i = 0; i < N; i++)
+		if (strcmp(table[i].language, language) == 0)
+			return &table[i];
+	return NULL;
+}
+
+/* The value that begins at text, which stands behind a brace; *len_out is that
+   of its name. */
+static bool
+value_of(const char *text, const struct notice_values *v, struct span *out,
+    size_t *len_out)
+{
+	const struct {
+		const char *name;
+		struct span value;
+	} values[] = {
+	    {"from", span_str(v->from)},
+	    {"link", v->link},
+	    {"until", span_str(v->until)},
+	    {"url", span_str(v->url)},
+	    {"owner", span_str(v->owner)},
+	};
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		size_t len = strlen(values[i].name);
+
+		if (strncmp(text, values[i].name, len) == 0 &&
+		    text[len] == '}') {
+			*out = values[i].value;
+			*len_out = len;
+			return true;
+		}
+	}
+	return false;
+}
+
+enum err
+notice_words_put(
+    struct buf *out, const char *text, const struct notice_values *values)
+{
+	enum err e = ERR_OK;
+
+	while (e == ERR_OK && *text != '\0') {
+		size_t plain = strcspn(text, "{");
+		struct span value;
+		size_t len;
+
+		e = buf_put(out, SPAN(text, plain));
+		text += plain;
+		if (e != ERR_OK || *text == '\0')
+			break;
+		if (!value_of(text + 1, values, &value, &len))
+			return ERR_USAGE;
+		e = buf_put(out, value);
+		text += len + 2;
+	}
+	return e;
+}
