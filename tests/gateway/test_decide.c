@@ -86,7 +86,8 @@ Test(decide, a_discovery_that_did_not_answer_defers_and_never_clears)
 	cr_assert_eq(d.outcome.result, POLICY_DEFER);
 	cr_assert_eq(d.state[RUNG_SMIME], RUNG_FAILED);
 	cr_assert_eq(d.state[RUNG_PGP], RUNG_FAILED);
-	cr_assert_not_null(strstr(decide_reason(&d, arena), "did not answer"));
+	cr_assert_not_null(
+	    strstr(decide_reason(&d, arena), "could not be found out"));
 }
 
 Test(decide, a_source_that_failed_defers)
