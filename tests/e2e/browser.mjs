@@ -77,6 +77,15 @@ const STEPS = {
 	async type(page, seen, selector, text) {
 		await page.fill(selector, text);
 	},
+	/* what will be in a file once another program has written it; or six
+	   digits that are not that */
+	async file(page, seen, selector, path, wrong) {
+		while (!fs.existsSync(path) || fs.statSync(path).size === 0)
+			await page.waitForTimeout(100);
+		const text = fs.readFileSync(path, 'utf8');
+		await page.fill(selector, !wrong ? text
+			: text === '000000' ? '000001' : '000000');
+	},
 	async files(page, seen, selector, files) {
 		await page.setInputFiles(selector, files.map(f => f.path ?? ({ ...f,
 			buffer: Buffer.from(f.base64, 'base64') })));

@@ -5,9 +5,11 @@ languages of its readers, and the message as it was written."""
 import base64
 import email
 import email.policy
+import re
+import threading
 
 from escrow import Link, mail_of, text_of
-from harness import wait_for
+from harness import message, wait_for
 from pickup import needs_browser, read_with_browser
 
 SENDER, CAROL = "sam@sender.example", "carol@partner.example"
@@ -69,12 +71,58 @@ def test_the_reader_gets_what_the_sender_wrote(
     assert seen["title"] == "Pläne"
     assert "Sam <sam@sender.example>" in seen["visible"]
     assert seen["text"] == "Grüße  \n.\n"
-    message, plan = (base64.b64decode(s["octets"]) for s in seen["saved"])
+    whole, plan = (base64.b64decode(s["octets"]) for s in seen["saved"])
     assert plan == b"PLAN"
     # the body is the same octets; the header has trace fields more, no others
     head, body = MESSAGE.split(b"\r\n\r\n", 1)
-    got_head, got_body = message.split(b"\r\n\r\n", 1)
+    got_head, got_body = whole.split(b"\r\n\r\n", 1)
     assert got_body == body
     assert got_head.endswith(head)
     added = email.message_from_bytes(got_head[:-len(head)], policy=email.policy.default)
     assert set(added.keys()) <= {"Received"}
+
+
+# --- a code by mail
+
+def pass_on_code(capture, path):
+    """What the reader does with the mailbox beside the browser."""
+    def codes():
+        return [found for m in capture.messages
+                for found in re.findall(r"^    ([0-9]{6})\s*$", text_of(m.data), re.M)]
+    wait_for("the code", codes)
+    path.write_text(codes()[0])
+
+
+@needs_browser
+def test_a_code_is_asked_for_and_typed_in(
+        make_gateway, capture, browser_modules, shots, tmp_path):
+    gateway = make_gateway(
+        capture.port, rules='rule "c" { try = { escrow } second-factor = code }\n')
+    gateway.send(SENDER, CAROL, message(to=CAROL))
+    wait_for("the notice", lambda: capture.messages)
+    link = Link(capture.messages[0].data)
+    # who presses the button once, as some programs do, has no code sent
+    pressed = read_with_browser(browser_modules, link.url, ["click", "axe", "wait"])
+    assert pressed["axe"] == [] and "Send me a code" in pressed["visible"]
+    assert len(capture.messages) == 1
+    mailed = threading.Thread(target=pass_on_code, args=(capture, tmp_path / "code"))
+    mailed.start()
+    seen = read_with_browser(
+        browser_modules, link.url,
+        ["click", ["shot", shots("code-ask")], "click", ["see", "#code:visible"], "axe",
+         ["evaluate", "document.activeElement.id"],
+         ["type", "#code", "12"], "click", ["text", "#code-problem"],
+         ["file", "#code", str(tmp_path / "code"), True], "click",
+         ["text", "#code-problem"], "axe", ["shot", shots("code-wrong")],
+         ["file", "#code", str(tmp_path / "code")], "click",
+         ["see", "#message:visible"],
+         # the browser is known for an hour
+         "reload", "click", ["see", "#message:visible"]], mobile=True, timeout=60000)
+    mailed.join()
+    assert seen["texts"][0] == "The code has six digits."
+    assert seen["texts"][1].startswith("This code does not fit")
+    assert seen["values"] == ["code"]
+    assert seen["axe"] == []
+    # another browser is asked for a code of its own
+    other = read_with_browser(browser_modules, link.url, ["click"])
+    assert "Send me a code" in other["visible"]
