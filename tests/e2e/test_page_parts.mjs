@@ -6,14 +6,14 @@
  * page's directory.
  */
 import assert from 'node:assert/strict';
-import { createDecipheriv, createPublicKey, diffieHellman,
-	generateKeyPairSync, hkdfSync, webcrypto } from 'node:crypto';
+import { generateKeyPairSync, webcrypto } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { openAnswer } from './open_answer.mjs';
 
 globalThis.crypto ??= webcrypto;
 const page = pathToFileURL(`${process.env.PAGE}/`);
@@ -244,32 +244,6 @@ test('an answer goes to nothing but an address', () => {
 			{ code: 'unsupported' }, bad);
 });
 
-/* What the gateway does, from the document and with node's own primitives. */
-function openAnswer(blob, gateway) {
-	const header = blob.subarray(0, 64);
-	const raw = key => Buffer.from(key.export({ format: 'jwk' }).x, 'base64url');
-	const peer = createPublicKey({ format: 'jwk', key: { kty: 'OKP',
-		crv: 'X25519', x: header.subarray(24, 56).toString('base64url') } });
-	const shared = diffieHellman({ privateKey: gateway.privateKey,
-		publicKey: peer });
-	const key = Buffer.from(hkdfSync('sha256', shared,
-		Buffer.concat([header, raw(gateway.publicKey)]), 'sealgate answer v1', 32));
-	const out = [];
-	for (let at = 64, i = 0; at < blob.length; at += 65552, i++) {
-		const chunk = blob.subarray(at, at + 65552);
-		const nonce = Buffer.alloc(12);
-		nonce[6] = 3;
-		nonce.writeUInt32BE(i, 7);
-		nonce[11] = at + 65552 >= blob.length ? 1 : 0;
-		const d = createDecipheriv('aes-256-gcm', key, nonce);
-		d.setAAD(header);
-		d.setAuthTag(chunk.subarray(-16));
-		out.push(Buffer.concat([d.update(chunk.subarray(0, -16)), d.final()]));
-	}
-	return { magic: header.toString('latin1', 0, 8), id: header.subarray(8, 24),
-		size: Number(header.readBigUInt64BE(56)), octets: Buffer.concat(out) };
-}
-
 test('an answer of any size opens with the key of the gateway', async () => {
 	const gateway = generateKeyPairSync('x25519');
 	const jwk = gateway.publicKey.export({ format: 'jwk' });
@@ -282,7 +256,8 @@ test('an answer of any size opens with the key of the gateway', async () => {
 		const heard = [];
 		const blob = await A.sealAnswer({ size, pieces: pieces() }, id, jwk.x,
 			{ progress: f => heard.push(f) });
-		const got = openAnswer(Buffer.from(await blob.arrayBuffer()), gateway);
+		const got = openAnswer(Buffer.from(await blob.arrayBuffer()),
+			gateway.privateKey);
 		assert.equal(got.magic, 'SGANSWER');
 		assert.ok(got.id.equals(id));
 		assert.equal(got.size, size);

@@ -25,7 +25,6 @@ function recipients() {
 function problem(text) {
 	$('compose-problem').textContent = text;
 	$('compose-problem').hidden = text === '';
-	$('compose-text').setAttribute('aria-invalid', String(text !== ''));
 }
 
 /* Octets of the answer as it would be sent; the header is a guess. */
@@ -42,6 +41,7 @@ function showFiles() {
 			textContent: '×' });
 		button.setAttribute('aria-label', t('reply_remove', { name }));
 		button.addEventListener('click', () => {
+			problem('');
 			files = files.filter(f => f !== file);
 			showFiles();
 			$('compose-files').focus();
@@ -165,12 +165,14 @@ function connect() {
 	$('reply-all').addEventListener('click', () => show(true));
 	$('compose-more').addEventListener('click', () => show(everybody));
 	$('compose-form').addEventListener('submit', send);
+	$('compose-text').addEventListener('input', () => problem(''));
 	$('compose-cancel').addEventListener('click', () => sending?.abort());
 	$('compose-close').addEventListener('click', () => {
 		$('compose').hidden = true;
 		$('reply').focus();
 	});
 	$('compose-files').addEventListener('change', () => {
+		problem('');
 		files.push(...$('compose-files').files);
 		$('compose-files').value = '';
 		showFiles();
