@@ -235,6 +235,7 @@ struct conf_limits {
 	unsigned connections_per_client;
 	unsigned recipients;
 	unsigned errors;	  /* per session */
+	unsigned messages;	  /* per session */
 	unsigned connection_rate; /* of one client, in a minute */
 	unsigned error_rate;	  /* the same, of refused commands */
 	unsigned workers;

@@ -770,6 +770,10 @@ const struct config_entry config_entries[] = {
     {"limits", "idle", CONFIG_T_MS, false, 1 * SECOND, HOUR, "5min",
 	AT(conf_limits, idle_ms), 0,
 	"How long a client may say nothing."},
+    {"limits", "messages", CONFIG_T_NUMBER, false, 1, 1000000, "10000",
+	AT(conf_limits, messages), 0,
+	"Messages in one session; who has more connects again. Clients are told "
+	"(LIMITS MAILMAX, RFC 9422), as they are of recipients."},
     {"limits", "wait-limit", CONFIG_T_MS, false, 1 * SECOND, 9 * MINUTE, "5min",
 	AT(conf_limits, wait_ms), 0,
 	"How long a client waits for the next hop where wait is set. After that "

@@ -19,6 +19,7 @@ proto_envelope_pack(struct packer *p, const struct proto_envelope *e)
 	pack_bool(p, e->ret_hdrs);
 	pack_bool(p, e->smtputf8);
 	pack_bool(p, e->body_8bit);
+	pack_bool(p, e->body_binary);
 	pack_bool(p, e->requiretls);
 	pack_str(p, e->client);
 	pack_str(p, e->origin);
@@ -49,6 +50,7 @@ proto_envelope_unpack(
 	e.ret_hdrs = unpack_bool(u);
 	e.smtputf8 = unpack_bool(u);
 	e.body_8bit = unpack_bool(u);
+	e.body_binary = unpack_bool(u);
 	e.requiretls = unpack_bool(u);
 	e.client = unpack_str(u, a);
 	e.origin = unpack_str(u, a);

@@ -50,6 +50,7 @@ struct proto_envelope {
 	bool ret_hdrs;	   /* RET=HDRS */
 	bool smtputf8;
 	bool body_8bit;		 /* BODY=8BITMIME was said */
+	bool body_binary;	 /* BODY=BINARYMIME was (RFC 3030) */
 	bool requiretls;	 /* REQUIRETLS was (RFC 8689) */
 	const char *client;	 /* address of the SMTP client, text */
 	const char *origin;	 /* the same, as it is told: struct entry */

@@ -147,8 +147,10 @@ take_body(struct parse *p, const struct param *in)
 {
 	if (span_caseeq_str(in->value, "8BITMIME"))
 		p->mail->body_8bit = true;
+	else if (span_caseeq_str(in->value, "BINARYMIME"))
+		p->mail->body_8bit = p->mail->body_binary = true;
 	else if (!span_caseeq_str(in->value, "7BIT"))
-		return bad_param(p, in, "7BIT or 8BITMIME");
+		return bad_param(p, in, "7BIT, 8BITMIME or BINARYMIME");
 	return ERR_OK;
 }
 

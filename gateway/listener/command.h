@@ -44,6 +44,7 @@ struct listener_mail {
 	bool size_given;
 	uint64_t size;
 	bool body_8bit;
+	bool body_binary; /* RFC 3030 section 3 */
 	bool smtputf8;
 	bool requiretls; /* RFC 8689 */
 	bool ret_hdrs;

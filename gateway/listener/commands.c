@@ -36,6 +36,13 @@ struct command {
 static bool
 run_data(struct listener_session *s, struct span args)
 {
+	/* RFC 3030 3 */
+	if (s->msg->m.envelope.body_binary) {
+		listener_session_say(s, 503, "5.5.1",
+		    "A message with BODY=BINARYMIME comes by BDAT");
+		listener_session_error(s);
+		return true;
+	}
 	listener_session_set_state(s, LISTENER_DATA);
 	listener_receive_begin(s);
 	listener_session_line(

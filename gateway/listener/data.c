@@ -106,7 +106,7 @@ static void
 count_line(struct listener_data *d, size_t n, bool ended)
 {
 	d->line_len += n;
-	if (d->line_len > LIMIT_LINE_IN + 1) /* the CR counts here */
+	if (d->line_len > LIMIT_LINE_IN + 1 && !d->binary) /* with the CR */
 		d->long_line = true;
 	if (!d->header_ended)
 		d->header_at += n + ended;
@@ -121,6 +121,8 @@ count_line(struct listener_data *d, size_t n, bool ended)
 static void
 note_bare(struct listener_data *d)
 {
+	if (d->binary)
+		return;
 	if (d->normalise)
 		d->bare = true;
 	else
@@ -141,7 +143,7 @@ take_text(struct listener_data *d, uint8_t *in, size_t len, uint8_t *keep)
 	if (n > 0) {
 		if (was_cr || (cr != NULL && cr != in + n - 1))
 			note_bare(d);
-		if (memchr(in, '\0', n) != NULL)
+		if (!d->binary && memchr(in, '\0', n) != NULL)
 			d->bad_line_end = true;
 		d->cr = in[n - 1] == '\r';
 	}

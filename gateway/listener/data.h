@@ -40,6 +40,7 @@ struct listener_data {
 	bool header_ended;  /* header_at is behind the empty line */
 	/* What is wrong, by weight: the same for every way of cutting the
 	   stream. */
+	bool binary;	/* RFC 3030: of what it is made shows later */
 	bool normalise; /* what stands alone becomes CRLF at the end */
 	bool bare;	/* and there is some */
 	bool bad_line_end;

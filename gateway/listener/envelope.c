@@ -36,6 +36,7 @@ fill_envelope(struct listener_session *s, struct listener_message *m,
 	env->ret_hdrs = mail->ret_hdrs;
 	env->smtputf8 = mail->smtputf8;
 	env->body_8bit = mail->body_8bit;
+	env->body_binary = mail->body_binary;
 	env->requiretls = mail->requiretls;
 	env->client = arena_strdup(m->arena, s->peer);
 	env->origin =
@@ -119,6 +120,7 @@ begin_message(
 	e = listener_data_init(&m->data, &s->l->limits,
 	    listener_conf(s->l)->limits.memory, s->max_size, mail.size);
 	m->data.normalise = s->normalise;
+	m->data.binary = mail.body_binary;
 	if (e == ERR_OK)
 		e = fill_envelope(s, m, &mail);
 	if (e != ERR_OK)
@@ -132,6 +134,12 @@ listener_run_mail(struct listener_session *s, struct span args)
 	enum err e = listener_jobs_intake(s->l);
 	struct listener_message *m = NULL;
 
+	if (s->messages >= listener_conf(s->l)->limits.messages) {
+		listener_session_say(s, 421, "4.7.0",
+		    "Enough messages for one session, connect again");
+		listener_session_end(s);
+		return true;
+	}
 	if (e == ERR_OK)
 		e = listener_message_new(&m);
 	if (e != ERR_OK) {
@@ -145,6 +153,7 @@ listener_run_mail(struct listener_session *s, struct span args)
 	m->m.inbound = s->inbound;
 	m->m.lmtp = s->lmtp;
 	s->msg = m;
+	s->messages++;
 	listener_session_set_state(s, LISTENER_MAIL);
 	listener_session_say(s, 250, "2.1.0", "Sender accepted");
 	return true;

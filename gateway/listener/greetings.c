@@ -67,6 +67,7 @@ listener_run_ehlo(struct listener_session *s, struct span args)
 	listener_session_line(s, 250, false, "8BITMIME");
 	listener_session_line(s, 250, false, "SMTPUTF8");
 	listener_session_line(s, 250, false, "CHUNKING");
+	listener_session_line(s, 250, false, "BINARYMIME");
 	listener_session_line(s, 250, false, "DSN");
 	/* RFC 8689 2: inside TLS alone */
 	if (s->tls != NULL)
@@ -82,8 +83,8 @@ listener_run_ehlo(struct listener_session *s, struct span args)
 		listener_session_line(
 		    s, 250, false, "XFORWARD NAME ADDR PORT PROTO HELO SOURCE");
 	}
-	listener_session_line(
-	    s, 250, false, "LIMITS RCPTMAX=%u", conf->limits.recipients);
+	listener_session_line(s, 250, false, "LIMITS MAILMAX=%u RCPTMAX=%u",
+	    conf->limits.messages, conf->limits.recipients);
 	listener_session_line(s, 250, true, "ENHANCEDSTATUSCODES");
 	return true;
 }

@@ -96,6 +96,7 @@ struct listener_session {
 	enum listener_state chunk_state;
 
 	unsigned errors;
+	unsigned messages;     /* begun in this session */
 	unsigned junk;	       /* commands that brought no message nearer */
 	uint64_t deadline_ms;  /* when patience ends */
 	uint64_t transfer_ms;  /* when the octets that come now began */

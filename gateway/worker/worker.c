@@ -141,6 +141,11 @@ process(struct job *j, bool unparsed, struct err_why *why)
 
 	if (unparsed)
 		return put_aside(j);
+	if (j->came != NULL && j->came->body_binary) {
+		e = job_make_lines(j, why);
+		if (e != ERR_OK)
+			return e;
+	}
 	if (j->envelope.route == ENTRY_INBOUND)
 		return receive(j, why);
 	e = parse(j, why);

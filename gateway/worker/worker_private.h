@@ -172,6 +172,12 @@ enum err seal_pending(struct job *j, enum entry_why why, const char *reason,
    may change the reply. ERR_LOOP and other errors of mime_scan(). */
 enum err receive(struct job *j, struct err_why *why) MUST_CHECK;
 
+/* --- binary.c: mail that came by BINARYMIME --- */
+
+/* Put mail of lines in the place of what came. ERR_CONVERT,
+   ERR_CONVERT_SIGNED. */
+enum err job_make_lines(struct job *j, struct err_why *why) MUST_CHECK;
+
 /* --- wait.c: before-queue delivery --- */
 
 /* May the client wait for the next hop's own reply, now that all is made? */

@@ -301,3 +301,21 @@ def test_mail_that_was_here_too_often_goes_in_circles(make_gateway, capture, inb
         assert code == wanted, (trace[:80], said)
         assert code == 250 or b"5.4.6" in said
     capture.wait(3)
+
+
+def test_the_limits_that_are_told_are_kept(make_gateway, capture):
+    """RFC 9422: MAILMAX and RCPTMAX; of domains there is no limit, and none is told."""
+    gw = make_gateway(capture.port, rules=CLEAR, portal=False,
+                      limits="messages = 2 recipients = 3")
+    with Raw(gw) as c:
+        limits = [x[4:] for x in c.greet() if x[4:].startswith("LIMITS")]
+        assert limits == ["LIMITS MAILMAX=2 RCPTMAX=3"]
+        for _ in range(2):
+            c.say(b"MAIL FROM:<%s>\r\n" % SENDER.encode()).reply(250)
+            for n in range(3):
+                c.say(b"RCPT TO:<x@d%d.example>\r\n" % n).reply(250)
+            c.say(b"RCPT TO:<x@d3.example>\r\n").reply(452)
+            c.say(b"RSET\r\n").reply(250)
+        c.say(b"MAIL FROM:<%s>\r\n" % SENDER.encode()).reply(421)
+        with pytest.raises((EOFError, ConnectionError)):
+            c.line()

@@ -33,6 +33,8 @@ static const struct {
 	false, false, false, ""},
     {"FROM:<a@b.example> BODY=8BITMIME", "a@b.example", 0, true, false, false,
 	""},
+    {"FROM:<a@b.example> BODY=BinaryMIME", "a@b.example", 0, true, false, false,
+	""},
     {"FROM:<a@b.example> body=7bit", "a@b.example", 0, false, false, false, ""},
     {"FROM:<a@b.example> SMTPUTF8 SIZE=1", "a@b.example", 1, false, true, false,
 	""},
@@ -63,6 +65,8 @@ Test(command, mail_is_read)
 		cr_assert_eq(
 		    m.size_given, strstr(in, "SIZE") != NULL, "%s", in);
 		cr_assert_eq(m.body_8bit, mails[i].body_8bit, "%s", in);
+		cr_assert_eq(
+		    m.body_binary, strstr(in, "Binary") != NULL, "%s", in);
 		cr_assert_eq(m.smtputf8, mails[i].smtputf8, "%s", in);
 		cr_assert_eq(m.ret_hdrs, mails[i].ret_hdrs, "%s", in);
 		cr_assert_str_eq(m.envid, mails[i].envid, "%s", in);
@@ -90,7 +94,7 @@ static const struct {
     {"FROM:<a@example.com> SIZE=18446744073709551616", 501},
     {"FROM:<a@example.com> SIZE=1 SIZE=2", 501},
     {"FROM:<a@example.com> BODY=", 501},
-    {"FROM:<a@example.com> BODY=BINARYMIME", 501},
+    {"FROM:<a@example.com> BODY=BINARY", 501},
     {"FROM:<a@example.com> SMTPUTF8=yes", 501},
     {"FROM:<a@example.com> RET=NONE", 501},
     {"FROM:<a@example.com> ENVID=", 501},
