@@ -1063,6 +1063,15 @@ const struct config_entry config_entries[] = {
 	"is not sent either: it waits, and the log tells. A copy that cannot "
 	"be delivered is held. Of all rules that match each address gets one; "
 	"four different ones at most in all rules."},
+    {"rule", "tls", CONFIG_T_FLOOR, false, 0, 0, "opportunistic",
+	AT(config_rule, extra.tls), 0,
+	"What the hop by which the message leaves must have at least, whatever "
+	"it is protected by itself: the levels of relay outbound. Where the "
+	"next hop has less, the message waits until expire and returns. What "
+	"leaves by the rungs tls and tls-encrypt never has less than they ask "
+	"for. Through a fixed next hop it needs REQUIRETLS or "
+	"next-hop-delivers = tls. The strictest of the rules that match "
+	"counts."},
     {"rule", "notify", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(config_rule, extra.notify), 0,
 	"Tells a sender in an own domain by mail, once for a message, how it "

@@ -49,6 +49,7 @@ enum config_type {
 	CONFIG_T_OIDS,	   /* const char **, size_t */
 	CONFIG_T_FPRS,	   /* uint8_t (*)[32], size_t */
 	CONFIG_T_TLS,	   /* enum conf_tls */
+	CONFIG_T_FLOOR,	   /* of a rule: enum policy_tls */
 	CONFIG_T_USER,	   /* const char *: printable, not empty */
 	CONFIG_T_OPTOUT,   /* bool: true unless the word is true */
 	CONFIG_T_HOLD,	   /* bool: the words deliver and hold */

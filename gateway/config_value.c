@@ -177,6 +177,9 @@ static const struct {
     [CONFIG_T_TLS] = {(const char *const[]){"opportunistic", "encrypt",
 			  "verify", "mta-sts", "dane", NULL},
 	"opportunistic, encrypt, verify, mta-sts or dane"},
+    [CONFIG_T_FLOOR] = {(const char *const[]){"opportunistic", "encrypt",
+			    "verify", "mta-sts", "dane", NULL},
+	"opportunistic, encrypt, verify, mta-sts or dane"},
 };
 
 static bool
@@ -223,6 +226,9 @@ set_word(const struct config_target *t, const struct config_entry *e,
 		break;
 	case CONFIG_T_TLS:
 		*(enum conf_tls *)out = (enum conf_tls)i;
+		break;
+	case CONFIG_T_FLOOR:
+		*(enum policy_tls *)out = (enum policy_tls)i;
 		break;
 	case CONFIG_T_VERIFY:
 		*(enum conf_verify *)out = (enum conf_verify)i;
@@ -727,6 +733,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_LEVEL:
 	case CONFIG_T_SEALFROM:
 	case CONFIG_T_TLS:
+	case CONFIG_T_FLOOR:
 	case CONFIG_T_IMPLICIT:
 	case CONFIG_T_VERIFY:
 		return set_word(t, e, v);

@@ -146,6 +146,9 @@ add_archives(const struct decision *d, json_t *j)
 		    j, "archive-waits", json_string(d->archive_why));
 	if (d->rules.extra.notify)
 		json_object_set_new(j, "notify", json_true());
+	if (d->rules.extra.tls > POLICY_TLS_OPPORTUNISTIC)
+		json_object_set_new(
+		    j, "tls", json_string(policy_tls_name(d->rules.extra.tls)));
 }
 
 json_t *

@@ -214,7 +214,7 @@ entry_unpack(struct unpacker *u, struct arena *a, struct entry *out)
 	e.route = (enum entry_route)unpack_enum(u, 2);
 	e.rung = unpack_u8(u);
 	e.strength = unpack_u8(u);
-	e.tls = unpack_enum(u, 3);
+	e.tls = unpack_enum(u, 5);
 	e.after = unpack_enum(u, 3);
 	e.require = unpack_enum(u, 3);
 	e.from = unpack_str(u, a);

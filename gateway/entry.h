@@ -125,6 +125,9 @@ enum entry_tls {
 	ENTRY_TLS_OPPORTUNISTIC = 0,
 	ENTRY_TLS_ENCRYPT,
 	ENTRY_TLS_AUTHENTICATED,
+	/* of an entry alone: authenticated by no less than these */
+	ENTRY_TLS_STS,
+	ENTRY_TLS_DANE,
 };
 
 /* The immutable part: what a body is sealed beside. */

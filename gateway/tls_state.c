@@ -38,6 +38,8 @@ tls_level_name(uint8_t level)
 	case ENTRY_TLS_ENCRYPT:
 		return "encrypted";
 	case ENTRY_TLS_AUTHENTICATED:
+	case ENTRY_TLS_STS:
+	case ENTRY_TLS_DANE:
 		return "authenticated";
 	}
 	return "none";

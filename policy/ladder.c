@@ -139,6 +139,24 @@ ladder_above(const struct policy_ladder *in, enum policy_escrow escrow,
 	*out = l;
 }
 
+const char *
+policy_tls_name(enum policy_tls t)
+{
+	switch (t) {
+	case POLICY_TLS_OPPORTUNISTIC:
+		return "opportunistic";
+	case POLICY_TLS_ENCRYPT:
+		return "encrypt";
+	case POLICY_TLS_VERIFY:
+		return "verify";
+	case POLICY_TLS_STS:
+		return "mta-sts";
+	case POLICY_TLS_DANE:
+		break;
+	}
+	return "dane";
+}
+
 static void
 take_label(const char *label, struct policy_decision *d)
 {
@@ -162,6 +180,8 @@ take_options(const struct policy_rule *r, struct policy_decision *d)
 	policy_pickup_raise(&d->pickup, &r->pickup);
 	d->extra.anonymise = d->extra.anonymise || r->extra.anonymise;
 	d->extra.notify = d->extra.notify || r->extra.notify;
+	if (r->extra.tls > d->extra.tls)
+		d->extra.tls = r->extra.tls;
 	if (r->archive > 0 && d->archive_rule[r->archive - 1] == NULL)
 		d->archive_rule[r->archive - 1] = r->name;
 	if (r->label != NULL)

@@ -160,8 +160,21 @@ enum policy_escrow policy_pickup_escrow(const struct policy_pickup *k);
 void policy_pickup_raise(
     struct policy_pickup *a, const struct policy_pickup *b);
 
+/* What the hop that a message leaves by must have at least, whatever its rung:
+   each level is also all of those before it. */
+enum policy_tls {
+	POLICY_TLS_OPPORTUNISTIC = 0,
+	POLICY_TLS_ENCRYPT,
+	POLICY_TLS_VERIFY,
+	POLICY_TLS_STS,
+	POLICY_TLS_DANE,
+};
+/* "mta-sts" */
+const char *policy_tls_name(enum policy_tls t);
+
 /* What is beside the ladder and the form. */
 struct policy_extra {
+	enum policy_tls tls;
 	bool anonymise; /* no client, no path, no software in the header */
 	bool notify;	/* the sender is told how it was sent */
 };

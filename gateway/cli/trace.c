@@ -263,6 +263,11 @@ put_beside(const json_t *t)
 		put_list(json_object_get(t, "archive"));
 		putchar('\n');
 	}
+	if (cli_member(t, "tls")[0] != '\0') {
+		printf("  its hop must have TLS: ");
+		put(cli_member(t, "tls"));
+		putchar('\n');
+	}
 	if (is(t, "notify"))
 		puts("  the sender is told how it was sent");
 	for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++) {

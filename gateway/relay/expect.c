@@ -141,6 +141,23 @@ relay_expect_check(const struct relay_expect *x, bool has_tls,
 	    proof_why->text[0] == '\0' ? "it proves nothing" : proof_why->text);
 }
 
+bool
+relay_expect_suffices(const struct relay_expect *x, uint8_t tls)
+{
+	switch ((enum entry_tls)tls) {
+	case ENTRY_TLS_OPPORTUNISTIC:
+	case ENTRY_TLS_ENCRYPT:
+	case ENTRY_TLS_AUTHENTICATED:
+		return x->tls >= tls;
+	case ENTRY_TLS_STS:
+		return x->tls == ENTRY_TLS_AUTHENTICATED &&
+		       (x->only_sts || x->dane);
+	case ENTRY_TLS_DANE:
+		break;
+	}
+	return x->tls == ENTRY_TLS_AUTHENTICATED && x->dane;
+}
+
 enum tls_by
 relay_expect_by(const struct relay_expect *x, enum net_tls_proof proof)
 {
@@ -164,6 +181,8 @@ relay_expect_demand(const struct relay_expect *x)
 	case ENTRY_TLS_ENCRYPT:
 		return "encrypt";
 	case ENTRY_TLS_AUTHENTICATED:
+	case ENTRY_TLS_STS:
+	case ENTRY_TLS_DANE:
 		break;
 	}
 	if (x->dane || x->peer.tlsa != NULL)

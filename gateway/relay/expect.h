@@ -58,6 +58,9 @@ void relay_hop_begin(const struct relay_expect *x, struct relay_hop *out);
 void relay_hop_has_tls(struct relay_hop *h, const struct relay_expect *x,
     const struct net_tls_client *t);
 
+/* Is what is asked of the session enough for an entry of that floor? */
+bool relay_expect_suffices(const struct relay_expect *x, uint8_t tls);
+
 /* What has shown who it is, for records. */
 enum tls_by relay_expect_by(
     const struct relay_expect *x, enum net_tls_proof proof);

@@ -205,7 +205,8 @@ may_be_sent(struct relay_smtp *s)
 {
 	const struct entry *e = s->mail->entry;
 
-	if (e->kind != ENTRY_READY || e->tls > s->setup.expect->tls) {
+	if (e->kind != ENTRY_READY ||
+	    !relay_expect_suffices(s->setup.expect, e->tls)) {
 		log_event(LOG_LVL_CRIT, s->mail->id, "not-to-be-sent-here",
 		    KV_STR("peer", s->setup.expect->peer.peer));
 		refuse(s, PROTO_DEFERRED, "4.3.0", "internal error");

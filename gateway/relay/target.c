@@ -47,9 +47,11 @@ relay_target_fill(const struct conf_relay *c, const char *domain, uint8_t tls,
 	out->mx = mx;
 	out->lmtp = c->kind == CONF_VIA_LMTP;
 	out->port = c->port;
+	out->dane = c->tls == CONF_TLS_DANE || tls == ENTRY_TLS_DANE;
+	out->sts = c->tls == CONF_TLS_STS || tls == ENTRY_TLS_STS;
 	out->tls = floor_of(c->tls) > tls ? floor_of(c->tls) : tls;
-	out->dane = c->tls == CONF_TLS_DANE;
-	out->sts = c->tls == CONF_TLS_STS;
+	if (out->tls > ENTRY_TLS_AUTHENTICATED)
+		out->tls = ENTRY_TLS_AUTHENTICATED;
 	/* DESIGN: through a fixed next hop what was asked of the way must be
 	   promised of the rest of it */
 	out->require = goes_on && !mx && !out->lmtp && !c->delivers &&

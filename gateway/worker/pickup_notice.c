@@ -170,6 +170,7 @@ pickup_notice(struct job *j, struct job_rcpt *rcpt, const struct pickup *p,
 	/* `notice = tls`: the link goes as the rung tls does, and waits else */
 	e->tls = rcpt->d.rules.pickup.notice_tls ? ENTRY_TLS_AUTHENTICATED
 						 : ENTRY_TLS_OPPORTUNISTIC;
+	job_raise_tls(e, &rcpt->d);
 	e->body_8bit = false;
 	e->rule = rcpt->d.rules.from_rule;
 	e->wait_object = obj->name;

@@ -161,6 +161,23 @@ route_of(const struct job *j, const struct job_rcpt *r)
 		   : ENTRY_OUTBOUND;
 }
 
+/* Our own server is behind the gateway: what a rule asks of the way out is not
+   asked of that hop. */
+void
+job_raise_tls(struct entry *e, const struct decision *d)
+{
+	static const uint8_t floors[] = {
+	    [POLICY_TLS_OPPORTUNISTIC] = ENTRY_TLS_OPPORTUNISTIC,
+	    [POLICY_TLS_ENCRYPT] = ENTRY_TLS_ENCRYPT,
+	    [POLICY_TLS_VERIFY] = ENTRY_TLS_AUTHENTICATED,
+	    [POLICY_TLS_STS] = ENTRY_TLS_STS,
+	    [POLICY_TLS_DANE] = ENTRY_TLS_DANE,
+	};
+
+	if (e->route == ENTRY_OUTBOUND && floors[d->rules.extra.tls] > e->tls)
+		e->tls = floors[d->rules.extra.tls];
+}
+
 static struct entry *
 begin_entry(
     struct job *j, enum rung rung, struct job_rcpt *const *rcpts, uint32_t n)
@@ -176,6 +193,7 @@ begin_entry(
 	e->tls = rung == RUNG_TLS	    ? ENTRY_TLS_AUTHENTICATED
 		 : rung == RUNG_TLS_ENCRYPT ? ENTRY_TLS_ENCRYPT
 					    : ENTRY_TLS_OPPORTUNISTIC;
+	job_raise_tls(e, &rcpts[0]->d);
 	if (decide_is_tls(rung))
 		e->after = (uint8_t)decide_tls_after(&j->facts, &rcpts[0]->d);
 	/* what we sign is 7-bit, what we seal is, too */

@@ -60,6 +60,7 @@ same_form(const struct decision *a, const struct decision *b)
 	       fa->signed_as == fb->signed_as &&
 	       fa->no_autocrypt == fb->no_autocrypt &&
 	       a->rules.extra.anonymise == b->rules.extra.anonymise &&
+	       a->rules.extra.tls == b->rules.extra.tls &&
 	       same_labels(&a->rules, &b->rules);
 }
 

@@ -110,6 +110,9 @@ void job_clear(struct job *j);
    recipients have room for n. NULL when there is none. */
 struct entry *job_add_entry(struct job *j, uint32_t n);
 
+/* The floor of a rule for the hop, where it is higher: seal.c. */
+void job_raise_tls(struct entry *e, const struct decision *d);
+
 /* --- account.c: what store wants to know --- */
 
 /* Has it been here too often? ERR_LOOP. */

@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The Sealgate authors
 """A domain of somebody else's, partner.example: its zone, its mail server, the
 web server of its MTA-STS policy, and a CA that both are certified by."""
+import hashlib
 import http.server
 import pathlib
 import ssl
@@ -13,6 +14,13 @@ from peers import Knot
 
 DOMAIN = "partner.example"
 POLICY = "version: STSv1\r\nmode: %s\r\nmx: %s\r\nmax_age: %d\r\n"
+
+
+def tlsa(cert, usage=3):
+    """The data of a TLSA record for the key of a certificate."""
+    pub = run("openssl", "x509", "-in", cert, "-noout", "-pubkey").stdout
+    spki = run("openssl", "pkey", "-pubin", "-outform", "DER", input=pub).stdout
+    return "%d 1 1 %s" % (usage, hashlib.sha256(spki).hexdigest())
 
 
 class Authority:
@@ -99,8 +107,8 @@ def policy(mode="enforce", mx="mx." + DOMAIN, max_age=86400):
 
 
 class MailDomain:
-    """records: more of the zone, with {port} for that of the mail server and {web}
-    for that of the web server. sts: the
+    """records: more of the zone, with {port} for that of the mail server, {web} for
+    that of the web server and {tlsa} for what its certificate matches. sts: the
     id that the zone announces, None: none."""
 
     def __init__(self, root, ca, names=(DOMAIN,), records="", sts=None, answer=None,
@@ -112,6 +120,8 @@ class MailDomain:
         self.peer = Capture(**options).start()
         self.sts = sts
         self.records = records.replace("{port}", str(self.peer.port))
+        if self.cert:
+            self.records = self.records.replace("{tlsa}", tlsa(self.cert[0]))
         self.web = Web(ca.issue("mta-sts." + DOMAIN), answer)
         self.knot = Knot(pathlib.Path(root) / "knot", {DOMAIN: self.zone()}).start()
         self.anchors = self.knot.anchors(pathlib.Path(root) / "anchors")

@@ -3,13 +3,13 @@
 """TLS towards next hops: by name, by DANE with a signed zone of knot's, and
 what happens when what was promised cannot be had: nothing is sent."""
 import base64
-import hashlib
 import subprocess
 
 import pytest
 
 from capture import Capture
 from harness import message, run, wait_for
+from mail_domain import tlsa
 from peers import Knot
 
 SENDER, CAROL = "sam@sender.example", "carol@partner.example"
@@ -152,16 +152,6 @@ def test_anchors_that_cannot_be_read_stop_the_start(make_gateway, capture):
 
 
 # --- DANE
-
-
-def tlsa(cert, usage=3):
-    der = run("openssl", "x509", "-in", cert, "-outform", "DER").stdout
-    spki = subprocess.run(["openssl", "x509", "-in", str(cert), "-noout", "-pubkey"],
-                          capture_output=True, check=True).stdout
-    spki = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=spki,
-                          capture_output=True, check=True).stdout
-    assert der
-    return "%d 1 1 %s" % (usage, hashlib.sha256(spki).hexdigest())
 
 
 WRONG = "3 1 1 " + "ab" * 32

@@ -11,11 +11,14 @@ from mail_domain import DOMAIN, policy
 from tls_domain import (CANARY, CAROL, RETRY, SENDER, ca, domain, gateway_to,  # noqa: F401
                         mail, nothing_said, on_disk, records, rejected, strip)
 
+TLSA = "_{port}._tcp.mx TLSA {tlsa}\n"
+
 # name, what the domain has, whether DNSSEC proves it, by what the hop counts
 HOLDS = [
     ("a certificate for the domain", {}, False, "verify"),
     ("a policy that is enforced", {"names": ("mx." + DOMAIN,), "sts": "1",
                                    "answer": policy()}, False, "mta-sts"),
+    ("TLSA records", {"names": ("x.example",), "records": TLSA}, True, "dane"),
 ]
 
 

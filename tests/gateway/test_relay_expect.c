@@ -266,3 +266,31 @@ Test(relay_expect, a_level_of_mta_sts_takes_no_other_name)
 	    relay_expect_check(&x, true, NET_TLS_UNVERIFIED, &none, &why),
 	    ERR_TLS);
 }
+
+/* What is asked of a session, and the floors of entries it is enough for. */
+static const struct {
+	uint8_t tls;
+	bool dane, sts;
+	bool enough[5]; /* by enum entry_tls */
+} floors[] = {
+    {ENTRY_TLS_OPPORTUNISTIC, false, false, {true}},
+    {ENTRY_TLS_ENCRYPT, false, false, {true, true}},
+    {AUTH, false, false, {true, true, true}},
+    {AUTH, false, true, {true, true, true, true}},
+    {AUTH, true, false, {true, true, true, true, true}},
+    {ENTRY_TLS_ENCRYPT, true, true, {true, true}},
+};
+
+Test(relay_expect, no_entry_goes_below_its_floor)
+{
+	for (size_t i = 0; i < sizeof(floors) / sizeof(floors[0]); i++) {
+		struct relay_expect x = {.tls = floors[i].tls,
+		    .dane = floors[i].dane,
+		    .only_sts = floors[i].sts};
+
+		for (uint8_t tls = 0; tls <= ENTRY_TLS_DANE; tls++)
+			cr_expect_eq(relay_expect_suffices(&x, tls),
+			    floors[i].enough[tls], "row %zu, floor %u", i,
+			    (unsigned)tls);
+	}
+}

@@ -64,6 +64,7 @@ struct rule {
 	enum policy_escrow escrow;
 	const char *archive;
 	bool together, weaker, may_lower, notify;
+	enum policy_tls tls;
 };
 
 static const char *const archive_text[] = {
@@ -88,6 +89,7 @@ random_rule(size_t i)
 	    .escrow = (enum policy_escrow)rnd(3),
 	    .archive = archive_text[rnd(4)],
 	    .notify = rnd(4) == 0,
+	    .tls = (enum policy_tls)rnd(POLICY_TLS_DANE + 1),
 	    .together = rnd(4) == 0,
 	    .weaker = rnd(4) == 0,
 	    .tags = rnd(2) ? (unsigned)rnd(1 << TAGS) : 0,
@@ -133,7 +135,7 @@ add(struct policy *p, const struct rule *r)
 	    .n_ladder = r->n,
 	    .pickup = rules_pickup(r->escrow),
 	    .archive = r->archive,
-	    .extra = {.notify = r->notify},
+	    .extra = {.notify = r->notify, .tls = r->tls},
 	    .together = r->together,
 	    .on_error_weaker = r->weaker,
 	    .may_lower = r->may_lower};
@@ -568,6 +570,7 @@ Test(properties, raising_never_lowers)
 		cr_assert_geq(after.pickup.factor, before.pickup.factor);
 		cr_assert(after.pickup.notice_tls || !before.pickup.notice_tls);
 		cr_assert(after.extra.notify || !before.extra.notify);
+		cr_assert_geq(after.extra.tls, before.extra.tls);
 		cr_assert_eq(kept & ~archives_of(p, &after), 0,
 		    "SEED=%llu case %zu", (unsigned long long)first, c);
 		compared++;
