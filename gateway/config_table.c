@@ -1104,7 +1104,11 @@ const struct config_entry config_entries[] = {
 	"the sender chose nothing, a passphrase is generated; what a sender "
 	"chose is used under none, too. Those fields and the tag never leave "
 	"the gateway, whatever the rung. Of the rules that match the one that "
-	"asks for most counts: generated, passphrase, answer, code, none."},
+	"asks for most counts: generated, passphrase, answer, code, none. A "
+	"program that looks at the links in mail learns nothing as long as it "
+	"presses no button. One that does reads what the link alone opens, as a "
+	"person would, and the receipt says from where and with what; all the "
+	"others keep it out, code as long as it does not read the mailbox."},
     {"rule", "passphrase-tag", CONFIG_T_STRING, false, 0, 0, NULL,
 	AT(config_rule, pickup.passphrase_tag), 0,
 	"A word with which the sender may put the passphrase into the subject: "
