@@ -36,6 +36,8 @@ static const struct {
     {PROTO_DELIVER, "deliver"},
     {PROTO_RESULT, "result"},
     {PROTO_RECALL, "recall"},
+    {PROTO_NOTIFY, "notify"},
+    {PROTO_NOTIFIED, "notified"},
     {PROTO_ADMIT, "admit"},
     {PROTO_ADMITTED, "admitted"},
     {PROTO_KEY_REFUSED, "key-refused"},

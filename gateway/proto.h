@@ -93,6 +93,10 @@ enum proto_type {
 	/* store → relay: forget that you were asked (released elsewhere or
 	   deleted). Answered with PROTO_RESULT for what is under way. */
 	PROTO_RECALL,
+	/* store → relay: make a notification for a sender. The id is the
+	   message's, of the answer, too. */
+	PROTO_NOTIFY,	/* struct proto_notify */
+	PROTO_NOTIFIED, /* relay → store: struct proto_notified */
 
 	/* pgp (admission) → store: a key that was found and judged; store
 	   decides by keystore/change.h. The id is the admission's own. */

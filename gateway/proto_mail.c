@@ -304,6 +304,7 @@ proto_submit_pack(const struct proto_submit *m, struct buf *out)
 	pack_u32(&p, m->n_objects);
 	for (uint32_t i = 0; i < m->n_objects; i++)
 		proto_object_pack(&p, &m->object[i]);
+	dsn_pack(&p, &m->dsn);
 	pack_u32(&p, m->n_closed);
 	for (uint32_t i = 0; i < m->n_closed; i++) {
 		pack_str(&p, m->closed[i].key);
@@ -341,6 +342,7 @@ proto_submit_unpack(struct span in, struct arena *a, struct proto_submit *out)
 	    &u, a, MIN_OBJECT, sizeof(*m.object), &m.n_objects);
 	for (uint32_t i = 0; i < m.n_objects; i++)
 		proto_object_unpack(&u, a, &m.object[i]);
+	dsn_unpack(&u, a, &m.dsn);
 	m.closed = proto_unpack_array(
 	    &u, a, MIN_CLOSED, sizeof(*m.closed), &m.n_closed);
 	for (uint32_t i = 0; i < m.n_closed; i++) {
@@ -464,6 +466,7 @@ proto_result_pack(const struct proto_result *m, struct buf *out)
 	struct packer p;
 
 	pack_begin(&p, out);
+	pack_bool(&p, m->more);
 	pack_u32(&p, m->n_rcpt);
 	for (uint32_t i = 0; i < m->n_rcpt; i++) {
 		pack_u32(&p, m->rcpt[i].rcpt);
@@ -471,15 +474,15 @@ proto_result_pack(const struct proto_result *m, struct buf *out)
 		pack_bool(&p, m->rcpt[i].tls);
 		pack_u16(&p, m->rcpt[i].code);
 		pack_u32(&p, m->rcpt[i].hop);
+		pack_bool(&p, m->rcpt[i].quiet);
+		pack_bool(&p, m->rcpt[i].final);
 		pack_str(&p, m->rcpt[i].status);
 		pack_str(&p, m->rcpt[i].text);
 	}
 	pack_u32(&p, m->n_hop);
 	for (uint32_t i = 0; i < m->n_hop; i++)
 		proto_hop_pack(&p, &m->hop[i]);
-	pack_u32(&p, m->n_dsn);
-	for (uint32_t i = 0; i < m->n_dsn; i++)
-		entry_pack(&p, &m->dsn[i]);
+	pack_span(&p, m->outer);
 	return pack_end(&p);
 }
 
@@ -490,7 +493,8 @@ proto_result_unpack(struct span in, struct arena *a, struct proto_result *out)
 	struct proto_result m = {0};
 
 	unpack_begin(&u, in);
-	m.rcpt = proto_unpack_array(&u, a, 20, sizeof(*m.rcpt), &m.n_rcpt);
+	m.more = unpack_bool(&u);
+	m.rcpt = proto_unpack_array(&u, a, 22, sizeof(*m.rcpt), &m.n_rcpt);
 	for (uint32_t i = 0; i < m.n_rcpt; i++) {
 		m.rcpt[i].rcpt = unpack_u32(&u);
 		m.rcpt[i].outcome = unpack_u8(&u);
@@ -499,15 +503,72 @@ proto_result_unpack(struct span in, struct arena *a, struct proto_result *out)
 		m.rcpt[i].tls = unpack_bool(&u);
 		m.rcpt[i].code = unpack_u16(&u);
 		m.rcpt[i].hop = unpack_u32(&u);
+		m.rcpt[i].quiet = unpack_bool(&u);
+		m.rcpt[i].final = unpack_bool(&u);
 		m.rcpt[i].status = unpack_str(&u, a);
 		m.rcpt[i].text = unpack_str(&u, a);
 	}
 	m.hop = proto_unpack_array(&u, a, MIN_HOP, sizeof(*m.hop), &m.n_hop);
 	for (uint32_t i = 0; i < m.n_hop; i++)
 		proto_hop_unpack(&u, a, &m.hop[i]);
-	m.dsn = proto_unpack_array(&u, a, MIN_ENTRY, sizeof(*m.dsn), &m.n_dsn);
-	for (uint32_t i = 0; i < m.n_dsn; i++)
-		entry_unpack(&u, a, &m.dsn[i]);
+	m.outer = unpack_span(&u);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
+proto_notify_pack(const struct proto_notify *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_u32(&p, m->first);
+	dsn_pack(&p, &m->dsn);
+	return pack_end(&p);
+}
+
+enum err
+proto_notify_unpack(struct span in, struct arena *a, struct proto_notify *out)
+{
+	struct unpacker u;
+	struct proto_notify m;
+
+	unpack_begin(&u, in);
+	m.first = unpack_u32(&u);
+	dsn_unpack(&u, a, &m.dsn);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
+proto_notified_pack(const struct proto_notified *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_u32(&p, m->first);
+	pack_u32(&p, m->n);
+	if (m->n > 0)
+		entry_pack(&p, &m->entry);
+	return pack_end(&p);
+}
+
+enum err
+proto_notified_unpack(
+    struct span in, struct arena *a, struct proto_notified *out)
+{
+	struct unpacker u;
+	struct proto_notified m = {0};
+
+	unpack_begin(&u, in);
+	m.first = unpack_u32(&u);
+	m.n = unpack_u32(&u);
+	if (m.n > 0)
+		entry_unpack(&u, a, &m.entry);
 	if (unpack_end(&u) != ERR_OK)
 		return u.err;
 	*out = m;

@@ -15,6 +15,7 @@
 #include "common/buf.h"
 #include "common/object_header.h"
 #include "common/pack.h"
+#include "gateway/dsn.h"
 #include "gateway/entry.h"
 #include "gateway/proto_discovery.h"
 #include "gateway/proto_hop.h"
@@ -181,6 +182,9 @@ struct proto_submit {
 	uint32_t n_entries;
 	struct proto_object *object;
 	uint32_t n_objects;
+	/* What the sender is told of recipients that get nothing; n_rcpt may be
+	   0. Of a replaced entry its own message and sender count. */
+	struct dsn dsn;
 	/* Recipients of the replaced entry that are in none of the new ones. */
 	struct proto_closed *closed;
 	uint32_t n_closed;
@@ -241,23 +245,49 @@ struct proto_rcpt_result {
 	bool tls;	 /* for want of the TLS that the entry demands */
 	uint16_t code;	 /* of the peer's reply; 0 if there was none */
 	uint32_t hop;	 /* of the result's, where it was tried last */
+	bool quiet;	 /* the peer took over to tell the sender */
+	bool final;	 /* it is in the mailbox: the peer speaks LMTP */
 	const char *status;
 	const char *text;
 };
 
 struct proto_result {
+	bool more; /* others of this attempt are not settled yet: their result
+		      comes, with these once more */
 	struct proto_rcpt_result *rcpt; /* every recipient of the attempt */
 	uint32_t n_rcpt;
 	struct proto_hop *hop; /* none: nothing was tried */
 	uint32_t n_hop;
-	/* Notifications that come of it, ready entries (null sender). */
-	struct entry *dsn;
-	uint32_t n_dsn;
+	struct span outer; /* the header that a notification quotes,
+			      dsn_outer_seal(); may be empty */
 };
 
 /* Where it was tried for that recipient; never NULL. */
 const struct proto_hop *proto_result_hop(
     const struct proto_result *m, const struct proto_rcpt_result *r);
+
+/* Store wants a notification made of these facts; the first is number `first`
+   of its message. Relay answers what it made, with the id of the message. */
+struct proto_notify {
+	uint32_t first;
+	struct dsn dsn;
+};
+
+enum err proto_notify_pack(
+    const struct proto_notify *m, struct buf *out) MUST_CHECK;
+enum err proto_notify_unpack(
+    struct span in, struct arena *a, struct proto_notify *out) MUST_CHECK;
+
+struct proto_notified {
+	uint32_t first;
+	uint32_t n; /* so many of them it tells of; 0: it could not be made */
+	struct entry entry; /* ready, null sender; only with n > 0 */
+};
+
+enum err proto_notified_pack(
+    const struct proto_notified *m, struct buf *out) MUST_CHECK;
+enum err proto_notified_unpack(
+    struct span in, struct arena *a, struct proto_notified *out) MUST_CHECK;
 
 enum err proto_result_pack(
     const struct proto_result *m, struct buf *out) MUST_CHECK;

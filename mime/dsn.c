@@ -23,6 +23,7 @@ static const char *const action_name[] = {
     [MIME_DSN_FAILED] = "failed",
     [MIME_DSN_DELAYED] = "delayed",
     [MIME_DSN_RELAYED] = "relayed",
+    [MIME_DSN_DELIVERED] = "delivered",
 };
 
 static bool
@@ -41,7 +42,9 @@ subject(const struct mime_dsn *d)
 		return "Your message was not delivered";
 	if (has_action(d, MIME_DSN_DELAYED))
 		return "Your message is delayed (no need to send it again)";
-	return "Your message was handed on";
+	if (has_action(d, MIME_DSN_RELAYED))
+		return "Your message was handed on";
+	return "Your message was delivered";
 }
 
 static enum err
@@ -117,6 +120,8 @@ section_title(enum mime_dsn_action action)
 	case MIME_DSN_RELAYED:
 		return "\nYour message was handed on to a server that sends no "
 		       "notifications, for:\n";
+	case MIME_DSN_DELIVERED:
+		return "\nYour message was delivered to:\n";
 	}
 	return "\n";
 }
@@ -124,12 +129,13 @@ section_title(enum mime_dsn_action action)
 static enum err
 explain(const struct mime_dsn *d, struct buf *out)
 {
-	static const enum mime_dsn_action order[] = {
-	    MIME_DSN_FAILED, MIME_DSN_DELAYED, MIME_DSN_RELAYED};
+	static const enum mime_dsn_action order[] = {MIME_DSN_FAILED,
+	    MIME_DSN_DELAYED, MIME_DSN_RELAYED, MIME_DSN_DELIVERED};
 	enum err e;
 
 	e = buf_printf(out, "This is the mail gateway at %s.\n", d->host);
-	for (size_t k = 0; k < 3 && e == ERR_OK; k++) {
+	for (size_t k = 0; k < sizeof(order) / sizeof(order[0]) && e == ERR_OK;
+	     k++) {
 		if (!has_action(d, order[k]))
 			continue;
 		e = buf_puts(out, section_title(order[k]));

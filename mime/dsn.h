@@ -14,7 +14,8 @@
 enum mime_dsn_action {
 	MIME_DSN_FAILED,
 	MIME_DSN_DELAYED,
-	MIME_DSN_RELAYED,
+	MIME_DSN_RELAYED,   /* to who sends no notifications */
+	MIME_DSN_DELIVERED, /* to the mailbox */
 };
 
 /* All strings may come from strangers: they are made safe here. NULL where

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Notifications to the sender (RFC 3464, RFC 3461): failed, late, handed to a
- * server that will not notify. They quote the outer header of the variant,
- * never its body, and go to store as ready entries beside the result, so that
- * both are committed together. Nothing goes to a null sender.
+ * Notifications to the sender (RFC 3464, RFC 3461): what store has gathered of
+ * one message becomes one, a ready entry that store takes in exchange for the
+ * facts. They quote the outer header of a variant, which goes along sealed
+ * with the results, and never its body.
  */
 #include <string.h>
 
@@ -15,80 +15,113 @@
 #include "common/text.h"
 #include "gateway/relay/body.h"
 #include "gateway/relay/relay_private.h"
-#include "mime/dsn.h"
 
 enum {
 	HEADER_MAX = 48 * 1024, /* octets that are quoted */
-	TEXT_MAX = 200 * 1024,	/* of a notification: it stays inline */
-	KINDS = 3,
+	QUOTED_MAX = HEADER_MAX + 128 * 1024,
+	/* of a notification: it stays inline, sealed */
+	TEXT_MAX = LIMIT_BODY_INLINE - 8 * 1024,
+	ARENA_MAX = 64 * 1024 * 1024,
+	KINDS = MIME_DSN_DELIVERED + 1,
 };
 
-/* --- who is told what --- */
+/* --- the header that is quoted --- */
 
-/* Mail from outside. Its sender must not learn what opening it came to, or
-   he could ask our keys by sending message after message. */
-static bool
-is_outside(const struct entry_rcpt *r)
+/* Read on until the header is whole or long enough; complete lines only. */
+static enum err
+read_head(struct relay_body *body, struct buf *head)
 {
-	return (r->notify & PROTO_NOTIFY_OUTSIDE) != 0;
+	struct span s;
+	size_t end;
+	bool last = false;
+	enum err e = ERR_OK;
+
+	while (e == ERR_OK && !last && head->len < HEADER_MAX) {
+		e = relay_body_next(body, &s, &last);
+		if (e == ERR_OK)
+			e = buf_put(head, s);
+		if (e != ERR_OK)
+			break;
+		end = span_find(buf_span(head), 0, SPAN_LIT("\r\n\r\n"));
+		if (end < head->len) {
+			head->len = end + 2;
+			break;
+		}
+	}
+	if (head->len > HEADER_MAX)
+		head->len = HEADER_MAX;
+	while (head->len > 0 && head->data[head->len - 1] != '\n')
+		head->len--;
+	return e;
+}
+
+/* The outer header of the variant; empty when it cannot be read, which must
+   not keep the notification back. */
+static void
+outer_header(struct relay_job *j, struct buf *out)
+{
+	struct relay *r = j->relay;
+	struct mime_edit none = {.trace = SPAN(NULL, 0)};
+	struct relay_body *body = NULL;
+	struct err_why why;
+	struct buf head;
+	enum err e = relay_body_open(
+	    &r->pub, r->priv, &j->deliver.entry, j->sealed, &body);
+
+	buf_init(&head, QUOTED_MAX);
+	if (e == ERR_OK)
+		e = read_head(body, &head);
+	if (e == ERR_OK)
+		e = buf_put(&head, SPAN_LIT("\r\n"));
+	if (e == ERR_OK)
+		e = mime_write_outer_header(buf_span(&head), &none, out, &why);
+	if (e != ERR_OK)
+		buf_reset(out);
+	relay_body_free(body);
+	buf_clear(&head);
 }
 
 static bool
-asks_for(const struct entry_rcpt *r, uint8_t what)
+anybody_is_told(const struct relay_job *j, const struct proto_result *res)
 {
-	uint8_t notify = r->notify & (uint8_t)~PROTO_NOTIFY_OUTSIDE;
+	static const enum mime_dsn_action actions[] = {
+	    [PROTO_DEFERRED] = MIME_DSN_DELAYED,
+	    [PROTO_DELIVERED] = MIME_DSN_DELIVERED,
+	    [PROTO_FAILED] = MIME_DSN_FAILED,
+	};
 
-	if ((notify & PROTO_NOTIFY_NEVER) != 0)
-		return false;
-	/* what is not opened may be held: a success would tell which it was */
-	if (is_outside(r) && what == PROTO_NOTIFY_SUCCESS)
-		return false;
-	if (notify == 0) /* RFC 3461 4.1: the default */
-		return what != PROTO_NOTIFY_SUCCESS;
-	return (notify & what) != 0;
-}
+	for (uint32_t i = 0; i < res->n_rcpt; i++) {
+		const struct proto_rcpt_result *r = &res->rcpt[i];
 
-/* Did the server that took it for this recipient take NOTIFY over, too? */
-static bool
-peer_notifies(const struct relay_job *j, uint32_t rcpt)
-{
-	for (uint32_t i = 0; i < j->n_mails; i++)
-		for (uint32_t k = 0; k < j->mail[i]->n_rcpt; k++)
-			if (j->mail[i]->result[k].rcpt == rcpt)
-				return j->mail[i]->dsn;
-	return false;
-}
-
-/* Was it refused by a reply to RCPT? All else may depend on the text. */
-static bool
-by_rcpt(const struct relay_job *j, uint32_t rcpt)
-{
-	for (uint32_t i = 0; i < j->n_mails; i++)
-		for (uint32_t k = 0; k < j->mail[i]->n_rcpt; k++)
-			if (j->mail[i]->result[k].rcpt == rcpt)
-				return j->mail[i]->by_rcpt[k];
-	return false;
-}
-
-static bool
-concerns(const struct relay_job *j, const struct proto_rcpt_result *r,
-    enum mime_dsn_action action)
-{
-	const struct entry_rcpt *rcpt = &j->deliver.entry.rcpt[r->rcpt];
-
-	switch (action) {
-	case MIME_DSN_FAILED:
-		return r->outcome == PROTO_FAILED &&
-		       asks_for(rcpt, PROTO_NOTIFY_FAILURE);
-	case MIME_DSN_DELAYED:
-		return j->deliver.warn && r->outcome == PROTO_DEFERRED &&
-		       asks_for(rcpt, PROTO_NOTIFY_DELAY);
-	case MIME_DSN_RELAYED:
-		return r->outcome == PROTO_DELIVERED &&
-		       asks_for(rcpt, PROTO_NOTIFY_SUCCESS) &&
-		       !peer_notifies(j, r->rcpt);
+		if (r->outcome == PROTO_DROPPED ||
+		    (r->outcome == PROTO_DEFERRED && !j->deliver.warn))
+			continue;
+		if (dsn_is_wanted(j->deliver.entry.rcpt[r->rcpt].notify,
+			actions[r->outcome]))
+			return true;
 	}
 	return false;
+}
+
+void
+relay_bounce_quote(struct relay_job *j, struct proto_result *res)
+{
+	const struct entry *e = &j->deliver.entry;
+	struct buf outer;
+
+	/* RFC 8689 5: a notification goes by any hop, so it has nothing of what
+	   must not */
+	if (e->from[0] == '\0' || e->require == ENTRY_REQUIRE_TLS ||
+	    j->relay->priv == NULL || j->sealed.len == 0 ||
+	    !anybody_is_told(j, res))
+		return;
+	buf_init(&outer, 2 * HEADER_MAX);
+	outer_header(j, &outer);
+	if (outer.len > 0 &&
+	    dsn_outer_seal(&j->relay->pub, e->message_id, e->from_key,
+		buf_span(&outer), j->arena, &res->outer) != ERR_OK)
+		res->outer = SPAN(NULL, 0);
+	buf_clear(&outer);
 }
 
 /* --- what they say --- */
@@ -134,6 +167,7 @@ static const struct {
     [MIME_DSN_RELAYED] = {"The message was handed to a server that does not "
 			  "report its delivery.",
 	"No further notice will come."},
+    [MIME_DSN_DELIVERED] = {"The message is in the mailbox.", NULL},
 };
 
 /* What a status of a failure means to who wrote the message (RFC 3463). The
@@ -189,264 +223,179 @@ say_why(const char *status, struct mime_dsn_rcpt *out)
 }
 
 static void
-describe(struct relay_job *j, const struct proto_rcpt_result *r,
-    enum mime_dsn_action action, const struct proto_result *res,
-    struct mime_dsn_rcpt *out)
+describe(const struct dsn_rcpt *r, struct arena *a, struct mime_dsn_rcpt *out)
 {
-	static const struct proto_rcpt_result unsaid = {
-	    .status = "", .text = ""};
-	const struct entry_rcpt *rcpt = &j->deliver.entry.rcpt[r->rcpt];
-	const char *peer = proto_result_hop(res, r)->peer;
-	uint64_t now = clock_unix_ms(),
-		 expire = j->relay->conf->retry.expire_ms;
-
 	*out = (struct mime_dsn_rcpt){
-	    .addr = rcpt->addr,
-	    .orcpt = from_xtext(j->arena, rcpt->orcpt),
-	    .action = action,
+	    .addr = r->addr,
+	    .orcpt = from_xtext(a, r->orcpt),
+	    .action = (enum mime_dsn_action)r->action,
 	    .status = r->status[0] == '\0' ? "4.0.0" : r->status,
-	    .reason = words[action].reason,
-	    .advice = words[action].advice,
-	    .last_attempt_s = (int64_t)(now / 1000),
+	    .reason = words[r->action].reason,
+	    .advice = words[r->action].advice,
+	    .last_attempt_s = (int64_t)(r->at_ms / 1000),
+	    .retry_until_s = (int64_t)(r->until_ms / 1000),
 	};
-	if (is_outside(rcpt) && !by_rcpt(j, r->rcpt)) {
-		out->status = action == MIME_DSN_FAILED ? "5.0.0" : "4.0.0";
-		r = &unsaid;
-	} else if (action == MIME_DSN_FAILED) {
+	if (r->reason[0] != '\0') {
+		out->reason = r->reason;
+		out->advice = r->advice;
+	} else if (r->action == MIME_DSN_FAILED) {
 		say_why(out->status, out);
 	}
 	if (r->code != 0) {
-		out->remote_mta = peer[0] == '\0' ? NULL : peer;
-		out->diagnostic = arena_printf(
-		    j->arena, "smtp; %u %s", (unsigned)r->code, r->text);
+		out->remote_mta = r->peer[0] == '\0' ? NULL : r->peer;
+		out->diagnostic =
+		    arena_printf(a, "%u %s", (unsigned)r->code, r->text);
 	} else if (r->text[0] != '\0') {
-		out->reason =
-		    arena_printf(j->arena, "%s (%s)", out->reason, r->text);
+		out->reason = arena_printf(a, "%s (%s)", out->reason, r->text);
 	}
 	if (out->reason == NULL)
-		out->reason = words[action].reason;
-	if (action == MIME_DSN_DELAYED && expire > j->deliver.age_ms)
-		out->retry_until_s =
-		    (int64_t)((now + expire - j->deliver.age_ms) / 1000);
-}
-
-/* Read on until the header is whole or long enough; complete lines only. */
-static enum err
-read_head(struct relay_body *body, struct buf *head)
-{
-	struct span s;
-	size_t end;
-	bool last = false;
-	enum err e = ERR_OK;
-
-	while (e == ERR_OK && !last && head->len < HEADER_MAX) {
-		e = relay_body_next(body, &s, &last);
-		if (e == ERR_OK)
-			e = buf_put(head, s);
-		if (e != ERR_OK)
-			break;
-		end = span_find(buf_span(head), 0, SPAN_LIT("\r\n\r\n"));
-		if (end < head->len) {
-			head->len = end + 2;
-			break;
-		}
-	}
-	if (head->len > HEADER_MAX)
-		head->len = HEADER_MAX;
-	while (head->len > 0 && head->data[head->len - 1] != '\n')
-		head->len--;
-	return e;
-}
-
-/* The outer header of the variant; empty when it cannot be read, which must
-   not keep the notification back. */
-static void
-outer_header(struct relay_job *j, struct buf *out)
-{
-	struct relay *r = j->relay;
-	struct mime_edit none = {.trace = SPAN(NULL, 0)};
-	struct relay_body *body = NULL;
-	struct err_why why;
-	struct buf head;
-	enum err e = ERR_BAD_SEAL;
-
-	buf_init(&head, HEADER_MAX + 128 * 1024);
-	/* whether there was one to quote would tell if it was opened */
-	if (is_outside(&j->deliver.entry.rcpt[0]))
-		e = ERR_PERMISSION;
-	/* RFC 8689 5: a notification goes by any hop, so it has nothing of what
-	   must not */
-	else if (j->deliver.entry.require == ENTRY_REQUIRE_TLS)
-		e = ERR_PERMISSION;
-	else if (r->priv != NULL && j->sealed.len > 0)
-		e = relay_body_open(
-		    &r->pub, r->priv, &j->deliver.entry, j->sealed, &body);
-	if (e == ERR_OK)
-		e = read_head(body, &head);
-	if (e == ERR_OK)
-		e = buf_put(&head, SPAN_LIT("\r\n"));
-	if (e == ERR_OK)
-		e = mime_write_outer_header(buf_span(&head), &none, out, &why);
-	if (e != ERR_OK)
-		buf_reset(out);
-	relay_body_free(body);
-	buf_clear(&head);
+		out->reason = words[r->action].reason;
 }
 
 /* --- as an entry --- */
 
 static enum entry_route
-route_of(const struct relay_job *j)
+route_of(const struct relay *r, const struct dsn *d)
 {
-	const struct conf *c = j->relay->conf;
-	const char *at = strrchr(j->deliver.entry.from_key, '@');
+	const char *at = strrchr(d->from_key, '@');
 
-	return at != NULL && c->inbound.present &&
-		       conf_domain_is_ours(c, span_str(at + 1))
+	return at != NULL && r->conf->inbound.present &&
+		       conf_domain_is_ours(r->conf, span_str(at + 1))
 		   ? ENTRY_INBOUND
 		   : ENTRY_OUTBOUND;
 }
 
 static enum err
-seal_entry(struct relay_job *j, struct span text, bool utf8, struct entry *out)
+seal_entry(struct relay *r, const struct dsn *d, struct span text, bool utf8,
+    struct arena *a, struct entry *e)
 {
-	struct entry e = {
-	    .id = entry_new_id(),
-	    .message_id = j->deliver.entry.message_id,
-	    .kind = ENTRY_READY,
-	    .route = route_of(j),
-	    .tls = ENTRY_TLS_OPPORTUNISTIC,
-	    .from = "",
-	    .from_key = "",
-	    .envid = "",
-	    .smtputf8 = utf8,
-	    .body_8bit = utf8,
-	    .accepted_ms = clock_unix_ms(),
-	    .client = "",
-	    .origin = "",
-	    .client_name = "",
-	    .helo = "",
-	    .auth_id = "",
-	    .auth_from = "",
-	    .trace = "",
-	    .n_rcpt = 1,
-	    .reason = "",
-	    .rule = "",
-	    .wait_object = "",
-	    .file = "",
-	};
-	enum err err;
-
-	e.rcpt = arena_alloc(j->arena, sizeof(*e.rcpt));
-	if (e.rcpt == NULL)
+	/* all strings of an entry are there */
+	e->kind = ENTRY_READY;
+	e->message_id = d->message_id;
+	e->route = route_of(r, d);
+	e->from = e->from_key = e->envid = e->reason = e->rule = "";
+	e->wait_object = e->file = "";
+	entry_forget_origin(e);
+	e->smtputf8 = e->body_8bit = utf8;
+	e->accepted_ms = clock_unix_ms();
+	e->n_rcpt = 1;
+	e->rcpt = arena_alloc(a, sizeof(*e->rcpt));
+	if (e->rcpt == NULL)
 		return ERR_NOMEM;
 	/* RFC 3461 5.2: nobody is notified of a notification */
-	e.rcpt[0] = (struct entry_rcpt){.addr = j->deliver.entry.from,
-	    .key = j->deliver.entry.from_key,
+	e->rcpt[0] = (struct entry_rcpt){.addr = d->from,
+	    .key = d->from_key,
 	    .orcpt = "",
 	    .notify = PROTO_NOTIFY_NEVER};
-	err = entry_seal(&e, &j->relay->pub, text, j->arena);
-	if (err == ERR_OK)
-		*out = e;
-	return err;
+	return entry_seal(e, &r->pub, text, a);
+}
+
+/* Half of the recipients when all are too many, at last without the header. */
+static enum err
+write_text(struct mime_dsn *m, struct buf *text)
+{
+	struct mime_sink sink = mime_sink_buf(text);
+	enum err e;
+
+	for (;;) {
+		buf_reset(text);
+		e = mime_dsn_write(m, &sink);
+		if (e != ERR_TOO_BIG || (m->n == 1 && m->outer.len == 0))
+			return e;
+		if (m->n == 1)
+			m->outer = SPAN(NULL, 0);
+		m->n = (m->n + 1) / 2;
+	}
 }
 
 static enum err
-make(struct relay_job *j, const struct mime_dsn_rcpt *rcpts, size_t n,
-    struct span outer, struct entry *out)
+make(struct relay *r, const struct dsn *d, struct span outer, struct arena *a,
+    struct proto_notified *out)
 {
-	const struct entry *e = &j->deliver.entry;
-	struct mime_dsn d = {
-	    .host = j->relay->helo,
-	    .to = e->from,
-	    .envid = from_xtext(j->arena, e->envid),
-	    .queue_id = j->id_text,
+	struct mime_dsn_rcpt *rcpts = arena_array(a, d->n_rcpt, sizeof(*rcpts));
+	char id[TEXT_ID_SIZE];
+	struct mime_dsn m = {
+	    .host = r->helo,
+	    .to = d->from,
+	    .envid = from_xtext(a, d->envid),
+	    .queue_id = id,
 	    .now_s = (int64_t)(clock_unix_ms() / 1000),
-	    .arrival_s = (int64_t)(e->accepted_ms / 1000),
+	    .arrival_s = (int64_t)(d->accepted_ms / 1000),
 	    .rcpts = rcpts,
-	    .n = n,
+	    .n = d->n_rcpt,
 	    .outer = outer,
 	};
 	uint8_t random[16];
 	struct buf text;
-	struct mime_sink sink;
-	enum err err;
-
-	random_octets(random, sizeof(random));
-	d.boundary = mime_boundary_make(random);
-	buf_init(&text, TEXT_MAX);
-	sink = mime_sink_buf(&text);
-	err = mime_dsn_write(&d, &sink);
-	if (err == ERR_TOO_BIG) {
-		/* a thousand recipients: then without the header */
-		d.outer = SPAN(NULL, 0);
-		text.max = 4 * LIMIT_BODY_INLINE;
-		buf_reset(&text);
-		err = mime_dsn_write(&d, &sink);
-	}
-	if (err == ERR_OK)
-		err = seal_entry(
-		    j, buf_span(&text), mime_dsn_needs_utf8(&d), out);
-	buf_clear(&text);
-	return err;
-}
-
-/* One notification of this kind, if anybody is to be told so. */
-static enum err
-add_kind(struct relay_job *j, enum mime_dsn_action action, struct span outer,
-    struct proto_result *res)
-{
-	struct mime_dsn_rcpt *rcpts;
-	size_t n = 0;
 	enum err e;
 
-	rcpts = arena_array(j->arena, res->n_rcpt, sizeof(*rcpts));
 	if (rcpts == NULL)
 		return ERR_NOMEM;
-	for (uint32_t i = 0; i < res->n_rcpt; i++)
-		if (concerns(j, &res->rcpt[i], action))
-			describe(j, &res->rcpt[i], action, res, &rcpts[n++]);
-	if (n == 0)
-		return ERR_OK;
-	e = make(j, rcpts, n, outer, &res->dsn[res->n_dsn]);
+	text_id(d->message_id, id);
+	for (uint32_t i = 0; i < d->n_rcpt; i++)
+		describe(&d->rcpt[i], a, &rcpts[i]);
+	random_octets(random, sizeof(random));
+	m.boundary = mime_boundary_make(random);
+	buf_init(&text, TEXT_MAX);
+	e = write_text(&m, &text);
+	out->entry.id = entry_new_id();
 	if (e == ERR_OK)
-		res->n_dsn++;
+		e = seal_entry(r, d, buf_span(&text), mime_dsn_needs_utf8(&m),
+		    a, &out->entry);
+	if (e == ERR_OK)
+		out->n = (uint32_t)m.n;
+	buf_clear(&text);
 	return e;
 }
 
-static bool
-anybody_is_concerned(const struct relay_job *j, const struct proto_result *res)
-{
-	for (int a = 0; a < KINDS; a++)
-		for (uint32_t i = 0; i < res->n_rcpt; i++)
-			if (concerns(j, &res->rcpt[i], (enum mime_dsn_action)a))
-				return true;
-	return false;
-}
+/* --- for store --- */
 
-enum err
-relay_bounce_add(struct relay_job *j, struct proto_result *res)
+static enum err
+read_and_make(struct relay *r, struct ipc_msg *m, struct arena *a,
+    struct proto_notified *out)
 {
-	char id[TEXT_ID_SIZE];
+	struct proto_notify in;
 	struct buf outer;
-	enum err e = ERR_OK;
+	enum err e = proto_notify_unpack(m->payload, a, &in);
 
-	if (j->deliver.entry.from[0] == '\0' || !anybody_is_concerned(j, res))
-		return ERR_OK;
-	if (j->relay->priv == NULL)
+	if (e != ERR_OK)
+		return e;
+	out->first = in.first;
+	if (in.dsn.from[0] == '\0' || in.dsn.n_rcpt == 0)
+		return ERR_USAGE;
+	if (r->priv == NULL)
 		return ERR_AGAIN; /* the key to seal to is not there */
-	res->dsn = arena_array(j->arena, KINDS, sizeof(*res->dsn));
-	if (res->dsn == NULL)
-		return ERR_NOMEM;
-	buf_init(&outer, 2 * HEADER_MAX);
-	outer_header(j, &outer);
-	for (int a = 0; e == ERR_OK && a < KINDS; a++)
-		e = add_kind(j, (enum mime_dsn_action)a, buf_span(&outer), res);
-	for (uint32_t i = 0; e == ERR_OK && i < res->n_dsn; i++) {
-		text_id(res->dsn[i].id, id);
-		log_event(LOG_LVL_INFO, j->id_text, "notify",
-		    KV_STR("to", j->deliver.entry.from), KV_STR("entry", id));
-	}
+	buf_init(&outer, QUOTED_MAX);
+	/* one that does not open must not keep the notification back */
+	if (dsn_outer_open(&r->pub, r->priv, &in.dsn, &outer) != ERR_OK)
+		buf_reset(&outer);
+	e = make(r, &in.dsn, buf_span(&outer), a, out);
 	buf_clear(&outer);
 	return e;
+}
+
+void
+relay_notify(struct relay *r, struct ipc_msg *m)
+{
+	struct arena *a = arena_new(ARENA_MAX);
+	struct proto_notified out = {0};
+	char id[TEXT_ID_SIZE], entry[TEXT_ID_SIZE];
+	struct buf b;
+	enum err e = a == NULL ? ERR_NOMEM : read_and_make(r, m, a, &out);
+
+	text_id(m->id, id);
+	text_id(out.entry.id, entry);
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	if (e != ERR_OK && e != ERR_AGAIN)
+		log_event(LOG_LVL_ERR, id, "no-notification", KV_ERR(e));
+	else if (e == ERR_OK)
+		log_event(LOG_LVL_INFO, id, "notify",
+		    KV_STR("to", out.entry.rcpt[0].addr),
+		    KV_NUM("recipients", out.n), KV_STR("entry", entry));
+	/* a store that is gone asks again */
+	if (r->store != NULL && proto_notified_pack(&out, &b) == ERR_OK)
+		(void)!ipc_post(
+		    r->store, PROTO_NOTIFIED, m->id, buf_span(&b), NULL, 0);
+	buf_clear(&b);
+	arena_free(a);
 }

@@ -52,6 +52,14 @@ remove_job(struct relay_job *j)
 	relay_job_free(j);
 }
 
+static void *
+must(void *p)
+{
+	if (p == NULL)
+		fatal("out of memory");
+	return p;
+}
+
 /* --- results --- */
 
 static const char *const outcome_names[] = {
@@ -126,36 +134,41 @@ give_up(const struct relay_job *j, struct proto_result *res)
 }
 
 static void
-defer_failed(struct proto_result *res)
+tell(struct relay_job *j, struct proto_result *res)
 {
-	for (uint32_t i = 0; i < res->n_rcpt; i++)
-		if (res->rcpt[i].outcome == PROTO_FAILED) {
-			res->rcpt[i].outcome = PROTO_DEFERRED;
-			res->rcpt[i].status = "4.3.0";
-		}
+	relay_bounce_quote(j, res);
+	relay_tell_result(j->relay, j->id, res);
+}
+
+/* A transaction is over and others of the entry are not, which may take long:
+   who has the message must not get it again whatever happens meanwhile. */
+static void
+tell_delivered(struct relay_job *j, const struct relay_mail *m)
+{
+	struct proto_result res = {.more = true};
+	struct proto_hop hop = m->hop;
+
+	res.rcpt = must(arena_array(j->arena, m->n_rcpt, sizeof(*res.rcpt)));
+	for (uint32_t i = 0; i < m->n_rcpt; i++)
+		if (m->result[i].outcome == PROTO_DELIVERED)
+			res.rcpt[res.n_rcpt++] = m->result[i];
+	res.hop = &hop;
+	res.n_hop = 1;
+	if (res.n_rcpt > 0)
+		tell(j, &res);
 }
 
 static void
 finish(struct relay_job *j)
 {
 	struct proto_result res = {0};
-	enum err e;
 
-	res.rcpt = arena_array(j->arena, j->deliver.n_open, sizeof(*res.rcpt));
-	res.hop = arena_array(j->arena, j->n_mails, sizeof(*res.hop));
-	if (res.rcpt == NULL || res.hop == NULL)
-		fatal("out of memory");
+	res.rcpt =
+	    must(arena_array(j->arena, j->deliver.n_open, sizeof(*res.rcpt)));
+	res.hop = must(arena_array(j->arena, j->n_mails, sizeof(*res.hop)));
 	collect(j, &res);
 	give_up(j, &res);
-	e = relay_bounce_add(j, &res);
-	if (e != ERR_OK) {
-		/* without its notification a failure would be a loss */
-		log_event(
-		    LOG_LVL_ERR, j->id_text, "no-notification", KV_ERR(e));
-		defer_failed(&res);
-		res.n_dsn = 0;
-	}
-	relay_tell_result(j->relay, j->id, &res);
+	tell(j, &res);
 	remove_job(j);
 }
 
@@ -172,17 +185,11 @@ relay_on_settled(void *arg, struct relay_mail *m)
 	log_result(j, m);
 	if (--j->pending == 0)
 		finish(j);
+	else
+		tell_delivered(j, m);
 }
 
 /* --- from recipients to mails --- */
-
-static void *
-must(void *p)
-{
-	if (p == NULL)
-		fatal("out of memory");
-	return p;
-}
 
 static struct relay_mail *
 new_mail(struct relay_job *j)

@@ -32,6 +32,8 @@ relay_mail_settle(struct relay_mail *m, uint32_t i, enum proto_outcome outcome,
 	m->settled[i] = true;
 	r->outcome = (uint8_t)outcome;
 	r->tls = m->tls_failed && outcome == PROTO_DEFERRED;
+	r->quiet = m->dsn;
+	r->final = m->lmtp;
 	r->code = code;
 	r->status = keep(m, status);
 	r->text = keep(m, text);

@@ -38,6 +38,7 @@ struct relay_mail {
 	bool *by_rcpt;	 /* settled by a reply to RCPT */
 	bool tls_failed; /* the next hop has not the TLS that is asked for */
 	bool dsn;	 /* the peer takes over what NOTIFY asks for */
+	bool lmtp;	 /* what it takes is in the mailbox */
 	struct proto_hop hop; /* where it was tried last */
 	uint64_t queued_ms;   /* steady clock */
 };

@@ -276,6 +276,9 @@ on_store(void *arg, struct ipc_msg *m)
 	case PROTO_RECALL:
 		relay_job_recall(r, m->id);
 		return;
+	case PROTO_NOTIFY:
+		relay_notify(r, m);
+		return;
 	case PROTO_STS_IS:
 		relay_sts_is(r->sts, m->id, m->payload);
 		return;

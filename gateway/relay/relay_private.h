@@ -135,9 +135,10 @@ bool relay_was_told(const struct relay *r, const struct relay_job *j);
 
 /* --- bounce.c --- */
 
-/* Add the notifications that come of these results. An error: none could be
-   made, and nobody may be told "failed" yet. */
-enum err relay_bounce_add(
-    struct relay_job *j, struct proto_result *res) MUST_CHECK;
+/* Add the header that a notification of these results would quote, if there is
+   one to come. */
+void relay_bounce_quote(struct relay_job *j, struct proto_result *res);
+/* Store wants a notification: it is always answered. */
+void relay_notify(struct relay *r, struct ipc_msg *m);
 
 #endif

@@ -305,6 +305,7 @@ relay_smtp_send(struct relay_smtp *s, struct relay_mail *m)
 	s->mail = m;
 	relay_mail_set_hop(m, &s->hop);
 	m->dsn = s->offer.dsn;
+	m->lmtp = s->setup.lmtp;
 	s->line_start = true;
 	s->xforward_sent = false;
 	s->past_dot = s->mail_sent = s->data_sent = s->go_ahead = false;

@@ -51,10 +51,10 @@ is_told(const struct proto_submit *m, const struct entry *pending,
 {
 	if (pending->from[0] == '\0')
 		return false;
-	if (r->notify != 0 && (r->notify & PROTO_NOTIFY_FAILURE) == 0)
-		return true;
-	for (uint32_t i = 0; i < m->n_entries; i++)
-		if (store_is_notice(&m->entry[i], pending))
+	if (!dsn_is_wanted(r->notify, MIME_DSN_FAILED))
+		return !dsn_must_hold(r->notify);
+	for (uint32_t i = 0; i < m->dsn.n_rcpt; i++)
+		if (strcmp(m->dsn.rcpt[i].addr, r->addr) == 0)
 			return true;
 	return false;
 }

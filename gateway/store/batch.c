@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "gateway/conf.h"
+#include "gateway/store/notice.h"
 #include "gateway/store/store_private.h"
 #include "gateway/store/tls_report.h"
 #include "gateway/store/wait.h"
@@ -62,6 +63,8 @@ static const struct {
     [STORE_OP_UNWAIT] = {store_apply_unwait, NULL, true, false},
     [STORE_OP_ABANDON] = {store_apply_abandon, NULL, true, true},
     [STORE_OP_REPORT] = {store_apply_report, store_after_report, true, true},
+    [STORE_OP_NOTIFIED] = {store_apply_notified, store_after_notified, true,
+	true},
     [STORE_OP_EVENTS] = {store_apply_events, store_after_events, true, true},
 };
 

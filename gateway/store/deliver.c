@@ -14,6 +14,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/store/notice.h"
 #include "gateway/store/store_private.h"
 #include "gateway/store/wait.h"
 
@@ -185,6 +186,7 @@ store_relay_gone(struct store *s)
 	store_index_each(s->index, land_one, s);
 	s->with_relay = 0;
 	store_shares_reset(s->shares, s->index);
+	store_notices_forget(s);
 }
 
 /* --- results --- */
@@ -256,7 +258,7 @@ record_result(struct store *s, struct db_txn *txn, const struct entry *entry,
 static enum err
 note_results(struct store *s, struct db_txn *txn, const struct entry *entry,
     const struct proto_result *m, struct store_status *st, uint8_t *done,
-    bool *took)
+    bool *fresh, bool *took)
 {
 	enum err e = ERR_OK;
 
@@ -268,10 +270,11 @@ note_results(struct store *s, struct db_txn *txn, const struct entry *entry,
 		if (r->outcome == PROTO_DROPPED &&
 		    entry->after != ENTRY_AFTER_DROP)
 			return ERR_PERMISSION;
+		*took = *took || r->outcome != PROTO_DEFERRED;
 		if (done[r->rcpt] != PROTO_DEFERRED)
 			continue;
+		fresh[i] = true;
 		done[r->rcpt] = r->outcome;
-		*took = *took || r->outcome != PROTO_DEFERRED;
 		if (r->outcome == PROTO_DEFERRED && r->text[0] != '\0')
 			st->last = r->text;
 		e = record_result(s, txn, entry, m, r);
@@ -279,37 +282,10 @@ note_results(struct store *s, struct db_txn *txn, const struct entry *entry,
 	return e;
 }
 
-/* Notifications go to the sender of what they are about. One that is not what
-   it should be is left out: a result must not be lost with it. */
-static enum err
-add_notices(struct store *s, struct db_txn *txn, const struct entry *entry,
-    const struct proto_result *m, bool *left_out)
-{
-	char id[TEXT_ID_SIZE];
-	enum err e = ERR_OK;
-
-	for (uint32_t i = 0; e == ERR_OK && i < m->n_dsn; i++) {
-		const struct entry *d = &m->dsn[i];
-
-		if (d->kind != ENTRY_READY || d->from[0] != '\0' ||
-		    d->after == ENTRY_AFTER_AGAIN || entry->from[0] == '\0')
-			e = ERR_PERMISSION;
-		else
-			e = store_add_entry(s, txn, d, store_now(s));
-		if (e != ERR_PERMISSION && e != ERR_IPC && e != ERR_NOT_FOUND)
-			continue;
-		text_id(entry->id, id);
-		log_event(LOG_LVL_ERR, id, "notice-refused", KV_ERR(e));
-		*left_out = true;
-		e = ERR_OK;
-	}
-	return e;
-}
-
 /* What may not be bounced is never dropped: it is held with an alarm, and
    whoever failed is tried again when an administrator releases it. all: nobody
-   can be told of anything, else only of what came encrypted or under a forged
-   sender. */
+   can be told of anything, else only of what came from outside or under a
+   forged sender. */
 static enum err
 hold_unbounceable(struct store *s, struct db_txn *txn,
     const struct entry *entry, const struct proto_result *m,
@@ -324,8 +300,7 @@ hold_unbounceable(struct store *s, struct db_txn *txn,
 		const struct proto_rcpt_result *r = &m->rcpt[i];
 
 		if (done[r->rcpt] != PROTO_FAILED ||
-		    (!all &&
-			(entry->rcpt[r->rcpt].notify & PROTO_NOTIFY_HOLD) == 0))
+		    (!all && !dsn_must_hold(entry->rcpt[r->rcpt].notify)))
 			continue;
 		done[r->rcpt] = PROTO_DEFERRED;
 		text = arena_printf(s->arena, "failed, and %s: %s",
@@ -351,16 +326,75 @@ all_done(const uint8_t *done, uint32_t n)
 	return true;
 }
 
+/* All that is left of a message is tried once more at the moment its sender is
+   warned, and when it is given up: one notice tells of them. */
+static void
+meet(uint64_t now, uint64_t moment, uint64_t *due)
+{
+	if (now<moment && * due> moment)
+		*due = moment;
+}
+
 static enum err
 save_result(struct store *s, struct db_txn *txn, struct store_op *op,
-    struct store_status *st)
+    struct store_status *st, bool late)
 {
-	const struct store_item *item = store_index_find(s->index, op->id);
+	uint64_t now = store_now(s);
 
 	st->tries++;
 	st->due_ms = store_next_try(s, st->tries);
-	st->warned = st->warned || (item != NULL && item->said_late);
+	st->warned = st->warned || late;
+	if (!st->warned)
+		meet(now, st->born_ms + s->conf->retry.warn_ms, &st->due_ms);
+	meet(now, st->hold_ms + s->conf->retry.expire_ms, &st->due_ms);
 	return store_status_put(txn, op->id, st);
+}
+
+/* Everything that is settled, once the whole attempt is over. */
+static enum err
+end_attempt(struct store *s, struct db_txn *txn, struct store_op *op,
+    const struct entry *entry, const struct proto_result *m,
+    struct store_status *st, uint8_t *done, bool late)
+{
+	bool woken = false;
+	enum err e = hold_unbounceable(
+	    s, txn, entry, m, st, done, entry->from[0] == '\0');
+
+	if (e == ERR_OK)
+		e = store_twin_wake(s, txn, entry, m, st, done, &woken);
+	if (e != ERR_OK || woken)
+		return e;
+	return all_done(done, entry->n_rcpt) || st->doomed
+		   ? store_remove(s, txn, op->id, st->in_file)
+		   : save_result(s, txn, op, st, late);
+}
+
+static enum err
+apply_known(struct store *s, struct db_txn *txn, struct store_op *op,
+    const struct proto_result *m, const struct entry *entry,
+    struct store_status *st)
+{
+	const struct store_item *item = store_index_find(s->index, op->id);
+	uint8_t *done = arena_alloc(s->arena, entry->n_rcpt);
+	bool *fresh = arena_array(s->arena, m->n_rcpt, sizeof(*fresh));
+	bool late = !m->more && item != NULL && item->said_late, over = false;
+	enum err e;
+
+	if (done == NULL || fresh == NULL)
+		return ERR_NOMEM;
+	if (st->done.len == entry->n_rcpt)
+		memcpy(done, st->done.data, entry->n_rcpt);
+	st->done = SPAN(done, entry->n_rcpt);
+	e = note_results(s, txn, entry, m, st, done, fresh, &op->took);
+	if (e == ERR_OK && st->waits)
+		e = store_wait_result(s, txn, entry, m, st, &over);
+	if (e != ERR_OK || over)
+		return e;
+	e = store_notice_results(s, txn, entry, st, m, fresh, late);
+	if (e != ERR_OK)
+		return e;
+	return m->more ? store_status_put(txn, op->id, st)
+		       : end_attempt(s, txn, op, entry, m, st, done, late);
 }
 
 enum err
@@ -369,44 +403,21 @@ store_apply_result(struct store *s, struct db_txn *txn, struct store_op *op)
 	struct store_status st = {0};
 	struct proto_result m;
 	struct entry entry;
-	uint8_t *done = NULL;
-	bool untold, over = false, woken = false;
 	enum err e = proto_result_unpack(op->payload, s->arena, &m);
 
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
+		op->more = m.more;
 		e = store_status_get(txn, s->arena, op->id, &st);
+	}
 	if (e == ERR_OK)
 		e = store_entry_get(txn, s->arena, op->id, &entry);
 	if (e == ERR_OK && st.kind != ENTRY_READY)
 		e = ERR_PERMISSION;
-	if (e == ERR_OK) {
-		done = arena_alloc(s->arena, entry.n_rcpt);
-		e = done == NULL ? ERR_NOMEM : ERR_OK;
-	}
-	if (e != ERR_OK)
+	/* who waits for one answer waits for all of it */
+	if (e != ERR_OK || (m.more && st.waits))
 		return e;
-	untold = entry.from[0] == '\0';
-	if (st.done.len == entry.n_rcpt)
-		memcpy(done, st.done.data, entry.n_rcpt);
-	st.done = SPAN(done, entry.n_rcpt);
-	e = note_results(s, txn, &entry, &m, &st, done, &op->took);
-	if (e == ERR_OK && st.waits)
-		e = store_wait_result(s, txn, &entry, &m, &st, &over);
-	if (e != ERR_OK || over) {
-		store_touch(s, op->id);
-		return e;
-	}
-	e = add_notices(s, txn, &entry, &m, &untold);
-	if (e == ERR_OK)
-		e = hold_unbounceable(s, txn, &entry, &m, &st, done, untold);
-	if (e == ERR_OK)
-		e = store_twin_wake(s, txn, &entry, &m, &st, done, &woken);
-	if (e == ERR_OK && !woken)
-		e = all_done(done, entry.n_rcpt) || st.doomed
-			? store_remove(s, txn, op->id, st.in_file)
-			: save_result(s, txn, op, &st);
 	store_touch(s, op->id);
-	return e;
+	return apply_known(s, txn, op, &m, &entry, &st);
 }
 
 void
@@ -420,7 +431,7 @@ store_after_result(struct store *s, struct store_op *op)
 		log_event(
 		    LOG_LVL_ERR, id, "result-refused", KV_ERR(op->result));
 	}
-	if (item == NULL || item->flight == STORE_FLIGHT_NONE)
+	if (item == NULL || item->flight == STORE_FLIGHT_NONE || op->more)
 		return;
 	store_share_return(s->shares, s->index, item, op->took);
 	if (item->flight == STORE_FLIGHT_RELAY)

@@ -25,6 +25,7 @@ enum store_table {
 	STORE_OBJECT, /* name of an escrow object → struct store_object */
 	STORE_AUDIT,  /* sequence number → line of the log */
 	STORE_STATE,  /* name → value */
+	STORE_NOTICE, /* message id and number → what is to be told of it */
 	STORE_TABLES
 };
 

@@ -18,6 +18,7 @@
 #include "common/loop.h"
 #include "common/secret.h"
 #include "gateway/conf.h"
+#include "gateway/store/notice.h"
 #include "gateway/store/store_private.h"
 #include "gateway/store/tls.h"
 #include "gateway/store/wait.h"
@@ -214,6 +215,7 @@ store_close(struct store *s)
 	if (s->bodies_fd >= 0)
 		close(s->bodies_fd);
 	store_waits_free(s);
+	store_notices_forget(s);
 	store_index_free(s->index);
 	store_shares_free(s->shares);
 	arena_free(s->arena);
@@ -303,6 +305,7 @@ on_tick(void *arg)
 	store_watch_tick(s);
 	store_waits_tick(s);
 	store_unread_tick(s);
+	store_notices_tick(s);
 	store_tls_tick(s);
 	(void)!store_audit_export(s->audit);
 	store_checkpoint_tick(s);

@@ -80,6 +80,7 @@ enum store_op_kind {
 	STORE_OP_UNWAIT,   /* wait.h: the client is answered now, */
 	STORE_OP_ABANDON,  /* or it is gone */
 	STORE_OP_REPORT,   /* a report on TLS, as tls_report_send.c packs it */
+	STORE_OP_NOTIFIED,
 	STORE_OP_KINDS
 };
 
@@ -114,6 +115,12 @@ struct store_alarms {
 struct store_tls;
 struct store_wait;
 
+/* A notification that relay makes. */
+struct store_asked {
+	uint64_t message_id;
+	uint64_t ms; /* steady clock */
+};
+
 struct store_op {
 	struct store_op *next;
 	enum store_op_kind kind;
@@ -127,6 +134,7 @@ struct store_op {
 	uint32_t n_objects; /* that a submission brought */
 	bool took;	    /* a result: the next hop had its say */
 	bool waits;	    /* a submission: its client is not answered yet */
+	bool more;	    /* a result: others of the attempt come */
 	struct buf answer;  /* of a request */
 };
 
@@ -177,7 +185,9 @@ struct store {
 	uint64_t mailed_ms; /* steady clock; 0: not yet */
 	struct store_alarms alarms;
 	struct sealed_pub ready_pub;
-	struct store_wait *waits; /* wait.c */
+	struct store_wait *waits;  /* wait.c */
+	struct store_asked *asked; /* notice.c */
+	size_t n_asked;
 	uint64_t listener_ms; /* steady clock: it came; 0: it is not there */
 	uint64_t retry_ms;    /* not before; 0: now */
 	enum err intake;      /* ERR_OK: new mail may come */

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/store/notice.h"
 #include "gateway/store/store_private.h"
 #include "gateway/store/wait.h"
 
@@ -121,6 +122,8 @@ add_all(struct store *s, struct db_txn *txn, const struct proto_submit *m,
 		    s, txn, &m->object[i], m->entry, m->n_entries);
 	for (uint32_t i = 0; e == ERR_OK && i < m->n_entries; i++)
 		e = store_add_entry(s, txn, &m->entry[i], born_ms);
+	if (e == ERR_OK)
+		e = store_notice_add(s, txn, &m->dsn);
 	return e == ERR_OK ? add_records(s, txn, m) : e;
 }
 
@@ -128,7 +131,7 @@ add_all(struct store *s, struct db_txn *txn, const struct proto_submit *m,
 
 static enum err
 apply_new(struct store *s, struct db_txn *txn, uint64_t id,
-    const struct proto_submit *m, bool *waits)
+    struct proto_submit *m, bool *waits)
 {
 	struct store_done d = {0};
 	enum err e = store_done_get(txn, s->arena, id, &d);
@@ -145,6 +148,7 @@ apply_new(struct store *s, struct db_txn *txn, uint64_t id,
 		return ERR_FENCED;
 	if (s->intake == ERR_DISK_FULL)
 		return ERR_DISK_FULL;
+	m->dsn.message_id = id;
 	e = add_all(s, txn, m, store_now(s));
 	*waits = e == ERR_OK && store_wait_fits(m);
 	if (*waits)
@@ -189,9 +193,22 @@ check_fits(
 	return ERR_OK;
 }
 
+/* What an opener has read is not told to where it came from. */
 static enum err
-apply_decision(
-    struct store *s, struct db_txn *txn, const struct proto_submit *m)
+check_dsn(struct dsn *d, const struct entry *pending)
+{
+	if (d->n_rcpt > 0 && pending->route != ENTRY_OUTBOUND)
+		return ERR_PERMISSION;
+	d->message_id = pending->message_id;
+	d->from = pending->from;
+	d->from_key = pending->from_key;
+	d->envid = pending->envid;
+	d->accepted_ms = pending->accepted_ms;
+	return ERR_OK;
+}
+
+static enum err
+apply_decision(struct store *s, struct db_txn *txn, struct proto_submit *m)
 {
 	struct store_status st;
 	struct entry pending;
@@ -205,6 +222,8 @@ apply_decision(
 	if (st.kind != ENTRY_PENDING || st.state != STORE_QUEUED || st.doomed)
 		return ERR_PERMISSION;
 	e = store_narrow(s, &st, &pending);
+	if (e == ERR_OK)
+		e = check_dsn(&m->dsn, &pending);
 	for (uint32_t i = 0; e == ERR_OK && i < m->n_entries; i++)
 		e = check_fits(s, &m->entry[i], &pending);
 	if (e == ERR_OK)

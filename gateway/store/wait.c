@@ -51,8 +51,8 @@ store_wait_fits(const struct proto_submit *m)
 	const struct entry *e = m->entry;
 
 	return m->waits && m->n_entries == 1 && m->n_objects == 0 &&
-	       e->twin == 0 && e->after == ENTRY_AFTER_BOUNCE &&
-	       e->wait_object[0] == '\0' &&
+	       m->dsn.n_rcpt == 0 && e->twin == 0 &&
+	       e->after == ENTRY_AFTER_BOUNCE && e->wait_object[0] == '\0' &&
 	       (e->kind == ENTRY_READY || e->why == ENTRY_WHY_RECEIVED);
 }
 

@@ -13,7 +13,8 @@
 #include "common/text.h"
 #include "gateway/worker/worker_private.h"
 #include "keystore/record.h"
-#include "mime/dsn.h"
+
+enum { QUOTED_MAX = 128 * 1024 }; /* octets of a header */
 
 static bool
 is_refused(const struct job_rcpt *r)
@@ -39,47 +40,6 @@ count(const struct job *j, bool (*is)(const struct job_rcpt *))
 }
 
 /* --- notifications --- */
-
-static bool
-wants_failure_dsn(const struct entry_rcpt *r)
-{
-	return r->notify == 0 || (r->notify & PROTO_NOTIFY_FAILURE) != 0;
-}
-
-static enum err
-write_dsn(struct job *j, const struct mime_dsn_rcpt *rcpts, size_t n,
-    const struct entry *e, struct buf *out)
-{
-	struct mime_edit edit = {.subject = buf_span(&j->msg.subject)};
-	struct mime_sink sink = mime_sink_buf(out);
-	struct mime_dsn d = {.host = j->conf->hostname,
-	    .to = j->envelope.from,
-	    .envid = j->envelope.envid[0] != 0 ? j->envelope.envid : NULL,
-	    .now_s = (int64_t)(clock_unix_ms() / 1000),
-	    .arrival_s = (int64_t)(j->envelope.accepted_ms / 1000),
-	    .rcpts = rcpts,
-	    .n = n};
-	char id[TEXT_ID_SIZE];
-	uint8_t seed[16];
-	struct buf outer;
-	enum err err;
-
-	text_id(e->id, id);
-	d.queue_id = id;
-	random_octets(seed, sizeof(seed));
-	d.boundary = mime_boundary_make(seed);
-	buf_init(&outer, LIMIT_HEADER_SIZE * 2);
-	/* RFC 8689 5: a notification goes by any hop */
-	err = j->envelope.require == ENTRY_REQUIRE_TLS
-		  ? ERR_OK
-		  : mime_write_outer_header(j->msg.raw, &edit, &outer, NULL);
-	if (err == ERR_OK) {
-		d.outer = buf_span(&outer);
-		err = mime_dsn_write(&d, &sink);
-	}
-	buf_clear(&outer);
-	return err;
-}
 
 struct entry *
 tell_begin(struct job *j)
@@ -109,37 +69,68 @@ tell_begin(struct job *j)
 	return e;
 }
 
-/* A notification to the sender as a ready entry. */
+/* The header that the notification quotes; empty when there is none that may
+   be. */
 static enum err
-add_dsn(struct job *j, const struct mime_dsn_rcpt *rcpts, size_t n)
+seal_outer(struct job *j, struct span *out)
 {
-	struct entry *e = tell_begin(j);
-	struct buf text;
+	struct mime_edit edit = {.subject = buf_span(&j->msg.subject)};
+	struct buf outer;
 	enum err err;
 
-	if (e == NULL)
-		return ERR_NOMEM;
-	buf_init(&text, LIMIT_HEADER_SIZE * 4);
-	err = write_dsn(j, rcpts, n, e, &text);
-	if (err == ERR_OK)
-		err = seal_body(
-		    j, e, &j->w->pubs.pub[SEALED_READY], buf_span(&text));
-	if (err != ERR_OK)
-		j->out.n_entries--;
-	buf_clear(&text);
-	return err;
+	/* RFC 8689 5: a notification goes by any hop */
+	if (j->envelope.require == ENTRY_REQUIRE_TLS)
+		return ERR_OK;
+	buf_init(&outer, LIMIT_HEADER_SIZE * 2);
+	err = mime_write_outer_header(j->msg.raw, &edit, &outer, NULL);
+	/* what cannot be quoted is not: it must not keep the rest back */
+	if (err == ERR_OK && outer.len > 0 && outer.len <= QUOTED_MAX)
+		err = dsn_outer_seal(&j->w->pubs.pub[SEALED_READY], j->id,
+		    j->envelope.from_key, buf_span(&outer), j->arena, out);
+	buf_clear(&outer);
+	return err == ERR_NOMEM ? err : ERR_OK;
 }
 
-static struct mime_dsn_rcpt
+/* The sender is told: store has it done. */
+static enum err
+add_dsn(struct job *j, struct dsn_rcpt *rcpts, uint32_t n)
+{
+	struct span outer = {0};
+	enum err err = n == 0 ? ERR_OK : seal_outer(j, &outer);
+
+	if (err != ERR_OK || n == 0)
+		return err;
+	j->out.dsn = (struct dsn){.message_id = j->id,
+	    .from = j->envelope.from,
+	    .from_key = j->envelope.from_key,
+	    .envid = j->envelope.envid,
+	    .accepted_ms = j->envelope.accepted_ms,
+	    .outer = outer,
+	    .rcpt = rcpts,
+	    .n_rcpt = n};
+	return ERR_OK;
+}
+
+static struct dsn_rcpt
+failed(const struct entry_rcpt *r, const char *status, const char *reason,
+    const char *advice)
+{
+	return (struct dsn_rcpt){.addr = r->addr,
+	    .orcpt = r->orcpt,
+	    .action = MIME_DSN_FAILED,
+	    .status = status,
+	    .reason = reason,
+	    .advice = advice,
+	    .peer = "",
+	    .text = ""};
+}
+
+static struct dsn_rcpt
 refusal(struct job *j, const struct job_rcpt *r)
 {
-	return (struct mime_dsn_rcpt){.addr = r->rcpt->addr,
-	    .orcpt = r->rcpt->orcpt[0] != 0 ? r->rcpt->orcpt : NULL,
-	    .action = MIME_DSN_FAILED,
-	    .status = "5.7.1",
-	    .reason = decide_reason(&r->d, j->arena),
-	    .advice = "Ask the recipient for a certificate or an OpenPGP key, "
-		      "or your administrator for another rule."};
+	return failed(r->rcpt, "5.7.1", decide_reason(&r->d, j->arena),
+	    "Ask the recipient for a certificate or an OpenPGP key, or your "
+	    "administrator for another rule.");
 }
 
 /* What may not be bounced is never dropped: it is held with an alarm. */
@@ -182,9 +173,8 @@ hold_refused(struct job *j, uint32_t refused)
 enum err
 tell_refused(struct job *j)
 {
-	struct mime_dsn_rcpt *d;
-	uint32_t refused = count(j, is_refused);
-	size_t n = 0;
+	struct dsn_rcpt *d;
+	uint32_t refused = count(j, is_refused), n = 0;
 
 	/* all refused: the reply says so */
 	if (refused == 0 || (refused == j->n_rcpt && j->replaces == 0))
@@ -199,9 +189,9 @@ tell_refused(struct job *j)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < j->n_rcpt; i++)
 		if (is_refused(&j->rcpt[i]) &&
-		    wants_failure_dsn(j->rcpt[i].rcpt))
+		    dsn_is_wanted(j->rcpt[i].rcpt->notify, MIME_DSN_FAILED))
 			d[n++] = refusal(j, &j->rcpt[i]);
-	return n == 0 ? ERR_OK : add_dsn(j, d, n);
+	return add_dsn(j, d, n);
 }
 
 static enum err
@@ -221,9 +211,9 @@ hold_given_up(struct job *j)
 enum err
 tell_given_up(struct job *j)
 {
-	struct mime_dsn_rcpt *d = arena_array(j->arena, j->n_rcpt, sizeof(*d));
+	struct dsn_rcpt *d = arena_array(j->arena, j->n_rcpt, sizeof(*d));
 	json_t *row;
-	size_t n = 0;
+	uint32_t n = 0;
 	enum err e;
 
 	if (d == NULL)
@@ -240,18 +230,15 @@ tell_given_up(struct job *j)
 		e = record_end(j, row);
 		if (e != ERR_OK)
 			return e;
-		if (wants_failure_dsn(r))
-			d[n++] = (struct mime_dsn_rcpt){.addr = r->addr,
-			    .orcpt = r->orcpt[0] != 0 ? r->orcpt : NULL,
-			    .action = MIME_DSN_FAILED,
-			    .status = "5.4.7",
-			    .reason = j->envelope.reason[0] != 0
-					  ? j->envelope.reason
-					  : "it could not be protected in time",
-			    .advice = "Nothing has been sent. Please send it "
-				      "again or ask your administrator."};
+		if (dsn_is_wanted(r->notify, MIME_DSN_FAILED))
+			d[n++] = failed(r, "5.4.7",
+			    j->envelope.reason[0] != 0
+				? j->envelope.reason
+				: "it could not be protected in time",
+			    "Nothing has been sent. Please send it again or "
+			    "ask your administrator.");
 	}
-	return n == 0 ? ERR_OK : add_dsn(j, d, n);
+	return add_dsn(j, d, n);
 }
 
 /* --- the reply --- */

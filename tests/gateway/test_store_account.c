@@ -99,6 +99,8 @@ static const struct row rows[] = {
     {"the other is forgotten", C, 0, 0, 0, true, false, false, false, false},
     {"refused in silence", B, C, PROTO_CLOSE_REFUSED, 0, false, false, false,
 	false, false},
+    {"refused from outside, where nobody may hear", B, C, PROTO_CLOSE_REFUSED,
+	PROTO_NOTIFY_OUTSIDE, true, false, false, false, false},
     {"refused without a sender", B, C, PROTO_CLOSE_REFUSED, 0, false, true,
 	false, false, false},
     {"dropped by no rule", B, C, PROTO_CLOSE_DROPPED, 0, true, false, false,
@@ -130,7 +132,8 @@ decide(const struct row *r)
 {
 	static struct proto_closed closed[2] = {
 	    {.key = "b@example.org"}, {.key = "c@example.org"}};
-	struct entry e[2];
+	struct entry e[1];
+	struct dsn_rcpt told[2];
 	struct proto_submit m = {.replaces = 1000, .entry = e};
 
 	if (r->sent != 0) {
@@ -138,14 +141,18 @@ decide(const struct row *r)
 		e[m.n_entries].strength = 5;
 		set_rcpts(&e[m.n_entries++], r->sent, 0);
 	}
-	if (r->notice) {
-		struct entry *n = &e[m.n_entries++];
-
-		*n = rig_entry(&rig, 2001, 100, ENTRY_READY);
-		n->from = n->from_key = "";
-		n->rcpt[0] = (struct entry_rcpt){
-		    "a@ours.example", "a@ours.example", "", 0};
-	}
+	m.dsn.rcpt = told;
+	for (unsigned who = B; r->notice && who <= C; who <<= 1)
+		if ((r->closed & who) != 0)
+			told[m.dsn.n_rcpt++] = (struct dsn_rcpt){
+			    .addr =
+				who == B ? "b@example.org" : "c@example.org",
+			    .orcpt = "",
+			    .status = "5.7.1",
+			    .reason = "no",
+			    .advice = "",
+			    .peer = "",
+			    .text = ""};
 	closed[0].how = closed[1].how = r->how;
 	m.closed = r->closed == C ? &closed[1] : closed;
 	m.n_closed = r->closed == (B | C) ? 2 : r->closed != 0 ? 1 : 0;
@@ -170,8 +177,7 @@ Test(store_account, no_recipient_of_a_pending_entry_is_lost)
 		decide(&rows[i]);
 		cr_expect_eq(is_pending(), !rows[i].good, "%s", rows[i].name);
 		cr_expect_eq(!rig_is_quiet(&rig, ROLE_RELAY, 0),
-		    rows[i].good && (rows[i].sent != 0 || rows[i].notice), "%s",
-		    rows[i].name);
+		    rows[i].good && rows[i].sent != 0, "%s", rows[i].name);
 	}
 }
 

@@ -70,9 +70,12 @@ report(const uint8_t outcome[2], bool tls)
 
 	for (uint32_t i = 0; i < 2; i++)
 		if (outcome[i] != UINT8_MAX)
-			results[r.n_rcpt++] = (struct proto_rcpt_result){i,
-			    outcome[i], tls && outcome[i] == PROTO_DEFERRED, 0,
-			    0, "4.7.5", "no TLS"};
+			results[r.n_rcpt++] =
+			    (struct proto_rcpt_result){.rcpt = i,
+				.outcome = outcome[i],
+				.tls = tls && outcome[i] == PROTO_DEFERRED,
+				.status = "4.7.5",
+				.text = "no TLS"};
 	buf_init(&b, 4096);
 	cr_assert_eq(proto_result_pack(&r, &b), ERR_OK);
 	rig_send(&rig, ROLE_RELAY, 0, PROTO_RESULT, READY, buf_span(&b));

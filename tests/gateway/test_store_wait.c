@@ -81,7 +81,6 @@ static void
 report(const struct said said[2])
 {
 	struct proto_rcpt_result results[2];
-	struct entry dsn = rig_entry(&rig, ENTRY + 1, MESSAGE, ENTRY_READY);
 	struct proto_result r = {.rcpt = results, .n_rcpt = 2};
 	struct buf b;
 
@@ -91,10 +90,7 @@ report(const struct said said[2])
 		    .code = said[i].code,
 		    .status = "5.1.9",
 		    .text = i == 0 ? "first" : "second"};
-		r.n_dsn |= said[i].outcome == PROTO_FAILED;
 	}
-	dsn.from = dsn.from_key = "";
-	r.dsn = &dsn;
 	buf_init(&b, 8192);
 	cr_assert_eq(proto_result_pack(&r, &b), ERR_OK);
 	rig_send(&rig, ROLE_RELAY, 0, PROTO_RESULT, ENTRY, buf_span(&b));
@@ -138,31 +134,46 @@ entries(void)
 	return n;
 }
 
+/* Recipients that a notification is to be made of. */
+static unsigned
+n_told(bool some)
+{
+	struct proto_notify q;
+
+	rig_advance(&rig, 31 * 1000);
+	return some && rig_notify(&rig, &q) ? q.dsn.n_rcpt : rig.n_notify;
+}
+
 Test(store_wait, what_the_next_hop_says_of_all_is_the_answer)
 {
 	static const struct {
 		const char *name;
 		struct said said[2];
 		int code; /* that the client hears; 0: what the worker said */
-		unsigned left; /* entries, notifications among them */
+		unsigned left; /* entries */
+		unsigned told; /* recipients that the sender hears of */
 	} rows[] = {
-	    {"taken", {{PROTO_DELIVERED, 250}, {PROTO_DELIVERED, 250}}, 250, 0},
-	    {"refused", {{PROTO_FAILED, 554}, {PROTO_FAILED, 554}}, 554, 0},
+	    {"taken", {{PROTO_DELIVERED, 250}, {PROTO_DELIVERED, 250}}, 250, 0,
+		0},
+	    {"refused", {{PROTO_FAILED, 554}, {PROTO_FAILED, 554}}, 554, 0, 0},
 	    {"refused, each its way",
-		{{PROTO_FAILED, 550}, {PROTO_FAILED, 552}}, 550, 0},
-	    {"put off", {{PROTO_DEFERRED, 451}, {PROTO_DEFERRED, 450}}, 451, 0},
-	    {"goodbye", {{PROTO_DEFERRED, 421}, {PROTO_DEFERRED, 421}}, 451, 0},
+		{{PROTO_FAILED, 550}, {PROTO_FAILED, 552}}, 550, 0, 0},
+	    {"put off", {{PROTO_DEFERRED, 451}, {PROTO_DEFERRED, 450}}, 451, 0,
+		0},
+	    {"goodbye", {{PROTO_DEFERRED, 421}, {PROTO_DEFERRED, 421}}, 451, 0,
+		0},
 	    /* from here on it is ours */
-	    {"one refused", {{PROTO_DELIVERED, 250}, {PROTO_FAILED, 550}}, 0,
+	    {"one refused", {{PROTO_DELIVERED, 250}, {PROTO_FAILED, 550}}, 0, 0,
 		1},
 	    {"one put off", {{PROTO_DELIVERED, 250}, {PROTO_DEFERRED, 450}}, 0,
-		1},
+		1, 0},
 	    {"refused and put off",
-		{{PROTO_FAILED, 550}, {PROTO_DEFERRED, 450}}, 0, 2},
-	    {"nobody there", {{PROTO_DEFERRED, 0}, {PROTO_DEFERRED, 0}}, 0, 1},
-	    {"we gave up", {{PROTO_FAILED, 0}, {PROTO_FAILED, 0}}, 0, 1},
+		{{PROTO_FAILED, 550}, {PROTO_DEFERRED, 450}}, 0, 1, 1},
+	    {"nobody there", {{PROTO_DEFERRED, 0}, {PROTO_DEFERRED, 0}}, 0, 1,
+		0},
+	    {"we gave up", {{PROTO_FAILED, 0}, {PROTO_FAILED, 0}}, 0, 0, 2},
 	    {"a refusal of the session",
-		{{PROTO_DEFERRED, 530}, {PROTO_DEFERRED, 530}}, 0, 1},
+		{{PROTO_DEFERRED, 530}, {PROTO_DEFERRED, 530}}, 0, 1, 0},
 	};
 	struct proto_committed c;
 
@@ -177,6 +188,8 @@ Test(store_wait, what_the_next_hop_says_of_all_is_the_answer)
 		if (rows[i].code != 0)
 			cr_assert_str_eq(c.reply.text, "first");
 		cr_assert_eq(entries(), rows[i].left, "%s", rows[i].name);
+		cr_assert_eq(
+		    n_told(rows[i].told > 0), rows[i].told, "%s", rows[i].name);
 		tear_down();
 		set_up();
 	}
@@ -221,7 +234,8 @@ Test(store_wait, after_its_time_it_is_ours)
 	/* the answer was 250: whoever is refused now hears of it by mail */
 	report(no);
 	rig_run(&rig, 100);
-	cr_assert_eq(entries(), 1);
+	cr_assert_eq(entries(), 0);
+	cr_assert_eq(n_told(true), 2);
 }
 
 Test(store_wait, an_answer_that_was_lost_is_told_again)

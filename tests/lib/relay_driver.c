@@ -29,6 +29,9 @@ struct relay_driver {
 	struct arena *arena;
 	struct relay_driver_result result[RESULTS_MAX];
 	unsigned n_results;
+	unsigned n_partial;
+	struct proto_notified notified;
+	bool was_notified;
 	unsigned wanted;
 	bool stopped;
 	bool timed_out;
@@ -49,11 +52,23 @@ on_store(void *arg, struct ipc_msg *m)
 	struct relay_driver_result *r = &d->result[d->n_results];
 	struct span copy;
 
+	must(arena_span(d->arena, m->payload, &copy) == ERR_OK, "copy");
+	if (m->type == PROTO_NOTIFIED) {
+		must(proto_notified_unpack(copy, d->arena, &d->notified) ==
+			 ERR_OK,
+		    "notification does not unpack");
+		d->was_notified = true;
+		loop_stop(d->loop);
+		return;
+	}
 	must(m->type == PROTO_RESULT && d->n_results < RESULTS_MAX, "result");
 	r->id = m->id;
-	must(arena_span(d->arena, m->payload, &copy) == ERR_OK &&
-		 proto_result_unpack(copy, d->arena, &r->result) == ERR_OK,
+	must(proto_result_unpack(copy, d->arena, &r->result) == ERR_OK,
 	    "result does not unpack");
+	if (r->result.more) {
+		d->n_partial++;
+		return;
+	}
 	d->n_results++;
 	if (d->n_results >= d->wanted)
 		loop_stop(d->loop);
@@ -319,6 +334,50 @@ relay_driver_result(struct relay_driver *d, uint64_t id)
 		if (d->result[i].id == id)
 			return &d->result[i].result;
 	return NULL;
+}
+
+unsigned
+relay_driver_partial(const struct relay_driver *d)
+{
+	return d->n_partial;
+}
+
+const struct proto_notified *
+relay_driver_notify(
+    struct relay_driver *d, const struct proto_notify *m, unsigned ms)
+{
+	struct buf b;
+
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	must(proto_notify_pack(m, &b) == ERR_OK &&
+		 ipc_post(d->store, PROTO_NOTIFY, m->dsn.message_id,
+		     buf_span(&b), NULL, 0) == ERR_OK,
+	    "notify");
+	buf_clear(&b);
+	d->was_notified = false;
+	d->timed_out = false;
+	while (!d->was_notified && !d->timed_out)
+		run(d, ms);
+	return d->was_notified ? &d->notified : NULL;
+}
+
+enum err
+relay_driver_open_outer(
+    struct relay_driver *d, const struct dsn *dsn, struct buf *out)
+{
+	return dsn_outer_open(&d->pub, d->priv, dsn, out);
+}
+
+struct span
+relay_driver_seal_outer(
+    struct relay_driver *d, const struct dsn *dsn, struct span header)
+{
+	struct span out = {0};
+
+	must(dsn_outer_seal(&d->pub, dsn->message_id, dsn->from_key, header,
+		 d->arena, &out) == ERR_OK,
+	    "seal");
+	return out;
 }
 
 void

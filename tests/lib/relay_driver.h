@@ -48,6 +48,18 @@ unsigned relay_driver_wait(struct relay_driver *d, unsigned n, unsigned ms);
 const struct proto_result *relay_driver_result(
     struct relay_driver *d, uint64_t id);
 
+/* How many results said that more would come; the others are the results. */
+unsigned relay_driver_partial(const struct relay_driver *d);
+/* Have a notification made: the answer, NULL if none comes within ms. */
+const struct proto_notified *relay_driver_notify(
+    struct relay_driver *d, const struct proto_notify *m, unsigned ms);
+/* Open the header that a result brought, or that goes into a notification. */
+enum err relay_driver_open_outer(
+    struct relay_driver *d, const struct dsn *dsn, struct buf *out);
+/* Seal one. */
+struct span relay_driver_seal_outer(
+    struct relay_driver *d, const struct dsn *dsn, struct span header);
+
 void relay_driver_recall(struct relay_driver *d, uint64_t id);
 /* The store goes away, and comes back. */
 void relay_driver_cut_store(struct relay_driver *d);

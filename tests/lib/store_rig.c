@@ -312,6 +312,23 @@ rig_send(struct rig *r, enum role_id id, unsigned index, uint16_t type,
 		abort();
 }
 
+/* Notifications that relay is to make come when a second is over: they are set
+   aside, for no test to meet one in the place of something else. */
+static bool
+is_notify(struct rig *r, struct ipc_msg *m)
+{
+	struct span copy;
+
+	if (m->type != PROTO_NOTIFY)
+		return false;
+	if (arena_span(r->arena, m->payload, &copy) != ERR_OK ||
+	    proto_notify_unpack(copy, r->arena, &r->notify) != ERR_OK)
+		abort();
+	r->n_notify++;
+	ipc_msg_clear(m);
+	return true;
+}
+
 static bool
 recv_within(struct rig *r, enum role_id id, unsigned index, struct ipc_msg *m,
     unsigned ms)
@@ -319,9 +336,12 @@ recv_within(struct rig *r, enum role_id id, unsigned index, struct ipc_msg *m,
 	struct ipc *ch = r->far[id][index];
 
 	for (unsigned done = 0; done <= ms; done += STEP_MS) {
-		if (is_readable(ch))
-			return ipc_recv(ch, m) == ERR_OK;
-		rig_run(r, STEP_MS);
+		if (!is_readable(ch))
+			rig_run(r, STEP_MS);
+		else if (ipc_recv(ch, m) != ERR_OK)
+			return false;
+		else if (!is_notify(r, m))
+			return true;
 	}
 	return false;
 }
@@ -330,6 +350,22 @@ bool
 rig_recv(struct rig *r, enum role_id id, unsigned index, struct ipc_msg *m)
 {
 	return recv_within(r, id, index, m, WAIT_MS);
+}
+
+bool
+rig_notify(struct rig *r, struct proto_notify *out)
+{
+	unsigned seen = r->n_notify_seen;
+	struct ipc_msg m;
+
+	for (unsigned i = 0; i < WAIT_MS / QUIET_MS && r->n_notify == seen; i++)
+		if (recv_within(r, ROLE_RELAY, 0, &m, QUIET_MS))
+			ipc_msg_clear(&m);
+	if (r->n_notify == seen)
+		return false;
+	r->n_notify_seen = r->n_notify;
+	*out = r->notify;
+	return true;
 }
 
 bool

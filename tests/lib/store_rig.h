@@ -40,6 +40,9 @@ struct rig {
 	bool registered_open; /* for opening */
 	unsigned registered_addrs;
 	char registered_addr[64];
+	/* What relay was asked to make last, and how often it was. */
+	struct proto_notify notify;
+	unsigned n_notify, n_notify_seen;
 };
 
 /* Milliseconds that both clocks are ahead of the real ones. */
@@ -73,6 +76,9 @@ void rig_send(struct rig *r, enum role_id id, unsigned index, uint16_t type,
 /* The next message to that process; false when none comes in time. */
 bool rig_recv(
     struct rig *r, enum role_id id, unsigned index, struct ipc_msg *m);
+/* The next notification that relay is asked for; what else comes to it
+   meanwhile is lost. False when none comes in time. */
+bool rig_notify(struct rig *r, struct proto_notify *out);
 /* Nothing comes. */
 bool rig_is_quiet(struct rig *r, enum role_id id, unsigned index);
 
