@@ -206,6 +206,10 @@ static const struct {
 	"Ask the recipient for an address of ASCII letters."},
     {"5.7.1", "The recipient's server refused the message.",
 	"What it said stands below; ask the recipient in another way."},
+    {"5.7.30",
+	"No mail server of the recipient promises to keep to encrypted "
+	"connections, as your message asks for.",
+	"Send it without that request, or ask the recipient in another way."},
     {"5.7.5", "The message could not be protected as it must be.",
 	"Tell your administrator; it was not sent."},
 };

@@ -172,6 +172,7 @@ open_session(struct relay_conn *c)
 static void
 note_failure(struct relay_conn *c)
 {
+	c->n_no_require += c->failure.no_require ? 1 : 0;
 	if (c->failure.fault != RELAY_FAULT_TLS)
 		c->undecided = c->undecided || c->failure.code != 0;
 	else if (c->no_tls.fault != RELAY_FAULT_TLS)
@@ -201,6 +202,8 @@ on_timer(void *arg)
 	if (c->smtp == NULL) {
 		if (c->no_tls.fault == RELAY_FAULT_TLS && !c->undecided)
 			c->failure = c->no_tls;
+		c->failure.no_require =
+		    c->n_no_require > 0 && c->n_no_require == c->dest->n_host;
 		relay_dest_down(c->dest, c);
 		return;
 	}

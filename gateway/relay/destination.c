@@ -75,24 +75,31 @@ pop(struct relay_dest *d)
 	return m;
 }
 
-/* What kept the destination from being used keeps m, too. */
-static void
-give_back_failed(struct relay_dest *d, struct relay_mail *m,
-    const struct relay_smtp_failure *f)
-{
-	m->tls_failed = f->fault == RELAY_FAULT_TLS;
-	if (f->hop.peer[0] != '\0')
-		relay_mail_set_hop(m, &f->hop);
-	relay_mail_settle_rest(m, PROTO_DEFERRED, f->code, f->status, f->text);
-	d->all->setup.on_settled(d->all->setup.arg, m);
-}
-
 static void
 give_back(struct relay_dest *d, struct relay_mail *m,
     enum proto_outcome outcome, uint16_t code, const char *status,
     const char *text)
 {
 	relay_mail_settle_rest(m, outcome, code, status, text);
+	d->all->setup.on_settled(d->all->setup.arg, m);
+}
+
+/* What kept the destination from being used keeps m, too. */
+static void
+give_back_failed(struct relay_dest *d, struct relay_mail *m,
+    const struct relay_smtp_failure *f)
+{
+	/* RFC 8689 4.2.1: every server said that it does not take it, none
+	   will by being asked again */
+	if (f->no_require && m->entry->require == ENTRY_REQUIRE_TLS &&
+	    m->entry->after == ENTRY_AFTER_BOUNCE) {
+		give_back(d, m, PROTO_FAILED, 0, "5.7.30", f->text);
+		return;
+	}
+	m->tls_failed = f->fault == RELAY_FAULT_TLS;
+	if (f->hop.peer[0] != '\0')
+		relay_mail_set_hop(m, &f->hop);
+	relay_mail_settle_rest(m, PROTO_DEFERRED, f->code, f->status, f->text);
 	d->all->setup.on_settled(d->all->setup.arg, m);
 }
 

@@ -63,6 +63,7 @@ struct relay_conn {
 	   not even asked for it. */
 	struct relay_smtp_failure no_tls;
 	bool undecided;
+	unsigned n_no_require; /* hosts without REQUIRETLS */
 };
 
 /* --- connection.c --- */

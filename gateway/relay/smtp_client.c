@@ -289,11 +289,12 @@ session_stands(struct relay_smtp *s)
 	if (relay_expect_check(s->setup.expect, s->tls != NULL, proof,
 		&proof_why, &why) != ERR_OK)
 		smtp_fail(s, RELAY_FAULT_TLS, NULL, why.text);
-	else if (s->setup.expect->require && !s->offer.requiretls)
+	else if (s->setup.expect->require && !s->offer.requiretls) {
+		s->failure.no_require = true;
 		smtp_fail(s, RELAY_FAULT_TLS, NULL,
 		    "the next hop does not say that it goes on by TLS "
 		    "(REQUIRETLS)");
-	else if (s->setup.wants_login)
+	} else if (s->setup.wants_login)
 		log_in(s);
 	else
 		smtp_set_state(s, SMTP_READY);

@@ -60,6 +60,9 @@ struct relay_smtp_failure {
 	uint16_t code; /* of the peer's reply, 0 if none */
 	char status[12];
 	char text[512];
+	/* It is who it should be, and does not take REQUIRETLS; of a
+	   destination: no host does. */
+	bool no_require;
 	struct relay_hop hop; /* peer "": nobody was called */
 };
 
