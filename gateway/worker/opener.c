@@ -76,6 +76,8 @@ on_decide(struct worker *w, struct ipc_msg *m)
 	e = job_from_pending(&j, w, &in, fd);
 	if (e == ERR_OK)
 		e = open_message(&j, in.released, &why);
+	if (e == ERR_OK)
+		e = job_sync(&j);
 	if (e == ERR_OK) {
 		j.out.waits = job_may_wait(&j);
 		e = peers_submit(&j);

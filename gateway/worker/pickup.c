@@ -129,8 +129,8 @@ find_parts(struct job *j, struct span msg, struct parts *ps)
 	return add_parts(ps, mime_tree_root(tree), 0);
 }
 
-/* Write and sync the object's file. The portal, in whose group it is, changes
-   the expiry in its header. */
+/* Write and sync the object's file; its name is job_sync()'s. The portal, in
+   whose group it is, changes the expiry in its header. */
 static enum err
 write_object(struct job *j, const struct crypto_escrow *esc, const char *name,
     struct object_header *header, struct secret **link)
@@ -147,8 +147,7 @@ write_object(struct job *j, const struct crypto_escrow *esc, const char *name,
 		e = file_sync(fd);
 	if (close(fd) != 0 && e == ERR_OK)
 		e = err_from_errno(errno);
-	if (e == ERR_OK)
-		e = file_sync_dir(j->w->escrow_fd);
+	j->made_objects = true;
 	if (e == ERR_OK)
 		return ERR_OK;
 	unlinkat(j->w->escrow_fd, name, 0);

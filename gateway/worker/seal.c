@@ -34,6 +34,26 @@ job_disk_failed(const struct job *j, const char *dir, enum err e)
 }
 
 static enum err
+sync_dir(struct job *j, int fd, const char *dir, bool *made)
+{
+	enum err e = *made ? file_sync_dir(fd) : ERR_OK;
+
+	*made = false;
+	return e == ERR_OK ? e : job_disk_failed(j, dir, e);
+}
+
+enum err
+job_sync(struct job *j)
+{
+	enum err e = sync_dir(
+	    j, j->w->bodies_fd, j->conf->paths.bodies, &j->made_bodies);
+
+	return e == ERR_OK ? sync_dir(j, j->w->escrow_fd, j->conf->paths.escrow,
+				 &j->made_objects)
+			   : e;
+}
+
+static enum err
 body_to_file(struct job *j, struct entry *e, const struct sealed_pub *pub,
     struct span ad, struct span text)
 {
@@ -52,8 +72,7 @@ body_to_file(struct job *j, struct entry *e, const struct sealed_pub *pub,
 		err = file_sync(fd);
 	if (close(fd) != 0 && err == ERR_OK)
 		err = err_from_errno(errno);
-	if (err == ERR_OK)
-		err = file_sync_dir(j->w->bodies_fd);
+	j->made_bodies = true;
 	if (err == ERR_OK) {
 		e->file = arena_strdup(j->arena, name);
 		err = e->file == NULL ? ERR_NOMEM : ERR_OK;

@@ -135,7 +135,7 @@ get_certificate(struct job *j)
 /* The whole way of a message. What stops it is an error of the message
    (malformed, loop) or of ours; a recipient's fate is no error. */
 static enum err
-process(struct job *j, bool unparsed, struct err_why *why)
+make_all(struct job *j, bool unparsed, struct err_why *why)
 {
 	enum err e;
 
@@ -171,6 +171,14 @@ process(struct job *j, bool unparsed, struct err_why *why)
 	if (e == ERR_OK)
 		e = record_decided(j);
 	return e;
+}
+
+static enum err
+process(struct job *j, bool unparsed, struct err_why *why)
+{
+	enum err e = make_all(j, unparsed, why);
+
+	return e == ERR_OK ? job_sync(j) : e;
 }
 
 static void

@@ -95,6 +95,8 @@ struct job {
 	uint64_t octets;       /* of all variants so far */
 	/* the rule that refuses the message, and what it asks for; or NULL */
 	const char *refused_by, *must_be;
+	/* Files were made there whose names are not synced yet. */
+	bool made_bodies, made_objects;
 };
 
 /* --- job.c: making and ending one --- */
@@ -161,6 +163,9 @@ enum err seal_body(struct job *j, struct entry *e, const struct sealed_pub *pub,
    converted for a next hop without 8BITMIME. */
 enum err job_plan_convert(
     struct job *j, struct entry *e, struct span octets) MUST_CHECK;
+/* Sync the directories in which files were made, once for all of them: before
+   what they are part of is handed over. */
+enum err job_sync(struct job *j) MUST_CHECK;
 /* Log what went wrong in our own directory, and return it. */
 enum err job_disk_failed(
     const struct job *j, const char *dir, enum err e) MUST_CHECK;
