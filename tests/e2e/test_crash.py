@@ -2,11 +2,16 @@
 # Copyright (c) 2026 The Sealgate authors
 """P2: whatever was accepted arrives, whenever the gateway is killed. The number
 of kills is SEALGATE_KILLS (default 12), the seed SEALGATE_SEED."""
+import base64
 import collections
+import contextlib
+import mmap
 import os
+import pathlib
 import random
 import signal
 import smtplib
+import subprocess
 import threading
 import time
 
@@ -79,6 +84,55 @@ def arrived(capture):
     return collections.Counter(m.mail_from for m in capture.messages if m.mail_from)
 
 
+# what was handed in, as it stands there or inside base64
+FORMS = [CANARY] + [
+    base64.b64encode(b"x" * n + CANARY)[4 * (n > 0):(n + len(CANARY)) // 3 * 4]
+    for n in range(3)]
+
+
+def assert_unreadable(path):
+    """The file shows nothing of a text; one that is gone does not either."""
+    try:
+        with open(path, "rb") as f, contextlib.closing(
+                mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)) as data:
+            assert all(data.find(form) < 0 for form in FORMS), path
+    except (FileNotFoundError, ValueError):  # ValueError: it is empty
+        pass
+
+
+def check_disk(gw):
+    for top in (gw.state, gw.runtime):
+        for path in list(top.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                assert_unreadable(path)
+    assert_unreadable(gw.log_path)
+
+
+@contextlib.contextmanager
+def swap_file(root):
+    """Swap space of our own while something runs, searched afterwards; without it
+    where it cannot be had."""
+    path = pathlib.Path(root) / "swap"
+    path.write_bytes(bytes(32 << 20))
+    path.chmod(0o600)
+    on = False
+    try:
+        on = os.geteuid() == 0 and all(
+            subprocess.run([*c, str(path)], capture_output=True, check=False).returncode == 0
+            for c in (["mkswap"], ["swapon", "--priority", "32767"]))
+    except FileNotFoundError:
+        pass
+    try:
+        yield
+    finally:
+        if on:
+            assert_unreadable(path)
+            subprocess.run(["swapoff", str(path)], check=True)
+        print("figure: " + ("a swap file was in use, and shows nothing" if on else
+                            "no swap file could be used here: skipped"))
+        path.unlink()
+
+
 def check(senders, capture):
     wait_for("everything that was accepted", lambda:
              set(senders.accepted) <= set(arrived(capture)), 60)
@@ -91,18 +145,21 @@ def check(senders, capture):
     return duplicates, got
 
 
-def test_kill_minus_nine_at_any_moment(make_gateway, capture, keys):
+def test_kill_minus_nine_at_any_moment(make_gateway, capture, keys, root):
     rng = random.Random(SEED)
     print("seed", SEED)
     gw = make_gateway(capture.port, import_keys=[keys.alice_crt, keys.bob_asc],
                       retry="first = 100ms")
     senders = Senders(gw, [ALICE, BOB, CAROL]).start()
     try:
-        for _ in range(KILLS):
-            time.sleep(rng.uniform(0.05, 0.6))
-            gw.kill()
-            gw.start()
-        time.sleep(0.5)
+        with swap_file(root):
+            for _ in range(KILLS):
+                time.sleep(rng.uniform(0.05, 0.6))
+                gw.kill()
+                # as a thief of the disk would find it
+                check_disk(gw)
+                gw.start()
+            time.sleep(0.5)
     finally:
         senders.finish()
     print("figure: the whole gateway killed %d times (seed %d):" % (KILLS, SEED))
@@ -139,6 +196,7 @@ def test_killing_single_processes_costs_nothing(make_gateway, capture, keys):
     duplicates, got = check(senders, capture)
     assert gw.proc.poll() is None
     assert duplicates <= relay_kills * 40
+    check_disk(gw)
     unknown = set(got) - set(senders.accepted) - set(senders.unsure)
     assert not unknown, "delivered although the client was told otherwise"
     wait_for("all roles to be back", lambda: set(gw.pids()) >= {

@@ -32,12 +32,16 @@ class Traced:
 
     def __init__(self, pid, out, inject=None):
         self.pid = pid
-        args = ["strace", "-f", "-qq", "-o", str(out), "-e", "trace=" + CALLS]
-        if inject:
-            args += ["-e", "inject=%s:signal=KILL:when=%d" % inject]
+        args = self.command(out, inject)
         self.proc = subprocess.Popen(args + ["-p", str(pid)], stdin=subprocess.DEVNULL,
                                      stderr=subprocess.DEVNULL)
         wait_for("strace", lambda: self.proc.poll() is not None or self.is_attached())
+
+    def command(self, out, inject):
+        args = ["strace", "-f", "-qq", "-o", str(out), "-e", "trace=" + CALLS]
+        if inject:
+            args += ["-e", "inject=%s:signal=KILL:when=%d" % inject]
+        return args
 
     def is_attached(self):
         try:
