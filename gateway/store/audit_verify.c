@@ -13,10 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/text.h"
 #include "gateway/store/audit_reader.h"
+
+/* How often, and after how long, a line that is cut off is read again. */
+enum { AGAIN = 5, AGAIN_MS = 10 };
 
 struct state {
 	const struct store_verify *v;
@@ -176,23 +180,45 @@ check_line(struct state *s, struct span line)
 	memcpy(s->out.hash, hash, DIGEST_SIZE);
 }
 
+/* A gateway that runs may be in the middle of a line: what is cut off for so
+   long stays so. */
+static enum err
+read_again(int dir_fd, uint64_t first, uint64_t at, struct store_reader **r)
+{
+	static const struct timespec pause = {0, AGAIN_MS * 1000000L};
+	enum err e;
+
+	nanosleep(&pause, NULL);
+	store_reader_close(*r);
+	*r = NULL;
+	e = store_reader_open(dir_fd, first, r);
+	return e == ERR_OK ? store_reader_seek(*r, at) : e;
+}
+
 static enum err
 check_file(struct state *s, int dir_fd, uint64_t first)
 {
 	char name[STORE_AUDIT_NAME];
 	struct store_reader *r = NULL;
 	struct span line;
-	bool whole;
+	bool whole = false;
+	int again = 0;
 	enum err e = store_reader_open(dir_fd, first, &r);
 
 	store_audit_file_name(first, name);
 	s->file = name;
 	while (e == ERR_OK) {
+		uint64_t at = store_reader_offset(r);
+
 		e = store_reader_next(r, &line, &whole);
 		if (e == ERR_OK && whole)
 			check_line(s, line);
+		else if (e == ERR_OK && again++ < AGAIN)
+			e = read_again(dir_fd, first, at, &r);
 		else if (e == ERR_OK)
 			problem(s, s->out.last + 1, "the line is cut off");
+		if (whole)
+			again = 0;
 	}
 	store_reader_close(r);
 	if (e == ERR_TOO_BIG) {

@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import socket
+import threading
 import time
 
 import pytest
@@ -274,6 +275,62 @@ audit { checkpoint-mail = "auditor@elsewhere.example"  syslog = "%s"  checkpoint
     newest.write_bytes(b"".join(lines[:int(head.split(":")[0]) - 1]))
     out = run(*verify, check=False)
     assert out.returncode == 1 and b"a later one was noted" in out.stdout
+
+
+def test_two_verify_and_read_while_it_is_written(gw, capture):
+    """Nobody is told of damage that is only a line under way."""
+    stop, said = threading.Event(), []
+
+    def look(*words):
+        while not stop.is_set():
+            done = gw.cli("audit", *words, check=False)
+            said.append((words, done.returncode, done.stdout[-300:], done.stderr))
+    readers = [threading.Thread(target=look, args=words) for words in (
+        ("verify",), ("verify",), ("list", "--last", "3"))]
+    for r in readers:
+        r.start()
+    try:
+        for _ in range(30):
+            gw.send(SENDER, [DORA, BOB], message(subject="x"))
+    finally:
+        stop.set()
+        for r in readers:
+            r.join()
+    assert len(said) >= 3 and all(rc == 0 for _, rc, _, _ in said), [
+        s for s in said if s[1] != 0][:2]
+
+
+def test_a_message_with_very_many_recipients_is_all_in_the_log(make_gateway, capture):
+    """In several records, each of which is found by each of its recipients."""
+    rcpts = ["r%03d-%s@partner.example" % (n, "x" * 40) for n in range(900)]
+    gw = make_gateway(capture.port, rules='rule "d" { try = { clear } }')
+    gw.send(SENDER, rcpts, message(subject="many"))
+    accepted = [r["rec"] for r in map(json.loads, gw.cli(
+        "audit", "list", "--json", "--type", "accepted").stdout.splitlines())]
+    assert [x for a in accepted for x in a["rcpts"]] == rcpts and len(accepted) > 1
+    assert len({a["id"] for a in accepted}) == 1
+    assert len(numbers(gw, "--type", "decided")) == len(rcpts)
+    for x in (rcpts[0], rcpts[450], rcpts[-1]):
+        assert len(numbers(gw, "--rcpt", x, "--type", "accepted")) == 1
+        assert len(numbers(gw, "--rcpt", x, "--type", "decided")) == 1
+    gw.cli("audit", "verify")
+    assert gw.cli("audit", "show", accepted[0]["id"]).stdout.count(b"partner.example: clear") == 900
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it is about root")
+def test_root_reads_no_copy_that_is_its_own(gw, capture, root):
+    """It would parse what strangers wrote with all rights: it says what to do."""
+    copy = root / "copy"
+    shutil.copytree(gw.state / "audit", copy)
+    for f in [copy, *copy.iterdir()]:
+        os.chown(f, 0, 0)
+    verify = [gw.build / "sealgate", "-f", "/nonexistent", "audit", "verify", "--dir", copy]
+    done = run(*verify, check=False)
+    assert done.returncode == 3 and b"root" in done.stderr and not done.stdout
+    for f in [copy, *copy.iterdir()]:
+        os.chown(f, 65534, 65534)
+    os.chmod(copy, 0o755)
+    assert run(*verify, check=False).returncode == 0
 
 
 def test_alarms_go_to_postmaster_and_raise_none(make_gateway, capture):

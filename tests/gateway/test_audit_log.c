@@ -343,6 +343,33 @@ Test(audit_log, rows_survive_a_kill_before_they_are_in_a_file)
 	cr_assert_geq(v.lines, 10);
 }
 
+Test(audit_log, a_clock_that_is_set_breaks_no_chain)
+{
+	static const int64_t step_ms[] = {
+	    -3 * HOUR_MS, 2 * HOUR_MS, -DAY_MS, 3 * (int64_t)DAY_MS, -1000, 0};
+	struct store_verified v;
+	uint64_t id = 1;
+
+	for (size_t i = 0; i < sizeof(step_ms) / sizeof(step_ms[0]); i++) {
+		rig_wall_ms += step_ms[i];
+		submit(id++);
+		rig_advance(&rig, 61 * 1000);
+		rig_run(&rig, 10);
+		submit(id++);
+	}
+	rig_stop(&rig);
+	v = verify((struct store_verify){0});
+	cr_assert_eq(v.problems, 0);
+	cr_assert_geq(v.lines, 2 * (id - 1));
+	cr_assert_eq(v.signed_seq, v.last);
+	/* and the next process goes on with it, at yet another time */
+	rig_wall_ms -= 40 * (int64_t)DAY_MS;
+	cr_assert_eq(rig_start(&rig), ERR_OK);
+	submit(id);
+	rig_stop(&rig);
+	cr_assert_eq(verify((struct store_verify){0}).problems, 0);
+}
+
 static int
 count_keys(void)
 {
