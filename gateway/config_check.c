@@ -248,6 +248,10 @@ check_verifiable(const struct check *b, const struct conf_relay *r)
 	struct in6_addr any;
 
 	check_tls_names(b, r);
+	if (r->kind == CONF_VIA_MX && r->xforward)
+		conf_find(b->f, CONF_ERROR, r->line,
+		    "xforward: who our clients are is told to no stranger, "
+		    "expected a next hop that is written in via");
 	if (r->kind == CONF_VIA_MX || r->tls < CONF_TLS_VERIFY ||
 	    (inet_pton(AF_INET, r->host, &any) != 1 &&
 		inet_pton(AF_INET6, r->host, &any) != 1))

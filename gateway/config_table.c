@@ -354,6 +354,10 @@ const struct config_entry config_entries[] = {
     {"relay outbound", "password-file", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_relay, password_file), 0,
 	"File whose first line is the password."},
+    {"relay outbound", "xforward", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_relay, xforward), 0,
+	"As for relay inbound: for a spam filter of our own on the way out. Not "
+	"with mx, which are the mail servers of others."},
     {"relay outbound", "wait", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_relay, wait), 0,
 	"Whether a client waits for the next hop. A message that leaves as one "
@@ -384,7 +388,7 @@ const struct config_entry config_entries[] = {
 	AT(conf_relay, xforward), 0,
 	"Whether the server, if it offers that, is told by XFORWARD who the "
 	"client was that brought the mail here: its address, its name if a "
-	"proxy said it, and its greeting."},
+	"proxy said it, its greeting, and the id of the message."},
     {"relay inbound", "wait", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_relay, wait), 0,
 	"Whether a client waits for the internal server, as for relay outbound. "
@@ -412,6 +416,9 @@ const struct config_entry config_entries[] = {
 	"As for relay outbound."},
     {"route", "password-file", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_relay, password_file), 0,
+	"As for relay outbound."},
+    {"route", "xforward", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_relay, xforward), 0,
 	"As for relay outbound."},
     {"route", "wait", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_relay, wait), 0,

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "common/text.h"
+
 unsigned
 relay_xforward_offer(struct span words)
 {
@@ -18,6 +20,8 @@ relay_xforward_offer(struct span words)
 	    {"ADDR", RELAY_XFORWARD_ADDR},
 	    {"NAME", RELAY_XFORWARD_NAME},
 	    {"HELO", RELAY_XFORWARD_HELO},
+	    {"IDENT", RELAY_XFORWARD_IDENT},
+	    {"SOURCE", RELAY_XFORWARD_SOURCE},
 	};
 	unsigned got = 0;
 
@@ -55,6 +59,7 @@ relay_xforward_line(const struct entry *e, unsigned offer, struct buf *out)
 {
 	bool v6 = strchr(e->origin, ':') != NULL;
 	bool known = v6 || strchr(e->origin, '.') != NULL;
+	char id[TEXT_ID_SIZE];
 	enum err err;
 
 	if (offer == 0 || e->origin[0] == '\0')
@@ -67,5 +72,10 @@ relay_xforward_line(const struct entry *e, unsigned offer, struct buf *out)
 		    out, "ADDR", v6 ? "IPV6:" : "", known ? e->origin : "");
 	if (err == ERR_OK && (offer & RELAY_XFORWARD_HELO) != 0)
 		err = put_value(out, "HELO", "", e->helo);
+	text_id(e->message_id, id);
+	if (err == ERR_OK && (offer & RELAY_XFORWARD_IDENT) != 0)
+		err = put_value(out, "IDENT", "", id);
+	if (err == ERR_OK && (offer & RELAY_XFORWARD_SOURCE) != 0)
+		err = put_value(out, "SOURCE", "", "REMOTE");
 	return err == ERR_OK ? buf_printf(out, "\r\n") : err;
 }

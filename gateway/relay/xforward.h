@@ -15,6 +15,8 @@ enum {
 	RELAY_XFORWARD_ADDR = 1,
 	RELAY_XFORWARD_NAME = 2,
 	RELAY_XFORWARD_HELO = 4,
+	RELAY_XFORWARD_IDENT = 8,   /* the id of the message here */
+	RELAY_XFORWARD_SOURCE = 16, /* it came over the network */
 };
 
 /* The bits of the words behind XFORWARD in the reply to EHLO. */

@@ -225,6 +225,11 @@ begin_entry(
 	e->n_rcpt = n;
 	for (uint32_t i = 0; i < n; i++)
 		e->rcpt[i] = *rcpts[i]->rcpt;
+	if (job_may_tell_client(j, e)) {
+		e->origin = j->envelope.origin;
+		e->client_name = j->envelope.client_name;
+		e->helo = j->envelope.helo;
+	}
 	return e;
 }
 

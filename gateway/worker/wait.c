@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * May the client of a message wait for its next hop's reply? Where the
- * administrator says so; of mail from outside only what everybody can see to
- * be neither encrypted nor signed, by its structure alone: of everything else
- * a private key may have a say in what our own server gets.
+ * What next hops and clients may know of each other. May the client of a
+ * message wait for its next hop's reply? Where the administrator says so; of
+ * mail from outside only what everybody can see to be neither encrypted nor
+ * signed, by its structure alone: of everything else a private key may have a
+ * say in what our own server gets.
  */
 #include <string.h>
 
@@ -20,20 +21,35 @@ domain_of(const char *key)
 	return at == NULL ? "" : at + 1;
 }
 
-/* Does every way by which the one entry leaves wait? */
 static bool
-ways_wait(const struct job *j)
+is_waiting(const struct conf_relay *r)
 {
-	const struct entry *e = &j->out.entry[0];
+	return r->wait;
+}
 
-	if (j->out.n_entries != 1)
-		return false;
+static bool
+is_told(const struct conf_relay *r)
+{
+	return r->xforward;
+}
+
+/* Is every way by which the entry leaves like that? */
+static bool
+ways_are(const struct job *j, const struct entry *e,
+    bool (*is)(const struct conf_relay *r))
+{
 	if (e->route == ENTRY_INBOUND)
-		return j->conf->inbound.present && j->conf->inbound.wait;
+		return j->conf->inbound.present && is(&j->conf->inbound);
 	for (uint32_t i = 0; i < e->n_rcpt; i++)
-		if (!conf_relay_for(j->conf, domain_of(e->rcpt[i].key))->wait)
+		if (!is(conf_relay_for(j->conf, domain_of(e->rcpt[i].key))))
 			return false;
 	return true;
+}
+
+bool
+job_may_tell_client(const struct job *j, const struct entry *e)
+{
+	return ways_are(j, e, is_told);
 }
 
 static bool
@@ -56,6 +72,7 @@ is_plain(struct job *j)
 bool
 job_may_wait(struct job *j)
 {
-	return ways_wait(j) &&
+	return j->out.n_entries == 1 &&
+	       ways_are(j, &j->out.entry[0], is_waiting) &&
 	       (j->envelope.route != ENTRY_INBOUND || is_plain(j));
 }

@@ -190,6 +190,8 @@ enum err job_make_lines(struct job *j, struct err_why *why) MUST_CHECK;
 
 /* May the client wait for the next hop's own reply, now that all is made? */
 bool job_may_wait(struct job *j) MUST_CHECK;
+/* May all of the entry's next hops hear who the client was? */
+bool job_may_tell_client(const struct job *j, const struct entry *e) MUST_CHECK;
 
 /* --- reply.c: answers to what arrived encrypted --- */
 

@@ -9,9 +9,11 @@ import struct
 import subprocess
 import time
 
+import pytest
+
 from capture import Capture
-from harness import free_port, message, wait_for
-from peers import port_is_open, stop, unpacked
+from harness import free_port, message, run, wait_for
+from peers import Postfix, port_is_open, stop, unpacked
 from test_auth import TRUST, Tls, plain, users_file
 from test_smtp_in import Raw
 
@@ -180,6 +182,63 @@ def test_a_trusted_host_speaks_for_its_clients(make_gateway, capture):
     (told,) = [x for s in inside.sessions for x in s.lines if x.startswith(b"XFORWARD")]
     assert told == b"XFORWARD NAME=spam.far.example ADDR=IPV6:2001:db8::5 HELO=far"
     inside.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Postfix needs root")
+def test_a_real_server_is_told_who_the_client_was(make_gateway, capture):
+    """Postfix on both sides: its client says XFORWARD to us, its server hears it
+    from us, as our internal server and as a filter on the way out."""
+    server = Postfix(more="smtpd_authorized_xforward_hosts = 127.0.0.0/8\n").start()
+    gw = make_gateway(server.port, rules=CLEAR, portal=False, inbound=server.port, start=False,
+                      listen='xclient = "127.0.0.1"', listen_in='xclient = "127.0.0.1"')
+    gw.conf.write_text(gw.conf.read_text().replace(
+        "relay inbound { ", "relay inbound { xforward = true ").replace(
+        "relay outbound { ", "relay outbound { xforward = true "))
+    gw.start()
+    front = Postfix(gw.port, more="smtp_send_xforward_command = yes\n"
+                                  "smtpd_authorized_xclient_hosts = 127.0.0.0/8\n"
+                                  "mynetworks = 127.0.0.0/8 192.0.2.0/24\n").start()
+    try:
+        with Raw(front) as c:
+            c.greet()
+            c.say(b"XCLIENT NAME=pc.far.example ADDR=192.0.2.66\r\n").reply(220)
+            c.greet_again()
+            assert hand_in(c, message(to=CAROL)).startswith("250")
+        wait_for("it through both", lambda: "orig_client=" in server.log())
+        (line,) = [x for x in server.log().splitlines() if "orig_client=" in x]
+        assert "orig_client=pc.far.example[192.0.2.66]" in line and "orig_queue_id=" in line
+
+        class In:
+            port = gw.in_port
+        with Raw(In) as c:
+            c.greet()
+            c.say(b"XFORWARD NAME=mx.far.example ADDR=192.0.2.9 HELO=far\r\n").reply(250)
+            c.say(b"MAIL FROM:<%s>\r\n" % STRANGER.encode()).reply(250)
+            c.say(b"RCPT TO:<%s>\r\n" % SENDER.encode()).reply(250)
+            c.say(b"DATA\r\n").reply(354)
+            got = c.say(message(sender=STRANGER, to=SENDER) + b".\r\n").reply(250)[0]
+        wait_for("it inside", lambda: "orig_client=mx.far.example[192.0.2.9]" in server.log())
+        assert "orig_queue_id=%s" % got.split()[-1].rstrip(")") in server.log()
+    finally:
+        front.stop()
+        server.stop()
+
+
+def test_no_stranger_is_told_who_our_clients_are(make_gateway, capture):
+    gw = make_gateway(capture.port, rules=CLEAR, portal=False, start=False)
+    text = gw.conf.read_text()
+    gw.conf.write_text(text.replace("relay outbound { via = \"127.0.0.1:%d\"" % capture.port,
+                                    "relay outbound { xforward = true via = \"mx\""))
+    said = run(gw.build / "sealgated", "-n", "-f", gw.conf, check=False)
+    assert said.returncode == 1 and b"told to no stranger" in said.stderr + said.stdout
+    gw.conf.write_text(text)
+    capture.extensions.append("XFORWARD NAME ADDR HELO IDENT SOURCE")
+    gw.start()
+    with Raw(gw) as c:
+        c.greet()
+        assert hand_in(c, message(to=CAROL)).startswith("250")
+    capture.wait(1)
+    assert not [x for s in capture.sessions for x in s.lines if b"XFORWARD" in x]
 
 
 def test_what_is_forwarded_is_told_and_gives_no_right(make_gateway, capture, keys):

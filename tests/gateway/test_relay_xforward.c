@@ -14,7 +14,9 @@ Test(xforward, a_server_is_told_what_it_offers_to_hear)
 		const char *offer;
 		unsigned bits;
 	} row[] = {
-	    {"NAME ADDR PORT PROTO HELO IDENT SOURCE", ALL},
+	    {"NAME ADDR PORT PROTO HELO IDENT SOURCE",
+		ALL | RELAY_XFORWARD_IDENT | RELAY_XFORWARD_SOURCE},
+	    {"NAME ADDR HELO", ALL},
 	    {"name  addr", RELAY_XFORWARD_NAME | RELAY_XFORWARD_ADDR},
 	    {"HELO", RELAY_XFORWARD_HELO},
 	    {"", 0},
@@ -45,12 +47,18 @@ Test(xforward, the_command_says_who_the_client_was)
 		"HELO=+2B+3D+20+C3+A9\r\n"},
 	    {"unknown", "a", "h", RELAY_XFORWARD_ADDR,
 		"XFORWARD ADDR=[UNAVAILABLE]\r\n"},
+	    {"192.0.2.7", "a", "h",
+		RELAY_XFORWARD_ADDR | RELAY_XFORWARD_IDENT |
+		    RELAY_XFORWARD_SOURCE,
+		"XFORWARD ADDR=192.0.2.7 IDENT=00000000000Z8 "
+		"SOURCE=REMOTE\r\n"},
 	    {"192.0.2.7", "a", "h", 0, ""},
 	    {"", "a", "h", ALL, ""}, /* mail of our own making */
 	};
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		struct entry e = {.client = "127.0.0.1", /* the proxy's */
+		    .message_id = 1000,
 		    .origin = row[i].client,
 		    .client_name = row[i].name,
 		    .helo = row[i].helo};
