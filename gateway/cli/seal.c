@@ -26,9 +26,11 @@
 #include "gateway/cli/input.h"
 #include "gateway/conf.h"
 #include "gateway/decide.h"
+#include "gateway/decide_tls.h"
 #include "gateway/facts.h"
 #include "gateway/groups.h"
 #include "gateway/spill.h"
+#include "gateway/tls_state.h"
 #include "gateway/variant.h"
 #include "mime/header.h"
 
@@ -49,6 +51,7 @@ struct seal {
 	struct groups *groups;
 	struct decide_facts facts;
 	struct decision d;
+	struct db *tls;
 };
 
 /* --- the message --- */
@@ -128,6 +131,18 @@ say(const struct seal *s, const char *what, const char *why)
 	cli_say("%s: %s: %s", to, what, text);
 }
 
+/* Why nothing is written. What goes by the TLS of its hop is readable here, and
+   who gets it from this program may send it any other way. */
+static const char *
+reason_of(const struct seal *s)
+{
+	if (s->d.err == ERR_OK && s->d.outcome.result == POLICY_CHOSEN &&
+	    decide_is_tls(s->d.outcome.rung))
+		return "it leaves readable, by a hop whose TLS only the "
+		       "gateway can see to";
+	return decide_reason(&s->d, s->arena);
+}
+
 /* Rung by rung as the worker does, until one is made or none is left that
    sends. */
 static enum err
@@ -152,7 +167,7 @@ walk(struct seal *s)
 		else
 			decide_again(&s->facts, &s->d, e);
 	}
-	say(s, decide_result_name(&s->d), decide_reason(&s->d, s->arena));
+	say(s, decide_result_name(&s->d), reason_of(s));
 	return s->d.err == ERR_OK && s->d.outcome.result == POLICY_DEFER
 		   ? ERR_RUNG_FAILED
 		   : ERR_POLICY_REJECT;
@@ -208,8 +223,8 @@ put_json(const struct seal *s)
 	json_t *j = decide_json(&s->d);
 
 	if (!is_written(&s->d))
-		json_object_set_new(j, "reason",
-		    cli_json_text(span_str(decide_reason(&s->d, s->arena))));
+		json_object_set_new(
+		    j, "reason", cli_json_text(span_str(reason_of(s))));
 	json_dumpf(j, stderr, JSON_INDENT(2));
 	fputc('\n', stderr);
 	json_decref(j);
@@ -219,6 +234,7 @@ put_json(const struct seal *s)
 static enum err
 open_all(struct seal *s, struct err_why *why)
 {
+	struct err_why ignored = {""};
 	const struct conf *conf;
 	enum err e = cli_conf(s->cli, &conf);
 
@@ -235,6 +251,9 @@ open_all(struct seal *s, struct err_why *why)
 	if (e != ERR_OK && e != ERR_NOT_FOUND)
 		return e;
 	s->engines.keys = s->facts.keys;
+	/* without it nothing is known of any domain, and no rung tls holds */
+	if (tls_state_open(conf->paths.tls, false, &s->tls, &ignored) == ERR_OK)
+		s->facts.tls = s->tls;
 	s->facts.policy = conf->policy;
 	s->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
 	groups_look(s->groups, conf, s->facts.keys, s->facts.now_s);
@@ -303,6 +322,7 @@ cli_seal(struct cli *cli, int argc, char **argv)
 	cli_engines_close(&s.engines);
 	cli_input_close(&s.in);
 	groups_free(s.groups);
+	db_close(s.tls);
 	ks_close(s.facts.keys);
 	crypto_cert_cache_free(s.engines.certs);
 	mime_charsets_close();

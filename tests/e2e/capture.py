@@ -48,7 +48,7 @@ class Capture:
     of the verbs, "CONNECT" for the greeting and "." for the end of a message."""
 
     def __init__(self, tls=None, extensions=EXTENSIONS, verbs=None, lmtp=False,
-                 port=0, keep=True):
+                 port=0, keep=True, address="127.0.0.1"):
         self.tls = tls
         self.extensions = list(extensions)
         self.verbs = dict(verbs or {})
@@ -59,7 +59,7 @@ class Capture:
         self.changed = threading.Condition()
         self.open = set()
         self.stopping = False
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        self.listener = socket.create_server((address, port), backlog=128)
         self.port = self.listener.getsockname()[1]
 
     def start(self):

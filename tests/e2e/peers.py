@@ -471,3 +471,55 @@ class Knot:
 
     def stop(self):
         stop(self.proc)
+
+
+UNBOUND_CONF = """\
+server:
+    interface: {address}@{port}
+    do-ip6: no
+    use-syslog: no
+    username: ""
+    chroot: ""
+    directory: "{root}"
+    pidfile: "{root}/pid"
+    do-not-query-localhost: no
+    module-config: "validator iterator"
+    trust-anchor-file: "{anchors}"
+remote-control:
+    control-enable: no
+"""
+
+
+class Unbound:
+    """A resolver that validates. zones: {"partner.example": the Knot that has it};
+    anchors: a file of trust anchors."""
+
+    def __init__(self, root, zones, anchors, address="127.0.0.1", port=None):
+        self.dir = unpacked("unbound")
+        self.root = pathlib.Path(root)
+        self.root.mkdir(parents=True)
+        self.address, self.port = address, port or free_port()
+        self.proc = None
+        (self.root / "conf").write_text(UNBOUND_CONF.format(
+            root=self.root, address=self.address, port=self.port, anchors=anchors)
+            + "".join("stub-zone:\n    name: %s\n    stub-addr: 127.0.0.1@%d\n"
+                      % (zone, knot.port) for zone, knot in zones.items()))
+
+    def start(self):
+        libs = [str(p) for p in self.dir.glob("usr/lib/*-linux-gnu")]
+        self.proc = subprocess.Popen(
+            [str(self.dir / "usr/sbin/unbound"), "-d", "-p", "-c", str(self.root / "conf")],
+            env=dict(os.environ, LD_LIBRARY_PATH=":".join(libs)), stdin=subprocess.DEVNULL,
+            stdout=open(self.root / "log", "ab"), stderr=subprocess.STDOUT)
+
+        def up():
+            if self.proc.poll() is not None:
+                raise Problem("unbound has ended\n" + (self.root / "log").read_text())
+            with socket.socket() as s:
+                return s.connect_ex((self.address, self.port)) == 0
+
+        wait_for("unbound", up)
+        return self
+
+    def stop(self):
+        stop(self.proc)

@@ -55,3 +55,23 @@ def test_the_strictest_floor_counts_and_is_told(domain, gateway_to):
     g.send(SENDER, CAROL, mail().replace(b"Subject: ", b"Subject: [x] "))
     wait_for("the record", lambda: records(g, "deferred"))
     nothing_said(d)
+
+
+# --- notices of mail for pick-up
+
+@pytest.mark.parametrize("has,by", [({}, "verify"), (OTHER, None)],
+                         ids=["authenticated", "nobody knows who it is"])
+def test_a_notice_travels_as_the_rung_tls_goes(domain, gateway_to, has, by):
+    d = domain(**has)
+    g = gateway_to(d, "escrow", rule="notice = tls", portal=True)
+    g.send(SENDER, CAROL, mail())
+    if by is None:
+        (row,) = wait_for("the record", lambda: records(g, "deferred")[:1])
+        assert row["tls-demanded"] == "verify" and row["status"] == "4.7.5"
+        nothing_said(d)
+        return
+    (m,) = d.peer.wait()
+    (row,) = wait_for("the record", lambda: records(g, "sent"))
+    assert row["tls-had"] == by and m.tls
+    assert b"/m/" in m.data and b"/m/" not in d.peer.in_clear()
+    assert CANARY.encode() not in m.data

@@ -158,3 +158,19 @@ def test_the_sender_may_waive_what_the_domain_published(domain, gateway_to):
     g.send(SENDER, CAROL, b"TLS-Required: No\r\n" + mail())
     (m,) = d.peer.wait()
     assert b"TLS-Required: No" in m.data
+
+
+def test_seal_writes_nothing_that_only_a_hop_protects(domain, gateway_to):
+    d = domain()
+    g = gateway_to(d, "tls, reject")
+
+    def seal():
+        return g.cli("seal", "--from", SENDER, "--to", CAROL, input=mail(), check=False)
+
+    done = seal()
+    assert done.returncode != 0 and done.stdout == b""
+    g.send(SENDER, CAROL, mail())
+    d.peer.wait()
+    done = seal()
+    assert done.returncode == 1 and done.stdout == b""
+    assert b"TLS only the gateway can see to" in done.stderr
