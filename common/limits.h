@@ -215,6 +215,19 @@
 /* --- what rules look for in messages */
 /* group files: all are handed over at once, see LIMIT_IPC_FDS */
 #define LIMIT_GROUP_FILES 64u
+/* documents that text is taken out of: of one message, seconds of computing
+   for each, and octets of memory of a program that does it */
+#define LIMIT_EXTRACT_DOCUMENTS 16u
+#define LIMIT_EXTRACT_CPU_S	60u
+#define LIMIT_EXTRACT_MEMORY	(1024ull * 1024 * 1024)
+/* archives of office documents: entries, octets of one of them unpacked,
+   documents in one another; what is larger than the second and more than so
+   many times what it was packed to is a bomb (DESIGN 9) */
+#define LIMIT_EXTRACT_ENTRIES 10000u
+#define LIMIT_EXTRACT_PART    (128u * 1024 * 1024)
+#define LIMIT_EXTRACT_DEPTH   3u
+#define LIMIT_EXTRACT_PLAIN   (1024u * 1024)
+#define LIMIT_EXTRACT_RATIO   100u
 /* values of a group of a directory, and octets of all of them */
 #define LIMIT_GROUP_MEMBERS 200000u
 #define LIMIT_GROUP_TEXT    (16u * 1024 * 1024)

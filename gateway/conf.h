@@ -216,6 +216,13 @@ struct conf_discovery {
 	struct conf_source sts; /* of MTA-STS; no source of keys */
 };
 
+/* Documents that rules look into. */
+struct conf_extract {
+	const char *pdf; /* program; NULL: they are not looked into */
+	bool office;
+	uint64_t timeout_ms; /* for all of a message */
+};
+
 /* A group of addresses in the directory: a `group` section. */
 struct conf_group {
 	unsigned line;
@@ -326,6 +333,7 @@ struct conf_paths {
 	const char *pgp;       /* runtime/pgp: homes of the pgp processes */
 	const char *admission; /* runtime/admission: home of admission's gpg */
 	const char *ca_file;   /* discovery's, which stands elsewhere; NULL */
+	const char *pdftotext; /* extract's program; NULL */
 };
 
 struct conf {
@@ -368,6 +376,7 @@ struct conf {
 	struct conf_ca ca;
 	struct conf_trust trust;
 	struct conf_paths paths;
+	struct conf_extract extract;
 	struct conf_group *group;
 	size_t n_group;
 	struct conf_test *test;

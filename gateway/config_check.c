@@ -511,6 +511,7 @@ set_paths(const struct check *b)
 	p->pgp = beneath(b, c->runtime, "pgp");
 	p->admission = beneath(b, c->runtime, "admission");
 	p->ca_file = c->discovery.ca_file;
+	p->pdftotext = c->extract.pdf;
 }
 
 static void
@@ -610,6 +611,19 @@ check_groups(const struct check *b, size_t *n_files)
 	}
 }
 
+/* A worker that waits is at work, and must not be taken for one that hangs. */
+static void
+check_extract(const struct check *b)
+{
+	const struct conf *c = b->conf;
+
+	if (c->extract.timeout_ms * 2 > c->limits.hang_ms &&
+	    (c->extract.pdf != NULL || c->extract.office))
+		conf_find(b->f, CONF_ERROR, 0,
+		    "extract: timeout: expected at most half of hang in "
+		    "section limits");
+}
+
 static bool
 any_outbound(const struct conf *c)
 {
@@ -669,5 +683,6 @@ config_check(
 	set_master_key(b);
 	set_postmaster(b);
 	set_archive(b);
+	check_extract(b);
 	check_policy(b);
 }

@@ -108,6 +108,14 @@ const struct config_group config_groups[] = {
 	"be read in two ways, a part that cannot be decoded - counts as a "
 	"match "
 	"for a rule that raises."},
+    {"extract", "", CONFIG_G_ONE, AT(conf, extract),
+	"Documents that rules with content look into. A process of its own "
+	"takes the text out of them, without a network, a key or a place to "
+	"write. What cannot be read - it is encrypted, damaged, too large, or "
+	"not read in time - counts as a match, as does what is embedded in it "
+	"and cannot be read. Pictures are not looked into, in documents "
+	"neither. sealgate explain does not look into documents: they are "
+	"unsure there."},
     {"group", "*", CONFIG_G_GROUP, 0,
 	"A group of addresses in the directory of discovery ldap, which rules "
 	"name as \"ldap:NAME\". The title is its name. It is fetched as a "
@@ -957,9 +965,10 @@ const struct config_entry config_entries[] = {
 	"steps and a part that cannot be decoded, or HTML with a comment, tag "
 	"or script that is not closed, count as a match. What is text by its "
 	"octets is searched as such, whatever type it is sent as; what is "
-	"neither text nor of a format that is known counts as a match. PDF, "
-	"office and compressed files, pictures, sound and what is encrypted "
-	"are not looked into: attachment names them."},
+	"neither text nor of a format that is known counts as a match. PDF and "
+	"office documents are looked into where section extract says so. "
+	"Compressed files, pictures, sound and what is encrypted are not: "
+	"attachment names them."},
     {"rule", "reply-to-protected", CONFIG_T_WHEN, false, 0, 0, NULL,
 	0, 0,
 	"Whether it answers mail that came encrypted and was opened here: true "
@@ -1133,6 +1142,19 @@ const struct config_entry config_entries[] = {
 	AT(config_rule, on_error_weaker), 0,
 	"What happens when a rung fails rather than being absent: hold waits, "
 	"weaker goes on to weaker rungs, never to clear."},
+
+    {"extract", "pdf", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_extract, pdf), 0,
+	"The program that makes text of PDF, /usr/bin/pdftotext (Debian package "
+	"poppler-utils). Unless given PDF is not looked into."},
+    {"extract", "office", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_extract, office), 0,
+	"Whether office documents are looked into: those of Office Open XML and "
+	"of OpenDocument. Older ones, and encrypted ones, count as a match "
+	"then."},
+    {"extract", "timeout", CONFIG_T_MS, false, 100, 5 * MINUTE, "20s",
+	AT(conf_extract, timeout_ms), 0,
+	"What all documents of a message may take."},
 
     {"group", "base", CONFIG_T_STRING, false, 0, 0, "\"\"",
 	AT(conf_group, base), 0,

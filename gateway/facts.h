@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "common/err.h"
 #include "policy/policy.h"
 
@@ -34,12 +35,27 @@ enum err facts_matchers_new(const struct policy *p, struct facts_matchers **out,
     struct err_why *why) MUST_CHECK;
 void facts_matchers_free(struct facts_matchers *m);
 
+/* Takes the text out of a document, appended to out. Any error: it cannot be
+   read in full. */
+enum facts_document {
+	FACTS_PDF,
+	FACTS_OFFICE,
+};
+struct facts_extract {
+	bool pdf, office; /* that rules look into */
+	/* NULL: nobody is there to do it */
+	enum err (*text)(void *arg, enum facts_document kind,
+	    struct span document, struct buf *out);
+	void *arg;
+};
+
 struct facts_in {
 	const struct message *message; /* NULL: only the envelope is known */
 	const char *client;	       /* address; "" is not known */
 	const char *user;	       /* who signed in; "" is nobody */
 	int64_t now_s;
 	enum policy_truth answers_sealed;
+	struct facts_extract extract;
 };
 
 /* The truth of each of policy_conditions(), in the arena. Without a message

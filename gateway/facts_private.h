@@ -11,6 +11,7 @@
 #include "gateway/facts.h"
 
 struct detector;
+struct mime_part;
 struct regex;
 struct words;
 
@@ -74,6 +75,15 @@ enum err facts_parse(const struct policy_condition *c, struct matcher *out,
     char **header, struct err_why *why) MUST_CHECK;
 
 /* --- facts_parts.c */
+
+/* A message in a message: it has parts of its own and is one itself. */
+bool facts_is_message(const struct mime_part *p);
+/* Call one for each leaf and each attached message. Depth is limited by the
+   parser. */
+void facts_each_part(struct facts *f, const struct mime_part *p,
+    void (*one)(struct facts *, const struct mime_part *, void *), void *arg);
+/* Names are compared without case, types too. NULL fits nothing. */
+bool facts_fits(const char *pattern, const char *text);
 void facts_find_attachments(struct facts *f);
 void facts_find_content(struct facts *f);
 void facts_find_calendar(struct facts *f);

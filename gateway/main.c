@@ -35,6 +35,7 @@ static const struct {
     {ROLE_OPENER, opener_main},
     {ROLE_ISSUER, issuer_main},
     {ROLE_ACCOUNTS, accounts_main},
+    {ROLE_EXTRACT, extract_main},
     {ROLE_RELAY, relay_main},
     {ROLE_PORTAL, portal_main},
     {ROLE_CONTROL, control_main},

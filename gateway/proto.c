@@ -119,6 +119,8 @@ static const struct {
     {PROTO_TLS_RUA_IS, "tls-rua-is"},
     {PROTO_TLS_POST, "tls-post"},
     {PROTO_TLS_POSTED, "tls-posted"},
+    {PROTO_EXTRACT, "extract"},
+    {PROTO_EXTRACTED, "extracted"},
 };
 
 const char *

@@ -296,6 +296,10 @@ enum proto_type {
 	PROTO_TLS_POSTED, /* u32 err, reason as string */
 	/* discovery → store: who is in a group of the directory */
 	PROTO_GROUP = 240, /* struct proto_group */
+	/* worker → extract: the text of the document that comes along */
+	PROTO_EXTRACT, /* struct proto_extract */
+	/* extract → worker: u32 err, reason; the text in a sealed memfd */
+	PROTO_EXTRACTED,
 };
 
 /* "deliver"; "?" for an unknown one. */

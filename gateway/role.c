@@ -74,6 +74,7 @@ static const char *const names[ROLE_COUNT] = {
     [ROLE_ADMISSION] = "admission",
     [ROLE_ISSUER] = "issuer",
     [ROLE_ACCOUNTS] = "accounts",
+    [ROLE_EXTRACT] = "extract",
 };
 
 const char *

@@ -34,6 +34,7 @@ enum role_id {
 	ROLE_ADMISSION,
 	ROLE_ISSUER,
 	ROLE_ACCOUNTS,
+	ROLE_EXTRACT,
 	ROLE_COUNT
 };
 
@@ -151,6 +152,7 @@ int worker_main(struct role *r);
 int opener_main(struct role *r);
 int issuer_main(struct role *r);
 int accounts_main(struct role *r);
+int extract_main(struct role *r);
 int relay_main(struct role *r);
 int portal_main(struct role *r);
 int control_main(struct role *r);

@@ -382,6 +382,16 @@ const struct sandbox_profile sandbox_profiles[ROLE_COUNT] =
 		    CONF(publish, SANDBOX_CHANGE)},
 	    },
 	[ROLE_ACCOUNTS] = {.list = {base, fstat_by_name}},
+	[ROLE_EXTRACT] =
+	    {
+		.programs = true,
+		.place = {CONF(pdftotext, SANDBOX_EXECUTE), LOADER,
+		    {"/usr/lib", SANDBOX_READ, 0}, {"/lib", SANDBOX_READ, 0},
+		    {"/lib64", SANDBOX_READ, 0},
+		    {"/etc/ld.so.cache", SANDBOX_READ, 0},
+		    {"/usr/share/poppler", SANDBOX_READ, 0},
+		    {"/dev/null", SANDBOX_DEVICE, 0}},
+	    },
 	[ROLE_CONTROL] = {.list = {base, loop, serve, fstat_by_name}},
 	[ROLE_LISTENER] = {.list = {base, loop, serve, fstat_by_name}},
 };

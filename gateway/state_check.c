@@ -238,6 +238,17 @@ check_accounts(const struct conf *c, struct conf_findings *f)
 	}
 }
 
+/* Without it no rule could look into what it is to. */
+static void
+check_extract(const struct conf *c, struct conf_findings *f)
+{
+	if (c->extract.pdf != NULL && access(c->extract.pdf, X_OK) != 0)
+		conf_find(f, CONF_ERROR, 0,
+		    "extract: pdf: %s cannot be run: it is in the Debian "
+		    "package poppler-utils",
+		    c->extract.pdf);
+}
+
 static void
 bad_group(void *arg, const char *name, const char *why)
 {
@@ -266,6 +277,7 @@ state_check(const struct conf *c, struct conf_findings *f)
 		check_password(f, r->line, r->password_file);
 	check_password(f, 0, c->discovery.ldap.password_file);
 	check_accounts(c, f);
+	check_extract(c, f);
 	groups = groups_new();
 	groups_load(groups, c->policy, bad_group, f);
 	groups_free(groups);

@@ -115,8 +115,10 @@ ended(struct proc *p, int status)
 		       WEXITSTATUS(status) == EX_CONFIG;
 
 	log_end(p, status);
-	/* these lead a process group: a gpg that outlived one ends with it */
-	if (p->role == ROLE_PGP || p->role == ROLE_ADMISSION)
+	/* these lead a process group: a program that outlived one ends with
+	   it */
+	if (p->role == ROLE_PGP || p->role == ROLE_ADMISSION ||
+	    p->role == ROLE_EXTRACT)
 		kill(-p->pid, SIGKILL);
 	p->pid = 0;
 	p->state = PROC_DOWN;

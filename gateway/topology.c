@@ -11,7 +11,7 @@
 
 static const struct {
 	enum role_id a, b;
-	bool own; /* each has its own pgp; else every one with every one */
+	bool own; /* each has its own; else every one with every one */
 } links[] = {
     {ROLE_LISTENER, ROLE_WORKER, false},
     {ROLE_LISTENER, ROLE_STORE, false},
@@ -23,6 +23,7 @@ static const struct {
     {ROLE_WORKER, ROLE_KEYS, false},
     {ROLE_WORKER, ROLE_PGP, true},
     {ROLE_WORKER, ROLE_ISSUER, false},
+    {ROLE_WORKER, ROLE_EXTRACT, true},
     {ROLE_ISSUER, ROLE_KEYS, false},
     {ROLE_ISSUER, ROLE_STORE, false},
     {ROLE_OPENER, ROLE_STORE, false},
@@ -54,6 +55,10 @@ topology_count(const struct conf *c, enum role_id role)
 		return c->limits.openers;
 	case ROLE_PGP:
 		return c->limits.workers + c->limits.openers;
+	case ROLE_EXTRACT:
+		return c->extract.pdf != NULL || c->extract.office
+			   ? c->limits.workers
+			   : 0;
 	case ROLE_PORTAL:
 		return c->portal.present ? 1 : 0;
 	case ROLE_ACCOUNTS:
@@ -96,7 +101,8 @@ bool
 topology_blocks(enum role_id role)
 {
 	return role == ROLE_WORKER || role == ROLE_OPENER || role == ROLE_PGP ||
-	       role == ROLE_KEYS || role == ROLE_ACCOUNTS;
+	       role == ROLE_KEYS || role == ROLE_ACCOUNTS ||
+	       role == ROLE_EXTRACT;
 }
 
 unsigned
@@ -116,6 +122,7 @@ topology_stop_step(enum role_id role)
 	case ROLE_ADMISSION:
 	case ROLE_ISSUER:
 	case ROLE_ACCOUNTS:
+	case ROLE_EXTRACT:
 		return 2;
 	case ROLE_STORE:
 		return 3; /* results of all others reach it */

@@ -153,21 +153,71 @@ comment_end(struct html *h, size_t from)
 	return in.len;
 }
 
-/* Behind the end tag of an element whose contents are no text. */
+/* The end tag of an element in which no other tag is one: nothing that only
+   begins like it. */
 static size_t
-element_end(struct html *h, size_t from, const char *name)
+element_close(struct html *h, size_t from, const char *name)
 {
 	struct span in = h->in;
 	size_t len = strlen(name);
 
-	while ((from = span_find(in, from, SPAN_LIT("</"))) < in.len) {
-		from += 2;
-		if (in.len - from >= len &&
-		    span_caseeq_str(SPAN(in.data + from, len), name))
-			return tag_end(h, from);
+	for (; (from = span_find(in, from, SPAN_LIT("</"))) < in.len; from++) {
+		size_t end = from + 2 + len;
+
+		if (end < in.len &&
+		    span_caseeq_str(SPAN(in.data + from + 2, len), name) &&
+		    (is_blank(in.data[end]) || in.data[end] == '/' ||
+			in.data[end] == '>'))
+			return from;
 	}
 	h->open = true;
 	return in.len;
+}
+
+/* Behind the end tag of an element whose contents are no text. */
+static size_t
+element_end(struct html *h, size_t from, const char *name)
+{
+	from = element_close(h, from, name);
+	return from < h->in.len ? tag_end(h, from + 2) : from;
+}
+
+static enum err take_reference(struct html *h);
+
+/* Elements in which nothing is a tag or a comment but their own end (WHATWG
+   HTML 13.1.2). What they hold is shown somewhere: in a title, a field, by a
+   program that does not know them. */
+static const struct {
+	const char *name;
+	bool references; /* are characters in it */
+} raw_tags[] = {{"title", true}, {"textarea", true}, {"xmp", false},
+    {"noembed", false}, {"noframes", false}, {"iframe", false}};
+
+static enum err
+put_raw(struct html *h, size_t end, bool references)
+{
+	struct html part = {
+	    .in = SPAN(h->in.data, end), .at = h->at, .out = h->out};
+	enum err e = ERR_OK;
+
+	while (e == ERR_OK && part.at < end) {
+		if (references && part.in.data[part.at] == '&')
+			e = take_reference(&part);
+		else
+			e = buf_putc(h->out, part.in.data[part.at++]);
+	}
+	return e;
+}
+
+/* The contents of the element whose start tag ends at h->at, and its end. */
+static enum err
+take_raw(struct html *h, const char *name, bool references)
+{
+	size_t end = element_close(h, h->at, name);
+	enum err e = put_raw(h, end, references);
+
+	h->at = end < h->in.len ? tag_end(h, end + 2) : end;
+	return e == ERR_OK ? buf_putc(h->out, ' ') : e;
 }
 
 static enum err
@@ -177,6 +227,7 @@ take_tag(struct html *h)
 	struct span in = h->in, name;
 	bool closes = h->at + 1 < in.len && in.data[h->at + 1] == '/';
 	size_t from = h->at + 1;
+	enum err e;
 
 	if (in.len - h->at >= 4 && memcmp(in.data + h->at, "<!--", 4) == 0) {
 		h->at = comment_end(h, h->at);
@@ -198,7 +249,14 @@ take_tag(struct html *h)
 	for (size_t i = 0; !closes && i < 2; i++)
 		if (span_caseeq_str(name, silent[i]))
 			h->at = element_end(h, h->at, silent[i]);
-	return is_inline(name) ? ERR_OK : buf_putc(h->out, ' ');
+	e = is_inline(name) ? ERR_OK : buf_putc(h->out, ' ');
+	for (size_t i = 0; e == ERR_OK && !closes &&
+			   i < sizeof(raw_tags) / sizeof(raw_tags[0]);
+	     i++)
+		if (span_caseeq_str(name, raw_tags[i].name))
+			return take_raw(
+			    h, raw_tags[i].name, raw_tags[i].references);
+	return e;
 }
 
 /* The number of &#...; or &#x...;, 0 if it is none. */

@@ -89,6 +89,63 @@ mime_part_text(const struct mime_part *p, struct buf *out, bool *whole)
 	return e;
 }
 
+/* The first charset that a <meta> near the beginning names; "" for none. */
+static void
+meta_charset(struct span html, char *out, size_t out_size)
+{
+	struct span head = SPAN(html.data, html.len < 4096 ? html.len : 4096);
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i + 5 < head.len; i++) {
+		struct span tag;
+		size_t end, at;
+
+		if (!span_starts_caseeq(
+			SPAN(head.data + i, head.len - i), "<meta"))
+			continue;
+		end = span_find_chr(head, i, '>');
+		tag = SPAN(head.data + i, end - i);
+		for (at = 0; at < tag.len; at++)
+			if (span_starts_caseeq(
+				SPAN(tag.data + at, tag.len - at), "charset"))
+				break;
+		at += strlen("charset");
+		while (at < tag.len && strchr(" \t\r\n=\"'", tag.data[at]))
+			at++;
+		while (at < tag.len && n + 1 < out_size &&
+		       !strchr(" \t\r\n\"'/;>", tag.data[at]))
+			out[n++] = (char)tag.data[at++];
+		out[n] = '\0';
+		if (n > 0)
+			return;
+	}
+}
+
+enum err
+mime_part_html(const struct mime_part *p, struct buf *out, bool *whole)
+{
+	const char *charset = mime_part_param(p, "charset");
+	struct buf octets;
+	char said[64];
+	enum err e;
+
+	buf_init(&octets, out->max);
+	e = mime_part_octets(p, &octets, whole);
+	if (e == ERR_OK && charset == NULL) {
+		meta_charset(buf_span(&octets), said, sizeof(said));
+		/* it was read to find that: it is no UTF-16 */
+		if (said[0] != '\0')
+			charset = span_starts_caseeq(span_str(said), "utf-16")
+				      ? "utf-8"
+				      : said;
+	}
+	if (e == ERR_OK)
+		e = to_utf8(charset, buf_span(&octets), out, whole);
+	buf_clear(&octets);
+	return e;
+}
+
 bool
 mime_part_is_text(const struct mime_part *p)
 {

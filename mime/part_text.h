@@ -20,13 +20,17 @@ enum err mime_part_octets(
    it, have a NUL, or are UTF-16 without a byte order mark. */
 enum err mime_part_text(
     const struct mime_part *p, struct buf *out, bool *whole) MUST_CHECK;
+/* The same of HTML: without a charset beside it the one that it says itself
+   counts (WHATWG HTML 13.2.3.2), where that can be made out. */
+enum err mime_part_html(
+    const struct mime_part *p, struct buf *out, bool *whole) MUST_CHECK;
 /* Is it text, or a format whose octets are? */
 bool mime_part_is_text(const struct mime_part *p);
 
-/* Append what a reader sees of HTML in UTF-8: no tags, comments, scripts or
-   styles, characters for references; a tag that ends a line becomes a blank,
-   others nothing. *whole is false when a comment, a tag or a script was not
-   closed: what follows it is left out. */
+/* Append what a reader sees of HTML in UTF-8, titles and fields too: no tags,
+   comments, scripts or styles, characters for references; a tag that ends a
+   line becomes a blank, others nothing. *whole is false when a comment, a tag
+   or a script was not closed: what follows it is left out. */
 enum err mime_html_text(
     struct span html, struct buf *out, bool *whole) MUST_CHECK;
 

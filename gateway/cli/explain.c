@@ -203,6 +203,8 @@ static enum err
 find_facts(struct ask *a, const struct conf *conf)
 {
 	const struct facts_in in = {.message = a->facts.message,
+	    .extract = {.pdf = conf->extract.pdf != NULL,
+		.office = conf->extract.office},
 	    .client = "",
 	    .user = "",
 	    .now_s = a->facts.now_s};

@@ -10,6 +10,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/memfd.h"
+#include "gateway/proto_extract.h"
 #include "gateway/proto_revocation.h"
 #include "gateway/topology.h"
 #include "gateway/worker/worker_private.h"
@@ -21,6 +23,7 @@ enum {
 	PGP_SLACK_MS = 5000,
 	LEARN_MS = 60000,
 	ISSUER_MS = 8000,
+	EXTRACT_SLACK_MS = 2000, /* beyond its own limit */
 };
 
 static struct ipc *
@@ -240,6 +243,74 @@ peers_want_revocation(void *arg, const struct crypto_path *path)
 	if (e != ERR_OK)
 		log_event(
 		    LOG_LVL_DEBUG, NULL, "revocation-not-wanted", KV_ERR(e));
+}
+
+/* --- documents --- */
+
+static enum err
+take_text(struct job *j, struct ipc_msg *in, struct buf *out)
+{
+	int fd = ipc_msg_take_fd(in, 0);
+	struct memfd_map map = {.base = NULL};
+	enum err result = ERR_INTERNAL, e;
+	const char *why;
+
+	e = proto_failure_unpack(in->payload, j->arena, &result, &why);
+	if (e == ERR_OK)
+		e = result;
+	if (e == ERR_OK)
+		e = memfd_map(
+		    fd, LIMIT_CONTENT_PART + LIMIT_MESSAGE_PADDING, &map);
+	if (e == ERR_OK)
+		e = buf_put(out, map.data);
+	memfd_unmap(&map);
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
+/* All documents of a message share one time. */
+enum err
+peers_extract(
+    struct job *j, uint8_t kind, struct span document, struct buf *out)
+{
+	uint64_t now = clock_steady_ms();
+	struct proto_extract m = {.kind = kind};
+	unsigned index = role_index(j->w->role);
+	struct ipc_msg in;
+	struct ipc *ch;
+	struct buf b;
+	int fd = -1;
+	enum err e;
+
+	if (j->extract_until_ms == 0)
+		j->extract_until_ms = now + j->conf->extract.timeout_ms;
+	if (now >= j->extract_until_ms)
+		return ERR_TIMEOUT;
+	m.timeout_ms = (uint32_t)(j->extract_until_ms - now);
+	ch = channel(j->w, ROLE_EXTRACT, index, m.timeout_ms);
+	if (ch == NULL)
+		return ERR_CRASHED;
+	buf_init(&b, LIMIT_IPC_INLINE);
+	e = proto_extract_pack(&m, &b);
+	if (e == ERR_OK)
+		e = memfd_from(document, &fd);
+	if (e == ERR_OK) {
+		e = ipc_send(ch, PROTO_EXTRACT, j->id, buf_span(&b), &fd, 1);
+		if (e != ERR_OK)
+			drop(j->w, ch, e);
+	}
+	buf_clear(&b);
+	if (fd >= 0)
+		close(fd);
+	if (e == ERR_OK)
+		e = answer(j->w, ch, PROTO_EXTRACTED, j->id,
+		    m.timeout_ms + EXTRACT_SLACK_MS, &in);
+	if (e != ERR_OK)
+		return e;
+	e = take_text(j, &in, out);
+	ipc_msg_clear(&in);
+	return e;
 }
 
 /* --- certificates --- */

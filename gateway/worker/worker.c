@@ -20,6 +20,7 @@
 #include "crypto/cms_open.h"
 #include "gateway/facts.h"
 #include "gateway/groups.h"
+#include "gateway/proto_extract.h"
 #include "gateway/tls_state.h"
 #include "gateway/trust.h"
 #include "gateway/worker/worker_private.h"
@@ -73,9 +74,22 @@ parse(struct job *j, struct err_why *why)
 
 /* What the conditions of rules ask about it. */
 static enum err
+extract(
+    void *arg, enum facts_document kind, struct span document, struct buf *out)
+{
+	return peers_extract(arg,
+	    kind == FACTS_PDF ? PROTO_EXTRACT_PDF : PROTO_EXTRACT_OFFICE,
+	    document, out);
+}
+
+static enum err
 find_facts(struct job *j)
 {
 	const struct facts_in in = {.message = &j->msg,
+	    .extract = {.pdf = j->conf->extract.pdf != NULL,
+		.office = j->conf->extract.office,
+		.text = extract,
+		.arg = j},
 	    .client = j->envelope.client,
 	    .user = j->envelope.auth_id,
 	    .now_s = (int64_t)(j->envelope.accepted_ms / 1000),

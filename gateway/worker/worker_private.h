@@ -97,6 +97,8 @@ struct job {
 	const char *refused_by, *must_be;
 	/* Files were made there whose names are not synced yet. */
 	bool made_bodies, made_objects;
+	uint64_t extract_until_ms; /* steady clock: its documents' time; 0: none
+				      was looked into yet */
 };
 
 /* --- job.c: making and ending one --- */
@@ -237,6 +239,10 @@ enum err peers_note_replies(struct worker *w, struct span ids) MUST_CHECK;
 /* Have a certificate issued for the sender. *why_out: why there is none, in the
    arena; untouched when there is one. */
 enum signer_issue peers_issue(struct job *j, const char **why_out);
+/* Append the text of a document; kind: enum proto_extract_kind. Any error: it
+   cannot be read. */
+enum err peers_extract(struct job *j, uint8_t kind, struct span document,
+    struct buf *out) MUST_CHECK;
 enum err peers_submit(struct job *j) MUST_CHECK;
 /* A row of the audit log, of no message. */
 enum err peers_records(

@@ -150,6 +150,12 @@ accounts_main(struct role *r)
 }
 
 int
+extract_main(struct role *r)
+{
+	return blocking(r);
+}
+
+int
 issuer_main(struct role *r)
 {
 	return blocking(r);

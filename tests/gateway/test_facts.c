@@ -307,6 +307,51 @@ static const struct {
 	MIXED "Content-Type: text/plain\r\n"
 	      "Content-Transfer-Encoding: base64\r\n\r\ncwBlAGMAcgBlAHQA" END,
 	POLICY_UNSURE},
+    /* words that go on in the next part, which is shown behind the first */
+    {POLICY_CONTENT, "hello world",
+	MIXED "Content-Type: text/plain\r\n\r\nWorld" END, POLICY_YES},
+    {POLICY_CONTENT, "hello world",
+	MIXED "Content-Type: text/html\r\n\r\n<p>World" END, POLICY_YES},
+    {POLICY_CONTENT, "hello world",
+	MIXED "Content-Type: text/plain; name=a.txt\r\n\r\nWorld" END,
+	POLICY_NO},
+    {POLICY_CONTENT, "hello >= 2",
+	MIXED "Content-Type: text/plain\r\n\r\nWorld" END, POLICY_NO},
+    {POLICY_CONTENT, "hello >= 2",
+	MIXED "Content-Type: text/plain\r\n\r\nHello" END, POLICY_YES},
+    /* mail that was attached as a file */
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: application/octet-stream; name=a.EML\r\n"
+	      "Content-Transfer-Encoding: base64\r\n\r\n"
+	      "RnJvbTogeEB5LmV4YW1wbGUKTUlNRS1WZXJzaW9uOiAxLjAKQ29udGVudC1U"
+	      "cmFuc2Zlci1FbmNvZGluZzogYmFzZTY0CgpZU0J6WldOeVpYUT0K" END,
+	POLICY_YES},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: application/octet-stream\r\n"
+	      "Content-Transfer-Encoding: base64\r\n\r\n"
+	      "RnJvbTogeEB5LmV4YW1wbGUKTUlNRS1WZXJzaW9uOiAxLjAKQ29udGVudC1U"
+	      "cmFuc2Zlci1FbmNvZGluZzogYmFzZTY0CgpZU0J6WldOeVpYUT0K" END,
+	POLICY_YES},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: text/plain; name=a.txt\r\n"
+	      "Content-Transfer-Encoding: base64\r\n\r\n"
+	      "RnJvbTogeEB5LmV4YW1wbGUKTUlNRS1WZXJzaW9uOiAxLjAKQ29udGVudC1U"
+	      "cmFuc2Zlci1FbmNvZGluZzogYmFzZTY0CgpZU0J6WldOeVpYUT0K" END,
+	POLICY_YES},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: application/octet-stream; name=a.eml\r\n"
+	      "Content-Transfer-Encoding: base64\r\n\r\n"
+	      "RnJvbTogeEB5LmV4YW1wbGUKTUlNRS1WZXJzaW9uOiAxLjAKQ29udGVudC1U"
+	      "cmFuc2Zlci1FbmNvZGluZzogYmFzZTY0CgpibTkwYUdsdVp3PT0K" END,
+	POLICY_NO},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: application/octet-stream; name=a.eml\r\n\r\n"
+	      "no header at all" END,
+	POLICY_UNSURE},
+    {POLICY_CONTENT, "secret",
+	MIXED "Content-Type: text/html\r\n\r\n"
+	      "<title><!--</title>a secret<!-- x -->" END,
+	POLICY_YES},
 };
 
 Test(facts, say_what_is_true_of_a_message)
@@ -323,6 +368,121 @@ Test(facts, say_what_is_true_of_a_message)
 		    (int)t);
 	}
 	mime_charsets_close();
+}
+
+/* What takes text out of documents, and how often it was asked. */
+struct reader {
+	enum err err;
+	const char *text;
+	unsigned asked[2]; /* of enum facts_document */
+};
+
+static enum err
+read_document(
+    void *arg, enum facts_document kind, struct span document, struct buf *out)
+{
+	struct reader *r = arg;
+
+	cr_expect_gt(document.len, 0);
+	r->asked[kind]++;
+	return r->err == ERR_OK ? buf_puts(out, r->text) : r->err;
+}
+
+#define PDF	    "Content-Type: application/pdf\r\n\r\n%PDF-1.4 x"
+#define PDF_AS_TEXT "Content-Type: text/plain\r\n\r\n%PDF-1.4 x"
+#define B64_PART                                                               \
+	"Content-Type: application/octet-stream\r\n"                           \
+	"Content-Transfer-Encoding: base64\r\n\r\n"
+#define OOXML B64_PART "UEsDBFtDb250ZW50X1R5cGVzXS54bWw="
+#define ODF   B64_PART "UEsDBGNvbnRlbnQueG1s"
+#define ZIP   B64_PART "UEsDBGEudHh0"
+#define OLE   B64_PART "0M8R4KGxGuEAAAAA"
+
+Test(facts, documents_are_looked_into_where_that_is_asked_for)
+{
+	static const struct {
+		const char *what, *part;
+		bool pdf, office, nobody;
+		enum err err;
+		const char *text;
+		enum policy_truth want;
+		unsigned asked[2];
+	} docs[] = {
+	    {"PDF", PDF, true, false, false, ERR_OK, "a secret", POLICY_YES,
+		{1, 0}},
+	    {"PDF without", PDF, true, true, false, ERR_OK, "x", POLICY_NO,
+		{1, 0}},
+	    {"PDF that cannot be read", PDF, true, false, false, ERR_MALFORMED,
+		"", POLICY_UNSURE, {1, 0}},
+	    {"PDF in time that is over", PDF, true, false, false, ERR_TIMEOUT,
+		"", POLICY_UNSURE, {1, 0}},
+	    {"PDF, nobody there", PDF, true, false, true, ERR_OK, "",
+		POLICY_UNSURE, {0, 0}},
+	    {"PDF, not asked for", PDF, false, true, false, ERR_OK, "secret",
+		POLICY_NO, {0, 0}},
+	    {"PDF that calls itself text", PDF_AS_TEXT, true, false, false,
+		ERR_OK, "a secret", POLICY_YES, {1, 0}},
+	    {"OOXML", OOXML, true, true, false, ERR_OK, "secret", POLICY_YES,
+		{0, 1}},
+	    {"OpenDocument", ODF, false, true, false, ERR_OK, "secret",
+		POLICY_YES, {0, 1}},
+	    {"OOXML that cannot be read", OOXML, false, true, false,
+		ERR_CRASHED, "", POLICY_UNSURE, {0, 1}},
+	    {"OOXML, not asked for", OOXML, true, false, false, ERR_OK,
+		"secret", POLICY_NO, {0, 0}},
+	    {"another archive", ZIP, true, true, false, ERR_OK, "secret",
+		POLICY_NO, {0, 0}},
+	    {"an older document", OLE, true, true, false, ERR_OK, "",
+		POLICY_UNSURE, {0, 0}},
+	    {"an older document, not asked for", OLE, true, false, false,
+		ERR_OK, "", POLICY_NO, {0, 0}},
+	};
+
+	mime_charsets_open();
+	for (size_t i = 0; i < sizeof(docs) / sizeof(docs[0]); i++) {
+		struct reader r = {.err = docs[i].err, .text = docs[i].text};
+		const struct facts_in in = {.client = "",
+		    .user = "",
+		    .now_s = NOON,
+		    .extract = {docs[i].pdf, docs[i].office,
+			docs[i].nobody ? NULL : read_document, &r}};
+		char msg[1024];
+		int n = snprintf(
+		    msg, sizeof(msg), "%s%s%s", MIXED, docs[i].part, END);
+
+		cr_expect_eq(
+		    find(POLICY_CONTENT, "secret", msg, (size_t)n, &in),
+		    docs[i].want, "%s", docs[i].what);
+		for (size_t k = 0; k < 2; k++)
+			cr_expect_eq(
+			    r.asked[k], docs[i].asked[k], "%s", docs[i].what);
+	}
+	mime_charsets_close();
+}
+
+Test(facts, of_too_many_documents_one_is_not_looked_into)
+{
+	struct reader r = {.err = ERR_OK, .text = "x"};
+	const struct facts_in in = {.client = "",
+	    .user = "",
+	    .extract = {true, false, read_document, &r}};
+	char *msg = calloc(1, 64 * 1024);
+
+	mime_charsets_open();
+	for (size_t n = LIMIT_EXTRACT_DOCUMENTS;
+	     n <= LIMIT_EXTRACT_DOCUMENTS + 1; n++) {
+		size_t len = (size_t)snprintf(msg, 1024, "%s", MIXED PDF);
+
+		for (size_t i = 1; i < n; i++)
+			len += (size_t)snprintf(
+			    msg + len, 1024, "\r\n--x\r\n%s", PDF);
+		len += (size_t)snprintf(msg + len, 1024, "%s", END);
+		cr_expect_eq(find(POLICY_CONTENT, "secret", msg, len, &in),
+		    n <= LIMIT_EXTRACT_DOCUMENTS ? POLICY_NO : POLICY_UNSURE,
+		    "%zu", n);
+	}
+	mime_charsets_close();
+	free(msg);
 }
 
 Test(facts, of_the_message_do_not_hold_at_rcpt)

@@ -338,7 +338,8 @@ Test(sandbox, no_role_gets_out, .init = setup, .fini = teardown)
 			struct row row = every[i];
 
 			row.role = (enum role_id)role;
-			if (role == ROLE_PGP || role == ROLE_ADMISSION)
+			if (role == ROLE_PGP || role == ROLE_ADMISSION ||
+			    role == ROLE_EXTRACT)
 				continue;
 			check(&row, 1);
 		}
@@ -505,6 +506,15 @@ Test(
 	    {ROLE_ADMISSION, READ, "state/keystore/f", EACCES},
 	    {ROLE_ADMISSION, INET, NULL, EAFNOSUPPORT},
 	    {ROLE_PGP, CREATE, "run/new", EACCES},
+	    {ROLE_EXTRACT, FORK, NULL, 0},
+	    {ROLE_EXTRACT, EXEC, NULL, EACCES},
+	    {ROLE_EXTRACT, INET, NULL, EAFNOSUPPORT},
+	    {ROLE_EXTRACT, PTRACE, NULL, EPERM},
+	    {ROLE_EXTRACT, READ, "/etc/passwd", EACCES},
+	    {ROLE_EXTRACT, READ, "state/keys/f", EACCES},
+	    {ROLE_EXTRACT, READ, "state/keystore/f", EACCES},
+	    {ROLE_EXTRACT, CREATE, "state/new", EACCES},
+	    {ROLE_EXTRACT, CREATE, "run/new", EACCES},
 	    {ROLE_PGP, DUMPABLE, NULL, EPERM},
 	    {ROLE_PGP, NEW_PRIVS, NULL, EPERM},
 	};

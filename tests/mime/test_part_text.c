@@ -60,6 +60,18 @@ Test(part_text, html_is_what_a_reader_sees)
 	    {"<i=\">a<b z=\"\">b", "ab", true},
 	    {"<i x = '>'>a", "a", true},
 	    {"<i/x='>'/>a", "a", true},
+	    /* nothing but its own end ends them */
+	    {"<title><!--</title>a<!-- b -->", " <!-- a", true},
+	    {"<title></titlex><!-- </title>a -->", " </titlex><!--  a -->",
+		true},
+	    {"<TITLE>a &lt;&#66;</Title >c", " a <B c", true},
+	    {"<textarea><b>a</textarea>b", " <b>a b", true},
+	    {"<xmp>&amp;<!--</xmp>b", " &amp;<!-- b", true},
+	    {"<iframe><p></iframe>b", " <p> b", true},
+	    {"<title>a", " a ", false},
+	    {"<title/>a</title>", " a ", true},
+	    {"a</title>b", "a b", true},
+	    {"<script></scripts>a</script>b", " b", true},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -92,10 +104,14 @@ text_of(const char *fields, const char *body, struct buf *out, bool *whole)
 	cr_assert_eq(mime_scan(SPAN(msg, n), &scan, NULL), ERR_OK);
 	cr_assert_eq(
 	    mime_tree_parse(SPAN(msg, n), &scan, false, a, &t, NULL), ERR_OK);
-	cr_assert_eq(mime_part_text(mime_tree_root(t), out, whole), ERR_OK);
+	cr_assert_eq(strstr(fields, "text/html") != NULL
+			 ? mime_part_html(mime_tree_root(t), out, whole)
+			 : mime_part_text(mime_tree_root(t), out, whole),
+	    ERR_OK);
 	arena_free(a);
 }
 
+#define HTML "Content-Type: text/html"
 #define TEXT "Content-Type: text/plain; charset="
 #define QP   "Content-Transfer-Encoding: quoted-printable\r\n"
 #define B64  "Content-Transfer-Encoding: base64\r\n"
@@ -121,6 +137,19 @@ Test(part_text, says_what_it_could_not_read)
 	    {TEXT "x-unheard-of\r\n", "abc", "abc", false},
 	    {"Content-Transfer-Encoding: x-uuencode\r\n", "abc", "abc", false},
 	    {QP, "=FC", "\xef\xbf\xbd", false},
+	    {HTML "\r\n" QP, "<meta charset=3Diso-8859-1>=FC",
+		"<meta charset=iso-8859-1>\xc3\xbc", true},
+	    {HTML "\r\n" QP, "<META content=3D\"a; charset=3DUTF-8\">=C3=BC",
+		"<META content=\"a; charset=UTF-8\">\xc3\xbc", true},
+	    {HTML "; charset=utf-8\r\n" QP, "<meta charset=3Diso-8859-1>=FC",
+		"<meta charset=iso-8859-1>\xef\xbf\xbd", false},
+	    {HTML "\r\n", "<meta charset=x-nope>a", "<meta charset=x-nope>a",
+		false},
+	    {HTML "\r\n", "<meta charset=utf-16>a", "<meta charset=utf-16>a",
+		true},
+	    {HTML "\r\n", "<meta charset=>a", "<meta charset=>a", true},
+	    {HTML "\r\n", "<meta charset", "<meta charset", true},
+	    {HTML "\r\n" QP, "<p>=FC", "<p>\xef\xbf\xbd", false},
 	};
 
 	mime_charsets_open();
