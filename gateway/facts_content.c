@@ -265,9 +265,9 @@ static void look_at_part(struct facts *f, const struct mime_part *p, void *arg);
 static void
 look_at_mail_file(struct content *c, struct span octets)
 {
-	struct mime_tree *tree;
+	struct mime_tree *tree = NULL;
 	struct mime_scan scan;
-	struct span mail;
+	struct span mail = {NULL, 0};
 	enum err e = ERR_LIMIT;
 
 	if (c->depth < DEPTH_MAX)
