@@ -31,7 +31,7 @@ static const struct notice_words table[] = {
 		 "if you\nwant to read the message again.\n\n",
 	.check =
 	    "How to tell that this is genuine: the link begins with\n"
-	    "{url}/ and this mail has no attachment. If you did not\n"
+	    "{url}/ and there is no attachment to open. If you did not\n"
 	    "expect anything from this sender, ask them before you open the "
 	    "link,\nand not by answering this mail.\n\n",
 	.signature = "Sent by the encryption gateway of {owner}\n",
@@ -60,7 +60,7 @@ static const struct notice_words table[] = {
 		 "wollen.\n\n",
 	.check =
 	    "Woran Sie erkennen, dass das echt ist: Der Link beginnt mit\n"
-	    "{url}/ und diese Mail hat keinen Anhang. Wenn Sie von\n"
+	    "{url}/ und Sie müssen keinen Anhang öffnen. Wenn Sie von\n"
 	    "diesem Absender nichts erwartet haben, fragen Sie ihn, bevor Sie "
 	    "den\nLink öffnen, und nicht als Antwort auf diese Mail.\n\n",
 	.signature = "Gesendet vom Verschlüsselungs-Gateway von {owner}\n",
@@ -88,7 +88,7 @@ static const struct notice_words table[] = {
 		 "courriel si vous\nvoulez relire le message.\n\n",
 	.check =
 	    "Comment savoir que c’est authentique : le lien commence par\n"
-	    "{url}/ et ce courriel n’a pas de pièce jointe. Si vous\n"
+	    "{url}/ et il n’y a aucune pièce jointe à ouvrir. Si vous\n"
 	    "n’attendiez rien de cet expéditeur, demandez-lui avant d’ouvrir "
 	    "le lien,\net non en répondant à ce courriel.\n\n",
 	.signature = "Envoyé par la passerelle de chiffrement de {owner}\n",
@@ -113,7 +113,7 @@ static const struct notice_words table[] = {
 		 "este correo si\nquiere volver a leerlo.\n\n",
 	.check =
 	    "Cómo saber que es auténtico: el enlace empieza por\n"
-	    "{url}/ y este correo no lleva ningún adjunto. Si no\n"
+	    "{url}/ y no hay ningún adjunto que abrir. Si no\n"
 	    "esperaba nada de este remitente, pregúntele antes de abrir el "
 	    "enlace, y\nno respondiendo a este correo.\n\n",
 	.signature = "Enviado por la pasarela de cifrado de {owner}\n",
@@ -140,7 +140,7 @@ static const struct notice_words table[] = {
 		 "questa mail se\nvuole rileggerlo.\n\n",
 	.check =
 	    "Come capire che è autentico: il link comincia con\n"
-	    "{url}/ e questa mail non ha allegati. Se non aspettava\n"
+	    "{url}/ e non c’è alcun allegato da aprire. Se non aspettava\n"
 	    "nulla da questo mittente, gli chieda prima di aprire il link, e "
 	    "non\nrispondendo a questa mail.\n\n",
 	.signature = "Inviato dal gateway di cifratura di {owner}\n",
@@ -168,7 +168,7 @@ static const struct notice_words table[] = {
 		 "mail als u\nhet bericht nog eens wilt lezen.\n\n",
 	.check =
 	    "Waaraan u ziet dat dit echt is: de link begint met\n"
-	    "{url}/ en deze mail heeft geen bijlage. Verwachtte u\n"
+	    "{url}/ en u hoeft geen bijlage te openen. Verwachtte u\n"
 	    "niets van deze afzender, vraag het dan voordat u de link opent, "
 	    "en niet\ndoor deze mail te beantwoorden.\n\n",
 	.signature = "Verstuurd door de versleutelingsgateway van {owner}\n",

@@ -153,13 +153,45 @@ write_notice(struct job *j, struct job_rcpt *rcpt, const struct entry *entry,
 	return mime_compose_write(&m, to);
 }
 
+/* The notice as it leaves, signed where that can be. */
+static enum err
+make_notice(struct job *j, struct job_rcpt *rcpt, const struct pickup *p,
+    const struct proto_object *obj, const struct entry *entry, struct buf *out)
+{
+	static const uint8_t padding[LIMIT_MESSAGE_PADDING];
+	struct mime_sink sink;
+	struct buf body, msg;
+	struct span notice = SPAN(NULL, 0);
+	enum err e;
+
+	buf_init(&body, 64 * 1024);
+	buf_init(&msg, 128 * 1024);
+	sink = mime_sink_buf(&msg);
+	e = notice_text(j, p, obj, &body);
+	if (e == ERR_OK)
+		e = write_notice(j, rcpt, entry, buf_span(&body), &sink);
+	if (e == ERR_OK) {
+		size_t len = msg.len;
+
+		e = buf_put(&msg, SPAN(padding, sizeof(padding)));
+		notice = SPAN(msg.data, len);
+	}
+	if (e == ERR_OK && pickup_sign(j, notice, out) != ERR_OK) {
+		buf_reset(out);
+		e = buf_put(out, notice);
+	}
+	/* both hold the link */
+	wipe(&body);
+	wipe(&msg);
+	return e;
+}
+
 enum err
 pickup_notice(struct job *j, struct job_rcpt *rcpt, const struct pickup *p,
     const struct proto_object *obj)
 {
 	struct entry *e = job_add_entry(j, 1);
-	struct buf body, msg;
-	struct mime_sink sink;
+	struct buf msg;
 	enum err err;
 
 	if (e == NULL)
@@ -177,19 +209,13 @@ pickup_notice(struct job *j, struct job_rcpt *rcpt, const struct pickup *p,
 	entry_forget_origin(e);
 	e->n_rcpt = 1;
 	e->rcpt[0] = *rcpt->rcpt;
-	buf_init(&body, 64 * 1024);
-	buf_init(&msg, 128 * 1024);
-	sink = mime_sink_buf(&msg);
-	err = notice_text(j, p, obj, &body);
-	if (err == ERR_OK)
-		err = write_notice(j, rcpt, e, buf_span(&body), &sink);
+	buf_init(&msg, 256 * 1024);
+	err = make_notice(j, rcpt, p, obj, e, &msg);
 	if (err == ERR_OK)
 		err = seal_body(
 		    j, e, &j->w->pubs.pub[SEALED_READY], buf_span(&msg));
 	if (err != ERR_OK)
 		j->out.n_entries--;
-	/* both hold the link */
-	wipe(&body);
-	wipe(&msg);
+	wipe(&msg); /* it holds the link */
 	return err;
 }

@@ -33,7 +33,7 @@ def mail_of(data):
 
 
 def text_of(data):
-    return mail_of(data).get_content()
+    return mail_of(data).get_body(("plain",)).get_content()
 
 
 class Link:

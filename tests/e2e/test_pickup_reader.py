@@ -9,7 +9,7 @@ import re
 import threading
 
 from escrow import Link, mail_of, text_of
-from harness import message, wait_for
+from harness import message, run, wait_for
 from pickup import needs_browser, read_with_browser
 
 SENDER, CAROL = "sam@sender.example", "carol@partner.example"
@@ -126,3 +126,28 @@ def test_a_code_is_asked_for_and_typed_in(
     # another browser is asked for a code of its own
     other = read_with_browser(browser_modules, link.url, ["click"])
     assert "Send me a code" in other["visible"]
+
+
+# --- a notice that proves from whom it is
+
+def test_the_notice_is_signed_where_the_key_of_its_sender_is(make_gateway, capture, keys):
+    crt, pem = keys.certificate(SENDER, "sam-notice")
+    both = keys.root / "sam-notice.both.pem"
+    both.write_bytes(crt.read_bytes() + pem.read_bytes())
+    gateway = make_gateway(
+        capture.port, rules=RULES, import_keys=[both],
+        listen='may-sign = { "127.0.0.0/8" }', portal='languages = { "fr", "en" }')
+    gateway.send(SENDER, CAROL, message(to=CAROL))
+    wait_for("the notice", lambda: capture.messages)
+    notice = capture.messages[0].data
+    assert mail_of(notice).get_content_type() == "multipart/signed"
+    entity = run("openssl", "cms", "-verify", "-CAfile", crt, "-purpose", "any",
+                 input=notice).stdout
+    assert "vous a envoyé un message" in text_of(entity)
+    assert mail_of(notice)["From"] == SENDER
+    assert Link(notice).open().status == 200
+    # nobody's key is used for another: this sender has none
+    del capture.messages[:]
+    gateway.send("tom@sender.example", CAROL, message(to=CAROL))
+    wait_for("the notice", lambda: capture.messages)
+    assert mail_of(capture.messages[0].data).get_content_type() == "text/plain"
