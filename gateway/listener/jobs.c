@@ -575,6 +575,10 @@ tick_one(struct listener *l, struct listener_message *m, uint64_t now_ms)
 		finish_err(l, m, ERR_TIMEOUT);
 		return true;
 	case LISTENER_JOB_WAITING:
+		if (listener_io_is_gone(m->session)) {
+			listener_session_free(m->session);
+			return true;
+		}
 		if (now_ms < m->wait_until_ms)
 			break;
 		/* said again until it is answered */

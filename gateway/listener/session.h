@@ -186,6 +186,8 @@ enum listener_step {
 enum listener_step listener_io_read(struct listener_session *s);
 enum listener_step listener_io_write(struct listener_session *s);
 enum listener_step listener_io_handshake(struct listener_session *s);
+/* Has the client closed its end, whatever it has sent before? */
+bool listener_io_is_gone(const struct listener_session *s);
 /* Watch for what the session waits for. */
 void listener_io_watch(struct listener_session *s);
 

@@ -5,6 +5,7 @@
  * nothing here knows SMTP.
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -118,6 +119,15 @@ enum listener_step
 listener_io_handshake(struct listener_session *s)
 {
 	return step_of(s, net_tls_server_handshake(s->tls));
+}
+
+bool
+listener_io_is_gone(const struct listener_session *s)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) == 1 &&
+	       (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 /* A session that is busy with something else does not read: what its client

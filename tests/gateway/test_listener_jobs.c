@@ -638,3 +638,24 @@ Test(listener_jobs, stopping_waits_for_no_next_hop)
 	close(fd);
 	peers_stop(&p);
 }
+
+Test(listener_jobs, a_client_that_hangs_up_while_it_waits_is_noticed)
+{
+	struct peers p;
+	struct peers_message m;
+	int fd;
+
+	start(&p);
+	for (int k = 0; k < 2; k++) {
+		fd = hand_in(&p, &m);
+		peers_done(p.worker[0], &m, true, 250, "2.0.0", "taken");
+		peers_commit_waits(p.store, &m, ERR_OK, true, 0, "", "");
+		cr_assert(is_silent(fd));
+		if (k == 1) /* with something unread before it */
+			peers_say(fd, "QUIT\r\n");
+		close(fd);
+		cr_assert_not(peers_wait_end(p.store, &m), "%d", k);
+		memfd_unmap(&m.body);
+	}
+	peers_stop(&p);
+}
