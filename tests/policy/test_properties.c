@@ -26,7 +26,8 @@ static const struct policy_condition condition[CONDITIONS] = {
 
 static const char *const tag_text[TAGS] = {"[a]", "[b]", "[c]"};
 static const char *const to_text[] = {
-    NULL, "@b.example", "a@b.example", "!a@b.example", "@c.example"};
+    NULL, "@b.example", "a@b.example", "!a@b.example", "@c.example", "ldap:g"};
+enum { TO_GROUP = 5, TO_TEXTS = 6 };
 static const char *const addr_text[] = {
     "a@b.example", "x@b.example", "a@c.example"};
 
@@ -77,6 +78,7 @@ struct world {
 	unsigned tags; /* bits: in the subject */
 	bool ambiguous;
 	enum policy_truth truth[CONDITIONS];
+	enum policy_truth group; /* is the recipient in it? */
 	enum rung_state state[RUNG_COUNT];
 	unsigned flags;
 };
@@ -84,7 +86,7 @@ struct world {
 static struct rule
 random_rule(size_t i)
 {
-	struct rule r = {.to = rnd(5),
+	struct rule r = {.to = rnd(TO_TEXTS),
 	    .n = 1 + rnd(LADDER - 1),
 	    .escrow = (enum policy_escrow)rnd(3),
 	    .archive = archive_text[rnd(4)],
@@ -110,6 +112,7 @@ random_world(void)
 	    .to = rnd(3),
 	    .tags = (unsigned)rnd(1 << TAGS),
 	    .ambiguous = rnd(4) == 0,
+	    .group = (enum policy_truth)rnd(3),
 	    .flags = rnd(4) == 0 ? POLICY_AUTO_MAIL : 0};
 
 	for (size_t i = 0; i < w.n; i++)
@@ -175,6 +178,16 @@ truths(const struct policy *p, const struct world *w, enum policy_truth *out)
 				out[i] = w->truth[k];
 }
 
+static enum policy_truth
+in_group(const void *groups, size_t group, struct span addr)
+{
+	const struct world *w = groups;
+
+	cr_assert_eq(group, 0);
+	cr_assert(span_eq_str(addr, addr_text[w->to]));
+	return w->group;
+}
+
 static enum err
 decide(const struct policy *p, const struct world *w, struct arena *arena,
     struct policy_decision *out)
@@ -185,7 +198,9 @@ decide(const struct policy *p, const struct world *w, struct arena *arena,
 	    .to = span_str(addr_text[w->to]),
 	    .has_tag = has,
 	    .ambiguous = w->ambiguous,
-	    .truth = truth};
+	    .truth = truth,
+	    .in_group = in_group,
+	    .groups = w};
 	size_t n;
 	const char *const *all = policy_tags(p, &n);
 
@@ -256,11 +271,19 @@ o_raises(const struct rule *r)
 	return o_is_for_messages(r) && !r->may_lower;
 }
 
+static int
+o_of(enum policy_truth t)
+{
+	return t == POLICY_YES ? 2 : t == POLICY_UNSURE ? 1 : 0;
+}
+
 /* 0 no, 1 perhaps, 2 yes: the least that is so of any condition. */
 static int
 o_matches(const struct rule *r, const struct world *w)
 {
-	int least = o_to_matches(r->to, w->to) ? 2 : 0;
+	int least = r->to == TO_GROUP		 ? o_of(w->group)
+		    : o_to_matches(r->to, w->to) ? 2
+						 : 0;
 
 	for (size_t k = 0; k < CONDITIONS; k++) {
 		bool blind = k >= 2 && w->ambiguous;
@@ -633,7 +656,9 @@ Test(properties, a_refusal_at_rcpt_is_never_premature)
 		enum policy_truth truth[CONDITIONS];
 		struct policy_facts f = {.from = SPAN_LIT("s@own.example"),
 		    .to = span_str(addr_text[w.to]),
-		    .truth = truth};
+		    .truth = truth,
+		    .in_group = in_group,
+		    .groups = &w};
 		enum policy_rcpt r;
 
 		truths(p, &w, truth);
