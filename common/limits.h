@@ -168,6 +168,13 @@
 /* seconds from now on until which an administrator may keep one, at most */
 #define LIMIT_OBJECT_EXTEND_S (3650u * 24 * 3600)
 
+/* whom an answer may go to, answers to one object, octets of all that wait, and
+   uploads at a time */
+#define LIMIT_ANSWER_RCPTS   50u
+#define LIMIT_ANSWERS	     20u
+#define LIMIT_ANSWERS_SIZE   (2ull * 1024 * 1024 * 1024)
+#define LIMIT_ANSWER_UPLOADS 16u
+
 /* --- portal */
 /* octets of one file of the page */
 #define LIMIT_PORTAL_ASSET (1024u * 1024)

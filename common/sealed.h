@@ -26,6 +26,7 @@ enum sealed_purpose {
 	SEALED_AUDIT,	/* audit signing keys: keys */
 	SEALED_WRAP,	/* the above, under the master key */
 	SEALED_PRIVATE, /* private keys of senders: keys */
+	SEALED_ANSWER,	/* answers from the portal: keys; common/answer.h */
 	SEALED_PURPOSES,
 };
 

@@ -139,8 +139,9 @@ struct conf_portal {
 	const char **languages; /* of notices, the first of the subject, too */
 	size_t n_languages;	/* 0: English */
 	uint64_t expires_s;
-	bool sent_notice; /* also where no passphrase was made */
-	bool receipts;	  /* the sender hears what becomes of it */
+	uint64_t answer_size; /* 0: none is taken */
+	bool sent_notice;     /* also where no passphrase was made */
+	bool receipts;	      /* the sender hears what becomes of it */
 };
 
 /* What a monitoring system asks. */

@@ -730,6 +730,11 @@ const struct config_entry config_entries[] = {
 	1 * SECOND, 3650 * DAY, "30d",
 	AT(conf_portal, expires_s), 0,
 	"How long mail can be picked up."},
+    {"portal", "answer-size", CONFIG_T_SIZE, false, 0, 100 * MI, "25M",
+	AT(conf_portal, answer_size), 0,
+	"Largest answer that a reader may send back through the page; 0: none. "
+	"Only a sender of our domains can be answered, and only where there is "
+	"a section relay inbound."},
     {"portal", "receipts", CONFIG_T_BOOL, false, 0, 0, "true",
 	AT(conf_portal, receipts), 0,
 	"The sender of mail for pick-up is told when it is opened for the first "

@@ -139,6 +139,8 @@ enum err entry_seal(struct entry *e, const struct sealed_pub *pub,
 /* Is the first octet of an entry that of a format that is read? */
 bool entry_format_is_known(uint8_t format);
 /* Leave nothing of where it came from, and no trace. */
+/* The client of an answer that came by the portal: no address is written so. */
+#define ENTRY_CLIENT_PORTAL "portal"
 void entry_forget_origin(struct entry *e);
 /* May who had signed in write as this address? Said by the address itself, or
    by_domain. key is canonical. */

@@ -28,6 +28,7 @@ struct open_form {
 	const char *authserv_id; /* lower-case A-labels */
 	bool subject_tags;
 	bool attach_original; /* behind what was opened */
+	bool by_portal;	      /* an answer to mail that was picked up */
 };
 
 /* What came off: an entity in a sealed memfd, which the caller closes, or, with

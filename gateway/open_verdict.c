@@ -93,6 +93,10 @@ open_put_verdict(
 	if (e == ERR_OK)
 		e = mime_verdict_put(
 		    out, "Sealgate-Verdict", (const char *)text.data);
+	/* who has the link has written it: more is not known of who it is */
+	if (e == ERR_OK && o->form.by_portal)
+		e = mime_verdict_put(out, "Sealgate-Received",
+		    "through the portal, from who had the link");
 	buf_clear(&text);
 	return e;
 }

@@ -195,6 +195,20 @@ enum proto_type {
 	PROTO_OBJECT_LOCKED, /* struct proto_opened */
 	/* portal → store: mail this code to the recipient. */
 	PROTO_OBJECT_CODE, /* object name and code as strings */
+	/* portal → store: an answer is there; the id is its own, and
+	   descriptor 0 its file. Said again until it is taken. */
+	PROTO_ANSWER_CAME, /* struct proto_answer_came */
+	/* store → portal: the answer with this id is committed, or refused for
+	   good. */
+	PROTO_ANSWER_TAKEN,
+	/* store → worker: open the answer in descriptor 0 and submit it. */
+	PROTO_ANSWER_OPEN, /* struct proto_answer_open */
+	/* worker → store: it cannot be; ERR_AGAIN: not now. */
+	PROTO_ANSWER_BAD, /* u32 err, reason as string */
+	/* worker → keys: the key of the answer with this header, and the
+	   answer: u32 err, the key as span. */
+	PROTO_ANSWER_KEY, /* ANSWER_HEADER_SIZE octets */
+	PROTO_ANSWER_KEY_IS,
 
 	/* control → store, control → discovery and control → supervisor: a
 	   request of the command line, as JSON; the id is control's own. The

@@ -290,6 +290,68 @@ proto_pgp_signed_unpack(
 /* --- portal --- */
 
 enum err
+proto_answer_came_pack(const struct proto_answer_came *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_str(&p, m->object);
+	pack_str(&p, m->client);
+	return pack_end(&p);
+}
+
+enum err
+proto_answer_came_unpack(
+    struct span in, struct arena *a, struct proto_answer_came *out)
+{
+	struct unpacker u;
+	struct proto_answer_came m;
+
+	unpack_begin(&u, in);
+	m.object = unpack_str(&u, a);
+	m.client = unpack_str(&u, a);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
+proto_answer_open_pack(const struct proto_answer_open *m, struct buf *out)
+{
+	struct packer p;
+
+	pack_begin(&p, out);
+	pack_str(&p, m->object);
+	pack_str(&p, m->from);
+	pack_str(&p, m->from_key);
+	pack_u32(&p, m->n_to);
+	for (uint32_t i = 0; i < m->n_to; i++)
+		pack_str(&p, m->to[i]);
+	return pack_end(&p);
+}
+
+enum err
+proto_answer_open_unpack(
+    struct span in, struct arena *a, struct proto_answer_open *out)
+{
+	struct unpacker u;
+	struct proto_answer_open m;
+
+	unpack_begin(&u, in);
+	m.object = unpack_str(&u, a);
+	m.from = unpack_str(&u, a);
+	m.from_key = unpack_str(&u, a);
+	m.to = proto_unpack_array(&u, a, 4, sizeof(*m.to), &m.n_to);
+	for (uint32_t i = 0; i < m.n_to; i++)
+		m.to[i] = unpack_str(&u, a);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	*out = m;
+	return ERR_OK;
+}
+
+enum err
 proto_opened_pack(const struct proto_opened *m, struct buf *out)
 {
 	struct packer p;

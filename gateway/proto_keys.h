@@ -121,6 +121,31 @@ enum err proto_pgp_signed_unpack(
 
 /* --- portal --- */
 
+/* An answer that the portal has: descriptor 0 is its file. */
+struct proto_answer_came {
+	const char *object;
+	const char *client; /* address */
+};
+
+enum err proto_answer_came_pack(
+    const struct proto_answer_came *m, struct buf *out) MUST_CHECK;
+enum err proto_answer_came_unpack(
+    struct span in, struct arena *a, struct proto_answer_came *out) MUST_CHECK;
+
+/* The same for a worker, with what is known of the object. */
+struct proto_answer_open {
+	const char *object;
+	const char *from; /* the recipient of the object */
+	const char *from_key;
+	const char **to; /* canonical: whom it may go to */
+	uint32_t n_to;
+};
+
+enum err proto_answer_open_pack(
+    const struct proto_answer_open *m, struct buf *out) MUST_CHECK;
+enum err proto_answer_open_unpack(
+    struct span in, struct arena *a, struct proto_answer_open *out) MUST_CHECK;
+
 struct proto_opened {
 	const char *name;
 	const char *client; /* address */

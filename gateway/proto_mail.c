@@ -273,6 +273,9 @@ proto_object_pack(struct packer *p, const struct proto_object *m)
 	pack_u64(p, m->expires_s);
 	pack_u8(p, (uint8_t)m->factor);
 	pack_u8(p, (uint8_t)m->door);
+	pack_u32(p, m->n_answer_to);
+	for (uint32_t i = 0; i < m->n_answer_to; i++)
+		pack_str(p, m->answer_to[i]);
 }
 
 void
@@ -286,6 +289,10 @@ proto_object_unpack(
 	out->door = unpack_u8(u);
 	if (out->factor >= OBJECT_FACTORS || out->door >= OBJECT_DOORS)
 		u->err = ERR_IPC;
+	out->answer_to = proto_unpack_array(
+	    u, a, 4, sizeof(*out->answer_to), &out->n_answer_to);
+	for (uint32_t i = 0; i < out->n_answer_to; i++)
+		out->answer_to[i] = unpack_str(u, a);
 }
 
 enum err
@@ -319,7 +326,7 @@ proto_submit_pack(const struct proto_submit *m, struct buf *out)
 enum {
 	MIN_ENTRY = 100,     /* octets of the smallest packed entry */
 	MIN_HOP = 1 + 9 * 4, /* and of a try */
-	MIN_OBJECT = 22,
+	MIN_OBJECT = 26,
 	MIN_CLOSED = 5,
 };
 

@@ -153,6 +153,8 @@ struct proto_object {
 	/* of common/object_header.h */
 	enum object_factor factor;
 	enum object_door door;
+	const char **answer_to; /* canonical: whom an answer may go to */
+	uint32_t n_answer_to;
 };
 
 void proto_object_pack(struct packer *p, const struct proto_object *m);

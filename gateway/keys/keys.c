@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/answer.h"
 #include "common/arena.h"
 #include "common/file.h"
 #include "common/limits.h"
@@ -130,6 +131,32 @@ answer_content_key(
 	err = pack_end(&p);
 	if (err == ERR_OK)
 		err = ipc_send(peer->ch, PROTO_CONTENT_KEY_IS, m->id,
+		    buf_span(&b), NULL, 0);
+	secret_wipe(b.data, b.len);
+	buf_clear(&b);
+	secret_free(key);
+	return err;
+}
+
+static enum err
+answer_answer_key(
+    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
+{
+	struct secret *key = NULL;
+	struct packer p;
+	struct buf b;
+	enum err err, result = ERR_MALFORMED;
+
+	if (m->payload.len == ANSWER_HEADER_SIZE)
+		result = answer_key(&k->set.pub[SEALED_ANSWER],
+		    k->set.priv[SEALED_ANSWER], m->payload, &key);
+	buf_init(&b, LIMIT_IPC_INLINE);
+	pack_begin(&p, &b);
+	pack_u32(&p, (uint32_t)result);
+	pack_span(&p, key == NULL ? SPAN(NULL, 0) : secret_span(key));
+	err = pack_end(&p);
+	if (err == ERR_OK)
+		err = ipc_send(peer->ch, PROTO_ANSWER_KEY_IS, m->id,
 		    buf_span(&b), NULL, 0);
 	secret_wipe(b.data, b.len);
 	buf_clear(&b);
@@ -481,6 +508,7 @@ static const struct {
     {PROTO_CONTENT_KEY, ROLE_WORKER, answer_content_key},
     {PROTO_CONTENT_KEY, ROLE_OPENER, answer_content_key},
     {PROTO_CONTENT_KEY, ROLE_STORE, answer_content_key},
+    {PROTO_ANSWER_KEY, ROLE_WORKER, answer_answer_key},
     {PROTO_REGISTER, ROLE_LISTENER, take_register},
     {PROTO_REGISTER, ROLE_STORE, take_register},
     {PROTO_UNREGISTER, ROLE_LISTENER, take_unregister},

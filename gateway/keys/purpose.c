@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/answer.h"
 #include "common/file.h"
 
 enum {
@@ -303,6 +304,10 @@ keys_set_open(int dir_fd, const struct secret *master, struct keys_set *out,
 			return err_why(why, err, "cannot write keys/%s: %s",
 			    files[i].file, err_text(err));
 	}
+	err = answer_pair(out->priv[SEALED_PENDING], &out->pub[SEALED_ANSWER],
+	    &out->priv[SEALED_ANSWER]);
+	if (err != ERR_OK)
+		return err;
 	err = check_public(dir_fd, out, why);
 	if (err != ERR_OK || is_complete)
 		return err;

@@ -92,6 +92,7 @@ on_completed(void *cls, struct MHD_Connection *mhd, void **req_ptr,
 	req->conn->deadline_ms =
 	    req->http->stopping ? 0
 				: clock_steady_ms() + LIMIT_PORTAL_REQUEST_MS;
+	portal_upload_free(req->upload);
 	free(req);
 	*req_ptr = NULL;
 }
@@ -299,8 +300,9 @@ portal_http_free(struct portal_http *h)
 
 void
 portal_http_serve(struct portal_http *h, struct portal_objects *objects,
-    struct portal_throttle *throttle)
+    struct portal_throttle *throttle, struct portal_answers *answers)
 {
+	h->answers = answers;
 	h->objects = objects;
 	h->throttle = throttle;
 }

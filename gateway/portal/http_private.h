@@ -32,6 +32,7 @@ struct portal_http {
 	struct portal_objects *objects;
 	struct portal_throttle *throttle;
 	struct portal_door *door;
+	struct portal_answers *answers;
 	struct portal_conn *conns;
 	size_t n_conns;
 	bool stopping;
@@ -44,6 +45,7 @@ struct portal_request {
 	struct portal_conn *conn;
 	const char *url;
 	const char *method;
+	struct portal_upload *upload; /* NULL: none */
 	size_t body_len;
 	uint8_t body[LIMIT_PORTAL_BODY];
 };

@@ -22,7 +22,13 @@
 #include "gateway/proto.h"
 #include "gateway/role.h"
 
-enum { LISTEN_MAX = 16, TICK_MS = 1000, LATE_MS = 10000, PEM_MAX = 256 * 1024 };
+enum {
+	LISTEN_MAX = 16,
+	TICK_MS = 1000,
+	LATE_MS = 10000,
+	SHOW_MS = 15000,
+	PEM_MAX = 256 * 1024
+};
 
 struct portal {
 	struct role *role;
@@ -37,6 +43,8 @@ struct portal {
 	struct portal_assets *assets;
 	struct portal_objects *objects;
 	struct portal_throttle *throttle;
+	struct portal_answers *answers;
+	uint64_t show_at_ms; /* answers that store has not taken */
 	struct portal_http *http;
 	struct ipc *store; /* NULL while there is none */
 	struct portal_reports *reports;
@@ -64,6 +72,14 @@ on_code(void *arg, const struct object_header *h, const char *code)
 	struct portal *p = arg;
 
 	portal_report_code(p->reports, h->id, code);
+}
+
+static void
+on_answered(void *arg, uint64_t id)
+{
+	struct portal *p = arg;
+
+	portal_answers_show(p->answers, p->store, id);
 }
 
 /* Take in an object that store has announced. What may work later, as when
@@ -138,6 +154,10 @@ on_store_msg(void *arg, struct ipc_msg *m)
 	struct unpacker u;
 	struct arena *a;
 
+	if (m->type == PROTO_ANSWER_TAKEN) {
+		portal_answers_taken(p->answers, m->id);
+		return;
+	}
 	if (m->type != PROTO_OBJECT_ADD && m->type != PROTO_OBJECT_UNTIL &&
 	    m->type != PROTO_OBJECT_DROP) {
 		log_event(LOG_LVL_ERR, NULL, "portal-unexpected",
@@ -236,6 +256,10 @@ on_tick(void *arg)
 	struct portal *p = arg;
 
 	settle(p);
+	if (clock_steady_ms() >= p->show_at_ms) {
+		p->show_at_ms = clock_steady_ms() + SHOW_MS;
+		portal_answers_show(p->answers, p->store, 0);
+	}
 
 	portal_http_enforce(p->http);
 	expire_objects(p);
@@ -344,7 +368,12 @@ open_objects(struct portal *p, const struct conf *c)
 	if (p->throttle == NULL)
 		role_refuse(p->role, "attempts of the portal: %s: %s",
 		    c->paths.portal, strerror(errno));
-	portal_http_serve(p->http, p->objects, p->throttle);
+	p->answers =
+	    portal_answers_open(c->paths.portal, c->portal.answer_size);
+	if (p->answers == NULL)
+		role_refuse(p->role, "answers of the portal: %s: %s",
+		    c->paths.portal, strerror(errno));
+	portal_http_serve(p->http, p->objects, p->throttle, p->answers);
 }
 
 static void
@@ -361,6 +390,7 @@ start_http(struct portal *p, const struct conf *c)
 		open(c->paths.publish, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	    .opened = on_opened,
 	    .code = on_code,
+	    .answered = on_answered,
 	    .arg = p,
 	};
 	struct err_why why = {""};
@@ -407,6 +437,7 @@ stop(struct portal *p)
 	ipc_free(p->store);
 	portal_objects_close(p->objects);
 	portal_throttle_free(p->throttle);
+	portal_answers_close(p->answers);
 	portal_assets_free(p->assets);
 	free(p->late);
 	buf_clear(&p->cert);

@@ -159,6 +159,33 @@ bool portal_door_ask(struct portal_door *d, const uint8_t *object,
 bool portal_door_admits(struct portal_door *d, const uint8_t *object,
     struct span ticket, struct span code, uint64_t now_ms);
 
+/* --- upload.c: answers on their way in */
+
+struct ipc;
+struct portal_answers;
+struct portal_upload;
+
+/* In this directory, of at most max octets before sealing; 0: none is taken.
+   NULL when it cannot be had. */
+struct portal_answers *portal_answers_open(const char *dir, uint64_t max);
+void portal_answers_close(struct portal_answers *a);
+/* Begin one of len octets. ERR_TOO_BIG, ERR_LIMIT: this object has had its
+   answers; ERR_BUSY: no room now; ERR_MALFORMED, ERR_NOT_FOUND: none are
+   taken. */
+enum err portal_upload_begin(struct portal_answers *a, const uint8_t *object,
+    const char *client, uint64_t len, struct portal_upload **out) MUST_CHECK;
+enum err portal_upload_put(struct portal_upload *u, struct span s) MUST_CHECK;
+/* Whole, on disk, and what it says it is; or nothing is left of it once it is
+   freed. */
+enum err portal_upload_end(
+    struct portal_upload *u, uint64_t *id_out) MUST_CHECK;
+void portal_upload_free(struct portal_upload *u);
+/* Show store the one with this id, or with 0 all. */
+void portal_answers_show(
+    const struct portal_answers *a, struct ipc *store, uint64_t only);
+/* Store has it. */
+void portal_answers_taken(const struct portal_answers *a, uint64_t id);
+
 /* --- range.c */
 
 /* A Range header for a representation of size octets: first octet and length.
@@ -205,6 +232,8 @@ struct portal_http_options {
 	/* The recipient is to get this code. */
 	void (*code)(
 	    void *arg, const struct object_header *h, const char *code);
+	/* An answer is there. */
+	void (*answered)(void *arg, uint64_t id);
 	void *arg;
 };
 
@@ -214,7 +243,7 @@ void portal_http_free(struct portal_http *h);
 /* The objects it hands out, and the brake, borrowed; before the first
  * portal_http_run(). */
 void portal_http_serve(struct portal_http *h, struct portal_objects *objects,
-    struct portal_throttle *throttle);
+    struct portal_throttle *throttle, struct portal_answers *answers);
 /* One descriptor for each of listen_fd: readable when there is work. */
 int portal_http_fd(const struct portal_http *h, size_t i);
 /* Do what can be done without waiting. */

@@ -111,6 +111,8 @@ sentence(unsigned status)
 		return "Not from another site.\n";
 	case MHD_HTTP_METHOD_NOT_ALLOWED:
 		return "Not this way.\n";
+	case MHD_HTTP_CONFLICT:
+		return "There have been enough answers.\n";
 	case MHD_HTTP_CONTENT_TOO_LARGE:
 		return "The request is too large.\n";
 	case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE:

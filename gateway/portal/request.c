@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "common/text.h"
 #include "gateway/portal/http_private.h"
 
 /* --- what the request says of itself */
@@ -341,14 +342,26 @@ handle_code(struct portal_request *req)
 	return rc;
 }
 
+/* The same where it stands in the header. */
+static struct shown
+shown_by_header(const struct portal_request *req, const char *id)
+{
+	static const char scheme[] = "Sealgate-Proof ";
+	const char *auth = one_header(req, "Authorization");
+	const char *ticket = one_header(req, "Sealgate-Ticket");
+	struct shown s = {.id = span_str(id),
+	    .ticket = span_str(ticket != NULL ? ticket : "")};
+
+	if (auth != NULL && strncasecmp(auth, scheme, strlen(scheme)) == 0)
+		s.proof = span_str(auth + strlen(scheme));
+	return s;
+}
+
 static enum MHD_Result
 handle_object(struct portal_request *req)
 {
-	static const char scheme[] = "Sealgate-Proof ";
-	const char *ticket = one_header(req, "Sealgate-Ticket");
-	struct shown shown = {.id = span_str(req->url + strlen("/api/object/")),
-	    .ticket = span_str(ticket != NULL ? ticket : "")};
-	const char *auth = one_header(req, "Authorization");
+	struct shown shown =
+	    shown_by_header(req, req->url + strlen("/api/object/"));
 	const char *range = one_header(req, "Range");
 	struct object_header header;
 	struct portal_client client;
@@ -356,8 +369,6 @@ handle_object(struct portal_request *req)
 	enum MHD_Result rc;
 	int fd = -1;
 
-	if (auth != NULL && strncasecmp(auth, scheme, strlen(scheme)) == 0)
-		shown.proof = span_str(auth + strlen(scheme));
 	rc = refuse_or_open(req, &shown, &header, &client, &fd);
 	if (fd < 0)
 		return rc;
@@ -372,6 +383,87 @@ handle_object(struct portal_request *req)
 		    req, MHD_HTTP_RANGE_NOT_SATISFIABLE, NULL);
 	}
 	return portal_reply_file(req, fd, from, len, total);
+}
+
+/* --- answers */
+
+static const char answer_path[] = "/api/reply/";
+
+static bool
+is_answer(const struct portal_request *req)
+{
+	return strcmp(req->method, MHD_HTTP_METHOD_POST) == 0 &&
+	       strncmp(req->url, answer_path, strlen(answer_path)) == 0;
+}
+
+static unsigned
+answer_status(enum err e)
+{
+	switch (e) {
+	case ERR_OK:
+		return MHD_HTTP_CREATED;
+	case ERR_NOT_FOUND:
+		return MHD_HTTP_NOT_FOUND;
+	case ERR_MALFORMED:
+		return MHD_HTTP_BAD_REQUEST;
+	case ERR_TOO_BIG:
+		return MHD_HTTP_CONTENT_TOO_LARGE;
+	case ERR_LIMIT:
+		return MHD_HTTP_CONFLICT;
+	default:
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
+	}
+}
+
+/* Before any of it is read: may it come? Else the refusal is sent. */
+static enum MHD_Result
+begin_answer(struct portal_request *req)
+{
+	const char *type = one_header(req, "Content-Type");
+	const char *len = one_header(req, "Content-Length");
+	struct object_header header;
+	struct portal_client client;
+	struct shown shown;
+	enum MHD_Result rc;
+	uint64_t n = 0;
+	enum err e;
+	int fd = -1;
+
+	if (!host_is_ours(req))
+		return portal_reply_error(
+		    req, MHD_HTTP_MISDIRECTED_REQUEST, NULL);
+	if (!origin_is_ours(req))
+		return portal_reply_error(req, MHD_HTTP_FORBIDDEN, NULL);
+	if (type == NULL || strcasecmp(type, "application/octet-stream") != 0)
+		return portal_reply_error(
+		    req, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, NULL);
+	if (!framing_is_clear(req) || len == NULL ||
+	    text_number(span_str(len), 1, UINT64_MAX, &n) != ERR_OK)
+		return portal_reply_error(req, MHD_HTTP_BAD_REQUEST, NULL);
+	shown = shown_by_header(req, req->url + strlen(answer_path));
+	rc = refuse_or_open(req, &shown, &header, &client, &fd);
+	if (fd < 0)
+		return rc;
+	close(fd);
+	e = portal_upload_begin(
+	    req->http->answers, header.id, client.text, n, &req->upload);
+	if (e != ERR_OK)
+		return portal_reply_error(req, answer_status(e), NULL);
+	req->conn->deadline_ms = clock_steady_ms() + LIMIT_PORTAL_REQUEST_MS +
+				 n * 1000 / LIMIT_PORTAL_MIN_RATE;
+	return MHD_YES;
+}
+
+static enum MHD_Result
+end_answer(struct portal_request *req)
+{
+	uint64_t id;
+	enum err e = portal_upload_end(req->upload, &id);
+
+	if (e != ERR_OK)
+		return portal_reply_error(req, answer_status(e), NULL);
+	req->http->opt.answered(req->http->opt.arg, id);
+	return portal_reply_json(req, MHD_HTTP_CREATED, "{}\n");
 }
 
 /* --- page */
@@ -510,10 +602,20 @@ portal_request_step(void *cls, struct MHD_Connection *mhd, const char *url,
 		if (req == NULL)
 			return MHD_NO;
 		*req_ptr = req;
+		if (is_answer(req))
+			return begin_answer(req);
 		len = one_header(req, "Content-Length");
 		if (len != NULL && strlen(len) > 4)
 			return portal_reply_error(
 			    req, MHD_HTTP_CONTENT_TOO_LARGE, NULL);
+		return MHD_YES;
+	}
+	if (*data_len > 0 && req->upload != NULL) {
+		/* what does not fit is an end without an answer */
+		if (portal_upload_put(req->upload, SPAN(data, *data_len)) !=
+		    ERR_OK)
+			return MHD_NO;
+		*data_len = 0;
 		return MHD_YES;
 	}
 	if (*data_len > 0) {
@@ -524,5 +626,5 @@ portal_request_step(void *cls, struct MHD_Connection *mhd, const char *url,
 		*data_len = 0;
 		return MHD_YES;
 	}
-	return route(req);
+	return req->upload != NULL ? end_answer(req) : route(req);
 }

@@ -24,6 +24,8 @@ store_add_object(struct store *s, struct db_txn *txn,
 				     .rcpt_key = "",
 				     .factor = o->factor,
 				     .door = o->door,
+				     .answer_to = o->answer_to,
+				     .n_answer_to = o->n_answer_to,
 				     .last_client = ""};
 	enum err err;
 

@@ -314,6 +314,12 @@ store_object_unpack(struct span in, struct arena *a, struct store_object *out)
 	o.first_ms = unpack_u64(&u);
 	o.last_ms = unpack_u64(&u);
 	o.last_client = unpack_str(&u, a);
+	o.n_answer_to = unpack_count(&u, sizeof(uint32_t));
+	o.answer_to = arena_array(a, o.n_answer_to, sizeof(*o.answer_to));
+	if (o.answer_to == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < o.n_answer_to; i++)
+		o.answer_to[i] = unpack_str(&u, a);
 	if (unpack_end(&u) != ERR_OK || o.factor >= OBJECT_FACTORS ||
 	    o.door >= OBJECT_DOORS || o.tell >= STORE_OBJECT_TELLS)
 		return ERR_DB_BROKEN;
@@ -339,7 +345,7 @@ store_object_put(
 	struct buf b;
 	enum err e;
 
-	buf_init(&b, SMALL_RECORD);
+	buf_init(&b, SMALL_RECORD + LIMIT_ANSWER_RCPTS * 1024);
 	pack_begin(&p, &b);
 	pack_u8(&p, OBJECT_FORMAT);
 	pack_u64(&p, o->size);
@@ -363,6 +369,9 @@ store_object_put(
 	pack_u64(&p, o->first_ms);
 	pack_u64(&p, o->last_ms);
 	pack_str(&p, o->last_client);
+	pack_u32(&p, o->n_answer_to);
+	for (uint32_t i = 0; i < o->n_answer_to; i++)
+		pack_str(&p, o->answer_to[i]);
 	e = pack_end(&p);
 	if (e == ERR_OK)
 		e = db_put(txn, STORE_OBJECT, span_str(name), buf_span(&b));

@@ -118,6 +118,8 @@ struct store_object {
 	const char *rcpt_key;
 	enum object_factor factor;
 	enum object_door door;
+	const char **answer_to; /* canonical: whom an answer may go to */
+	uint32_t n_answer_to;
 	uint64_t created_s;
 	enum store_object_tell tell;
 	bool locked;

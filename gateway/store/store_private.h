@@ -171,9 +171,11 @@ struct store {
 	size_t n_touched, cap_touched;
 	uint64_t *orphan; /* entries whose body files go after the commit */
 	size_t n_orphans, cap_orphans;
-	unsigned n_batch;  /* operations of the last commit */
-	bool recall;	   /* relay has what was held or deleted */
-	bool tell_portal;  /* of objects that were changed */
+	unsigned n_batch; /* operations of the last commit */
+	bool recall;	  /* relay has what was held or deleted */
+	bool tell_portal; /* of objects that were changed */
+	uint64_t answering[LIMIT_ANSWER_UPLOADS]; /* ids workers have */
+	size_t n_answering;			  /* counts on */
 	bool wants_commit; /* although nothing is in the batch */
 
 	uint64_t unread_s; /* when to look for objects nobody has opened */
@@ -361,6 +363,16 @@ enum err store_object_tell(struct store *s, struct db_txn *txn,
 /* Look now and then for what expires soon and was not opened. */
 void store_unread_tick(struct store *s);
 store_apply_fn store_apply_unread, store_apply_code;
+
+/* --- answer.c: answers to mail that was picked up --- */
+
+/* PROTO_ANSWER_CAME, PROTO_ANSWER_BAD. */
+void store_answer_came(
+    struct store *s, struct store_peer *portal, struct ipc_msg *m);
+void store_answer_failed(
+    struct store *s, struct store_peer *worker, struct ipc_msg *m);
+/* A message is committed that an answer may have become. */
+void store_answer_committed(struct store *s, uint64_t id);
 
 /* --- object_request.c: `sealgate escrow` --- */
 

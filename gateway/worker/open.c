@@ -512,7 +512,8 @@ open_it(struct opening *w, struct err_why *why)
 	const struct open_form form = {
 	    .authserv_id = j->conf->opening.authserv_id,
 	    .subject_tags = j->conf->opening.subject_tags,
-	    .attach_original = j->conf->opening.attach_original};
+	    .attach_original = j->conf->opening.attach_original,
+	    .by_portal = strcmp(j->envelope.client, ENTRY_CLIENT_PORTAL) == 0};
 	const char **addrs = arena_array(j->arena, j->n_rcpt, sizeof(*addrs));
 	struct open_engine engine = open_engine_both(&w->tools);
 	enum err e;

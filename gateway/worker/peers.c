@@ -99,29 +99,16 @@ peers_learn_keys(struct worker *w)
 	return e;
 }
 
-enum err
-peers_content_key(struct worker *w, struct span header, struct secret **out)
+/* u32 err and a key, which is wiped from the channel's buffer. */
+static enum err
+take_key(struct ipc_msg *m, struct secret **out)
 {
-	struct ipc_msg m;
-	struct buf b;
-	struct packer p;
 	struct unpacker u;
 	struct span key;
 	uint32_t err;
 	enum err e;
 
-	buf_init(&b, 1024);
-	pack_begin(&p, &b);
-	pack_u8(&p, SEALED_PENDING);
-	pack_raw(&p, header.data, header.len);
-	e = pack_end(&p);
-	if (e == ERR_OK)
-		e = peers_ask_keys(w, PROTO_CONTENT_KEY, 0, buf_span(&b),
-		    PROTO_CONTENT_KEY_IS, &m);
-	buf_clear(&b);
-	if (e != ERR_OK)
-		return e;
-	unpack_begin(&u, m.payload);
+	unpack_begin(&u, m->payload);
 	err = unpack_u32(&u);
 	key = unpack_span(&u);
 	e = unpack_end(&u);
@@ -134,8 +121,53 @@ peers_content_key(struct worker *w, struct span header, struct secret **out)
 	/* the datagram still lies in the channel's buffer */
 	if (key.len > 0)
 		secret_wipe((void *)(uintptr_t)key.data, key.len);
-	ipc_msg_clear(&m);
+	ipc_msg_clear(m);
 	return e;
+}
+
+enum err
+peers_content_key(struct worker *w, struct span header, struct secret **out)
+{
+	struct ipc_msg m;
+	struct buf b;
+	struct packer p;
+	enum err e;
+
+	buf_init(&b, 1024);
+	pack_begin(&p, &b);
+	pack_u8(&p, SEALED_PENDING);
+	pack_raw(&p, header.data, header.len);
+	e = pack_end(&p);
+	if (e == ERR_OK)
+		e = peers_ask_keys(w, PROTO_CONTENT_KEY, 0, buf_span(&b),
+		    PROTO_CONTENT_KEY_IS, &m);
+	buf_clear(&b);
+	return e == ERR_OK ? take_key(&m, out) : e;
+}
+
+enum err
+peers_answer_key(struct worker *w, struct span header, struct secret **out)
+{
+	struct ipc_msg m;
+	enum err e = peers_ask_keys(
+	    w, PROTO_ANSWER_KEY, 0, header, PROTO_ANSWER_KEY_IS, &m);
+
+	return e == ERR_OK ? take_key(&m, out) : e;
+}
+
+void
+peers_answer_failed(
+    struct worker *w, uint64_t id, enum err result, const char *why)
+{
+	struct ipc *ch = channel(w, ROLE_STORE, 0, STORE_MS);
+	struct buf b;
+
+	buf_init(&b, LIMIT_IPC_INLINE);
+	/* a store that is gone asks again */
+	if (ch != NULL && proto_failure_pack(result, why, &b) == ERR_OK)
+		(void)!ipc_send(
+		    ch, PROTO_ANSWER_BAD, id, buf_span(&b), NULL, 0);
+	buf_clear(&b);
 }
 
 /* Who has private keys knows a message by the id it has at its sender: that of

@@ -16,6 +16,7 @@
 #include "common/secret.h"
 #include "crypto/escrow.h"
 #include "gateway/worker/worker_private.h"
+#include "keystore/record.h"
 #include "mime/header.h"
 #include "mime/tree.h"
 
@@ -154,6 +155,42 @@ write_object(struct job *j, const struct crypto_escrow *esc, const char *name,
 	return job_disk_failed(j, j->conf->paths.escrow, e);
 }
 
+/* Answers go to the sender, and to those of our people whom everybody sees: a
+   hidden recipient stays hidden. */
+static enum err
+offer_answers(
+    struct job *j, struct crypto_escrow *esc, struct proto_object *obj)
+{
+	const struct sealed_pub *pub = &j->w->pubs.pub[SEALED_ANSWER];
+	const char **to;
+	uint32_t n = 0;
+
+	if (!j->conf->inbound.present || j->conf->portal.answer_size == 0 ||
+	    pub->purpose != SEALED_ANSWER ||
+	    !conf_domain_is_ours(
+		j->conf, ks_addr_domain(span_str(j->envelope.from_key))))
+		return ERR_OK;
+	to = arena_array(j->arena, LIMIT_ANSWER_RCPTS, sizeof(*to));
+	if (to == NULL)
+		return ERR_NOMEM;
+	to[n++] = j->envelope.from_key;
+	for (uint32_t i = 0; i < j->n_rcpt && n < LIMIT_ANSWER_RCPTS; i++) {
+		const char *key = j->rcpt[i].rcpt->key;
+
+		if (j->msg.shown_known && message_shows(&j->msg, key) &&
+		    strcmp(key, to[0]) != 0 &&
+		    conf_domain_is_ours(j->conf, ks_addr_domain(span_str(key))))
+			to[n++] = key;
+	}
+	esc->reply_key = SPAN(pub->octets, sizeof(pub->octets));
+	esc->reply_to = to;
+	esc->n_reply_to = n;
+	esc->reply_max = j->conf->portal.answer_size;
+	obj->answer_to = to;
+	obj->n_answer_to = n;
+	return ERR_OK;
+}
+
 static enum err
 make_object(struct job *j, struct job_rcpt *rcpt, struct pickup *p,
     struct proto_object *obj)
@@ -190,6 +227,9 @@ make_object(struct job *j, struct job_rcpt *rcpt, struct pickup *p,
 	esc.expires_s =
 	    now_s + (rcpt->d.rules.expires_s != 0 ? rcpt->d.rules.expires_s
 						  : j->conf->portal.expires_s);
+	e = offer_answers(j, &esc, obj);
+	if (e != ERR_OK)
+		goto out;
 	esc.factor = p->factor;
 	esc.door = p->door;
 	esc.passphrase = p->spelled;

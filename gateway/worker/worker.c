@@ -434,6 +434,8 @@ dispatch(struct worker *w, const struct role_peer *from, struct ipc_msg *m)
 		on_message(w, m);
 	else if (from->id == ROLE_STORE && m->type == PROTO_DECIDE)
 		on_decide(w, m);
+	else if (from->id == ROLE_STORE && m->type == PROTO_ANSWER_OPEN)
+		answer_take(w, m);
 	else
 		log_event(LOG_LVL_ERR, NULL, "unexpected",
 		    KV_STR("type", proto_name(m->type)),

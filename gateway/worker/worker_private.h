@@ -200,6 +200,11 @@ bool job_may_wait(struct job *j) MUST_CHECK;
 /* May all of the entry's next hops hear who the client was? */
 bool job_may_tell_client(const struct job *j, const struct entry *e) MUST_CHECK;
 
+/* --- answer.c: answers to mail that was picked up --- */
+
+/* PROTO_ANSWER_OPEN of store: open it and submit it as mail from outside. */
+void answer_take(struct worker *w, struct ipc_msg *m);
+
 /* --- reply.c: answers to what arrived encrypted --- */
 
 /* Does the parsed message answer such mail? Then facts say so, and nothing
@@ -248,6 +253,11 @@ enum signer_issue peers_issue(struct job *j, const char **why_out);
    cannot be read. */
 enum err peers_extract(struct job *j, uint8_t kind, struct span document,
     struct buf *out) MUST_CHECK;
+/* The key of an answer by its header, and that it cannot be taken. */
+enum err peers_answer_key(
+    struct worker *w, struct span header, struct secret **out) MUST_CHECK;
+void peers_answer_failed(
+    struct worker *w, uint64_t id, enum err result, const char *why);
 enum err peers_submit(struct job *j) MUST_CHECK;
 /* A row of the audit log, of no message. */
 enum err peers_records(

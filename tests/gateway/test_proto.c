@@ -141,8 +141,9 @@ Test(proto, a_plan_of_conversion_stays_within_its_body)
 Test(proto, a_submission_survives_and_every_cut_is_refused)
 {
 	struct entry e[2] = {sample_entry(), sample_entry()};
-	struct proto_object o = {
-	    "obj", 12, 34, OBJECT_FACTOR_ANSWER, OBJECT_DOOR_CODE};
+	const char *answer_to[] = {"a@example.org", "b@example.org"};
+	struct proto_object o = {"obj", 12, 34, OBJECT_FACTOR_ANSWER,
+	    OBJECT_DOOR_CODE, answer_to, 2};
 	const char *audit[] = {"{}", "{\"a\":1}"};
 	struct proto_closed closed = {"c@example.org", PROTO_CLOSE_DROPPED};
 	struct proto_submit m = {.attempt = 2,

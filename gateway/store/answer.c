@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Answers to mail that was picked up, on their way from the portal to a worker.
+ * The portal says again what was not taken, and the id of an answer is that of
+ * the message it becomes: what is committed once is not committed again.
+ */
+#include <unistd.h>
+
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "gateway/store/store_private.h"
+
+static void
+take_off(struct store *s, uint64_t id)
+{
+	struct store_peer *portal = store_find_peer(s, ROLE_PORTAL, 0);
+
+	if (portal != NULL)
+		(void)!ipc_post(
+		    portal->ch, PROTO_ANSWER_TAKEN, id, SPAN(NULL, 0), NULL, 0);
+}
+
+static void
+refuse(struct store *s, uint64_t id, const char *object, const char *why)
+{
+	struct store_rec rec;
+	struct span text;
+	char name[TEXT_ID_SIZE];
+
+	text_id(id, name);
+	log_event(LOG_LVL_WARN, name, "answer-refused",
+	    KV_STR("object", object), KV_STR("reason", why));
+	store_rec_begin(&rec, "answer-refused");
+	store_rec_id(&rec, "id", id);
+	if (object[0] != '\0')
+		store_rec_str(&rec, "object", object);
+	store_rec_str(&rec, "reason", why);
+	if (store_rec_end(&rec, &text) == ERR_OK)
+		store_queue(s, STORE_OP_RECORD, 0, NULL, text);
+	store_rec_clear(&rec);
+	take_off(s, id);
+}
+
+/* What is known of the answer and of what it answers. */
+static enum err
+look_up(struct store *s, uint64_t id, const char *object,
+    struct store_object *o, bool *committed)
+{
+	struct store_done d = {0};
+	struct db_txn *txn = NULL;
+	enum err e = db_read(s->db, &txn);
+
+	if (e != ERR_OK)
+		return e;
+	e = store_done_get(txn, s->arena, id, &d);
+	*committed = e == ERR_OK && d.committed;
+	if (e == ERR_OK || e == ERR_NOT_FOUND)
+		e = store_object_get(txn, s->arena, object, o);
+	db_end(txn);
+	return e;
+}
+
+static void
+hand_out(struct store *s, const struct ipc_msg *m, const char *object,
+    const struct store_object *o, int fd)
+{
+	struct store_peer *worker = store_idle_worker(s, ROLE_WORKER);
+	const struct proto_answer_open open = {.object = object,
+	    .from = o->rcpt,
+	    .from_key = o->rcpt_key,
+	    .to = o->answer_to,
+	    .n_to = o->n_answer_to};
+	struct buf b;
+
+	buf_init(&b, LIMIT_IPC_PAYLOAD);
+	/* without a worker the portal says it again */
+	if (worker != NULL && proto_answer_open_pack(&open, &b) == ERR_OK &&
+	    ipc_post(worker->ch, PROTO_ANSWER_OPEN, m->id, buf_span(&b), &fd,
+		1) == ERR_OK)
+		s->answering[s->n_answering++ % LIMIT_ANSWER_UPLOADS] = m->id;
+	buf_clear(&b);
+}
+
+void
+store_answer_came(struct store *s, struct store_peer *portal, struct ipc_msg *m)
+{
+	struct proto_answer_came came;
+	struct store_object o = {0};
+	bool committed = false;
+	int fd = ipc_msg_take_fd(m, 0);
+	enum err e;
+
+	(void)portal;
+	arena_reset(s->arena);
+	e = proto_answer_came_unpack(m->payload, s->arena, &came);
+	if (e == ERR_OK && fd >= 0)
+		e = look_up(s, m->id, came.object, &o, &committed);
+	if (e == ERR_OK && committed)
+		take_off(s, m->id);
+	else if (e == ERR_NOT_FOUND || (e == ERR_OK && o.n_answer_to == 0))
+		refuse(s, m->id, came.object,
+		    "what it answers is gone, or takes no answers");
+	else if (e == ERR_OK && fd >= 0 && !s->stopping)
+		hand_out(s, m, came.object, &o, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+void
+store_answer_failed(
+    struct store *s, struct store_peer *worker, struct ipc_msg *m)
+{
+	const char *why;
+	enum err result, e;
+
+	(void)worker;
+	arena_reset(s->arena);
+	e = proto_failure_unpack(m->payload, s->arena, &result, &why);
+	if (e != ERR_OK)
+		return;
+	if (result != ERR_AGAIN)
+		refuse(s, m->id, "", why);
+	else
+		log_event(
+		    LOG_LVL_WARN, NULL, "answer-waits", KV_STR("reason", why));
+}
+
+void
+store_answer_committed(struct store *s, uint64_t id)
+{
+	/* what is not in the list any more the portal asks for again */
+	for (size_t i = 0; i < LIMIT_ANSWER_UPLOADS; i++)
+		if (id != 0 && s->answering[i] == id) {
+			s->answering[i] = 0;
+			take_off(s, id);
+		}
+}
