@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "gateway/conf.h"
+#include "gateway/store/sts_never.h"
 #include "gateway/store/tls_private.h"
 #include "gateway/store/tls_report.h"
 
@@ -153,10 +154,30 @@ store_sts_want(struct store *s, struct store_peer *from, struct ipc_msg *m)
 	arena_reset(t->arena);
 }
 
+/* DESIGN: a source that never answered is absent after a while; one that has
+   answered before is not. */
+static enum err
+judge(struct store *s, const char *domain, enum err e)
+{
+	struct sts_never **never = &s->tls->never;
+	struct tls_state row;
+
+	if (e == ERR_OK)
+		sts_never_answered(never, domain);
+	if (e == ERR_OK ||
+	    (store_tls_row(s->tls, domain, &row) && row.policy.id[0] != '\0'))
+		return e;
+	if (!sts_never_failed(never, domain, clock_steady_ms()))
+		return e;
+	log_event(LOG_LVL_NOTICE, NULL, "sts-never", KV_STR("domain", domain));
+	return ERR_OK;
+}
+
 static void
 finish(
     struct store *s, struct store_tls_task *task, enum err e, const char *why)
 {
+	e = judge(s, task->domain, e);
 	for (const struct store_tls_waiter *w = task->waiters; w != NULL;
 	     w = w->next)
 		tell_kept(s, w->id, task->domain, e, why);
@@ -170,6 +191,7 @@ finish_fetched(
 {
 	struct tls_state row;
 
+	(void)judge(s, task->domain, ERR_OK);
 	(void)store_tls_row(s->tls, task->domain, &row);
 	row.seen.domain = task->domain;
 	m->domain = task->domain;
@@ -238,6 +260,7 @@ store_sts_end(struct store *s)
 {
 	struct store_tls_task *task;
 
+	sts_never_free(&s->tls->never);
 	while ((task = s->tls->fetches) != NULL) {
 		s->tls->fetches = task->next;
 		store_tls_free_task(task);

@@ -44,6 +44,7 @@ struct store_tls {
 	unsigned n_looks;
 	struct store_tls_task *fetches;
 	unsigned n_fetches;
+	struct sts_never *never; /* announced, and never handed out */
 	struct store_reports *reports;
 	char daily[NET_DNS_NAME_MAX]; /* up to which rows were gone through */
 };
