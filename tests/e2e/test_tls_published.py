@@ -7,9 +7,11 @@ import smtplib
 import pytest
 
 from harness import wait_for
+from key_sources import Nginx
 from mail_domain import DOMAIN, policy
+from peers import Unbound
 from tls_domain import (CANARY, CAROL, SENDER, ca, domain, gateway_to,  # noqa: F401
-                        mail, nothing_said, records, strip)
+                        mail, nothing_said, records, rejected, strip)
 
 HOSTILE = [
     ("a redirect", (302, "text/plain", b"", {"Location": "https://mta-sts.%s/" % DOMAIN})),
@@ -174,3 +176,58 @@ def test_seal_writes_nothing_that_only_a_hop_protects(domain, gateway_to):
     done = seal()
     assert done.returncode == 1 and done.stdout == b""
     assert b"TLS only the gateway can see to" in done.stderr
+
+
+# --- with the servers that others run
+
+
+class Certified:
+    """An Authority as Nginx wants it."""
+
+    def __init__(self, ca):
+        self.server = ca.issue
+
+
+@pytest.fixture
+def real(root, ca, domain, gateway_to):
+    """A domain whose policy nginx hands out, seen through a validating unbound."""
+    made = []
+
+    def make(ladder, text, **has):
+        d = domain(names=("mx." + DOMAIN,), sts="1", **has)
+        web = Nginx(Certified(ca), {("mta-sts." + DOMAIN,): "default_type text/plain;"})
+        made.append(web)
+        if text is not None:
+            web.put("/.well-known/mta-sts.txt", text)
+        web.start()
+        resolver = Unbound(root / "unbound", {DOMAIN: d.knot}, d.anchors).start()
+        made.append(resolver)
+        g = gateway_to(d, ladder, start=False)
+        conf = g.conf.read_text()
+        for old, new in ((d.knot.port, resolver.port), (d.web.port, web.port)):
+            assert conf.count(str(old)) == 1
+            conf = conf.replace(str(old), str(new))
+        g.conf.write_text(conf)
+        return d, g.start(), web
+
+    yield make
+    for m in made:
+        m.stop()
+
+
+def test_a_policy_from_nginx_through_unbound(real):
+    d, g, web = real("tls, reject", policy()[2])
+    g.send(SENDER, CAROL, mail())
+    d.peer.wait()
+    (row,) = wait_for("the record", lambda: records(g, "sent"))
+    assert row["tls-had"] == "mta-sts" and row["sts"] == "1"
+    assert CANARY.encode() not in d.peer.in_clear()
+    assert len(web.requests()) == 1 and " 200 " in web.requests()[0]
+
+
+def test_no_policy_at_nginx(real):
+    """A definite no: the certificate is for the MX name, which nobody vouches for."""
+    d, g, web = real("tls, reject", None)
+    assert "tls" in rejected(g)
+    assert " 404 " in web.requests()[0]
+    nothing_said(d)

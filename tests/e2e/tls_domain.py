@@ -3,8 +3,11 @@
 """What the tests of TLS towards a domain share: a gateway that sends to it by
 MX, fixtures, and ways to look at what became of the mail."""
 import contextlib
+import pathlib
+import shutil
 import smtplib
 import socket
+import tempfile
 
 import pytest
 
@@ -17,11 +20,12 @@ RETRY = "first = 300ms max = 600ms"
 
 
 @pytest.fixture(scope="module")
-def ca(tmp_path_factory):
-    root = tmp_path_factory.mktemp("ca")
-    for p in (root, *list(root.parents)[:2]):
-        p.chmod(0o755)
-    return Authority(root)
+def ca():
+    """Not below pytest's own directory, which another session makes private."""
+    root = pathlib.Path(tempfile.mkdtemp(prefix="sgc."))
+    root.chmod(0o755)
+    yield Authority(root)
+    shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture
