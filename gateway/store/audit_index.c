@@ -352,6 +352,9 @@ store_index_file_open(int dir_fd, uint64_t first, struct store_index_file **out)
 		    NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 		if (f->map == MAP_FAILED)
 			f->map = NULL;
+		/* a page here and there: none beside it is wanted */
+		if (f->map != NULL)
+			(void)!madvise(f->map, (size_t)st.st_size, MADV_RANDOM);
 		f->len = f->map == NULL ? 0 : (size_t)st.st_size;
 	}
 	if (fd >= 0)
@@ -459,6 +462,10 @@ store_index_view_find(const struct store_index_view *v, uint64_t hash,
     size_t *first_out, size_t *end_out)
 {
 	*first_out = lower_bound(v, hash);
+	*end_out = *first_out;
+	/* mostly it is not there, and then no other page is looked at */
+	if (*first_out == v->n || hash_at(v, *first_out) != hash)
+		return;
 	*end_out = hash == UINT64_MAX ? v->n : lower_bound(v, hash + 1);
 	/* what somebody made up need not be in order */
 	if (*end_out < *first_out)
