@@ -2,11 +2,13 @@
 # Copyright (c) 2026 The Sealgate authors
 """Mail for pick-up stays its sender's: who opened it is told and written down,
 it can be taken back and kept longer, and guessing locks it."""
+import hashlib
+import os
 import time
 
 import pytest
 
-from escrow import Link, mail_of, text_of
+from escrow import Link, b64, hkdf, mail_of, text_of, unb64
 from harness import message, wait_for
 
 SENDER, CAROL = "sam@sender.example", "carol@partner.example"
@@ -144,3 +146,55 @@ def test_a_sender_who_wants_no_word_gets_none(make_gateway, capture):
     wait_for("the opening", lambda: objects(gateway)[link.id]["views"] == 1)
     time.sleep(0.5)
     assert not mails(capture, SENDER)
+
+
+def memory_of(pid):
+    """Every readable octet of a process but the index, which is a file, too."""
+    with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as mem:
+        for line in maps:
+            span, rights = line.split()[:2]
+            if not rights.startswith("r") or line.rstrip().endswith(
+                    ("[vvar]", "[vsyscall]", "/data.mdb")):
+                continue
+            start, end = (int(x, 16) for x in span.split("-"))
+            if end - start > 1 << 30:  # the shadow of a sanitizer
+                continue
+            try:
+                mem.seek(start)
+                yield mem.read(end - start)
+            except OSError:
+                pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may read the memory of another process")
+def test_the_portal_has_served_it_and_knows_neither_key_nor_text(make_gateway, capture):
+    gateway = make_gateway(capture.port, rules=RULES, portal="receipts = false")
+    canary = "Kanarienvogel-%d" % time.monotonic_ns()
+    gateway.send(SENDER, "own@partner.example", message(
+        to="own@partner.example", subject=canary, body=canary + "\r\n" * 2000, extra=CHOSEN))
+    wait_for("the notice", lambda: mails(capture, "own@partner.example"))
+    link = Link(mails(capture, "own@partner.example")[0].data)
+    assert link.open("correct horse").status == 200
+    proof = link.proof("correct horse")
+    assert link.ask("GET", "/api/object/" + link.id,
+                    Authorization="Sealgate-Proof " + proof).status == 200
+    salt = unb64(link.id)
+    factor = hashlib.pbkdf2_hmac("sha256", b"correct horse", salt, 600000)
+    key = hkdf(link.secret + factor, salt, b"sealgate escrow v1 content")
+    secrets = [canary.encode(), b"correct horse", link.secret, b64(link.secret).encode(), key,
+               factor, link.url.partition("#")[2].encode()]
+    [pid] = gateway.pids()["portal"]
+    try:
+        open("/proc/%d/mem" % pid, "rb").close()
+    except PermissionError:
+        pytest.skip("this machine lets nobody read the memory of a process")
+    seen = False
+    for octets in memory_of(pid):
+        seen = seen or link.id.encode() in octets
+        for i, secret in enumerate(secrets):
+            assert secret not in octets, i
+    assert seen  # it was its memory, and it has served it
+    for directory in ("escrow", "portal"):
+        for path in (gateway.state / directory).rglob("*"):
+            for i, secret in enumerate(secrets):
+                assert not path.is_file() or secret not in path.read_bytes(), (path, i)
