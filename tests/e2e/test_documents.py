@@ -21,7 +21,7 @@ rule "numbers" { content = { "@iban", "strictly confidential" } try = { smime, r
 rule "default" { try = { clear } }
 '''
 IBAN = "GB82 WEST 1234 5698 7654 32"
-BOTH = 'extract { pdf = "/usr/bin/pdftotext" office = true timeout = 10s }\n'
+BOTH = 'extract { pdf = "/usr/bin/pdftotext" office = true timeout = 25s }\n'
 
 
 def pdf(text, more=""):

@@ -117,7 +117,7 @@ def test_what_is_not_known_protects(make_gateway, capture, keys, directory):
     that is no address: whoever it is, the rule raises and decides nothing."""
     d = directory({CAROL: ["legal"]})
     gw = make_gateway(capture.port, import_keys=[keys.alice_crt], rules=RULES,
-                      options=options(d.port, LEGAL % "keep = 2s"))
+                      options=options(d.port, LEGAL % "keep = 8s"))
     wait_for("the group", lambda: "perhaps" not in told(gw, ALICE))
     assert fate(gw, capture, ALICE) == "clear"
     d.stop()
