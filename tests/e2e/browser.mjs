@@ -42,6 +42,8 @@ async function save(page, seen, selector) {
 async function lookIntoFrame(page, seen) {
 	await page.waitForFunction(() =>
 		parseInt(document.getElementById('html').style.height) > 0);
+	await page.frames()[1].waitForFunction(() =>
+		[...document.images].every(image => image.complete));
 	seen.frame = await page.frames()[1].evaluate(() => ({
 		text: document.body.innerText,
 		html: document.body.innerHTML,
@@ -101,6 +103,14 @@ const STEPS = {
 		await lookIntoFrame(page, seen);
 	},
 	frame: lookIntoFrame,
+	/* have images loaded from the web, and wait for them */
+	async images(page, seen) {
+		const moved = page.waitForEvent('framenavigated');
+		await page.click('#images');
+		await moved;
+		await page.frames()[1].waitForSelector('img', { state: 'attached' });
+		await lookIntoFrame(page, seen);
+	},
 	save,
 	async download(page, seen) {
 		await save(page, seen, '#attachment-list button');

@@ -29,7 +29,7 @@ needs_browser = pytest.mark.skipif(
 def run_node(script, *args, stdin=None, env=None, rc=0):
     done = subprocess.run(
         ["node", str(script), *args], input=stdin, text=True,
-        capture_output=True, timeout=120, env={**os.environ, **(env or {})})
+        capture_output=True, timeout=300, env={**os.environ, **(env or {})})
     assert done.returncode == rc, done.stdout + done.stderr
     return done.stdout if rc == 0 else done.stderr
 
