@@ -264,6 +264,7 @@ static const struct {
     {"sent", PROTO_DELIVERED},
     {"bounced", PROTO_FAILED},
     {"dropped", PROTO_DROPPED},
+    {"closed", PROTO_FAILED}, /* by a decision */
 };
 
 static void

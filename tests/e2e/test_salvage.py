@@ -134,6 +134,30 @@ def test_a_notification_is_not_the_senders_own_copy(make_gateway, capture, keys)
     gw.cli("audit", "verify")
 
 
+def test_what_a_decision_has_closed_stays_closed(make_gateway, capture, keys):
+    """Held, and refused when it was released: its sender has heard of it, though the
+    pages of the spool that is moved aside still have the sealed original."""
+    gw = make_gateway(capture.port, rules=RULES, import_keys=[keys.alice_crt], retry="first = 1h")
+    eve = "eve@other.example"
+    for n, to in enumerate((DORA, eve)):
+        gw.send(SENDER, to, text(n))
+    held = wait_for("both to be held", lambda: [
+        e for e in gw.cli_json("queue", "list") if e["state"] == "held"][1:] and
+        gw.cli_json("queue", "list"))
+    gw.stop()
+    data = gw.state / "spool" / "data.mdb"
+    before = data.read_bytes()
+    gw.conf.write_text(gw.conf.read_text().replace("try = { hold }", "try = { reject }"))
+    gw.start()
+    gw.cli("queue", "release", *[e["id"] for e in held if e["rcpts"][0]["addr"] == DORA])
+    wait_for("the refusal", lambda: [r["rcpt"] for r in records(gw, "closed")] == [DORA])
+    capture.wait(1)  # the notification
+    gw.stop()
+    data.write_bytes(before)
+    _, found = lost(gw)
+    assert [e["rcpts"][0]["addr"] for e in found.values()] == [eve]
+
+
 def test_twins_come_back_as_twins(domain, gateway_to):
     """Mail by TLS comes back with the original that is parked for it; what was
     deleted or dropped does not, nor what its original has taken over from."""
