@@ -659,3 +659,32 @@ Test(listener_jobs, a_client_that_hangs_up_while_it_waits_is_noticed)
 	}
 	peers_stop(&p);
 }
+
+Test(listener_jobs, what_was_remembered_and_makes_no_sense_is_forgotten)
+{
+	static const uint8_t rows[][70] = {
+	    {0},
+	    {1},
+	    {2, 1, 2, 3},
+	    /* so many rows as there are not */
+	    {[0] = 1, [49] = 0xff, [50] = 0xff, [51] = 0xff, [52] = 0xff},
+	    {[0] = 1, [52] = 1},
+	};
+	struct peers p;
+	struct peers_message m;
+	int fd;
+
+	start(&p);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t len = 0; len <= sizeof(rows[0]); len += 1 + i)
+			cr_assert_eq(ipc_send(p.store, PROTO_VERIFIED, 0,
+					 SPAN(rows[i], len), NULL, 0),
+			    ERR_OK);
+	fd = hand_in(&p, &m);
+	peers_done(p.worker[0], &m, true, 250, "2.0.0", "taken");
+	peers_commit(p.store, &m, ERR_OK);
+	peers_expect(fd, "250 2.0.0 taken");
+	memfd_unmap(&m.body);
+	close(fd);
+	peers_stop(&p);
+}
