@@ -12,6 +12,9 @@
 #include "common/text.h"
 #include "gateway/store/store_private.h"
 
+/* times a worker is given an answer and says nothing, until it is refused */
+enum { TRIES_MAX = 6 };
+
 static void
 take_off(struct store *s, uint64_t id)
 {
@@ -62,6 +65,25 @@ look_up(struct store *s, uint64_t id, const char *object,
 	return e;
 }
 
+/* How often workers were given this one and said nothing: they died of it. */
+static unsigned
+count_tries(const struct store *s, uint64_t id)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < LIMIT_ANSWER_UPLOADS; i++)
+		n += s->answering[i] == id ? 1 : 0;
+	return n;
+}
+
+static void
+forget_tries(struct store *s, uint64_t id)
+{
+	for (size_t i = 0; i < LIMIT_ANSWER_UPLOADS; i++)
+		if (s->answering[i] == id)
+			s->answering[i] = 0;
+}
+
 static void
 hand_out(struct store *s, const struct ipc_msg *m, const char *object,
     const struct store_object *o, int fd)
@@ -102,6 +124,9 @@ store_answer_came(struct store *s, struct store_peer *portal, struct ipc_msg *m)
 	else if (e == ERR_NOT_FOUND || (e == ERR_OK && o.n_answer_to == 0))
 		refuse(s, m->id, came.object,
 		    "what it answers is gone, or takes no answers");
+	else if (e == ERR_OK && count_tries(s, m->id) >= TRIES_MAX)
+		refuse(s, m->id, came.object,
+		    "processes died while they worked on it");
 	else if (e == ERR_OK && fd >= 0 && !s->stopping)
 		hand_out(s, m, came.object, &o, fd);
 	if (fd >= 0)
@@ -120,6 +145,7 @@ store_answer_failed(
 	e = proto_failure_unpack(m->payload, s->arena, &result, &why);
 	if (e != ERR_OK)
 		return;
+	forget_tries(s, m->id);
 	if (result != ERR_AGAIN)
 		refuse(s, m->id, "", why);
 	else
@@ -131,9 +157,8 @@ void
 store_answer_committed(struct store *s, uint64_t id)
 {
 	/* what is not in the list any more the portal asks for again */
-	for (size_t i = 0; i < LIMIT_ANSWER_UPLOADS; i++)
-		if (id != 0 && s->answering[i] == id) {
-			s->answering[i] = 0;
-			take_off(s, id);
-		}
+	if (id == 0 || count_tries(s, id) == 0)
+		return;
+	forget_tries(s, id);
+	take_off(s, id);
 }
