@@ -78,12 +78,14 @@ check "completion is there" grep -q _sealgate /usr/share/bash-completion/complet
 check "the page has its modules" test -d /usr/share/sealgate/portal/node_modules/dompurify
 [ "$(stat -c '%a %U' /var/lib/sealgate/bodies)" = "3770 sealgate-store" ] || fail "mode of bodies"
 
+check "setup writes the configuration" sealgate setup --hostname gw.example.com \
+	--domain example.com </dev/null
+check "what it writes is good" sealgated -n
+# from here on another one, with the key as a credential of systemd
 cp /root/sealgate.conf /etc/sealgate/sealgate.conf
-# the key as a credential of systemd
 mkdir -p /etc/credstore
 chmod 700 /etc/credstore
-head -c 32 /dev/urandom >/etc/credstore/sealgate.master-key
-chmod 400 /etc/credstore/sealgate.master-key
+mv /etc/sealgate/master.key /etc/credstore/sealgate.master-key
 check "the configuration is good" sealgated -n
 check "it starts" systemctl enable --now sealgated
 check "it is well" until_true sealgate status
