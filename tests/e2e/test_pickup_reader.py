@@ -5,9 +5,11 @@ languages of its readers, and the message as it was written."""
 import base64
 import email
 import email.policy
+import os
 import re
 import threading
 
+from capture import Capture
 from escrow import Link, mail_of, text_of
 from harness import message, run, wait_for
 from pickup import needs_browser, read_with_browser
@@ -151,3 +153,43 @@ def test_the_notice_is_signed_where_the_key_of_its_sender_is(make_gateway, captu
     gateway.send("tom@sender.example", CAROL, message(to=CAROL))
     wait_for("the notice", lambda: capture.messages)
     assert mail_of(capture.messages[0].data).get_content_type() == "text/plain"
+
+
+# --- an answer from the page
+
+@needs_browser
+def test_an_answer_written_on_the_page_is_delivered_inside(
+        make_gateway, capture, browser_modules, shots, tmp_path):
+    inside = Capture().start()
+    try:
+        gateway = make_gateway(
+            capture.port, inbound=inside.port, listen_in="", portal="receipts = false",
+            rules='rule "inside" { to = "@sender.example" try = { clear } }\n'
+                  'rule "all" { try = { escrow } }\n')
+        gateway.send(SENDER, [CAROL, "ina@sender.example"],
+                     message(to=CAROL + ", ina@sender.example"))
+        wait_for("the notice", lambda: capture.messages and inside.messages)
+        del inside.messages[:]
+        octets = os.urandom(500_000)
+        (tmp_path / "Plan ü.bin").write_bytes(octets)
+        seen = read_with_browser(
+            browser_modules, Link(capture.messages[0].data).url,
+            ["click", ["press", "#reply-all"],
+             ["type", "#compose-text", "Grüße\n.\nCarol"],
+             ["files", "#compose-files", [{"path": str(tmp_path / "Plan ü.bin")}]],
+             ["press", "#compose-send"], ["see", "#compose-more:visible"], "axe",
+             ["text", "#compose-status"], ["shot", shots("answered")]],
+            mobile=True, timeout=60000)
+        assert seen["texts"] == [
+            f"Your answer to {SENDER}, ina@sender.example was sent encrypted."]
+        assert seen["axe"] == [] and seen["console"] == []
+        wait_for("the answer", lambda: sorted(
+            r for m in inside.messages for r in m.rcpts) == ["ina@sender.example", SENDER])
+        mail = mail_of(inside.messages[0].data)
+        assert (mail["From"], mail["Subject"]) == (CAROL, "Re: A test")
+        assert mail["Sealgate-Received"] == "through the portal, from who had the link"
+        text, plan = mail.iter_parts()
+        assert text.get_content().replace("\r\n", "\n") == "Grüße\n.\nCarol\n"
+        assert (plan.get_filename(), plan.get_content()) == ("Plan ü.bin", octets)
+    finally:
+        inside.stop()
