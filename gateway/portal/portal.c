@@ -238,7 +238,7 @@ on_locked(void *arg, const uint8_t *id, const char *client)
 	struct portal *p = arg;
 
 	portal_report_event(
-	    p->reports, PROTO_OBJECT_LOCKED, id, client, SPAN(NULL, 0));
+	    p->reports, PROTO_OBJECT_LOCKED, id, client, SPAN_LIT(""));
 }
 
 static void
