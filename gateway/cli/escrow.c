@@ -169,8 +169,8 @@ cli_escrow_show(struct cli *cli, int argc, char **argv)
 
 /* The objects of that name or message. */
 static int
-change_each(struct cli *cli, const char *id, const char *verb,
-    json_int_t for_s, json_int_t *n)
+change_each(struct cli *cli, const char *id, const char *verb, json_int_t for_s,
+    json_int_t *n)
 {
 	json_t *answer = NULL, *all;
 	int status = cli_ask(cli,
@@ -220,15 +220,13 @@ change(struct cli *cli, int n_ids, char **ids, const char *verb,
 int
 cli_escrow_revoke(struct cli *cli, int argc, char **argv)
 {
-	return change(
-	    cli, argc - 1, argv + 1, "escrow-revoke", "revoked", 0);
+	return change(cli, argc - 1, argv + 1, "escrow-revoke", "revoked", 0);
 }
 
 int
 cli_escrow_unlock(struct cli *cli, int argc, char **argv)
 {
-	return change(
-	    cli, argc - 1, argv + 1, "escrow-extend", "unlocked", 0);
+	return change(cli, argc - 1, argv + 1, "escrow-extend", "unlocked", 0);
 }
 
 int

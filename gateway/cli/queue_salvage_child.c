@@ -261,10 +261,8 @@ static const struct {
 	const char *type;
 	uint8_t outcome;
 } outcomes[] = {
-    {"sent", PROTO_DELIVERED},
-    {"bounced", PROTO_FAILED},
-    {"dropped", PROTO_DROPPED},
-    {"closed", PROTO_FAILED}, /* by a decision */
+    {"sent", PROTO_DELIVERED}, {"bounced", PROTO_FAILED},
+    {"dropped", PROTO_DROPPED}, {"closed", PROTO_FAILED}, /* by a decision */
 };
 
 static void

@@ -41,8 +41,8 @@ Test(store_tally, records_count_by_what_they_say)
 	add(t, "{\"type\":\"sent\",\"tls-had\":\"verify\","
 	       "\"tls-protocol\":\"TLSv1.3\"}");
 	add(t, "{\"type\":\"tls-dropped\",\"domain\":\"b.example\"}");
-	cr_expect(says(t,
-	    "sealgate_decided_total{result=\"sealed\",rung=\"pgp\"} 2\n"));
+	cr_expect(says(
+	    t, "sealgate_decided_total{result=\"sealed\",rung=\"pgp\"} 2\n"));
 	cr_expect(says(
 	    t, "sealgate_decided_total{result=\"refused\",rung=\"\"} 1\n"));
 	cr_expect(says(t,
@@ -90,12 +90,13 @@ Test(store_tally, nobody_can_make_it_grow_without_end)
 	char rec[80];
 
 	for (unsigned i = 0; i < 5000; i++) {
-		snprintf(rec, sizeof(rec),
-		    "{\"type\":\"held\",\"why\":\"w%u\"}", i);
+		snprintf(
+		    rec, sizeof(rec), "{\"type\":\"held\",\"why\":\"w%u\"}", i);
 		add(t, rec);
 	}
 	cr_expect(says(t, "sealgate_held_total{why=\"w7\"} 1\n"));
-	cr_expect(says(t, "sealgate_audit_records_total{type=\"held\"} 5000\n"));
+	cr_expect(
+	    says(t, "sealgate_audit_records_total{type=\"held\"} 5000\n"));
 	cr_expect(says(t, "sealgate_held_total{why=\"other\"} 4"));
 	/* and what it has it goes on counting, and what is new, too */
 	add(t, "{\"type\":\"held\",\"why\":\"w7\"}");
