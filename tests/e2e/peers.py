@@ -46,12 +46,12 @@ def stop(proc, seconds=10):
         proc.wait()
 
 
-def certificate(root):
-    """A self-signed certificate for localhost: (certificate, key) files."""
+def certificate(root, name="localhost"):
+    """A self-signed certificate: (certificate, key) files."""
     crt, key = pathlib.Path(root) / "tls.crt", pathlib.Path(root) / "tls.key"
     run("openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-keyout", key,
-        "-out", crt, "-days", "30", "-subj", "/CN=localhost",
-        "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+        "-out", crt, "-days", "30", "-subj", "/CN=" + name,
+        "-addext", "subjectAltName=DNS:%s,IP:127.0.0.1" % name)
     return crt, key
 
 
@@ -150,6 +150,7 @@ grep -q '^postfix:' "$2/group" || echo 'postfix:x:64005:' >>"$2/group"
 grep -q '^postdrop:' "$2/group" || echo 'postdrop:x:64006:' >>"$2/group"
 mount --bind "$2/passwd" /etc/passwd
 mount --bind "$2/group" /etc/group
+[ -z "$3" ] || mount --bind "$3" /etc/resolv.conf
 export MAIL_CONFIG="$2/etc"
 mkdir -p "$2/queue" "$2/data"
 chown 64005 "$2/data"
@@ -160,13 +161,15 @@ exec /usr/lib/postfix/sbin/master -c "$2/etc" -d >>"$2/check" 2>&1
 
 class Postfix:
     """A real Postfix that relays everything to 127.0.0.1:next_hop, or throws it
-    away; more is text for its main.cf."""
+    away; more and services are text for its main.cf and master.cf, resolver is
+    its resolv.conf."""
 
-    def __init__(self, next_hop=None, more="", tls=False):
+    def __init__(self, next_hop=None, more="", tls=False, services="", resolver=""):
         self.usr = unpacked("postfix")
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="sgp."))
         self.root.chmod(0o755)
         self.port = free_port()
+        self.resolver = resolver
         self.proc = None
         (self.root / "etc").mkdir()
         if tls:
@@ -178,12 +181,14 @@ class Postfix:
         (self.root / "etc/main.cf").write_text(
             MAIN_CF.format(root=self.root, usr=self.usr, next_hop=hop,
                            more=more))
-        (self.root / "etc/master.cf").write_text(MASTER_CF.format(port=self.port))
+        (self.root / "etc/master.cf").write_text(
+            MASTER_CF.format(port=self.port) + services)
 
     def start(self):
         self.proc = subprocess.Popen(
             ["unshare", "-m", "--propagation", "private", "sh", "-c", ENTER, "sh",
-             str(self.usr), str(self.root)], stdin=subprocess.DEVNULL)
+             str(self.usr), str(self.root), str(self.resolver)],
+            stdin=subprocess.DEVNULL)
         try:
             wait_for("Postfix", self.is_up, 20)
         except Problem as p:
