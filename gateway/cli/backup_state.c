@@ -155,11 +155,15 @@ copy_file(struct copying *c, int from_dir, const struct stat *dir_st,
 	return e;
 }
 
-/* Temporary files, and what lies in directories below, mean nothing. */
+/* Temporary files, and what lies in directories below, mean nothing; databases
+   are copied otherwise. */
 static bool
 is_wanted(const struct dirent *entry)
 {
-	return entry->d_name[0] != '.' && entry->d_type == DT_REG;
+	const char *end = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && entry->d_type == DT_REG &&
+	       (end == NULL || strcmp(end, ".mdb") != 0);
 }
 
 /* The files of a directory, to one of this name in the copy. */
@@ -350,6 +354,11 @@ copy_all(struct copying *c)
 		e = copy_bodies(c);
 	if (e == ERR_OK)
 		e = copy_files(c, p->escrow, "escrow");
+	/* how often somebody guessed, and answers on their way inside */
+	if (e == ERR_OK)
+		e = copy_env(c, p->portal, "portal", NULL);
+	if (e == ERR_OK)
+		e = copy_files(c, p->portal, "portal");
 	if (e == ERR_OK)
 		e = copy_env(c, p->keystore, "keystore", NULL);
 	if (e == ERR_OK)

@@ -181,6 +181,10 @@ def test_the_whole_state_moves_to_another_machine(make_gateway, capture, root, k
     whole_copy = b"".join(p.read_bytes() for p in copy.rglob("*") if p.is_file())
     assert CANARY.encode() not in whole_copy
     assert (old.root / "master.key").read_bytes() not in whole_copy
+    # who guessed goes on with the tries that are left
+    assert (copy / "portal" / "attempts").read_bytes() == (
+        old.state / "portal" / "attempts").read_bytes()
+    assert (copy / "portal" / "data.mdb").stat().st_size > 0
     again = old.cli("backup", "--state", copy, check=False)
     assert again.returncode != 0 and b"exists" in again.stderr
     # the old one goes on, and its mail is delivered; then it burns
