@@ -786,7 +786,7 @@ const struct config_entry config_entries[] = {
     {"limits", "free-space", CONFIG_T_SIZE, false, 0, 1024 * GI, "64M",
 	AT(conf_limits, free_space), 0,
 	"Free space on the disk of the state directory below which new mail "
-	"is refused."},
+	"is refused, and answers from the page."},
     {"limits", "idle", CONFIG_T_MS, false, 1 * SECOND, HOUR, "5min",
 	AT(conf_limits, idle_ms), 0,
 	"How long a client may say nothing."},

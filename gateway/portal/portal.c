@@ -368,8 +368,8 @@ open_objects(struct portal *p, const struct conf *c)
 	if (p->throttle == NULL)
 		role_refuse(p->role, "attempts of the portal: %s: %s",
 		    c->paths.portal, strerror(errno));
-	p->answers =
-	    portal_answers_open(c->paths.portal, c->portal.answer_size);
+	p->answers = portal_answers_open(
+	    c->paths.portal, c->portal.answer_size, c->limits.free_space);
 	if (p->answers == NULL)
 		role_refuse(p->role, "answers of the portal: %s: %s",
 		    c->paths.portal, strerror(errno));

@@ -109,7 +109,8 @@ enum err portal_objects_settle(
 struct portal_throttle;
 
 /* What is counted is in a file of this directory and counts after a restart,
-   too. NULL when it cannot be had. */
+   too; it has its place on the disk from the start. NULL when it cannot be
+   had, and errno says why. */
 struct portal_throttle *portal_throttle_new(const char *dir);
 void portal_throttle_free(struct portal_throttle *t);
 /* May this client try this object now? Times are of the wall clock. */
@@ -165,9 +166,10 @@ struct ipc;
 struct portal_answers;
 struct portal_upload;
 
-/* In this directory, of at most max octets before sealing; 0: none is taken.
-   NULL when it cannot be had. */
-struct portal_answers *portal_answers_open(const char *dir, uint64_t max);
+/* In this directory, of at most max octets before sealing; 0: none is taken;
+   reserve octets of the disk are left to others. NULL when it cannot be had. */
+struct portal_answers *portal_answers_open(
+    const char *dir, uint64_t max, uint64_t reserve);
 void portal_answers_close(struct portal_answers *a);
 /* Begin one of len octets. ERR_TOO_BIG, ERR_LIMIT: this object has had its
    answers; ERR_BUSY: no room now; ERR_MALFORMED, ERR_NOT_FOUND: none are

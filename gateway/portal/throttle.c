@@ -7,6 +7,7 @@
  * share a bucket with; who does share one waits a little more. The table is a
  * mapped file: a restart forgives nothing.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,8 +42,14 @@ map_file(int fd)
 		return NULL;
 	/* of another size it is not ours; new octets are zero */
 	if (st.st_size != (off_t)sizeof(struct portal_throttle) &&
-	    (ftruncate(fd, 0) != 0 ||
-		ftruncate(fd, sizeof(struct portal_throttle)) != 0))
+	    ftruncate(fd, 0) != 0)
+		return NULL;
+	/* all of it is on disk before it is mapped: a page without a place
+	   there would be the end of this process once the disk is full */
+	do
+		errno = posix_fallocate(fd, 0, sizeof(struct portal_throttle));
+	while (errno == EINTR);
+	if (errno != 0)
 		return NULL;
 	map = mmap(NULL, sizeof(struct portal_throttle), PROT_READ | PROT_WRITE,
 	    MAP_SHARED, fd, 0);
@@ -60,12 +67,17 @@ open_file(const char *dir)
 			: openat(at, "attempts",
 			      O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
+	int saved;
+
 	if (fd >= 0)
 		t = map_file(fd);
+	/* the caller says why */
+	saved = errno;
 	if (fd >= 0)
 		close(fd);
 	if (at >= 0)
 		close(at);
+	errno = saved;
 	return t;
 }
 

@@ -32,7 +32,8 @@ enum { NAME = 64 };
 
 struct portal_answers {
 	int dir;
-	uint64_t max; /* octets of one before sealing; 0: none is taken */
+	uint64_t max;	  /* octets of one before sealing; 0: none is taken */
+	uint64_t reserve; /* octets of the disk that are left to others */
 	unsigned coming;
 };
 
@@ -109,13 +110,14 @@ sweep(void *arg, const char *name)
 }
 
 struct portal_answers *
-portal_answers_open(const char *dir, uint64_t max)
+portal_answers_open(const char *dir, uint64_t max, uint64_t reserve)
 {
 	struct portal_answers *a = calloc(1, sizeof(*a));
 
 	if (a == NULL)
 		return NULL;
 	a->max = max;
+	a->reserve = reserve;
 	a->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (a->dir < 0) {
 		free(a);
@@ -157,6 +159,16 @@ add_up(void *arg, const char *name)
 		s->of_object++;
 }
 
+/* Does so much more fit on the disk, and leave what others need? */
+static bool
+has_space(const struct portal_answers *a, uint64_t len)
+{
+	uint64_t space;
+
+	return file_space(a->dir, &space) == ERR_OK && space >= a->reserve &&
+	       space - a->reserve >= len;
+}
+
 /* --- one upload */
 
 enum err
@@ -177,7 +189,7 @@ portal_upload_begin(struct portal_answers *a, const uint8_t *object,
 	if (sum.of_object >= LIMIT_ANSWERS)
 		return ERR_LIMIT;
 	if (sum.octets + len > LIMIT_ANSWERS_SIZE ||
-	    a->coming >= LIMIT_ANSWER_UPLOADS)
+	    a->coming >= LIMIT_ANSWER_UPLOADS || !has_space(a, len))
 		return ERR_BUSY;
 	u = calloc(1, sizeof(*u));
 	if (u == NULL)

@@ -370,3 +370,27 @@ Test(portal_access, a_restart_forgives_nothing)
 	    1000 + LIMIT_PROOF_OBJECT * LIMIT_PROOF_OBJECT_MS));
 	portal_throttle_free(t);
 }
+
+Test(portal_access, the_attempts_have_their_place_on_the_disk)
+{
+	struct portal_throttle *t = portal_throttle_new(index_dir);
+	char path[128];
+	struct stat st;
+	off_t size;
+
+	cr_assert_not_null(t);
+	portal_throttle_free(t);
+	snprintf(path, sizeof(path), "%s/attempts", index_dir);
+	cr_assert_eq(stat(path, &st), 0);
+	size = st.st_size;
+	cr_expect_geq((off_t)st.st_blocks * 512, size);
+	/* one with holes, as of a copy, gets them filled */
+	cr_assert_eq(truncate(path, 0), 0);
+	cr_assert_eq(truncate(path, size), 0);
+	t = portal_throttle_new(index_dir);
+	cr_assert_not_null(t);
+	portal_throttle_free(t);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_size, size);
+	cr_expect_geq((off_t)st.st_blocks * 512, size);
+}
