@@ -745,7 +745,9 @@ const struct config_entry config_entries[] = {
 	AT(conf_portal, sent_notice), 0,
 	"The sender of mail for pick-up is told for whom it waits, until when "
 	"and how it opens. When a passphrase was made the sender is told in any "
-	"case: it stands in that mail and nowhere else."},
+	"case: it stands in that mail and nowhere else. That mail goes to our "
+	"domains by relay inbound; by every other way only where TLS proves "
+	"the server, else it waits and the passphrase is told to nobody."},
 
     {"limits", "message-size", CONFIG_T_SIZE, false,
 	1 * KI, 100 * MI, "50M",

@@ -87,20 +87,13 @@ put_text(const struct job *j, bool codes, struct buf *out)
 	return e;
 }
 
-static bool
-is_ours(const struct job *j)
-{
-	const char *at = strrchr(j->envelope.from_key, '@');
-
-	return at != NULL && conf_domain_is_ours(j->conf, span_str(at + 1));
-}
-
 /* What the sender called it stays inside. */
 static const char *
-subject(const struct job *j)
+subject(const struct job *j, const struct entry *e)
 {
-	const char *was =
-	    is_ours(j) ? message_field(&j->msg, "Subject", j->arena) : "";
+	const char *was = e->route == ENTRY_INBOUND
+			      ? message_field(&j->msg, "Subject", j->arena)
+			      : "";
 
 	return was[0] != 0 ? arena_printf(j->arena, "For pick-up: %s", was)
 			   : "Your message waits for pick-up";
@@ -118,7 +111,7 @@ write_mail(const struct job *j, const struct entry *e, struct span body,
 	struct mime_compose m = {.from_name = "Encryption gateway",
 	    .from = arena_printf(j->arena, "postmaster@%s", j->conf->hostname),
 	    .to = j->envelope.from,
-	    .subject = subject(j),
+	    .subject = subject(j, e),
 	    .date_s = (int64_t)(clock_unix_ms() / 1000),
 	    .extra = extra,
 	    .n_extra = 1,
@@ -150,8 +143,9 @@ tell_escrowed(struct job *j)
 	e = tell_begin(j);
 	if (e == NULL)
 		return ERR_NOMEM;
-	/* what leaves our domains must not be read where the link is */
-	if (codes && !is_ours(j))
+	/* what goes the way of the link must not be read where the link is: a
+	   domain of ours without a server inside goes that way, too */
+	if (codes && e->route != ENTRY_INBOUND)
 		e->tls = ENTRY_TLS_AUTHENTICATED;
 	buf_init(&body, LIMIT_FIELD_SIZE * (j->n_rcpt + 2));
 	buf_init(&msg, 4 * LIMIT_FIELD_SIZE * (j->n_rcpt + 2));

@@ -34,6 +34,7 @@ rule "default" { try = { smime, pgp, escrow } }
 @pytest.fixture
 def gateway(make_gateway, capture, keys):
     return make_gateway(capture.port, rules=RULES, portal="receipts = false",
+                        inbound=capture.port, listen_in="",
                         import_keys=[keys.alice_crt, keys.bob_asc])
 
 
@@ -153,7 +154,8 @@ def test_what_cannot_be_understood_is_refused(gateway, capture):
 
 
 def test_who_sends_to_many_is_told_once(make_gateway, capture):
-    gateway = make_gateway(capture.port, rules=RULES, portal="sent-notice = true")
+    gateway = make_gateway(capture.port, rules=RULES, portal="sent-notice = true",
+                           inbound=capture.port, listen_in="")
     to = ["made@partner.example", "none@partner.example", "own@partner.example"]
     gateway.send(SENDER, to, message(to=", ".join(to)))
     wait_for("three notices and one to the sender", lambda: len(capture.messages) == 4)
@@ -176,6 +178,17 @@ def test_a_passphrase_for_a_sender_outside_needs_tls(gateway, capture):
     wait_for("a refusal of the next hop without TLS",
              lambda: "TLS is required and cannot be had" in gateway.log())
     assert not notices(capture, "guest@elsewhere.example")
+
+
+def test_a_passphrase_for_a_sender_of_ours_without_a_server_inside_needs_tls(make_gateway,
+                                                                             capture):
+    """The way out is that of the link, whoever's the domain is."""
+    gateway = make_gateway(capture.port, rules=RULES, portal="receipts = false")
+    gateway.send(SENDER, "made@partner.example", message(to="made@partner.example"))
+    wait_for("the notice", lambda: notices(capture, "made@partner.example"))
+    wait_for("a refusal of the next hop without TLS",
+             lambda: "TLS is required and cannot be had" in gateway.log())
+    assert not notices(capture, SENDER)
 
 
 def test_a_code_by_mail_lets_in_the_browser_that_asked(make_gateway, capture):
