@@ -6,6 +6,7 @@
 #include "gateway/proto.h"
 
 #include "common/limits.h"
+#include "common/secret.h"
 #include "gateway/proto_private.h"
 
 /* --- keys --- */
@@ -313,6 +314,30 @@ proto_answer_came_unpack(
 	if (unpack_end(&u) != ERR_OK)
 		return u.err;
 	*out = m;
+	return ERR_OK;
+}
+
+enum err
+proto_key_is_unpack(struct span in, struct secret **out)
+{
+	struct secret *key;
+	struct unpacker u;
+	struct span octets;
+	uint32_t err;
+
+	unpack_begin(&u, in);
+	err = unpack_u32(&u);
+	octets = unpack_span(&u);
+	if (unpack_end(&u) != ERR_OK)
+		return u.err;
+	if (err != ERR_OK)
+		return err < ERR_COUNT ? (enum err)err : ERR_IPC;
+	if (octets.len != SEALED_KEY)
+		return ERR_IPC;
+	key = secret_from(octets);
+	if (key == NULL)
+		return ERR_NOMEM;
+	*out = key;
 	return ERR_OK;
 }
 

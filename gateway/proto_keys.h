@@ -119,6 +119,11 @@ enum err proto_pgp_signed_pack(
 enum err proto_pgp_signed_unpack(
     struct span in, struct arena *a, struct proto_pgp_signed *out) MUST_CHECK;
 
+/* What keys says of a content key or an answer's: u32 err and the key. The
+   error that keys had, ERR_BAD_SEAL only if it was that; ERR_IPC for what is
+   malformed; ERR_NOMEM. Caller frees, and wipes in. */
+enum err proto_key_is_unpack(struct span in, struct secret **out) MUST_CHECK;
+
 /* --- portal --- */
 
 /* An answer that the portal has: descriptor 0 is its file. */

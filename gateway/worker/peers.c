@@ -99,28 +99,14 @@ peers_learn_keys(struct worker *w)
 	return e;
 }
 
-/* u32 err and a key, which is wiped from the channel's buffer. */
+/* The key is wiped from the channel's buffer, too. */
 static enum err
 take_key(struct ipc_msg *m, struct secret **out)
 {
-	struct unpacker u;
-	struct span key;
-	uint32_t err;
-	enum err e;
+	enum err e = proto_key_is_unpack(m->payload, out);
 
-	unpack_begin(&u, m->payload);
-	err = unpack_u32(&u);
-	key = unpack_span(&u);
-	e = unpack_end(&u);
-	if (e == ERR_OK && (err != ERR_OK || key.len != SEALED_KEY))
-		e = ERR_BAD_SEAL;
-	if (e == ERR_OK) {
-		*out = secret_from(key);
-		e = *out == NULL ? ERR_NOMEM : ERR_OK;
-	}
-	/* the datagram still lies in the channel's buffer */
-	if (key.len > 0)
-		secret_wipe((void *)(uintptr_t)key.data, key.len);
+	if (m->payload.len > 0)
+		secret_wipe((void *)(uintptr_t)m->payload.data, m->payload.len);
 	ipc_msg_clear(m);
 	return e;
 }

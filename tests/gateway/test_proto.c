@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/secret.h"
 #include "gateway/proto_keystore.h"
 #include "gateway/proto_revocation.h"
 
@@ -769,4 +770,48 @@ Test(proto, what_is_said_of_revocation_survives)
 	cr_expect(span_eq(got.said.entries, said.said.entries));
 	buf_clear(&b);
 	arena_free(a);
+}
+
+Test(proto, what_keys_says_of_a_key_is_handed_on, .init = secret_init)
+{
+	static const struct {
+		uint32_t said;
+		size_t len;
+		enum err want;
+	} cases[] = {
+	    {ERR_OK, SEALED_KEY, ERR_OK},
+	    {ERR_BAD_SEAL, 0, ERR_BAD_SEAL},
+	    {ERR_MALFORMED, 0, ERR_MALFORMED},
+	    {ERR_NOMEM, 0, ERR_NOMEM},
+	    {ERR_CRYPTO, 0, ERR_CRYPTO},
+	    {ERR_NOMEM, SEALED_KEY, ERR_NOMEM},
+	    /* no answer to the question whether the seal is good */
+	    {ERR_COUNT, 0, ERR_IPC},
+	    {UINT32_MAX, SEALED_KEY, ERR_IPC},
+	    {ERR_OK, 0, ERR_IPC},
+	    {ERR_OK, SEALED_KEY - 1, ERR_IPC},
+	};
+	static const uint8_t octets[SEALED_KEY] = {1, 2, 3};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct secret *key = NULL;
+		struct packer p;
+		struct buf b;
+
+		buf_init(&b, 256);
+		pack_begin(&p, &b);
+		pack_u32(&p, cases[i].said);
+		pack_span(&p, SPAN(octets, cases[i].len));
+		cr_assert_eq(pack_end(&p), ERR_OK);
+		cr_expect_eq(proto_key_is_unpack(buf_span(&b), &key),
+		    cases[i].want, "case %zu", i);
+		cr_expect_eq(
+		    key != NULL, cases[i].want == ERR_OK, "case %zu", i);
+		secret_free(key);
+		key = NULL;
+		for (size_t n = 0; n < b.len; n++)
+			cr_expect_eq(proto_key_is_unpack(SPAN(b.data, n), &key),
+			    ERR_IPC, "case %zu cut at %zu", i, n);
+		buf_clear(&b);
+	}
 }
