@@ -79,6 +79,50 @@ memfd_from(struct span s, int *fd_out)
 	return ERR_OK;
 }
 
+static enum err
+copy(int from, uint64_t size, int to)
+{
+	uint8_t part[64 * 1024];
+	uint64_t at = 0;
+	enum err e;
+
+	while (at < size) {
+		uint64_t left = size - at;
+		ssize_t n = pread(from, part,
+		    left < sizeof(part) ? (size_t)left : sizeof(part),
+		    (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n == 0 ? ERR_IO : err_from_errno(errno);
+		e = memfd_write(to, SPAN(part, (size_t)n));
+		if (e != ERR_OK)
+			return e;
+		at += (uint64_t)n;
+	}
+	return ERR_OK;
+}
+
+enum err
+memfd_copy(int from, uint64_t size, int *fd_out)
+{
+	int fd;
+	enum err e = memfd_new(&fd);
+
+	if (e != ERR_OK)
+		return e;
+	e = copy(from, size, fd);
+	if (e == ERR_OK)
+		e = memfd_seal(fd);
+	if (e != ERR_OK) {
+		close(fd);
+		return e;
+	}
+	*fd_out = fd;
+	return ERR_OK;
+}
+
 enum err
 memfd_map(int fd, size_t max, struct memfd_map *out)
 {

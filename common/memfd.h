@@ -19,6 +19,11 @@ enum err memfd_seal(int fd) MUST_CHECK;
 /* memfd_new, write, seal. */
 enum err memfd_from(struct span s, int *fd_out) MUST_CHECK;
 
+/* The first octets of a file, copied and sealed: whoever may cut the file
+   short cannot pull it from under a map. ERR_IO when it has not that many.
+   Caller closes. */
+enum err memfd_copy(int from, uint64_t size, int *fd_out) MUST_CHECK;
+
 struct memfd_map {
 	struct span data; /* without the padding, which is mapped behind it */
 	void *base;

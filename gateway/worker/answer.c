@@ -8,7 +8,6 @@
  */
 #include <jansson.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,26 +106,40 @@ take_header(struct addressed *a, struct span text)
 
 /* --- its octets --- */
 
+/* The portal may change its file at any time: what is worked on is a copy. */
 static enum err
-open_file(struct worker *w, int fd, int *plain_out)
+map_copy(int fd, struct memfd_map *out)
 {
-	struct secret *key = NULL;
+	uint64_t max = answer_total_size(LIMIT_MESSAGE_SIZE_MAX);
 	struct stat st;
-	void *map;
+	int copy = -1;
 	enum err e;
 
 	if (fstat(fd, &st) != 0)
 		return ERR_IO;
-	if (st.st_size < ANSWER_HEADER_SIZE ||
-	    (uint64_t)st.st_size > answer_total_size(LIMIT_MESSAGE_SIZE_MAX))
+	if (st.st_size < ANSWER_HEADER_SIZE || (uint64_t)st.st_size > max)
 		return ERR_MALFORMED;
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED)
-		return ERR_NOMEM;
-	e = peers_answer_key(w, SPAN(map, ANSWER_HEADER_SIZE), &key);
+	e = memfd_copy(fd, (uint64_t)st.st_size, &copy);
+	if (e != ERR_OK)
+		return e;
+	e = memfd_map(copy, max, out);
+	close(copy);
+	return e;
+}
+
+static enum err
+open_file(struct worker *w, int fd, int *plain_out)
+{
+	struct memfd_map map = {0};
+	struct secret *key = NULL;
+	enum err e = map_copy(fd, &map);
+
 	if (e == ERR_OK)
-		e = answer_open(key, SPAN(map, (size_t)st.st_size), plain_out);
-	munmap(map, (size_t)st.st_size);
+		e = peers_answer_key(
+		    w, SPAN(map.data.data, ANSWER_HEADER_SIZE), &key);
+	if (e == ERR_OK)
+		e = answer_open(key, map.data, plain_out);
+	memfd_unmap(&map);
 	secret_free(key);
 	return e;
 }
