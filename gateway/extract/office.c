@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Every XML part has its text taken; a document in a document is one, too.
- * Pictures, fonts and settings of printers hold no text that is looked for;
- * what is embedded and cannot be read makes the whole unreadable.
+ * Every XML part has its text taken, whatever its name: programs find parts by
+ * their relations, not by names. A document in a document is one, too.
+ * Pictures, fonts and settings of printers hold no text that is looked for, if
+ * they begin as such; everything else makes the whole unreadable.
  */
 #include "gateway/extract/office.h"
 
@@ -14,9 +15,9 @@
 #include "gateway/extract/zip.h"
 
 enum kind {
-	KIND_SKIP,
+	KIND_SILENT, /* no text */
 	KIND_XML,
-	KIND_TEXT,
+	KIND_TEXT, /* perhaps XML with a name that misleads */
 	KIND_DOCUMENT,
 	KIND_CLOSED, /* may hold anything */
 };
@@ -52,6 +53,55 @@ static const struct {
     {".dat", KIND_CLOSED},
 };
 
+/* What holds no text, by the end of its name and its beginning. */
+static const struct {
+	const char *end;
+	struct span magic; /* empty: any that begins as nothing of foreign */
+} silent[] = {
+    {".png", SPAN_LIT("\x89PNG\r\n\x1a\n")},
+    {".jpg", SPAN_LIT("\xff\xd8\xff")},
+    {".jpeg", SPAN_LIT("\xff\xd8\xff")},
+    {".jfif", SPAN_LIT("\xff\xd8\xff")},
+    {".gif", SPAN_LIT("GIF8")},
+    {".bmp", SPAN_LIT("BM")},
+    {".tif", SPAN_LIT("II*\0")},
+    {".tif", SPAN_LIT("MM\0*")},
+    {".tiff", SPAN_LIT("II*\0")},
+    {".tiff", SPAN_LIT("MM\0*")},
+    {".emf", SPAN_LIT("\x01\0\0\0")},
+    {".wmf", SPAN_LIT("\xd7\xcd\xc6\x9a")},
+    {".wmf", SPAN_LIT("\x01\0\x09\0")},
+    {".wdp", SPAN_LIT("II\xbc")},
+    {".ttf", SPAN_LIT("\0\x01\0\0")},
+    {".otf", SPAN_LIT("OTTO")},
+    {".odttf", {NULL, 0}},   /* its beginning is obscured */
+    {".fntdata", {NULL, 0}}, /* a size comes first */
+    {"layout-cache", {NULL, 0}},
+    {"mimetype", SPAN_LIT("application/vnd.oasis.opendocument.")},
+};
+
+/* Pictures of embedded objects: names without an end. */
+static const struct span replacements[] = {
+    SPAN_LIT("VCLMTF"),
+    SPAN_LIT("\x01\0\0\0"),
+    SPAN_LIT("\x89PNG\r\n\x1a\n"),
+};
+
+/* XML with and without a mark, in UTF-16 too; ZIP, OLE, PDF, RTF; a sheet of a
+   binary workbook. */
+static const struct span foreign[] = {
+    SPAN_LIT("<"),
+    SPAN_LIT("\0<"),
+    SPAN_LIT("\xef\xbb\xbf"),
+    SPAN_LIT("\xff\xfe"),
+    SPAN_LIT("\xfe\xff"),
+    SPAN_LIT("PK"),
+    SPAN_LIT("\xd0\xcf\x11\xe0"),
+    SPAN_LIT("%PDF"),
+    SPAN_LIT("{\\rtf"),
+    SPAN_LIT("\x81\x01"),
+};
+
 static enum err read_document(struct span doc, unsigned depth, struct buf *out);
 
 static bool
@@ -69,35 +119,76 @@ has(struct span name, const char *part)
 	return span_find(name, 0, span_str(part)) < name.len;
 }
 
+static bool
+begins(struct span part, const struct span *with, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (part.len >= with[i].len &&
+		    memcmp(part.data, with[i].data, with[i].len) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_foreign(struct span part)
+{
+	part = span_trim(part);
+	return begins(part, foreign, sizeof(foreign) / sizeof(foreign[0]));
+}
+
+static bool
+is_silent(struct span name, struct span part)
+{
+	for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
+		if (ends(name, silent[i].end) &&
+		    (silent[i].magic.len > 0 ? begins(part, &silent[i].magic, 1)
+					     : !is_foreign(part)))
+			return true;
+	if (has(name, "printerSettings") && ends(name, ".bin"))
+		return !is_foreign(part);
+	return has(name, "ObjectReplacements/") &&
+	       begins(part, replacements,
+		   sizeof(replacements) / sizeof(replacements[0]));
+}
+
 static enum kind
 kind_of(struct span name)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (ends(name, kinds[i].end))
 			return kinds[i].kind;
-	/* OLE objects; the sheets of a binary workbook; objects of OpenDocument
-	   that are no XML */
-	return has(name, "embeddings/") || has(name, "/sheet") ||
-		       has(name, "workbook.bin") ||
-		       (has(name, "Object ") && !has(name, "/"))
+	/* OLE objects; the sheets of a binary workbook */
+	return has(name, "embeddings/oleObject") || has(name, "workbook.bin")
 		   ? KIND_CLOSED
-		   : KIND_SKIP;
+		   : KIND_XML;
+}
+
+/* As it is, and what XML it is. */
+static enum err
+read_text(struct span part, struct buf *out)
+{
+	enum err e;
+
+	if (part.len > 0 && memchr(part.data, 0, part.len) != NULL)
+		return ERR_UNSUPPORTED; /* UTF-16, perhaps */
+	e = buf_put(out, part);
+	if (e == ERR_OK)
+		e = buf_puts(out, "\n");
+	return e == ERR_OK && is_foreign(part) ? extract_xml_text(part, out)
+					       : e;
 }
 
 static enum err
 read_part(enum kind kind, struct span part, unsigned depth, struct buf *out)
 {
-	enum err e;
-
 	switch (kind) {
 	case KIND_XML:
 		return part.len == 0 ? ERR_OK : extract_xml_text(part, out);
 	case KIND_TEXT:
-		e = buf_put(out, part);
-		return e == ERR_OK ? buf_puts(out, "\n") : e;
+		return read_text(part, out);
 	case KIND_DOCUMENT:
 		return read_document(part, depth + 1, out);
-	case KIND_SKIP:
+	case KIND_SILENT:
 		return ERR_OK;
 	case KIND_CLOSED:
 		break;
@@ -126,11 +217,13 @@ read_document(struct span doc, unsigned depth, struct buf *out)
 			break;
 		kind = kind_of(entry.name);
 		buf_reset(&part);
-		if (kind != KIND_SKIP && kind != KIND_CLOSED)
+		if (kind != KIND_CLOSED)
 			e = extract_zip_read(&entry, &part);
+		if (kind == KIND_XML && is_silent(entry.name, buf_span(&part)))
+			kind = KIND_SILENT;
 		if (e == ERR_OK)
 			e = read_part(kind, buf_span(&part), depth, out);
-		n += kind == KIND_XML;
+		n += kind == KIND_XML && part.len > 0;
 	}
 	buf_clear(&part);
 	if (e != ERR_NOT_FOUND)
