@@ -41,6 +41,8 @@ store_add_object(struct store *s, struct db_txn *txn,
 	for (uint32_t i = 0; i < n_entries; i++) {
 		if (strcmp(e[i].wait_object, o->name) != 0)
 			continue;
+		if (e[i].n_rcpt == 0)
+			return ERR_IPC;
 		new.notice[new.n_notices++] = e[i].id;
 		new.message_id = e[i].message_id;
 		new.from = e[i].from;
