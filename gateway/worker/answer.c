@@ -215,6 +215,8 @@ hand_in(struct worker *w, uint64_t id, const struct proto_answer_open *in,
 	if (e == ERR_OK)
 		e = add_replied(&j, in);
 	if (e == ERR_OK)
+		e = job_sync(&j);
+	if (e == ERR_OK)
 		e = peers_submit(&j);
 	if (e != ERR_OK)
 		job_undo(&j);

@@ -572,6 +572,9 @@ peers_note_replies(struct worker *w, struct span ids)
 enum err
 peers_submit(struct job *j)
 {
+	/* what is committed must find its files after a crash */
+	if (j->made_bodies || j->made_objects)
+		return ERR_INTERNAL;
 	return submit(j->w, j->replaces != 0 ? j->replaces : j->id, &j->out);
 }
 

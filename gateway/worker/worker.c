@@ -331,6 +331,8 @@ decide_pending(
 		e = parse(j, why);
 		if (e == ERR_OK)
 			e = tell_given_up(j);
+		if (e == ERR_OK)
+			e = job_sync(j);
 		return e == ERR_OK ? job_account(j, true) : e;
 	}
 	e = process(j, false, why);

@@ -258,6 +258,7 @@ enum err peers_answer_key(
     struct worker *w, struct span header, struct secret **out) MUST_CHECK;
 void peers_answer_failed(
     struct worker *w, uint64_t id, enum err result, const char *why);
+/* ERR_INTERNAL while names of its files are not synced: job_sync() first. */
 enum err peers_submit(struct job *j) MUST_CHECK;
 /* A row of the audit log, of no message. */
 enum err peers_records(

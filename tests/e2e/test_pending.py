@@ -52,6 +52,24 @@ def test_undecided_mail_survives_a_power_cut(make_gateway, capture, keys):
     assert CANARY not in capture.everything()
 
 
+def test_what_is_given_up_and_has_no_sender_is_held(make_gateway, capture, keys):
+    """It is too long for the spool: the file it lies in is another then."""
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt],
+                      options="discovery { timeout = 300ms }\n",
+                      retry="first = 300ms max = 1s warn = 1s hold = 2s expire = 2s",
+                      rules='rule "all" { try = { smime, escrow } }\n')
+    freeze(gw, "discovery", signal.SIGSTOP)
+    gw.send("", [ALICE, CAROL], message(body=(CANARY.decode() + "\r\n") * 20000))
+    assert [m.rcpts for m in capture.wait(1)] == [[ALICE]]
+    (before,) = wait_for("the file", lambda: len(queue(gw)) == 1 and [
+        p.name for p in (gw.state / "bodies").iterdir()])
+    wait_for("it to be held", lambda: [e for e in queue(gw) if e["state"] == "held"], 30)
+    (body,) = wait_for("the new file", lambda: [
+        p for p in (gw.state / "bodies").iterdir() if p.name != before])
+    assert CANARY not in body.read_bytes()
+    assert len(capture.messages) == 1
+
+
 def test_held_mail_goes_on_when_there_is_a_key_and_it_is_released(make_gateway, capture, keys):
     gw = make_gateway(capture.port, rules='rule "all" { try = { smime, hold } }\n')
     gw.send(SENDER, ALICE, message(body=CANARY.decode() + "\r\n"))

@@ -111,6 +111,21 @@ def test_it_waits_sealed_for_who_is_not_there(gateway, capture, inside):
     assert len(inside.messages) == 1
 
 
+def test_a_long_one_is_taken_too(gateway, capture, inside):
+    """It lies beside the spool in a file, whose name is synced first."""
+    link = pick_up(gateway, capture)
+    text = (WORD + "\r\n") * 12000
+    _, sealed = seal(gateway, link, mail(body=text))
+    inside.verbs["CONNECT"] = (421, "4.3.2 later")
+    assert answer(link, sealed).status == 201
+    wait_for("its entry", lambda: gateway.cli_json("queue", "list"))
+    assert list((gateway.state / "bodies").iterdir())
+    del inside.verbs["CONNECT"]
+    gateway.cli("queue", "flush")
+    wait_for("the answer", lambda: inside.messages)
+    assert inside.messages[0].data.count(WORD.encode()) == 12000
+
+
 REFUSED = [("another sender", dict(sender="eve@partner.example")),
            ("somebody else", dict(to="ina@sender.example")),
            ("somebody outside", dict(to=SENDER + ", eve@elsewhere.example")),
