@@ -10,6 +10,8 @@
 
 #include "common/clock.h"
 #include "common/limits.h"
+#include "common/log.h"
+#include "common/object_header.h"
 #include "common/pack.h"
 #include "common/secret.h"
 #include "common/text.h"
@@ -22,7 +24,9 @@ enum {
 	DAY_S = 24 * 3600,
 	WARN_MAX_S = 3 * DAY_S, /* before the expiry, at most */
 	LOOK_MAX_S = 60,	/* between looks */
-	BATCH = 256,		/* senders that are told in one look */
+	CODE_DIGITS = 6,
+	HOUR_MS = 3600 * 1000,
+	BATCH = 256, /* senders that are told in one look */
 };
 
 struct words {
@@ -166,13 +170,45 @@ send_code(struct store *s, struct db_txn *txn, const struct store_object *o,
 	return e;
 }
 
+static bool
+is_code(const char *code)
+{
+	return strlen(code) == CODE_DIGITS &&
+	       strspn(code, "0123456789") == CODE_DIGITS;
+}
+
+/* The portal faces strangers: what it says must not make this gateway write
+   their words to the recipient, nor mail to them as often as they like. NULL:
+   the code may go, and is counted. */
+static const char *
+code_flaw(const struct store *s, struct store_object *o, const char *code)
+{
+	uint64_t now_ms = store_now(s);
+
+	if (o->door != OBJECT_DOOR_CODE)
+		return "nobody is asked for a code there";
+	if (o->tell == STORE_OBJECT_TELL_DROP)
+		return "the object is revoked";
+	if (o->expires_s <= clock_unix_ms() / 1000)
+		return "the object is expired";
+	if (!is_code(code))
+		return "it is no code";
+	if (now_ms < o->codes_ms || now_ms - o->codes_ms >= HOUR_MS)
+		o->codes = 0;
+	if (o->codes >= LIMIT_DOOR_CODES)
+		return "too many within an hour";
+	if (o->codes++ == 0)
+		o->codes_ms = now_ms;
+	return NULL;
+}
+
 enum err
 store_apply_code(struct store *s, struct db_txn *txn, struct store_op *op)
 {
 	struct store_object o = {0};
 	struct store_rec rec;
 	struct unpacker u;
-	const char *name, *code;
+	const char *name, *code, *flaw = NULL;
 	enum err e;
 
 	unpack_begin(&u, op->payload);
@@ -184,7 +220,16 @@ store_apply_code(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (e == ERR_OK)
 		e = store_object_get(txn, s->arena, name, &o);
 	if (e == ERR_OK)
+		flaw = code_flaw(s, &o, code);
+	if (flaw != NULL) {
+		log_event(LOG_LVL_WARN, NULL, "code-refused",
+		    KV_STR("object", name), KV_STR("reason", flaw));
+		return ERR_OK;
+	}
+	if (e == ERR_OK)
 		e = send_code(s, txn, &o, code);
+	if (e == ERR_OK)
+		e = store_object_put(txn, name, &o);
 	if (e != ERR_OK)
 		return e == ERR_NOT_FOUND ? ERR_OK : e;
 	store_rec_begin(&rec, "code-sent");

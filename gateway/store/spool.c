@@ -16,7 +16,8 @@
 
 enum {
 	FORMAT = 1,
-	OBJECT_FORMAT = 2,
+	OBJECT_FORMAT = 3,
+	OBJECT_FORMAT_2 = 2, /* without codes */
 	DONE_FORMAT = 3,
 	DONE_FORMAT_2 = 2, /* without a reply */
 	SMALL_RECORD = 8 * 1024 + LIMIT_RECIPIENTS,
@@ -297,7 +298,7 @@ store_object_unpack(struct span in, struct arena *a, struct store_object *out)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < o.n_notices; i++)
 		o.notice[i] = unpack_u64(&u);
-	if (format != OBJECT_FORMAT)
+	if (format != OBJECT_FORMAT && format != OBJECT_FORMAT_2)
 		return ERR_DB_BROKEN;
 	o.message_id = unpack_u64(&u);
 	o.from = unpack_str(&u, a);
@@ -320,6 +321,10 @@ store_object_unpack(struct span in, struct arena *a, struct store_object *out)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < o.n_answer_to; i++)
 		o.answer_to[i] = unpack_str(&u, a);
+	if (format == OBJECT_FORMAT) {
+		o.codes = unpack_u32(&u);
+		o.codes_ms = unpack_u64(&u);
+	}
 	if (unpack_end(&u) != ERR_OK || o.factor >= OBJECT_FACTORS ||
 	    o.door >= OBJECT_DOORS || o.tell >= STORE_OBJECT_TELLS)
 		return ERR_DB_BROKEN;
@@ -372,6 +377,8 @@ store_object_put(
 	pack_u32(&p, o->n_answer_to);
 	for (uint32_t i = 0; i < o->n_answer_to; i++)
 		pack_str(&p, o->answer_to[i]);
+	pack_u32(&p, o->codes);
+	pack_u64(&p, o->codes_ms);
 	e = pack_end(&p);
 	if (e == ERR_OK)
 		e = db_put(txn, STORE_OBJECT, span_str(name), buf_span(&b));

@@ -128,6 +128,8 @@ struct store_object {
 	uint64_t first_ms; /* Unix time of the first and of the last */
 	uint64_t last_ms;
 	const char *last_client;
+	uint32_t codes;	   /* mailed in the hour that began... */
+	uint64_t codes_ms; /* ...at this time of the spool's clock */
 };
 
 enum err store_object_unpack(
