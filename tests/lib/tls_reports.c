@@ -3,8 +3,8 @@
  *
  * What was counted for reports on TLS, of a gateway that does not run:
  * `tls_reports DIR show` prints it as JSON, a report for each day and domain;
- * `tls_reports DIR age N` makes it N days older. Roles get no environment, so
- * that no clock can be faked for them.
+ * `tls_reports DIR age N` makes it N days older, which no clock has to be set
+ * for and nobody has to be root.
  */
 #include <stdio.h>
 #include <stdlib.h>
