@@ -255,6 +255,15 @@ record_result(struct store *s, struct db_txn *txn, const struct entry *entry,
 	return store_add_record(s, txn, &rec);
 }
 
+/* Is it nothing that anybody is told by mail? Who waits for one answer waits
+   for all of it, and only then it is known who is told how. */
+static bool
+is_untold(const struct entry *entry, const struct proto_rcpt_result *r)
+{
+	return r->outcome == PROTO_DELIVERED &&
+	       !dsn_is_wanted(entry->rcpt[r->rcpt].notify, MIME_DSN_RELAYED);
+}
+
 static enum err
 note_results(struct store *s, struct db_txn *txn, const struct entry *entry,
     const struct proto_result *m, struct store_status *st, uint8_t *done,
@@ -271,7 +280,8 @@ note_results(struct store *s, struct db_txn *txn, const struct entry *entry,
 		    entry->after != ENTRY_AFTER_DROP)
 			return ERR_PERMISSION;
 		*took = *took || r->outcome != PROTO_DEFERRED;
-		if (done[r->rcpt] != PROTO_DEFERRED)
+		if (done[r->rcpt] != PROTO_DEFERRED ||
+		    (m->more && st->waits && !is_untold(entry, r)))
 			continue;
 		fresh[i] = true;
 		done[r->rcpt] = r->outcome;
@@ -386,7 +396,7 @@ apply_known(struct store *s, struct db_txn *txn, struct store_op *op,
 		memcpy(done, st->done.data, entry->n_rcpt);
 	st->done = SPAN(done, entry->n_rcpt);
 	e = note_results(s, txn, entry, m, st, done, fresh, &op->took);
-	if (e == ERR_OK && st->waits)
+	if (e == ERR_OK && st->waits && !m->more)
 		e = store_wait_result(s, txn, entry, m, st, &over);
 	if (e != ERR_OK || over)
 		return e;
@@ -413,8 +423,7 @@ store_apply_result(struct store *s, struct db_txn *txn, struct store_op *op)
 		e = store_entry_get(txn, s->arena, op->id, &entry);
 	if (e == ERR_OK && st.kind != ENTRY_READY)
 		e = ERR_PERMISSION;
-	/* who waits for one answer waits for all of it */
-	if (e != ERR_OK || (m.more && st.waits))
+	if (e != ERR_OK)
 		return e;
 	store_touch(s, op->id);
 	return apply_known(s, txn, op, &m, &entry, &st);

@@ -78,13 +78,13 @@ struct said {
 };
 
 static void
-report(const struct said said[2])
+report_some(const struct said *said, uint32_t n, bool more)
 {
 	struct proto_rcpt_result results[2];
-	struct proto_result r = {.rcpt = results, .n_rcpt = 2};
+	struct proto_result r = {.rcpt = results, .n_rcpt = n, .more = more};
 	struct buf b;
 
-	for (uint32_t i = 0; i < 2; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		results[i] = (struct proto_rcpt_result){.rcpt = i,
 		    .outcome = said[i].outcome,
 		    .code = said[i].code,
@@ -95,6 +95,12 @@ report(const struct said said[2])
 	cr_assert_eq(proto_result_pack(&r, &b), ERR_OK);
 	rig_send(&rig, ROLE_RELAY, 0, PROTO_RESULT, ENTRY, buf_span(&b));
 	buf_clear(&b);
+}
+
+static void
+report(const struct said said[2])
+{
+	report_some(said, 2, false);
 }
 
 static void
@@ -193,6 +199,49 @@ Test(store_wait, what_the_next_hop_says_of_all_is_the_answer)
 		tear_down();
 		set_up();
 	}
+}
+
+Test(store_wait, who_has_it_does_not_get_it_again_when_relay_dies)
+{
+	static const struct said yes = {PROTO_DELIVERED, 250};
+	struct proto_committed c;
+	struct proto_deliver d;
+
+	begin();
+	report_some(&yes, 1, true);
+	rig_run(&rig, 100);
+	c = told();
+	cr_assert_eq(c.result, ERR_COUNT, "who waits goes on waiting");
+	rig_disconnect(&rig, ROLE_RELAY, 0);
+	rig_connect(&rig, ROLE_RELAY, 0);
+	cr_assert(rig_deliver(&rig, &d));
+	cr_assert_eq(d.n_open, 1);
+	cr_assert_eq(d.open[0], 1);
+}
+
+Test(store_wait, what_is_settled_in_between_is_part_of_the_answer)
+{
+	static const struct said yes[2] = {
+	    {PROTO_DELIVERED, 250}, {PROTO_DELIVERED, 250}};
+	static const struct said some[2] = {
+	    {PROTO_DELIVERED, 250}, {PROTO_FAILED, 550}};
+	struct proto_committed c;
+
+	begin();
+	report_some(yes, 1, true);
+	report(yes);
+	c = told();
+	cr_assert_eq(c.reply.code, 250);
+	cr_assert_eq(entries(), 0);
+	tear_down();
+	set_up();
+	begin();
+	report_some(some, 1, true);
+	report(some);
+	c = told();
+	cr_assert_eq(c.result, ERR_OK);
+	cr_assert_eq(c.reply.code, 0);
+	cr_assert_eq(n_told(true), 1);
 }
 
 Test(store_wait, without_the_word_nobody_waits)
