@@ -168,12 +168,13 @@
 /* seconds from now on until which an administrator may keep one, at most */
 #define LIMIT_OBJECT_EXTEND_S (3650u * 24 * 3600)
 
-/* whom an answer may go to, answers to one object, octets of all that wait, and
-   uploads at a time */
-#define LIMIT_ANSWER_RCPTS   50u
-#define LIMIT_ANSWERS	     20u
-#define LIMIT_ANSWERS_SIZE   (2ull * 1024 * 1024 * 1024)
-#define LIMIT_ANSWER_UPLOADS 16u
+/* whom an answer may go to, answers to one object, octets of all that wait,
+   uploads at a time, and of one client */
+#define LIMIT_ANSWER_RCPTS	    50u
+#define LIMIT_ANSWERS		    20u
+#define LIMIT_ANSWERS_SIZE	    (2ull * 1024 * 1024 * 1024)
+#define LIMIT_ANSWER_UPLOADS	    16u
+#define LIMIT_ANSWER_UPLOADS_CLIENT 4u
 
 /* --- portal */
 /* octets of one file of the page */
@@ -187,7 +188,8 @@
 #define LIMIT_PORTAL_BODY 1024u
 /* milliseconds from the connection, or the answer before, to a whole request */
 #define LIMIT_PORTAL_REQUEST_MS 20000u
-/* milliseconds for an answer, and octets a second below which it is cut */
+/* milliseconds for an answer, and octets a second below which it is cut, as is
+   an upload that has less of them within LIMIT_PORTAL_REQUEST_MS */
 #define LIMIT_PORTAL_REPLY_MS 30000u
 #define LIMIT_PORTAL_MIN_RATE 4096u
 /* reports to store that wait while there is none, and objects that could not be

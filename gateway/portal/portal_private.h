@@ -172,11 +172,15 @@ struct portal_answers *portal_answers_open(
     const char *dir, uint64_t max, uint64_t reserve);
 void portal_answers_close(struct portal_answers *a);
 /* Begin one of len octets. ERR_TOO_BIG, ERR_LIMIT: this object has had its
-   answers; ERR_BUSY: no room now; ERR_MALFORMED, ERR_NOT_FOUND: none are
-   taken. */
+   answers, or one is under way; ERR_BUSY: no room now, of all or of this
+   client's; ERR_MALFORMED, ERR_NOT_FOUND: none are taken. To be freed before
+   the answers are closed. */
 enum err portal_upload_begin(struct portal_answers *a, const uint8_t *object,
-    const char *client, uint64_t len, struct portal_upload **out) MUST_CHECK;
+    const struct portal_client *client, uint64_t len,
+    struct portal_upload **out) MUST_CHECK;
 enum err portal_upload_put(struct portal_upload *u, struct span s) MUST_CHECK;
+/* Have so many octets come since this was last true, or since the begin? */
+bool portal_upload_has_moved(struct portal_upload *u, uint64_t octets);
 /* Whole, on disk, and what it says it is; or nothing is left of it once it is
    freed. */
 enum err portal_upload_end(

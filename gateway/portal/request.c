@@ -446,11 +446,27 @@ begin_answer(struct portal_request *req)
 		return rc;
 	close(fd);
 	e = portal_upload_begin(
-	    req->http->answers, header.id, client.text, n, &req->upload);
+	    req->http->answers, header.id, &client, n, &req->upload);
 	if (e != ERR_OK)
 		return portal_reply_error(req, answer_status(e), NULL);
-	req->conn->deadline_ms = clock_steady_ms() + LIMIT_PORTAL_REQUEST_MS +
-				 n * 1000 / LIMIT_PORTAL_MIN_RATE;
+	req->conn->deadline_ms = clock_steady_ms() + LIMIT_PORTAL_REQUEST_MS;
+	return MHD_YES;
+}
+
+/* A piece of it: the deadline moves with each share that has come in time, so
+   that a place is not kept by saying nothing. */
+static enum MHD_Result
+continue_answer(struct portal_request *req, struct span piece)
+{
+	const uint64_t share =
+	    (uint64_t)LIMIT_PORTAL_MIN_RATE * LIMIT_PORTAL_REQUEST_MS / 1000;
+
+	/* what does not fit is an end without an answer */
+	if (portal_upload_put(req->upload, piece) != ERR_OK)
+		return MHD_NO;
+	if (portal_upload_has_moved(req->upload, share))
+		req->conn->deadline_ms =
+		    clock_steady_ms() + LIMIT_PORTAL_REQUEST_MS;
 	return MHD_YES;
 }
 
@@ -611,12 +627,11 @@ portal_request_step(void *cls, struct MHD_Connection *mhd, const char *url,
 		return MHD_YES;
 	}
 	if (*data_len > 0 && req->upload != NULL) {
-		/* what does not fit is an end without an answer */
-		if (portal_upload_put(req->upload, SPAN(data, *data_len)) !=
-		    ERR_OK)
-			return MHD_NO;
+		enum MHD_Result rc =
+		    continue_answer(req, SPAN(data, *data_len));
+
 		*data_len = 0;
-		return MHD_YES;
+		return rc;
 	}
 	if (*data_len > 0) {
 		if (*data_len > sizeof(req->body) - req->body_len)

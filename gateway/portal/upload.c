@@ -34,16 +34,18 @@ struct portal_answers {
 	int dir;
 	uint64_t max;	  /* octets of one before sealing; 0: none is taken */
 	uint64_t reserve; /* octets of the disk that are left to others */
-	unsigned coming;
+	struct portal_upload *coming; /* those under way */
 };
 
 struct portal_upload {
 	struct portal_answers *answers;
+	struct portal_upload *next;
 	uint8_t object[OBJECT_ID_SIZE];
-	char client[INET6_ADDRSTRLEN];
+	struct portal_client client;
 	uint64_t id;
 	uint64_t want; /* octets of the file */
 	uint64_t got;
+	uint64_t mark; /* got, when it was last asked for */
 	uint8_t head[ANSWER_HEADER_SIZE];
 	int fd;
 };
@@ -139,8 +141,12 @@ portal_answers_close(struct portal_answers *a)
 struct sum {
 	const struct portal_answers *a;
 	const uint8_t *object;
-	uint64_t octets;
+	uint64_t octets; /* of all, with what is promised */
+	uint64_t to_come;
 	unsigned of_object;
+	unsigned coming;
+	unsigned coming_object;
+	unsigned coming_client;
 };
 
 static void
@@ -159,6 +165,29 @@ add_up(void *arg, const char *name)
 		s->of_object++;
 }
 
+static bool
+is_same_client(const struct portal_client *a, const struct portal_client *b)
+{
+	return a->net_len == b->net_len &&
+	       memcmp(a->net, b->net, a->net_len) == 0;
+}
+
+/* What is under way counts as if it were there. */
+static void
+add_coming(struct sum *s, const struct portal_client *client)
+{
+	for (const struct portal_upload *u = s->a->coming; u != NULL;
+	     u = u->next) {
+		s->coming++;
+		s->octets += u->want;
+		s->to_come += u->want - u->got;
+		if (memcmp(u->object, s->object, sizeof(u->object)) == 0)
+			s->coming_object++;
+		if (is_same_client(&u->client, client))
+			s->coming_client++;
+	}
+}
+
 /* Does so much more fit on the disk, and leave what others need? */
 static bool
 has_space(const struct portal_answers *a, uint64_t len)
@@ -171,13 +200,11 @@ has_space(const struct portal_answers *a, uint64_t len)
 
 /* --- one upload */
 
-enum err
-portal_upload_begin(struct portal_answers *a, const uint8_t *object,
-    const char *client, uint64_t len, struct portal_upload **out)
+static enum err
+may_come(const struct portal_answers *a, const uint8_t *object,
+    const struct portal_client *client, uint64_t len)
 {
 	struct sum sum = {.a = a, .object = object};
-	struct portal_upload *u;
-	char name[NAME];
 
 	if (a->max == 0)
 		return ERR_NOT_FOUND;
@@ -186,18 +213,36 @@ portal_upload_begin(struct portal_answers *a, const uint8_t *object,
 	if (len > answer_total_size(a->max))
 		return ERR_TOO_BIG;
 	for_each(a, add_up, &sum);
-	if (sum.of_object >= LIMIT_ANSWERS)
+	add_coming(&sum, client);
+	/* one at a time for each object: who has one link has one place */
+	if (sum.of_object >= LIMIT_ANSWERS || sum.coming_object > 0)
 		return ERR_LIMIT;
 	if (sum.octets + len > LIMIT_ANSWERS_SIZE ||
-	    a->coming >= LIMIT_ANSWER_UPLOADS || !has_space(a, len))
+	    sum.coming >= LIMIT_ANSWER_UPLOADS ||
+	    sum.coming_client >= LIMIT_ANSWER_UPLOADS_CLIENT ||
+	    !has_space(a, sum.to_come + len))
 		return ERR_BUSY;
+	return ERR_OK;
+}
+
+enum err
+portal_upload_begin(struct portal_answers *a, const uint8_t *object,
+    const struct portal_client *client, uint64_t len,
+    struct portal_upload **out)
+{
+	struct portal_upload *u;
+	char name[NAME];
+	enum err e = may_come(a, object, client, len);
+
+	if (e != ERR_OK)
+		return e;
 	u = calloc(1, sizeof(*u));
 	if (u == NULL)
 		return ERR_NOMEM;
 	u->answers = a;
 	u->want = len;
+	u->client = *client;
 	memcpy(u->object, object, sizeof(u->object));
-	snprintf(u->client, sizeof(u->client), "%s", client);
 	do
 		u->id = random_u64();
 	while (u->id == 0);
@@ -205,12 +250,12 @@ portal_upload_begin(struct portal_answers *a, const uint8_t *object,
 	u->fd = openat(a->dir, name,
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (u->fd < 0) {
-		enum err e = err_from_errno(errno);
-
+		e = err_from_errno(errno);
 		free(u);
 		return e;
 	}
-	a->coming++;
+	u->next = a->coming;
+	a->coming = u;
 	*out = u;
 	return ERR_OK;
 }
@@ -238,6 +283,15 @@ portal_upload_put(struct portal_upload *u, struct span s)
 	e = file_write_all(u->fd, s);
 	u->got += s.len;
 	return e;
+}
+
+bool
+portal_upload_has_moved(struct portal_upload *u, uint64_t octets)
+{
+	if (u->got - u->mark < octets)
+		return false;
+	u->mark = u->got;
+	return true;
 }
 
 static enum err
@@ -279,6 +333,7 @@ portal_upload_end(struct portal_upload *u, uint64_t *id_out)
 void
 portal_upload_free(struct portal_upload *u)
 {
+	struct portal_upload **at;
 	char name[NAME];
 
 	if (u == NULL)
@@ -287,7 +342,9 @@ portal_upload_free(struct portal_upload *u)
 	coming_name(u->id, name);
 	(void)!unlinkat(u->answers->dir, name, 0);
 	close(u->fd);
-	u->answers->coming--;
+	for (at = &u->answers->coming; *at != u; at = &(*at)->next)
+		;
+	*at = u->next;
 	free(u);
 }
 

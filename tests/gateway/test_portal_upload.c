@@ -57,13 +57,22 @@ tear_down(void)
 TestSuite(portal_upload, .init = set_up, .fini = tear_down);
 
 static enum err
-begin(struct portal_answers *a, uint8_t object, uint64_t len,
-    struct portal_upload **out)
+begin_from(struct portal_answers *a, uint8_t object, uint8_t client,
+    uint64_t len, struct portal_upload **out)
 {
+	const struct portal_client c = {
+	    .text = "192.0.2.1", .net = {192, 0, 2, client}, .net_len = 4};
 	uint8_t id[OBJECT_ID_SIZE];
 
 	memset(id, object, sizeof(id));
-	return portal_upload_begin(a, id, "192.0.2.1", len, out);
+	return portal_upload_begin(a, id, &c, len, out);
+}
+
+static enum err
+begin(struct portal_answers *a, uint8_t object, uint64_t len,
+    struct portal_upload **out)
+{
+	return begin_from(a, object, 1, len, out);
 }
 
 /* What it refuses needs no end. */
@@ -88,5 +97,84 @@ Test(portal_upload, what_others_need_of_the_disk_is_left_to_them)
 	a = portal_answers_open(dir, MAX, 0);
 	cr_assert_not_null(a);
 	cr_expect_eq(try_begin(a, 1, answer_total_size(SIZE)), ERR_OK);
+	portal_answers_close(a);
+}
+
+Test(portal_upload, a_second_one_of_an_object_waits_for_the_first)
+{
+	struct portal_answers *a = portal_answers_open(dir, MAX, 0);
+	const uint64_t len = answer_total_size(SIZE);
+	struct portal_upload *u = NULL;
+
+	cr_assert_not_null(a);
+	cr_assert_eq(begin(a, 1, len, &u), ERR_OK);
+	cr_expect_eq(try_begin(a, 1, len), ERR_LIMIT);
+	cr_expect_eq(try_begin(a, 2, len), ERR_OK);
+	portal_upload_free(u);
+	cr_expect_eq(try_begin(a, 1, len), ERR_OK);
+	cr_expect_eq(count_files(false), 0u);
+	portal_answers_close(a);
+}
+
+Test(portal_upload, a_client_and_all_together_have_so_many_places)
+{
+	struct portal_answers *a = portal_answers_open(dir, MAX, 0);
+	const uint64_t len = answer_total_size(SIZE);
+	struct portal_upload *u[LIMIT_ANSWER_UPLOADS], *more = NULL;
+	uint8_t n = 0;
+
+	cr_assert_not_null(a);
+	for (; n < LIMIT_ANSWER_UPLOADS; n++) {
+		uint8_t client = n / LIMIT_ANSWER_UPLOADS_CLIENT;
+
+		cr_assert_eq(begin_from(a, n, client, len, &u[n]), ERR_OK);
+		if (n % LIMIT_ANSWER_UPLOADS_CLIENT ==
+		    LIMIT_ANSWER_UPLOADS_CLIENT - 1)
+			cr_expect_eq(
+			    begin_from(a, 100, client, len, &more), ERR_BUSY);
+	}
+	cr_expect_eq(begin_from(a, 100, 99, len, &more), ERR_BUSY);
+	/* any of them, not only the last */
+	portal_upload_free(u[5]);
+	cr_expect_eq(begin_from(a, 100, 99, len, &u[5]), ERR_OK);
+	while (n > 0)
+		portal_upload_free(u[--n]);
+	cr_expect_eq(count_files(false), 0u);
+	portal_answers_close(a);
+}
+
+Test(portal_upload, what_is_promised_counts_as_if_it_were_there)
+{
+	const uint64_t half = LIMIT_ANSWERS_SIZE / 2 + 1;
+	struct portal_answers *a =
+	    portal_answers_open(dir, LIMIT_ANSWERS_SIZE, 0);
+	struct portal_upload *u = NULL;
+	enum err e;
+
+	cr_assert_not_null(a);
+	e = begin(a, 1, half, &u);
+	/* on a disk that is too small for one there is nothing to see */
+	if (e == ERR_OK)
+		cr_expect_eq(try_begin(a, 2, half), ERR_BUSY);
+	else
+		cr_expect_eq(e, ERR_BUSY);
+	portal_upload_free(u);
+	portal_answers_close(a);
+}
+
+Test(portal_upload, it_has_moved_with_each_share)
+{
+	struct portal_answers *a = portal_answers_open(dir, MAX, 0);
+	struct portal_upload *u = NULL;
+
+	cr_assert_not_null(a);
+	cr_assert_eq(begin(a, 1, answer_total_size(SIZE), &u), ERR_OK);
+	cr_assert_eq(portal_upload_put(u, SPAN_LIT("1234")), ERR_OK);
+	cr_expect(!portal_upload_has_moved(u, 5));
+	cr_expect(portal_upload_has_moved(u, 4));
+	cr_expect(!portal_upload_has_moved(u, 1));
+	cr_assert_eq(portal_upload_put(u, SPAN_LIT("5")), ERR_OK);
+	cr_expect(portal_upload_has_moved(u, 1));
+	portal_upload_free(u);
 	portal_answers_close(a);
 }
