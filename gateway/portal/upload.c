@@ -325,7 +325,11 @@ portal_upload_end(struct portal_upload *u, uint64_t *id_out)
 	if (renameat(dir, from, dir, to) != 0)
 		return err_from_errno(errno);
 	e = file_sync_dir(dir);
-	if (e == ERR_OK)
+	/* who is told that it failed sends it again: it must not be here twice
+	 */
+	if (e != ERR_OK)
+		(void)!unlinkat(dir, to, 0);
+	else
 		*id_out = u->id;
 	return e;
 }

@@ -6,9 +6,11 @@
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/answer.h"
@@ -19,6 +21,21 @@
 enum { MAX = 1 << 20, SIZE = 100 };
 
 static char dir[64];
+
+static bool disk_is_broken;
+
+/* In place of the C library's: a directory that does not get to the disk. */
+int
+fsync(int fd)
+{
+	struct stat st;
+
+	if (disk_is_broken && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		errno = EIO;
+		return -1;
+	}
+	return fdatasync(fd);
+}
 
 static void
 set_up(void)
@@ -176,5 +193,46 @@ Test(portal_upload, it_has_moved_with_each_share)
 	cr_assert_eq(portal_upload_put(u, SPAN_LIT("5")), ERR_OK);
 	cr_expect(portal_upload_has_moved(u, 1));
 	portal_upload_free(u);
+	portal_answers_close(a);
+}
+
+/* One that is whole, sealed with nothing. */
+static enum err
+send_whole(struct portal_answers *a, uint8_t object, uint64_t *id_out)
+{
+	uint8_t raw[ANSWER_HEADER_SIZE] = "SGANSWER", zero[1024] = {0};
+	const uint64_t len = answer_total_size(SIZE);
+	struct portal_upload *u = NULL;
+	enum err e = begin(a, object, len, &u);
+
+	if (e != ERR_OK)
+		return e;
+	memset(raw + 8, object, OBJECT_ID_SIZE);
+	raw[sizeof(raw) - 1] = SIZE;
+	e = portal_upload_put(u, SPAN(raw, sizeof(raw)));
+	if (e == ERR_OK)
+		e = portal_upload_put(u, SPAN(zero, len - sizeof(raw)));
+	if (e == ERR_OK)
+		e = portal_upload_end(u, id_out);
+	portal_upload_free(u);
+	return e;
+}
+
+Test(portal_upload, what_was_not_acknowledged_is_not_kept)
+{
+	struct portal_answers *a = portal_answers_open(dir, MAX, 0);
+	uint64_t id = 0;
+
+	cr_assert_not_null(a);
+	disk_is_broken = true;
+	cr_expect_neq(send_whole(a, 1, &id), ERR_OK);
+	disk_is_broken = false;
+	cr_expect_eq(id, 0u);
+	cr_expect_eq(count_files(false), 0u);
+	cr_expect_eq(send_whole(a, 1, &id), ERR_OK);
+	cr_expect_neq(id, 0u);
+	cr_expect_eq(count_files(false), 1u);
+	portal_answers_taken(a, id);
+	cr_expect_eq(count_files(false), 0u);
 	portal_answers_close(a);
 }
