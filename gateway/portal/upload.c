@@ -85,21 +85,26 @@ parse_whole(const char *name, uint8_t *object_out, uint64_t *id_out)
 
 typedef void each_fn(void *arg, const char *name);
 
-static void
+static enum err
 for_each(const struct portal_answers *a, each_fn *fn, void *arg)
 {
 	struct dirent *d;
 	int fd = openat(a->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	enum err e;
 
 	if (dir == NULL) {
+		e = err_from_errno(errno);
 		if (fd >= 0)
 			close(fd);
-		return;
+		return e;
 	}
-	while ((d = readdir(dir)) != NULL)
+	/* the end and an error look the same but for this */
+	while (errno = 0, (d = readdir(dir)) != NULL)
 		fn(arg, d->d_name);
+	e = errno == 0 ? ERR_OK : err_from_errno(errno);
 	closedir(dir);
+	return e;
 }
 
 static void
@@ -125,7 +130,8 @@ portal_answers_open(const char *dir, uint64_t max, uint64_t reserve)
 		free(a);
 		return NULL;
 	}
-	for_each(a, sweep, a);
+	/* what is not swept takes room, and is swept another time */
+	(void)!for_each(a, sweep, a);
 	return a;
 }
 
@@ -212,7 +218,9 @@ may_come(const struct portal_answers *a, const uint8_t *object,
 		return ERR_MALFORMED;
 	if (len > answer_total_size(a->max))
 		return ERR_TOO_BIG;
-	for_each(a, add_up, &sum);
+	/* what cannot be counted is not nothing */
+	if (for_each(a, add_up, &sum) != ERR_OK)
+		return ERR_BUSY;
 	add_coming(&sum, client);
 	/* one at a time for each object: who has one link has one place */
 	if (sum.of_object >= LIMIT_ANSWERS || sum.coming_object > 0)
@@ -392,8 +400,11 @@ portal_answers_show(
 {
 	struct showing s = {.a = a, .store = store, .only = only};
 
-	if (store != NULL)
-		for_each(a, show, &s);
+	enum err e = store != NULL ? for_each(a, show, &s) : ERR_OK;
+
+	/* they are shown again */
+	if (e != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "portal-answer", KV_ERR(e));
 }
 
 struct taking {
@@ -419,5 +430,8 @@ portal_answers_taken(const struct portal_answers *a, uint64_t id)
 {
 	struct taking t = {.a = a, .id = id};
 
-	for_each(a, take, &t);
+	enum err e = for_each(a, take, &t);
+
+	if (e != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "portal-answer", KV_ERR(e));
 }

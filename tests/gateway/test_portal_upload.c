@@ -6,6 +6,7 @@
  */
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ enum { MAX = 1 << 20, SIZE = 100 };
 
 static char dir[64];
 
-static bool disk_is_broken;
+static bool disk_is_broken, memory_is_short;
 
 /* In place of the C library's: a directory that does not get to the disk. */
 int
@@ -35,6 +36,21 @@ fsync(int fd)
 		return -1;
 	}
 	return fdatasync(fd);
+}
+
+/* The same for a directory that cannot be read. */
+DIR *
+fdopendir(int fd)
+{
+	DIR *(*real)(int) = NULL;
+	void *symbol = dlsym(RTLD_NEXT, "fdopendir");
+
+	if (memory_is_short || symbol == NULL) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	memcpy(&real, &symbol, sizeof(real));
+	return real(fd);
 }
 
 static void
@@ -234,5 +250,21 @@ Test(portal_upload, what_was_not_acknowledged_is_not_kept)
 	cr_expect_eq(count_files(false), 1u);
 	portal_answers_taken(a, id);
 	cr_expect_eq(count_files(false), 0u);
+	portal_answers_close(a);
+}
+
+Test(portal_upload, what_cannot_be_counted_is_not_nothing)
+{
+	struct portal_answers *a = portal_answers_open(dir, MAX, 0);
+	uint64_t id;
+
+	cr_assert_not_null(a);
+	for (unsigned i = 0; i < LIMIT_ANSWERS; i++)
+		cr_assert_eq(send_whole(a, 1, &id), ERR_OK);
+	cr_expect_eq(send_whole(a, 1, &id), ERR_LIMIT);
+	memory_is_short = true;
+	cr_expect_eq(send_whole(a, 1, &id), ERR_BUSY);
+	memory_is_short = false;
+	cr_expect_eq(count_files(false), LIMIT_ANSWERS);
 	portal_answers_close(a);
 }
