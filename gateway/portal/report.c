@@ -13,6 +13,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/pack.h"
+#include "common/secret.h"
 #include "gateway/portal/portal_private.h"
 #include "gateway/proto.h"
 
@@ -27,6 +28,15 @@ struct portal_reports {
 	struct report *waiting;
 	size_t n;
 };
+
+/* A code by mail was in it, maybe. */
+static void
+clear_payload(struct buf *b)
+{
+	if (b->data != NULL)
+		secret_wipe(b->data, b->cap);
+	buf_clear(b);
+}
 
 struct portal_reports *
 portal_reports_new(void)
@@ -52,7 +62,7 @@ portal_reports_free(struct portal_reports *r)
 		log_event(LOG_LVL_ERR, NULL, "portal-reports-lost",
 		    KV_NUM("reports", r->n));
 	for (size_t i = 0; i < r->n; i++)
-		buf_clear(&r->waiting[i].payload);
+		clear_payload(&r->waiting[i].payload);
 	free(r->waiting);
 	free(r);
 }
@@ -72,7 +82,7 @@ portal_reports_to(struct portal_reports *r, struct ipc *store)
 
 	r->store = store;
 	while (sent < r->n && send_report(r, &r->waiting[sent]))
-		buf_clear(&r->waiting[sent++].payload);
+		clear_payload(&r->waiting[sent++].payload);
 	memmove(
 	    r->waiting, r->waiting + sent, (r->n - sent) * sizeof(*r->waiting));
 	r->n -= sent;
@@ -83,13 +93,13 @@ static void
 tell(struct portal_reports *r, struct report *m)
 {
 	if (send_report(r, m)) {
-		buf_clear(&m->payload);
+		clear_payload(&m->payload);
 	} else if (r->n < LIMIT_PORTAL_REPORTS) {
 		r->waiting[r->n++] = *m;
 	} else {
 		log_event(LOG_LVL_ERR, NULL, "portal-report-lost",
 		    KV_STR("what", proto_name(m->type)));
-		buf_clear(&m->payload);
+		clear_payload(&m->payload);
 	}
 }
 
