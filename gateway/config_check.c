@@ -407,8 +407,18 @@ is_here(const char *url)
 
 	if (*host == '[')
 		return strncmp(host, "[::1]", 5) == 0;
-	return strncmp(host, "127.", 4) == 0 ||
-	       (len == 9 && strncmp(host, "localhost", 9) == 0);
+	/* and no name that begins so */
+	if (strspn(host, "0123456789.") == len)
+		return strncmp(host, "127.", 4) == 0;
+	return len == 9 && strncmp(host, "localhost", 9) == 0;
+}
+
+/* Anybody on the way to this server can read and change what is said. */
+static bool
+is_open(const struct conf_source *c, size_t server)
+{
+	return !c->starttls && strncmp(c->url[server], "ldap:", 5) == 0 &&
+	       !is_here(c->url[server]);
 }
 
 /* A password is not shown to who listens on the way. */
@@ -421,8 +431,7 @@ check_directory(const struct check *b, const struct conf_source *c)
 		    c->bind_dn == NULL ? "password-file" : "bind-dn",
 		    c->bind_dn == NULL ? "bind-dn" : "password-file");
 	for (size_t i = 0; c->bind_dn != NULL && i < c->n_url; i++)
-		if (!c->starttls && strncmp(c->url[i], "ldap:", 5) == 0 &&
-		    !is_here(c->url[i]))
+		if (is_open(c, i))
 			conf_find(b->f, CONF_ERROR, 0,
 			    "discovery ldap: bind-dn: the password would be "
 			    "readable on the way to %s, expected \"ldaps://\" "
@@ -574,6 +583,27 @@ set_archive(const struct check *b)
 	o->archive_key = addr.key;
 }
 
+/* Who is in a group decides what is protected. */
+static void
+check_group_servers(const struct check *b)
+{
+	const struct conf_source *ldap = &b->conf->discovery.ldap;
+	const struct conf_group *g = b->conf->group;
+
+	if (b->conf->n_group == 0)
+		return;
+	if (ldap->n_url == 0)
+		conf_find(b->f, CONF_ERROR, g->line,
+		    "group \"%s\" needs discovery ldap with a url", g->name);
+	for (size_t i = 0; i < ldap->n_url; i++)
+		if (is_open(ldap, i))
+			conf_find(b->f, CONF_ERROR, g->line,
+			    "group \"%s\": anybody on the way to %s could "
+			    "change who is in it, expected \"ldaps://\" or "
+			    "starttls = true",
+			    g->name, ldap->url[i]);
+}
+
 /* `n_files` gets how many groups are in files. */
 static void
 check_groups(const struct check *b, size_t *n_files)
@@ -592,10 +622,7 @@ check_groups(const struct check *b, size_t *n_files)
 			    "group \"%.64s\"",
 			    names[i], names[i] + 5);
 	}
-	if (c->n_group > 0 && c->discovery.ldap.n_url == 0)
-		conf_find(b->f, CONF_ERROR, c->group[0].line,
-		    "group \"%s\" needs discovery ldap with a url",
-		    c->group[0].name);
+	check_group_servers(b);
 	for (size_t i = 0; i < c->n_group; i++) {
 		const struct conf_group *g = &c->group[i];
 		size_t len = strlen(g->filter);

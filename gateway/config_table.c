@@ -124,7 +124,9 @@ const struct config_group config_groups[] = {
 	"whole "
 	"and kept; while nothing is known of it, or not any more, it is unsure "
 	"who is in it: then a rule that names it raises, and decides nothing. "
-	"So it is while nobody is in it, or a value is no address."},
+	"So it is while nobody is in it, or a value is no address. A server of "
+	"\"ldap://\" without starttls is refused then, unless it is this "
+	"machine."},
     {"test", "*", CONFIG_G_TEST, 0,
 	"A message, and what must become of it: sealgate check and sealgated "
 	"-n decide it by the rules and refuse the configuration if something "

@@ -140,7 +140,7 @@ on_values(
 	struct buf text;
 	enum err e = r->err;
 
-	(void)plain;
+	(void)plain; /* on this machine alone: config_check.c */
 	g->asked = NULL;
 	buf_init(&text, LIMIT_GROUP_TEXT);
 	if (e == ERR_OK)

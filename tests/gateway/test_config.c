@@ -149,6 +149,12 @@ static const struct {
     {7, "discovery ldap { url = { \"ldap://127.0.0.1:1389\", "
 	"\"ldap://[::1]\", \"ldap://localhost\", \"ldaps://x.example\" } "
 	"starttls = false bind-dn = \"cn=gw\" password-file = \"/etc/pw\" }\n"},
+    {7, "discovery ldap { url = { \"ldap://127.0.0.2\", \"ldaps://x.example\" "
+	"} "
+	"starttls = false }\ngroup \"g\" { base = \"dc=x\" filter = "
+	"\"(a=b)\" }\n"},
+    {7, "discovery ldap { url = \"ldap://x.example\" }\ngroup \"g\" { base = "
+	"\"dc=x\" filter = \"(a=b)\" }\n"},
     {7, "discovery wkd { refresh = 12h }\ndiscovery dane { refresh = 1h }\n"},
     {7, "discovery vks { url = { \"https://a.example\", "
 	"\"https://[2001:db8::1]:8443/x/\" } rate = 5 }\n"},
@@ -434,6 +440,15 @@ static const struct {
 	"discovery ldap { url = \"ldap://localhost.example\" starttls = false "
 	"bind-dn = \"cn=gw\" password-file = \"/etc/pw\" }\n",
 	0, "readable on the way"},
+    {7,
+	"discovery ldap { url = \"ldap://127.example\" starttls = false "
+	"bind-dn = \"cn=gw\" password-file = \"/etc/pw\" }\n",
+	0, "readable on the way"},
+    {7,
+	"discovery ldap { url = { \"ldaps://a.example\", "
+	"\"ldap://10.0.0.5:389\" } starttls = false } group \"g\" { base = "
+	"\"dc=x\" filter = \"(a=b)\" }\n",
+	7, "on the way to ldap://10.0.0.5:389"},
     {7, "discovery wkd { refresh = 0s }\n", 7, "expected"},
     {7, "discovery ldap { filter = \"(mail=%s)(x=%s)\" }\n", 0, "one %s"},
     {7, "discovery ldap { filter = \"mail=%s\" }\n", 0, "one %s"},
