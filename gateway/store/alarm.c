@@ -54,6 +54,9 @@ static const struct {
 	"A key of the audit log does not open: it goes on with a new one."},
     [STORE_ALARM_INTAKE] = {"intake-closed",
 	"New mail was refused: the disk is full, or fails. sealgate status"},
+    [STORE_ALARM_UNKNOWN] = {"object-unknown",
+	"The portal has an object that the spool does not know, as after a "
+	"restore: answers to it stay with the portal."},
 };
 
 /* --- collecting --- */

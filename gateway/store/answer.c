@@ -46,6 +46,22 @@ refuse(struct store *s, uint64_t id, const char *object, const char *why)
 	take_off(s, id);
 }
 
+/* The portal has what it answers, and store has lost it: the answer stays where
+   it is, because nobody has another. */
+static void
+leave(struct store *s, uint64_t id, const char *object)
+{
+	struct store_rec rec;
+	struct span text;
+
+	if (!store_object_unknown(s, object, &rec))
+		return;
+	store_rec_id(&rec, "id", id);
+	if (store_rec_end(&rec, &text) == ERR_OK)
+		store_queue(s, STORE_OP_RECORD, 0, NULL, text);
+	store_rec_clear(&rec);
+}
+
 /* What is known of the answer and of what it answers. */
 static enum err
 look_up(struct store *s, uint64_t id, const char *object,
@@ -121,9 +137,11 @@ store_answer_came(struct store *s, struct store_peer *portal, struct ipc_msg *m)
 		e = look_up(s, m->id, came.object, &o, &committed);
 	if (e == ERR_OK && committed)
 		take_off(s, m->id);
-	else if (e == ERR_NOT_FOUND || (e == ERR_OK && o.n_answer_to == 0))
-		refuse(s, m->id, came.object,
-		    "what it answers is gone, or takes no answers");
+	else if (e == ERR_NOT_FOUND)
+		leave(s, m->id, came.object);
+	else if (e == ERR_OK && o.n_answer_to == 0)
+		refuse(
+		    s, m->id, came.object, "what it answers takes no answers");
 	else if (e == ERR_OK && count_tries(s, m->id) >= TRIES_MAX)
 		refuse(s, m->id, came.object,
 		    "processes died while they worked on it");

@@ -26,6 +26,7 @@ enum {
 	LOOK_MAX_S = 60,	/* between looks */
 	CODE_DIGITS = 6,
 	HOUR_MS = 3600 * 1000,
+	UNKNOWN_MS = DAY_S * 1000,
 	BATCH = 256, /* senders that are told in one look */
 };
 
@@ -135,6 +136,22 @@ store_object_tell(struct store *s, struct db_txn *txn,
 	return e;
 }
 
+/* --- what the portal has and store has not --- */
+
+bool
+store_object_unknown(struct store *s, const char *name, struct store_rec *rec)
+{
+	uint64_t now = clock_steady_ms();
+
+	if (s->unknown_ms != 0 && now - s->unknown_ms < UNKNOWN_MS)
+		return false;
+	s->unknown_ms = now;
+	log_event(LOG_LVL_ERR, NULL, "object-unknown", KV_STR("object", name));
+	store_rec_begin(rec, "object-unknown");
+	store_rec_str(rec, "object", name);
+	return true;
+}
+
 /* --- the code at the door --- */
 
 static enum err
@@ -230,8 +247,12 @@ store_apply_code(struct store *s, struct db_txn *txn, struct store_op *op)
 		e = send_code(s, txn, &o, code);
 	if (e == ERR_OK)
 		e = store_object_put(txn, name, &o);
+	if (e == ERR_NOT_FOUND)
+		return store_object_unknown(s, name, &rec)
+			   ? store_add_record(s, txn, &rec)
+			   : ERR_OK;
 	if (e != ERR_OK)
-		return e == ERR_NOT_FOUND ? ERR_OK : e;
+		return e;
 	store_rec_begin(&rec, "code-sent");
 	store_rec_str(&rec, "object", name);
 	return store_add_record(s, txn, &rec);

@@ -96,6 +96,7 @@ enum store_alarm {
 	STORE_ALARM_AUDIT,
 	STORE_ALARM_AUDIT_KEY,
 	STORE_ALARM_INTAKE,
+	STORE_ALARM_UNKNOWN,
 	STORE_ALARM_KINDS
 };
 
@@ -178,7 +179,8 @@ struct store {
 	size_t n_answering;			  /* counts on */
 	bool wants_commit; /* although nothing is in the batch */
 
-	uint64_t unread_s; /* when to look for objects nobody has opened */
+	uint64_t unknown_ms; /* steady clock: object-unknown was said; 0: not */
+	uint64_t unread_s;   /* when to look for objects nobody has opened */
 	uint64_t started_ms, committed_ms, swept_ms; /* steady clock */
 	/* checkpoint.c */
 	int syslog_fd;
@@ -360,6 +362,11 @@ enum store_object_event {
 enum err store_object_tell(struct store *s, struct db_txn *txn,
     const struct store_object *o, enum store_object_event what,
     const char *client, const char *agent) MUST_CHECK;
+/* Begin the record of an object that the portal has and store does not know, as
+   after a restore: all of them may be unknown then, so that it is said once a
+   day. False, and no record: it was. */
+bool store_object_unknown(
+    struct store *s, const char *name, struct store_rec *rec) MUST_CHECK;
 /* Look now and then for what expires soon and was not opened. */
 void store_unread_tick(struct store *s);
 store_apply_fn store_apply_unread, store_apply_code;
