@@ -29,6 +29,7 @@ static const struct db_table tables[TABLES] = {
     [TABLE_OBJECTS] = {.name = "objects"},
     [TABLE_EXPIRY] = {.name = "expiry"},
     [TABLE_WRONG] = {.name = "wrong"},
+    [TABLE_ANSWERS] = {.name = "answers"},
 };
 
 static void
@@ -129,6 +130,14 @@ portal_index_del(struct db_txn *txn, const struct object_header *h)
 	if (e == ERR_OK || e == ERR_NOT_FOUND)
 		e = db_del(txn, TABLE_EXPIRY, SPAN(key, sizeof(key)));
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+enum err
+portal_index_forget(struct db_txn *txn, const struct object_header *h)
+{
+	enum err e = db_del(txn, TABLE_ANSWERS, SPAN(h->id, sizeof(h->id)));
+
+	return e == ERR_OK || e == ERR_NOT_FOUND ? portal_index_del(txn, h) : e;
 }
 
 static enum err
@@ -449,7 +458,7 @@ portal_objects_expire(struct portal_objects *o, uint64_t now_s, uint8_t *id_out)
 	object_id_format(h.id, name);
 	if (unlinkat(o->dir, name, 0) != 0 && errno != ENOENT)
 		return portal_index_end(txn, err_from_errno(errno));
-	e = portal_index_end(txn, portal_index_del(txn, &h));
+	e = portal_index_end(txn, portal_index_forget(txn, &h));
 	if (e == ERR_OK)
 		memcpy(id_out, h.id, sizeof(h.id));
 	return e;

@@ -2,9 +2,9 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * What changes an object that is there: another expiry, removal before its
- * time, and the wrong proofs that were shown for it. Those are counted in
- * memory first and written by the clock, so that the answer to a wrong proof
- * takes no longer for an object that exists.
+ * time, the answers to it, and the wrong proofs that were shown for it. Those
+ * are counted in memory first and written by the clock, so that the answer to a
+ * wrong proof takes no longer for an object that exists.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -86,18 +86,18 @@ portal_objects_drop(struct portal_objects *o, const uint8_t *id)
 		return portal_index_end(txn, err_from_errno(errno));
 	e = portal_index_get(txn, id, &h);
 	if (e == ERR_OK)
-		e = portal_index_del(txn, &h);
+		e = portal_index_forget(txn, &h);
 	return portal_index_end(txn, e == ERR_NOT_FOUND ? ERR_OK : e);
 }
 
-/* --- wrong proofs */
+/* --- counts */
 
 static enum err
-get_count(struct db_txn *txn, const uint8_t *id, uint32_t *out)
+get_count(struct db_txn *txn, unsigned table, const uint8_t *id, uint32_t *out)
 {
 	struct span v;
 	uint32_t n = 0;
-	enum err e = db_get(txn, TABLE_WRONG, SPAN(id, OBJECT_ID_SIZE), &v);
+	enum err e = db_get(txn, table, SPAN(id, OBJECT_ID_SIZE), &v);
 
 	if (e == ERR_NOT_FOUND) {
 		*out = 0;
@@ -113,6 +113,52 @@ get_count(struct db_txn *txn, const uint8_t *id, uint32_t *out)
 	return ERR_OK;
 }
 
+static enum err
+put_count(struct db_txn *txn, unsigned table, const uint8_t *id, uint32_t n)
+{
+	uint8_t raw[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		raw[i] = (uint8_t)(n >> (24 - 8 * i));
+	return db_put(
+	    txn, table, SPAN(id, OBJECT_ID_SIZE), SPAN(raw, sizeof(raw)));
+}
+
+/* --- answers */
+
+enum err
+portal_objects_may_answer(struct portal_objects *o, const uint8_t *id)
+{
+	uint32_t n = 0;
+	struct db_txn *txn;
+	enum err e = portal_index_read(o, &txn);
+
+	if (e != ERR_OK)
+		return e;
+	e = get_count(txn, TABLE_ANSWERS, id, &n);
+	db_end(txn);
+	return e == ERR_OK && n >= LIMIT_ANSWERS ? ERR_LIMIT : e;
+}
+
+enum err
+portal_objects_note_answer(struct portal_objects *o, const uint8_t *id)
+{
+	uint32_t n = 0;
+	struct db_txn *txn;
+	enum err e = portal_index_write(o, &txn);
+
+	if (e != ERR_OK)
+		return e;
+	e = get_count(txn, TABLE_ANSWERS, id, &n);
+	if (e == ERR_OK && n >= LIMIT_ANSWERS)
+		e = ERR_LIMIT;
+	if (e == ERR_OK)
+		e = put_count(txn, TABLE_ANSWERS, id, n + 1);
+	return portal_index_end(txn, e);
+}
+
+/* --- wrong proofs */
+
 bool
 portal_objects_is_locked(struct portal_objects *o, const uint8_t *id)
 {
@@ -121,7 +167,7 @@ portal_objects_is_locked(struct portal_objects *o, const uint8_t *id)
 	enum err e = portal_index_read(o, &txn);
 
 	if (e == ERR_OK) {
-		e = get_count(txn, id, &n);
+		e = get_count(txn, TABLE_WRONG, id, &n);
 		db_end(txn);
 	}
 	for (size_t i = 0; i < o->n_wrong; i++)
@@ -157,17 +203,13 @@ static enum err
 settle_one(struct db_txn *txn, const struct portal_wrong *w, bool *locks)
 {
 	uint32_t before, after;
-	uint8_t raw[4];
-	enum err e = get_count(txn, w->id, &before);
+	enum err e = get_count(txn, TABLE_WRONG, w->id, &before);
 
 	if (e != ERR_OK)
 		return e;
 	after = before + w->n;
-	for (unsigned i = 0; i < 4; i++)
-		raw[i] = (uint8_t)(after >> (24 - 8 * i));
 	*locks = before < LIMIT_PROOF_LOCK && after >= LIMIT_PROOF_LOCK;
-	return db_put(txn, TABLE_WRONG, SPAN(w->id, sizeof(w->id)),
-	    SPAN(raw, sizeof(raw)));
+	return put_count(txn, TABLE_WRONG, w->id, after);
 }
 
 enum err

@@ -19,6 +19,7 @@ enum {
 	TABLE_OBJECTS, /* id: the header as it is in the file */
 	TABLE_EXPIRY,  /* expiry, 8 octets, and id: nothing */
 	TABLE_WRONG,   /* id: wrong proofs, 4 octets */
+	TABLE_ANSWERS, /* id: answers that were taken, 4 octets */
 	TABLES,
 };
 
@@ -47,8 +48,12 @@ enum err portal_index_put(
     struct db_txn *txn, const struct object_header *h) MUST_CHECK;
 enum err portal_index_get(struct db_txn *txn, const uint8_t *id,
     struct object_header *out) MUST_CHECK;
-/* All rows of it; ERR_OK also when there are none. */
+/* All rows of it but the count of its answers; ERR_OK also when there are
+   none. */
 enum err portal_index_del(
+    struct db_txn *txn, const struct object_header *h) MUST_CHECK;
+/* That, too: it is gone. */
+enum err portal_index_forget(
     struct db_txn *txn, const struct object_header *h) MUST_CHECK;
 
 #endif

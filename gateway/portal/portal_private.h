@@ -104,6 +104,14 @@ typedef void portal_locked_fn(void *arg, const uint8_t *id, const char *client);
 enum err portal_objects_settle(
     struct portal_objects *o, portal_locked_fn *locked, void *arg) MUST_CHECK;
 
+/* May there be one more answer to it? ERR_LIMIT: it has had all. */
+enum err portal_objects_may_answer(
+    struct portal_objects *o, const uint8_t *id) MUST_CHECK;
+/* Count one, durably; ERR_LIMIT as before. What was counted stays so, also
+   when its expiry changes. */
+enum err portal_objects_note_answer(
+    struct portal_objects *o, const uint8_t *id) MUST_CHECK;
+
 /* --- throttle.c: wrong proofs, by client and by object */
 
 struct portal_throttle;
@@ -181,8 +189,10 @@ enum err portal_upload_begin(struct portal_answers *a, const uint8_t *object,
 enum err portal_upload_put(struct portal_upload *u, struct span s) MUST_CHECK;
 /* Have so many octets come since this was last true, or since the begin? */
 bool portal_upload_has_moved(struct portal_upload *u, uint64_t octets);
-/* Whole, on disk, and what it says it is; or nothing is left of it once it is
-   freed. */
+/* Is it whole, what it says it is, and on disk? */
+enum err portal_upload_check(struct portal_upload *u) MUST_CHECK;
+const uint8_t *portal_upload_object(const struct portal_upload *u);
+/* What was checked is kept; or nothing is left of it once it is freed. */
 enum err portal_upload_end(
     struct portal_upload *u, uint64_t *id_out) MUST_CHECK;
 void portal_upload_free(struct portal_upload *u);

@@ -445,6 +445,9 @@ begin_answer(struct portal_request *req)
 	if (fd < 0)
 		return rc;
 	close(fd);
+	e = portal_objects_may_answer(req->http->objects, header.id);
+	if (e != ERR_OK)
+		return portal_reply_error(req, answer_status(e), NULL);
 	e = portal_upload_begin(
 	    req->http->answers, header.id, &client, n, &req->upload);
 	if (e != ERR_OK)
@@ -474,8 +477,14 @@ static enum MHD_Result
 end_answer(struct portal_request *req)
 {
 	uint64_t id;
-	enum err e = portal_upload_end(req->upload, &id);
+	enum err e = portal_upload_check(req->upload);
 
+	/* counted first: what fails afterwards is one less, never one more */
+	if (e == ERR_OK)
+		e = portal_objects_note_answer(
+		    req->http->objects, portal_upload_object(req->upload));
+	if (e == ERR_OK)
+		e = portal_upload_end(req->upload, &id);
 	if (e != ERR_OK)
 		return portal_reply_error(req, answer_status(e), NULL);
 	req->http->opt.answered(req->http->opt.arg, id);

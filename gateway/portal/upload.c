@@ -318,16 +318,26 @@ check_head(const struct portal_upload *u)
 }
 
 enum err
+portal_upload_check(struct portal_upload *u)
+{
+	enum err e = check_head(u);
+
+	return e == ERR_OK ? file_sync(u->fd) : e;
+}
+
+const uint8_t *
+portal_upload_object(const struct portal_upload *u)
+{
+	return u->object;
+}
+
+enum err
 portal_upload_end(struct portal_upload *u, uint64_t *id_out)
 {
 	char from[NAME], to[NAME];
 	int dir = u->answers->dir;
-	enum err e = check_head(u);
+	enum err e;
 
-	if (e == ERR_OK)
-		e = file_sync(u->fd);
-	if (e != ERR_OK)
-		return e;
 	coming_name(u->id, from);
 	whole_name(u->object, u->id, to);
 	if (renameat(dir, from, dir, to) != 0)

@@ -148,6 +148,18 @@ def test_what_it_may_not_be_is_refused_and_written_down(gateway, capture, inside
     assert not inside.messages and not gateway.cli_json("queue", "list")
 
 
+def test_an_object_has_so_many_answers_and_no_more(gateway, capture, inside):
+    link = pick_up(gateway, capture)
+    _, sealed = seal(gateway, link, mail())
+    assert [answer(link, sealed).status for _ in range(21)] == [201] * 20 + [409]
+    wait_for("the portal to forget them", lambda: not list(
+        (gateway.state / "portal").glob("answer.*")))
+    # what was delivered counts, after a restart, too
+    gateway.kill()
+    gateway.start()
+    assert answer(link, sealed).status == 409
+
+
 def test_what_the_portal_refuses(gateway, capture, inside):
     link = pick_up(gateway, capture)
     _, sealed = seal(gateway, link, mail())

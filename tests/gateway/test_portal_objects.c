@@ -394,3 +394,29 @@ Test(portal_access, the_attempts_have_their_place_on_the_disk)
 	cr_expect_eq(st.st_size, size);
 	cr_expect_geq((off_t)st.st_blocks * 512, size);
 }
+
+Test(portal_objects, has_so_many_answers_whatever_became_of_them)
+{
+	struct portal_objects *o;
+	uint8_t id[OBJECT_ID_SIZE], other[OBJECT_ID_SIZE];
+
+	memset(id, 1, sizeof(id));
+	memset(other, 2, sizeof(other));
+	write_object(1, NOW, OBJECT_FACTOR_NONE);
+	o = open_objects();
+	for (unsigned i = 0; i < LIMIT_ANSWERS; i++) {
+		cr_assert_eq(portal_objects_may_answer(o, id), ERR_OK);
+		cr_assert_eq(portal_objects_note_answer(o, id), ERR_OK);
+	}
+	cr_expect_eq(portal_objects_may_answer(o, other), ERR_OK);
+	/* neither a restart nor more time gives more */
+	portal_objects_close(o);
+	o = open_objects();
+	cr_assert_eq(portal_objects_until(o, id, NOW + 5), ERR_OK);
+	cr_expect_eq(portal_objects_may_answer(o, id), ERR_LIMIT);
+	cr_expect_eq(portal_objects_note_answer(o, id), ERR_LIMIT);
+	/* and with the object its count goes */
+	cr_assert_eq(portal_objects_drop(o, id), ERR_OK);
+	cr_expect_eq(portal_objects_may_answer(o, id), ERR_OK);
+	portal_objects_close(o);
+}

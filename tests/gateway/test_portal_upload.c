@@ -229,6 +229,8 @@ send_whole(struct portal_answers *a, uint8_t object, uint64_t *id_out)
 	if (e == ERR_OK)
 		e = portal_upload_put(u, SPAN(zero, len - sizeof(raw)));
 	if (e == ERR_OK)
+		e = portal_upload_check(u);
+	if (e == ERR_OK)
 		e = portal_upload_end(u, id_out);
 	portal_upload_free(u);
 	return e;
