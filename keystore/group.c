@@ -181,9 +181,8 @@ ks_group_text(struct ks_store *s, struct span name, const struct ks_group *g,
 		return ERR_DB_BROKEN;
 	if (e != ERR_OK)
 		return e;
-	text = SPAN(out->data + before, out->len - before);
-	if (out->len == before)
-		text = SPAN(NULL, 0);
+	text = out->len == before ? SPAN(NULL, 0)
+				  : SPAN(out->data + before, out->len - before);
 	digest_sha256(&text, 1, digest);
 	return text.len == g->size &&
 		       memcmp(digest, g->digest, DIGEST_SIZE) == 0
