@@ -23,9 +23,6 @@ enum {
 	TEXT = 16 * 1024,
 };
 
-/* What an entry that carries alarms says of itself. */
-static const char mark[] = "alarm";
-
 static const struct {
 	const char *type; /* of the record, or a word of the log */
 	const char *text; /* what it is and what to do */
@@ -98,13 +95,6 @@ store_alarm_look(struct store *s, struct span rec)
 		if (span_eq_str(type, kinds[k].type))
 			collect(s, (enum store_alarm)k,
 			    store_audit_mark(s->audit).seq);
-}
-
-bool
-store_alarm_is_of(const struct entry *e)
-{
-	return e->from[0] == '\0' && e->rule[0] == '\0' &&
-	       strcmp(e->reason, mark) == 0;
 }
 
 /* --- telling --- */
@@ -190,8 +180,9 @@ store_alarm_tick(struct store *s)
 enum err
 store_apply_alarm(struct store *s, struct db_txn *txn, struct store_op *op)
 {
-	struct store_own_mail m = {
-	    .to = s->conf->alarm_to, .text = op->payload, .reason = mark};
+	struct store_own_mail m = {.to = s->conf->alarm_to,
+	    .text = op->payload,
+	    .reason = STORE_OWN_ALARM};
 	struct mime_addr addr;
 
 	/* the configuration may have changed since */

@@ -137,6 +137,20 @@ route_to(const struct conf *c, const char *addr)
 		   : ENTRY_OUTBOUND;
 }
 
+bool
+store_own_mail_may_fail(const struct entry *e)
+{
+	static const char *const marks[] = {STORE_OWN_ALARM, STORE_OWN_CODE,
+	    STORE_OWN_RECEIPT, STORE_OWN_REPORT};
+
+	if (e->from[0] != '\0' || e->rule[0] != '\0')
+		return false;
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (strcmp(e->reason, marks[i]) == 0)
+			return true;
+	return false;
+}
+
 enum err
 store_add_own_mail(
     struct store *s, struct db_txn *txn, const struct store_own_mail *m)

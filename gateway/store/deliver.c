@@ -303,8 +303,8 @@ hold_unbounceable(struct store *s, struct db_txn *txn,
 {
 	const char *text = NULL;
 
-	/* one alarm is not to raise another */
-	if (store_alarm_is_of(entry))
+	/* one alarm is not to raise another, and nobody misses the rest */
+	if (store_own_mail_may_fail(entry))
 		return ERR_OK;
 	for (uint32_t i = 0; i < m->n_rcpt; i++) {
 		const struct proto_rcpt_result *r = &m->rcpt[i];

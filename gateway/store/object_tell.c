@@ -111,7 +111,8 @@ store_object_tell(struct store *s, struct db_txn *txn,
     const struct store_object *o, enum store_object_event what,
     const char *client, const char *agent)
 {
-	struct store_own_mail own = {.to = o->from, .to_key = o->from_key};
+	struct store_own_mail own = {
+	    .to = o->from, .to_key = o->from_key, .reason = STORE_OWN_RECEIPT};
 	struct buf body, msg;
 	enum err e;
 
@@ -158,7 +159,8 @@ static enum err
 send_code(struct store *s, struct db_txn *txn, const struct store_object *o,
     const char *code)
 {
-	struct store_own_mail own = {.to = o->rcpt, .to_key = o->rcpt_key};
+	struct store_own_mail own = {
+	    .to = o->rcpt, .to_key = o->rcpt_key, .reason = STORE_OWN_CODE};
 	struct buf body, msg;
 	enum err e;
 

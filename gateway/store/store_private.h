@@ -516,10 +516,18 @@ enum err store_apply_mail(
 /* A message that the gateway writes itself, from nobody. */
 struct store_own_mail {
 	const char *to, *to_key;
-	const char *reason; /* of the entry; NULL for none */
-	uint8_t require;    /* enum entry_require */
+	/* of the entry, NULL for none: or one of those below */
+	const char *reason;
+	uint8_t require; /* enum entry_require */
 	struct span text;
 };
+#define STORE_OWN_ALARM	  "alarm"
+#define STORE_OWN_CODE	  "code"
+#define STORE_OWN_RECEIPT "receipt"
+#define STORE_OWN_REPORT  "tls-report"
+/* Is it own mail with one of these reasons? When it fails it goes: it is never
+   held, and raises no alarm. */
+bool store_own_mail_may_fail(const struct entry *e);
 enum err store_add_own_mail(struct store *s, struct db_txn *txn,
     const struct store_own_mail *m) MUST_CHECK;
 
@@ -531,8 +539,6 @@ void store_alarm_look(struct store *s, struct span rec);
 void store_alarm_tell(struct store *s, enum store_alarm kind);
 /* Mail what was collected if that is due. */
 void store_alarm_tick(struct store *s);
-/* Does the entry carry alarms? What becomes of it raises none. */
-bool store_alarm_is_of(const struct entry *e);
 enum err store_apply_alarm(
     struct store *s, struct db_txn *txn, struct store_op *op) MUST_CHECK;
 

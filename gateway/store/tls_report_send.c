@@ -375,7 +375,8 @@ store_reports_posted(
 enum err
 store_apply_report(struct store *s, struct db_txn *txn, struct store_op *op)
 {
-	struct store_own_mail mail = {.require = ENTRY_REQUIRE_NO_TLS};
+	struct store_own_mail mail = {
+	    .require = ENTRY_REQUIRE_NO_TLS, .reason = STORE_OWN_REPORT};
 	struct unpacker u;
 
 	unpack_begin(&u, op->payload);

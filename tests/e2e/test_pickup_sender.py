@@ -148,6 +148,17 @@ def test_a_sender_who_wants_no_word_gets_none(make_gateway, capture):
     assert not mails(capture, SENDER)
 
 
+def test_a_word_that_is_refused_goes(gateway, capture):
+    """Nobody can be told that it failed, and it is not worth an alarm."""
+    link = send(gateway, capture, CAROL)
+    capture.verbs["RCPT"] = (550, "5.1.1 no such user")
+    assert link.open().status == 200
+    wait_for("the refusal", lambda: [
+        r for r in gateway.audit() if r["rec"]["type"] == "bounced"])
+    wait_for("an empty queue", lambda: not gateway.cli_json("queue", "list"))
+    assert not [r for r in gateway.audit() if r["rec"]["type"] == "held"]
+
+
 def memory_of(pid):
     """Every readable octet of a process but the index, which is a file, too."""
     with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as mem:

@@ -142,6 +142,21 @@ def test_a_report_is_sent_once(domain, reporting):
     assert counted(g) == []
 
 
+def test_one_that_is_refused_goes(domain, reporting):
+    """Nobody can be told, and it is not worth an alarm."""
+    d = domain(records=RUA)
+    g = reporting(d)
+    g.send(SENDER, CAROL, mail())
+    d.peer.wait()
+    g.stop()
+    age(g)
+    d.peer.verbs["RCPT"] = (550, "5.1.1 no such user")
+    g.start()
+    wait_for("the refusal", lambda: records(g, "bounced"))
+    wait_for("an empty queue", lambda: not g.cli_json("queue", "list"))
+    assert not records(g, "held")
+
+
 def test_nobody_asks_for_it(domain, reporting):
     """No record: what was counted is forgotten. Too old: the same."""
     d = domain()
