@@ -43,8 +43,10 @@ const struct config_group config_groups[] = {
     {"dkim", "*", CONFIG_G_DKIM, 0,
 	"Mail that says to come from the domain, the title, or from one below "
 	"it gets a DKIM signature (RFC 6376) when it leaves: protected or not, "
-	"and what the gateway writes itself. While it cannot be signed it "
-	"waits. The key is made or taken by sealgate dkim."},
+	"and what the gateway writes itself. Mail whose sender (MAIL FROM) is "
+	"of another domain is not signed: a stranger may have sent it, and "
+	"somebody forwarded it. While it cannot be signed it waits. The key is "
+	"made or taken by sealgate dkim."},
     {"keystore", "", CONFIG_G_ONE, AT(conf, paths),
 	"Where certificates and keys are."},
     {"certificates", "", CONFIG_G_ONE, AT(conf, certs),

@@ -121,7 +121,25 @@ ask(struct relay_sign *s)
 	loop_timer_start(s->timer, e == ERR_OK ? ANSWER_MS : 0, 0);
 }
 
-/* The fields up to their signatures. false: nobody signs for that domain. */
+/* What a stranger has sent and one of ours passes on says what it likes in
+   From: only who sends as that domain is signed for. Without a sender nobody
+   can be asked. */
+static bool
+is_sent_for(const struct relay_job *j, const struct conf_dkim *c)
+{
+	const char *from = j->deliver.entry.from_key;
+	const char *at = strrchr(from, '@');
+
+	if (from[0] == '\0' ||
+	    (at != NULL && conf_dkim_for(j->relay->conf, at + 1) == c))
+		return true;
+	log_event(LOG_LVL_NOTICE, j->id_text, "unsigned",
+	    KV_STR("domain", c->domain), KV_STR("from", from),
+	    KV_STR("why", "its sender is of another domain"));
+	return false;
+}
+
+/* The fields up to their signatures. false: nobody signs for it. */
 static enum err
 make_fields(struct relay_sign *s, bool *signs)
 {
@@ -135,8 +153,8 @@ make_fields(struct relay_sign *s, bool *signs)
 	if (e != ERR_OK)
 		return e;
 	c = conf_dkim_for(s->job->relay->conf, mime_dkim_domain(s->dkim[0], a));
-	*signs = c != NULL;
-	if (c == NULL)
+	*signs = c != NULL && is_sent_for(s->job, c);
+	if (!*signs)
 		return ERR_OK;
 	dkim_name(c->selector, c->domain, s->name);
 	dkim_key_id(s->name, s->key);

@@ -110,6 +110,17 @@ def test_mail_of_others_is_not(signing, peer):
     assert b"DKIM-Signature" not in m.data
 
 
+def test_what_others_send_in_our_name_is_not(signing, peer):
+    """Forwarded: From says what a stranger likes."""
+    p = peer()
+    g, record = signing(p.port)
+    g.send("mallory@other.example", CAROL, text())
+    (m,) = p.wait()
+    assert b"DKIM-Signature" not in m.data and "event=unsigned" in g.log()
+    g.send(SENDER, CAROL, text())
+    assert verified(record, p.wait(2)[1].data)
+
+
 def test_a_domain_below_is_signed_for(signing, peer):
     p = peer()
     g, record = signing(p.port)
