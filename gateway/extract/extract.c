@@ -34,6 +34,10 @@
 #include "gateway/proto_extract.h"
 #include "gateway/role.h"
 
+enum {
+	COLLECT_MS = 2, /* between two looks whether it has ended */
+};
+
 /* --- in the child --- */
 
 static void
@@ -137,17 +141,27 @@ read_all(int fd, uint64_t until_ms, struct buf *out)
 	}
 }
 
-/* It has closed its end, or is ended now. ERR_MALFORMED: it was not content. */
+/* Who has closed his end may end by himself until the time's, all others are
+   ended now. ERR_MALFORMED: it was not content. */
 static enum err
-collect(pid_t child, bool gave_all)
+collect(pid_t child, bool gave_all, uint64_t until_ms)
 {
+	bool ended = !gave_all;
 	int status = 0;
+	pid_t got;
 
-	if (!gave_all)
+	if (ended)
 		kill(child, SIGKILL);
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
+	while ((got = waitpid(child, &status, ended ? 0 : WNOHANG)) != child) {
+		if (got < 0 && errno != EINTR)
 			return err_from_errno(errno);
+		if (!ended && clock_steady_ms() >= until_ms) {
+			ended = true;
+			kill(child, SIGKILL);
+		} else if (!ended) {
+			(void)poll(NULL, 0, COLLECT_MS);
+		}
+	}
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? ERR_OK
 							     : ERR_MALFORMED;
 }
@@ -177,7 +191,7 @@ extract(const struct conf_extract *c, const struct proto_extract *m,
 	close(ends[0]);
 	if (child < 0)
 		return e;
-	ended = collect(child, e == ERR_OK);
+	ended = collect(child, e == ERR_OK, until);
 	return e != ERR_OK ? e : ended;
 }
 

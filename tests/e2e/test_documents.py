@@ -144,6 +144,7 @@ HOSTILE = {
     "crashes": "abort();",
     "floods": "for (;;) if (write(1, argv[0], 1) < 0) return 0;",
     "fails after its text": 'return write(1, "nothing", 7) == 7;',
+    "says that it is done and stays": "close(1); for (;;) pause();",
     "eats memory": "char *p; while ((p = malloc(1 << 20)) != 0) memset(p, 1, 1 << 20); abort();",
 }
 PRISONER = r'''
@@ -177,8 +178,10 @@ def test_a_program_that_misbehaves_reads_nothing(make_gateway, capture, keys, ro
     tool = program(root, what, HOSTILE[what])
     gw = make_gateway(capture.port, import_keys=[keys.alice_crt], rules=RULES,
                       options='extract { pdf = "%s" timeout = 2s }\n' % tool)
+    before = gw.pids()["extract"]
     gw.send(SENDER, ALICE, attached(pdf("Nothing of interest")))
     assert b"pkcs7-mime" in capture.wait(1)[0].data
+    assert gw.pids()["extract"] == before, "who waits for it was ended with it"
     # and the next message is not kept waiting
     gw.send(SENDER, ALICE, message(to=ALICE))
     assert b"pkcs7-mime" not in capture.wait(2)[1].data
