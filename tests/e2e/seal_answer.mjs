@@ -8,7 +8,7 @@
  * usage: seal_answer.mjs PAGE URL [bad]
  */
 import { webcrypto } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
 import process from 'node:process';
 
 globalThis.crypto ??= webcrypto;
@@ -20,7 +20,7 @@ const { sealAnswer } = await import(`${page}/answer.js`);
 
 const match = /^(https?:\/\/.+)\/m\/([^/#]+)#(.+)$/.exec(url);
 const object = await openObject(match[1], parseLink(match[2], match[3]));
-const mail = readFileSync(0);
+const mail = await buffer(process.stdin);
 const blob = await sealAnswer({ size: mail.length, pieces: (async function* () {
 	yield mail;
 })() }, object.id, object.index.reply_key);
