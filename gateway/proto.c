@@ -80,6 +80,7 @@ static const struct {
     {PROTO_ANSWER_BAD, "answer-bad"},
     {PROTO_ANSWER_KEY, "answer-key"},
     {PROTO_ANSWER_KEY_IS, "answer-key-is"},
+    {PROTO_OBJECT_LOCK, "object-lock"},
     {PROTO_ISSUE, "issue"},
     {PROTO_ISSUED, "issued"},
     {PROTO_KEY_NEW, "key-new"},

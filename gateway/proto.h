@@ -209,6 +209,9 @@ enum proto_type {
 	   answer: u32 err, the key as span. */
 	PROTO_ANSWER_KEY, /* ANSWER_HEADER_SIZE octets */
 	PROTO_ANSWER_KEY_IS,
+	/* store → portal: it is locked, should the portal not know. No
+	   answer. */
+	PROTO_OBJECT_LOCK, /* struct proto_object */
 
 	/* control → store, control → discovery and control → supervisor: a
 	   request of the command line, as JSON; the id is control's own. The

@@ -236,3 +236,50 @@ portal_objects_settle(
 	o->n_wrong = 0;
 	return ERR_OK;
 }
+
+enum err
+portal_objects_lock(struct portal_objects *o, const uint8_t *id)
+{
+	struct object_header h;
+	struct db_txn *txn;
+	uint32_t n = 0;
+	enum err e = portal_index_write(o, &txn);
+
+	if (e != ERR_OK)
+		return e;
+	e = portal_index_get(txn, id, &h);
+	if (e == ERR_OK)
+		e = get_count(txn, TABLE_WRONG, id, &n);
+	if (e == ERR_OK && n < LIMIT_PROOF_LOCK)
+		e = put_count(txn, TABLE_WRONG, id, LIMIT_PROOF_LOCK);
+	return portal_index_end(txn, e);
+}
+
+enum err
+portal_objects_each_locked(
+    struct portal_objects *o, portal_locked_fn *locked, void *arg)
+{
+	struct db_cursor *c;
+	struct db_txn *txn;
+	struct span key, val;
+	enum err e = portal_index_read(o, &txn);
+
+	if (e != ERR_OK)
+		return e;
+	e = db_cursor_open(txn, TABLE_WRONG, &c);
+	if (e != ERR_OK) {
+		db_end(txn);
+		return e;
+	}
+	while ((e = db_cursor_move(c, DB_NEXT, &key, &val)) == ERR_OK) {
+		uint32_t n = 0;
+
+		if (key.len == OBJECT_ID_SIZE &&
+		    get_count(txn, TABLE_WRONG, key.data, &n) == ERR_OK &&
+		    n >= LIMIT_PROOF_LOCK)
+			locked(arg, key.data, "");
+	}
+	db_cursor_close(c);
+	db_end(txn);
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}

@@ -129,14 +129,19 @@ change_object(
 		add_object(p, id);
 		return;
 	}
-	e = type == PROTO_OBJECT_UNTIL
-		? portal_objects_until(p->objects, id, expires_s)
-		: portal_objects_drop(p->objects, id);
+	if (type == PROTO_OBJECT_LOCK)
+		e = portal_objects_lock(p->objects, id);
+	else
+		e = type == PROTO_OBJECT_UNTIL
+			? portal_objects_until(p->objects, id, expires_s)
+			: portal_objects_drop(p->objects, id);
 	if (e == ERR_OK) {
-		portal_report_object(p->reports,
-		    type == PROTO_OBJECT_UNTIL ? PROTO_OBJECT_HAVE
-					       : PROTO_OBJECT_DROPPED,
-		    id);
+		/* a lock has no answer: store says it again to the next */
+		if (type != PROTO_OBJECT_LOCK)
+			portal_report_object(p->reports,
+			    type == PROTO_OBJECT_UNTIL ? PROTO_OBJECT_HAVE
+						       : PROTO_OBJECT_DROPPED,
+			    id);
 		return;
 	}
 	object_id_format(id, name);
@@ -159,7 +164,7 @@ on_store_msg(void *arg, struct ipc_msg *m)
 		return;
 	}
 	if (m->type != PROTO_OBJECT_ADD && m->type != PROTO_OBJECT_UNTIL &&
-	    m->type != PROTO_OBJECT_DROP) {
+	    m->type != PROTO_OBJECT_DROP && m->type != PROTO_OBJECT_LOCK) {
 		log_event(LOG_LVL_ERR, NULL, "portal-unexpected",
 		    KV_STR("message", proto_name(m->type)));
 		return;
@@ -281,6 +286,7 @@ on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 	    .on_close = on_store_close,
 	};
 	struct portal *p = arg;
+	enum err e;
 
 	if (id != ROLE_STORE) {
 		ipc_free(ch);
@@ -290,6 +296,10 @@ on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 	p->store = ch;
 	ipc_attach(ch, p->loop, &events, p);
 	portal_reports_to(p->reports, ch);
+	/* one that was not told before a crash is told now */
+	e = portal_objects_each_locked(p->objects, on_locked, p);
+	if (e != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "portal-attempts", KV_ERR(e));
 }
 
 static void

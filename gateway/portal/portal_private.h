@@ -99,9 +99,15 @@ enum err portal_objects_drop(
 bool portal_objects_is_locked(struct portal_objects *o, const uint8_t *id);
 void portal_objects_note_wrong(
     struct portal_objects *o, const uint8_t *id, const char *client);
+/* It is locked whatever was counted; ERR_NOT_FOUND. */
+enum err portal_objects_lock(
+    struct portal_objects *o, const uint8_t *id) MUST_CHECK;
 /* Write down what was noted; locked hears of each that has had its last. */
 typedef void portal_locked_fn(void *arg, const uint8_t *id, const char *client);
 enum err portal_objects_settle(
+    struct portal_objects *o, portal_locked_fn *locked, void *arg) MUST_CHECK;
+/* Locked hears of each that is, without a client. */
+enum err portal_objects_each_locked(
     struct portal_objects *o, portal_locked_fn *locked, void *arg) MUST_CHECK;
 
 /* May there be one more answer to it? ERR_LIMIT: it has had all. */

@@ -114,7 +114,7 @@ offer_stored(struct store *s, struct store_peer *portal, struct span name,
 
 	arena_reset(s->arena);
 	e = store_object_unpack(stored, s->arena, &o);
-	if (e != ERR_OK || (o.have && o.tell == STORE_OBJECT_TOLD))
+	if (e != ERR_OK || (o.have && o.tell == STORE_OBJECT_TOLD && !o.locked))
 		return e;
 	m = (struct proto_object){.name = arena_span_str(s->arena, name),
 	    .size = o.size,
@@ -128,6 +128,9 @@ offer_stored(struct store *s, struct store_peer *portal, struct span name,
 	e = o.have ? ERR_OK : offer(portal, PROTO_OBJECT_ADD, &m);
 	if (e == ERR_OK && o.tell == STORE_OBJECT_TELL_UNTIL)
 		e = offer(portal, PROTO_OBJECT_UNTIL, &m);
+	/* its index may have been made anew, without what it had counted */
+	if (e == ERR_OK && o.locked)
+		e = offer(portal, PROTO_OBJECT_LOCK, &m);
 	return e;
 }
 
@@ -262,7 +265,8 @@ store_apply_locked(struct store *s, struct db_txn *txn, struct store_op *op)
 
 	if (e == ERR_OK)
 		e = store_object_get(txn, s->arena, m.name, &o);
-	if (e != ERR_OK || o.locked)
+	/* what the portal says before it has heard of the unlocking is over */
+	if (e != ERR_OK || o.locked || o.tell == STORE_OBJECT_TELL_UNTIL)
 		return e == ERR_NOT_FOUND ? ERR_OK : e;
 	o.locked = true;
 	e = store_object_put(txn, m.name, &o);

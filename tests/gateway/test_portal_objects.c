@@ -420,3 +420,43 @@ Test(portal_objects, has_so_many_answers_whatever_became_of_them)
 	cr_expect_eq(portal_objects_may_answer(o, id), ERR_OK);
 	portal_objects_close(o);
 }
+
+static void
+on_locked_before(void *arg, const uint8_t *id, const char *client)
+{
+	struct lockings *l = arg;
+
+	l->n++;
+	l->id = id[0];
+	cr_expect_str_eq(client, "");
+}
+
+Test(portal_access, a_lock_that_store_knows_of_is_one_here)
+{
+	struct portal_throttle *t = portal_throttle_new(index_dir);
+	struct lockings l = {0};
+	struct portal_objects *o;
+	uint8_t id[OBJECT_ID_SIZE];
+
+	write_object(1, NOW, OBJECT_FACTOR_PASSPHRASE);
+	write_object(2, NOW, OBJECT_FACTOR_PASSPHRASE);
+	o = open_objects();
+	memset(id, 3, sizeof(id));
+	cr_expect_eq(portal_objects_lock(o, id), ERR_NOT_FOUND);
+	memset(id, 2, sizeof(id));
+	cr_assert_eq(
+	    portal_objects_each_locked(o, on_locked_before, &l), ERR_OK);
+	cr_expect_eq(l.n, 0u);
+	cr_assert_eq(portal_objects_lock(o, id), ERR_OK);
+	cr_assert_eq(portal_objects_lock(o, id), ERR_OK);
+	cr_expect_eq(try_proof(o, t, 2, 0xfd, 1, 0), PORTAL_ACCESS_WAIT);
+	cr_expect_eq(try_proof(o, t, 1, 0xfe, 1, 0), PORTAL_ACCESS_GRANTED);
+	cr_assert_eq(
+	    portal_objects_each_locked(o, on_locked_before, &l), ERR_OK);
+	cr_expect_eq(l.n, 1u);
+	cr_expect_eq(l.id, 2);
+	cr_assert_eq(portal_objects_until(o, id, NOW + 5), ERR_OK);
+	cr_expect_eq(try_proof(o, t, 2, 0xfd, 1, 0), PORTAL_ACCESS_GRANTED);
+	portal_objects_close(o);
+	portal_throttle_free(t);
+}

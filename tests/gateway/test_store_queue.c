@@ -464,6 +464,22 @@ Test(store, a_notice_waits_for_its_object)
 	rig_run(&rig, 10);
 	rig_connect(&rig, ROLE_PORTAL, 0);
 	cr_assert(rig_is_quiet(&rig, ROLE_PORTAL, 0), "it has it");
+	/* locked: a portal that has lost its count is told each time */
+	buf_init(&b, 4096);
+	cr_assert_eq(proto_opened_pack(&(struct proto_opened){.name = o.name,
+					   .client = "192.0.2.1",
+					   .agent = ""},
+			 &b),
+	    ERR_OK);
+	rig_send(&rig, ROLE_PORTAL, 0, PROTO_OBJECT_LOCKED, 0, buf_span(&b));
+	buf_clear(&b);
+	rig_run(&rig, 50);
+	rig_disconnect(&rig, ROLE_PORTAL, 0);
+	rig_run(&rig, 10);
+	rig_connect(&rig, ROLE_PORTAL, 0);
+	cr_assert(rig_recv(&rig, ROLE_PORTAL, 0, &msg));
+	cr_expect_eq(msg.type, PROTO_OBJECT_LOCK);
+	ipc_msg_clear(&msg);
 }
 
 Test(store, a_pending_entry_is_decided_when_due_and_replaced_at_once)
