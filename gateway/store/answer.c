@@ -12,8 +12,8 @@
 #include "common/text.h"
 #include "gateway/store/store_private.h"
 
-/* times a worker is given an answer and says nothing, until it is refused */
-enum { TRIES_MAX = 6 };
+/* workers that die of an answer until it is refused */
+enum { DEATHS_MAX = 6 };
 
 static void
 take_off(struct store *s, uint64_t id)
@@ -81,24 +81,78 @@ look_up(struct store *s, uint64_t id, const char *object,
 	return e;
 }
 
-/* How often workers were given this one and said nothing: they died of it. */
-static unsigned
-count_tries(const struct store *s, uint64_t id)
-{
-	unsigned n = 0;
+/* --- who works on what --- */
 
+static struct store_answering *
+find(struct store *s, uint64_t id)
+{
 	for (size_t i = 0; i < LIMIT_ANSWER_UPLOADS; i++)
-		n += s->answering[i] == id ? 1 : 0;
-	return n;
+		if (s->answering[i].id == id)
+			return &s->answering[i];
+	return NULL;
 }
 
 static void
-forget_tries(struct store *s, uint64_t id)
+forget(struct store *s, uint64_t id)
+{
+	struct store_answering *a = find(s, id);
+
+	if (a != NULL)
+		*a = (struct store_answering){.id = 0};
+}
+
+/* A place for this one: its own, a free one, or that of the one fewest have
+   died of. NULL: workers have all of them. */
+static struct store_answering *
+place(struct store *s, uint64_t id)
+{
+	struct store_answering *best = find(s, id);
+
+	for (size_t i = 0; best == NULL && i < LIMIT_ANSWER_UPLOADS; i++)
+		if (s->answering[i].id == 0)
+			best = &s->answering[i];
+	if (best != NULL)
+		return best;
+	for (size_t i = 0; i < LIMIT_ANSWER_UPLOADS; i++) {
+		struct store_answering *a = &s->answering[i];
+
+		if (a->worker == NULL &&
+		    (best == NULL || a->deaths < best->deaths))
+			best = a;
+	}
+	return best;
+}
+
+/* Workers take one after the other: it is the first of those that it had. */
+void
+store_answer_worker_gone(struct store *s, const struct store_peer *worker)
+{
+	struct store_answering *first = NULL;
+
+	for (size_t i = 0; i < LIMIT_ANSWER_UPLOADS; i++) {
+		struct store_answering *a = &s->answering[i];
+
+		if (a->id == 0 || a->worker != worker)
+			continue;
+		a->worker = NULL;
+		if (!a->excused && (first == NULL || a->turn < first->turn))
+			first = a;
+	}
+	if (first != NULL && !s->stopping)
+		first->deaths++;
+}
+
+/* A worker that could not do its work may begin anew: what else it has is not
+   the reason. */
+static void
+excuse(struct store *s, const struct store_peer *worker)
 {
 	for (size_t i = 0; i < LIMIT_ANSWER_UPLOADS; i++)
-		if (s->answering[i] == id)
-			s->answering[i] = 0;
+		if (s->answering[i].worker == worker)
+			s->answering[i].excused = true;
 }
+
+/* --- messages --- */
 
 static void
 hand_out(struct store *s, const struct ipc_msg *m, const char *object,
@@ -110,15 +164,38 @@ hand_out(struct store *s, const struct ipc_msg *m, const char *object,
 	    .from_key = o->rcpt_key,
 	    .to = o->answer_to,
 	    .n_to = o->n_answer_to};
+	struct store_answering *a = place(s, m->id);
 	struct buf b;
 
+	/* without a worker or a place the portal says it again */
+	if (worker == NULL || a == NULL)
+		return;
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
-	/* without a worker the portal says it again */
-	if (worker != NULL && proto_answer_open_pack(&open, &b) == ERR_OK &&
+	if (proto_answer_open_pack(&open, &b) == ERR_OK &&
 	    ipc_post(worker->ch, PROTO_ANSWER_OPEN, m->id, buf_span(&b), &fd,
 		1) == ERR_OK)
-		s->answering[s->n_answering++ % LIMIT_ANSWER_UPLOADS] = m->id;
+		*a = (struct store_answering){.id = m->id,
+		    .worker = worker,
+		    .turn = ++s->answer_turn,
+		    .deaths = a->id == m->id ? a->deaths : 0};
 	buf_clear(&b);
+}
+
+/* Is there nothing to do for it now? */
+static bool
+is_under_way(struct store *s, uint64_t id)
+{
+	const struct store_answering *a = find(s, id);
+
+	return a != NULL && a->worker != NULL;
+}
+
+static bool
+is_deadly(struct store *s, uint64_t id)
+{
+	const struct store_answering *a = find(s, id);
+
+	return a != NULL && a->deaths >= DEATHS_MAX;
 }
 
 void
@@ -142,10 +219,12 @@ store_answer_came(struct store *s, struct store_peer *portal, struct ipc_msg *m)
 	else if (e == ERR_OK && o.n_answer_to == 0)
 		refuse(
 		    s, m->id, came.object, "what it answers takes no answers");
-	else if (e == ERR_OK && count_tries(s, m->id) >= TRIES_MAX)
+	else if (e == ERR_OK && is_deadly(s, m->id)) {
+		forget(s, m->id);
 		refuse(s, m->id, came.object,
 		    "processes died while they worked on it");
-	else if (e == ERR_OK && fd >= 0 && !s->stopping)
+	} else if (e == ERR_OK && fd >= 0 && !s->stopping &&
+		   !is_under_way(s, m->id))
 		hand_out(s, m, came.object, &o, fd);
 	if (fd >= 0)
 		close(fd);
@@ -158,25 +237,26 @@ store_answer_failed(
 	const char *why;
 	enum err result, e;
 
-	(void)worker;
 	arena_reset(s->arena);
 	e = proto_failure_unpack(m->payload, s->arena, &result, &why);
 	if (e != ERR_OK)
 		return;
-	forget_tries(s, m->id);
-	if (result != ERR_AGAIN)
+	forget(s, m->id);
+	if (result != ERR_AGAIN) {
 		refuse(s, m->id, "", why);
-	else
-		log_event(
-		    LOG_LVL_WARN, NULL, "answer-waits", KV_STR("reason", why));
+		return;
+	}
+	excuse(s, worker);
+	log_event(LOG_LVL_WARN, NULL, "answer-waits", KV_STR("reason", why));
 }
 
 void
-store_answer_committed(struct store *s, uint64_t id)
+store_answer_submitted(struct store *s, uint64_t id, enum err result)
 {
 	/* what is not in the list any more the portal asks for again */
-	if (id == 0 || count_tries(s, id) == 0)
+	if (id == 0 || find(s, id) == NULL)
 		return;
-	forget_tries(s, id);
-	take_off(s, id);
+	forget(s, id);
+	if (result == ERR_OK)
+		take_off(s, id);
 }

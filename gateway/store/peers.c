@@ -313,6 +313,8 @@ lose(struct store_peer *p)
 		store_commit(s);
 	if (decides)
 		store_worker_gone(s, p);
+	if (p->id == ROLE_WORKER)
+		store_answer_worker_gone(s, p);
 	if (p->id == ROLE_RELAY && s->first != NULL)
 		store_commit(s);
 	if (p->id == ROLE_RELAY)

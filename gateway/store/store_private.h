@@ -55,6 +55,16 @@ struct store_peer {
 	uint64_t deciding; /* the pending entry this worker has, or 0 */
 };
 
+/* An answer to mail that was picked up that a worker has, or had when it died;
+   all zero: a free place. */
+struct store_answering {
+	uint64_t id;
+	const struct store_peer *worker; /* NULL: it died */
+	uint64_t turn;			 /* order in which workers got them */
+	bool excused; /* the worker said that it cannot work now */
+	unsigned deaths;
+};
+
 enum store_op_kind {
 	STORE_OP_SUBMIT,
 	STORE_OP_FENCE,
@@ -175,9 +185,9 @@ struct store {
 	unsigned n_batch; /* operations of the last commit */
 	bool recall;	  /* relay has what was held or deleted */
 	bool tell_portal; /* of objects that were changed */
-	uint64_t answering[LIMIT_ANSWER_UPLOADS]; /* ids workers have */
-	size_t n_answering;			  /* counts on */
-	bool wants_commit; /* although nothing is in the batch */
+	struct store_answering answering[LIMIT_ANSWER_UPLOADS];
+	uint64_t answer_turn; /* of the last one that was handed out */
+	bool wants_commit;    /* although nothing is in the batch */
 
 	uint64_t unknown_ms; /* steady clock: object-unknown was said; 0: not */
 	uint64_t unread_s;   /* when to look for objects nobody has opened */
@@ -378,8 +388,10 @@ void store_answer_came(
     struct store *s, struct store_peer *portal, struct ipc_msg *m);
 void store_answer_failed(
     struct store *s, struct store_peer *worker, struct ipc_msg *m);
-/* A message is committed that an answer may have become. */
-void store_answer_committed(struct store *s, uint64_t id);
+/* A message was submitted that an answer may have become: committed or not. */
+void store_answer_submitted(struct store *s, uint64_t id, enum err result);
+/* Called when its operations are committed, before it is freed. */
+void store_answer_worker_gone(struct store *s, const struct store_peer *worker);
 
 /* --- object_request.c: `sealgate escrow` --- */
 

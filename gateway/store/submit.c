@@ -337,8 +337,8 @@ store_after_submit(struct store *s, struct store_op *op)
 		    "not-committed", KV_ERR(op->result));
 	else if (op->n_objects > 0)
 		store_offer_submitted(s, op->payload);
-	if (op->result == ERR_OK && replaces == 0)
-		store_answer_committed(s, op->id);
+	if (replaces == 0)
+		store_answer_submitted(s, op->id, op->result);
 	if (replaces == 0 && op->result == ERR_OK)
 		store_tell_committed(s, op->id, attempt, ERR_OK,
 		    store_wait_claim(s, op->id) || op->waits);

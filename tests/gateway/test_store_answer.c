@@ -97,3 +97,131 @@ Test(store_answer, a_code_for_the_unknown_is_an_alarm)
 	cr_expect(alarm_comes());
 	cr_expect_not(alarm_comes(), "once");
 }
+
+static bool
+comes(enum role_id role, unsigned index, uint16_t type, uint64_t id)
+{
+	struct ipc_msg m;
+	bool is;
+
+	if (!rig_recv(&rig, role, index, &m))
+		return false;
+	is = m.type == type && m.id == id;
+	ipc_msg_clear(&m);
+	return is;
+}
+
+static bool
+is_handed_out(uint64_t id)
+{
+	return comes(ROLE_WORKER, 0, PROTO_ANSWER_OPEN, id);
+}
+
+static bool
+is_taken_off(uint64_t id)
+{
+	return comes(ROLE_PORTAL, 0, PROTO_ANSWER_TAKEN, id);
+}
+
+/* Something that can be answered. */
+static void
+escrow(void)
+{
+	const char *to[] = {"a@ours.example"};
+	struct entry e = rig_entry(&rig, 1000, 100, ENTRY_READY);
+	struct proto_object o = {.name = OBJECT,
+	    .size = 5000,
+	    .expires_s = UINT32_MAX,
+	    .answer_to = to,
+	    .n_answer_to = 1};
+	struct proto_submit m = {.attempt = 1,
+	    .entry = &e,
+	    .n_entries = 1,
+	    .object = &o,
+	    .n_objects = 1};
+
+	e.wait_object = o.name;
+	rig_submit(&rig, 0, 100, &m);
+	cr_assert_eq(rig_committed(&rig, 100), ERR_OK);
+	/* by its submission, and by its name */
+	while (!rig_is_quiet(&rig, ROLE_PORTAL, 0)) {
+		struct ipc_msg in;
+
+		if (rig_recv(&rig, ROLE_PORTAL, 0, &in))
+			ipc_msg_clear(&in);
+	}
+}
+
+static void
+die(void)
+{
+	rig_disconnect(&rig, ROLE_WORKER, 0);
+	rig_run(&rig, 30);
+	rig_connect(&rig, ROLE_WORKER, 0);
+	rig_run(&rig, 30);
+}
+
+static void
+fail(uint64_t id, enum err why)
+{
+	struct buf b;
+
+	buf_init(&b, 256);
+	cr_assert_eq(proto_failure_pack(why, "it was so", &b), ERR_OK);
+	rig_send(&rig, ROLE_WORKER, 0, PROTO_ANSWER_BAD, id, buf_span(&b));
+	buf_clear(&b);
+	rig_run(&rig, 30);
+}
+
+Test(store_answer, who_works_on_one_is_not_given_it_again)
+{
+	escrow();
+	for (uint64_t id = 1; id <= 4; id++) {
+		show(id, OBJECT);
+		cr_expect(is_handed_out(id), "%d", (int)id);
+	}
+	for (int i = 0; i < 8; i++)
+		for (uint64_t id = 1; id <= 4; id++)
+			show(id, OBJECT);
+	cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0), "it has them");
+	cr_expect(rig_is_quiet(&rig, ROLE_PORTAL, 0), "it takes its time");
+	fail(1, ERR_AGAIN);
+	show(1, OBJECT);
+	cr_expect(is_handed_out(1), "now it can");
+	fail(2, ERR_BAD_SEAL);
+	cr_expect(is_taken_off(2));
+}
+
+Test(store_answer, of_which_workers_die_is_refused_and_not_its_neighbours)
+{
+	escrow();
+	for (int i = 0; i < 6; i++) {
+		for (uint64_t id = 1; id <= 4; id++) {
+			show(id, OBJECT);
+			cr_assert(is_handed_out(id), "%d: %d", i, (int)id);
+		}
+		die();
+	}
+	show(1, OBJECT);
+	cr_expect(is_taken_off(1));
+	cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0));
+	for (uint64_t id = 2; id <= 4; id++) {
+		show(id, OBJECT);
+		cr_expect(is_handed_out(id), "%d", (int)id);
+	}
+	cr_expect(rig_is_quiet(&rig, ROLE_PORTAL, 0));
+}
+
+Test(store_answer, a_worker_that_begins_anew_died_of_nothing)
+{
+	escrow();
+	for (int i = 0; i < 7; i++) {
+		for (uint64_t id = 1; id <= 2; id++) {
+			show(id, OBJECT);
+			cr_assert(is_handed_out(id), "%d: %d", i, (int)id);
+		}
+		fail(1, ERR_AGAIN);
+		die();
+	}
+	cr_expect(rig_is_quiet(&rig, ROLE_PORTAL, 0));
+}
