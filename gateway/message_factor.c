@@ -15,7 +15,11 @@
 #include "mime/header.h"
 #include "mime/spelling.h"
 #include "mime/subject_tag.h"
+#include "mime/tree.h"
 #include "policy/policy.h"
+
+/* parts in parts in which a header is looked for that repeats the message's */
+enum { REPEATED_DEPTH = 2 };
 
 static void
 wipe(struct buf *b)
@@ -201,6 +205,78 @@ out:
 	return e;
 }
 
+/* --- what would go although it is taken out of the header --- */
+
+static bool
+has_field(const struct mime_header *h)
+{
+	return mime_header_count(h, "Sealgate-Passphrase") > 0 ||
+	       mime_header_count(h, "Sealgate-Question") > 0 ||
+	       mime_header_count(h, "Sealgate-Answer") > 0;
+}
+
+/* What cannot be read counts as if it stood there. */
+static enum err
+look_at(const struct policy *policy, struct span header, struct arena *arena,
+    bool *found)
+{
+	enum mime_subject_value how = MIME_SUBJECT_NO_VALUE;
+	struct mime_header h;
+	struct buf value, field;
+	size_t n, word = 0;
+	const char *const *words = policy_passphrase_tags(policy, &n);
+	enum err e = mime_header_parse(header, arena, &h, NULL);
+
+	buf_init(&value, LIMIT_FIELD_SIZE * 4);
+	buf_init(&field, LIMIT_FIELD_SIZE * 2);
+	if (e == ERR_OK)
+		e = mime_subject_take_value(
+		    &h, words, n, &field, &value, &word, &how);
+	if (e != ERR_OK || how != MIME_SUBJECT_NO_VALUE || has_field(&h))
+		*found = true;
+	wipe(&value);
+	wipe(&field);
+	return e == ERR_NOMEM ? e : ERR_OK;
+}
+
+/* A sender's software that signs may repeat the header in the part that it
+   signs (RFC 9788), or sign a whole message (RFC 8551 3.1). */
+static enum err
+look_inside(const struct policy *policy, const struct mime_part *p, int depth,
+    struct arena *arena, bool *found)
+{
+	enum err e = ERR_OK;
+
+	for (size_t i = 0;
+	     e == ERR_OK && !*found && i < mime_part_child_count(p); i++) {
+		const struct mime_part *c = mime_part_child(p, i);
+
+		e = look_at(policy, mime_part_header(c), arena, found);
+		if (e == ERR_OK && depth > 1)
+			e = look_inside(policy, c, depth - 1, arena, found);
+	}
+	return e;
+}
+
+static enum err
+find_repeated(
+    struct message *m, const struct policy *policy, struct arena *arena)
+{
+	bool found = false;
+	enum err e;
+
+	if (m->factor.passphrase == NULL && m->factor.answer == NULL)
+		return ERR_OK;
+	e = look_inside(
+	    policy, mime_tree_root(m->tree), REPEATED_DEPTH, arena, &found);
+	if (found)
+		complain(&m->factor,
+		    "the passphrase, question or answer for pick-up stands in "
+		    "the header of a part, too, as in a signed one: it would "
+		    "be sent");
+	return e;
+}
+
 enum err
 message_find_factor(struct message *m, const struct policy *policy,
     const struct mime_header *h, struct arena *arena)
@@ -211,6 +287,8 @@ message_find_factor(struct message *m, const struct policy *policy,
 		e = find_answer(&m->factor, h, arena);
 	if (e == ERR_OK)
 		e = find_tag(m, policy, h, arena);
+	if (e == ERR_OK)
+		e = find_repeated(m, policy, arena);
 	return e;
 }
 

@@ -153,6 +153,40 @@ def test_what_cannot_be_understood_is_refused(gateway, capture):
     assert not capture.messages
 
 
+def in_a_part(fields, wrapped=False):
+    """A body whose signed part repeats the header, or is a message."""
+    text = "Content-Type: text/plain; hp=clear\r\n%s\r\nHello\r\n"
+    part = text % ("" if wrapped else fields)
+    if wrapped:
+        part = "Content-Type: message/rfc822\r\n\r\nFrom: %s\r\n%s%s" % (
+            SENDER, fields, "\r\nHello\r\n")
+    return ("--b\r\n%s\r\n--b\r\nContent-Type: application/pgp-signature\r\n\r\nx\r\n"
+            "--b--\r\n" % part)
+
+
+SIGNED = "MIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=b;\r\n" \
+         " micalg=pgp-sha256; protocol=\"application/pgp-signature\"\r\n"
+
+
+def test_what_a_signed_part_repeats_is_refused(gateway, capture):
+    for rcpt in ("own@partner.example", "clear@partner.example"):
+        for subject, fields, inside in ((TAGGED, "", "Subject: %s\r\n" % TAGGED),
+                                        ("Plan", CHOSEN, CHOSEN), ("Plan", ASKED, ASKED),
+                                        ("Plan", CHOSEN, ASKED)):
+            for wrapped in (False, True):
+                with pytest.raises(smtplib.SMTPDataError) as refused:
+                    gateway.send(SENDER, rcpt, message(
+                        to=rcpt, subject=subject, extra=fields + SIGNED,
+                        body=in_a_part(inside, wrapped)))
+                assert refused.value.smtp_code == 550, (subject, wrapped)
+                assert b"the header of a part" in refused.value.smtp_error
+    assert not capture.messages
+    gateway.send(SENDER, "own@partner.example", message(
+        to="own@partner.example", subject=TAGGED, extra=SIGNED,
+        body=in_a_part("Subject: Plan\r\n")))
+    wait_for("the notice", lambda: notices(capture, "own@partner.example"))
+
+
 def test_who_sends_to_many_is_told_once(make_gateway, capture):
     gateway = make_gateway(capture.port, rules=RULES, portal="sent-notice = true",
                            inbound=capture.port, listen_in="")
