@@ -581,6 +581,13 @@ tick_one(struct listener *l, struct listener_message *m, uint64_t now_ms)
 		}
 		if (now_ms < m->wait_until_ms)
 			break;
+		/* who has closed the sending end may still hear the next hop's
+		   word, but more likely is gone and sends it again: ours it
+		   does not get */
+		if (listener_io_is_half_gone(m->session)) {
+			listener_session_free(m->session);
+			return true;
+		}
 		/* said again until it is answered */
 		m->wait_until_ms = now_ms + WAIT_END_MS;
 		post_wait_end(l, m, true);

@@ -186,8 +186,10 @@ enum listener_step {
 enum listener_step listener_io_read(struct listener_session *s);
 enum listener_step listener_io_write(struct listener_session *s);
 enum listener_step listener_io_handshake(struct listener_session *s);
-/* Has the client closed its end, whatever it has sent before? */
+/* Does nobody read any more, whatever was sent before? */
 bool listener_io_is_gone(const struct listener_session *s);
+/* Has the client closed its end? It may still read. */
+bool listener_io_is_half_gone(const struct listener_session *s);
 /* Watch for what the session waits for. */
 void listener_io_watch(struct listener_session *s);
 

@@ -121,13 +121,24 @@ listener_io_handshake(struct listener_session *s)
 	return step_of(s, net_tls_server_handshake(s->tls));
 }
 
-bool
-listener_io_is_gone(const struct listener_session *s)
+static bool
+is_polled(const struct listener_session *s, int events)
 {
 	struct pollfd p = {.fd = s->fd, .events = POLLRDHUP};
 
-	return poll(&p, 1, 0) == 1 &&
-	       (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+	return poll(&p, 1, 0) == 1 && (p.revents & events) != 0;
+}
+
+bool
+listener_io_is_gone(const struct listener_session *s)
+{
+	return is_polled(s, POLLHUP | POLLERR);
+}
+
+bool
+listener_io_is_half_gone(const struct listener_session *s)
+{
+	return is_polled(s, POLLRDHUP);
 }
 
 /* A session that is busy with something else does not read: what its client

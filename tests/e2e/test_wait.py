@@ -5,6 +5,7 @@ says of its message, or 250 and the gateway answers for it; whoever dies."""
 import os
 import signal
 import smtplib
+import socket
 import threading
 import time
 
@@ -202,11 +203,30 @@ def test_whoever_dies_meanwhile_the_client_is_answered_once(make_gateway, captur
     assert len(capture.messages) <= (1 if role == "worker" else 2)
 
 
+def test_who_has_closed_the_sending_end_is_answered(make_gateway, capture):
+    held = threading.Event()
+    capture.extensions.remove("CHUNKING")
+    gw = waiting(make_gateway, capture.port)
+    capture.verbs = {".": lambda line: held.wait(30) and (250, "2.0.0 as 4711")}
+    with Raw(gw) as c:
+        c.greet()
+        c.say(b"MAIL FROM:<%s>\r\n" % SENDER.encode()).reply(250)
+        c.say(b"RCPT TO:<%s>\r\n" % CAROL.encode()).reply(250)
+        c.say(b"DATA\r\n").reply(354)
+        c.say(message(to=CAROL) + b".\r\n")
+        c.sock.shutdown(socket.SHUT_WR)
+        time.sleep(1.5)  # it is looked after every so often
+        held.set()
+        c.reply(250)
+    wait_for("its end", lambda: queue(gw) == [])
+    assert len(whole(capture)) == 1 and "event=abandoned" not in gw.log()
+
+
 @pytest.mark.parametrize("what", ["client", "listener", "all"])
 def test_what_lost_its_client_is_not_delivered_again(make_gateway, capture, what):
     held = threading.Event()
     capture.extensions.remove("CHUNKING")
-    gw = waiting(make_gateway, capture.port)
+    gw = waiting(make_gateway, capture.port, limits="wait-limit = 3s")
     capture.verbs = {"MAIL": [lambda line: held.wait(30) and (451, "4.3.0 no")] * 3}
     with Raw(gw) as c:
         c.greet()
@@ -220,7 +240,7 @@ def test_what_lost_its_client_is_not_delivered_again(make_gateway, capture, what
             gw.kill()
         elif what == "listener":
             kill_role(gw, "listener")
-    if what == "client":
+    if what == "client":  # it might read on: until the limit is over
         wait_for("that it is noticed", lambda: "event=abandoned" in gw.log())
     held.set()
     if what == "all":
