@@ -105,6 +105,7 @@ struct conf_relay {
 	const char *user; /* to log in as; NULL: nobody */
 	const char *password_file;
 	bool xforward; /* it may hear who the client was */
+	bool xclient;  /* and is to treat us as that client */
 	bool wait;     /* for its reply, before ours */
 };
 

@@ -241,6 +241,24 @@ check_tls_names(const struct check *b, const struct conf_relay *r)
 		    "verify");
 }
 
+/* By XCLIENT the session is the client's, and a login before it forgotten. */
+static void
+check_client_told(const struct check *b, const struct conf_relay *r)
+{
+	if (r->kind == CONF_VIA_MX && (r->xforward || r->xclient))
+		conf_find(b->f, CONF_ERROR, r->line,
+		    "%s: who our clients are is told to no stranger, "
+		    "expected a next hop that is written in via",
+		    r->xclient ? "xclient" : "xforward");
+	if (r->xclient && r->xforward)
+		conf_find(b->f, CONF_ERROR, r->line,
+		    "xclient: says what xforward says and more, expected one "
+		    "of them");
+	if (r->xclient && r->user != NULL)
+		conf_find(b->f, CONF_ERROR, r->line,
+		    "xclient: ends the login of user, expected one of them");
+}
+
 /* A literal address has no name that a certificate could be for. */
 static void
 check_verifiable(const struct check *b, const struct conf_relay *r)
@@ -248,10 +266,7 @@ check_verifiable(const struct check *b, const struct conf_relay *r)
 	struct in6_addr any;
 
 	check_tls_names(b, r);
-	if (r->kind == CONF_VIA_MX && r->xforward)
-		conf_find(b->f, CONF_ERROR, r->line,
-		    "xforward: who our clients are is told to no stranger, "
-		    "expected a next hop that is written in via");
+	check_client_told(b, r);
 	if (r->kind == CONF_VIA_MX || r->tls < CONF_TLS_VERIFY ||
 	    (inet_pton(AF_INET, r->host, &any) != 1 &&
 		inet_pton(AF_INET6, r->host, &any) != 1))

@@ -372,6 +372,10 @@ const struct config_entry config_entries[] = {
 	AT(conf_relay, xforward), 0,
 	"As for relay inbound: for a spam filter of our own on the way out. Not "
 	"with mx, which are the mail servers of others."},
+    {"relay outbound", "xclient", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_relay, xclient), 0,
+	"As for relay inbound: for a spam filter of our own on the way out. Not "
+	"with mx."},
     {"relay outbound", "wait", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_relay, wait), 0,
 	"Whether a client waits for the next hop. A message that leaves as one "
@@ -403,6 +407,15 @@ const struct config_entry config_entries[] = {
 	"Whether the server, if it offers that, is told by XFORWARD who the "
 	"client was that brought the mail here: its address, its name if a "
 	"proxy said it, its greeting, and the id of the message."},
+    {"relay inbound", "xclient", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_relay, xclient), 0,
+	"Whether the server, if it offers that, is told by XCLIENT to treat the "
+	"session as that of the client that brought the mail here: its address, "
+	"its name if a proxy said it, its greeting, and as whom it had signed "
+	"in, of these what the server offers to hear. Its rules for clients then "
+	"hold for that client. If it refuses XCLIENT the mail waits; if it does "
+	"not offer it the mail goes as ours. Each client has sessions of its "
+	"own. Not beside xforward or user."},
     {"relay inbound", "wait", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_relay, wait), 0,
 	"Whether a client waits for the internal server, as for relay outbound. "
@@ -433,6 +446,9 @@ const struct config_entry config_entries[] = {
 	"As for relay outbound."},
     {"route", "xforward", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_relay, xforward), 0,
+	"As for relay outbound."},
+    {"route", "xclient", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_relay, xclient), 0,
 	"As for relay outbound."},
     {"route", "wait", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_relay, wait), 0,

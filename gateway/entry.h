@@ -97,7 +97,8 @@ struct entry {
 				    decides nothing */
 	const char *client_name; /* its name as a proxy said, "" if none */
 	const char *helo;
-	const char *auth_id;   /* who had signed in, "" if nobody */
+	const char *auth_id;   /* who had signed in, "" if nobody; of a ready
+				  entry: who is told by XCLIENT */
 	const char *auth_from; /* addresses and @domains that one may write as,
 				  canonical, with blanks between */
 	const char *trace;     /* pending: the Received field */

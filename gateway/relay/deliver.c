@@ -319,6 +319,7 @@ static void
 submit(struct relay_job *j)
 {
 	struct relay_target t;
+	const struct conf_relay *c;
 	struct relay_mail **mail;
 	uint32_t n;
 
@@ -329,8 +330,9 @@ submit(struct relay_job *j)
 		struct relay *r = j->relay;
 
 		memcpy(mail[i]->dkim, j->dkim, sizeof(j->dkim));
-		mail[i]->xforward =
-		    relay_conf(j, relay_mail_rcpt(mail[i], 0))->xforward;
+		c = relay_conf(j, relay_mail_rcpt(mail[i], 0));
+		mail[i]->xforward = c->xforward;
+		mail[i]->xclient = c->xclient;
 		target_of(j, mail[i], &t);
 		relay_dests_submit(r->dests, &t, mail[i]);
 	}

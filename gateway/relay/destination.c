@@ -311,7 +311,8 @@ relay_dest_next(struct relay_dest *d, struct relay_conn *c)
 	uint64_t max = relay_smtp_mail_max(c->smtp);
 
 	if (c->n_mails >= MAILS_MAX || (max > 0 && c->n_mails >= max) ||
-	    clock_steady_ms() - c->since_ms >= SESSION_MS) {
+	    clock_steady_ms() - c->since_ms >= SESSION_MS ||
+	    !relay_smtp_may_take(c->smtp, d->first)) {
 		relay_conn_quit(c);
 		return NULL;
 	}

@@ -25,6 +25,7 @@ struct relay_mail {
 	struct relay_mail *next;   /* in the queue of a destination */
 	struct relay_job *job;	   /* what it is a part of */
 	bool xforward;		   /* the peer may hear who its client was */
+	bool xclient;		   /* and is to treat us as that client */
 	struct relay_probe *probe; /* or: nothing is sent behind RCPT */
 	const char *id;		   /* of the entry, for logs */
 	const struct entry *entry;

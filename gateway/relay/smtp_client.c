@@ -45,6 +45,9 @@ static const struct {
     [SMTP_STARTTLS] = {"waiting for the reply to STARTTLS", 120, on_starttls},
     [SMTP_HANDSHAKE] = {"negotiating TLS", 120, NULL},
     [SMTP_AUTH] = {"waiting for the reply to AUTH", 120, on_auth},
+    [SMTP_CLEAR] = {"waiting for the reply to RSET", 300, smtp_xclient_cleared},
+    [SMTP_XCLIENT] = {"waiting for the reply to XCLIENT", 300,
+	smtp_xclient_reply},
     [SMTP_READY] = {"idle", 300, NULL},
     [SMTP_ENVELOPE] = {"waiting for the reply to the envelope", 300,
 	smtp_transaction_reply},
@@ -73,6 +76,7 @@ relay_smtp_new(const struct relay_smtp_setup *setup, int fd)
 	relay_hop_begin(setup->expect, &s->hop);
 	buf_init(&s->in, 2 * RELAY_REPLY_MAX);
 	buf_init(&s->out, OUT_MAX);
+	buf_init(&s->client, RELAY_CLIENT_MAX);
 	s->state = SMTP_CONNECT;
 	return s;
 }
@@ -90,6 +94,7 @@ relay_smtp_free(struct relay_smtp *s)
 	secret_free(s->setup.login);
 	buf_clear(&s->in);
 	buf_clear(&s->out);
+	buf_clear(&s->client);
 	free(s);
 }
 
@@ -225,13 +230,13 @@ fill(struct relay_smtp *s, struct err_why *why)
 
 /* --- the session --- */
 
-static void
-say_hello(struct relay_smtp *s, enum smtp_state state)
+void
+smtp_say_hello(struct relay_smtp *s, enum smtp_state state)
 {
 	smtp_puts(s, s->setup.lmtp	  ? "LHLO "
 		     : state == SMTP_EHLO ? "EHLO "
 					  : "HELO ");
-	smtp_puts(s, s->setup.helo);
+	smtp_puts(s, smtp_xclient_hello(s));
 	smtp_puts(s, "\r\n");
 	smtp_set_state(s, state);
 }
@@ -243,7 +248,7 @@ on_greeting(struct relay_smtp *s, const struct relay_reply *r)
 		smtp_fail(s, RELAY_FAULT_CONNECT, r, "refused at the greeting");
 		return;
 	}
-	say_hello(s, SMTP_EHLO);
+	smtp_say_hello(s, SMTP_EHLO);
 }
 
 /* RFC 4954 4, with the response in the command. */
@@ -267,6 +272,16 @@ log_in(struct relay_smtp *s)
 	}
 }
 
+/* A mail that waited for XCLIENT goes on. */
+static void
+go_on(struct relay_smtp *s)
+{
+	if (s->mail != NULL)
+		smtp_transaction_begin(s);
+	else
+		smtp_set_state(s, SMTP_READY);
+}
+
 static void
 on_auth(struct relay_smtp *s, const struct relay_reply *r)
 {
@@ -274,7 +289,7 @@ on_auth(struct relay_smtp *s, const struct relay_reply *r)
 		smtp_fail(
 		    s, RELAY_FAULT_LOGIN, r, "the next hop refuses the login");
 	else
-		smtp_set_state(s, SMTP_READY);
+		go_on(s);
 }
 
 /* The session has what it will have: is that enough? */
@@ -297,7 +312,7 @@ session_stands(struct relay_smtp *s)
 	} else if (s->setup.wants_login)
 		log_in(s);
 	else
-		smtp_set_state(s, SMTP_READY);
+		go_on(s);
 }
 
 static void
@@ -305,7 +320,7 @@ on_ehlo(struct relay_smtp *s, const struct relay_reply *r)
 {
 	memset(&s->offer, 0, sizeof(s->offer));
 	if (r->code >= 500 && !s->setup.lmtp && s->tls == NULL) {
-		say_hello(s, SMTP_HELO);
+		smtp_say_hello(s, SMTP_HELO);
 		return;
 	}
 	if (r->code != 250) {
@@ -313,7 +328,9 @@ on_ehlo(struct relay_smtp *s, const struct relay_reply *r)
 		return;
 	}
 	relay_offer_parse(r, &s->offer);
-	if (s->tls == NULL && s->offer.starttls && !s->setup.no_starttls) {
+	/* after XCLIENT it stays with what TLS there is */
+	if (s->tls == NULL && s->offer.starttls && !s->setup.no_starttls &&
+	    s->client.len == 0) {
 		smtp_puts(s, "STARTTLS\r\n");
 		smtp_set_state(s, SMTP_STARTTLS);
 		return;
@@ -427,7 +444,7 @@ step_handshake(struct relay_smtp *s)
 		relay_hop_has_tls(&s->hop, s->setup.expect, s->tls);
 		/* RFC 3207 4.2: what was offered in clear is forgotten */
 		memset(&s->offer, 0, sizeof(s->offer));
-		say_hello(s, SMTP_EHLO);
+		smtp_say_hello(s, SMTP_EHLO);
 		return RELAY_SMTP_WANT_READ;
 	case NET_IO_CLOSED:
 	case NET_IO_FAILED:
@@ -549,6 +566,8 @@ relay_smtp_step(struct relay_smtp *s)
 		case SMTP_HELO:
 		case SMTP_STARTTLS:
 		case SMTP_AUTH:
+		case SMTP_CLEAR:
+		case SMTP_XCLIENT:
 		case SMTP_ENVELOPE:
 		case SMTP_BODY:
 		case SMTP_FINAL:

@@ -76,6 +76,10 @@ enum relay_smtp_step relay_smtp_step(struct relay_smtp *s) MUST_CHECK;
 /* Begin a transaction; only after RELAY_SMTP_READY. Step then. The mail is
    borrowed until it is settled. */
 void relay_smtp_send(struct relay_smtp *s, struct relay_mail *m);
+/* Whose client has the session been said to be of? A mail of another one must
+   not go by it. m NULL: any that may come. */
+bool relay_smtp_may_take(
+    const struct relay_smtp *s, const struct relay_mail *m);
 /* Say QUIT; only after RELAY_SMTP_READY. Step then. */
 void relay_smtp_quit(struct relay_smtp *s);
 /* It has taken too long, or the driver ends it: what is not settled is

@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * What the parts of one SMTP session share: smtp_client.c (states and octets),
- * smtp_transaction.c (one message).
+ * smtp_transaction.c (one message), smtp_xclient.c (as whose).
  */
 #ifndef GATEWAY_RELAY_SMTP_PRIVATE_H
 #define GATEWAY_RELAY_SMTP_PRIVATE_H
@@ -24,6 +24,8 @@ enum smtp_state {
 	SMTP_STARTTLS,
 	SMTP_HANDSHAKE,
 	SMTP_AUTH,
+	SMTP_CLEAR, /* RSET, before XCLIENT */
+	SMTP_XCLIENT,
 	SMTP_READY,
 	SMTP_ENVELOPE, /* MAIL to DATA; a small body, too, when in BDAT */
 	SMTP_BODY,
@@ -51,7 +53,10 @@ enum smtp_rcpt {
 	SMTP_RCPT_ACCEPTED,
 };
 
-enum { SMTP_EXPECTED_MAX = 256 };
+enum {
+	SMTP_EXPECTED_MAX = 256,
+	RELAY_CLIENT_MAX = 8192, /* octets of relay_smtp.client */
+};
 
 struct relay_smtp {
 	struct relay_smtp_setup setup;
@@ -66,6 +71,9 @@ struct relay_smtp {
 	uint64_t progress;
 	struct relay_offer offer;
 	struct relay_smtp_failure failure;
+	/* By XCLIENT, all that could be told of the client whose session it is
+	   now; empty: it is ours. */
+	struct buf client;
 
 	/* --- the transaction --- */
 	struct relay_mail *mail; /* NULL between transactions */
@@ -108,6 +116,18 @@ void smtp_fail(struct relay_smtp *s, enum relay_smtp_fault fault,
 void smtp_put(struct relay_smtp *s, struct span octets);
 void smtp_puts(struct relay_smtp *s, const char *text);
 
+/* Have the session be that of the mail's client first, if it is to be and is
+   not. false: the transaction may begin at once. */
+bool smtp_xclient_begin(struct relay_smtp *s);
+void smtp_xclient_cleared(struct relay_smtp *s, const struct relay_reply *r);
+/* 220 is a greeting: EHLO follows. */
+void smtp_xclient_reply(struct relay_smtp *s, const struct relay_reply *r);
+/* Who EHLO names: the client whose session it is, else us. */
+const char *smtp_xclient_hello(const struct relay_smtp *s);
+void smtp_say_hello(struct relay_smtp *s, enum smtp_state state);
+
+/* Begin with s->mail in a session that stands. */
+void smtp_transaction_begin(struct relay_smtp *s);
 /* Write what comes next in the transaction. false: nothing may be written
    now. */
 bool smtp_transaction_produce(struct relay_smtp *s);

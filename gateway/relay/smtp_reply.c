@@ -225,6 +225,8 @@ offer_line(struct relay_offer *o, struct span l)
 		offer_limits(o, rest);
 	else if (span_caseeq_str(word, "XFORWARD"))
 		o->xforward = relay_xforward_offer(rest);
+	else if (span_caseeq_str(word, "XCLIENT"))
+		o->xclient = relay_xforward_offer(rest);
 	else if (span_caseeq_str(word, "SIZE")) {
 		o->size = true;
 		if (text_number(rest, 0, UINT64_MAX, &o->size_max) != ERR_OK)

@@ -53,6 +53,7 @@ struct relay_offer {
 	bool requiretls;
 	bool auth_plain;
 	unsigned xforward; /* RELAY_XFORWARD_…: what it takes of a client */
+	unsigned xclient;  /* the same, to be that client */
 	/* RFC 9422; 0: not said */
 	uint64_t rcpt_max; /* recipients of a transaction */
 	uint64_t mail_max; /* transactions of a session */

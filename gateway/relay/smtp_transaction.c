@@ -300,10 +300,20 @@ send_probe(struct relay_smtp *s)
 void
 relay_smtp_send(struct relay_smtp *s, struct relay_mail *m)
 {
+	s->mail = m;
+	s->past_dot = false;
+	s->n_expected = 0;
+	relay_mail_set_hop(m, &s->hop);
+	if (!smtp_xclient_begin(s))
+		smtp_transaction_begin(s);
+}
+
+void
+smtp_transaction_begin(struct relay_smtp *s)
+{
+	struct relay_mail *m = s->mail;
 	enum err e;
 
-	s->mail = m;
-	relay_mail_set_hop(m, &s->hop);
 	m->dsn = s->offer.dsn;
 	m->lmtp = s->setup.lmtp;
 	s->line_start = true;

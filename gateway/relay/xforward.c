@@ -22,6 +22,7 @@ relay_xforward_offer(struct span words)
 	    {"HELO", RELAY_XFORWARD_HELO},
 	    {"IDENT", RELAY_XFORWARD_IDENT},
 	    {"SOURCE", RELAY_XFORWARD_SOURCE},
+	    {"LOGIN", RELAY_XFORWARD_LOGIN},
 	};
 	unsigned got = 0;
 
@@ -54,17 +55,15 @@ put_value(
 	return e;
 }
 
-enum err
-relay_xforward_line(const struct entry *e, unsigned offer, struct buf *out)
+/* The verb, and what both commands say alike. */
+static enum err
+put_client(
+    const struct entry *e, const char *verb, unsigned offer, struct buf *out)
 {
 	bool v6 = strchr(e->origin, ':') != NULL;
 	bool known = v6 || strchr(e->origin, '.') != NULL;
-	char id[TEXT_ID_SIZE];
-	enum err err;
+	enum err err = buf_printf(out, "%s", verb);
 
-	if (offer == 0 || e->origin[0] == '\0')
-		return ERR_OK;
-	err = buf_printf(out, "XFORWARD");
 	if (err == ERR_OK && (offer & RELAY_XFORWARD_NAME) != 0)
 		err = put_value(out, "NAME", "", e->client_name);
 	if (err == ERR_OK && (offer & RELAY_XFORWARD_ADDR) != 0)
@@ -72,10 +71,37 @@ relay_xforward_line(const struct entry *e, unsigned offer, struct buf *out)
 		    out, "ADDR", v6 ? "IPV6:" : "", known ? e->origin : "");
 	if (err == ERR_OK && (offer & RELAY_XFORWARD_HELO) != 0)
 		err = put_value(out, "HELO", "", e->helo);
+	return err;
+}
+
+enum err
+relay_xforward_line(const struct entry *e, unsigned offer, struct buf *out)
+{
+	char id[TEXT_ID_SIZE];
+	enum err err;
+
+	if (offer == 0 || e->origin[0] == '\0')
+		return ERR_OK;
+	err = put_client(e, "XFORWARD", offer, out);
 	text_id(e->message_id, id);
 	if (err == ERR_OK && (offer & RELAY_XFORWARD_IDENT) != 0)
 		err = put_value(out, "IDENT", "", id);
 	if (err == ERR_OK && (offer & RELAY_XFORWARD_SOURCE) != 0)
 		err = put_value(out, "SOURCE", "", "REMOTE");
+	return err == ERR_OK ? buf_printf(out, "\r\n") : err;
+}
+
+enum err
+relay_xclient_line(const struct entry *e, unsigned offer, struct buf *out)
+{
+	const unsigned known = RELAY_XFORWARD_NAME | RELAY_XFORWARD_ADDR |
+			       RELAY_XFORWARD_HELO | RELAY_XFORWARD_LOGIN;
+	enum err err;
+
+	if ((offer & known) == 0 || e->origin[0] == '\0')
+		return ERR_OK;
+	err = put_client(e, "XCLIENT", offer, out);
+	if (err == ERR_OK && (offer & RELAY_XFORWARD_LOGIN) != 0)
+		err = put_value(out, "LOGIN", "", e->auth_id);
 	return err == ERR_OK ? buf_printf(out, "\r\n") : err;
 }

@@ -230,6 +230,8 @@ begin_entry(
 		e->client_name = j->envelope.client_name;
 		e->helo = j->envelope.helo;
 	}
+	if (job_may_tell_login(j, e))
+		e->auth_id = j->envelope.auth_id;
 	return e;
 }
 

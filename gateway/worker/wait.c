@@ -30,7 +30,13 @@ is_waiting(const struct conf_relay *r)
 static bool
 is_told(const struct conf_relay *r)
 {
-	return r->xforward;
+	return r->xforward || r->xclient;
+}
+
+static bool
+is_made_client(const struct conf_relay *r)
+{
+	return r->xclient;
 }
 
 /* Is every way by which the entry leaves like that? */
@@ -50,6 +56,12 @@ bool
 job_may_tell_client(const struct job *j, const struct entry *e)
 {
 	return ways_are(j, e, is_told);
+}
+
+bool
+job_may_tell_login(const struct job *j, const struct entry *e)
+{
+	return ways_are(j, e, is_made_client);
 }
 
 static bool

@@ -199,6 +199,8 @@ enum err job_make_lines(struct job *j, struct err_why *why) MUST_CHECK;
 bool job_may_wait(struct job *j) MUST_CHECK;
 /* May all of the entry's next hops hear who the client was? */
 bool job_may_tell_client(const struct job *j, const struct entry *e) MUST_CHECK;
+/* And as whom the client had signed in? */
+bool job_may_tell_login(const struct job *j, const struct entry *e) MUST_CHECK;
 
 /* --- answer.c: answers to mail that was picked up --- */
 

@@ -224,21 +224,76 @@ def test_a_real_server_is_told_who_the_client_was(make_gateway, capture):
         server.stop()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="Postfix needs root")
+def test_a_real_server_treats_a_session_as_the_clients(make_gateway, capture):
+    """Postfix hears XCLIENT from us inside TLS: the client stands in its log and in
+    what it adds, and its rules for clients hold for that client."""
+    server = Postfix(capture.port, tls=True,
+                     more="smtpd_authorized_xclient_hosts = 127.0.0.0/8\n"
+                          "mynetworks = 127.0.0.0/8 192.0.2.0/24\n").start()
+    gw = make_gateway(server.port, rules=CLEAR, portal=False, inbound=server.port, start=False,
+                      listen='clients = "192.0.2.0/24" xclient = "127.0.0.1"',
+                      listen_in='xclient = "127.0.0.1"')
+    gw.conf.write_text(gw.conf.read_text().replace(
+        "relay inbound { ", "relay inbound { xclient = true ").replace(
+        "relay outbound { ", "relay outbound { xclient = true "))
+    gw.start()
+
+    def come_in(address):
+        class In:
+            port = gw.in_port
+        with Raw(In) as c:
+            c.greet()
+            c.say(b"XCLIENT NAME=mx.far.example ADDR=%s\r\n" % address).reply(220)
+            c.greet_again()
+            c.say(b"MAIL FROM:<%s>\r\n" % STRANGER.encode()).reply(250)
+            c.say(b"RCPT TO:<%s>\r\n" % SENDER.encode()).reply(250)
+            c.say(b"DATA\r\n").reply(354)
+            c.say(message(sender=STRANGER, to=SENDER) + b".\r\n").reply(250)
+    try:
+        for n in (66, 67):
+            with Raw(gw) as c:
+                c.greet()
+                c.say(b"XCLIENT NAME=pc.far.example ADDR=192.0.2.%d\r\n" % n).reply(220)
+                c.greet_again()
+                assert hand_in(c, message(to=CAROL)).startswith("250")
+            capture.wait(n - 65)
+            assert b"(pc.far.example [192.0.2.%d])" % n in capture.messages[-1].data.split(
+                b"by postfix.example")[0]
+            wait_for("its log", lambda: "client=pc.far.example[192.0.2.%d]" % n in server.log())
+        come_in(b"192.0.2.9")
+        capture.wait(3)
+        assert b"(mx.far.example [192.0.2.9])" in capture.messages[-1].data.split(
+            b"by postfix.example")[0]
+        come_in(b"203.0.113.9")  # whom it takes nothing from for others
+        wait_for("a refusal", lambda: "reject: RCPT from mx.far.example[203.0.113.9]: 554" in
+                 server.log())
+    finally:
+        server.stop()
+
+
 def test_no_stranger_is_told_who_our_clients_are(make_gateway, capture):
     gw = make_gateway(capture.port, rules=CLEAR, portal=False, start=False)
     text = gw.conf.read_text()
-    gw.conf.write_text(text.replace("relay outbound { via = \"127.0.0.1:%d\"" % capture.port,
-                                    "relay outbound { xforward = true via = \"mx\""))
-    said = run(gw.build / "sealgated", "-n", "-f", gw.conf, check=False)
-    assert said.returncode == 1 and b"told to no stranger" in said.stderr + said.stdout
+    for options, complaint in (("xforward = true via = \"mx\"", b"xforward: who our clients are is told to no"),
+                               ("xclient = true via = \"mx\"", b"xclient: who our clients are is told to no"),
+                               ("xclient = true xforward = true via = \"127.0.0.1:25\"", b"expected one of them"),
+                               ("xclient = true user = \"u\" password-file = \"/x\" tls = verify "
+                                "via = \"mx.example:25\"", b"xclient: ends the login")):
+        gw.conf.write_text(text.replace("relay outbound { via = \"127.0.0.1:%d\"" % capture.port,
+                                        "relay outbound { " + options))
+        said = run(gw.build / "sealgated", "-n", "-f", gw.conf, check=False)
+        assert said.returncode == 1 and complaint in said.stderr + said.stdout
     gw.conf.write_text(text)
     capture.extensions.append("XFORWARD NAME ADDR HELO IDENT SOURCE")
+    capture.extensions.append("XCLIENT NAME ADDR HELO")
     gw.start()
     with Raw(gw) as c:
         c.greet()
         assert hand_in(c, message(to=CAROL)).startswith("250")
     capture.wait(1)
-    assert not [x for s in capture.sessions for x in s.lines if b"XFORWARD" in x]
+    assert not [x for s in capture.sessions for x in s.lines
+                if b"XFORWARD" in x or b"XCLIENT" in x]
 
 
 def test_what_is_forwarded_is_told_and_gives_no_right(make_gateway, capture, keys):
