@@ -79,7 +79,7 @@ seal_outer(struct job *j, struct span *out)
 	enum err err;
 
 	/* RFC 8689 5: a notification goes by any hop */
-	if (j->envelope.require == ENTRY_REQUIRE_TLS)
+	if (j->envelope.require == ENTRY_REQUIRE_TLS || !j->parsed)
 		return ERR_OK;
 	buf_init(&outer, LIMIT_HEADER_SIZE * 2);
 	err = mime_write_outer_header(j->msg.raw, &edit, &outer, NULL);

@@ -146,6 +146,14 @@ get_certificate(struct job *j)
 	return job_decide_anew(j);
 }
 
+/* What was put aside was not looked into, so neither was it made lines. */
+static bool
+may_be_binary(const struct job *j)
+{
+	return j->came != NULL ? j->came->body_binary
+			       : j->envelope.why == ENTRY_WHY_CRASHED;
+}
+
 /* The whole way of a message. What stops it is an error of the message
    (malformed, loop) or of ours; a recipient's fate is no error. */
 static enum err
@@ -155,7 +163,7 @@ make_all(struct job *j, bool unparsed, struct err_why *why)
 
 	if (unparsed)
 		return put_aside(j);
-	if (j->came != NULL && j->came->body_binary) {
+	if (may_be_binary(j)) {
 		e = job_make_lines(j, why);
 		if (e != ERR_OK)
 			return e;
@@ -328,8 +336,9 @@ decide_pending(
 	enum err e;
 
 	if (in->give_up) {
+		/* a sender is told of what cannot be read, too */
 		e = parse(j, why);
-		if (e == ERR_OK)
+		if (e != ERR_NOMEM)
 			e = tell_given_up(j);
 		if (e == ERR_OK)
 			e = job_sync(j);

@@ -4,8 +4,14 @@
 re-encoded, sealed or not; what is signed is never touched."""
 import email
 import email.policy
+import os
+import signal
+import threading
+import time
 
 from capture import Capture
+from test_documents import pdf, program
+from test_pending import queue
 from test_lmtp_in import lhlo
 from test_smtp_in import Raw
 
@@ -114,3 +120,34 @@ def test_from_outside_and_by_lmtp(make_gateway, capture):
         assert c.reply()[0].startswith("250") and c.reply()[0].startswith("250")
     assert attachment(own.wait(1)[0].data).get_content() == OCTETS
     assert attachment(capture.wait(1)[0].data).get_content() == OCTETS
+
+
+def put_aside(gw):
+    """Kill workers until a message of theirs is not looked into."""
+    for _ in range(40):
+        if gw.log().count("worker-died") >= 3:
+            break
+        for pid in gw.pids().get("worker", []):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(1)
+
+
+def test_what_was_put_aside_goes_on(make_gateway, capture, keys, root):
+    tool = program(root, "sleeps", "pause();")
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], portal=False, rules=(
+        'rule "words" { content = { "secret" } try = { smime, reject } }\n'
+        'rule "default" { try = { clear } }\n'),
+        options='extract { pdf = "%s" timeout = 10s }\n' % tool)
+    octets = pdf("x") + OCTETS
+    with Raw(gw) as c:
+        c.greet()
+        begin(c, ALICE)
+        killer = threading.Timer(1, put_aside, (gw,))
+        killer.start()
+        assert chunks(c, mixed(ALICE).replace(OCTETS, octets)).startswith("250")
+        killer.join()
+    (held,) = queue(gw)
+    program(root, "sleeps", "return 1;")
+    gw.cli("queue", "release", held["id"])
+    opened = keys.open_smime(capture.wait(1, 60)[0].data, keys.alice_key)
+    assert attachment(opened).get_content() == octets
