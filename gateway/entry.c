@@ -270,6 +270,7 @@ entry_new_id(void)
 	   be taken for committed. */
 	start_ids();
 	id = clock_unix_ms() / 1000 << 32 | next_id++;
+	id &= ~ENTRY_ID_ANSWER;
 	return id == 0 ? 1 : id;
 }
 

@@ -151,8 +151,11 @@ void entry_pack(struct packer *p, const struct entry *e);
 void entry_unpack(struct unpacker *u, struct arena *a, struct entry *out);
 
 /* A new id: seconds, then a counter that starts anywhere in each process. Never
-   0, never twice in a process. */
+   0, never twice in a process, never with ENTRY_ID_ANSWER. */
 uint64_t entry_new_id(void);
+/* What the portal calls its answers must meet no id of ours: the message an
+   answer becomes has the portal's id with this bit. */
+#define ENTRY_ID_ANSWER (UINT64_C(1) << 63)
 /* Leave out the next n: a process that was forked from this one has them. */
 void entry_skip_ids(uint32_t n);
 

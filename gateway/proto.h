@@ -201,7 +201,8 @@ enum proto_type {
 	/* store → portal: the answer with this id is committed, or refused for
 	   good. */
 	PROTO_ANSWER_TAKEN,
-	/* store → worker: open the answer in descriptor 0 and submit it. */
+	/* store → worker: open the answer in descriptor 0 and submit it. The
+	   id, of the answer, too, is that of the message it becomes. */
 	PROTO_ANSWER_OPEN, /* struct proto_answer_open */
 	/* worker → store: it cannot be; ERR_AGAIN: not now. */
 	PROTO_ANSWER_BAD, /* u32 err, reason as string */

@@ -2,8 +2,9 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * Answers to mail that was picked up, on their way from the portal to a worker.
- * The portal says again what was not taken, and the id of an answer is that of
- * the message it becomes: what is committed once is not committed again.
+ * The portal says again what was not taken, and its id of an answer makes that
+ * of the message it becomes: what is committed once is not committed again. The
+ * portal chooses among ids of answers alone, so that no other message is met.
  */
 #include <unistd.h>
 
@@ -32,11 +33,11 @@ refuse(struct store *s, uint64_t id, const char *object, const char *why)
 	struct span text;
 	char name[TEXT_ID_SIZE];
 
-	text_id(id, name);
+	text_id(id | ENTRY_ID_ANSWER, name);
 	log_event(LOG_LVL_WARN, name, "answer-refused",
 	    KV_STR("object", object), KV_STR("reason", why));
 	store_rec_begin(&rec, "answer-refused");
-	store_rec_id(&rec, "id", id);
+	store_rec_id(&rec, "id", id | ENTRY_ID_ANSWER);
 	if (object[0] != '\0')
 		store_rec_str(&rec, "object", object);
 	store_rec_str(&rec, "reason", why);
@@ -73,7 +74,7 @@ look_up(struct store *s, uint64_t id, const char *object,
 
 	if (e != ERR_OK)
 		return e;
-	e = store_done_get(txn, s->arena, id, &d);
+	e = store_done_get(txn, s->arena, id | ENTRY_ID_ANSWER, &d);
 	*committed = e == ERR_OK && d.committed;
 	if (e == ERR_OK || e == ERR_NOT_FOUND)
 		e = store_object_get(txn, s->arena, object, o);
@@ -152,6 +153,18 @@ excuse(struct store *s, const struct store_peer *worker)
 			s->answering[i].excused = true;
 }
 
+/* What the portal calls the answer that becomes this message; 0: no worker was
+   given it. */
+static uint64_t
+shown_as(const struct store *s, uint64_t id)
+{
+	for (size_t i = 0; i < LIMIT_ANSWER_UPLOADS; i++)
+		if (s->answering[i].id != 0 &&
+		    (s->answering[i].id | ENTRY_ID_ANSWER) == id)
+			return s->answering[i].id;
+	return 0;
+}
+
 /* --- messages --- */
 
 static void
@@ -172,8 +185,8 @@ hand_out(struct store *s, const struct ipc_msg *m, const char *object,
 		return;
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	if (proto_answer_open_pack(&open, &b) == ERR_OK &&
-	    ipc_post(worker->ch, PROTO_ANSWER_OPEN, m->id, buf_span(&b), &fd,
-		1) == ERR_OK)
+	    ipc_post(worker->ch, PROTO_ANSWER_OPEN, m->id | ENTRY_ID_ANSWER,
+		buf_span(&b), &fd, 1) == ERR_OK)
 		*a = (struct store_answering){.id = m->id,
 		    .worker = worker,
 		    .turn = ++s->answer_turn,
@@ -235,15 +248,17 @@ store_answer_failed(
     struct store *s, struct store_peer *worker, struct ipc_msg *m)
 {
 	const char *why;
+	uint64_t id = shown_as(s, m->id);
 	enum err result, e;
 
 	arena_reset(s->arena);
 	e = proto_failure_unpack(m->payload, s->arena, &result, &why);
-	if (e != ERR_OK)
+	/* what is not in the list any more the portal says again */
+	if (e != ERR_OK || id == 0)
 		return;
-	forget(s, m->id);
+	forget(s, id);
 	if (result != ERR_AGAIN) {
-		refuse(s, m->id, "", why);
+		refuse(s, id, "", why);
 		return;
 	}
 	excuse(s, worker);
@@ -253,10 +268,11 @@ store_answer_failed(
 void
 store_answer_submitted(struct store *s, uint64_t id, enum err result)
 {
-	/* what is not in the list any more the portal asks for again */
-	if (id == 0 || find(s, id) == NULL)
+	uint64_t shown = shown_as(s, id);
+
+	if (shown == 0)
 		return;
-	forget(s, id);
+	forget(s, shown);
 	if (result == ERR_OK)
-		take_off(s, id);
+		take_off(s, shown);
 }

@@ -271,7 +271,8 @@ write_all(struct store *s)
 		e = apply_nested(s, txn, op);
 	s->n_batch = n;
 	if (e == ERR_OK && now > STORE_DONE_MS)
-		e = store_done_prune(txn, now - STORE_DONE_MS, 2 * n + 64);
+		e = store_done_prune(
+		    txn, now - STORE_DONE_MS, 2 * n + 64, &s->pruned);
 	if (e == ERR_OK)
 		e = store_clock_save(txn, &s->clock);
 	if (e == ERR_OK)

@@ -254,9 +254,10 @@ done_when(struct span in, uint64_t *out)
 	return u.err == ERR_OK ? ERR_OK : ERR_DB_BROKEN;
 }
 
-/* Ids begin with the time they were made at, so the old ones come first. */
-enum err
-store_done_prune(struct db_txn *txn, uint64_t before_ms, unsigned max)
+/* Ids of ours begin with the time they were made at, so the old ones come
+   first. */
+static enum err
+prune_messages(struct db_txn *txn, uint64_t before_ms, unsigned max)
 {
 	struct db_cursor *c = NULL;
 	uint64_t when_ms = 0;
@@ -269,13 +270,54 @@ store_done_prune(struct db_txn *txn, uint64_t before_ms, unsigned max)
 		e = db_cursor_move(c, DB_FIRST, &key, &val);
 		if (e == ERR_OK)
 			e = done_when(val, &when_ms);
-		if (e == ERR_OK && when_ms >= before_ms)
+		if (e == ERR_OK && (when_ms >= before_ms ||
+				       (db_u64_of(key) & ENTRY_ID_ANSWER) != 0))
 			break;
 		if (e == ERR_OK)
 			e = db_cursor_del(c);
 	}
 	db_cursor_close(c);
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+/* Those of answers are in no order, and a portal that wants to may choose them:
+   a part of them is looked at each time, round and round. */
+static enum err
+prune_answers(
+    struct db_txn *txn, uint64_t before_ms, unsigned max, uint64_t *at)
+{
+	uint64_t next = *at | ENTRY_ID_ANSWER, when_ms = 0;
+	struct db_cursor *c = NULL;
+	struct span key = db_u64(&next), val;
+	enum err e = db_cursor_open(txn, STORE_DONE, &c);
+
+	if (e != ERR_OK)
+		return e;
+	e = db_cursor_move(c, DB_SEEK, &key, &val);
+	while (e == ERR_OK) {
+		*at = db_u64_of(key);
+		if (max-- == 0)
+			break;
+		e = done_when(val, &when_ms);
+		if (e == ERR_OK && when_ms < before_ms)
+			e = db_cursor_del(c);
+		if (e == ERR_OK)
+			e = db_cursor_move(c, DB_NEXT, &key, &val);
+	}
+	db_cursor_close(c);
+	if (e != ERR_NOT_FOUND)
+		return e;
+	*at = 0;
+	return ERR_OK;
+}
+
+enum err
+store_done_prune(
+    struct db_txn *txn, uint64_t before_ms, unsigned max, uint64_t *at)
+{
+	enum err e = prune_messages(txn, before_ms, max);
+
+	return e != ERR_OK ? e : prune_answers(txn, before_ms, max, at);
 }
 
 /* --- escrow objects --- */

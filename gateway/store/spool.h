@@ -93,9 +93,10 @@ enum err store_done_get(struct db_txn *txn, struct arena *a, uint64_t id,
     struct store_done *out) MUST_CHECK;
 enum err store_done_put(
     struct db_txn *txn, uint64_t id, const struct store_done *d) MUST_CHECK;
-/* Forget what is older than before_ms, at most max of them. */
-enum err store_done_prune(
-    struct db_txn *txn, uint64_t before_ms, unsigned max) MUST_CHECK;
+/* Forget what is older than before_ms, at most max messages and max answers.
+ *at is how far it came with answers. */
+enum err store_done_prune(struct db_txn *txn, uint64_t before_ms, unsigned max,
+    uint64_t *at) MUST_CHECK;
 
 /* What the portal is still to be told of an object. */
 enum store_object_tell {

@@ -185,6 +185,7 @@ struct store {
 	unsigned n_batch; /* operations of the last commit */
 	bool recall;	  /* relay has what was held or deleted */
 	bool tell_portal; /* of objects that were changed */
+	uint64_t pruned;  /* store_done_prune() */
 	struct store_answering answering[LIMIT_ANSWER_UPLOADS];
 	uint64_t answer_turn; /* of the last one that was handed out */
 	bool wants_commit;    /* although nothing is in the batch */

@@ -150,7 +150,8 @@ apply_new(struct store *s, struct db_txn *txn, uint64_t id,
 		return ERR_DISK_FULL;
 	m->dsn.message_id = id;
 	e = add_all(s, txn, m, store_now(s));
-	*waits = e == ERR_OK && store_wait_fits(m);
+	*waits =
+	    e == ERR_OK && (id & ENTRY_ID_ANSWER) == 0 && store_wait_fits(m);
 	if (*waits)
 		e = store_wait_begin(s, txn, m->entry[0].id);
 	if (e != ERR_OK)
@@ -337,9 +338,10 @@ store_after_submit(struct store *s, struct store_op *op)
 		    "not-committed", KV_ERR(op->result));
 	else if (op->n_objects > 0)
 		store_offer_submitted(s, op->payload);
-	if (replaces == 0)
+	if (replaces == 0 && (op->id & ENTRY_ID_ANSWER) != 0)
+		/* the listener knows nothing of answers */
 		store_answer_submitted(s, op->id, op->result);
-	if (replaces == 0 && op->result == ERR_OK)
+	else if (replaces == 0 && op->result == ERR_OK)
 		store_tell_committed(s, op->id, attempt, ERR_OK,
 		    store_wait_claim(s, op->id) || op->waits);
 	else if (replaces == 0)
@@ -361,6 +363,8 @@ store_apply_fence(struct store *s, struct db_txn *txn, struct store_op *op)
 	unpack_begin(&u, op->payload);
 	attempt = unpack_u32(&u);
 	e = unpack_end(&u);
+	if (e == ERR_OK && (op->id & ENTRY_ID_ANSWER) != 0)
+		e = ERR_IPC; /* that is none of the listener's */
 	if (e != ERR_OK)
 		return e;
 	e = store_done_get(txn, s->arena, op->id, &d);

@@ -114,7 +114,7 @@ comes(enum role_id role, unsigned index, uint16_t type, uint64_t id)
 static bool
 is_handed_out(uint64_t id)
 {
-	return comes(ROLE_WORKER, 0, PROTO_ANSWER_OPEN, id);
+	return comes(ROLE_WORKER, 0, PROTO_ANSWER_OPEN, id | ENTRY_ID_ANSWER);
 }
 
 static bool
@@ -168,7 +168,8 @@ fail(uint64_t id, enum err why)
 
 	buf_init(&b, 256);
 	cr_assert_eq(proto_failure_pack(why, "it was so", &b), ERR_OK);
-	rig_send(&rig, ROLE_WORKER, 0, PROTO_ANSWER_BAD, id, buf_span(&b));
+	rig_send(&rig, ROLE_WORKER, 0, PROTO_ANSWER_BAD, id | ENTRY_ID_ANSWER,
+	    buf_span(&b));
 	buf_clear(&b);
 	rig_run(&rig, 30);
 }

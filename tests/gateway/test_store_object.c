@@ -5,12 +5,15 @@
  * theirs, and is checked. The other ends are played.
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/object_header.h"
+#include "gateway/store/spool.h"
 #include "tests/lib/store_rig.h"
 
 static struct rig rig;
@@ -170,4 +173,174 @@ Test(store_object, no_code_goes_for_what_is_revoked)
 	    answer);
 	free(answer);
 	expect_refused("123456", "revoked");
+}
+
+/* --- answers */
+
+enum { SHOWN = 100 }; /* as the portal calls it: the id of a message, too */
+
+static const uint64_t answer_id = ENTRY_ID_ANSWER | SHOWN;
+
+static void
+make_answerable(void)
+{
+	static const char *to[] = {"a@ours.example"};
+	struct entry e = rig_entry(&rig, 1000, 100, ENTRY_READY);
+	struct proto_object o = {.answer_to = to, .n_answer_to = 1};
+
+	o.expires_s = clock_unix_ms() / 1000 + 3600;
+	cr_assert_eq(submit_object(&o, &e), ERR_OK);
+}
+
+static void
+show_answer(uint64_t id)
+{
+	const struct proto_answer_came m = {.object = OBJECT, .client = ""};
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct buf b;
+
+	buf_init(&b, 256);
+	cr_assert_eq(proto_answer_came_pack(&m, &b), ERR_OK);
+	cr_assert_eq(ipc_post(rig.far[ROLE_PORTAL][0], PROTO_ANSWER_CAME, id,
+			 buf_span(&b), &fd, 1),
+	    ERR_OK);
+	buf_clear(&b);
+	close(fd);
+}
+
+/* The next message to that process is of this type; its id, 0: it is not. */
+static uint64_t
+next_id(enum role_id role, uint16_t type)
+{
+	struct ipc_msg m;
+	uint64_t id = 0;
+
+	while (id == 0 && rig_recv(&rig, role, 0, &m)) {
+		if (m.type == type)
+			id = m.id;
+		ipc_msg_clear(&m);
+	}
+	return id;
+}
+
+static void
+submit_answer(uint64_t entry_id, uint64_t id)
+{
+	struct entry e = rig_entry(&rig, entry_id, id, ENTRY_PENDING);
+	struct proto_submit m = {.attempt = 1, .entry = &e, .n_entries = 1};
+
+	rig_submit(&rig, 0, id, &m);
+}
+
+Test(store_object, an_answer_meets_no_message_whatever_its_id)
+{
+	make_answerable();
+	/* the message 100 is committed: the answer 100 is not */
+	show_answer(SHOWN);
+	cr_assert_eq(next_id(ROLE_WORKER, PROTO_ANSWER_OPEN), answer_id);
+	submit_answer(1001, answer_id);
+	cr_assert_eq(next_id(ROLE_PORTAL, PROTO_ANSWER_TAKEN), SHOWN);
+	cr_expect(rig_is_quiet(&rig, ROLE_LISTENER, 0));
+	/* said again it is known, after a crash, too */
+	rig_kill(&rig);
+	cr_assert_eq(rig_start(&rig), ERR_OK);
+	rig_connect(&rig, ROLE_PORTAL, 0);
+	show_answer(SHOWN);
+	cr_assert_eq(next_id(ROLE_PORTAL, PROTO_ANSWER_TAKEN), SHOWN);
+	cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0));
+}
+
+Test(store_object, the_listener_hears_nothing_of_answers)
+{
+	make_answerable();
+	show_answer(SHOWN);
+	cr_assert_eq(next_id(ROLE_WORKER, PROTO_ANSWER_OPEN), answer_id);
+	/* it has an id twice: refused */
+	submit_answer(1000, answer_id);
+	cr_expect(rig_is_quiet(&rig, ROLE_LISTENER, 0));
+	show_answer(SHOWN);
+	cr_assert_eq(next_id(ROLE_WORKER, PROTO_ANSWER_OPEN), answer_id);
+	submit_answer(1001, answer_id);
+	cr_assert_eq(next_id(ROLE_PORTAL, PROTO_ANSWER_TAKEN), SHOWN);
+	cr_expect(rig_is_quiet(&rig, ROLE_LISTENER, 0));
+}
+
+Test(store_object, who_has_no_answer_refuses_none)
+{
+	struct buf b;
+
+	make_answerable();
+	buf_init(&b, 256);
+	cr_assert_eq(proto_failure_pack(ERR_MALFORMED, "no", &b), ERR_OK);
+	rig_send(
+	    &rig, ROLE_WORKER, 0, PROTO_ANSWER_BAD, answer_id, buf_span(&b));
+	rig_run(&rig, 20);
+	show_answer(SHOWN);
+	cr_assert_eq(next_id(ROLE_WORKER, PROTO_ANSWER_OPEN), answer_id);
+	rig_send(
+	    &rig, ROLE_WORKER, 0, PROTO_ANSWER_BAD, answer_id, buf_span(&b));
+	buf_clear(&b);
+	cr_assert_eq(next_id(ROLE_PORTAL, PROTO_ANSWER_TAKEN), SHOWN);
+}
+
+/* --- what is remembered of them */
+
+enum { FEW = 3, MANY = 40 };
+
+static size_t
+count_done(struct db *db)
+{
+	struct db_cursor *c = NULL;
+	struct db_txn *txn = NULL;
+	struct span key, val;
+	size_t n = 0;
+
+	cr_assert_eq(db_read(db, &txn), ERR_OK);
+	cr_assert_eq(db_cursor_open(txn, STORE_DONE, &c), ERR_OK);
+	while (db_cursor_move(c, DB_NEXT, &key, &val) == ERR_OK)
+		n++;
+	db_cursor_close(c);
+	db_end(txn);
+	return n;
+}
+
+/* Half of all is old, young before old and old before young. */
+static void
+put_done(struct db_txn *txn, uint64_t part)
+{
+	for (uint64_t i = 1; i <= MANY; i++) {
+		struct store_done d = {
+		    .when_ms = i % 2 == 0 ? 1000 : 5000, .committed = true};
+
+		cr_assert_eq(store_done_put(txn, part | i, &d), ERR_OK);
+	}
+}
+
+Test(store_prune, young_answers_keep_no_old_ones)
+{
+	struct store_done d = {.when_ms = 1000, .committed = true};
+	struct store_opened opened;
+	struct err_why why = {""};
+	struct db_txn *txn = NULL;
+	struct rig r;
+	uint64_t at = 0;
+
+	rig_init(&r);
+	cr_assert_eq(
+	    store_spool_open(&r.conf, &opened, &why), ERR_OK, "%s", why.text);
+	cr_assert_eq(db_write(opened.db, &txn), ERR_OK);
+	put_done(txn, ENTRY_ID_ANSWER);
+	cr_assert_eq(store_done_put(txn, 7, &d), ERR_OK);
+	cr_assert_eq(db_commit(txn), ERR_OK);
+	for (unsigned i = 0; i < MANY / FEW + 2; i++) {
+		size_t before = count_done(opened.db);
+
+		cr_assert_eq(db_write(opened.db, &txn), ERR_OK);
+		cr_assert_eq(store_done_prune(txn, 2000, FEW, &at), ERR_OK);
+		cr_assert_eq(db_commit(txn), ERR_OK);
+		cr_expect_leq(before - count_done(opened.db), 2 * FEW);
+	}
+	cr_expect_eq(count_done(opened.db), MANY / 2, "the young ones stay");
+	db_close(opened.db);
+	rig_clear(&r);
 }
