@@ -391,6 +391,6 @@ relay_conn_abort(struct relay_conn *c, const char *text)
 		give_back_settled(c);
 	}
 	/* our wish, not the peer's fault */
-	c->failure.fault = RELAY_FAULT_NONE;
+	c->failure.fault = RELAY_FAULT_OURS;
 	relay_dest_down(c->dest, c);
 }

@@ -345,6 +345,11 @@ relay_dest_down(struct relay_dest *d, struct relay_conn *c)
 	relay_conn_free(c);
 	switch (f.fault) {
 	case RELAY_FAULT_NONE:
+		/* it stood, and was closed before it took any mail: to ask
+		   again at once would go on without end */
+		if (state == RELAY_CONN_OPENING)
+			opening_failed(d, &f);
+		break;
 	case RELAY_FAULT_OURS:
 		break;
 	case RELAY_FAULT_CONNECT:

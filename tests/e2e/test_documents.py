@@ -13,7 +13,7 @@ import zipfile
 
 import pytest
 
-from harness import message, run, wait_for
+from harness import children, message, run, wait_for
 
 SENDER, ALICE = "sam@sender.example", "alice@partner.example"
 RULES = '''
@@ -182,6 +182,7 @@ def test_a_program_that_misbehaves_reads_nothing(make_gateway, capture, keys, ro
     gw.send(SENDER, ALICE, attached(pdf("Nothing of interest")))
     assert b"pkcs7-mime" in capture.wait(1)[0].data
     assert gw.pids()["extract"] == before, "who waits for it was ended with it"
+    wait_for("its end", lambda: not any(children(pid) for pid in before), 5)
     # and the next message is not kept waiting
     gw.send(SENDER, ALICE, message(to=ALICE))
     assert b"pkcs7-mime" not in capture.wait(2)[1].data

@@ -281,6 +281,20 @@ Test(deliver, a_dead_destination_gives_back_what_waits)
 	end(&s);
 }
 
+/* It looks like a server, and takes no mail. */
+Test(deliver, who_hangs_up_before_any_mail_is_not_asked_again_at_once)
+{
+	static const char *const script[] = {BARE};
+	struct scene s = begin(script, 8000);
+	struct entry e = sample(1);
+	struct proto_deliver m = {0};
+	const struct proto_result *r = deliver(&s, &m, &e);
+
+	cr_expect_eq(r->rcpt[0].outcome, PROTO_DEFERRED);
+	cr_expect_leq(script_peer_connections(s.peer), 5);
+	end(&s);
+}
+
 Test(deliver, a_hanging_destination_does_not_block_another)
 {
 	static const char *const hangs[] = {"hang"};
