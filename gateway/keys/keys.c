@@ -110,28 +110,22 @@ content_key(const struct keys_set *keys, enum role_id asks, struct span payload,
 	    SPAN(header, sizeof(header)), out);
 }
 
+/* The key that was asked for, or why there is none; key is wiped. */
 static enum err
-answer_content_key(
-    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
+send_key(const struct role_peer *peer, uint16_t type, uint64_t id,
+    enum err result, struct secret *key)
 {
-	struct secret *key = NULL;
 	struct packer p;
 	struct buf b;
-	enum err err, result;
+	enum err err;
 
-	result = content_key(&k->set, peer->id, m->payload, &key);
-	if (result != ERR_OK)
-		log_event(LOG_LVL_ERR, NULL, "content-key",
-		    KV_STR("peer", role_name(peer->id)),
-		    KV_NUM("index", peer->index), KV_ERR(result));
 	buf_init(&b, LIMIT_IPC_INLINE);
 	pack_begin(&p, &b);
 	pack_u32(&p, (uint32_t)result);
 	pack_span(&p, key == NULL ? SPAN(NULL, 0) : secret_span(key));
 	err = pack_end(&p);
 	if (err == ERR_OK)
-		err = ipc_send(peer->ch, PROTO_CONTENT_KEY_IS, m->id,
-		    buf_span(&b), NULL, 0);
+		err = ipc_send(peer->ch, type, id, buf_span(&b), NULL, 0);
 	secret_wipe(b.data, b.len);
 	buf_clear(&b);
 	secret_free(key);
@@ -139,29 +133,31 @@ answer_content_key(
 }
 
 static enum err
+answer_content_key(
+    struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
+{
+	struct secret *key = NULL;
+	enum err result;
+
+	result = content_key(&k->set, peer->id, m->payload, &key);
+	if (result != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "content-key",
+		    KV_STR("peer", role_name(peer->id)),
+		    KV_NUM("index", peer->index), KV_ERR(result));
+	return send_key(peer, PROTO_CONTENT_KEY_IS, m->id, result, key);
+}
+
+static enum err
 answer_answer_key(
     struct keys *k, const struct role_peer *peer, const struct ipc_msg *m)
 {
 	struct secret *key = NULL;
-	struct packer p;
-	struct buf b;
-	enum err err, result = ERR_MALFORMED;
+	enum err result = ERR_MALFORMED;
 
 	if (m->payload.len == ANSWER_HEADER_SIZE)
 		result = answer_key(&k->set.pub[SEALED_ANSWER],
 		    k->set.priv[SEALED_ANSWER], m->payload, &key);
-	buf_init(&b, LIMIT_IPC_INLINE);
-	pack_begin(&p, &b);
-	pack_u32(&p, (uint32_t)result);
-	pack_span(&p, key == NULL ? SPAN(NULL, 0) : secret_span(key));
-	err = pack_end(&p);
-	if (err == ERR_OK)
-		err = ipc_send(peer->ch, PROTO_ANSWER_KEY_IS, m->id,
-		    buf_span(&b), NULL, 0);
-	secret_wipe(b.data, b.len);
-	buf_clear(&b);
-	secret_free(key);
-	return err;
+	return send_key(peer, PROTO_ANSWER_KEY_IS, m->id, result, key);
 }
 
 /* --- for whom we sign --- */
