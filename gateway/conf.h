@@ -62,9 +62,9 @@ struct conf_listen {
 	size_t n_xclient;
 	struct conf_net *normalise; /* whose bare line ends are mended */
 	size_t n_normalise;
-	bool auth_may_sign;   /* and that of who has signed in */
-	const char *tls_cert; /* PEM files, both or neither */
-	const char *tls_key;
+	bool auth_may_sign;	 /* and that of who has signed in */
+	const char *tls_cert;	 /* PEM files, both or neither */
+	const char *tls_key;	 /* or CONF_CREDENTIAL and a name */
 	bool implicit_tls;	 /* TLS from the first octet on */
 	bool lmtp;		 /* LMTP is spoken, and no SMTP */
 	const char *client_ca;	 /* PEM: whose client certificates are believed;
@@ -129,8 +129,8 @@ struct conf_portal {
 	size_t n_address;
 	const char *url; /* without a slash at the end */
 	const char *tls_cert;
-	const char *tls_key;
-	const char *page; /* directory; NULL: the installed one */
+	const char *tls_key; /* or CONF_CREDENTIAL and a name */
+	const char *page;    /* directory; NULL: the installed one */
 	/* whose page it is; NULL where nothing is said */
 	const char *name;
 	const char *logo;    /* file */
@@ -237,6 +237,9 @@ struct conf_group {
 	uint64_t refresh_ms;
 	uint64_t keep_s; /* an answer older than that is none */
 };
+
+/* Before the name of a file that the service manager gives us. */
+#define CONF_CREDENTIAL "credential:"
 
 struct conf_limits {
 	uint64_t message_size; /* octets */

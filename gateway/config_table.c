@@ -224,9 +224,10 @@ const struct config_entry config_entries[] = {
     {"listen outbound", "tls-cert", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_listen, tls_cert), 0,
 	"File of the certificate with its chain, PEM."},
-    {"listen outbound", "tls-key", CONFIG_T_PATH, false, 0, 0, NULL,
+    {"listen outbound", "tls-key", CONFIG_T_TLSKEY, false, 0, 0, NULL,
 	AT(conf_listen, tls_key), 0,
-	"File of its private key, PEM."},
+	"File of its private key, PEM, or credential: and the name of a "
+	"credential of the service manager."},
     {"listen outbound", "tls", CONFIG_T_IMPLICIT, false, 0, 0, "starttls",
 	AT(conf_listen, implicit_tls), 0,
 	"How TLS begins: by STARTTLS, or implicit: with the connection (RFC "
@@ -279,9 +280,10 @@ const struct config_entry config_entries[] = {
     {"listen inbound", "tls-cert", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_listen, tls_cert), 0,
 	"File of the certificate with its chain, PEM."},
-    {"listen inbound", "tls-key", CONFIG_T_PATH, false, 0, 0, NULL,
+    {"listen inbound", "tls-key", CONFIG_T_TLSKEY, false, 0, 0, NULL,
 	AT(conf_listen, tls_key), 0,
-	"File of its private key, PEM."},
+	"File of its private key, PEM, or credential: and the name of a "
+	"credential of the service manager."},
     {"listen inbound", "tls", CONFIG_T_IMPLICIT, false, 0, 0, "starttls",
 	AT(conf_listen, implicit_tls), 0,
 	"How TLS begins: by STARTTLS, or implicit: with the connection."},
@@ -716,9 +718,10 @@ const struct config_entry config_entries[] = {
 	AT(conf_portal, tls_cert), 0,
 	"File of the certificate with its chain, PEM. Without it the portal "
 	"speaks plain HTTP, for a reverse proxy on the same machine."},
-    {"portal", "tls-key", CONFIG_T_PATH, false, 0, 0, NULL,
+    {"portal", "tls-key", CONFIG_T_TLSKEY, false, 0, 0, NULL,
 	AT(conf_portal, tls_key), 0,
-	"File of its private key, PEM."},
+	"File of its private key, PEM, or credential: and the name of a "
+	"credential of the service manager."},
     {"portal", "page", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_portal, page), 0,
 	"Directory of the page that opens messages. If it is not given, the one "

@@ -19,6 +19,7 @@ enum config_type {
 	CONFIG_T_HOST,	   /* const char *: a host name */
 	CONFIG_T_PATH,	   /* const char *: an absolute path */
 	CONFIG_T_MASTER,   /* a path, or the word credential */
+	CONFIG_T_TLSKEY,   /* a path, or "credential:NAME" */
 	CONFIG_T_ANCHORS,  /* a path, or the word none: "" */
 	CONFIG_T_MAILBOX,  /* const char *: local@domain */
 	CONFIG_T_LOG,	   /* bool: the words info and debug */

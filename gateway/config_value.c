@@ -332,6 +332,20 @@ is_path(const char *p)
 	return true;
 }
 
+/* "credential:NAME", the name of a file that the service manager gives us. */
+static bool
+is_credential(const char *p)
+{
+	size_t len;
+
+	if (strncmp(p, CONF_CREDENTIAL, strlen(CONF_CREDENTIAL)) != 0)
+		return false;
+	p += strlen(CONF_CREDENTIAL);
+	len = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			"0123456789._-");
+	return len > 0 && len < 128 && p[len] == '\0' && p[0] != '.';
+}
+
 static bool
 set_path(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v)
@@ -349,9 +363,14 @@ set_path(const struct config_target *t, const struct config_entry *e,
 		set_text(t, e, "");
 		return true;
 	}
-	if (v->kind != CONFIG_STRING || !is_path(v->text))
+	if (v->kind != CONFIG_STRING ||
+	    (!is_path(v->text) &&
+		!(e->type == CONFIG_T_TLSKEY && is_credential(v->text))))
 		return config_bad(t, v, e,
-		    e->type == CONFIG_T_MASTER
+		    e->type == CONFIG_T_TLSKEY
+			? "an absolute path or credential:NAME in double "
+			  "quotes"
+		    : e->type == CONFIG_T_MASTER
 			? "an absolute path in double quotes, or credential"
 		    : e->type == CONFIG_T_ANCHORS
 			? "an absolute path in double quotes, or none"
@@ -706,6 +725,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 		return set_host(t, e, v);
 	case CONFIG_T_PATH:
 	case CONFIG_T_MASTER:
+	case CONFIG_T_TLSKEY:
 	case CONFIG_T_ANCHORS:
 		return set_path(t, e, v);
 	case CONFIG_T_MAILBOX:

@@ -101,7 +101,7 @@ load(const char *path, bool check)
 
 	conf_findings_init(&f);
 	if (conf_load(path, &f, &c) == ERR_OK)
-		state_check(c, &f);
+		state_check(c, !check, &f);
 	if (check && c != NULL)
 		proof_run_tests(c, &f, &tests);
 	print_findings(&f);

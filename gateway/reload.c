@@ -156,7 +156,7 @@ supervisor_reload(struct supervisor *s, struct conf_findings *f)
 	if (err != ERR_OK)
 		goto out;
 	refuse_restarts(s->conf, c, f);
-	state_check(c, f);
+	state_check(c, true, f);
 	if (f->n_errors > 0) {
 		err = ERR_CONFIG;
 		goto out;

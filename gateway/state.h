@@ -54,7 +54,12 @@ void state_each_file(const struct conf *c, enum role_id role,
    ERR_MALFORMED. */
 enum err state_cert_end(const char *path, int64_t *out_s) MUST_CHECK;
 /* Add what the machine lacks for this configuration: users, certificates that
-   fit their keys. For `sealgated -n`, start and reload. */
-void state_check(const struct conf *c, struct conf_findings *f);
+   fit their keys. For `sealgated -n`, start and reload. starts: this process is
+   the gateway, or is to be, and must have its credentials. */
+void state_check(const struct conf *c, bool starts, struct conf_findings *f);
+/* Where the service manager has put a credential; path otherwise. NULL: it has
+   given none. Borrowed from path or out. */
+enum { STATE_PATH = 4096 };
+const char *state_path(const char *path, char out[STATE_PATH]);
 
 #endif

@@ -8,6 +8,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,16 +41,40 @@ each_group(const struct conf *c,
 			    groups_path(names[i]));
 }
 
+const char *
+state_path(const char *path, char out[STATE_PATH])
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	size_t len = strlen(CONF_CREDENTIAL);
+
+	if (strncmp(path, CONF_CREDENTIAL, len) != 0)
+		return path;
+	if (dir == NULL ||
+	    snprintf(out, STATE_PATH, "%s/%s", dir, path + len) >= STATE_PATH)
+		return NULL;
+	return out;
+}
+
+/* A role has no credentials, and is handed the file: any name does there. */
+static const char *
+key_path(const char *path, char out[STATE_PATH])
+{
+	const char *where = state_path(path, out);
+
+	return where == NULL ? path : where;
+}
+
 void
 state_each_file(const struct conf *c, enum role_id role,
     void (*cb)(void *arg, enum role_fd kind, unsigned which, const char *path),
     void *arg)
 {
 	const struct conf_relay *r;
+	char where[STATE_PATH];
 
 	if (role == ROLE_PORTAL && c->portal.tls_cert != NULL) {
 		cb(arg, ROLE_FD_TLS_CERT, 0, c->portal.tls_cert);
-		cb(arg, ROLE_FD_TLS_KEY, 0, c->portal.tls_key);
+		cb(arg, ROLE_FD_TLS_KEY, 0, key_path(c->portal.tls_key, where));
 	}
 	for (size_t i = 0; role == ROLE_ACCOUNTS && i < c->n_listen; i++) {
 		const struct conf_listen *l = &c->listen[i];
@@ -62,7 +88,8 @@ state_each_file(const struct conf *c, enum role_id role,
 		if (c->listen[i].tls_cert == NULL)
 			continue;
 		cb(arg, ROLE_FD_TLS_CERT, (unsigned)i, c->listen[i].tls_cert);
-		cb(arg, ROLE_FD_TLS_KEY, (unsigned)i, c->listen[i].tls_key);
+		cb(arg, ROLE_FD_TLS_KEY, (unsigned)i,
+		    key_path(c->listen[i].tls_key, where));
 		if (c->listen[i].client_ca != NULL)
 			cb(arg, ROLE_FD_CLIENT_CA, (unsigned)i,
 			    c->listen[i].client_ca);
@@ -127,13 +154,23 @@ state_cert_end(const char *path, int64_t *out_s)
 }
 
 static void
-check_pair(
-    struct conf_findings *f, unsigned line, const char *cert, const char *key)
+check_pair(struct conf_findings *f, unsigned line, bool starts,
+    const char *cert, const char *key)
 {
+	char where[STATE_PATH];
 	SSL_CTX *ctx;
 
 	if (cert == NULL || key == NULL)
 		return;
+	if (state_path(key, where) == NULL) {
+		conf_find(f, starts ? CONF_ERROR : CONF_WARN, line,
+		    "tls-key: %s: only what the service manager starts has "
+		    "credentials (LoadCredential=%s:FILE)%s",
+		    key, key + strlen(CONF_CREDENTIAL),
+		    starts ? "" : "; it was not looked at");
+		return;
+	}
+	key = state_path(key, where);
 	ctx = SSL_CTX_new(TLS_server_method());
 	if (ctx == NULL) {
 		conf_find(f, CONF_ERROR, line, "out of memory");
@@ -256,7 +293,7 @@ bad_group(void *arg, const char *name, const char *why)
 }
 
 void
-state_check(const struct conf *c, struct conf_findings *f)
+state_check(const struct conf *c, bool starts, struct conf_findings *f)
 {
 	struct err_why why = {""};
 	const struct conf_relay *r;
@@ -270,9 +307,10 @@ state_check(const struct conf *c, struct conf_findings *f)
 		break;
 	}
 	for (size_t i = 0; i < c->n_listen; i++)
-		check_pair(f, c->listen[i].line, c->listen[i].tls_cert,
+		check_pair(f, c->listen[i].line, starts, c->listen[i].tls_cert,
 		    c->listen[i].tls_key);
-	check_pair(f, c->portal.line, c->portal.tls_cert, c->portal.tls_key);
+	check_pair(
+	    f, c->portal.line, starts, c->portal.tls_cert, c->portal.tls_key);
 	for (unsigned i = 0; (r = conf_relay_at(c, i)) != NULL; i++)
 		check_password(f, r->line, r->password_file);
 	check_password(f, 0, c->discovery.ldap.password_file);

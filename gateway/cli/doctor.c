@@ -115,7 +115,7 @@ look_at_findings(struct doctor *d)
 
 	conf_findings_init(&f);
 	f.file = d->conf->file;
-	state_check(d->conf, &f);
+	state_check(d->conf, false, &f);
 	for (size_t i = 0; i < f.n; i++)
 		doctor_say(d,
 		    f.list[i].level == CONF_ERROR ? DOCTOR_BAD : DOCTOR_WARN,

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * `sealgate setup`: from nothing to a configuration that is right and a master
- * key. What options do not say is found on this machine or asked for at the
- * terminal. Nothing that is there is ever overwritten, and nothing is written
- * before the whole is known to be good.
+ * `sealgate setup`: from nothing to a configuration that is right, a master key
+ * and, where they are wanted, a CA and keys of the domains. What options do not
+ * say is found on this machine or asked for at the terminal. Nothing that is
+ * there is ever overwritten, and nothing is written before the whole is known
+ * to be good. The configuration is written last: as long as it is not there
+ * the command can be run again, and goes on where it was interrupted.
  */
 #include "gateway/cli/setup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -71,8 +74,10 @@ enum setup_option {
 	O_PORTAL_CERT,
 	O_PORTAL_KEY,
 	O_STATE,
+	O_RUNTIME,
 	O_USERS,
 	O_SIGN,
+	O_DOMAIN_KEYS,
 	O_ETC,
 	O_DRY_RUN,
 };
@@ -91,8 +96,10 @@ static const struct option options[] = {
     {"portal-cert", required_argument, NULL, O_PORTAL_CERT},
     {"portal-key", required_argument, NULL, O_PORTAL_KEY},
     {"state", required_argument, NULL, O_STATE},
+    {"runtime", required_argument, NULL, O_RUNTIME},
     {"users", required_argument, NULL, O_USERS},
     {"sign", no_argument, NULL, O_SIGN},
+    {"domain-keys", no_argument, NULL, O_DOMAIN_KEYS},
     {"etc", required_argument, NULL, O_ETC},
     {"dry-run", no_argument, NULL, O_DRY_RUN},
     {NULL, 0, NULL, 0},
@@ -127,10 +134,13 @@ place(struct setup *s, int option)
 		return s->portal_key;
 	case O_STATE:
 		return s->state;
+	case O_RUNTIME:
+		return s->runtime;
 	case O_USERS:
 		return s->users;
 	case O_DOMAIN:
 	case O_SIGN:
+	case O_DOMAIN_KEYS:
 	case O_ETC:
 	case O_DRY_RUN:
 		break;
@@ -145,6 +155,8 @@ take_option(struct wish *w, int option, const char *value)
 
 	if (option == O_SIGN)
 		w->s.sign = true;
+	else if (option == O_DOMAIN_KEYS)
+		w->s.domain_keys = true;
 	else if (option == O_DRY_RUN)
 		w->dry_run = true;
 	else if (option == O_ETC)
@@ -201,6 +213,25 @@ ask(const char *question, const char *hint, char *to)
 	}
 }
 
+/* Nothing but yes is one. */
+static enum err
+ask_yes(const char *question, bool *out)
+{
+	char answer[SETUP_VALUE] = "";
+	enum err e = ERR_OK;
+
+	if (*out)
+		return ERR_OK;
+	do {
+		answer[0] = '\0';
+		e = ask(question, "no", answer);
+	} while (e == ERR_OK && answer[0] != '\0' &&
+		 strcmp(answer, "yes") != 0 && strcmp(answer, "no") != 0);
+	if (e == ERR_OK)
+		*out = strcmp(answer, "yes") == 0;
+	return e;
+}
+
 static enum err
 ask_all(struct wish *w)
 {
@@ -227,6 +258,14 @@ ask_all(struct wish *w)
 		e = ask("Where recipients without keys pick mail up, "
 			"https://HOST",
 		    "nowhere: such mail is held", s->portal);
+	if (e == ERR_OK)
+		e = ask_yes("Sign what leaves, with certificates of a CA that "
+			    "is made here, yes or no",
+		    &s->sign);
+	if (e == ERR_OK)
+		e = ask_yes("Make keys of your domains, for partners whose "
+			    "gateway seals to all of you, yes or no",
+		    &s->domain_keys);
 	return e;
 }
 
@@ -237,9 +276,31 @@ set_default(char *to, const char *value)
 		snprintf(to, SETUP_VALUE, "%s", value);
 }
 
+/* Where an ordinary user may write: beside the configuration. */
+static void
+set_beside(char *to, const char *conf, const char *name)
+{
+	const char *slash = strrchr(conf, '/');
+	char dir[PATH_SIZE], cwd[PATH_SIZE] = "";
+	int len = slash == NULL ? 0 : (int)(slash - conf);
+
+	if (to[0] != '\0')
+		return;
+	while (strncmp(conf, "./", 2) == 0 && len > 0) {
+		conf += 2;
+		len = len > 2 ? len - 2 : 0;
+	}
+	if (conf[0] != '/' && getcwd(cwd, sizeof(cwd)) == NULL)
+		return;
+	if (snprintf(dir, sizeof(dir), "%s%s%.*s/%s", cwd,
+		conf[0] == '/' || len == 0 ? "" : "/", len, conf,
+		name) < SETUP_VALUE)
+		set(to, dir);
+}
+
 /* What nobody says is so; before anything is asked. */
 static void
-fill_in(struct wish *w)
+fill_in(struct wish *w, const char *conf)
 {
 	struct setup *s = &w->s;
 
@@ -247,18 +308,22 @@ fill_in(struct wish *w)
 	set_default(s->mail_server, "127.0.0.1:25");
 	set_default(s->listen, "127.0.0.1:10025");
 	set_default(s->next_hop, "mx");
-	set_default(s->state, "/var/lib/sealgate");
-	if (geteuid() == 0)
+	if (geteuid() == 0) {
+		set_default(s->state, "/var/lib/sealgate");
 		set_default(s->users, "sealgate");
+	} else {
+		set_beside(s->state, conf, "state");
+		set_beside(s->runtime, conf, "run");
+	}
 }
 
 static enum err
-complete(struct wish *w)
+complete(struct wish *w, const char *conf)
 {
 	struct setup *s = &w->s;
 	enum err e = ERR_OK;
 
-	fill_in(w);
+	fill_in(w, conf);
 	if (isatty(STDIN_FILENO))
 		e = ask_all(w);
 	if (e == ERR_OK && (s->hostname[0] == '\0' || s->n_domain == 0)) {
@@ -286,7 +351,7 @@ check(struct cli *cli, const struct buf *text, struct conf **out)
 	conf_findings_init(&f);
 	e = conf_parse(buf_span(text), cli->conf_path, &f, out);
 	if (e == ERR_OK) {
-		state_check(*out, &f);
+		state_check(*out, false, &f);
 		proof_run_tests(*out, &f, &tests);
 	}
 	if (e == ERR_OK && f.n_errors > 0)
@@ -313,31 +378,68 @@ open_above(const char *path, int *out)
 	return *out < 0 ? err_from_errno(errno) : ERR_OK;
 }
 
-/* The master key first: a configuration without it would look finished. */
+/* Names that a write which was interrupted leaves (common/file.c): the second
+   name of a master key must not stay. */
+static void
+sweep(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (d == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(d)) != NULL)
+		if (strncmp(e->d_name, ".tmp.", 5) == 0 &&
+		    strlen(e->d_name) == 5 + 16 &&
+		    strspn(e->d_name + 5, "0123456789abcdef") == 16)
+			unlinkat(dir, e->d_name, 0);
+	closedir(d);
+}
+
+static const char *
+name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? path : slash + 1;
+}
+
+/* Keys first: a configuration without them would look finished. */
 static enum err
-write_all(
-    const struct cli *cli, const struct conf *conf, const struct buf *text)
+write_all(struct cli *cli, const struct setup *s, const struct conf *conf,
+    const struct buf *text)
 {
 	struct err_why why = {""};
 	struct stat st;
-	const char *slash = strrchr(cli->conf_path, '/');
-	bool had = stat(conf->master_key, &st) == 0;
+	bool had = stat(conf->master_key, &st) == 0, said = false;
 	int fd = -1, dir = -1;
 	enum err e = open_above(cli->conf_path, &dir);
 
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
+		sweep(dir);
 		e = state_master_key(conf, &fd, &why);
+	}
+	if (e == ERR_OK && (s->sign || s->domain_keys)) {
+		e = setup_keys(cli, s, conf, fd, dir);
+		said = e != ERR_OK;
+	}
 	if (e == ERR_OK)
-		e = file_create_synced(dir,
-		    slash == NULL ? cli->conf_path : slash + 1, buf_span(text),
-		    0644, false);
+		e = file_create_synced(
+		    dir, name_of(cli->conf_path), buf_span(text), 0644, false);
 	if (fd >= 0)
 		close(fd);
 	if (dir >= 0)
 		close(dir);
 	if (e != ERR_OK) {
-		cli_say("%s: %s", cli->conf_path,
-		    why.text[0] != '\0' ? why.text : err_text(e));
+		if (!said)
+			cli_say("%s: %s", cli->conf_path,
+			    why.text[0] != '\0' ? why.text : err_text(e));
+		cli_say("run this again when that is mended: it goes on where "
+			"it was");
 		return e;
 	}
 	printf("%s is the configuration.\n", cli->conf_path);
@@ -362,10 +464,12 @@ make(struct cli *cli, const struct wish *w)
 	e = setup_text(&w->s, &text);
 	if (e == ERR_OK)
 		e = check(cli, &text, &conf);
+	/* what the verbs that setup_keys() calls go by */
+	cli->conf = conf;
 	if (e == ERR_OK && w->dry_run)
 		printf("%.*s", (int)text.len, (const char *)text.data);
 	else if (e == ERR_OK)
-		e = write_all(cli, conf, &text);
+		e = write_all(cli, &w->s, conf, &text);
 	else
 		cli_say("nothing was written");
 	if (e == ERR_OK && !w->dry_run) {
@@ -374,6 +478,7 @@ make(struct cli *cli, const struct wish *w)
 			    setup_server_name(w->s.server));
 		setup_next_steps(&w->s, cli->conf_path, stdout);
 	}
+	cli->conf = NULL;
 	conf_free(conf);
 	buf_clear(&text);
 	return e;
@@ -397,7 +502,7 @@ cli_setup(struct cli *cli, int argc, char **argv)
 		    cli->conf_path);
 		return CLI_NO;
 	}
-	e = complete(&w);
+	e = complete(&w, cli->conf_path);
 	if (e == ERR_OK)
 		e = make(cli, &w);
 	return e == ERR_USAGE ? CLI_USAGE : cli_status(e);

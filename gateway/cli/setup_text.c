@@ -9,6 +9,9 @@
 
 #include "gateway/cli/setup.h"
 
+/* Where the unit of systemd looks. */
+#define SETUP_CONF SYSCONFDIR "/sealgate/sealgate.conf"
+
 /* The first error stays; nothing is appended behind it. */
 struct draft {
 	struct buf *out;
@@ -146,6 +149,8 @@ setup_text(const struct setup *s, struct buf *out)
 	    "sealgate reload.\n\n"
 	    "hostname = \"%s\"\nstate    = \"%s\"\n",
 	    s->hostname, s->state);
+	if (s->runtime[0] != '\0')
+		put(&d, "runtime  = \"%s\"\n", s->runtime);
 	if (s->users[0] != '\0' &&
 	    strspn(s->users, "0123456789") == strlen(s->users))
 		put(&d, "users    = %s\n", s->users);
@@ -212,20 +217,48 @@ say_mail_server(const struct setup *s, FILE *out)
 	    s->listen);
 }
 
+/* The directory of the configuration, with its slash. */
+static int
+dir_len(const char *conf)
+{
+	const char *slash = strrchr(conf, '/');
+
+	return slash == NULL ? 0 : (int)(slash - conf) + 1;
+}
+
+static void
+say_start(const struct setup *s, const char *conf, FILE *out)
+{
+	if (s->users[0] != '\0' && strcmp(conf, SETUP_CONF) == 0)
+		fputs("    systemctl enable --now sealgated\n"
+		      "    sealgate doctor\n",
+		    out);
+	else
+		fprintf(out,
+		    "    sealgated -f %s &\n"
+		    "    sealgate -f %s doctor\n",
+		    conf, conf);
+}
+
 void
 setup_next_steps(const struct setup *s, const char *conf, FILE *out)
 {
+	bool ours = strcmp(conf, SETUP_CONF) == 0;
+
 	fprintf(out,
 	    "\n1. Look at it, and at what -n says of ways by which mail can "
 	    "leave readable:\n\n    sealgated -n -f %s\n\n"
-	    "2. Start it:\n\n    systemctl enable --now sealgated\n"
-	    "    sealgate doctor\n\n3. ",
+	    "2. Start it:\n\n",
 	    conf);
+	say_start(s, conf, out);
+	fputs("\n3. ", out);
 	say_mail_server(s, out);
-	if (s->sign)
-		fputs("\nIts senders get certificates of a CA of yours:\n\n"
-		      "    sealgate ca init --name 'Mail CA'\n",
-		    out);
+	if (s->sign || s->domain_keys)
+		fprintf(out,
+		    "\nGive partners the certificate of your CA, %.*s%s. "
+		    "What it has issued:\n\n    sealgate%s%s key list\n",
+		    dir_len(conf), conf, SETUP_CA_FILE, ours ? "" : " -f ",
+		    ours ? "" : conf);
 	if (s->inbound[0] != '\0')
 		fprintf(out,
 		    "\nWhen that works, let the MX record of %s point to %s.\n",
@@ -235,8 +268,10 @@ setup_next_steps(const struct setup *s, const char *conf, FILE *out)
 		    "\nLet the web server of %s pass all paths on to "
 		    "http://%s unchanged.\n",
 		    s->portal, s->portal_address);
+	fputs("\n4. Test it:\n\n", out);
+	if (!ours)
+		fprintf(out, "    export SEALGATE_CONF=%s\n", conf);
 	fprintf(out,
-	    "\n4. Test it:\n\n"
 	    "    sealgate key import colleague.crt\n"
 	    "    sealgate explain --from you@%s --to somebody@partner.example\n"
 	    "    sealgate queue list\n    sealgate audit list --last 5\n",

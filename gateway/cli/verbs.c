@@ -244,10 +244,11 @@ const struct cli_verb cli_verbs[] = {
 	"[--listen ADDRESS:PORT] [--next-hop mx|HOST:PORT] [--inbound "
 	"ADDRESS:PORT [--tls-cert FILE --tls-key FILE]] [--portal URL|none "
 	"[--portal-address ADDRESS:PORT] [--portal-cert FILE --portal-key "
-	"FILE]] [--sign] [--state DIRECTORY] [--users PREFIX|NUMBER] [--etc "
-	"DIRECTORY] [--dry-run]",
-	"Write the first configuration and the master key; asks what is not "
-	"said, and tells what to do next",
+	"FILE]] [--sign] [--domain-keys] [--state DIRECTORY] [--runtime "
+	"DIRECTORY] [--users PREFIX|NUMBER] [--etc DIRECTORY] [--dry-run]",
+	"Write the first configuration, the master key and, if wanted, a CA "
+	"and keys of the domains; asks what is not said, and tells what to do "
+	"next",
 	cli_setup},
     {NULL, "doctor", "",
 	"Look at everything that the gateway needs, and say what to do about "

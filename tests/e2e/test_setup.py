@@ -1,15 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: ISC
-"""The first run: `sealgate setup` writes what is right or nothing, `sealgate
-doctor` says what is wrong and what to do."""
+"""The first run: `sealgate setup` writes what is right or nothing, makes keys
+where they are wanted and can be interrupted anywhere, `sealgate doctor` says
+what is wrong and what to do."""
 import json
 import os
+import pathlib
 import pty
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 
-from harness import SEALGATE, SEALGATED, message, run
+from harness import SEALGATE, SEALGATED, message, run, wait_for
 from peers import Knot
 
 MAIN_CF = """\
@@ -21,11 +25,17 @@ relayhost = [smtp.provider.example]:587
 NAMES = ("--hostname", "gw.sender.example", "--domain", "sender.example")
 
 
-def setup(conf, *args, **kwargs):
+def setup(conf, *args, wrap=(), **kwargs):
     kwargs.setdefault("stdin", subprocess.DEVNULL)
     users = () if os.geteuid() != 0 else ("--users", "64200")
-    return subprocess.run([str(SEALGATE), "-f", str(conf), "setup", *users, *args],
+    return subprocess.run([*wrap, str(SEALGATE), "-f", str(conf), "setup", *users, *args],
                           capture_output=True, text=True, timeout=60, check=False, **kwargs)
+
+
+def places(root):
+    """Options for directories that nobody else uses."""
+    root.chmod(0o755)
+    return ["--state", str(root / "state"), "--runtime", tempfile.mkdtemp(dir=root)]
 
 
 def checked(conf):
@@ -40,11 +50,23 @@ def fixture_etc(tmp_path):
     return etc
 
 
-def test_what_this_machine_tells_is_not_asked(tmp_path, etc):
+@pytest.fixture(name="short")
+def fixture_short(tmp_path):
+    """A place whose sockets have names that are short enough; users that are others
+    can pass it."""
+    place = pathlib.Path(tempfile.mkdtemp(prefix="sgs."))
+    place.chmod(0o755)
+    yield place
+    shutil.rmtree(place)
+
+
+def test_what_this_machine_tells_is_not_asked(short, etc):
+    tmp_path = short
     (etc / "postfix").mkdir()
     (etc / "postfix/main.cf").write_text(MAIN_CF)
     conf = tmp_path / "new/sealgate.conf"
-    done = setup(conf, "--etc", str(etc), "--portal", "https://post.sender.example", "--sign")
+    done = setup(conf, "--etc", str(etc), "--portal", "https://post.sender.example", "--sign",
+                 *places(tmp_path))
     assert done.returncode == 0, done.stderr
     text = conf.read_text()
     for part in ('hostname = "gw.sender.example"', 'domains  = { "sender.example" }',
@@ -53,7 +75,7 @@ def test_what_this_machine_tells_is_not_asked(tmp_path, etc):
     key = conf.parent / "master.key"
     assert key.stat().st_mode & 0o777 == 0o400 and key.stat().st_size == 32
     assert "postconf -e 'relayhost = [127.0.0.1]:10025'" in done.stdout
-    assert "COPY IT OFF" in done.stdout and "sealgate ca init" in done.stdout
+    assert "COPY IT OFF" in done.stdout and "certificate of your CA" in done.stdout
     assert checked(conf).returncode == 0
     # never again
     before = key.read_bytes()
@@ -78,12 +100,13 @@ WAYS = [
 ]
 
 
-def test_every_way_is_right(tmp_path, etc, make_gateway, capture):
+def test_every_way_is_right(tmp_path, etc, make_gateway, capture, short):
     gw = make_gateway(capture.port, start=False, tls=True)
     for i, (name, args) in enumerate(WAYS):
+        (short / str(i)).mkdir()
         args = [{"CRT": gw.tls_cert[0], "KEY": gw.tls_cert[1]}.get(a, a) for a in args]
         conf = tmp_path / ("way%d" % i) / "sealgate.conf"
-        done = setup(conf, *NAMES, *args, "--etc", str(etc))
+        done = setup(conf, *NAMES, *args, "--etc", str(etc), *places(short / str(i)))
         assert done.returncode == 0, (name, done.stderr)
         done = checked(conf)
         assert done.returncode == 0, (name, done.stderr)
@@ -134,7 +157,8 @@ def test_a_person_is_asked(tmp_path, etc):
     conf = tmp_path / "c/sealgate.conf"
     ours, its = pty.openpty()
     os.write(ours, b"gw.sender.example\n" b"sender.example\n" b"10.0.0.5:25\n"
-             b"two words\n" b"10.0.0.2:10025\n" b"\n" b"\n" b"https://post.sender.example\n")
+             b"two words\n" b"10.0.0.2:10025\n" b"\n" b"\n" b"https://post.sender.example\n"
+             b"\n" b"perhaps\n" b"no\n")
     # the name of this machine, or of its domain, must not be what is taken
     done = setup(conf, "--etc", str(etc), stdin=its)
     os.close(ours)
@@ -144,19 +168,155 @@ def test_a_person_is_asked(tmp_path, etc):
     assert 'address  = "10.0.0.2:10025"' in text and 'via = "mx"' in text
     assert '"127.0.0.0/8", "10.0.0.5"' in text and "One word" in done.stderr
     assert "listen inbound" not in text and "https://post.sender.example" in text
+    assert "sign =" not in text and not (conf.parent / "ca.pem").exists()
 
 
-def test_what_it_writes_runs(tmp_path, etc, make_gateway, capture):
+def test_a_person_wants_keys(short, etc):
+    conf = short / "c/sealgate.conf"
+    ours, its = pty.openpty()
+    os.write(ours, b"\n" * 7 + b"yes\n" b"yes\n")
+    done = setup(conf, *NAMES, "--etc", str(etc), *places(short), stdin=its)
+    os.close(ours)
+    os.close(its)
+    assert done.returncode == 0, done.stderr
+    assert "sign = if-possible" in conf.read_text()
+    made(conf)
+
+
+def test_a_person_who_goes_leaves_nothing(tmp_path, etc):
+    conf = tmp_path / "c/sealgate.conf"
+    ours, its = pty.openpty()
+    os.write(ours, b"gw.sender.example\n" b"sender.example\n\x04")
+    done = setup(conf, "--etc", str(etc), stdin=its)
+    os.close(ours)
+    os.close(its)
+    assert done.returncode == 3 and not conf.parent.exists(), done.stderr
+
+
+# --- keys
+
+def listed(conf, *words):
+    return json.loads(run(SEALGATE, "-f", conf, "--json", *words).stdout)
+
+
+def made(conf, domains=("sender.example",)):
+    """One CA, and for each domain one certificate of it and one OpenPGP key."""
+    keys = listed(conf, "key", "list")
+    assert all(k["private"] for k in keys)
+    assert sorted(str(k["addresses"]) for k in keys) == sorted(
+        ["[]"] + 2 * ["['_domain@%s']" % d for d in domains]), keys
+    pem = conf.parent / "ca.pem"
+    shown = run("openssl", "x509", "-in", pem, "-noout", "-fingerprint", "-sha256")
+    fpr = shown.stdout.decode().strip().partition("=")[2].replace(":", "").lower()
+    assert [k["fingerprint"] for k in keys if not k["addresses"]] == [fpr]
+    assert sorted(p.name for p in conf.parent.iterdir()) == [
+        "ca.pem", "master.key", "sealgate.conf"]
+    return {k["fingerprint"] for k in keys}
+
+
+def test_keys_are_made_once_whatever_interrupts_it(short, etc):
+    """Killed at each call by which it makes something, again and again, until it
+    comes to its end: there is one of each, and nothing half made."""
+    conf = short / "etc/sealgate.conf"
+    conf.parent.mkdir()
+    names = (*NAMES, "--domain", "other.example", "--domain", "*.other.example", "--etc", str(etc),
+             "--sign", "--domain-keys", *places(short))
+    for call in ("clone", "linkat", "mkdir,renameat,rename"):
+        for n in range(1, 100):
+            done = again(conf, *names, wrap=(
+                "strace", "-qq", "-o", os.devnull, "-e", "trace=" + call, "-e",
+                "inject=%s:signal=KILL:when=%d" % (call, n)))
+            if done.returncode >= 0 and done.returncode not in (128 + 9, 137):
+                break
+            assert not conf.exists() or call == "linkat"
+        assert done.returncode in (0, 1), done.stderr
+        before = made(conf, ("sender.example", "other.example"))
+        if call == "clone":
+            assert n > 5, "it was not interrupted"
+        # from here on with what is there
+        conf.unlink()
+    done = again(conf, *names)
+    assert done.returncode == 0, done.stderr
+    assert made(conf, ("sender.example", "other.example")) == before
+    assert checked(conf).returncode == 0
+
+
+def again(conf, *args, wrap=()):
+    """What the one before was at may still go on for a moment: then it says so."""
+    def run_it():
+        done = setup(conf, *args, wrap=wrap)
+        return None if "another sealgated" in done.stderr else done
+    return wait_for("the one before to end", run_it)
+
+
+def test_another_ca_file_is_not_touched(short, etc):
+    conf = short / "etc/sealgate.conf"
+    conf.parent.mkdir()
+    (conf.parent / "ca.pem").write_text("mine\n")
+    names = (*NAMES, "--etc", str(etc), "--sign", *places(short))
+    done = setup(conf, *names)
+    assert done.returncode == 3 and "is not the certificate" in done.stderr, done.stderr
+    assert "run this again" in done.stderr and not conf.exists()
+    assert (conf.parent / "ca.pem").read_text() == "mine\n"
+    (conf.parent / "ca.pem").unlink()
+    done = setup(conf, *names)
+    assert done.returncode == 0, done.stderr
+    assert len(listed(conf, "key", "list")) == 1
+
+
+def test_an_ordinary_user_can(short, capture):
+    """With nothing but -f: programs, state and sockets are below a home."""
+    home = short / "home"
+    home.mkdir()
+    who = {}
+    if os.geteuid() == 0:
+        who = {"user": 64199, "group": 64199, "extra_groups": []}
+        os.chown(home, 64199, 64199)
+    for program in (SEALGATE, SEALGATED):
+        shutil.copy(program, short / program.name)
+
+    def as_user(*args, **kwargs):
+        return subprocess.run([str(a) for a in args], capture_output=True, text=True, cwd=home,
+                              stdin=subprocess.DEVNULL, check=False, **who, **kwargs)
+    conf = home / "gw/sealgate.conf"
+    done = as_user(short / "sealgate", "-f", "gw/sealgate.conf", "setup", *NAMES, "--etc", home,
+                   "--sign", "--domain-keys", "--next-hop", "127.0.0.1:%d" % capture.port)
+    assert done.returncode == 0, done.stderr
+    text = conf.read_text()
+    assert 'state    = "%s/gw/state"' % home in text and 'runtime  = "%s/gw/run"' % home in text
+    assert "\nusers" not in text and "systemctl" not in done.stdout
+    for program, words in (("sealgated", ["-n"]), ("sealgate", ["key", "list"])):
+        done = as_user(short / program, "-f", conf, *words)
+        assert done.returncode == 0, done.stderr
+    # and where nothing may be written it says so
+    done = as_user(short / "sealgate", "-f", "/etc/sealgate-of-nobody/x", "setup", *NAMES)
+    assert done.returncode == 3 and "not permitted" in done.stderr, done.stderr
+
+
+def test_what_it_writes_runs(etc, make_gateway, capture, keys):
     gw = make_gateway(capture.port, start=False)
     gw.conf.unlink()
     done = setup(gw.conf, *NAMES, "--etc", str(etc), "--state", str(gw.state), "--listen",
                  "127.0.0.1:%d" % gw.port, "--next-hop", "127.0.0.1:%d" % capture.port,
-                 "--mail-server", "127.0.0.1:%d" % capture.port)
+                 "--mail-server", "127.0.0.1:%d" % capture.port, "--runtime", str(gw.runtime),
+                 "--sign", "--domain-keys")
     assert done.returncode == 0, done.stderr
-    gw.conf.write_text('runtime = "%s"\n' % gw.runtime + gw.conf.read_text())
+    # nobody is asked for keys here
+    text = gw.conf.read_text()
+    asked = 'discovery { sources = { "wkd", "dane", "vks" } }\n'
+    assert asked in text
+    gw.conf.write_text(text.replace(asked, ""))
     gw.start()
-    gw.send("sam@sender.example", "ann@sender.example", message())
-    capture.wait(1)
+    # while it runs a second one must not touch its state
+    done = setup(gw.root / "second.conf", *NAMES, "--etc", str(etc), "--state", str(gw.state),
+                 "--runtime", str(gw.runtime), "--sign")
+    assert done.returncode == 3 and "another sealgated" in done.stderr, done.stderr
+    gw.cli("key", "import", keys.alice_crt)
+    gw.send("sam@sender.example", "alice@partner.example", message())
+    opened = keys.open_smime(capture.wait(1)[0].data, keys.alice_key)
+    # signed, with a certificate of the CA that was made before the first start
+    assert b"Hello." in run("openssl", "cms", "-verify", "-CAfile", gw.root / "ca.pem", "-purpose",
+                            "smimesign", input=opened).stdout
 
 
 # --- doctor

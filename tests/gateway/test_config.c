@@ -115,6 +115,8 @@ static const struct {
 	" expires = 1h }\n"},
     {5, "portal { address = \"0.0.0.0:443\" url = \"https://p.example/x/\""
 	" tls-cert = \"/c\" tls-key = \"/k\" }\n"},
+    {5, "portal { address = \"0.0.0.0:443\" url = \"https://p.example/x/\""
+	" tls-cert = \"/c\" tls-key = \"credential:portal-key\" }\n"},
     {6, "rule \"r\" { try = { smime, pgp, hold } }\n"},
     {6, "rule \"r\" { try = clear }\n"},
     {6, "rule \"a\" { to = { \"A@B.Example\", \"@*.c.example\","
@@ -238,6 +240,18 @@ static const struct {
 	"tls-key, too"},
     {3, "listen outbound { address = \"127.0.0.1:1\" tls-key = \"/c\" }\n", 3,
 	"tls-cert, too"},
+    {3,
+	"listen outbound { address = \"127.0.0.1:1\" tls-cert = \"/c\""
+	" tls-key = \"credential:\" }\n",
+	3, "or credential:NAME"},
+    {3,
+	"listen outbound { address = \"127.0.0.1:1\" tls-cert = \"/c\""
+	" tls-key = \"credential:../x\" }\n",
+	3, "or credential:NAME"},
+    {3,
+	"listen outbound { address = \"127.0.0.1:1\" tls-key = \"/k\""
+	" tls-cert = \"credential:c\" }\n",
+	3, "expected an absolute path"},
     {3, "listen outbound { address = \"127.0.0.1:1\" message-size = 60M }\n", 3,
 	"beyond that of section limits"},
     {3, "listen outbound { address = \"127.0.0.1:1\" message-size = 5s }\n", 3,
