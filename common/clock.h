@@ -13,6 +13,8 @@
 uint64_t clock_unix_ms(void);
 /* Milliseconds since some point before the process started; never steps. */
 uint64_t clock_steady_ms(void);
+/* The same in microseconds, to measure with. */
+uint64_t clock_steady_us(void);
 /* Milliseconds of CPU that this process has used. */
 uint64_t clock_cpu_ms(void);
 

@@ -320,6 +320,7 @@ proto_submit_pack(const struct proto_submit *m, struct buf *out)
 	pack_u32(&p, m->n_audit);
 	for (uint32_t i = 0; i < m->n_audit; i++)
 		pack_str(&p, m->audit[i]);
+	proto_measures_pack(&p, &m->measures);
 	return pack_end(&p);
 }
 
@@ -359,6 +360,7 @@ proto_submit_unpack(struct span in, struct arena *a, struct proto_submit *out)
 	m.audit = proto_unpack_array(&u, a, 4, sizeof(*m.audit), &m.n_audit);
 	for (uint32_t i = 0; i < m.n_audit; i++)
 		m.audit[i] = unpack_str(&u, a);
+	proto_measures_unpack(&u, a, &m.measures);
 	if (unpack_end(&u) != ERR_OK)
 		return u.err;
 	*out = m;

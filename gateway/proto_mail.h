@@ -19,6 +19,7 @@
 #include "gateway/entry.h"
 #include "gateway/proto_discovery.h"
 #include "gateway/proto_hop.h"
+#include "gateway/proto_measure.h"
 
 /* --- envelope --- */
 
@@ -190,9 +191,9 @@ struct proto_submit {
 	/* Recipients of the replaced entry that are in none of the new ones. */
 	struct proto_closed *closed;
 	uint32_t n_closed;
-	const char **audit; /* one JSON object each, compact, without the
-			       chain's fields */
+	const char **audit; /* JSON objects, without the chain's fields */
 	uint32_t n_audit;
+	struct proto_measures measures;
 };
 
 enum err proto_submit_pack(

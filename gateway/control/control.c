@@ -57,6 +57,7 @@ static const struct {
     {"reload", ROLE_SUPERVISOR},
     {"metrics", ROLE_SUPERVISOR},
     {"key lookup", ROLE_DISCOVERY},
+    {"discovery-metrics", ROLE_DISCOVERY},
 };
 
 /* --- answers --- */

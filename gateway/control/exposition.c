@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Processes and certificates by the supervisor; the rest is store's text.
+ * Processes and certificates by the supervisor; the rest is the text of store
+ * and of discovery.
  */
 #include "gateway/control/exposition.h"
 
 #include <jansson.h>
 #include <string.h>
+
+#include "gateway/histogram.h"
 
 static long long
 number(const json_t *j, const char *name)
@@ -27,8 +30,7 @@ static enum err
 put_each(const json_t *list, const char *name, const char *type,
     const char *help, long long (*value)(const json_t *p), struct buf *out)
 {
-	enum err e = buf_printf(
-	    out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+	enum err e = histogram_head(name, type, help, out);
 
 	for (size_t i = 0; e == ERR_OK && i < json_array_size(list); i++) {
 		const json_t *p = json_array_get(list, i);
@@ -70,10 +72,8 @@ static enum err
 put_certificates(const json_t *list, struct buf *out)
 {
 	static const char name[] = "sealgate_certificate_end_seconds";
-	enum err e = buf_printf(out,
-	    "# HELP %s When a TLS certificate of ours ends (Unix time).\n"
-	    "# TYPE %s gauge\n",
-	    name, name);
+	enum err e = histogram_head(name, "gauge",
+	    "When a TLS certificate of ours ends (Unix time).", out);
 
 	for (size_t i = 0; e == ERR_OK && i < json_array_size(list); i++) {
 		const json_t *c = json_array_get(list, i);
@@ -94,14 +94,41 @@ put_certificates(const json_t *list, struct buf *out)
 	return e;
 }
 
+/* Whether a process has answered, and what. */
+static enum err
+put_answer(
+    const json_t *answer, const char *name, const char *help, struct buf *out)
+{
+	enum err e = histogram_head(name, "gauge", help, out);
+
+	if (e == ERR_OK)
+		e = buf_printf(out, "%s %d\n", name, answer != NULL);
+	return e == ERR_OK ? buf_puts(out, word(answer, "text")) : e;
+}
+
+static enum err
+put_version(struct buf *out)
+{
+	enum err e = histogram_head("sealgate_build_info", "gauge",
+	    "The version that runs, in a label.", out);
+
+	return e == ERR_OK
+		   ? buf_puts(out,
+			 "sealgate_build_info{version=\"" PACKAGE_VERSION
+			 "\"} 1\n")
+		   : e;
+}
+
 enum err
-control_expose(
-    const struct json_t *status, const struct json_t *store, struct buf *out)
+control_expose(const struct json_t *status, const struct json_t *store,
+    const struct json_t *discovery, struct buf *out)
 {
 	const json_t *list = json_object_get(status, "processes");
-	enum err e = put_each(list, "sealgate_process_up", "gauge",
-	    "1 while the process is ready.", is_up, out);
+	enum err e = put_version(out);
 
+	if (e == ERR_OK)
+		e = put_each(list, "sealgate_process_up", "gauge",
+		    "1 while the process is ready.", is_up, out);
 	if (e == ERR_OK)
 		e = put_each(list, "sealgate_process_restarts_total", "counter",
 		    "How often the process was started anew.", restarts, out);
@@ -109,13 +136,16 @@ control_expose(
 		e = put_certificates(
 		    json_object_get(status, "certificates"), out);
 	if (e == ERR_OK)
-		e = buf_printf(out,
-		    "# HELP sealgate_store_answers 1 when store has answered; "
-		    "without it most metrics are missing.\n"
-		    "# TYPE sealgate_store_answers gauge\n"
-		    "sealgate_store_answers %d\n",
-		    store != NULL);
-	return e == ERR_OK ? buf_puts(out, word(store, "text")) : e;
+		e = put_answer(store, "sealgate_store_answers",
+		    "1 when store has answered; without it most metrics are "
+		    "missing.",
+		    out);
+	if (e == ERR_OK)
+		e = put_answer(discovery, "sealgate_discovery_answers",
+		    "1 when discovery has answered; without it those of "
+		    "look-ups are missing.",
+		    out);
+	return e;
 }
 
 bool

@@ -14,10 +14,10 @@
 struct json_t;
 
 /* Append all metrics, in the text format 0.0.4 of Prometheus. status: the
-   answer of the supervisor; store: that of store, NULL if there was none.
-   ERR_TOO_BIG, ERR_NOMEM. */
+   answer of the supervisor; store, discovery: those of these processes, NULL if
+   there was none. ERR_TOO_BIG, ERR_NOMEM. */
 enum err control_expose(const struct json_t *status, const struct json_t *store,
-    struct buf *out) MUST_CHECK;
+    const struct json_t *discovery, struct buf *out) MUST_CHECK;
 /* Can it do its work: every process is ready and new mail is taken? Appends
    what is in the way, one a line. */
 bool control_is_ready(

@@ -30,7 +30,7 @@ enum {
 	ANSWER_MS = 3 * 1000,
 };
 
-enum { FROM_SUPERVISOR, FROM_STORE, ANSWERS };
+enum { FROM_SUPERVISOR, FROM_STORE, FROM_DISCOVERY, ANSWERS };
 
 struct scrape {
 	struct scrapes *all; /* NULL: the place is free */
@@ -193,7 +193,8 @@ conclude(struct scrape *x)
 		else
 			respond(x, "503 Service Unavailable", buf_span(&body));
 	} else {
-		e = control_expose(status, store, &body);
+		e = control_expose(
+		    status, store, x->answer[FROM_DISCOVERY], &body);
 		if (e == ERR_OK)
 			respond(x, "200 OK", buf_span(&body));
 		else
@@ -215,9 +216,10 @@ static void
 put_questions(struct scrape *x)
 {
 	static const char *const verbs[][ANSWERS] = {
-	    [SCRAPE_METRICS] = {"metrics", "store-metrics"},
-	    [SCRAPE_HEALTH] = {"status", NULL},
-	    [SCRAPE_READY] = {"status", "store-status"},
+	    [SCRAPE_METRICS] = {"metrics", "store-metrics",
+		"discovery-metrics"},
+	    [SCRAPE_HEALTH] = {"status", NULL, NULL},
+	    [SCRAPE_READY] = {"status", "store-status", NULL},
 	};
 	bool waits = false;
 
@@ -234,6 +236,15 @@ put_questions(struct scrape *x)
 	}
 	loop_io_set(x->io, 0);
 	loop_timer_start(x->patience, ANSWER_MS, 0);
+}
+
+static bool
+has_all(const struct scrape *x)
+{
+	for (size_t i = 0; i < ANSWERS; i++)
+		if (x->asked[i] != 0)
+			return false;
+	return true;
 }
 
 void
@@ -254,8 +265,7 @@ scrapes_answer(struct scrapes *s, uint64_t id, struct span answer)
 			json_decref(x->answer[i]);
 			x->answer[i] = NULL;
 		}
-		if (!x->answered && x->asked[FROM_SUPERVISOR] == 0 &&
-		    x->asked[FROM_STORE] == 0)
+		if (!x->answered && has_all(x))
 			conclude(x);
 		return;
 	}

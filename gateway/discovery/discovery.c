@@ -22,6 +22,7 @@
 #include "gateway/conf.h"
 #include "gateway/discovery/groups.h"
 #include "gateway/discovery/lookup.h"
+#include "gateway/discovery/measures.h"
 #include "gateway/discovery/recipients.h"
 #include "gateway/discovery/report.h"
 #include "gateway/discovery/revocation.h"
@@ -263,6 +264,25 @@ refuse(struct question *q, enum err e, const char *text)
 			 err_name(e), "text", text));
 }
 
+/* {"verb": "discovery-metrics"}: {"ok": true, "text": "..."} */
+static void
+tell_metrics(struct question *q)
+{
+	const struct discovery *d = q->asker->d;
+	struct buf text;
+	enum err e;
+
+	buf_init(&text, LIMIT_IPC_PAYLOAD / 2);
+	e = discovery_measures_print(discovery_lookups_measures(d->lookups),
+	    &d->env.conf->discovery, &text);
+	if (e == ERR_OK)
+		post_json(q, json_pack("{s:b, s:s%}", "ok", true, "text",
+				 (const char *)text.data, text.len));
+	else
+		refuse(q, e, err_text(e));
+	buf_clear(&text);
+}
+
 /* {"verb": "key lookup", "address": "..."} */
 static void
 on_request(struct asker *a, struct ipc_msg *m)
@@ -271,10 +291,13 @@ on_request(struct asker *a, struct ipc_msg *m)
 	json_t *j = json_loadb((const char *)m->payload.data, m->payload.len,
 	    JSON_REJECT_DUPLICATES, NULL);
 	const char *text = json_string_value(json_object_get(j, "address"));
+	const char *verb = json_string_value(json_object_get(j, "verb"));
 	struct err_why why = {""};
 	struct mime_addr addr;
 
-	if (text == NULL)
+	if (verb != NULL && strcmp(verb, "discovery-metrics") == 0)
+		tell_metrics(q);
+	else if (text == NULL)
 		refuse(q, ERR_USAGE, "no address");
 	else if (mime_addr_parse(span_str(text), MIME_ADDR_UTF8, a->d->arena,
 		     &addr, &why) != ERR_OK)

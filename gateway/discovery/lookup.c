@@ -91,12 +91,23 @@ ttl_s(const struct discovery_ask *k)
 	return (uint64_t)left < ttl ? (uint64_t)left : ttl;
 }
 
+static enum discovery_result
+measured_as(enum proto_answer_status s)
+{
+	return s == PROTO_ANSWER_FOUND	  ? DISCOVERY_FOUND
+	       : s == PROTO_ANSWER_ABSENT ? DISCOVERY_ABSENT
+					  : DISCOVERY_FAILED;
+}
+
 void
 discovery_ask_close(struct discovery_ask *k)
 {
 	struct discovery_wanted *e = k->entry;
 	struct discovery_answer *a = &k->a;
 
+	if (k->asked)
+		discovery_measures_asked(&e->l->measures, a->source,
+		    measured_as(a->status), clock_steady_us() - k->since_us);
 	a->known = true;
 	a->at = (int64_t)(clock_unix_ms() / 1000);
 	a->until_ms = clock_steady_ms() + 1000 * ttl_s(k);
@@ -190,16 +201,21 @@ open_ask(struct discovery_ask *k)
 		return;
 	}
 	if (!take_token(l, k->a.source)) {
+		discovery_measures_add(
+		    &l->measures, k->a.source, DISCOVERY_LIMITED);
 		discovery_ask_give_up(
 		    k, "too many questions in this minute (option rate)");
 		return;
 	}
 	k->asked = true;
+	k->since_us = clock_steady_us();
 	k->question = k->ops == NULL
 			  ? NULL
 			  : k->ops->start(l->env, &e->addr, on_outcome, k);
 	if (k->question == NULL) {
 		k->asked = false;
+		discovery_measures_add(
+		    &l->measures, k->a.source, DISCOVERY_FAILED);
 		discovery_ask_give_up(k, "it could not be asked");
 	}
 }
@@ -283,6 +299,9 @@ ask_all(struct discovery_wanted *e, bool fresh)
 	e->n_open += domain;
 	for (size_t i = 0; i < e->n; i++) {
 		due[i] = must_ask(&e->ask[i], fresh);
+		if (!due[i] && !e->ask[i].open)
+			discovery_measures_add(&e->l->measures,
+			    e->ask[i].a.source, DISCOVERY_REMEMBERED);
 		e->ask[i].open = e->ask[i].open || due[i];
 		e->n_open += due[i];
 	}
@@ -327,6 +346,12 @@ discovery_lookup(struct discovery_lookups *l, const char *key,
 }
 
 /* --- the others --- */
+
+const struct discovery_measures *
+discovery_lookups_measures(const struct discovery_lookups *l)
+{
+	return &l->measures;
+}
 
 void
 discovery_lookups_store(struct discovery_lookups *l, struct ipc *store)

@@ -17,6 +17,7 @@
 
 struct ipc;
 struct discovery_lookups;
+struct discovery_measures;
 struct discovery_waiter;
 
 enum {
@@ -72,6 +73,10 @@ struct discovery_waiter *discovery_lookup(struct discovery_lookups *l,
     void *arg);
 /* cb will not be called. NULL is fine. */
 void discovery_waiter_cancel(struct discovery_waiter *w);
+
+/* How sources answered; borrowed. */
+const struct discovery_measures *discovery_lookups_measures(
+    const struct discovery_lookups *l);
 
 /* The channels, as they come and go; NULL: it is gone. They stay the
    caller's. */

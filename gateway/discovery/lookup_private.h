@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 #include "gateway/discovery/lookup.h"
+#include "gateway/discovery/measures.h"
 
 struct arena;
 struct loop_timer;
@@ -29,6 +30,7 @@ struct discovery_ask {
 	unsigned n_proposals; /* that admission has */
 	bool kept, failed;    /* of what admission said */
 	bool source_failed;   /* a part of its answer did not come */
+	uint64_t since_us;    /* when it was asked */
 	int64_t ends;	      /* the first of its keys, Unix s; 0: none does */
 };
 
@@ -86,6 +88,7 @@ struct discovery_lookups {
 	uint64_t last_id;
 	struct arena *arena;
 	struct discovery_rate bucket[KS_SOURCE_HARVEST + 1];
+	struct discovery_measures measures;
 };
 
 /* --- lookup_table.c --- */

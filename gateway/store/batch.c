@@ -233,6 +233,7 @@ apply_nested(struct store *s, struct db_txn *outer, struct store_op *op)
 	struct store_audit_head mark = store_audit_mark(s->audit);
 	struct store_alarms alarms = s->alarms;
 	size_t orphans = s->n_orphans;
+	size_t measures = store_measures_mark(s->measures);
 	struct db_txn *txn = NULL;
 	enum err e = db_nest(outer, &txn);
 
@@ -251,6 +252,7 @@ apply_nested(struct store *s, struct db_txn *outer, struct store_op *op)
 		store_audit_rewind(s->audit, &mark);
 		s->alarms = alarms;
 		s->n_orphans = orphans;
+		store_measures_rewind(s->measures, measures);
 	}
 	return e == ERR_DB_FULL ? ERR_OK : e;
 }
@@ -410,6 +412,7 @@ after_commit(struct store *s)
 	for (size_t i = 0; i < s->n_orphans; i++)
 		store_unlink_body(s, s->orphan[i]);
 	s->n_orphans = 0;
+	store_measures_count(s->measures);
 	/* the operations say who has what, then the spool what is due */
 	settle(s, ERR_OK);
 	e = refresh(s);
@@ -445,6 +448,7 @@ store_commit(struct store *s)
 		return;
 	}
 	s->n_orphans = s->n_touched = 0;
+	store_measures_rewind(s->measures, 0);
 	s->alarms = alarms;
 	settle(s, e);
 	recover(s, e);

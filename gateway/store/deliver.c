@@ -287,6 +287,10 @@ note_results(struct store *s, struct db_txn *txn, const struct entry *entry,
 		done[r->rcpt] = r->outcome;
 		if (r->outcome == PROTO_DEFERRED && r->text[0] != '\0')
 			st->last = r->text;
+		if (r->outcome == PROTO_DELIVERED)
+			store_measures_delivered(s->measures,
+			    entry->route == ENTRY_INBOUND,
+			    store_now(s) - st->born_ms);
 		e = record_result(s, txn, entry, m, r);
 	}
 	return e;

@@ -8,6 +8,7 @@
 
 #include "common/limits.h"
 #include "common/log.h"
+#include "gateway/histogram.h"
 #include "gateway/store/audit.h"
 #include "gateway/store/store_private.h"
 #include "gateway/store/tally.h"
@@ -16,8 +17,11 @@
 static enum err
 gauge(struct buf *out, const char *name, const char *help, uint64_t value)
 {
-	return buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %llu\n", name,
-	    help, name, name, (unsigned long long)value);
+	enum err e = histogram_head(name, "gauge", help, out);
+
+	return e == ERR_OK ? buf_printf(out, "%s %llu\n", name,
+				 (unsigned long long)value)
+			   : e;
 }
 
 /* Seconds since the oldest entry was made: numbers of entries grow. */
@@ -72,9 +76,7 @@ static enum err
 put_store(struct store *s, struct buf *out)
 {
 	struct store_audit_head head = store_audit_durable_head(s->audit);
-	struct ks_store *ks = store_keystore(s);
 	uint64_t space = 0;
-	size_t keys = 0;
 	enum err e = gauge(out, "sealgate_intake_open",
 	    "1 while new mail is taken.", s->intake == ERR_OK ? 1 : 0);
 
@@ -89,10 +91,31 @@ put_store(struct store *s, struct buf *out)
 		e = gauge(out, "sealgate_audit_signs",
 		    "1 while there is a key to sign the audit log with.",
 		    store_audit_has_key(s->audit) ? 1 : 0);
-	if (e == ERR_OK && ks != NULL && ks_count(ks, &keys) == ERR_OK)
+	return e;
+}
+
+static enum err
+put_escrow(struct db_txn *txn, struct buf *out)
+{
+	size_t n = 0;
+	enum err e = db_count(txn, STORE_OBJECT, &n);
+
+	return e == ERR_OK ? gauge(out, "sealgate_escrow_objects",
+				 "Messages that wait for pick-up.", n)
+			   : e;
+}
+
+static enum err
+put_keystore(struct store *s, struct buf *out)
+{
+	struct ks_store *ks = store_keystore(s);
+	size_t keys = 0;
+	enum err e = ks_count(ks, &keys);
+
+	if (e == ERR_OK)
 		e = gauge(out, "sealgate_keystore_records",
 		    "Certificates and keys in the keystore.", keys);
-	return e;
+	return e == ERR_OK ? store_census_print(s->census, ks, out) : e;
 }
 
 enum err
@@ -107,6 +130,12 @@ store_metrics(
 	e = put_queue(s, txn, &out);
 	if (e == ERR_OK)
 		e = put_store(s, &out);
+	if (e == ERR_OK)
+		e = put_escrow(txn, &out);
+	if (e == ERR_OK)
+		e = put_keystore(s, &out);
+	if (e == ERR_OK)
+		e = store_measures_print(s->measures, &out);
 	if (e == ERR_OK)
 		e = store_tally_print(store_audit_tally(s->audit), &out);
 	if (e == ERR_OK)

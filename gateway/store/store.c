@@ -177,6 +177,8 @@ store_open(const struct conf *conf, struct store **out, struct err_why *why)
 	s->arena = arena_new(STORE_ARENA);
 	s->index = store_index_new();
 	s->shares = store_shares_new();
+	s->measures = store_measures_new();
+	s->census = store_census_new();
 	s->started_ms = s->committed_ms = clock_steady_ms();
 	e = s->arena == NULL ? ERR_NOMEM : store_spool_open(conf, &o, why);
 	s->db = o.db;
@@ -218,6 +220,8 @@ store_close(struct store *s)
 	store_notices_forget(s);
 	store_index_free(s->index);
 	store_shares_free(s->shares);
+	store_measures_free(s->measures);
+	store_census_free(s->census);
 	arena_free(s->arena);
 	free(s);
 }
@@ -303,6 +307,7 @@ on_tick(void *arg)
 	store_look_at_space(s);
 	store_shares_sweep(s->shares);
 	store_watch_tick(s);
+	store_census_tick(s->census, store_keys_db(s));
 	store_waits_tick(s);
 	store_unread_tick(s);
 	store_notices_tick(s);

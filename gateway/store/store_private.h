@@ -15,7 +15,9 @@
 #include "gateway/proto.h"
 #include "gateway/store/audit.h"
 #include "gateway/store/audit_rec.h"
+#include "gateway/store/census.h"
 #include "gateway/store/index.h"
+#include "gateway/store/measures.h"
 #include "gateway/store/share.h"
 #include "gateway/store/spool.h"
 #include "gateway/store/store.h"
@@ -172,6 +174,8 @@ struct store {
 	struct store_peer *peers;
 	size_t with_relay; /* entries */
 	struct store_shares *shares;
+	struct store_measures *measures;
+	struct store_census *census;
 	bool looks_on; /* there may be more that is due and has room */
 
 	/* the batch */

@@ -124,6 +124,8 @@ add_all(struct store *s, struct db_txn *txn, const struct proto_submit *m,
 		e = store_add_entry(s, txn, &m->entry[i], born_ms);
 	if (e == ERR_OK)
 		e = store_notice_add(s, txn, &m->dsn);
+	if (e == ERR_OK)
+		store_measures_take(s->measures, &m->measures);
 	return e == ERR_OK ? add_records(s, txn, m) : e;
 }
 

@@ -30,8 +30,9 @@ static const struct metric {
 	/* members of the record; a label of the same name with _ for - */
 	const char *label[LABELS_MAX];
 } metrics[] = {
-    {"sealgate_messages_accepted_total", "Messages taken over from clients.",
-	"accepted", {"direction"}},
+    {"sealgate_received_total",
+	"Messages taken over, by the TLS of the client.", "accepted",
+	{"direction", "tls"}},
     {"sealgate_refused_total",
 	"Recipients and messages refused, by the reason.", "refused",
 	{"error"}},
@@ -96,6 +97,15 @@ struct seen {
 	char value[METRICS][LABELS_MAX][VALUE_SIZE];
 };
 
+/* Of "TLSv1.3 TLS_AES_256_GCM_SHA384", in tls, the protocol alone. */
+static struct span
+of_label(const char *label, struct span text)
+{
+	if (strcmp(label, "tls") == 0)
+		text.len = span_find_chr(text, 0, ' ');
+	return text;
+}
+
 static void
 take_word(char to[VALUE_SIZE], struct span text)
 {
@@ -127,7 +137,8 @@ on_value(void *arg, const struct store_value *v)
 			if (metrics[m].label[i] != NULL &&
 			    s->value[m][i][0] == '\0' &&
 			    span_eq_str(v->member, metrics[m].label[i]))
-				take_word(s->value[m][i], v->text);
+				take_word(s->value[m][i],
+				    of_label(metrics[m].label[i], v->text));
 }
 
 /* Is the word one of a list of words? */

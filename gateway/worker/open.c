@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "gateway/worker/open_private.h"
@@ -516,6 +517,7 @@ open_it(struct opening *w, struct err_why *why)
 	    .by_portal = strcmp(j->envelope.client, ENTRY_CLIENT_PORTAL) == 0};
 	const char **addrs = arena_array(j->arena, j->n_rcpt, sizeof(*addrs));
 	struct open_engine engine = open_engine_both(&w->tools);
+	uint64_t since_us = clock_steady_us();
 	enum err e;
 
 	if (addrs == NULL)
@@ -526,6 +528,7 @@ open_it(struct opening *w, struct err_why *why)
 	if (e == ERR_OK)
 		e = open_read(&w->o, &form, &engine, j->map.data,
 		    j->envelope.smtputf8, j->arena, why);
+	measure_opening(j, &w->o.verdict, since_us, e);
 	return e == ERR_OK ? share_all(w, why) : e;
 }
 

@@ -579,9 +579,11 @@ peers_submit(struct job *j)
 }
 
 enum err
-peers_records(struct worker *w, const char **record, uint32_t n)
+peers_records(struct worker *w, const char **record, uint32_t n,
+    const struct proto_measures *measures)
 {
-	struct proto_submit m = {.attempt = 1, .audit = record, .n_audit = n};
+	struct proto_submit m = {
+	    .attempt = 1, .audit = record, .n_audit = n, .measures = *measures};
 
 	return submit(w, entry_new_id(), &m);
 }

@@ -138,6 +138,7 @@ write_object(struct job *j, const struct crypto_escrow *esc, const char *name,
 {
 	int fd = openat(
 	    j->w->escrow_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
+	uint64_t since_us = clock_steady_us();
 	enum err e;
 
 	if (fd < 0)
@@ -149,6 +150,7 @@ write_object(struct job *j, const struct crypto_escrow *esc, const char *name,
 	if (close(fd) != 0 && e == ERR_OK)
 		e = err_from_errno(errno);
 	j->made_objects = true;
+	measure_work(j, PROTO_MEASURE_ESCROW_SEAL, since_us, e);
 	if (e == ERR_OK)
 		return ERR_OK;
 	unlinkat(j->w->escrow_fd, name, 0);

@@ -178,6 +178,7 @@ add_accepted(struct job *j, bool look)
 
 	for (uint32_t i = 0; addr != NULL && i < j->n_rcpt; i++)
 		addr[i] = j->rcpt[i].rcpt->addr;
+	measure_accepted(j);
 	return end_for_rcpts(j, accepted(j, look), addr, j->n_rcpt);
 }
 
@@ -448,12 +449,14 @@ record_not_taken(struct job *j, const struct proto_reply *reply, enum err why)
 	enum err e;
 
 	j->out.n_audit = 0;
+	measure_not_accepted(j);
 	e = add_refused(j, reply, why);
 	/* why nobody could be decided, for each */
 	for (uint32_t i = 0; why == ERR_OK && e == ERR_OK && i < j->n_rcpt; i++)
 		e = add_decided(j, &j->rcpt[i]);
 	if (e == ERR_OK)
-		e = peers_records(j->w, j->out.audit, j->out.n_audit);
+		e = peers_records(
+		    j->w, j->out.audit, j->out.n_audit, &j->out.measures);
 	if (e != ERR_OK)
 		not_recorded(j->envelope.from, e);
 }
@@ -464,7 +467,9 @@ send_alone(struct worker *w, json_t *row, const char *from)
 {
 	char *text = dump(row);
 	const char *record = text;
-	enum err e = text == NULL ? ERR_NOMEM : peers_records(w, &record, 1);
+	const struct proto_measures none = {NULL, 0};
+	enum err e =
+	    text == NULL ? ERR_NOMEM : peers_records(w, &record, 1, &none);
 
 	if (e != ERR_OK)
 		not_recorded(from, e);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/digest.h"
 #include "common/file.h"
 #include "common/log.h"
@@ -166,8 +167,11 @@ write_variant(struct job *j, const struct variant *v,
     const struct mime_sink *to, struct err_why *why)
 {
 	const struct variant_engines engines = job_engines(j);
+	uint64_t since_us = clock_steady_us();
+	enum err e = variant_write(v, &engines, j->arena, to, why);
 
-	return variant_write(v, &engines, j->arena, to, why);
+	measure_variant(j, v, since_us, e);
+	return e;
 }
 
 static enum entry_route

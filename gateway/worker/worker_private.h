@@ -23,6 +23,7 @@
 #include "mime/write.h"
 
 struct crypto_cert_cache;
+struct crypto_verdict;
 struct json_t;
 struct mime_header;
 
@@ -91,6 +92,7 @@ struct job {
 	struct proto_submit out;
 	uint32_t max_entries;
 	uint32_t max_audit;
+	uint32_t max_measures;
 	const char *autocrypt; /* the field, "" for none; NULL: not made yet */
 	uint64_t octets;       /* of all variants so far */
 	/* the rule that refuses the message, and what it asks for; or NULL */
@@ -126,6 +128,20 @@ enum err job_digest(struct job *j) MUST_CHECK;
 /* Which recipients of the pending entry get nothing more, once all else is
    made. */
 enum err job_account(struct job *j, bool given_up) MUST_CHECK;
+
+/* --- measure.c: for a monitoring system --- */
+
+/* The message is accepted; and that it was not after all. */
+void measure_accepted(struct job *j);
+void measure_not_accepted(struct job *j);
+/* What an engine did since that time of clock_steady_us(), and its result: any
+   of them; for a variant and for an opened message that which they took. */
+void measure_work(struct job *j, enum proto_measure_kind kind,
+    uint64_t since_us, enum err result);
+void measure_variant(
+    struct job *j, const struct variant *v, uint64_t since_us, enum err result);
+void measure_opening(struct job *j, const struct crypto_verdict *v,
+    uint64_t since_us, enum err result);
 
 /* --- plan.c: ladders for all recipients --- */
 
@@ -262,9 +278,9 @@ void peers_answer_failed(
     struct worker *w, uint64_t id, enum err result, const char *why);
 /* ERR_INTERNAL while names of its files are not synced: job_sync() first. */
 enum err peers_submit(struct job *j) MUST_CHECK;
-/* A row of the audit log, of no message. */
-enum err peers_records(
-    struct worker *w, const char **record, uint32_t n) MUST_CHECK;
+/* Rows of the audit log, and what was measured, of what is no message. */
+enum err peers_records(struct worker *w, const char **record, uint32_t n,
+    const struct proto_measures *measures) MUST_CHECK;
 
 /* --- tell.c: notifications to the sender, replies --- */
 

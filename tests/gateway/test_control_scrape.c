@@ -73,12 +73,13 @@ status(const char *state)
 Test(control_scrape, what_is_told_is_well_formed)
 {
 	json_t *up = status("ready"),
-	       *store = json_pack("{s:s}", "text", "sealgate_x 1\n");
+	       *store = json_pack("{s:s}", "text", "sealgate_x 1\n"),
+	       *lookups = json_pack("{s:s}", "text", "sealgate_y 1\n");
 	struct buf b;
 	const char *text;
 
 	buf_init(&b, 65536);
-	cr_assert_eq(control_expose(up, store, &b), ERR_OK);
+	cr_assert_eq(control_expose(up, store, lookups, &b), ERR_OK);
 	text = buf_cstr(&b);
 	cr_expect(strstr(text, "sealgate_process_up{process=\"relay\",index="
 			       "\"0\"} 1\n") != NULL);
@@ -88,12 +89,15 @@ Test(control_scrape, what_is_told_is_well_formed)
 	cr_expect_null(strstr(strstr(text, "1800000000") + 1, "1800000000"),
 	    "one line for a file that is named twice");
 	cr_expect(strstr(text, "store_answers 1\nsealgate_x 1\n") != NULL);
+	cr_expect(strstr(text, "discovery_answers 1\nsealgate_y 1\n") != NULL);
 	buf_reset(&b);
-	cr_assert_eq(control_expose(up, NULL, &b), ERR_OK);
+	cr_assert_eq(control_expose(up, NULL, NULL, &b), ERR_OK);
 	cr_expect(strstr(buf_cstr(&b), "store_answers 0\n") != NULL);
+	cr_expect(strstr(buf_cstr(&b), "discovery_answers 0\n") != NULL);
 	buf_clear(&b);
 	json_decref(up);
 	json_decref(store);
+	json_decref(lookups);
 }
 
 Test(control_scrape, ready_is_who_can_take_mail)

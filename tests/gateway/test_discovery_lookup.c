@@ -16,6 +16,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "gateway/discovery/measures.h"
 #include "gateway/proto.h"
 
 enum { QUESTIONS = LIMIT_LOOKUPS + 16 };
@@ -618,4 +619,56 @@ Test(lookup, who_does_not_wait_for_the_domain_hears_that_it_is_not_known)
 	cr_assert_eq(h.n, 3);
 	cr_expect_eq(h.answer[0].status, PROTO_ANSWER_ABSENT);
 	cr_expect(h.answer[0].domain_failed);
+}
+
+/* --- what is measured --- */
+
+static bool
+measured(const char *line)
+{
+	struct buf b;
+	bool found;
+
+	buf_init(&b, 1 << 20);
+	cr_assert_eq(discovery_measures_print(
+			 discovery_lookups_measures(l), &conf.discovery, &b),
+	    ERR_OK);
+	found = strstr(buf_cstr(&b), line) != NULL;
+	if (!found)
+		fprintf(stderr, "not there: %s%s", line, buf_cstr(&b));
+	buf_clear(&b);
+	return found;
+}
+
+Test(lookup, sources_are_counted_by_what_they_answer)
+{
+	struct heard h = {0};
+
+	cr_expect(measured(
+	    "sealgate_lookups_total{source=\"vks\",result=\"found\"} 0\n"));
+	/* its rate lets one question through, then no more */
+	conf.discovery.vks.rate = 1;
+	cr_assert_not_null(look("a@b.example", &h));
+	all_say("a@b.example", PROTO_ANSWER_ABSENT, true);
+	cr_assert_null(look("a@b.example", &h));
+	cr_assert_not_null(look("c@b.example", &h));
+	tell(question(KS_SOURCE_WKD, "c@b.example"), PROTO_ANSWER_FAILED, false,
+	    NULL);
+	tell(question(KS_SOURCE_DANE, "c@b.example"), PROTO_ANSWER_ABSENT, true,
+	    NULL);
+	cr_expect(measured(
+	    "sealgate_lookups_total{source=\"vks\",result=\"absent\"} 1\n"));
+	cr_expect(measured(
+	    "sealgate_lookups_total{source=\"vks\",result=\"limited\"} 1\n"));
+	cr_expect(measured("sealgate_lookups_total{source=\"vks\",result="
+			   "\"remembered\"} 1\n"));
+	cr_expect(measured(
+	    "sealgate_lookups_total{source=\"wkd\",result=\"failed\"} 1\n"));
+	cr_expect(measured(
+	    "sealgate_lookups_total{source=\"dane\",result=\"absent\"} 2\n"));
+	/* who was not asked took no time */
+	cr_expect(
+	    measured("sealgate_lookup_seconds_count{source=\"vks\"} 1\n"));
+	cr_expect(
+	    measured("sealgate_lookup_seconds_count{source=\"dane\"} 2\n"));
 }

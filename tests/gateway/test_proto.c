@@ -147,6 +147,8 @@ Test(proto, a_submission_survives_and_every_cut_is_refused)
 	    OBJECT_DOOR_CODE, answer_to, 2};
 	const char *audit[] = {"{}", "{\"a\":1}"};
 	struct proto_closed closed = {"c@example.org", PROTO_CLOSE_DROPPED};
+	struct proto_measure took[] = {{PROTO_MEASURE_SIZE_OUT, false, 7},
+	    {PROTO_MEASURE_PGP_SEAL, true, UINT64_MAX}};
 	struct proto_submit m = {.attempt = 2,
 				.replaces = 0,
 				.entry = e,
@@ -157,7 +159,8 @@ Test(proto, a_submission_survives_and_every_cut_is_refused)
 				.closed = &closed,
 				.n_closed = 1,
 				.audit = audit,
-				.n_audit = 2},
+				.n_audit = 2,
+				.measures = {took, 2}},
 			    got;
 	struct arena *a = arena_new(1 << 20);
 	struct buf b;
@@ -175,11 +178,22 @@ Test(proto, a_submission_survives_and_every_cut_is_refused)
 	cr_assert_str_eq(got.closed[0].key, "c@example.org");
 	cr_assert_eq(got.closed[0].how, PROTO_CLOSE_DROPPED);
 	cr_assert_str_eq(got.audit[1], "{\"a\":1}");
+	cr_assert_eq(got.measures.n, 2);
+	cr_assert_eq(got.measures.list[0].kind, PROTO_MEASURE_SIZE_OUT);
+	cr_assert_eq(got.measures.list[0].value, 7);
+	cr_assert_not(got.measures.list[0].failed);
+	cr_assert(got.measures.list[1].failed);
+	cr_assert_eq(got.measures.list[1].value, UINT64_MAX);
 	for (size_t n = 0; n < b.len; n++) {
 		arena_reset(a);
 		cr_assert_eq(proto_submit_unpack(SPAN(b.data, n), a, &got),
 		    ERR_IPC, "cut at %zu", n);
 	}
+	/* what cannot be measured */
+	took[1].kind = PROTO_MEASURES;
+	buf_reset(&b);
+	cr_assert_eq(proto_submit_pack(&m, &b), ERR_OK);
+	cr_assert_eq(proto_submit_unpack(buf_span(&b), a, &got), ERR_IPC);
 	buf_clear(&b);
 	arena_free(a);
 }

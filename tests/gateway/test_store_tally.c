@@ -51,6 +51,14 @@ Test(store_tally, records_count_by_what_they_say)
 	cr_expect(says(t, "sealgate_tls_dropped_total 1\n"));
 	cr_expect(
 	    says(t, "sealgate_audit_records_total{type=\"decided\"} 3\n"));
+	add(t, "{\"type\":\"accepted\",\"tls\":\"TLSv1.3 TLS_AES_256_GCM_SHA3"
+	       "84\",\"direction\":\"inbound\"}");
+	add(t, "{\"type\":\"accepted\",\"direction\":\"inbound\"}");
+	cr_expect(says(t,
+	    "sealgate_received_total{direction=\"inbound\",tls=\"TLSv1.3\"} "
+	    "1\n"));
+	cr_expect(says(
+	    t, "sealgate_received_total{direction=\"inbound\",tls=\"\"} 1\n"));
 	store_tally_free(t);
 	store_tally_free(NULL);
 }
