@@ -4,7 +4,8 @@
  * Queues and pools. A destination starts with two sessions, gets one more
  * each time all have delivered, up to twenty, and half as many when one
  * breaks. When nothing can be opened, or everything breaks, it is dead for a
- * moment: what waits is given back with the reason, what comes meanwhile, too.
+ * moment: what waits is given back with the reason, what comes meanwhile, too,
+ * unless the moment is short.
  */
 #include "gateway/relay/destination.h"
 
@@ -23,9 +24,10 @@ enum {
 	CONNS_MAX = 300,     /* of all destinations */
 	CONNS_DEST_MAX = 20, /* sessions with one */
 	CONNS_DEST_START = 2,
-	FAILURES_MAX = 3, /* broken sessions in a row */
-	DEAD_STEPS = 4,	  /* 1 s doubled so often */
-	MAILS_MAX = 1000, /* in one session */
+	FAILURES_MAX = 3,    /* broken sessions in a row */
+	DEAD_STEPS = 4,	     /* 1 s doubled so often */
+	DEAD_WAIT_MS = 2500, /* so short that mail waits here meanwhile */
+	MAILS_MAX = 1000,    /* in one session */
 	SESSION_MS = 300 * 1000,
 	IDLE_MS = 10 * 1000,
 	WAIT_MS = 60 * 1000, /* then others may use the window of store */
@@ -281,6 +283,15 @@ open_sessions(struct relay_dest *d)
 	}
 }
 
+/* How long it is not asked any more. */
+static uint64_t
+dead_for_ms(const struct relay_dest *d)
+{
+	uint64_t now = clock_steady_ms();
+
+	return d->dead_until_ms > now ? d->dead_until_ms - now : 0;
+}
+
 /* Give what waits to who is idle, and open more. */
 static void
 run(struct relay_dest *d)
@@ -290,7 +301,7 @@ run(struct relay_dest *d)
 	d->used_ms = clock_steady_ms();
 	while (d->first != NULL && (c = find_idle(d)) != NULL)
 		relay_conn_send(c, pop(d));
-	if (d->first != NULL && has_route(d))
+	if (d->first != NULL && dead_for_ms(d) == 0 && has_route(d))
 		open_sessions(d);
 }
 
@@ -415,7 +426,9 @@ relay_dests_submit(
 {
 	struct relay_dest *d = find_or_make(all, t);
 
-	if (d->dead_until_ms > clock_steady_ms()) {
+	/* a server that starts anew breaks its sessions and is back at once:
+	   that is no reason to come again in five minutes */
+	if (dead_for_ms(d) > DEAD_WAIT_MS) {
 		give_back_failed(d, m, &d->dead);
 		return;
 	}
@@ -456,6 +469,8 @@ sweep(void *arg)
 	for (unsigned b = 0; b < BUCKETS; b++)
 		for (at = &all->bucket[b]; (d = *at) != NULL;) {
 			sweep_dest(d, now);
+			if (d->first != NULL)
+				run(d);
 			if (is_unused(d, now)) {
 				*at = d->next;
 				free(d);

@@ -295,6 +295,26 @@ Test(deliver, who_hangs_up_before_any_mail_is_not_asked_again_at_once)
 	end(&s);
 }
 
+/* A server that starts anew: what comes a moment later waits for it. */
+Test(deliver, what_comes_right_after_a_failure_waits_a_moment)
+{
+	static const char *const script[] = {"< 421 no\n", MANY};
+	struct scene s = {.peer = script_peer_new(script, 2)};
+	struct entry e = sample(1);
+	struct proto_deliver m = {0};
+	uint64_t id;
+
+	s.driver = relay_driver_new(script_peer_port(s.peer), 8000);
+	relay_driver_start(s.driver);
+	cr_assert_eq(deliver(&s, &m, &e)->rcpt[0].outcome, PROTO_DEFERRED);
+	memset(&m, 0, sizeof(m));
+	id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
+	relay_driver_wait(s.driver, 2, 20000);
+	cr_expect_eq(relay_driver_result(s.driver, id)->rcpt[0].outcome,
+	    PROTO_DELIVERED);
+	end(&s);
+}
+
 Test(deliver, a_hanging_destination_does_not_block_another)
 {
 	static const char *const hangs[] = {"hang"};
