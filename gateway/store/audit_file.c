@@ -190,7 +190,7 @@ index_end_file(struct store_audit *a, uint64_t first)
 	enum err e = store_block_write(&a->block, a->dir_fd, first);
 
 	if (e == ERR_OK)
-		e = store_index_sync(a->dir_fd, first);
+		e = store_index_join(a->dir_fd, first);
 	if (e != ERR_OK)
 		index_failed(e);
 	store_block_clear(&a->block);

@@ -46,9 +46,11 @@ bool store_block_is_full(const struct store_index_block *b);
 enum err store_block_write(
     struct store_index_block *b, int dir_fd, uint64_t first) MUST_CHECK;
 
-/* It will not change any more. */
-enum err store_index_sync(int dir_fd, uint64_t first) MUST_CHECK;
-/* Make the index of one file anew; of its first `octets` octets. */
+/* Its file will not change any more: make one block of all, so that a word is
+   looked for once and not in each, and sync it. What cannot be joined stays as
+   it is. */
+enum err store_index_join(int dir_fd, uint64_t first) MUST_CHECK;
+/* Make the index of one file anew, joined; of its first `octets` octets. */
 enum err store_index_rebuild(
     int dir_fd, uint64_t first, uint64_t octets) MUST_CHECK;
 
@@ -56,7 +58,8 @@ enum err store_index_rebuild(
 
 struct store_index_file;
 
-/* One block of an open index. */
+/* One stretch of the file in an open index. The entries are those of its block,
+   which may have others beside it. */
 struct store_index_view {
 	uint64_t from, to;
 	uint64_t first_seq, n_lines;
@@ -70,9 +73,9 @@ struct store_index_view {
 enum err store_index_file_open(
     int dir_fd, uint64_t first, struct store_index_file **out) MUST_CHECK;
 void store_index_file_close(struct store_index_file *f);
-/* Block number i: they follow one another from the start of the file. false
+/* Stretch number i: they follow one another from the start of the file. false
    behind the last that is whole. */
-bool store_index_file_block(
+bool store_index_file_view(
     const struct store_index_file *f, size_t i, struct store_index_view *out);
 /* How far it covers the file; UINT64_MAX when a block is not what was written.
    Reads all of it. */

@@ -314,7 +314,7 @@ count_blocks(const struct store_index_file *f, uint64_t size, uint64_t *to_out)
 	size_t n = 0;
 
 	*to_out = 0;
-	while (store_index_file_block(f, n, &v) && v.to <= size) {
+	while (store_index_file_view(f, n, &v) && v.to <= size) {
 		*to_out = v.to;
 		n++;
 	}
@@ -342,7 +342,7 @@ search_file(struct search *s, uint64_t enough, struct places *out)
 	s->done.octets_unindexed += s->done.octets_read - before;
 	while (e == ERR_OK && n > 0 && (enough == 0 || out->n < enough)) {
 		n--;
-		if (store_index_file_block(f, n, &v))
+		if (store_index_file_view(f, n, &v))
 			e = search_block(s, fd, &v, out);
 	}
 	put_in_order(out);

@@ -5,6 +5,7 @@
  * reading every line finds.
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -319,6 +320,120 @@ Test(audit_search, an_index_that_is_cut_or_missing_is_done_without)
 	compare("less than a head");
 }
 
+/* As store writes it, a block for so many lines. */
+static void
+index_in_blocks(uint64_t first, int lines)
+{
+	struct store_index_block b = {0};
+	struct store_reader *r = NULL;
+	struct span line;
+	char name[STORE_AUDIT_NAME];
+	bool whole;
+	int n = 0;
+
+	store_index_name(first, name, sizeof(name));
+	cr_assert(unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT);
+	cr_assert_eq(store_reader_open(dir_fd, first, &r), ERR_OK);
+	while (store_reader_next(r, &line, &whole) == ERR_OK && whole) {
+		store_block_add(&b, line);
+		if (++n % lines == 0)
+			cr_assert_eq(
+			    store_block_write(&b, dir_fd, first), ERR_OK);
+	}
+	cr_assert_eq(store_block_write(&b, dir_fd, first), ERR_OK);
+	store_reader_close(r);
+	store_block_clear(&b);
+}
+
+static off_t
+index_size(uint64_t first)
+{
+	struct stat st;
+	char name[STORE_AUDIT_NAME];
+
+	store_index_name(first, name, sizeof(name));
+	cr_assert_eq(fstatat(dir_fd, name, &st, 0), 0);
+	return st.st_size;
+}
+
+/* Blocks of several sizes, joined and not, and joined with what came after;
+   every question has the answers that it has without any index. */
+Test(audit_search, joined_blocks_say_what_they_said)
+{
+	static const int lines[FILES] = {1, 7, 50};
+
+	remember();
+	for (int f = 0; f < FILES; f++)
+		index_in_blocks(first_of[f], lines[f]);
+	compare("in blocks");
+	for (int f = 0; f < FILES; f++) {
+		off_t before = index_size(first_of[f]);
+
+		cr_assert_eq(store_index_join(dir_fd, first_of[f]), ERR_OK);
+		cr_expect_neq(index_size(first_of[f]), before, "%d", f);
+	}
+	compare("joined");
+	for (int f = 0; f < FILES; f++) {
+		off_t before = index_size(first_of[f]);
+
+		cr_assert_eq(store_index_join(dir_fd, first_of[f]), ERR_OK);
+		cr_expect_eq(
+		    index_size(first_of[f]), before, "joined again, %d", f);
+	}
+	compare("joined twice");
+}
+
+Test(audit_search, what_is_altered_is_not_joined)
+{
+	off_t before;
+
+	index_in_blocks(first_of[0], 50);
+	before = index_size(first_of[0]);
+	change_index(0, -1, before - 1, 'x');
+	cr_expect_eq(store_index_join(dir_fd, first_of[0]), ERR_MALFORMED);
+	cr_expect_eq(index_size(first_of[0]), before);
+}
+
+static char
+octet_at(int f, off_t at)
+{
+	char name[STORE_AUDIT_NAME], c;
+	int fd;
+
+	store_index_name(first_of[f], name, sizeof(name));
+	fd = openat(dir_fd, name, O_RDONLY);
+	cr_assert_eq(pread(fd, &c, 1, at), 1);
+	close(fd);
+	return c;
+}
+
+/* A joined block with anything in place of an octet: what it names is looked
+   up in the line, so that nothing is found that is not there. */
+Test(audit_search, a_joined_block_of_a_stranger_finds_nothing_else)
+{
+	off_t size, head = 500;
+
+	remember();
+	index_all();
+	index_in_blocks(first_of[0], 500);
+	cr_assert_eq(store_index_join(dir_fd, first_of[0]), ERR_OK);
+	size = index_size(first_of[0]);
+	for (int i = 0; i < 600; i++) {
+		off_t at =
+		    i < head ? i : (off_t)(next_random() % (uint64_t)size);
+		char was = octet_at(0, at);
+
+		change_index(0, -1, at, (char)next_random());
+		for (size_t q = 1; q < 7; q++) {
+			(void)run(q, &with);
+			cr_expect_leq(with.n, without[q].n, "octet %lld, %s",
+			    (long long)at, queries[q].name);
+		}
+		change_index(0, -1, at, was);
+	}
+	compare("as it was");
+}
+
 Test(audit_search, an_index_that_was_altered_is_known)
 {
 	struct store_index_file *f = NULL;
@@ -334,11 +449,8 @@ Test(audit_search, an_index_that_was_altered_is_known)
 	for (int i = 0; i < 20; i++) {
 		off_t at =
 		    104 + (off_t)(next_random() % (uint64_t)(st.st_size - 104));
-		char was;
-		int fd = openat(dir_fd, name, O_RDONLY);
+		char was = octet_at(0, at);
 
-		cr_assert_eq(pread(fd, &was, 1, at), 1);
-		close(fd);
 		change_index(0, -1, at, (char)(was + 1));
 		cr_assert_eq(
 		    store_index_file_open(dir_fd, first_of[0], &f), ERR_OK);
