@@ -20,8 +20,8 @@
 #include "gateway/store/audit_reader.h"
 
 enum {
-	BLOCK_ENTRIES = 131072,
-	BLOCK_OCTETS = 8 * 1024 * 1024, /* of the log */
+	BLOCK_ENTRIES = 65536,
+	BLOCK_OCTETS = 4 * 1024 * 1024, /* of the log */
 };
 
 void
