@@ -150,35 +150,49 @@ change_object(
 	    KV_ERR(e));
 }
 
+/* What the portal is told, whoever brings it: all but descriptors. */
 static void
-on_store_msg(void *arg, struct ipc_msg *m)
+take(struct portal *p, uint16_t type, uint64_t id, struct span payload)
 {
-	struct portal *p = arg;
 	struct proto_object object;
-	uint8_t id[OBJECT_ID_SIZE];
+	uint8_t object_id[OBJECT_ID_SIZE];
 	struct unpacker u;
 	struct arena *a;
 
-	if (m->type == PROTO_ANSWER_TAKEN) {
-		portal_answers_taken(p->answers, m->id);
+	if (type == PROTO_ANSWER_TAKEN) {
+		portal_answers_taken(p->answers, id);
 		return;
 	}
-	if (m->type != PROTO_OBJECT_ADD && m->type != PROTO_OBJECT_UNTIL &&
-	    m->type != PROTO_OBJECT_DROP && m->type != PROTO_OBJECT_LOCK) {
+	if (type != PROTO_OBJECT_ADD && type != PROTO_OBJECT_UNTIL &&
+	    type != PROTO_OBJECT_DROP && type != PROTO_OBJECT_LOCK) {
 		log_event(LOG_LVL_ERR, NULL, "portal-unexpected",
-		    KV_STR("message", proto_name(m->type)));
+		    KV_STR("message", proto_name(type)));
 		return;
 	}
 	a = arena_new(4096);
-	unpack_begin(&u, m->payload);
+	unpack_begin(&u, payload);
 	proto_object_unpack(&u, a, &object);
 	if (unpack_end(&u) == ERR_OK &&
-	    object_id_parse(span_str(object.name), id))
-		change_object(p, m->type, id, object.expires_s);
+	    object_id_parse(span_str(object.name), object_id))
+		change_object(p, type, object_id, object.expires_s);
 	else
 		log_event(LOG_LVL_ERR, NULL, "portal-malformed",
-		    KV_STR("message", proto_name(m->type)));
+		    KV_STR("message", proto_name(type)));
 	arena_free(a);
+}
+
+static void
+on_store_msg(void *arg, struct ipc_msg *m)
+{
+	take(arg, m->type, m->id, m->payload);
+}
+
+static bool
+tell_store(void *arg, uint16_t type, uint64_t id, struct span payload)
+{
+	struct portal *p = arg;
+
+	return ipc_post(p->store, type, id, payload, NULL, 0) == ERR_OK;
 }
 
 static void
@@ -186,7 +200,7 @@ on_store_close(void *arg)
 {
 	struct portal *p = arg;
 
-	portal_reports_to(p->reports, NULL);
+	portal_reports_to(p->reports, NULL, NULL);
 	ipc_free(p->store);
 	p->store = NULL;
 }
@@ -295,7 +309,7 @@ on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 	ipc_free(p->store);
 	p->store = ch;
 	ipc_attach(ch, p->loop, &events, p);
-	portal_reports_to(p->reports, ch);
+	portal_reports_to(p->reports, tell_store, p);
 	/* one that was not told before a crash is told now */
 	e = portal_objects_each_locked(p->objects, on_locked, p);
 	if (e != ERR_OK)

@@ -216,16 +216,21 @@ void portal_answers_taken(const struct portal_answers *a, uint64_t id);
 enum err portal_range_parse(struct span s, uint64_t size, uint64_t *from_out,
     uint64_t *len_out) MUST_CHECK;
 
-/* --- report.c: what store is told */
+/* --- report.c: what the portal tells */
 
-struct ipc;
 struct portal_reports;
+
+/* One report, in the form gateway/proto.h gives the message of this type; id as
+   there. False: it could not be taken and waits for the next one. */
+typedef bool portal_report_fn(
+    void *arg, uint16_t type, uint64_t id, struct span payload);
 
 struct portal_reports *portal_reports_new(void);
 void portal_reports_free(struct portal_reports *r);
-/* Tell this store from now on, what has waited first. Borrowed; NULL when it
-   is gone. */
-void portal_reports_to(struct portal_reports *r, struct ipc *store);
+/* Tell them to this one from now on, what has waited first. NULL when it is
+   gone. */
+void portal_reports_to(
+    struct portal_reports *r, portal_report_fn *to, void *arg);
 /* PROTO_OBJECT_HAVE, PROTO_OBJECT_EXPIRED, PROTO_OBJECT_DROPPED. */
 void portal_report_object(
     struct portal_reports *r, uint16_t type, const uint8_t *object_id);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * What store is told: objects that can be picked up, were opened, have
- * expired. What happens while there is no store waits for the next one, up to
- * a limit; what is lost beyond it is logged.
+ * What the portal tells: objects that can be picked up, were opened, have
+ * expired. To whom, store or a gateway on another machine, portal.c says. What
+ * happens while there is nobody waits for the next one, up to a limit; what is
+ * lost beyond it is logged.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/ipc.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/pack.h"
@@ -24,7 +24,8 @@ struct report {
 };
 
 struct portal_reports {
-	struct ipc *store; /* borrowed; NULL while there is none */
+	portal_report_fn *to; /* NULL while there is nobody */
+	void *arg;
 	struct report *waiting;
 	size_t n;
 };
@@ -70,17 +71,17 @@ portal_reports_free(struct portal_reports *r)
 static bool
 send_report(struct portal_reports *r, const struct report *m)
 {
-	return r->store != NULL &&
-	       ipc_post(r->store, m->type, m->id, buf_span(&m->payload), NULL,
-		   0) == ERR_OK;
+	return r->to != NULL &&
+	       r->to(r->arg, m->type, m->id, buf_span(&m->payload));
 }
 
 void
-portal_reports_to(struct portal_reports *r, struct ipc *store)
+portal_reports_to(struct portal_reports *r, portal_report_fn *to, void *arg)
 {
 	size_t sent = 0;
 
-	r->store = store;
+	r->to = to;
+	r->arg = arg;
 	while (sent < r->n && send_report(r, &r->waiting[sent]))
 		clear_payload(&r->waiting[sent++].payload);
 	memmove(

@@ -27,6 +27,12 @@ next(struct ipc *store, const char *name)
 	return type;
 }
 
+static bool
+tell(void *arg, uint16_t type, uint64_t id, struct span payload)
+{
+	return ipc_post(arg, type, id, payload, NULL, 0) == ERR_OK;
+}
+
 Test(portal_report, what_happens_without_a_store_waits_for_the_next)
 {
 	struct portal_reports *r = portal_reports_new();
@@ -43,7 +49,7 @@ Test(portal_report, what_happens_without_a_store_waits_for_the_next)
 	cr_assert_eq(ipc_pair(&a, &b), ERR_OK);
 	store = ipc_new(a);
 	ours = ipc_new(b);
-	portal_reports_to(r, ours);
+	portal_reports_to(r, tell, ours);
 	portal_report_object(r, PROTO_OBJECT_HAVE, h.id);
 	cr_expect_eq(
 	    next(store, "AAAAAAAAAAAAAAAAAAAAAA"), PROTO_OBJECT_EXPIRED);
@@ -51,7 +57,7 @@ Test(portal_report, what_happens_without_a_store_waits_for_the_next)
 	    next(store, "AAAAAAAAAAAAAAAAAAAAAA"), PROTO_OBJECT_OPENED);
 	cr_expect_eq(next(store, "AAAAAAAAAAAAAAAAAAAAAA"), PROTO_OBJECT_HAVE);
 	/* gone again, and more than is kept */
-	portal_reports_to(r, NULL);
+	portal_reports_to(r, NULL, NULL);
 	for (unsigned i = 0; i < LIMIT_PORTAL_REPORTS + 10; i++)
 		portal_report_object(r, PROTO_OBJECT_EXPIRED, h.id);
 	portal_reports_free(r);
