@@ -24,6 +24,10 @@
 #define OBJECT_ID_TEXT_SIZE 23
 #define OBJECT_PROOF_SIZE   32 /* octets of the proof and of its hash */
 
+/* When an object expires that somebody has as a file: never. The last second
+   of the year 9999. */
+#define OBJECT_EXPIRES_NEVER 253402300799
+
 /* What goes into the key beside the link. */
 enum object_factor {
 	OBJECT_FACTOR_NONE = 0,

@@ -145,6 +145,14 @@ struct conf_portal {
 	bool receipts;	      /* the sender hears what becomes of it */
 };
 
+/* The rung escrow beside the portal. */
+struct conf_escrow {
+	const char *page; /* directory; NULL: the portal's, or as installed */
+	uint64_t attachment_size; /* octets of the message */
+	const char **languages;	  /* of notices with it; none: the portal's */
+	size_t n_languages;
+};
+
 /* What a monitoring system asks. */
 struct conf_metrics {
 	bool present;
@@ -374,6 +382,7 @@ struct conf {
 	struct conf_discovery discovery;
 	struct conf_certs certs;
 	struct conf_portal portal;
+	struct conf_escrow escrow;
 	struct conf_limits limits;
 	struct conf_retry retry;
 	struct conf_audit audit;

@@ -79,10 +79,24 @@ is_colour(const char *text)
 }
 
 static void
+check_languages(const struct check *b, unsigned line,
+    const char *const *languages, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (notice_words_find(languages[i]) == NULL)
+			conf_find(b->f, CONF_ERROR, line,
+			    "languages: \"%s\", expected \"en\", \"de\", "
+			    "\"fr\", \"es\", \"it\" or \"nl\"",
+			    languages[i]);
+}
+
+static void
 check_portal(const struct check *b)
 {
 	const struct conf_portal *p = &b->conf->portal;
 
+	check_languages(
+	    b, 0, b->conf->escrow.languages, b->conf->escrow.n_languages);
 	if (!p->present)
 		return;
 	check_tls_pair(b, p->line, p->tls_cert, p->tls_key);
@@ -91,12 +105,7 @@ check_portal(const struct check *b)
 		conf_find(b->f, CONF_ERROR, p->line,
 		    "url: the secret of a link must not cross a network in the "
 		    "clear, expected https://");
-	for (size_t i = 0; i < p->n_languages; i++)
-		if (notice_words_find(p->languages[i]) == NULL)
-			conf_find(b->f, CONF_ERROR, p->line,
-			    "languages: \"%s\", expected \"en\", \"de\", "
-			    "\"fr\", \"es\", \"it\" or \"nl\"",
-			    p->languages[i]);
+	check_languages(b, p->line, p->languages, p->n_languages);
 	if (p->colour != NULL && !is_colour(p->colour))
 		conf_find(b->f, CONF_ERROR, p->line,
 		    "colour: expected # and six hexadecimal digits");

@@ -77,7 +77,10 @@ const struct config_group config_groups[] = {
 	"to."},
     {"portal", "", CONFIG_G_OPT, AT(conf, portal),
 	"Where recipients pick up mail that they have no key for. Without "
-	"this section no rule can use the rung escrow."},
+	"this section no rule can use the rung escrow but with escrow = "
+	"attachment."},
+    {"escrow", "", CONFIG_G_ONE, AT(conf, escrow),
+	"What belongs to the rung escrow and not to the portal."},
     {"limits", "", CONFIG_G_ONE, AT(conf, limits), "How much is taken on."},
     {"retry", "", CONFIG_G_ONE, AT(conf, retry),
 	"When delivery is tried again and when it is given up."},
@@ -773,6 +776,24 @@ const struct config_entry config_entries[] = {
 	"case: it stands in that mail and nowhere else. That mail goes to our "
 	"domains by relay inbound; by every other way only where TLS proves "
 	"the server, else it waits and the passphrase is told to nobody."},
+
+    {"escrow", "page", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_escrow, page), 0,
+	"Directory with attached.html, the file of rules with escrow = "
+	"attachment before a message is in it. If it is not given, page of "
+	"section portal, or the one that was installed with the program. Read "
+	"at start."},
+    {"escrow", "attachment-size", CONFIG_T_SIZE, false, 1 * KI, 100 * MI,
+	"15M",
+	AT(conf_escrow, attachment_size), 0,
+	"Largest message that rules with escrow = attachment send so. The "
+	"mail is 1.4 times as large, and half a megabyte more: it has to fit "
+	"what the mail servers on its way take. For a larger message the "
+	"ladder goes on behind escrow."},
+    {"escrow", "languages", CONFIG_T_TEXTS, false, 0, 0, NULL,
+	AT(conf_escrow, languages), AT(conf_escrow, n_languages),
+	"Languages of the mail that a message is attached to, as languages in "
+	"section portal, which stands for it where it is not given."},
 
     {"limits", "message-size", CONFIG_T_SIZE, false,
 	1 * KI, 100 * MI, "50M",

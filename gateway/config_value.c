@@ -170,6 +170,9 @@ static const struct {
 	"candidate, harvested, discovered, trusted or pinned"},
     [CONFIG_T_SEALED] = {(const char *const[]){"", "pass", "ladder", NULL},
 	"pass or ladder"},
+    [CONFIG_T_DELIVERY] =
+	{(const char *const[]){"", "attachment", "portal", NULL},
+	    "portal or attachment"},
     [CONFIG_T_IMPLICIT] = {(const char *const[]){"starttls", "implicit", NULL},
 	"starttls or implicit"},
     [CONFIG_T_VERIFY] = {(const char *const[]){"none", "server", "ldap", NULL},
@@ -223,6 +226,9 @@ set_word(const struct config_target *t, const struct config_entry *e,
 		break;
 	case CONFIG_T_SEALED:
 		*(enum policy_sealed *)out = (enum policy_sealed)i;
+		break;
+	case CONFIG_T_DELIVERY:
+		*(enum policy_delivery *)out = (enum policy_delivery)i;
 		break;
 	case CONFIG_T_TLS:
 		*(enum conf_tls *)out = (enum conf_tls)i;
@@ -750,6 +756,7 @@ config_set(const struct config_target *t, const struct config_entry *e,
 	case CONFIG_T_RSASIGN:
 	case CONFIG_T_SHAPE:
 	case CONFIG_T_SEALED:
+	case CONFIG_T_DELIVERY:
 	case CONFIG_T_LEVEL:
 	case CONFIG_T_SEALFROM:
 	case CONFIG_T_TLS:

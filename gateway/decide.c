@@ -142,6 +142,23 @@ decide_find_keys(const struct decide_facts *f,
 		    look_up(f, d->to_key, KS_OPENPGP, answers, arena, &d->pgp);
 }
 
+/* What does not fit a mail is not there for certain: the ladder goes on. */
+static void
+find_pickup(const struct decide_facts *f, struct decision *d)
+{
+	enum rung_state s = f->have_portal ? RUNG_HOLDS : RUNG_FAILED;
+
+	if (policy_pickup_is_attached(&d->rules.pickup)) {
+		s = RUNG_HOLDS;
+		if (f->message != NULL && f->message->raw.len > f->attach_max) {
+			s = RUNG_ABSENT;
+			d->escrow_why = "the message is too large to be "
+					"attached to a mail";
+		}
+	}
+	d->state[RUNG_ESCROW] = s;
+}
+
 enum err
 decide_rcpt(const struct decide_facts *f, const char *to_key,
     const struct proto_answers *answers, struct arena *arena,
@@ -161,7 +178,7 @@ decide_rcpt(const struct decide_facts *f, const char *to_key,
 	}
 	policy_decision_raise(&d.rules, f->min_strength);
 	decide_find_keys(f, answers, arena, &d);
-	d.state[RUNG_ESCROW] = f->have_portal ? RUNG_HOLDS : RUNG_FAILED;
+	find_pickup(f, &d);
 	decide_tls(f, &d, arena);
 	decide_pass(f, &d, arena);
 	decide_alone(f, &d);

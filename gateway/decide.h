@@ -29,6 +29,7 @@ struct decide_facts {
 	struct ks_store *keys; /* NULL: cannot be opened; every key failed */
 	int64_t now_s;
 	bool have_portal;
+	uint64_t attach_max; /* octets of a message that can be attached */
 	/* Sources of keys that are asked (enum ks_source); none: what is in the
 	   keystore is all there is. */
 	const uint8_t *sources;
@@ -77,6 +78,7 @@ struct decision {
 	enum err failure[RUNG_COUNT]; /* why a rung failed while sealing */
 	/* what is known of tls-encrypt and of tls, a sentence each; or NULL */
 	const char *tls_why[2];
+	const char *escrow_why; /* why the rung does not hold; or NULL */
 	struct ks_result smime;
 	struct ks_result pgp;
 	struct policy_outcome outcome;

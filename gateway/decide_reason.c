@@ -166,6 +166,10 @@ missing_text(const struct decision *d, struct arena *arena)
 	static const enum policy_step order[] = {
 	    POLICY_STEP_FAILED, POLICY_STEP_ABSENT};
 
+	if (d->escrow_why != NULL &&
+	    has_step(d, RUNG_ESCROW, POLICY_STEP_ABSENT))
+		return arena_printf(arena, "rule \"%s\" asks for %s, and %s",
+		    d->rules.from_rule, words[RUNG_ESCROW].asks, d->escrow_why);
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
 		enum rung key = key_left(d, order[i]);
 		enum rung tls = tls_left(d, order[i]);

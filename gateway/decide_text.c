@@ -70,6 +70,9 @@ steps_json(const struct decision *d)
 		if (decide_is_tls(r) && d->tls_why[r == RUNG_TLS] != NULL)
 			json_object_set_new(
 			    s, "why", json_string(d->tls_why[r == RUNG_TLS]));
+		if (r == RUNG_ESCROW && d->escrow_why != NULL)
+			json_object_set_new(
+			    s, "why", json_string(d->escrow_why));
 		json_array_append_new(a, s);
 	}
 	return a;
@@ -119,6 +122,11 @@ pickup_json(const struct decision *d)
 	if (d->outcome.result != POLICY_CHOSEN ||
 	    d->outcome.rung != RUNG_ESCROW)
 		return NULL;
+	if (policy_pickup_is_attached(k))
+		return json_pack("{s:s, s:s, s:s, s:b}", "notice",
+		    k->notice_tls ? "tls" : "any", "second-factor",
+		    policy_factor_name(POLICY_FACTOR_GENERATED), "factor-is",
+		    "in the key", "attached", true);
 	if (policy_factor_is_in_key(k->factor))
 		where = "in the key";
 	else if (k->factor != POLICY_FACTOR_NONE)

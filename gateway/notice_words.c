@@ -34,6 +34,27 @@ static const struct notice_words table[] = {
 	    "{url}/ and there is no attachment to open. If you did not\n"
 	    "expect anything from this sender, ask them before you open the "
 	    "link,\nand not by answering this mail.\n\n",
+	.attached =
+	    "Hello,\n"
+	    "\n"
+	    "{from} has sent you a message that is too confidential for\n"
+	    "ordinary mail. It is encrypted in the file attached to this mail. "
+	    "Save the\n"
+	    "file message.html and open it in any browser; no internet is "
+	    "needed.\n"
+	    "\n",
+	.attached_check = "The file does not expire, and the sender cannot "
+			  "take it back. Delete it\n"
+			  "when you do not need it any more. To answer, write "
+			  "an ordinary mail.\n"
+			  "\n"
+			  "How to tell that this is genuine: the file asks for "
+			  "the passphrase of this\n"
+			  "one message and for nothing else. If you did not "
+			  "expect anything from this\n"
+			  "sender, ask them before you open it, and not by "
+			  "answering this mail.\n"
+			  "\n",
 	.signature = "Sent by the encryption gateway of {owner}\n",
     },
     {
@@ -63,6 +84,29 @@ static const struct notice_words table[] = {
 	    "{url}/ und Sie müssen keinen Anhang öffnen. Wenn Sie von\n"
 	    "diesem Absender nichts erwartet haben, fragen Sie ihn, bevor Sie "
 	    "den\nLink öffnen, und nicht als Antwort auf diese Mail.\n\n",
+	.attached = "Guten Tag,\n"
+		    "\n"
+		    "{from} hat Ihnen eine Nachricht gesendet, die für\n"
+		    "gewöhnliche E-Mail zu vertraulich ist. Sie steht "
+		    "verschlüsselt in der Datei\n"
+		    "im Anhang. Speichern Sie message.html und öffnen Sie die "
+		    "Datei in einem\n"
+		    "beliebigen Browser; Internet ist dazu nicht nötig.\n"
+		    "\n",
+	.attached_check = "Die Datei läuft nicht ab, und der Absender kann sie "
+			  "nicht zurücknehmen.\n"
+			  "Löschen Sie sie, wenn Sie sie nicht mehr brauchen. "
+			  "Zum Antworten schreiben\n"
+			  "Sie eine gewöhnliche Mail.\n"
+			  "\n"
+			  "Woran Sie erkennen, dass das echt ist: Die Datei "
+			  "fragt nach dem Passwort\n"
+			  "dieser einen Nachricht und nach nichts sonst. Wenn "
+			  "Sie von diesem Absender\n"
+			  "nichts erwartet haben, fragen Sie ihn, bevor Sie "
+			  "sie öffnen, und nicht als\n"
+			  "Antwort auf diese Mail.\n"
+			  "\n",
 	.signature = "Gesendet vom Verschlüsselungs-Gateway von {owner}\n",
     },
     {
@@ -91,6 +135,28 @@ static const struct notice_words table[] = {
 	    "{url}/ et il n’y a aucune pièce jointe à ouvrir. Si vous\n"
 	    "n’attendiez rien de cet expéditeur, demandez-lui avant d’ouvrir "
 	    "le lien,\net non en répondant à ce courriel.\n\n",
+	.attached = "Bonjour,\n"
+		    "\n"
+		    "{from} vous a envoyé un message trop confidentiel pour\n"
+		    "un courriel ordinaire. Il est chiffré dans le fichier "
+		    "joint. Enregistrez le\n"
+		    "fichier message.html et ouvrez-le dans n’importe quel "
+		    "navigateur ; Internet\n"
+		    "n’est pas nécessaire.\n"
+		    "\n",
+	.attached_check =
+	    "Le fichier n’expire pas et l’expéditeur ne peut pas le retirer.\n"
+	    "Supprimez-le quand vous n’en avez plus besoin. Pour répondre, "
+	    "écrivez un\n"
+	    "courriel ordinaire.\n"
+	    "\n"
+	    "Comment savoir que c’est authentique : le fichier demande le mot "
+	    "de passe de\n"
+	    "ce seul message et rien d’autre. Si vous n’attendiez rien de cet "
+	    "expéditeur,\n"
+	    "demandez-lui avant de l’ouvrir, et non en répondant à ce "
+	    "courriel.\n"
+	    "\n",
 	.signature = "Envoyé par la passerelle de chiffrement de {owner}\n",
     },
     {
@@ -116,6 +182,25 @@ static const struct notice_words table[] = {
 	    "{url}/ y no hay ningún adjunto que abrir. Si no\n"
 	    "esperaba nada de este remitente, pregúntele antes de abrir el "
 	    "enlace, y\nno respondiendo a este correo.\n\n",
+	.attached = "Hola:\n"
+		    "\n"
+		    "{from} le ha enviado un mensaje demasiado confidencial\n"
+		    "para el correo normal. Está cifrado en el archivo "
+		    "adjunto. Guarde el archivo\n"
+		    "message.html y ábralo en cualquier navegador; no hace "
+		    "falta internet.\n"
+		    "\n",
+	.attached_check =
+	    "El archivo no caduca y el remitente no puede retirarlo. Bórrelo "
+	    "cuando ya\n"
+	    "no lo necesite. Para responder, escriba un correo normal.\n"
+	    "\n"
+	    "Cómo saber que es auténtico: el archivo pide la contraseña de "
+	    "este único\n"
+	    "mensaje y nada más. Si no esperaba nada de este remitente, "
+	    "pregúntele antes\n"
+	    "de abrirlo, y no respondiendo a este correo.\n"
+	    "\n",
 	.signature = "Enviado por la pasarela de cifrado de {owner}\n",
     },
     {
@@ -143,6 +228,24 @@ static const struct notice_words table[] = {
 	    "{url}/ e non c’è alcun allegato da aprire. Se non aspettava\n"
 	    "nulla da questo mittente, gli chieda prima di aprire il link, e "
 	    "non\nrispondendo a questa mail.\n\n",
+	.attached = "Buongiorno,\n"
+		    "\n"
+		    "{from} Le ha inviato un messaggio troppo riservato per\n"
+		    "una normale e-mail. È cifrato nel file allegato. Salvi il "
+		    "file message.html\n"
+		    "e lo apra in qualsiasi browser; Internet non serve.\n"
+		    "\n",
+	.attached_check =
+	    "Il file non scade e il mittente non può ritirarlo. Lo cancelli "
+	    "quando non\n"
+	    "Le serve più. Per rispondere, scriva una mail normale.\n"
+	    "\n"
+	    "Come capire che è autentico: il file chiede la password di questo "
+	    "solo\n"
+	    "messaggio e nient’altro. Se non aspettava nulla da questo "
+	    "mittente, gli\n"
+	    "chieda prima di aprirlo, e non rispondendo a questa mail.\n"
+	    "\n",
 	.signature = "Inviato dal gateway di cifratura di {owner}\n",
     },
     {
@@ -171,6 +274,26 @@ static const struct notice_words table[] = {
 	    "{url}/ en u hoeft geen bijlage te openen. Verwachtte u\n"
 	    "niets van deze afzender, vraag het dan voordat u de link opent, "
 	    "en niet\ndoor deze mail te beantwoorden.\n\n",
+	.attached = "Goedendag,\n"
+		    "\n"
+		    "{from} heeft u een bericht gestuurd dat te vertrouwelijk\n"
+		    "is voor gewone mail. Het staat versleuteld in het "
+		    "bijgevoegde bestand. Sla\n"
+		    "message.html op en open het in een browser; internet is "
+		    "niet nodig.\n"
+		    "\n",
+	.attached_check = "Het bestand verloopt niet en de afzender kan het "
+			  "niet intrekken. Verwijder\n"
+			  "het als u het niet meer nodig hebt. Schrijf een "
+			  "gewone mail om te antwoorden.\n"
+			  "\n"
+			  "Waaraan u ziet dat dit echt is: het bestand vraagt "
+			  "om het wachtwoord van dit\n"
+			  "ene bericht en om niets anders. Verwachtte u niets "
+			  "van deze afzender, vraag\n"
+			  "het dan voordat u het opent, en niet door deze mail "
+			  "te beantwoorden.\n"
+			  "\n",
 	.signature = "Verstuurd door de versleutelingsgateway van {owner}\n",
     },
 };

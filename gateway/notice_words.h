@@ -20,6 +20,10 @@ struct notice_words {
 	const char *alone;
 	const char *until;
 	const char *check; /* how to tell that it is genuine */
+	/* in the place of intro, until and check where the message comes with
+	   the notice */
+	const char *attached;
+	const char *attached_check;
 	const char *signature;
 };
 

@@ -176,7 +176,8 @@ decide(struct trial *t, const struct message *m, const char **result,
 		state[r] = test->fails & 1u << r ? RUNG_FAILED
 			   : test->has & 1u << r ? RUNG_HOLDS
 						 : RUNG_ABSENT;
-	if (!(test->fails & 1u << RUNG_ESCROW) && t->conf->portal.present)
+	if (!(test->fails & 1u << RUNG_ESCROW) &&
+	    (t->conf->portal.present || policy_pickup_is_attached(&d.pickup)))
 		state[RUNG_ESCROW] = RUNG_HOLDS;
 	policy_walk(&d, state,
 	    from[0] == '\0' || m->automatic ? POLICY_AUTO_MAIL : 0, &o);

@@ -21,6 +21,7 @@
 #include "gateway/state.h"
 #include "gateway/supervisor_private.h"
 #include "gateway/topology.h"
+#include "policy/policy.h"
 
 static bool
 same_text(const char *a, const char *b)
@@ -87,6 +88,8 @@ refuse_restarts(
 	    {"the first of users and recipients of listen",
 		conf_has_accounts(old) == conf_has_accounts(new)},
 	    {"section portal", old->portal.present == new->portal.present},
+	    {"the first rule with escrow = attachment",
+		policy_attaches(old->policy) == policy_attaches(new->policy)},
 	    {"address", same_listen(old, new)},
 	};
 

@@ -18,6 +18,7 @@
 #include "common/limits.h"
 #include "common/secret.h"
 #include "gateway/account_file.h"
+#include "gateway/attached_page.h"
 #include "gateway/config_private.h"
 #include "gateway/groups.h"
 #include "gateway/state.h"
@@ -286,6 +287,19 @@ check_extract(const struct conf *c, struct conf_findings *f)
 		    c->extract.pdf);
 }
 
+/* Without it no worker starts. */
+static void
+check_attached(const struct conf *c, struct conf_findings *f)
+{
+	struct attached_page *page = NULL;
+	struct err_why why = {""};
+
+	if (policy_attaches(c->policy) &&
+	    attached_page_load(c, &page, &why) != ERR_OK)
+		conf_find(f, CONF_ERROR, 0, "%s", why.text);
+	attached_page_free(page);
+}
+
 static void
 bad_group(void *arg, const char *name, const char *why)
 {
@@ -316,6 +330,7 @@ state_check(const struct conf *c, bool starts, struct conf_findings *f)
 	check_password(f, 0, c->discovery.ldap.password_file);
 	check_accounts(c, f);
 	check_extract(c, f);
+	check_attached(c, f);
 	groups = groups_new();
 	groups_load(groups, c->policy, bad_group, f);
 	groups_free(groups);

@@ -8,6 +8,8 @@
 
 #include "mime/sink.h"
 
+struct mime_boundary;
+
 struct mime_compose_field {
 	const char *name;
 	const char *value; /* UTF-8 text, encoded and folded here */
@@ -26,11 +28,26 @@ struct mime_compose {
 	struct span body; /* UTF-8, lines end in LF or CRLF */
 };
 
+/* A file in HTML behind the text. */
+struct mime_compose_file {
+	const char *name; /* ASCII, without quotes */
+	const struct mime_boundary *boundary;
+	/* writes its contents, UTF-8, lines in CRLF */
+	enum err (*write)(const void *arg, const struct mime_sink *to);
+	const void *arg;
+};
+
 /* Write the message with CRLF line ends: 7bit if the body is short-lined
    ASCII, else quoted-printable. Nothing in the strings can start a field of
    its own. ERR_USAGE for a missing string, ERR_MALFORMED if the body is no
    UTF-8. */
 enum err mime_compose_write(
     const struct mime_compose *m, const struct mime_sink *to) MUST_CHECK;
+
+/* The same with a file attached, in quoted-printable as it comes: it is
+   nowhere as a whole. What write() returns is returned. */
+enum err mime_compose_write_with(const struct mime_compose *m,
+    const struct mime_compose_file *file,
+    const struct mime_sink *to) MUST_CHECK;
 
 #endif

@@ -56,13 +56,21 @@ check_name(struct check *c, size_t at)
 }
 
 /* A ladder ends in a rung that always holds and has none behind such. */
+/* What is too large for a mail is not attached: the rung may not hold. */
+static bool
+may_end(const struct policy_rule *r, enum rung rung)
+{
+	return policy_rung_ends(rung) &&
+	       !(rung == RUNG_ESCROW && policy_pickup_is_attached(&r->pickup));
+}
+
 static void
 check_end(struct check *c, const struct policy_rule *r)
 {
 	const struct policy_ladder *l = &r->ladder;
 
 	for (size_t i = 0; i + 1 < l->n; i++) {
-		if (!policy_rung_ends(l->rung[i]))
+		if (!may_end(r, l->rung[i]))
 			continue;
 		found(c, r->line, true,
 		    arena_printf(c->arena,
@@ -72,7 +80,15 @@ check_end(struct check *c, const struct policy_rule *r)
 			policy_rung_name(l->rung[i])));
 		return;
 	}
-	if (!policy_rung_ends(l->rung[l->n - 1]))
+	if (l->rung[l->n - 1] == RUNG_ESCROW &&
+	    policy_pickup_is_attached(&r->pickup))
+		found(c, r->line, true,
+		    arena_printf(c->arena,
+			"rule \"%s\": with escrow = attachment the ladder must "
+			"go on behind escrow, with hold, reject or drop: a "
+			"message may be too large for a mail",
+			r->name));
+	else if (!policy_rung_ends(l->rung[l->n - 1]))
 		found(c, r->line, true,
 		    arena_printf(c->arena,
 			"rule \"%s\": the ladder must end in a rung that "
@@ -109,6 +125,33 @@ has_rung(const struct policy_rule *r, enum rung rung)
 	return false;
 }
 
+/* Whoever has the file may try for as long as he likes what opens it: nobody
+   counts, nobody locks. False if what it says cannot be. */
+static bool
+check_delivery(struct check *c, const struct policy_rule *r)
+{
+	if (policy_pickup_is_attached(&r->pickup)) {
+		if (r->pickup.factor == POLICY_FACTOR_GENERATED)
+			return true;
+		found(c, r->line, true,
+		    arena_printf(c->arena,
+			"rule \"%s\": escrow = attachment needs second-factor "
+			"= "
+			"generated, not %s: whoever gets hold of the mail can "
+			"try anything weaker without end",
+			r->name, policy_factor_name(r->pickup.factor)));
+		return false;
+	}
+	if (r->pickup.delivery == POLICY_DELIVERY_PORTAL && !c->have_portal) {
+		found(c, r->line, true,
+		    arena_printf(c->arena,
+			"rule \"%s\": escrow = portal needs a `portal` section",
+			r->name));
+		return false;
+	}
+	return true;
+}
+
 /* A link that travels by a hop that could not be protected gives away what the
    tls rung was to protect. */
 static void
@@ -116,7 +159,7 @@ check_escrow(struct check *c, const struct policy_rule *r)
 {
 	bool after_tls = false;
 
-	if (!has_rung(r, RUNG_ESCROW))
+	if (!check_delivery(c, r) || !has_rung(r, RUNG_ESCROW))
 		return;
 	for (size_t i = 0; i < r->ladder.n; i++) {
 		if (r->ladder.rung[i] == RUNG_ESCROW)
@@ -124,10 +167,12 @@ check_escrow(struct check *c, const struct policy_rule *r)
 		after_tls = after_tls || r->ladder.rung[i] == RUNG_TLS ||
 			    r->ladder.rung[i] == RUNG_TLS_ENCRYPT;
 	}
-	if (!c->have_portal)
+	if (!c->have_portal && !policy_pickup_is_attached(&r->pickup))
 		found(c, r->line, true,
 		    arena_printf(c->arena,
-			"rule \"%s\": the rung escrow needs a `portal` section",
+			"rule \"%s\": the rung escrow needs a `portal` "
+			"section, "
+			"or escrow = attachment",
 			r->name));
 	if (r->ladder.escrow != POLICY_ESCROW_LINK)
 		return;
@@ -270,6 +315,15 @@ check_raises(struct check *c, const struct policy_rule *r)
 			"raises nothing; to let it ask for less it needs "
 			"may-lower",
 			r->name));
+}
+
+bool
+policy_attaches(const struct policy *p)
+{
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (policy_pickup_is_attached(&p->rules[i].pickup))
+			return true;
+	return false;
 }
 
 static void

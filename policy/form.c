@@ -121,10 +121,16 @@ policy_factor_is_in_key(enum policy_factor f)
 	return false;
 }
 
+bool
+policy_pickup_is_attached(const struct policy_pickup *k)
+{
+	return k->delivery == POLICY_DELIVERY_ATTACHMENT;
+}
+
 enum policy_escrow
 policy_pickup_escrow(const struct policy_pickup *k)
 {
-	if (policy_factor_is_in_key(k->factor))
+	if (policy_factor_is_in_key(k->factor) || policy_pickup_is_attached(k))
 		return POLICY_ESCROW_FACTOR;
 	return k->notice_tls ? POLICY_ESCROW_NOTICE_TLS : POLICY_ESCROW_LINK;
 }
@@ -133,6 +139,8 @@ void
 policy_pickup_raise(struct policy_pickup *a, const struct policy_pickup *b)
 {
 	a->notice_tls = a->notice_tls || b->notice_tls;
+	if (b->delivery > a->delivery)
+		a->delivery = b->delivery;
 	if (b->factor > a->factor)
 		a->factor = b->factor;
 	if (a->passphrase_tag == NULL)

@@ -145,8 +145,16 @@ struct policy_form {
 	enum policy_sealed sealed;
 	bool no_autocrypt;
 };
+/* Where the sealed message is. Of the rules that match the larger counts: what
+   a portal has can be taken back, what was mailed cannot. */
+enum policy_delivery {
+	POLICY_DELIVERY_UNSET = 0,  /* at the portal, unless another says so */
+	POLICY_DELIVERY_ATTACHMENT, /* in a file that comes with the notice */
+	POLICY_DELIVERY_PORTAL,
+};
 /* How mail is picked up. Of all rules that match the strongest counts. */
 struct policy_pickup {
+	enum policy_delivery delivery;
 	bool notice_tls; /* the notice travels as the rung tls goes */
 	enum policy_factor factor;
 	/* WORD of a subject tag "[WORD:PASSPHRASE]"; NULL: none is taken. Of
@@ -156,6 +164,11 @@ struct policy_pickup {
 };
 /* How strong the rung escrow is with it. */
 enum policy_escrow policy_pickup_escrow(const struct policy_pickup *k);
+/* The sealed message goes with the notice: the second factor is one that was
+   made here, whatever the rules say of it. */
+bool policy_pickup_is_attached(const struct policy_pickup *k);
+/* Does any rule say so? */
+bool policy_attaches(const struct policy *p);
 /* Make a what a and b together ask for. */
 void policy_pickup_raise(
     struct policy_pickup *a, const struct policy_pickup *b);

@@ -292,6 +292,7 @@ explain(struct cli *cli, struct ask *a)
 	a->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
 	groups_look(a->groups, conf, keys, a->facts.now_s);
 	a->facts.have_portal = conf->portal.present;
+	a->facts.attach_max = conf->escrow.attachment_size;
 	a->facts.sources = conf->discovery.source;
 	a->facts.n_sources = conf->discovery.n_source;
 	e = cli_input_sender(a->from, a->arena, &a->facts.from_key, &why);

@@ -258,6 +258,7 @@ open_all(struct seal *s, struct err_why *why)
 	s->facts.now_s = (int64_t)(clock_unix_ms() / 1000);
 	groups_look(s->groups, conf, s->facts.keys, s->facts.now_s);
 	s->facts.have_portal = conf->portal.present;
+	s->facts.attach_max = conf->escrow.attachment_size;
 	s->facts.sources = conf->discovery.source;
 	s->facts.n_sources = conf->discovery.n_source;
 	return crypto_check_library(why);

@@ -215,11 +215,15 @@ put_pickup(const json_t *k)
 	if (!json_is_object(k))
 		return;
 	printf("  pick-up: ");
+	if (is(k, "attached"))
+		printf("in a file attached to the notice, which cannot be "
+		       "recalled, does not expire and gives no receipt; ");
 	if (strcmp(cli_member(k, "second-factor"), "none") == 0) {
 		printf("by the link alone");
 	} else {
 		put(cli_member(k, "second-factor"));
-		printf(" beside the link, ");
+		printf(
+		    is(k, "attached") ? " opens it, " : " beside the link, ");
 		put(cli_member(k, "factor-is"));
 	}
 	puts(strcmp(cli_member(k, "notice"), "tls") == 0

@@ -50,6 +50,7 @@ job_init(struct job *j, struct worker *w, uint32_t n_rcpt)
 	if (w->groups != NULL)
 		groups_look(w->groups, j->conf, w->keys, j->facts.now_s);
 	j->facts.have_portal = j->conf->portal.present;
+	j->facts.attach_max = j->conf->escrow.attachment_size;
 	j->facts.sources = j->conf->discovery.source;
 	j->facts.n_sources = j->conf->discovery.n_source;
 	return ERR_OK;

@@ -3,7 +3,7 @@
  *
  * Escrow: the sealed object, one for each recipient. What goes into its key
  * beside the link is chosen in pickup_factor.c, the mail with the link is
- * pickup_notice.c's.
+ * pickup_notice.c's, the mail with all of it pickup_attach.c's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +157,26 @@ write_object(struct job *j, const struct crypto_escrow *esc, const char *name,
 	return job_disk_failed(j, j->conf->paths.escrow, e);
 }
 
+/* The object of a file: in memory, until the notice is around it. */
+static enum err
+write_attached(const struct crypto_escrow *esc, struct object_header *header,
+    struct pickup *p)
+{
+	int fd;
+	enum err e = memfd_new(&fd);
+
+	if (e != ERR_OK)
+		return e;
+	e = crypto_escrow_seal(esc, fd, header, &p->link);
+	if (e == ERR_OK)
+		e = memfd_seal(fd);
+	if (e == ERR_OK)
+		e = memfd_map(
+		    fd, (size_t)object_total_size(header), &p->object);
+	close(fd);
+	return e;
+}
+
 /* Answers go to the sender, and to those of our people whom everybody sees: a
    hidden recipient stays hidden. */
 static enum err
@@ -193,19 +213,82 @@ offer_answers(
 	return ERR_OK;
 }
 
+/* When it is over: what is attached is never. */
+static uint64_t
+expires(const struct job *j, const struct job_rcpt *rcpt, uint64_t now_s)
+{
+	const struct policy_decision *d = &rcpt->d.rules;
+
+	if (policy_pickup_is_attached(&d->pickup))
+		return OBJECT_EXPIRES_NEVER;
+	return now_s +
+	       (d->expires_s != 0 ? d->expires_s : j->conf->portal.expires_s);
+}
+
+/* What is sealed, of the message as it was written for this recipient. */
+static enum err
+describe(struct job *j, struct job_rcpt *rcpt, const struct pickup *p,
+    struct span msg, struct crypto_escrow *esc)
+{
+	struct parts parts;
+	enum err e = find_parts(j, msg, &parts);
+
+	if (e != ERR_OK)
+		return e;
+	crypto_escrow_new_id(esc->id);
+	esc->message = msg;
+	esc->from = span_str(message_field(&j->msg, "From", j->arena));
+	esc->to = span_str(rcpt->rcpt->addr);
+	esc->subject = span_str(message_field(&j->msg, "Subject", j->arena));
+	esc->date_s = (int64_t)(j->envelope.accepted_ms / 1000);
+	esc->created_s = clock_unix_ms() / 1000;
+	esc->expires_s = expires(j, rcpt, esc->created_s);
+	esc->factor = p->factor;
+	esc->door = p->door;
+	esc->passphrase = p->spelled;
+	esc->parts = parts.part;
+	esc->n_parts = parts.n;
+	return ERR_OK;
+}
+
+static enum err
+seal_object(struct job *j, struct job_rcpt *rcpt, struct crypto_escrow *esc,
+    struct pickup *p, struct proto_object *obj)
+{
+	bool attached = policy_pickup_is_attached(&rcpt->d.rules.pickup);
+	struct object_header header;
+	char name[OBJECT_ID_TEXT_SIZE];
+	enum err e = ERR_OK;
+
+	object_id_format(esc->id, name);
+	obj->name = arena_strdup(j->arena, name);
+	if (obj->name == NULL)
+		return ERR_NOMEM;
+	if (!attached)
+		e = offer_answers(j, esc, obj);
+	if (e == ERR_OK)
+		e = attached ? write_attached(esc, &header, p)
+			     : write_object(j, esc, name, &header, &p->link);
+	if (e != ERR_OK)
+		return e;
+	obj->size = object_total_size(&header);
+	obj->expires_s = esc->expires_s;
+	obj->factor = p->factor;
+	obj->door = p->door;
+	if (!attached)
+		j->octets += obj->size;
+	return ERR_OK;
+}
+
 static enum err
 make_object(struct job *j, struct job_rcpt *rcpt, struct pickup *p,
     struct proto_object *obj)
 {
 	struct mime_edit edit = message_edit(&j->msg, j->envelope.trace);
 	struct crypto_escrow esc = {0};
-	struct object_header header;
 	struct mime_sink sink;
 	struct spill text;
 	struct span msg;
-	struct parts parts;
-	char name[OBJECT_ID_TEXT_SIZE];
-	uint64_t now_s = clock_unix_ms() / 1000;
 	enum err e;
 
 	spill_init(&text, LIMIT_MESSAGE_SIZE_MAX + LIMIT_HEADER_SIZE);
@@ -216,70 +299,49 @@ make_object(struct job *j, struct job_rcpt *rcpt, struct pickup *p,
 	if (e == ERR_OK)
 		e = spill_finish(&text, &msg);
 	if (e == ERR_OK)
-		e = find_parts(j, msg, &parts);
-	if (e != ERR_OK)
-		goto out;
-	crypto_escrow_new_id(esc.id);
-	esc.message = msg;
-	esc.from = span_str(message_field(&j->msg, "From", j->arena));
-	esc.to = span_str(rcpt->rcpt->addr);
-	esc.subject = span_str(message_field(&j->msg, "Subject", j->arena));
-	esc.date_s = (int64_t)(j->envelope.accepted_ms / 1000);
-	esc.created_s = now_s;
-	esc.expires_s =
-	    now_s + (rcpt->d.rules.expires_s != 0 ? rcpt->d.rules.expires_s
-						  : j->conf->portal.expires_s);
-	e = offer_answers(j, &esc, obj);
-	if (e != ERR_OK)
-		goto out;
-	esc.factor = p->factor;
-	esc.door = p->door;
-	esc.passphrase = p->spelled;
-	esc.parts = parts.part;
-	esc.n_parts = parts.n;
-	object_id_format(esc.id, name);
-	obj->name = arena_strdup(j->arena, name);
-	if (obj->name == NULL) {
-		e = ERR_NOMEM;
-		goto out;
-	}
-	e = write_object(j, &esc, name, &header, &p->link);
-	if (e != ERR_OK)
-		goto out;
-	obj->size = object_total_size(&header);
-	obj->expires_s = esc.expires_s;
-	obj->factor = p->factor;
-	obj->door = p->door;
-	j->octets += obj->size;
-out:
+		e = describe(j, rcpt, p, msg, &esc);
+	if (e == ERR_OK)
+		e = seal_object(j, rcpt, &esc, p, obj);
 	spill_clear(&text);
+	return e;
+}
+
+/* The object is a file of the portal's, and the notice waits for it. */
+static enum err
+notify_of_object(struct job *j, struct job_rcpt *rcpt, const struct pickup *p,
+    const struct proto_object *obj)
+{
+	enum err e;
+
+	j->out.object[j->out.n_objects++] = *obj;
+	e = pickup_notice(j, rcpt, p, obj);
+	if (e != ERR_OK) {
+		unlinkat(j->w->escrow_fd, obj->name, 0);
+		j->out.n_objects--;
+	}
 	return e;
 }
 
 enum err
 pickup_make(struct job *j, struct job_rcpt *rcpt)
 {
-	struct proto_object *obj = &j->out.object[j->out.n_objects];
+	bool attached = policy_pickup_is_attached(&rcpt->d.rules.pickup);
+	struct proto_object obj = {0};
 	struct pickup p = {.link = NULL};
 	enum err e = pickup_choose(j, rcpt, &p);
 
 	if (e == ERR_OK)
-		e = make_object(j, rcpt, &p, obj);
-	if (e == ERR_OK) {
-		j->out.n_objects++;
-		e = pickup_notice(j, rcpt, &p, obj);
-		if (e != ERR_OK) {
-			unlinkat(j->w->escrow_fd, obj->name, 0);
-			j->out.n_objects--;
-		}
-	}
+		e = make_object(j, rcpt, &p, &obj);
+	if (e == ERR_OK)
+		e = attached ? pickup_attach(j, rcpt, &p)
+			     : notify_of_object(j, rcpt, &p, &obj);
 	if (e == ERR_OK) {
 		secret_free(rcpt->code);
 		rcpt->code = p.code;
 		p.code = NULL;
 		rcpt->factor = p.factor;
-		rcpt->object = obj->name;
-		rcpt->expires_s = obj->expires_s;
+		rcpt->object = obj.name;
+		rcpt->expires_s = obj.expires_s;
 	}
 	pickup_clear(&p);
 	return e;

@@ -35,6 +35,8 @@ choose(const struct job *j, const struct policy_pickup *rules)
 	bool own = own_passphrase(j, rules) != NULL;
 	bool passed_over = f->passphrase != NULL && !own;
 
+	if (policy_pickup_is_attached(rules))
+		return OBJECT_FACTOR_GENERATED;
 	switch (rules->factor) {
 	case POLICY_FACTOR_NONE:
 	case POLICY_FACTOR_CODE:
@@ -88,8 +90,10 @@ pickup_choose(struct job *j, const struct job_rcpt *rcpt, struct pickup *out)
 	const struct secret *chosen = NULL;
 	struct pickup p = {
 	    .factor = choose(j, rules),
-	    .door = rules->factor == POLICY_FACTOR_CODE ? OBJECT_DOOR_CODE
-							: OBJECT_DOOR_OPEN,
+	    .door = rules->factor == POLICY_FACTOR_CODE &&
+			    !policy_pickup_is_attached(rules)
+			? OBJECT_DOOR_CODE
+			: OBJECT_DOOR_OPEN,
 	};
 	enum err e = ERR_OK;
 
@@ -122,6 +126,7 @@ pickup_choose(struct job *j, const struct job_rcpt *rcpt, struct pickup *out)
 void
 pickup_clear(struct pickup *p)
 {
+	memfd_unmap(&p->object);
 	secret_free(p->spelled);
 	secret_free(p->code);
 	secret_free(p->link);

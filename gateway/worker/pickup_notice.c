@@ -159,6 +159,7 @@ make_notice(struct job *j, struct job_rcpt *rcpt, const struct pickup *p,
     const struct proto_object *obj, const struct entry *entry, struct buf *out)
 {
 	static const uint8_t padding[LIMIT_MESSAGE_PADDING];
+	const struct mime_sink signed_to = mime_sink_buf(out);
 	struct mime_sink sink;
 	struct buf body, msg;
 	struct span notice = SPAN(NULL, 0);
@@ -176,7 +177,7 @@ make_notice(struct job *j, struct job_rcpt *rcpt, const struct pickup *p,
 		e = buf_put(&msg, SPAN(padding, sizeof(padding)));
 		notice = SPAN(msg.data, len);
 	}
-	if (e == ERR_OK && pickup_sign(j, notice, out) != ERR_OK) {
+	if (e == ERR_OK && pickup_sign(j, notice, &signed_to) != ERR_OK) {
 		buf_reset(out);
 		e = buf_put(out, notice);
 	}
@@ -186,16 +187,13 @@ make_notice(struct job *j, struct job_rcpt *rcpt, const struct pickup *p,
 	return e;
 }
 
-enum err
-pickup_notice(struct job *j, struct job_rcpt *rcpt, const struct pickup *p,
-    const struct proto_object *obj)
+struct entry *
+pickup_entry(struct job *j, const struct job_rcpt *rcpt)
 {
 	struct entry *e = job_add_entry(j, 1);
-	struct buf msg;
-	enum err err;
 
 	if (e == NULL)
-		return ERR_NOMEM;
+		return NULL;
 	e->kind = ENTRY_READY;
 	e->rung = RUNG_ESCROW;
 	e->strength = (uint8_t)rcpt->d.outcome.strength;
@@ -205,10 +203,23 @@ pickup_notice(struct job *j, struct job_rcpt *rcpt, const struct pickup *p,
 	job_raise_tls(e, &rcpt->d);
 	e->body_8bit = false;
 	e->rule = rcpt->d.rules.from_rule;
-	e->wait_object = obj->name;
 	entry_forget_origin(e);
 	e->n_rcpt = 1;
 	e->rcpt[0] = *rcpt->rcpt;
+	return e;
+}
+
+enum err
+pickup_notice(struct job *j, struct job_rcpt *rcpt, const struct pickup *p,
+    const struct proto_object *obj)
+{
+	struct entry *e = pickup_entry(j, rcpt);
+	struct buf msg;
+	enum err err;
+
+	if (e == NULL)
+		return ERR_NOMEM;
+	e->wait_object = obj->name;
 	buf_init(&msg, 256 * 1024);
 	err = make_notice(j, rcpt, p, obj, e, &msg);
 	if (err == ERR_OK)

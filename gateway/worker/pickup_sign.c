@@ -27,10 +27,9 @@ signer_of(const struct job *j)
 }
 
 enum err
-pickup_sign(struct job *j, struct span notice, struct buf *out)
+pickup_sign(struct job *j, struct span notice, const struct mime_sink *to)
 {
 	const struct variant_engines engines = job_engines(j);
-	const struct mime_sink sink = mime_sink_buf(out);
 	struct variant v = {.rung = RUNG_CLEAR,
 	    .raw = notice,
 	    .signer = signer_of(j),
@@ -51,5 +50,5 @@ pickup_sign(struct job *j, struct span notice, struct buf *out)
 	if (e != ERR_OK)
 		return e;
 	v.tree = tree;
-	return variant_write(&v, &engines, j->arena, &sink, NULL);
+	return variant_write(&v, &engines, j->arena, to, NULL);
 }

@@ -292,11 +292,24 @@ factor_name(enum object_factor f)
 	return (unsigned)f < OBJECT_FACTORS ? names[f] : "?";
 }
 
+/* The object is in the entry: nobody else has it, and it is never over. */
+static void
+put_attached(const struct job *j, json_t *row, const struct entry *e)
+{
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		if (strcmp(j->rcpt[i].rcpt->key, e->rcpt[0].key) == 0 &&
+		    j->rcpt[i].object != NULL) {
+			put_text(row, "object", j->rcpt[i].object);
+			put_text(row, "factor", factor_name(j->rcpt[i].factor));
+		}
+	json_object_set_new(row, "attached", json_true());
+}
+
 /* One record for each entry that leaves protected. */
 static enum err
 add_made(struct job *j, const struct entry *e)
 {
-	bool escrowed = e->wait_object[0] != '\0';
+	bool escrowed = e->rung == RUNG_ESCROW;
 	const struct proto_object *o = object_of(j, e);
 	const char **addr = arena_array(j->arena, e->n_rcpt, sizeof(*addr));
 	json_t *row;
@@ -312,6 +325,8 @@ add_made(struct job *j, const struct entry *e)
 		put_text(row, "factor", factor_name(o->factor));
 		if (o->door == OBJECT_DOOR_CODE)
 			put_text(row, "door", "code");
+	} else if (escrowed) {
+		put_attached(j, row, e);
 	}
 	if (!escrowed) {
 		json_object_set_new(row, "rung",

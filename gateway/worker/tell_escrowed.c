@@ -29,6 +29,12 @@ waits(const struct job_rcpt *r)
 	       r->d.outcome.rung == RUNG_ESCROW;
 }
 
+static bool
+is_attached(const struct job_rcpt *r)
+{
+	return policy_pickup_is_attached(&r->d.rules.pickup);
+}
+
 static const char *
 how_it_opens(enum object_factor f)
 {
@@ -50,6 +56,12 @@ put_rcpt(const struct job_rcpt *r, struct buf *out)
 {
 	char until[TEXT_TIME_SIZE];
 
+	if (is_attached(r) && r->code != NULL)
+		return buf_printf(out,
+		    "    %s\n      with the passphrase %.*s, in the file that "
+		    "was sent\n",
+		    r->rcpt->addr, (int)r->code->len,
+		    (const char *)r->code->data);
 	text_time_ms(r->expires_s * 1000, until);
 	if (r->code == NULL)
 		return buf_printf(out, "    %s\n      %s, until %.10s\n",
@@ -60,19 +72,44 @@ put_rcpt(const struct job_rcpt *r, struct buf *out)
 	    until);
 }
 
+/* Those who have it in this way; nothing if there are none. */
+static enum err
+put_list(const struct job *j, bool attached, const char *intro, struct buf *out)
+{
+	enum err e = ERR_OK;
+	bool any = false;
+
+	for (uint32_t i = 0; e == ERR_OK && i < j->n_rcpt; i++) {
+		const struct job_rcpt *r = &j->rcpt[i];
+
+		if (!waits(r) || is_attached(r) != attached)
+			continue;
+		if (!any)
+			e = buf_printf(out, "\n%s\n", intro);
+		any = true;
+		if (e == ERR_OK)
+			e = put_rcpt(r, out);
+	}
+	return e;
+}
+
 static enum err
 put_text(const struct job *j, bool codes, struct buf *out)
 {
-	enum err e = buf_puts(out,
-	    "Hello,\n"
-	    "\n"
-	    "your message is kept encrypted for these recipients, who were "
-	    "sent a\nlink to read it:\n"
-	    "\n");
+	enum err e = buf_puts(out, "Hello,\n");
 
-	for (uint32_t i = 0; e == ERR_OK && i < j->n_rcpt; i++)
-		if (waits(&j->rcpt[i]))
-			e = put_rcpt(&j->rcpt[i], out);
+	if (e == ERR_OK)
+		e = put_list(j, false,
+		    "your message is kept encrypted for these recipients, who "
+		    "were sent a\nlink to read it:\n",
+		    out);
+	if (e == ERR_OK)
+		e = put_list(j, true,
+		    "your message was sent, encrypted, to these recipients in "
+		    "a file that is\nattached to a mail. It cannot be "
+		    "recalled and does not expire, and you are\nnot told when "
+		    "it is opened:\n",
+		    out);
 	if (e == ERR_OK && codes)
 		e = buf_puts(out,
 		    "\n"

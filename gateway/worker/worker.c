@@ -18,6 +18,7 @@
 #include "common/text.h"
 #include "crypto/cert_cache.h"
 #include "crypto/cms_open.h"
+#include "gateway/attached_page.h"
 #include "gateway/facts.h"
 #include "gateway/groups.h"
 #include "gateway/proto_extract.h"
@@ -526,6 +527,9 @@ open_all(struct worker *w)
 	w->bodies_fd = open_dir(w->role, conf->paths.bodies);
 	w->escrow_fd =
 	    conf->portal.present ? open_dir(w->role, conf->paths.escrow) : -1;
+	if (policy_attaches(conf->policy) &&
+	    attached_page_load(conf, &w->page, &why) != ERR_OK)
+		role_refuse(w->role, "%s", why.text);
 	w->groups = groups_new();
 	w->arena = arena_new(ARENA_MAX);
 }
@@ -535,6 +539,7 @@ close_all(struct worker *w)
 {
 	arena_free(w->arena);
 	groups_free(w->groups);
+	attached_page_free(w->page);
 	crypto_cert_cache_free(w->certs);
 	certs_free(w->judge);
 	ks_close(w->keys);

@@ -22,6 +22,7 @@
 #include "gateway/variant.h"
 #include "mime/write.h"
 
+struct attached_page;
 struct crypto_cert_cache;
 struct crypto_verdict;
 struct json_t;
@@ -37,6 +38,7 @@ struct pickup {
 	struct secret *code;	/* a generated one as it is told; NULL: none */
 	const char *question;	/* NULL: none */
 	struct secret *link;
+	struct memfd_map object; /* one that is attached */
 };
 
 struct worker {
@@ -49,8 +51,9 @@ struct worker {
 	struct groups *groups;	/* of rules; NULL: an opener has none */
 	int bodies_fd;		/* directory of large sealed bodies */
 	int escrow_fd; /* directory of escrow objects; -1 without a portal */
-	struct arena *arena; /* of the message in hand */
-	bool renew;	     /* a peer that lives does not answer: begin anew */
+	struct attached_page *page; /* NULL: no rule attaches */
+	struct arena *arena;	    /* of the message in hand */
+	bool renew; /* a peer that lives does not answer: begin anew */
 	bool child; /* of an opener: what it hears its parent does not */
 };
 
@@ -176,9 +179,14 @@ void pickup_clear(struct pickup *p);
    sender. ERR_NOT_FOUND if there is no key for that; after any error the notice
    goes as it is. */
 enum err pickup_sign(
-    struct job *j, struct span notice, struct buf *out) MUST_CHECK;
+    struct job *j, struct span notice, const struct mime_sink *to) MUST_CHECK;
 enum err pickup_notice(struct job *j, struct job_rcpt *rcpt,
     const struct pickup *p, const struct proto_object *obj) MUST_CHECK;
+/* pickup_attach.c: the mail with the object in a file. */
+enum err pickup_attach(struct job *j, const struct job_rcpt *rcpt,
+    const struct pickup *p) MUST_CHECK;
+/* A ready entry for a notice to this recipient; NULL: no memory. */
+struct entry *pickup_entry(struct job *j, const struct job_rcpt *rcpt);
 /* Seal text beside e's immutable part, inline or into a file. */
 enum err seal_body(struct job *j, struct entry *e, const struct sealed_pub *pub,
     struct span text) MUST_CHECK;

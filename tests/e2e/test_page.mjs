@@ -5,7 +5,7 @@
  * against objects that were tampered with. PAGE is the page's directory.
  */
 import assert from 'node:assert/strict';
-import { webcrypto } from 'node:crypto';
+import { createHash, webcrypto } from 'node:crypto';
 import fs from 'node:fs';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -15,6 +15,7 @@ globalThis.crypto ??= webcrypto;
 const page = pathToFileURL(`${process.env.PAGE}/`);
 const C = await import(new URL('crypto.js', page));
 const M = await import(new URL('message.js', page));
+const A = await import(new URL('attached_object.js', page));
 
 const ID = Buffer.from('a0a1a2a3a4a5a6a7a8a9aaabacadaeaf', 'hex');
 const LINK = Buffer.from([...Array(32).keys()]);
@@ -168,4 +169,82 @@ test('an index with parts outside of the message is refused', async () => {
 					encoding: '7bit', ...part }] }) });
 		await fails(openAll(object, link), 'damaged', JSON.stringify(part));
 	}
+});
+
+/* The object of the document's file, as base64 in pieces of any length. */
+const FILE_CODE = '7k2mx9qr04htvbdnw5ze';
+const FILE = seal({ id: ID, link: LINK, passphrase: FILE_CODE, factor: 2,
+	message: Buffer.from('From: alice@example.org\r\nSubject: Hello\r\n\r\n' +
+		'Good morning.\r\n'), created: 1700000001, expires: 253402300799,
+	index: '{"version":1,"date":1700000000,"created":1700000001,' +
+		'"expires":253402300799,"from":"alice@example.org",' +
+		'"subject":"Hello","parts":[{"offset":43,"length":15,' +
+		'"type":"text/plain","encoding":"7bit"}]}' });
+
+function cutText(text, n) {
+	return text.match(new RegExp(`[^]{1,${n}}`, 'g')) ?? [];
+}
+
+test('the object of a file opens, however its text is cut', async () => {
+	assert.ok(DOC.includes(`SECRET        ${FILE.link}\n    proof         ${
+		hex(FILE.keys.proof)}\n    content       ${hex(FILE.keys.content)}`));
+	assert.ok(DOC.includes(createHash('sha256').update(FILE.object)
+		.digest('hex')));
+	const text = FILE.object.toString('base64');
+	const wrapped = text.replace(/.{76}/g, '$&\r\n');
+	for (const texts of [[text], [wrapped], cutText(text, 1), cutText(wrapped, 7),
+		['\n', ...cutText(wrapped, 100), ' \n']]) {
+		const blob = A.objectBlob(texts);
+		assert.ok(Buffer.from(await blob.arrayBuffer()).equals(FILE.object));
+		const object = await A.openAttached(blob, FILE.link, FILE_CODE);
+		assert.equal(object.expires, null);
+		assert.equal((await M.partText(object, object.index.parts[0])).text
+			.trim(), 'Good morning.');
+	}
+});
+
+test('a file of many chunks is read from anywhere', async () => {
+	const message = Buffer.alloc(3 << 20, 'one hundred and one octets or so, ');
+	const { object, link } = seal({ id: ID, link: LINK, message, factor: 2,
+		passphrase: FILE_CODE, created: 1, expires: 2,
+		index: JSON.stringify({ version: 1, from: '', date: 1, parts: [] }) });
+	const opened = await A.openAttached(
+		A.objectBlob([object.toString('base64')]), link, FILE_CODE);
+	for (const [offset, length] of [[0, 0], [0, 1], [65535, 2], [1 << 20, 70000],
+		[(3 << 20) - 1, 1], [0, 3 << 20]]) {
+		const got = [];
+		for await (const piece of opened.read({ offset, length }))
+			got.push(piece.slice());
+		assert.ok(Buffer.concat(got).equals(
+			message.subarray(offset, offset + length)), `${offset}+${length}`);
+	}
+});
+
+test('a file that is not whole, or not for a file, does not open', async () => {
+	const blob = octets => new Blob([octets]);
+	const open = (octets, link = FILE.link, code = FILE_CODE) =>
+		A.openAttached(blob(octets), link, code);
+	await fails(open(FILE.object, FILE.link, '7k2mx9qr04htvbdnw5zf'), 'wrong',
+		'another passphrase');
+	await fails(open(FILE.object.subarray(0, 95)), 'damaged', 'header');
+	await fails(open(FILE.object.subarray(0, -1)), 'damaged', 'cut');
+	await fails(open(Buffer.concat([FILE.object, Buffer.alloc(1)])), 'damaged',
+		'longer');
+	await fails(open(Buffer.alloc(400)), 'unsupported', 'no object');
+	for (const passphrase of [undefined, 'x']) {
+		const other = seal({ id: ID, link: LINK, passphrase, created: 1,
+			expires: 2, message: Buffer.alloc(1), index: '{}' });
+		await fails(open(other.object, other.link), 'unsupported',
+			`factor of ${passphrase}`);
+	}
+	for (let at = 96; at < FILE.object.length; at += 7) {
+		const bad = Buffer.from(FILE.object);
+		bad[at] ^= 1;
+		await assert.rejects(async () => {
+			const object = await open(bad);
+			await M.partText(object, object.index.parts[0]);
+		}, { code: 'damaged' }, `octet ${at}`);
+	}
+	for (const text of ['A', 'AAA', 'QQ==A', '!AAA', 'QQ==QUJD', '\u0141AAA'])
+		assert.throws(() => A.objectBlob([text]), { code: 'damaged' }, text);
 });

@@ -721,3 +721,45 @@ Test(decide, what_is_not_sent_has_no_copy)
 	cr_expect_eq(d.outcome.rung, RUNG_HOLD);
 	cr_expect_not(c.looked[0]);
 }
+
+/* What is too large for a mail goes down the ladder, for certain; where there
+   is a portal nothing is too large. */
+Test(decide, what_is_too_large_is_not_attached)
+{
+	static const enum rung ladder[] = {
+	    RUNG_SMIME, RUNG_ESCROW, RUNG_REJECT};
+	struct policy_spec spec = {.name = "all",
+	    .line = 1,
+	    .ladder = ladder,
+	    .n_ladder = 3,
+	    .pickup = {.delivery = POLICY_DELIVERY_ATTACHMENT,
+		.factor = POLICY_FACTOR_GENERATED}};
+	struct message m = parse("Subject: x\r\n\r\nbody\r\n");
+	struct proto_answers none = {.key = "a@b.example", .complete = true};
+	struct decision d;
+	json_t *j;
+
+	policy_free(policy);
+	policy = policy_new();
+	cr_assert_eq(policy_add_rule(policy, &spec, NULL), ERR_OK);
+	facts.policy = policy;
+	facts.have_portal = false;
+	facts.attach_max = m.raw.len;
+	cr_expect_eq(decide(&none).outcome.rung, RUNG_ESCROW, "before DATA");
+	facts.message = &m;
+	d = decide(&none);
+	cr_expect_eq(d.outcome.rung, RUNG_ESCROW, "just fits");
+	cr_expect_eq(d.outcome.strength, POLICY_STRENGTH_FACTOR);
+	facts.attach_max--;
+	d = decide(&none);
+	cr_expect_eq(d.outcome.rung, RUNG_REJECT);
+	cr_expect_not_null(strstr(decide_reason(&d, arena), "too large"), "%s",
+	    decide_reason(&d, arena));
+	j = decide_json(&d);
+	cr_expect_not_null(
+	    strstr(json_string_value(json_object_get(
+		       json_array_get(json_object_get(j, "steps"), 1), "why")),
+		"too large"));
+	json_decref(j);
+	message_clear(&m);
+}

@@ -57,7 +57,7 @@ Test(notice_words, every_language_says_who_until_when_and_how_to_tell)
 	     n++) {
 		const char *const texts[] = {w->subject, w->intro,
 		    w->passphrase, w->question, w->code, w->alone, w->until,
-		    w->check, w->signature};
+		    w->check, w->attached, w->attached_check, w->signature};
 		struct buf out;
 
 		cr_expect_eq(notice_words_find(w->language), w);
@@ -73,6 +73,9 @@ Test(notice_words, every_language_says_who_until_when_and_how_to_tell)
 		cr_expect_not_null(strstr(w->intro, "\n{link}\n"));
 		cr_expect_not_null(strstr(w->until, "{until}"));
 		cr_expect_not_null(strstr(w->check, "{url}/"));
+		cr_expect_not_null(strstr(w->attached, "{from}"));
+		cr_expect_not_null(strstr(w->attached, "message.html"));
+		cr_expect_null(strstr(w->attached, "{link}"));
 		cr_expect_not_null(strstr(w->signature, "{owner}"));
 	}
 	cr_expect_eq(n, 6);

@@ -6,9 +6,11 @@
 #include "mime/compose.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mime/date.h"
+#include "mime/write.h"
 
 static struct mime_compose
 example(void)
@@ -154,4 +156,52 @@ Test(compose, dates)
 	    mime_date(1709164800).text, "Thu, 29 Feb 2024 00:00:00 +0000");
 	cr_assert_str_eq(
 	    mime_date(INT64_MAX).text, "Thu, 1 Jan 1970 00:00:00 +0000");
+}
+
+static enum err
+write_file(const void *arg, const struct mime_sink *to)
+{
+	return arg == NULL ? ERR_IO : mime_puts(to, arg);
+}
+
+Test(compose, a_file_stands_behind_the_text)
+{
+	static const uint8_t zero[16];
+	const struct mime_boundary boundary = mime_boundary_make(zero);
+	struct mime_compose_file file = {.name = "message.html",
+	    .boundary = &boundary,
+	    .write = write_file,
+	    .arg = "<p a=\"b\">\r\nGr\xc3\xbc\xc3\x9f"
+		   "e \r\n-- x"};
+	struct mime_compose m = example();
+	char want[2048];
+	struct mime_sink sink;
+	struct buf out;
+
+	buf_init(&out, 65536);
+	sink = mime_sink_buf(&out);
+	cr_assert_eq(mime_compose_write_with(&m, &file, &sink), ERR_OK);
+	snprintf(want, sizeof(want),
+	    "MIME-Version: 1.0\r\n"
+	    "Content-Type: multipart/mixed; boundary=\"%s\"\r\n"
+	    "\r\n--%s\r\n"
+	    "Content-Type: text/plain; charset=us-ascii\r\n"
+	    "Content-Transfer-Encoding: 7bit\r\n"
+	    "\r\n"
+	    "Hello,\r\nthere is a message.\r\n"
+	    "\r\n--%s\r\n"
+	    "Content-Type: text/html; charset=utf-8; name=\"message.html\"\r\n"
+	    "Content-Disposition: attachment; filename=\"message.html\"\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n"
+	    "\r\n"
+	    "<p a=3D\"b\">\r\nGr=C3=BC=C3=9Fe=20\r\n=2D- x"
+	    "\r\n--%s--\r\n",
+	    boundary.text, boundary.text, boundary.text, boundary.text);
+	cr_expect_not_null(strstr(buf_cstr(&out), want), "%s", buf_cstr(&out));
+	/* what it fails with is told */
+	file.arg = NULL;
+	cr_expect_eq(mime_compose_write_with(&m, &file, &sink), ERR_IO);
+	m.message_id = "";
+	cr_expect_eq(mime_compose_write_with(&m, &file, &sink), ERR_USAGE);
+	buf_clear(&out);
 }

@@ -236,3 +236,101 @@ Test(check, lists_every_way_that_leaves_mail_readable)
 		policy_free(p);
 	}
 }
+
+static const struct {
+	const char *what;
+	struct policy_pickup pickup;
+	enum rung ladder[3];
+	size_t n;
+	bool portal;
+	const char *text; /* the first finding that is an error; NULL: none */
+} deliveries[] = {
+    {"attached",
+	{.delivery = POLICY_DELIVERY_ATTACHMENT,
+	    .factor = POLICY_FACTOR_GENERATED},
+	{RUNG_SMIME, RUNG_ESCROW, RUNG_REJECT}, 3, false, NULL},
+    {"attached, beside a portal",
+	{.delivery = POLICY_DELIVERY_ATTACHMENT,
+	    .factor = POLICY_FACTOR_GENERATED},
+	{RUNG_TLS, RUNG_ESCROW, RUNG_HOLD}, 3, true, NULL},
+    {"attached, with nothing to open it by",
+	{.delivery = POLICY_DELIVERY_ATTACHMENT},
+	{RUNG_SMIME, RUNG_ESCROW, RUNG_REJECT}, 3, true,
+	"needs second-factor = generated, not none"},
+    {"attached, with a code that nobody asks for",
+	{.delivery = POLICY_DELIVERY_ATTACHMENT, .factor = POLICY_FACTOR_CODE},
+	{RUNG_SMIME, RUNG_ESCROW, RUNG_REJECT}, 3, true,
+	"needs second-factor = generated, not code"},
+    {"attached, with what a person chose",
+	{.delivery = POLICY_DELIVERY_ATTACHMENT,
+	    .factor = POLICY_FACTOR_PASSPHRASE},
+	{RUNG_SMIME, RUNG_ESCROW, RUNG_REJECT}, 3, true,
+	"needs second-factor = generated, not passphrase"},
+    {"attached, with an answer",
+	{.delivery = POLICY_DELIVERY_ATTACHMENT,
+	    .factor = POLICY_FACTOR_ANSWER},
+	{RUNG_SMIME, RUNG_ESCROW, RUNG_REJECT}, 3, true,
+	"needs second-factor = generated, not answer"},
+    {"attached, with an account",
+	{.delivery = POLICY_DELIVERY_ATTACHMENT,
+	    .factor = POLICY_FACTOR_ACCOUNT},
+	{RUNG_SMIME, RUNG_ESCROW, RUNG_REJECT}, 3, true,
+	"needs second-factor = generated, not account"},
+    {"attached at the end",
+	{.delivery = POLICY_DELIVERY_ATTACHMENT,
+	    .factor = POLICY_FACTOR_GENERATED},
+	{RUNG_SMIME, RUNG_ESCROW}, 2, true, "must go on behind escrow"},
+    {"at a portal that is not there", {.delivery = POLICY_DELIVERY_PORTAL},
+	{RUNG_SMIME, RUNG_REJECT}, 2, false,
+	"escrow = portal needs a `portal` section"},
+    {"at the portal, and then nothing",
+	{.delivery = POLICY_DELIVERY_PORTAL, .factor = POLICY_FACTOR_GENERATED},
+	{RUNG_SMIME, RUNG_ESCROW, RUNG_REJECT}, 3, true, "never reached"},
+    {"at the portal",
+	{.delivery = POLICY_DELIVERY_PORTAL, .factor = POLICY_FACTOR_GENERATED},
+	{RUNG_SMIME, RUNG_ESCROW}, 2, true, NULL},
+};
+
+Test(check, what_is_attached_needs_a_passphrase_made_here_and_a_way_on)
+{
+	for (size_t i = 0; i < sizeof(deliveries) / sizeof(deliveries[0]);
+	     i++) {
+		const struct policy_spec spec = {.name = "a",
+		    .line = 10,
+		    .pickup = deliveries[i].pickup,
+		    .ladder = deliveries[i].ladder,
+		    .n_ladder = deliveries[i].n};
+		struct policy *p = policy_new();
+		struct arena *arena = arena_new(1 << 20);
+		const char *found = NULL;
+		struct policy_finding *list;
+		struct policy_path *paths;
+		size_t n;
+
+		cr_assert_eq(policy_add_rule(p, &spec, NULL), ERR_OK);
+		cr_assert_eq(
+		    policy_check(p, deliveries[i].portal, arena, &list, &n),
+		    ERR_OK);
+		for (size_t k = n; k > 0; k--)
+			if (list[k - 1].fatal)
+				found = list[k - 1].text;
+		if (deliveries[i].text == NULL)
+			cr_expect_null(
+			    found, "%s: %s", deliveries[i].what, found);
+		else
+			cr_expect(found != NULL &&
+				      strstr(found, deliveries[i].text) != NULL,
+			    "%s: %s", deliveries[i].what,
+			    found != NULL ? found : "nothing");
+		cr_expect_eq(policy_attaches(p),
+		    deliveries[i].pickup.delivery == POLICY_DELIVERY_ATTACHMENT,
+		    "%s", deliveries[i].what);
+		/* no key of it travels with it */
+		cr_assert_eq(policy_paths(p, arena, &paths, &n), ERR_OK);
+		cr_expect(n == 0 || deliveries[i].pickup.factor !=
+					POLICY_FACTOR_GENERATED,
+		    "%s", deliveries[i].what);
+		arena_free(arena);
+		policy_free(p);
+	}
+}

@@ -174,6 +174,16 @@ static const struct {
 	{.factor = POLICY_FACTOR_GENERATED},
 	{.factor = POLICY_FACTOR_ACCOUNT, .notice_tls = true},
 	POLICY_ESCROW_FACTOR},
+    {"attached is as strong as what opens it",
+	{.delivery = POLICY_DELIVERY_ATTACHMENT}, {0},
+	{.delivery = POLICY_DELIVERY_ATTACHMENT}, POLICY_ESCROW_FACTOR},
+    {"what can be recalled beats what cannot",
+	{.delivery = POLICY_DELIVERY_PORTAL},
+	{.delivery = POLICY_DELIVERY_ATTACHMENT},
+	{.delivery = POLICY_DELIVERY_PORTAL}, POLICY_ESCROW_LINK},
+    {"what is said beats what is not", {0},
+	{.delivery = POLICY_DELIVERY_ATTACHMENT},
+	{.delivery = POLICY_DELIVERY_ATTACHMENT}, POLICY_ESCROW_FACTOR},
     {"the first tag", {.passphrase_tag = "pw"}, {.passphrase_tag = "code"},
 	{.passphrase_tag = "pw"}, POLICY_ESCROW_LINK},
     {"the only tag", {0}, {.passphrase_tag = "code"},
@@ -188,6 +198,7 @@ Test(ladder, raises_what_opens_mail_for_pick_up)
 
 		policy_pickup_raise(&a, &pickups[i].b);
 		cr_expect_eq(a.factor, w->factor, "%s", pickups[i].what);
+		cr_expect_eq(a.delivery, w->delivery, "%s", pickups[i].what);
 		cr_expect_eq(
 		    a.notice_tls, w->notice_tls, "%s", pickups[i].what);
 		cr_expect_eq(

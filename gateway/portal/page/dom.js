@@ -24,11 +24,20 @@ export function errorWords(error, typed = false) {
 	else
 		console.error(error);
 	const wait = formatTime(Date.now() + 1000 * (error.wait ?? 0));
-	if (!['link', 'gone', 'factor', 'busy', 'damaged', 'network',
+	if (!['link', 'gone', 'factor', 'wrong', 'busy', 'damaged', 'network',
 		'insecure'].includes(code))
 		code = 'unsupported';
 	return { title: t(`err_${code}_title`),
 		text: t(`err_${code}`, { time: wait }) };
+}
+
+/* What is wrong with what was typed into a field; '' for nothing. */
+export function fieldProblem(input, note, text) {
+	note.textContent = text;
+	note.hidden = text === '';
+	input.setAttribute('aria-invalid', text === '' ? 'false' : 'true');
+	if (text !== '')
+		input.focus();
 }
 
 /* Give a Blob to the reader as a file. */

@@ -42,7 +42,7 @@ export async function showHtml(object, plan) {
 		const html = texts.map(asHtml).join('<hr>');
 		content = { html, remote: false,
 			images: await inlineImages(object, plan.inline, html) };
-		$('html').src = '../frame';
+		$('html').src = $('html').dataset.frame ?? '../frame';
 	}
 	$('html').hidden = false;
 }

@@ -22,8 +22,11 @@ function showFields(object) {
 	$('to-row').hidden = !index.to;
 	$('date').textContent = formatDate(index.date);
 	$('date').dateTime = new Date(index.date * 1000).toISOString();
-	say($('expires'), 'until', { date: formatDate(object.expires),
-		when: formatDistance(object.expires) });
+	if (object.expires === null)
+		say($('expires'), 'attached_never');
+	else
+		say($('expires'), 'until', { date: formatDate(object.expires),
+			when: formatDistance(object.expires) });
 }
 
 function showText(texts) {

@@ -9,7 +9,7 @@ import { showBrand } from './brand.js';
 import { Visit } from './client.js';
 import { FACTOR_ANSWER, FACTOR_GENERATED, FACTOR_NONE, parseLink }
 	from './crypto.js';
-import { $, errorWords, plainLine } from './dom.js';
+import { $, errorWords, fieldProblem, plainLine } from './dom.js';
 import { GENERATED_LENGTH, spell } from './factor.js';
 import { chooseLanguage, say, t, translate, useLanguage } from './i18n.js';
 import { showLetter } from './letter.js';
@@ -33,14 +33,6 @@ function showFactor(link) {
 	$('factor-input').type = hidden ? 'password' : 'text';
 	$('reveal-row').hidden = !hidden;
 	$('factor').hidden = false;
-}
-
-function fieldProblem(input, note, text) {
-	note.textContent = text;
-	note.hidden = text === '';
-	input.setAttribute('aria-invalid', text === '' ? 'false' : 'true');
-	if (text !== '')
-		input.focus();
 }
 
 /* The spelling of what was typed; null if it cannot be right. */

@@ -17,6 +17,14 @@ export default {
 	help_never: 'Hier fragt Sie nie jemand nach dem Passwort Ihres Postfachs oder Ihrer Bank.',
 	imprint: 'Impressum',
 
+	attached_title: 'Eine geschützte Nachricht für Sie',
+	attached_text: 'Sie ist verschlüsselt in dieser Datei. Ihr Browser öffnet sie hier mit dem Passwort; aus dem Internet wird nichts geladen, und es wird nichts gesendet.',
+	attached_where: 'Diese Datei kam mit einer Mail und funktioniert ohne Internet. Sie fragt nach nichts als dem Passwort dieser einen Nachricht.',
+	attached_never: 'Diese Nachricht steht in einer Datei, die Sie haben: Sie läuft nicht ab, der Absender kann sie nicht zurücknehmen, und niemand erfährt, dass Sie sie geöffnet haben. Löschen Sie die Datei, wenn Sie sie nicht mehr brauchen.',
+	attached_images: 'Bilder aus dem Internet werden in dieser Datei nie geladen.',
+	attached_reply: 'Zum Antworten schreiben Sie dem Absender eine gewöhnliche Mail. Diese Seite verschlüsselt sie nicht.',
+	attached_footer: 'In Ihrem Browser entschlüsselt, ohne Internet.',
+
 	passphrase: 'Passwort der Nachricht',
 	passphrase_hint: 'Der Absender hat es gewählt und teilt es Ihnen auf anderem Weg mit, zum Beispiel am Telefon.',
 	generated: 'Passwort der Nachricht',
@@ -43,6 +51,8 @@ export default {
 	err_gone: 'Sie kann abgelaufen sein, der Absender kann sie zurückgezogen haben, oder ein Zeichen des Links fehlt. Kopieren Sie den ganzen Link aus der Mail und versuchen Sie es erneut. Wenn das nicht hilft, bitten Sie den Absender, die Nachricht noch einmal zu senden.',
 	err_factor_title: 'Damit öffnet sich die Nachricht nicht',
 	err_factor: 'Ihre Eingabe passt nicht, oder die Nachricht ist nicht mehr da. Prüfen Sie die Eingabe und versuchen Sie es erneut. Wenn das nicht hilft, fragen Sie den Absender.',
+	err_wrong_title: 'Damit öffnet sich die Nachricht nicht',
+	err_wrong: 'Ihre Eingabe passt nicht. Prüfen Sie sie und versuchen Sie es erneut. Wenn das nicht hilft, fragen Sie den Absender nach dem Passwort.',
 	err_busy_title: 'Zu viele Versuche',
 	err_busy: 'Bitte warten Sie. Nach {time} können Sie es erneut versuchen.',
 	err_damaged_title: 'Diese Nachricht lässt sich nicht öffnen',

@@ -17,6 +17,14 @@ export default {
 	help_never: 'Nobody will ever ask you here for the password of your mailbox or of your bank.',
 	imprint: 'Imprint',
 
+	attached_title: 'A protected message for you',
+	attached_text: 'It is in this file, encrypted. Your browser opens it here with the passphrase; nothing is loaded from the internet, and nothing is sent.',
+	attached_where: 'This file came with a mail and works without the internet. It asks for nothing but the passphrase of this one message.',
+	attached_never: 'This message is in a file of yours: it does not expire, the sender cannot take it back, and nobody is told that you opened it. Delete the file when you do not need it any more.',
+	attached_images: 'Images from the web are never loaded in this file.',
+	attached_reply: 'To answer, write the sender an ordinary mail. It is not encrypted by this page.',
+	attached_footer: 'Decrypted in your browser, without the internet.',
+
 	passphrase: 'Passphrase',
 	passphrase_hint: 'The sender has chosen it and tells you in another way, for example by phone.',
 	generated: 'Passphrase',
@@ -43,6 +51,8 @@ export default {
 	err_gone: 'It may have expired, the sender may have taken it back, or a character of the link is missing. Copy the whole link from the mail and try again. If that does not help, ask the sender to send the message again.',
 	err_factor_title: 'This does not open the message',
 	err_factor: 'What you typed does not fit, or the message is no longer there. Check it and try again. If that does not help, ask the sender.',
+	err_wrong_title: 'This does not open the message',
+	err_wrong: 'What you typed does not fit. Check it and try again. If that does not help, ask the sender for the passphrase.',
 	err_busy_title: 'Too many attempts',
 	err_busy: 'Please wait. You can try again after {time}.',
 	err_damaged_title: 'This message does not open',

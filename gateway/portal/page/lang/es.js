@@ -17,6 +17,14 @@ export default {
 	help_never: 'Aquí nadie le pedirá nunca la contraseña de su correo ni la de su banco.',
 	imprint: 'Aviso legal',
 
+	attached_title: 'Un mensaje protegido para usted',
+	attached_text: 'Está cifrado en este archivo. Su navegador lo abre aquí con la contraseña; no se carga nada de internet ni se envía nada.',
+	attached_where: 'Este archivo llegó con un correo y funciona sin internet. Solo pide la contraseña de este mensaje.',
+	attached_never: 'Este mensaje está en un archivo suyo: no caduca, el remitente no puede retirarlo y nadie sabe que usted lo ha abierto. Borre el archivo cuando ya no lo necesite.',
+	attached_images: 'Las imágenes de la web nunca se cargan en este archivo.',
+	attached_reply: 'Para responder, escriba al remitente un correo normal. Esta página no lo cifra.',
+	attached_footer: 'Descifrado en su navegador, sin internet.',
+
 	passphrase: 'Contraseña del mensaje',
 	passphrase_hint: 'La ha elegido el remitente y se la comunica por otra vía, por ejemplo por teléfono.',
 	generated: 'Contraseña del mensaje',
@@ -43,6 +51,8 @@ export default {
 	err_gone: 'Puede que haya caducado, que el remitente lo haya retirado o que falte un carácter del enlace. Copie el enlace entero e inténtelo de nuevo. Si no funciona, pida al remitente que envíe el mensaje otra vez.',
 	err_factor_title: 'Con esto no se abre el mensaje',
 	err_factor: 'Lo que ha escrito no es correcto o el mensaje ya no está. Compruébelo e inténtelo de nuevo. Si no funciona, pregunte al remitente.',
+	err_wrong_title: 'Con esto no se abre el mensaje',
+	err_wrong: 'Lo que ha escrito no es correcto. Compruébelo e inténtelo de nuevo. Si no funciona, pida la contraseña al remitente.',
 	err_busy_title: 'Demasiados intentos',
 	err_busy: 'Espere, por favor. Podrá intentarlo de nuevo después de las {time}.',
 	err_damaged_title: 'Este mensaje no se abre',

@@ -17,6 +17,14 @@ export default {
 	help_never: 'Personne ne vous demandera jamais ici le mot de passe de votre messagerie ou de votre banque.',
 	imprint: 'Mentions légales',
 
+	attached_title: 'Un message protégé pour vous',
+	attached_text: 'Il est chiffré dans ce fichier. Votre navigateur l’ouvre ici avec le mot de passe ; rien n’est chargé depuis Internet et rien n’est envoyé.',
+	attached_where: 'Ce fichier est arrivé par courriel et fonctionne sans Internet. Il ne demande que le mot de passe de ce seul message.',
+	attached_never: 'Ce message est dans un fichier qui est à vous : il n’expire pas, l’expéditeur ne peut pas le retirer, et personne n’apprend que vous l’avez ouvert. Supprimez le fichier quand vous n’en avez plus besoin.',
+	attached_images: 'Les images du web ne sont jamais chargées dans ce fichier.',
+	attached_reply: 'Pour répondre, écrivez à l’expéditeur un courriel ordinaire. Cette page ne le chiffre pas.',
+	attached_footer: 'Déchiffré dans votre navigateur, sans Internet.',
+
 	passphrase: 'Mot de passe du message',
 	passphrase_hint: 'L’expéditeur l’a choisi et vous le communique par un autre moyen, par exemple par téléphone.',
 	generated: 'Mot de passe du message',
@@ -43,6 +51,8 @@ export default {
 	err_gone: 'Il a peut-être expiré, l’expéditeur l’a peut-être retiré, ou il manque un caractère au lien. Copiez le lien entier et réessayez. Sinon, demandez à l’expéditeur de renvoyer le message.',
 	err_factor_title: 'Cela n’ouvre pas le message',
 	err_factor: 'Votre saisie ne convient pas, ou le message n’est plus là. Vérifiez et réessayez. Sinon, demandez à l’expéditeur.',
+	err_wrong_title: 'Cela n’ouvre pas le message',
+	err_wrong: 'Votre saisie ne convient pas. Vérifiez-la et réessayez. Sinon, demandez le mot de passe à l’expéditeur.',
 	err_busy_title: 'Trop de tentatives',
 	err_busy: 'Veuillez patienter. Vous pourrez réessayer après {time}.',
 	err_damaged_title: 'Ce message ne s’ouvre pas',

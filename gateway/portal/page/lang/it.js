@@ -17,6 +17,14 @@ export default {
 	help_never: 'Qui nessuno Le chiederà mai la password della Sua casella o della Sua banca.',
 	imprint: 'Note legali',
 
+	attached_title: 'Un messaggio protetto per Lei',
+	attached_text: 'È cifrato in questo file. Il browser lo apre qui con la password; nulla viene caricato da Internet e nulla viene inviato.',
+	attached_where: 'Questo file è arrivato con una mail e funziona senza Internet. Chiede soltanto la password di questo messaggio.',
+	attached_never: 'Questo messaggio è in un file Suo: non scade, il mittente non può ritirarlo e nessuno viene a sapere che Lei lo ha aperto. Cancelli il file quando non Le serve più.',
+	attached_images: 'Le immagini dal web non vengono mai caricate in questo file.',
+	attached_reply: 'Per rispondere, scriva al mittente una mail normale. Questa pagina non la cifra.',
+	attached_footer: 'Decifrato nel Suo browser, senza Internet.',
+
 	passphrase: 'Password del messaggio',
 	passphrase_hint: 'L’ha scelta il mittente, che gliela comunica in un altro modo, per esempio per telefono.',
 	generated: 'Password del messaggio',
@@ -43,6 +51,8 @@ export default {
 	err_gone: 'Può essere scaduto, il mittente può averlo ritirato, o manca un carattere del link. Copi l’intero link e riprovi. Se non funziona, chieda al mittente di inviare di nuovo il messaggio.',
 	err_factor_title: 'Così il messaggio non si apre',
 	err_factor: 'Ciò che ha scritto non è corretto, o il messaggio non c’è più. Controlli e riprovi. Se non funziona, chieda al mittente.',
+	err_wrong_title: 'Così il messaggio non si apre',
+	err_wrong: 'Ciò che ha scritto non è corretto. Controlli e riprovi. Se non funziona, chieda la password al mittente.',
 	err_busy_title: 'Troppi tentativi',
 	err_busy: 'Attenda, per favore. Potrà riprovare dopo le {time}.',
 	err_damaged_title: 'Questo messaggio non si apre',

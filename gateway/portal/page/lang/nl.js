@@ -17,6 +17,14 @@ export default {
 	help_never: 'Niemand vraagt u hier ooit naar het wachtwoord van uw mailbox of van uw bank.',
 	imprint: 'Colofon',
 
+	attached_title: 'Een beveiligd bericht voor u',
+	attached_text: 'Het staat versleuteld in dit bestand. Uw browser opent het hier met het wachtwoord; er wordt niets van internet geladen en niets verstuurd.',
+	attached_where: 'Dit bestand kwam met een mail en werkt zonder internet. Het vraagt alleen om het wachtwoord van dit ene bericht.',
+	attached_never: 'Dit bericht staat in een bestand van u: het verloopt niet, de afzender kan het niet intrekken en niemand hoort dat u het hebt geopend. Verwijder het bestand als u het niet meer nodig hebt.',
+	attached_images: 'Afbeeldingen van het web worden in dit bestand nooit geladen.',
+	attached_reply: 'Schrijf de afzender een gewone mail om te antwoorden. Deze pagina versleutelt die niet.',
+	attached_footer: 'Ontsleuteld in uw browser, zonder internet.',
+
 	passphrase: 'Wachtwoord van het bericht',
 	passphrase_hint: 'De afzender heeft het gekozen en geeft het u op een andere manier door, bijvoorbeeld per telefoon.',
 	generated: 'Wachtwoord van het bericht',
@@ -43,6 +51,8 @@ export default {
 	err_gone: 'Het kan verlopen zijn, de afzender kan het hebben ingetrokken, of er ontbreekt een teken van de link. Kopieer de hele link en probeer het opnieuw. Helpt dat niet, vraag de afzender dan het bericht nog eens te sturen.',
 	err_factor_title: 'Hiermee gaat het bericht niet open',
 	err_factor: 'Wat u hebt getypt klopt niet, of het bericht is er niet meer. Controleer het en probeer het opnieuw. Helpt dat niet, vraag het dan de afzender.',
+	err_wrong_title: 'Hiermee gaat het bericht niet open',
+	err_wrong: 'Wat u hebt getypt klopt niet. Controleer het en probeer het opnieuw. Helpt dat niet, vraag de afzender dan om het wachtwoord.',
 	err_busy_title: 'Te veel pogingen',
 	err_busy: 'Even geduld. Na {time} kunt u het opnieuw proberen.',
 	err_damaged_title: 'Dit bericht gaat niet open',
