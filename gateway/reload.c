@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/file.h"
 #include "common/ipc.h"
+#include "common/text.h"
 #include "gateway/conf.h"
 #include "gateway/config_private.h"
 #include "gateway/proto.h"
@@ -181,8 +182,9 @@ out:
 /* --- requests of the command line
 
    {"verb": "reload"}: {"ok": bool, "findings": ["FILE:LINE: text", …]}
-   {"verb": "status"}: {"ok": true, "hostname": …, "processes": [{"process",
-   "index", "state", "pid", "up_s", "restarts"}, …]} */
+   {"verb": "status"}: {"ok": true, "hostname": …, "config": digest,
+   "processes": [{"process", "index", "state", "pid", "up_s", "restarts"}, …]}
+   {"verb": "config"}: {"ok": true, "file": …, "text": …}, what is in use */
 
 static json_t *
 answer_reload(struct supervisor *s)
@@ -207,6 +209,9 @@ answer_status(struct supervisor *s)
 	static const char *const states[] = {"down", "starting", "ready"};
 	json_t *list = json_array();
 	uint64_t now = clock_steady_ms();
+	char config[2 * sizeof(s->conf->digest) + 1];
+
+	text_hex(SPAN(s->conf->digest, sizeof(s->conf->digest)), config);
 
 	for (size_t i = 0; i < s->n_proc; i++) {
 		const struct proc *p = &s->proc[i];
@@ -220,8 +225,8 @@ answer_status(struct supervisor *s)
 					 : (now - p->started_ms) / 1000),
 			"restarts", (int)p->restarts));
 	}
-	return json_pack("{s:b, s:s, s:o}", "ok", true, "hostname",
-	    s->conf->hostname, "processes", list);
+	return json_pack("{s:b, s:s, s:s, s:o}", "ok", true, "hostname",
+	    s->conf->hostname, "config", config, "processes", list);
 }
 
 /* One member more: {"path", "end"} of each certificate of ours. */
@@ -248,6 +253,14 @@ answer_metrics(struct supervisor *s)
 	return answer;
 }
 
+/* For who looks at a gateway whose file is broken by now. */
+static json_t *
+answer_config(struct supervisor *s)
+{
+	return json_pack("{s:b, s:s, s:s%}", "ok", true, "file", s->conf->file,
+	    "text", (const char *)s->text.data, s->text.len);
+}
+
 void
 supervisor_answer(struct proc *control, struct ipc_msg *m)
 {
@@ -263,6 +276,8 @@ supervisor_answer(struct proc *control, struct ipc_msg *m)
 		answer = answer_status(control->s);
 	else if (verb != NULL && strcmp(verb, "metrics") == 0)
 		answer = answer_metrics(control->s);
+	else if (verb != NULL && strcmp(verb, "config") == 0)
+		answer = answer_config(control->s);
 	else
 		answer = json_pack(
 		    "{s:b, s:s}", "ok", false, "error", "unknown request");

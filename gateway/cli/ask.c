@@ -150,6 +150,29 @@ judge(json_t *answer, json_t **out, json_t **bad_out)
 	return status;
 }
 
+enum err
+cli_ask_at(
+    const char *control, json_t *question, unsigned seconds, json_t **out)
+{
+	json_t *answer = NULL;
+	int fd = question == NULL ? -1 : connect_within(control, seconds);
+	enum err e = question == NULL	     ? ERR_NOMEM
+		     : fd >= 0		     ? exchange(fd, question, &answer)
+		     : errno == ECONNREFUSED ? ERR_NOT_FOUND
+					     : err_from_errno(errno);
+
+	if (fd >= 0)
+		close(fd);
+	json_decref(question);
+	if (e == ERR_OK && !json_is_true(json_object_get(answer, "ok"))) {
+		json_decref(answer);
+		e = ERR_CRASHED;
+	}
+	if (e == ERR_OK)
+		*out = answer;
+	return e;
+}
+
 int
 cli_ask(struct cli *cli, json_t *question, json_t **out, json_t **bad_out)
 {

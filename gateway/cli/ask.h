@@ -15,6 +15,13 @@
 int cli_ask(struct cli *cli, struct json_t *question, struct json_t **out,
     struct json_t **bad_out) MUST_CHECK;
 
+/* Ask at this socket without a word, and wait so long at most; takes the
+   question. *out is the caller's to release. ERR_NOT_FOUND: nobody is there;
+   others of connect(2); ERR_CLOSED: this user may not ask; ERR_CRASHED: the
+   process that answers this is not there. */
+enum err cli_ask_at(const char *control, struct json_t *question,
+    unsigned seconds, struct json_t **out) MUST_CHECK;
+
 /* The same without arguments and without a word, whether there is a gateway or
    not; waits a few seconds at most. */
 void cli_ask_quietly(struct cli *cli, const char *verb);

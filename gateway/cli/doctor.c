@@ -108,24 +108,66 @@ look_at_machine(struct doctor *d)
 /* --- files */
 
 static void
+say_findings(struct doctor *d, const struct conf_findings *f)
+{
+	char line[LINE_SIZE];
+
+	for (size_t i = 0; i < f->n; i++)
+		doctor_say(d,
+		    f->list[i].level == CONF_ERROR ? DOCTOR_BAD : DOCTOR_WARN,
+		    "configuration", "mend that, then: sealgate reload", "%s",
+		    conf_finding_text(f, i, line, sizeof(line)));
+}
+
+static void
 look_at_findings(struct doctor *d)
 {
 	struct conf_findings f;
-	char line[LINE_SIZE];
 
 	conf_findings_init(&f);
 	f.file = d->conf->file;
 	state_check(d->conf, false, &f);
-	for (size_t i = 0; i < f.n; i++)
-		doctor_say(d,
-		    f.list[i].level == CONF_ERROR ? DOCTOR_BAD : DOCTOR_WARN,
-		    "configuration", "mend that, then: sealgate reload", "%s",
-		    conf_finding_text(&f, i, line, sizeof(line)));
+	say_findings(d, &f);
 	if (f.n == 0)
 		doctor_say(d, DOCTOR_OK, "configuration", NULL,
 		    "%s is right, users and certificates are there",
 		    d->conf->file);
 	conf_findings_clear(&f);
+}
+
+/* What is in the file, or else what is in use. */
+static void
+find_conf(struct doctor *d)
+{
+	if (!d->running.file_good)
+		say_findings(d, &d->running.findings);
+	if (!d->running.file_good && running_take_conf(d->cli, &d->running))
+		doctor_say(d, DOCTOR_WARN, "configuration",
+		    "the file takes effect once it is mended",
+		    "what follows is of the configuration that is in use");
+	d->conf = d->cli->conf;
+	if (d->conf == NULL)
+		doctor_say(d, DOCTOR_BAD, "configuration",
+		    "sealgate check tells all of it, sealgate setup makes a "
+		    "new one",
+		    "without it only this machine was looked at");
+}
+
+/* Nobody but its owner writes what says who may send readable mail. */
+static void
+look_at_permissions(struct doctor *d)
+{
+	struct stat st;
+	const char *const paths[] = {d->conf->file, d->conf->state};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (stat(paths[i], &st) == 0 && (st.st_mode & 022) != 0)
+			doctor_say(d, DOCTOR_BAD, "permissions", "chmod go-w",
+			    "%s: mode %04o, others can change it", paths[i],
+			    (unsigned)(st.st_mode & 07777));
+		else if (i == 0)
+			doctor_say(d, DOCTOR_OK, "permissions", NULL,
+			    "nobody else can change %s", paths[i]);
 }
 
 static void
@@ -190,33 +232,25 @@ look_at_state(struct doctor *d)
 /* --- the gateway */
 
 static void
-look_at_processes(struct doctor *d)
+look_at_gateway(struct doctor *d)
 {
-	json_t *status = NULL;
-	const json_t *list;
-	size_t down = 0;
+	const struct troubles *t = &d->running.troubles;
+	bool bad = false;
 
-	if (cli_ask(d->cli, json_pack("{s:s}", "verb", "status"), &status,
-		NULL) != CLI_DONE) {
-		doctor_say(d, DOCTOR_BAD, "gateway",
-		    "systemctl start sealgated; journalctl -u sealgated says "
-		    "why it ended",
-		    "it does not run");
-		return;
+	for (size_t i = 0; i < t->n; i++) {
+		const struct trouble *x = &t->list[i];
+
+		if (x->of_file)
+			continue; /* told already, in full */
+		bad |= x->level == TROUBLE_BAD;
+		doctor_say(d,
+		    x->level == TROUBLE_BAD ? DOCTOR_BAD : DOCTOR_WARN,
+		    "gateway", x->remedy, "%s", x->text);
 	}
-	list = json_object_get(status, "processes");
-	for (size_t i = 0; i < json_array_size(list); i++)
-		down += strcmp(cli_member(json_array_get(list, i), "state"),
-			    "ready") != 0;
-	if (down > 0)
-		doctor_say(d, DOCTOR_BAD, "gateway",
-		    "sealgate status names them, journalctl -u sealgated says "
-		    "why they end",
-		    "%zu processes are not ready", down);
-	else
+	if (!bad)
 		doctor_say(d, DOCTOR_OK, "gateway", NULL, "runs, %zu processes",
-		    json_array_size(list));
-	json_decref(status);
+		    json_array_size(
+			json_object_get(d->running.status, "processes")));
 }
 
 static void
@@ -244,34 +278,48 @@ look_at_keystore(struct doctor *d)
 		    "%zu certificates and keys", n);
 }
 
+static void
+look_at_all(struct doctor *d)
+{
+	static const struct {
+		void (*look)(struct doctor *d);
+		bool needs_conf;
+	} checks[] = {
+	    {look_at_libraries, false},
+	    {look_at_machine, false},
+	    {look_at_gateway, false},
+	    {look_at_findings, true},
+	    {look_at_permissions, true},
+	    {look_at_master_key, true},
+	    {look_at_state, true},
+	    {doctor_ports, true},
+	    {doctor_next_hops, true},
+	    {doctor_names, true},
+	    {look_at_keystore, true},
+	};
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		if (checks[i].needs_conf && d->conf == NULL)
+			continue;
+		checks[i].look(d);
+		fflush(stdout);
+	}
+}
+
 int
 cli_doctor(struct cli *cli, int argc, char **argv)
 {
-	static void (*const checks[])(struct doctor * d) = {
-	    look_at_libraries,
-	    look_at_machine,
-	    look_at_findings,
-	    look_at_master_key,
-	    look_at_state,
-	    look_at_processes,
-	    doctor_ports,
-	    doctor_next_hops,
-	    doctor_names,
-	    look_at_keystore,
-	};
 	struct doctor d = {.cli = cli};
 
 	(void)argv;
 	if (argc != 1)
 		return cli_usage(cli);
-	if (cli_conf(cli, &d.conf) != ERR_OK)
-		return CLI_FAILED;
 	if (cli->json)
 		d.lines = json_array();
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		checks[i](&d);
-		fflush(stdout);
-	}
+	running_look(cli, &d.running);
+	find_conf(&d);
+	look_at_all(&d);
+	running_clear(&d.running);
 	if (cli->json)
 		cli_put_json(json_pack(
 		    "{s:b, s:o}", "ok", d.n_bad == 0, "checks", d.lines));

@@ -9,6 +9,7 @@
 #define GATEWAY_CLI_DOCTOR_H
 
 #include "gateway/cli/cli.h"
+#include "gateway/cli/running.h"
 
 enum doctor_level {
 	DOCTOR_BAD, /* it does not work, or not as promised */
@@ -18,7 +19,8 @@ enum doctor_level {
 
 struct doctor {
 	struct cli *cli;
-	const struct conf *conf;
+	const struct conf *conf; /* NULL: there is none that is right */
+	struct running running;
 	struct json_t *lines; /* with --json: what was said */
 	unsigned n_bad;
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gateway/cli/ask.h"
+#include "gateway/cli/running.h"
 #include "gateway/conf.h"
 #include "gateway/proof.h"
 
@@ -39,11 +40,15 @@ put_processes(const json_t *list)
 static void
 put_store(const json_t *s)
 {
+	char age[CLI_SPAN_SIZE];
+
+	cli_span((uint64_t)number(s, "oldest_s"), age);
 	printf(
 	    "queue        %lld to deliver, %lld undecided; of these %lld held, "
-	    "%lld waiting for the portal, %lld under way\n",
+	    "%lld waiting for the portal, %lld under way; the oldest is there "
+	    "for %s\n",
 	    number(s, "ready"), number(s, "pending"), number(s, "held"),
-	    number(s, "waiting"), number(s, "under_way"));
+	    number(s, "waiting"), number(s, "under_way"), age);
 	printf("new mail     %s, %lld MiB free\n", cli_member(s, "intake"),
 	    number(s, "free_octets") / (1024 * 1024));
 	printf("audit log    record %lld, %lld since the last signature%s\n",
@@ -53,48 +58,66 @@ put_store(const json_t *s)
 		: ", NO KEY TO SIGN WITH");
 }
 
-/* All processes up and mail taken: otherwise the answer is no. */
-static bool
-is_well(const json_t *status, const json_t *store)
+/* The verdict, and what to do, before all else. */
+static void
+put_troubles(const struct running *r)
 {
-	const json_t *list = json_object_get(status, "processes");
+	const struct troubles *t = &r->troubles;
+	const char *name = cli_member(r->status, "hostname");
 
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (strcmp(cli_member(json_array_get(list, i), "state"),
-			"ready") != 0)
-			return false;
-	return strcmp(cli_member(store, "intake"), "open") == 0;
+	printf("%s%s%s\n", name, name[0] == '\0' ? "" : ": ",
+	    r->status == NULL && r->asked == ERR_NOT_FOUND ? "NOT RUNNING"
+	    : t->n_bad > 0				   ? "NOT WELL"
+	    : t->n > 0 ? "well, but look at this"
+		       : "well");
+	for (size_t i = 0; i < t->n; i++) {
+		printf(
+		    "%-5s ", t->list[i].level == TROUBLE_BAD ? "bad" : "warn");
+		cli_put_text(span_str(t->list[i].text));
+		printf("\n      -> %s\n", t->list[i].remedy);
+	}
+}
+
+static void
+put_all_json(const struct running *r)
+{
+	json_t *j = r->status == NULL ? json_object() : json_incref(r->status);
+
+	json_object_set_new(j, "running", json_boolean(r->status != NULL));
+	json_object_set_new(j, "well", json_boolean(r->troubles.n_bad == 0));
+	json_object_set_new(j, "troubles", trouble_json(&r->troubles));
+	json_object_set_new(
+	    j, "store", r->store == NULL ? json_null() : json_incref(r->store));
+	cli_put_json(j);
 }
 
 int
 cli_status_show(struct cli *cli, int argc, char **argv)
 {
-	json_t *status = NULL, *store = NULL;
-	bool well;
+	struct running r;
 	int rc;
 
 	(void)argv;
 	if (argc != 1)
 		return cli_usage(cli);
-	rc = cli_ask(cli, json_pack("{s:s}", "verb", "status"), &status, NULL);
-	if (rc != CLI_DONE)
-		return rc;
-	rc = cli_ask(
-	    cli, json_pack("{s:s}", "verb", "store-status"), &store, NULL);
-	well = rc == CLI_DONE && is_well(status, store);
+	running_look(cli, &r);
 	if (cli->json) {
-		json_object_set_new(status, "well", json_boolean(well));
-		json_object_set(status, "store", store);
-		cli_put_json(json_incref(status));
+		put_all_json(&r);
 	} else {
-		printf("%s\n", cli_member(status, "hostname"));
-		put_processes(json_object_get(status, "processes"));
-		if (store != NULL)
-			put_store(store);
+		put_troubles(&r);
+		put_processes(json_object_get(r.status, "processes"));
+		if (r.store != NULL)
+			put_store(r.store);
 	}
-	json_decref(status);
-	json_decref(store);
-	return rc != CLI_DONE ? rc : well ? CLI_DONE : CLI_NO;
+	if (r.status == NULL && r.asked == ERR_NOT_FOUND)
+		cli_say("the gateway is not running (%s)", r.control);
+	else if (r.status == NULL)
+		cli_say("no answer of the gateway at %s", r.control);
+	rc = r.status == NULL	    ? CLI_FAILED
+	     : r.troubles.n_bad > 0 ? CLI_NO
+				    : CLI_DONE;
+	running_clear(&r);
+	return rc;
 }
 
 /* --- configuration --- */

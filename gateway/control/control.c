@@ -56,6 +56,7 @@ static const struct {
     {"status", ROLE_SUPERVISOR},
     {"reload", ROLE_SUPERVISOR},
     {"metrics", ROLE_SUPERVISOR},
+    {"config", ROLE_SUPERVISOR},
     {"key lookup", ROLE_DISCOVERY},
     {"discovery-metrics", ROLE_DISCOVERY},
 };

@@ -25,8 +25,8 @@ gauge(struct buf *out, const char *name, const char *help, uint64_t value)
 }
 
 /* Seconds since the oldest entry was made: numbers of entries grow. */
-static enum err
-oldest(struct store *s, struct db_txn *txn, uint64_t *out)
+enum err
+store_oldest(struct store *s, struct db_txn *txn, uint64_t *out)
 {
 	struct db_cursor *c = NULL;
 	struct store_status st = {0};
@@ -52,7 +52,7 @@ put_queue(struct store *s, struct db_txn *txn, struct buf *out)
 {
 	struct store_counts n;
 	uint64_t age = 0;
-	enum err e = oldest(s, txn, &age);
+	enum err e = store_oldest(s, txn, &age);
 
 	store_index_count(s->index, &n);
 	if (e == ERR_OK)

@@ -249,9 +249,9 @@ status(
 	struct store_audit_head head = store_audit_durable_head(s->audit);
 	char hex[2 * DIGEST_SIZE + 1];
 	struct store_counts n;
-	uint64_t space = 0;
+	uint64_t space = 0, age = 0;
+	enum err e = store_oldest(s, txn, &age);
 
-	(void)txn;
 	(void)request;
 	store_index_count(s->index, &n);
 	text_hex(SPAN(head.hash, DIGEST_SIZE), hex);
@@ -260,6 +260,7 @@ status(
 	json_object_set_new(answer, "held", number_json(n.held));
 	json_object_set_new(answer, "waiting", number_json(n.waiting));
 	json_object_set_new(answer, "under_way", number_json(n.flying));
+	json_object_set_new(answer, "oldest_s", number_json(age));
 	json_object_set_new(answer, "intake",
 	    json_string(s->intake == ERR_OK ? "open" : err_text(s->intake)));
 	if (db_disk_free(s->db, &space) == ERR_OK)
@@ -269,7 +270,7 @@ status(
 	json_object_set_new(answer, "audit_unsigned", number_json(head.since));
 	json_object_set_new(
 	    answer, "audit_signs", json_boolean(store_audit_has_key(s->audit)));
-	return ERR_OK;
+	return e;
 }
 
 /* --- changing --- */

@@ -449,6 +449,9 @@ void store_issued(struct store *s, struct store_peer *from, struct ipc_msg *m);
 /* --- metrics.c --- */
 
 struct json_t;
+/* Seconds since the oldest entry of the queue was made, 0 if there is none. */
+enum err store_oldest(
+    struct store *s, struct db_txn *txn, uint64_t *out) MUST_CHECK;
 /* For a monitoring system: "text" of the answer. */
 enum err store_metrics(struct store *s, struct db_txn *txn,
     const struct json_t *request, struct json_t *answer) MUST_CHECK;

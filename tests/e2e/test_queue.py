@@ -2,6 +2,10 @@
 # Copyright (c) 2026 The Sealgate authors
 """`sealgate queue`, `status`, `reload`, `check` and `audit` against a gateway
 whose next hop is away, and P4: what waits says why."""
+import json
+import os
+import signal
+
 from harness import free_port, message, wait_for
 
 SENDER, CAROL = "sam@sender.example", "carol@partner.example"
@@ -155,9 +159,27 @@ def test_status_reload_and_check(make_gateway, capture):
 
     gw.cli("check")
     gw.cli("reload")
+    # a file that is broken, or not loaded, changes nothing of what runs
     good = gw.conf.read_text()
     gw.conf.write_text(good + "nonsense = 1\n")
     assert gw.cli("check", check=False).returncode == 1
-    gw.conf.write_text(good)
+    done = gw.cli("status", check=False)
+    assert done.returncode == 0
+    assert b"nonsense" in done.stdout and b"not in use yet" in done.stdout
+    assert b"worker       0   ready" in done.stdout
+    gw.conf.write_text(good + "# a word\n")
+    assert "sealgate reload" in [t["remedy"] for t in gw.cli_json("status")["troubles"]]
+    gw.cli("reload")
+    assert "sealgate reload" not in [t["remedy"] for t in gw.cli_json("status")["troubles"]]
+    # what stands still comes first, with what to do
+    os.kill(gw.pids()["store"][0], signal.SIGSTOP)
+    done = gw.cli("--json", "status", check=False)
+    os.kill(gw.pids()["store"][0], signal.SIGCONT)
+    said = json.loads(done.stdout)
+    assert done.returncode == 1 and not said["well"] and said["running"]
+    assert said["troubles"][0]["level"] == "bad" and "store" in said["troubles"][0]["text"]
     gw.stop()
-    assert gw.cli("status", check=False).returncode == 3
+    gw.conf.write_text(good + "nonsense = 1\n")
+    done = gw.cli("status", check=False)
+    assert done.returncode == 3 and b"nonsense" in done.stdout
+    assert b"systemctl start" in done.stdout and b"not running" in done.stderr

@@ -368,9 +368,19 @@ def test_the_doctor_finds_what_is_wrong(root, make_gateway, capture):
         dns.stop()
 
 
-def test_the_doctor_needs_a_configuration(make_gateway, capture):
-    gw = make_gateway(capture.port, start=False)
-    gw.conf.write_text("hostnam = 1\n")
-    done = gw.cli("doctor", check=False)
-    assert done.returncode == 3 and b"hostnam" in done.stderr
+def test_the_doctor_with_a_broken_configuration(make_gateway, capture):
+    """What runs says which configuration it has; without anybody there, this machine
+    is looked at."""
+    gw = make_gateway(capture.port)
+    gw.conf.write_text(gw.conf.read_text() + "hostnam = 1\n")
+    ok, checks = doctor(gw)
+    assert not ok and "hostnam" in str(checks) and "that is in use" in str(checks)
+    assert levels(checks, "port") == ["ok", "ok"] and levels(checks, "next hop") == ["ok"]
+    gw.stop()
+    ok, checks = doctor(gw)
+    assert not ok and "hostnam" in str(checks)
+    assert levels(checks, "OpenSSL") == ["ok"] and levels(checks, "port") == []
+    assert levels(checks, "gateway") == ["bad"]
+    gw.conf.unlink()
+    assert levels(doctor(gw)[1], "configuration")[0] == "bad"
     assert run(SEALGATE, "doctor", "more", check=False).returncode == 2
