@@ -104,7 +104,8 @@
    time */
 #define LIMIT_ANSWERS_CACHED 20000u
 #define LIMIT_LOOKUPS	     500u
-/* milliseconds for one operation of gpg; it is killed then */
+/* milliseconds for one operation of gpg at the command line; it is killed then
+   (that of the gateway: limits { engine }) */
 #define LIMIT_PGP_MS 60000u
 /* session keys (PKESK, SKESK) in front of an OpenPGP message: above any real
    number of recipients, each costs some parsing */

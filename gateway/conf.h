@@ -266,6 +266,7 @@ struct conf_limits {
 	uint64_t wait_ms;    /* for the next hop, where a client waits for it */
 	uint64_t stop_ms;    /* what SIGTERM lets finish */
 	uint64_t hang_ms;    /* without an answer, a process is killed */
+	uint64_t engine_ms;  /* for one operation of gpg */
 	unsigned min_rate;   /* octets per second while a client sends DATA */
 };
 

@@ -858,6 +858,10 @@ const struct config_entry config_entries[] = {
 	"A process that does not answer for so long is killed and started "
 	"anew; nothing is lost. Those that work on one message at a time have "
 	"ten times as long."},
+    {"limits", "engine", CONFIG_T_MS, false, 1 * SECOND, 10 * MINUTE, "1min",
+	AT(conf_limits, engine_ms), 0,
+	"Time for one operation of gpg, which is killed then: the message is "
+	"put off. More than a card or a slow machine needs."},
 
     {"retry", "first", CONFIG_T_MS, false, 100, DAY, "5min",
 	AT(conf_retry, first_ms), 0,

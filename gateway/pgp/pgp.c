@@ -403,5 +403,5 @@ pgp_main(struct role *r)
 {
 	gpg_group_begin(r);
 	role_confine(r);
-	return pgp_serve(r, NULL, LIMIT_PGP_MS);
+	return pgp_serve(r, NULL, role_conf(r)->limits.engine_ms);
 }

@@ -406,7 +406,8 @@ peers_ask_pgp(struct worker *w, uint16_t type, uint64_t id, struct span payload,
 		drop(w, ch, e);
 		return ERR_CRASHED;
 	}
-	return answer(w, ch, answer_type, id, LIMIT_PGP_MS + PGP_SLACK_MS, out);
+	return answer(w, ch, answer_type, id,
+	    role_conf(w->role)->limits.engine_ms + PGP_SLACK_MS, out);
 }
 
 /* The armor that came with an answer. */

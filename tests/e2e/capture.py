@@ -9,6 +9,8 @@ import ssl
 import threading
 import time
 
+from harness import PATIENCE
+
 DROP = "drop"  # close the connection instead of replying
 HANG = "hang"  # never reply
 
@@ -81,7 +83,7 @@ class Capture:
                 except OSError:
                     pass
 
-    def wait(self, n=1, seconds=30.0):
+    def wait(self, n=1, seconds=PATIENCE):
         """The messages, once there are n of them."""
         with self.changed:
             if not self.changed.wait_for(lambda: len(self.messages) >= n, seconds):
@@ -89,7 +91,7 @@ class Capture:
                     len(self.messages), seconds, n))
             return list(self.messages)
 
-    def wait_sessions(self, n=1, seconds=30.0):
+    def wait_sessions(self, n=1, seconds=PATIENCE):
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.sessions) >= n, seconds)
             return list(self.sessions)
@@ -100,7 +102,7 @@ class Capture:
 
     def in_clear(self):
         """All octets that arrived outside of TLS."""
-        return b"".join(s.plain for s in self.sessions)
+        return b"".join(bytes(s.plain) for s in self.sessions)
 
     # --- serving
 
@@ -187,21 +189,25 @@ class Dialogue:
 
     # --- the dialogue
 
-    def answer(self, verb, line, code, text):
-        """Reply as told, or with code and text. True if the reply was positive."""
+    def answer(self, verb, line, code, text, first=None):
+        """Reply as told, or with code and text. True if the reply was positive;
+        first is called before such a one."""
         b = self.server.behaviour(verb, line)
         if b == DROP:
             raise EOFError
         if b == HANG:
             while True:
                 self.fill()
+        if b is not None and not isinstance(b, bytes):
+            code, text = b
+        good = b[:1] in (b"2", b"3") if isinstance(b, bytes) else code < 400
+        if good and first:
+            first()
         if isinstance(b, bytes):
             self.sock.sendall(b)
-            return b[:1] in (b"2", b"3")
-        if b is not None:
-            code, text = b
-        self.say(code, text)
-        return code < 400
+        else:
+            self.say(code, text)
+        return good
 
     def run(self):
         if not self.answer("CONNECT", b"", 220, "capture.example ESMTP"):
@@ -269,11 +275,15 @@ class Dialogue:
             self.message.rcpt_params.append(m.group(2).decode().strip())
 
     def finish(self, line):
-        n = len(self.message.rcpts) if self.server.lmtp else 1
-        good = [self.answer(".", line, 250, "2.0.0 taken") for _ in range(n)]
-        if any(good):
-            self.server.took(self.message)
-        self.message = Message(self.session)
+        """Who has read that it was taken finds it here."""
+        taken, self.message = self.message, Message(self.session)
+
+        def take():
+            if taken.at is None:
+                self.server.took(taken)
+
+        for _ in taken.rcpts if self.server.lmtp else [None]:
+            self.answer(".", line, 250, "2.0.0 taken", take)
 
     def do_data(self, line):
         if not self.message.rcpts:

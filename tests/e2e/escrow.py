@@ -55,7 +55,7 @@ class Link:
         return b64(hkdf(key, salt, b"sealgate escrow v1 proof"))
 
     def ask(self, method, path, body=None, **headers):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
         c.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
         reply = c.getresponse()
         reply.text = reply.read()

@@ -11,6 +11,7 @@ import shutil
 import signal
 import smtplib
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -20,6 +21,9 @@ BUILD = pathlib.Path(os.environ.get("SEALGATE_BUILD", TOP / "build"))
 SEALGATED = BUILD / "sealgated"
 SEALGATE = BUILD / "sealgate"
 USERS_BASE = 64200
+# Seconds to wait for what must come. Nobody waits longer than it takes, so that
+# this is for the slowest machine; only a failure costs them.
+PATIENCE = 90.0
 
 
 class Problem(Exception):
@@ -30,7 +34,7 @@ class Problem(Exception):
 # any, and each to one process at a time. A name in the abstract name space says
 # which are taken; it goes when its process does.
 PORTS = range(10240, 32768)
-_taken = []
+_taken = {}
 
 
 def free_port():
@@ -46,8 +50,13 @@ def free_port():
         except OSError:
             name.close()
             continue
-        _taken.append(name)
+        _taken[port] = name
         return port
+
+
+def release_port(port):
+    """Others may be given it now."""
+    _taken.pop(port).close()
 
 
 def run(*args, **kwargs):
@@ -65,7 +74,7 @@ def run(*args, **kwargs):
     return done
 
 
-def wait_for(what, condition, seconds=30.0):
+def wait_for(what, condition, seconds=PATIENCE):
     """Poll until condition() is true and return what it returned."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -152,9 +161,8 @@ class Gateway:
         self.runtime = pathlib.Path(tempfile.mkdtemp(prefix="sgr.", dir="/dev/shm"))
         self.runtime.chmod(0o755)
         self.state = self.root / "state"
-        self.port = free_port()
-        self.portal_port = free_port()
-        self.in_port = free_port()
+        self.ports = [free_port() for _ in range(3)]
+        self.port, self.portal_port, self.in_port = self.ports
         self.listen_in = listen_in
         self.conf = self.root / "sealgate.conf"
         self.log_path = self.root / "log"
@@ -213,7 +221,7 @@ class Gateway:
 
     # --- running
 
-    def start(self, seconds=40.0):
+    def start(self, seconds=PATIENCE):
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = str(self.runtime) + ".notify"
         notify.bind(path)
@@ -249,7 +257,7 @@ class Gateway:
         self.kill()
         raise Problem("sealgated is not ready:\n" + self.log())
 
-    def stop(self, seconds=30.0):
+    def stop(self, seconds=PATIENCE):
         """SIGTERM; returns the exit status."""
         if self.proc is None:
             return None
@@ -279,6 +287,8 @@ class Gateway:
         if self.proc is not None and self.proc.poll() is None:
             self.stop()
         shutil.rmtree(self.runtime, ignore_errors=True)
+        while self.ports:
+            release_port(self.ports.pop())
 
     def pids(self):
         """{role: [pid, ...]} of the running processes."""
@@ -292,7 +302,9 @@ class Gateway:
         return out
 
     def log(self):
-        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+        """All whole lines of its log."""
+        text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+        return text[:text.rfind("\n") + 1]
 
     # --- talking to it
 
@@ -306,7 +318,7 @@ class Gateway:
         """Hand in a message; raises what smtplib raises, returns refusals."""
         if isinstance(recipients, str):
             recipients = [recipients]
-        with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as s:
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=90) as s:
             s.ehlo("client.sender.example")
             return s.sendmail(sender, recipients, message, **options)
 
@@ -314,7 +326,7 @@ class Gateway:
         """The same by `listen inbound`, as a stranger does."""
         if isinstance(recipients, str):
             recipients = [recipients]
-        with smtplib.SMTP("127.0.0.1", self.in_port, timeout=60) as s:
+        with smtplib.SMTP("127.0.0.1", self.in_port, timeout=90) as s:
             s.ehlo("mx.partner.example")
             return s.sendmail(sender, recipients, message, **options)
 
@@ -326,6 +338,19 @@ class Gateway:
             whole, _, _ = f.read_bytes().rpartition(b"\n")
             out += [json.loads(line) for line in whole.split(b"\n") if line]
         return out
+
+
+def octets_below(*tops):
+    """(path, octets) of every file below directories that are in use: what goes
+    meanwhile is left out."""
+    for top in tops:
+        for folder, _, names in os.walk(top):
+            for path in (pathlib.Path(folder, name) for name in names):
+                try:
+                    if stat.S_ISREG(path.lstat().st_mode):
+                        yield path, path.read_bytes()
+                except FileNotFoundError:
+                    pass
 
 
 def children(pid):

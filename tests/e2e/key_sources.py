@@ -69,7 +69,7 @@ class Dir:
                 raise Problem("%s has ended\n%s" % (what, self.said()))
             return port_is_open(port)
         try:
-            wait_for(what, up, 15)
+            wait_for(what, up)
         except Problem as p:
             raise Problem("%s\n%s" % (p, self.said()))
 
@@ -344,7 +344,7 @@ recon_port: {other}
 
     def add(self, armored):
         """As anybody may."""
-        urllib.request.urlopen("http://127.0.0.1:%d/pks/add" % self.http, timeout=20,
+        urllib.request.urlopen("http://127.0.0.1:%d/pks/add" % self.http, timeout=90,
                                data=urllib.parse.urlencode({"keytext": armored}).encode()).read()
 
     def down(self):

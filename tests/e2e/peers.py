@@ -190,7 +190,7 @@ class Postfix:
              str(self.usr), str(self.root), str(self.resolver)],
             stdin=subprocess.DEVNULL)
         try:
-            wait_for("Postfix", self.is_up, 20)
+            wait_for("Postfix", self.is_up)
         except Problem as p:
             self.proc.kill()
             raise Problem("%s\n%s" % (p, self.said()))
@@ -264,7 +264,7 @@ class Housed:
                  *[str(a) for a in self.command()]],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            wait_for(self.package, self.is_up, 20)
+            wait_for(self.package, self.is_up)
         except Problem as p:
             self.proc.kill()
             raise Problem("%s\n%s" % (p, self.log()))

@@ -16,7 +16,7 @@ import threading
 
 import pytest
 
-from harness import BUILD
+from harness import BUILD, PATIENCE
 
 HERE = pathlib.Path(__file__).resolve().parent
 DRIVER = BUILD / "tests/lib/portal_driver"  # `make check` builds it
@@ -82,7 +82,7 @@ class Portal:
                 self.told.append(line.decode().rstrip("\n"))
                 self.heard.notify_all()
 
-    def wait_for(self, start, seconds=10):
+    def wait_for(self, start, seconds=PATIENCE):
         def found():
             return next((t for t in self.told if t.startswith(start)), None)
         with self.heard:
@@ -108,9 +108,9 @@ class Portal:
         if self.tls:
             context = ssl.create_default_context(cafile=self.tls[0])
             c = http.client.HTTPSConnection(
-                "127.0.0.1", self.port, timeout=10, context=context)
+                "127.0.0.1", self.port, timeout=PATIENCE, context=context)
         else:
-            c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         c.request(method, path, body,
                   {k.replace("_", "-"): v for k, v in headers.items()})
         reply = c.getresponse()
@@ -126,7 +126,7 @@ class Portal:
     def stop(self):
         self.process.stdin.close()
         try:
-            return self.process.wait(15)
+            return self.process.wait(PATIENCE)
         finally:
             self.process.kill()
             self.log.close()
@@ -179,7 +179,7 @@ class AnswerTaker(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/api/reply/"):
             self.take(body)
             return
-        c = http.client.HTTPConnection("127.0.0.1", self.server.portal_port, timeout=30)
+        c = http.client.HTTPConnection("127.0.0.1", self.server.portal_port, timeout=PATIENCE)
         c.request(self.command, self.path, body or None, dict(self.headers))
         reply = c.getresponse()
         octets = reply.read()

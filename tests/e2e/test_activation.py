@@ -60,7 +60,7 @@ def test_a_client_is_not_refused_while_the_gateway_restarts(make_gateway, captur
     got = []
 
     def hand_in():
-        with smtplib.SMTP("127.0.0.1", gw.port, timeout=60) as s:
+        with smtplib.SMTP("127.0.0.1", gw.port, timeout=90) as s:
             s.ehlo("client.sender.example")
             got.append(s.sendmail("sam@sender.example", ["carol@partner.example"], message()))
     client = threading.Thread(target=hand_in)

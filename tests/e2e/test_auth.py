@@ -71,7 +71,7 @@ def test_with_curl_and_smtplib(make_gateway, capture, root, alice_file):
     run(*curl, "--user", "alice:wonder land")
     with pytest.raises(Problem, match="67|Login denied"):
         run(*curl, "--user", "alice:wonderland")
-    with smtplib.SMTP("127.0.0.1", gw.port, timeout=60) as s:
+    with smtplib.SMTP("127.0.0.1", gw.port, timeout=90) as s:
         s.starttls(context=TRUST)
         s.login("alice", "wonder land")
         s.sendmail("x@other.example", [CAROL], message(to=CAROL))

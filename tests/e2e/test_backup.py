@@ -220,7 +220,7 @@ def test_a_copy_of_the_state_while_mail_flows(make_gateway, capture, root):
                                "--state", str(root / "copy")], stderr=subprocess.PIPE)
     for sender in senders[10:]:
         old.send(sender, "held@partner.example", message(body=("x" * 70 + "\r\n") * 4300))
-    assert making.communicate(timeout=60) and making.returncode == 0
+    assert making.communicate(timeout=90) and making.returncode == 0
     assert len(old.cli_json("queue", "list")) == 30
     old.stop()
     new = moved(make_gateway, capture, old, root / "copy")

@@ -149,5 +149,5 @@ def test_what_was_put_aside_goes_on(make_gateway, capture, keys, root):
     (held,) = queue(gw)
     program(root, "sleeps", "return 1;")
     gw.cli("queue", "release", held["id"])
-    opened = keys.open_smime(capture.wait(1, 60)[0].data, keys.alice_key)
+    opened = keys.open_smime(capture.wait(1)[0].data, keys.alice_key)
     assert attachment(opened).get_content() == octets

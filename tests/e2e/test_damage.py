@@ -6,7 +6,6 @@ import os
 import shutil
 import smtplib
 import subprocess
-import time
 
 import pytest
 
@@ -99,8 +98,8 @@ def test_one_directory_full_while_others_have_room(make_gateway, capture, keys, 
         # one for whom there is no room: all or nothing
         assert outcome(gw, [ALICE, CAROL], text(ALICE, 400000)) == 452
         capture.verbs.clear()
-        capture.wait(codes.count(250) + 1, 30)
-        time.sleep(0.3)
+        capture.wait(codes.count(250) + 1)
+        wait_for("nothing to be left", lambda: not gw.cli_json("queue", "list"))
         assert len(capture.messages) == codes.count(250) + 1
         assert CANARY not in capture.everything()
     finally:

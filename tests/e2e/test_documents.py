@@ -114,10 +114,10 @@ PLAIN = [
 
 
 def send_all(gw, capture, mails):
-    with smtplib.SMTP("127.0.0.1", gw.port, timeout=60) as client:
+    with smtplib.SMTP("127.0.0.1", gw.port, timeout=90) as client:
         for _, mail in mails:
             client.sendmail(SENDER, ALICE, mail)
-    capture.wait(len(mails), 60)
+    capture.wait(len(mails))
     gw.stop()
     rows = [r["rec"] for r in gw.audit() if r["rec"].get("type") == "decided"]
     return [(what, row["rung"], "unsure" in row["facts"]) for (what, _), row in zip(mails, rows)]
@@ -228,5 +228,5 @@ def test_explain_says_that_it_does_not_look(make_gateway, keys, root):
 def test_a_tool_that_is_missing_is_refused(make_gateway, options, said):
     gw = make_gateway(1, start=False, rules=RULES, options=options)
     out = subprocess.run([gw.build / "sealgated", "-n", "-f", gw.conf], text=True,
-                         capture_output=True, timeout=30, check=False)
+                         capture_output=True, timeout=90, check=False)
     assert out.returncode != 0 and said in out.stderr, out.stderr

@@ -69,8 +69,8 @@ def test_an_expired_key_never_leads_to_clear(make_gateway, capture, keys):
     gw = make_gateway(capture.port, rules=OPPORTUNISTIC)
     gw.cli("key", "import", expired)
     assert send_outcome(gw, "late@partner.example") == 451
-    time.sleep(0.3)
-    assert not capture.messages
+    assert send_outcome(gw, CAROL) == 250
+    assert [m.rcpts for m in capture.wait(1)] == [[CAROL]]
 
 
 def test_a_dead_discovery_never_leads_to_a_weaker_rung(make_gateway, capture, keys):
@@ -112,7 +112,7 @@ def test_a_key_store_that_breaks_defers(make_gateway, capture, keys):
     with open(data, "r+b") as f:
         f.write(b"\xff" * size)
     codes = [send_outcome(gw, ALICE) for _ in range(3)]
-    time.sleep(0.3)
+    gw.stop()
     assert CANARY not in capture.everything()
     assert all(b"pkcs7-mime" in m.data for m in capture.messages)
     assert all(c in (250, 451) for c in codes)
@@ -143,10 +143,10 @@ def test_a_full_disk_refuses_and_loses_nothing(capture, keys, root):
         assert accepted > 3
         del capture.verbs["MAIL"]
         gw.cli("queue", "flush")
-        capture.wait(accepted, 60)
+        capture.wait(accepted)
         assert CANARY not in capture.everything()
         # room again: mail is taken again
-        wait_for("room", lambda: send_outcome(gw, ALICE) == 250, 20)
+        wait_for("room", lambda: send_outcome(gw, ALICE) == 250)
     finally:
         gw.close()
         subprocess.run(["umount", "-l", str(mount)], check=False)

@@ -7,7 +7,6 @@ import os
 import socket
 import struct
 import subprocess
-import time
 
 import pytest
 
@@ -401,6 +400,6 @@ def test_line_ends_of_named_peers_are_mended(make_gateway, capture):
     send("127.0.0.1", b"Subject: x\n\na\n.\nMAIL FROM:<a@b.example>\n.\r\nb", 250)
     wait_for("one more", lambda: len(inside.messages) == 3)
     assert b"a\r\n.\r\nMAIL FROM:<a@b.example>\r\n.\r\nb" in inside.messages[2].data
-    time.sleep(0.2)
+    wait_for("nothing to be left", lambda: not gw.cli_json("queue", "list"))
     assert len(inside.messages) == 3
     inside.stop()

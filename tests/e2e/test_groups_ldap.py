@@ -158,5 +158,5 @@ test "else" { from = "a@sender.example" to = "x@partner.example" from-group = "b
 def test_a_group_that_is_not_defined_is_refused(make_gateway, more, said):
     gw = make_gateway(1, start=False, rules=RULES, options=options(1, more))
     out = subprocess.run([gw.build / "sealgated", "-n", "-f", gw.conf], text=True,
-                         capture_output=True, timeout=30, check=False)
+                         capture_output=True, timeout=90, check=False)
     assert out.returncode != 0 and said in out.stderr, out.stderr

@@ -46,7 +46,7 @@ class Gateway:
             command += ["-f", str(self.conf)]
         return subprocess.run(
             command + [str(a) for a in args], input=stdin,
-            capture_output=True, timeout=60, check=False,
+            capture_output=True, timeout=90, check=False,
             env=dict(os.environ, XDG_RUNTIME_DIR=str(self.memory)))
 
     def json(self, *args, status=0):
@@ -258,7 +258,7 @@ def test_an_older_copy_takes_nothing_back(gw, tmp_path):
             ["gpg", "--homedir", str(home), "--batch", "--quiet",
              "--faked-system-time", when, "--pinentry-mode", "loopback",
              "--passphrase", "", *args],
-            check=True, capture_output=True, timeout=60).stdout
+            check=True, capture_output=True, timeout=90).stdout
 
     try:
         gpg("20260101T000000", "--quick-gen-key", "old@example.org",
@@ -271,7 +271,7 @@ def test_an_older_copy_takes_nothing_back(gw, tmp_path):
         newer = gpg("20260104T000000", "--export")
     finally:
         subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"],
-                       check=False, timeout=60)
+                       check=False, timeout=90)
     assert gw.run("key", "import", "-", stdin=newer).returncode == 0
     until = gw.json("key", "show", fpr)[0]["not_after"]
     assert gw.run("key", "import", "-", stdin=older).returncode == 0
@@ -425,7 +425,7 @@ def test_a_ca_beside_a_key_is_an_anchor_only_if_asked_for(started, p12):
             [SEALGATE, "-f", started.conf, "key", "import", "--anchor",
              "--passphrase-fd", str(f.fileno()), p12 / "erna.p12"],
             pass_fds=[f.fileno()], stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=60, check=False)
+            capture_output=True, timeout=90, check=False)
     assert done.returncode == 0, done
     assert b"(anchor)" in done.stdout
 

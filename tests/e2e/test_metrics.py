@@ -32,7 +32,7 @@ OTTO = "otto@sender.example"
 def get(port, path, method="GET"):
     req = urllib.request.Request("http://127.0.0.1:%d%s" % (port, path), method=method)
     try:
-        with urllib.request.urlopen(req, timeout=20) as r:
+        with urllib.request.urlopen(req, timeout=90) as r:
             return r.status, r.read().decode()
     except urllib.error.HTTPError as e:
         return e.code, e.read().decode()
@@ -213,7 +213,7 @@ def test_idle_connections_keep_nobody_out(watched):
     idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
     gw.cli("status")
     idle[0].sendall(b"GET /metrics")
-    wait_for("them to be ended", lambda: reachable(port), 20)
+    wait_for("them to be ended", lambda: reachable(port))
     assert get(port, "/healthz") == (200, "ok\n")
     for s in idle:
         s.close()

@@ -41,7 +41,7 @@ def test_what_cannot_be_opened_now_waits_and_is_opened_later(gw, capture, people
         assert len(queue(gw)) == 2, mode
         assert len(capture.messages) == 2 * n, mode
         misbehave(gw, "")
-        got = capture.wait(2 * n + 2, seconds=20)[2 * n:]
+        got = capture.wait(2 * n + 2)[2 * n:]
         said = sorted(verdicts(g.data)[0].split(b";")[0] for g in got)
         assert said == [b"encrypted, signed-good", b"signed-good"], (mode, said)
         assert all(SECRET in g.data for g in got), mode

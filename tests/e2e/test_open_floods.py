@@ -304,7 +304,7 @@ def test_a_flood_costs_little(flooded, people, pgp_people, make, verdict):  # no
     text = head().replace(OTTO.encode(), to.encode()) + make(people, pgp_people)
     n, alive, before = len(flooded.capture.messages), flooded.pids(), processor_time(flooded)
     flooded.send_in(EVE, to, text)
-    got = flooded.capture.wait(n + 1, seconds=60)[n].data
+    got = flooded.capture.wait(n + 1)[n].data
     spent = processor_time(flooded) - before
     said = verdicts(got)
     assert len(said) == 1 and said[0].decode().split(";")[0] == verdict, said
@@ -377,7 +377,7 @@ def test_250_comes_before_anything_is_opened(
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
-    got = capture.wait(len(texts), seconds=30)
+    got = capture.wait(len(texts))
     said = sorted(verdicts(g.data)[0].split(b";")[0] for g in got)
     assert said == [b"encrypted", b"encrypted, signed-good", b"none"] + [
         b"undecryptable"] * 5

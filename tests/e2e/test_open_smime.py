@@ -390,7 +390,7 @@ def test_no_word_while_it_waits_or_when_it_arrives(make_gateway, people, keys):
         for crt in (people.otto[0], keys.alice_crt):
             gw.send_in(EVE, OTTO, p7m(seal(INNER, crt)),
                        rcpt_options=["NOTIFY=SUCCESS,FAILURE,DELAY"])
-        server.wait(2, 20)
+        server.wait(2)
         wait_for("an empty queue", lambda: not queue(gw))
         assert not world.sessions
         # what nothing was sealed in is not told of, either

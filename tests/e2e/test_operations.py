@@ -19,14 +19,14 @@ LATER = (451, "4.3.0 later")
 
 def start_fails(conf):
     """Standard error of a start that is refused."""
-    done = subprocess.run([str(SEALGATED), "-f", str(conf)], capture_output=True, timeout=30)
+    done = subprocess.run([str(SEALGATED), "-f", str(conf)], capture_output=True, timeout=90)
     assert done.returncode not in (0, 1), done.stderr.decode()
     return done.stderr.decode()
 
 
 def check(gw):
     done = subprocess.run([str(SEALGATED), "-n", "-f", str(gw.conf)], capture_output=True,
-                          timeout=30)
+                          timeout=90)
     return done.returncode, done.stderr.decode()
 
 
@@ -63,7 +63,7 @@ def test_keys_that_are_missing_are_not_made_anew(make_gateway, capture, keys):
     shutil.move(str(aside), str(gw.state / "keys"))
     capture.verbs.clear()
     gw.start()
-    capture.wait(1, 20)
+    capture.wait(1)
 
 
 def test_the_command_line_says_that_no_gateway_runs(make_gateway, capture):
@@ -90,7 +90,7 @@ def test_another_user_learns_and_changes_nothing(make_gateway, capture):
 def test_a_sigterm_to_every_process_is_an_orderly_end(make_gateway, capture):
     """As service managers send it: what is in progress is finished all the same."""
     gw = make_gateway(capture.port, rules=CLEAR)
-    s = smtplib.SMTP("127.0.0.1", gw.port, timeout=30)
+    s = smtplib.SMTP("127.0.0.1", gw.port, timeout=90)
     s.ehlo("x")
     s.mail(SENDER)
     s.rcpt(CAROL)
@@ -155,7 +155,7 @@ def test_an_ordinary_user_can_run_it(make_gateway, capture):
          "-f", str(gw.conf)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=open(gw.log_path, "ab"))
     gw.proc = proc
-    wait_for("it to be ready", lambda: "event=ready" in gw.log(), 20)
+    wait_for("it to be ready", lambda: "event=ready" in gw.log())
     gw.send(SENDER, CAROL, message())
     capture.wait(1)
     for pids in gw.pids().values():

@@ -44,12 +44,12 @@ def test_a_server_hands_in_and_takes_on(make_gateway, capture, keys, peer, kind)
     behind = peer(kind, capture.port)
     gw = make_gateway(behind.port, import_keys=[keys.alice_crt])
     before = peer(kind, gw.port)
-    with smtplib.SMTP("127.0.0.1", before.port, timeout=30) as s:
+    with smtplib.SMTP("127.0.0.1", before.port, timeout=90) as s:
         s.sendmail("sam@sender.example", [ALICE, "erin@partner.example"],
                    message(body=BODY, to=ALICE))
         s.sendmail("sam@sender.example", [ALICE], message(body=BODY, to=ALICE))
-    got = [m for m in capture.wait(2, 40) if ALICE in m.rcpts]
-    wait_for("both", lambda: len([m for m in capture.messages if ALICE in m.rcpts]) == 2, 40)
+    got = [m for m in capture.wait(2) if ALICE in m.rcpts]
+    wait_for("both", lambda: len([m for m in capture.messages if ALICE in m.rcpts]) == 2)
     for m in got:
         opened = keys.open_smime(m.data, keys.alice_key)
         assert opened.replace(b"\r\n", b"\n").endswith(
@@ -72,7 +72,7 @@ def test_dovecot_takes_each_recipient_by_lmtp(make_gateway, keys, peer):
         msg = message(body=BODY, sender="eve@partner.example", to="ann@sender.example")
         gw.send_in("eve@partner.example", ["ann@sender.example", "ben@sender.example"], msg)
         for user in "ann", "ben":
-            kept = wait_for(user, lambda u=user: dovecot.messages(u), 20)
+            kept = wait_for(user, lambda u=user: dovecot.messages(u))
             assert body_of(kept[0]) == body_of(msg)
             assert re.search(rb"Return-Path: <eve@partner.example>", kept[0])
         assert wait_for("an empty queue", lambda: gw.cli_json("queue", "list") == [])

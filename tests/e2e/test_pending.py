@@ -48,7 +48,7 @@ def test_undecided_mail_survives_a_power_cut(make_gateway, capture, keys):
     capture.wait(1)
     gw.kill()
     gw.start()
-    capture.wait(2, 20)
+    capture.wait(2)
     assert CANARY not in capture.everything()
 
 
@@ -63,7 +63,7 @@ def test_what_is_given_up_and_has_no_sender_is_held(make_gateway, capture, keys)
     assert [m.rcpts for m in capture.wait(1)] == [[ALICE]]
     (before,) = wait_for("the file", lambda: len(queue(gw)) == 1 and [
         p.name for p in (gw.state / "bodies").iterdir()])
-    wait_for("it to be held", lambda: [e for e in queue(gw) if e["state"] == "held"], 30)
+    wait_for("it to be held", lambda: [e for e in queue(gw) if e["state"] == "held"])
     (body,) = wait_for("the new file", lambda: [
         p for p in (gw.state / "bodies").iterdir() if p.name != before])
     assert CANARY not in body.read_bytes()

@@ -131,8 +131,8 @@ def test_nobody_has_opened_it_and_its_time_is_over(make_gateway, capture):
     gateway = make_gateway(capture.port, rules='rule "all" { try = { escrow } }\n',
                            portal="expires = 8s")
     link = send(gateway, capture, CAROL)
-    wait_for("a warning", lambda: told(capture, "Not opened yet:"), 20)
-    wait_for("the end", lambda: told(capture, "Expired:"), 20)
+    wait_for("a warning", lambda: told(capture, "Not opened yet:"))
+    wait_for("the end", lambda: told(capture, "Expired:"))
     assert CAROL in text_of(told(capture, "Expired:")[0].data)
     assert link.open().status == 404
     assert len(mails(capture, SENDER)) == 2

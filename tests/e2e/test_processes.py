@@ -113,7 +113,7 @@ def test_a_role_that_dies_comes_back_and_mail_goes_on(gateway, capture, role):
     def is_back():
         new = gateway.pids().get(role, [])
         return len(new) == len(old) and not set(new) & set(old)
-    wait_for("%s to be restarted" % role, is_back, 30)
+    wait_for("%s to be restarted" % role, is_back)
 
     def goes():
         try:
@@ -121,13 +121,13 @@ def test_a_role_that_dies_comes_back_and_mail_goes_on(gateway, capture, role):
             return True
         except (smtplib.SMTPException, OSError):
             return False
-    wait_for("mail to go on", goes, 30)
-    capture.wait(1, 20)
+    wait_for("mail to go on", goes)
+    capture.wait(1)
 
 
 def test_sigterm_answers_421_to_the_idle_and_ends_clean(gateway):
     s = socket.create_connection(("127.0.0.1", gateway.port))
-    s.settimeout(10)
+    s.settimeout(90)
     assert s.recv(1000).startswith(b"220")
     every = [p for ps in gateway.pids().values() for p in ps]
     gateway.proc.send_signal(signal.SIGTERM)
@@ -139,7 +139,7 @@ def test_sigterm_answers_421_to_the_idle_and_ends_clean(gateway):
 
 
 def test_sigterm_lets_a_message_in_progress_finish(gateway, capture):
-    s = smtplib.SMTP("127.0.0.1", gateway.port, timeout=20)
+    s = smtplib.SMTP("127.0.0.1", gateway.port, timeout=90)
     s.ehlo("c.sender.example")
     s.mail(SENDER)
     assert s.rcpt(ALICE)[0] == 250
@@ -153,11 +153,11 @@ def test_sigterm_lets_a_message_in_progress_finish(gateway, capture):
     gateway.proc = None
     gateway.start()
     # what was answered with 250 arrives, before the end or after the restart
-    capture.wait(1, 20)
+    capture.wait(1)
 
 
 def test_sighup_takes_a_good_configuration_and_keeps_a_bad_one_out(gateway, capture, keys):
-    s = smtplib.SMTP("127.0.0.1", gateway.port, timeout=20)
+    s = smtplib.SMTP("127.0.0.1", gateway.port, timeout=90)
     s.ehlo("c.sender.example")
     gateway.write_conf(rules='rule "now" { try = { smime, reject } }\n')
     gateway.proc.send_signal(signal.SIGHUP)
@@ -219,7 +219,7 @@ def test_a_process_that_hangs_is_replaced(make_gateway, capture, keys, role):
                      import_keys=[keys.alice_crt])
     (pid,) = g.pids()[role]
     os.kill(pid, signal.SIGSTOP)
-    wait_for("another " + role, lambda: pid not in g.pids().get(role, [pid]), 20)
+    wait_for("another " + role, lambda: pid not in g.pids().get(role, [pid]))
     assert 'event=hung process="%s"' % role in g.log()
 
     def sent():
@@ -228,8 +228,8 @@ def test_a_process_that_hangs_is_replaced(make_gateway, capture, keys, role):
             return True
         except (OSError, smtplib.SMTPException):
             return False
-    wait_for("a message to be taken", sent, 20)
-    capture.wait(seconds=20)
+    wait_for("a message to be taken", sent)
+    capture.wait()
 
 
 def test_a_process_at_work_is_left_alone(make_gateway, capture, keys):
@@ -239,6 +239,6 @@ def test_a_process_at_work_is_left_alone(make_gateway, capture, keys):
     before = g.pids()
     for _ in range(100):
         g.send(SENDER, ALICE, message(sender=SENDER, to=ALICE))
-    capture.wait(100, seconds=30)
+    capture.wait(100)
     assert g.pids() == before
     assert "event=hung" not in g.log()

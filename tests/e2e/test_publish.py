@@ -26,7 +26,7 @@ def wkd_hash(local):
 
 
 def ask(gw, host, path, method="GET"):
-    c = http.client.HTTPConnection("127.0.0.1", gw.portal_port, timeout=10)
+    c = http.client.HTTPConnection("127.0.0.1", gw.portal_port, timeout=90)
     c.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     c.putheader("Host", host)
     c.endheaders()
@@ -111,7 +111,7 @@ def test_a_key_that_is_deleted_or_not_trusted_any_more_is_withdrawn(gw, sam_sec)
         wait_for("the key", lambda: ask(gw, "sender.example", direct("sam"))[0] == 200)
         gw.cli("key", away, fpr)
         wait_for("the key to go",
-                 lambda: ask(gw, "sender.example", direct("sam"))[0] == 404, seconds=20)
+                 lambda: ask(gw, "sender.example", direct("sam"))[0] == 404)
         if back:
             gw.cli("key", back, fpr)
 
@@ -242,7 +242,7 @@ def test_gpg_finds_a_key_that_the_portal_serves(make_gateway, capture, root):
         found = subprocess.run(
             [*inside, "gpg", "--homedir", home, "--batch", "--no-auto-check-trustdb",
              "--auto-key-locate", "clear,nodefault,wkd", "--locate-external-keys", ADDR],
-            capture_output=True, timeout=60, check=False)
+            capture_output=True, timeout=90, check=False)
         assert found.returncode == 0, found.stderr.decode()
         listed = run("gpg", "--homedir", home, "--batch", "--with-colons", "--list-keys", ADDR)
         assert fpr.upper() in listed.stdout.decode()

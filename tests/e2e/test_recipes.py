@@ -56,8 +56,8 @@ def configured(make_gateway, capture, name, changes, rules, **options):
 
 def hand_in(port, sender, rcpt, **headers):
     # a server with several ports opens them one after the other
-    wait_for("port %d" % port, lambda: port_is_open(port), 20)
-    with smtplib.SMTP("127.0.0.1", port, timeout=60) as s:
+    wait_for("port %d" % port, lambda: port_is_open(port))
+    with smtplib.SMTP("127.0.0.1", port, timeout=90) as s:
         s.sendmail(sender, [rcpt], message(sender=sender, to=rcpt, **headers))
 
 
@@ -76,7 +76,7 @@ def test_postfix_relayhost(make_gateway, capture, keys, peer):
     p = Postfix(more="default_transport = smtp\n" + block("main.cf relayhost", [("10025", port)]))
     peer(p)
     hand_in(p.port, SAM, ALICE)
-    sealed(capture.wait(1, 15)[0])
+    sealed(capture.wait(1)[0])
 
 
 @needs_root
@@ -95,12 +95,12 @@ def test_postfix_content_filter(make_gateway, capture, keys, peer):
         ("[127.0.0.1]:10025", "[127.0.0.1]:%d" % front)]))
     peer(p)
     hand_in(submission, SAM, ALICE)
-    got = capture.wait(1, 15)[0]
+    got = capture.wait(1)[0]
     sealed(got)
     assert b"Received: from gw.sender.example" in got.data
     # and what comes from elsewhere is not filtered
     hand_in(p.port, "eve@partner.example", ALICE)
-    assert b"Hello." in capture.wait(2, 30)[1].data
+    assert b"Hello." in capture.wait(2)[1].data
 
 
 @needs_root
@@ -117,7 +117,7 @@ def test_postfix_inbound(make_gateway, capture, peer, kind):
         ("smtp inet", "127.0.0.1:%d inet" % front), ("10028", str(back)), ("10027", str(into))]))
     peer(p)
     hand_in(front, "eve@partner.example", ANN, extra="Sealgate-Verdict: forged\r\n")
-    got = capture.wait(1, 15)[0].data
+    got = capture.wait(1)[0].data
     assert got.count(b"Sealgate-Verdict:") == 1 and b"Sealgate-Verdict: forged" not in got
     assert b"Hello." in got
 
@@ -136,13 +136,13 @@ def test_exim_and_opensmtpd(make_gateway, capture, keys, peer):
         + transports)
     peer(exim)
     hand_in(exim.port, SAM, ALICE)
-    sealed(capture.wait(1, 15)[0])
+    sealed(capture.wait(1)[0])
     smtpd = OpenSMTPD(gw.port)
     smtpd.conf.write_text("listen on 127.0.0.1 port %d hostname x.example\n" % smtpd.port
                           + block("smtpd.conf relay", [("10025", str(gw.port))]))
     peer(smtpd)
     hand_in(smtpd.port, SAM, ALICE)
-    sealed(capture.wait(2, 30)[1])
+    sealed(capture.wait(2)[1])
 
 
 @needs_root
@@ -171,7 +171,7 @@ def test_haproxy(make_gateway, capture, root):
     try:
         wait_for("haproxy", lambda: port_is_open(front))
         for source, good in (("127.0.0.9", True), ("127.0.0.8", False)):
-            with smtplib.SMTP("127.0.0.1", front, timeout=30,
+            with smtplib.SMTP("127.0.0.1", front, timeout=90,
                               source_address=(source, 0)) as s:
                 s.ehlo("x")
                 s.mail(SAM)
@@ -206,7 +206,7 @@ def test_nginx_before_the_portal(make_gateway, capture, root):
     try:
         wait_for("nginx", lambda: port_is_open(front))
         context = ssl.create_default_context(cafile=crt)
-        with socket.create_connection(("127.0.0.1", front), timeout=20) as plain, \
+        with socket.create_connection(("127.0.0.1", front), timeout=90) as plain, \
                 context.wrap_socket(plain, server_hostname="localhost") as s:
             s.sendall(b"GET /frame HTTP/1.1\r\nHost: post.example.com\r\nConnection: close\r\n\r\n")
             got = b""
@@ -222,7 +222,7 @@ def test_nginx_before_the_portal(make_gateway, capture, root):
 
 def served(port):
     """The certificate that STARTTLS shows now."""
-    with smtplib.SMTP("127.0.0.1", port, timeout=30) as s:
+    with smtplib.SMTP("127.0.0.1", port, timeout=90) as s:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         s.starttls(context=context)
@@ -246,7 +246,7 @@ def test_a_renewed_certificate_is_in_use_without_loss(make_gateway, capture, tmp
     env = dict(os.environ, SEALGATE_CONF=str(gw.conf), SEALGATE=str(SEALGATE), CERTIFICATE=crt,
                KEY=key, RENEWED_LINEAGE=str(lineage), STORE=str(lineage), UACME="true")
     args = [TOP / "packaging/recipes" / hook] + (["gw.example.com"] if "uacme" in hook else [])
-    with smtplib.SMTP("127.0.0.1", gw.port, timeout=30) as s:
+    with smtplib.SMTP("127.0.0.1", gw.port, timeout=90) as s:
         s.ehlo("x")
         s.mail(SAM)
         run(*args, env=env)

@@ -17,11 +17,8 @@ CANARY = "canary 8689 canary"
 
 
 @pytest.fixture(scope="module")
-def ca(tmp_path_factory):
-    root = tmp_path_factory.mktemp("ca")
-    for p in (root, *list(root.parents)[:2]):
-        p.chmod(0o755)
-    return Authority(root)
+def ca(module_root):
+    return Authority(module_root / "ca")
 
 
 @pytest.fixture
@@ -49,7 +46,7 @@ def gateway(make_gateway, ca, hub, **more):
 
 
 def hand_in(g, text=None, tls=True):
-    with smtplib.SMTP("127.0.0.1", g.port, timeout=30) as s:
+    with smtplib.SMTP("127.0.0.1", g.port, timeout=90) as s:
         s.ehlo("client.sender.example")
         assert not s.has_extn("requiretls")
         if tls:
@@ -94,7 +91,7 @@ def test_else_it_comes_back_without_its_header(make_gateway, ca, hub, capture, m
     p = hub(*more, names=names)
     g = gateway(make_gateway, ca, p, inbound=capture.port, retry=retry)
     hand_in(g)
-    wait_for("the end", lambda: records(g, "bounced"), 20)
+    wait_for("the end", lambda: records(g, "bounced"))
 
     def told():
         return [m for m in capture.messages if b"Action: failed" in m.data]

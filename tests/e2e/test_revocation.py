@@ -162,7 +162,7 @@ def state_of(gw, addr, expected):
         said = json.loads(gw.cli("--json", "key", "lookup", addr, check=False).stdout)
         got = [r for r in said if r.get("kind") == "smime"]
         return got and any(c["verdict"] == expected for c in got[0]["candidates"])
-    wait_for("%s to be %s" % (addr, expected), ask, 15)
+    wait_for("%s to be %s" % (addr, expected), ask)
 
 
 def wake(gw, addr):
@@ -182,7 +182,7 @@ def send(gw, addr):
         except smtplib.SMTPDataError as e:
             assert e.smtp_code == 451
             return False
-    wait_for("%s to be taken" % addr, taken, 20)
+    wait_for("%s to be taken" % addr, taken)
 
 
 def test_a_revoked_recipient_gets_no_smime_by_list(make_gateway, capture, issuer, names):
@@ -232,7 +232,7 @@ def test_a_revoked_recipient_gets_no_smime_by_answer(make_gateway, capture, issu
              lambda: shown(gw, good)["revocation"] == "good", 15)
     gw.send("sam@sender.example", "bad@peer.example", message(to="bad@peer.example"))
     gw.send("sam@sender.example", "good@peer.example", message(to="good@peer.example"))
-    mails = capture.wait(2, 15)
+    mails = capture.wait(2)
     by = {m.rcpts[0].strip("<>"): m for m in mails}
     assert is_smime(by["good@peer.example"])
     assert not is_smime(by["bad@peer.example"])
@@ -253,7 +253,7 @@ def test_what_an_outage_means_is_configured(make_gateway, capture, issuer, names
     else:
         with pytest.raises(smtplib.SMTPDataError, match="may be revoked"):
             gw.send("sam@sender.example", "good@peer.example", message(to="good@peer.example"))
-    wait_for("a word about the failure", lambda: shown(gw, crt)["trouble"], 20)
+    wait_for("a word about the failure", lambda: shown(gw, crt)["trouble"])
     chain = shown(gw, crt)
     assert chain["revocation"] == "unknown"
     if mode == "hard":
@@ -286,7 +286,7 @@ def test_what_comes_for_a_list_is_verified(make_gateway, capture, issuer, names)
             gw.cli("key", "import", "--candidate", certs[name])
             wake(gw, name + "@peer.example")
         for name, (_, why) in lists.items():
-            wait_for("a word about %s" % name, lambda: why in shown(gw, certs[name])["trouble"], 20)
+            wait_for("a word about %s" % name, lambda: why in shown(gw, certs[name])["trouble"])
             assert shown(gw, certs[name])["revocation"] == "unknown"
     finally:
         other.stop()
@@ -302,7 +302,7 @@ def test_a_certificate_cannot_send_us_to_an_address_of_our_own(make_gateway, cap
     gw.cli("key", "import", issuer.crt)
     gw.cli("key", "import", "--candidate", crt)
     wake(gw, "good@peer.example")
-    wait_for("a refusal", lambda: "not allowed" in shown(gw, crt)["trouble"], 15)
+    wait_for("a refusal", lambda: "not allowed" in shown(gw, crt)["trouble"])
     assert not issuer.web.requests()
 
 
@@ -393,5 +393,5 @@ def test_a_ca_that_signs_lists_with_another_key(make_gateway, capture, issuer, n
         state_of(gw, "bad@peer.example", "ERR_KEY_REVOKED")
         assert shown(gw, good)["revocation"] == "good"
     else:
-        wait_for("the list to be refused", lambda: shown(gw, bad)["trouble"], 15)
+        wait_for("the list to be refused", lambda: shown(gw, bad)["trouble"])
         assert shown(gw, bad)["revocation"] == "unknown"

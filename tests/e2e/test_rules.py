@@ -89,10 +89,10 @@ PLAIN = [
 
 def test_each_condition_raises_and_nothing_else_does(make_gateway, capture, keys):
     gw = make_gateway(capture.port, import_keys=[keys.alice_crt], rules=RULES)
-    with smtplib.SMTP("127.0.0.1", gw.port, timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", gw.port, timeout=90) as client:
         for _, msg in RAISED + PLAIN:
             client.sendmail(SENDER, ALICE, msg)
-    got = capture.wait(len(RAISED + PLAIN), 30)
+    got = capture.wait(len(RAISED + PLAIN))
     sealed = sum(b"pkcs7-mime" in m.data for m in got)
     assert sealed == len(RAISED), [m.data[:400] for m in got]
     for m in got:
@@ -147,7 +147,7 @@ rule "default" {{ try = {{ clear }} }}
 def test_what_makes_no_sense_is_refused_with_its_line(make_gateway, rule, said):
     gw = make_gateway(1, start=False, rules='rule "x" { %s }\nrule "d" { try = { hold } }\n' % rule)
     out = subprocess.run([gw.build / "sealgated", "-n", "-f", gw.conf], text=True,
-                         capture_output=True, timeout=30, check=False)
+                         capture_output=True, timeout=90, check=False)
     assert out.returncode != 0 and said in out.stderr and ".conf:" in out.stderr, out.stderr
 
 
@@ -160,7 +160,7 @@ test "a word" { from = "a@sender.example" to = "b@x.example" body = "Secret!" ha
     out = gw.cli("check").stdout.decode()
     assert "No mail can leave readable" in out and "1 tests passed" in out, out
     daemon = subprocess.run([gw.build / "sealgated", "-n", "-f", gw.conf], text=True,
-                            capture_output=True, timeout=30, check=True)
+                            capture_output=True, timeout=90, check=True)
     assert "No mail can leave readable" in daemon.stdout
     gw.write_conf(portal=False, rules='''
 rule "default" { try = { smime, clear } on-error = weaker }
@@ -170,7 +170,7 @@ test "never readable" { from = "a@sender.example" to = "b@x.example" expect = sm
     assert found["ok"] is False and "expected smime, found clear" in str(found["findings"])
     assert [(p["rule"], p["rung"], p["inside"]) for p in found["paths"]] == [
         ("default", "clear", False)]
-    assert subprocess.run([gw.build / "sealgated", "-n", "-f", gw.conf], timeout=30,
+    assert subprocess.run([gw.build / "sealgated", "-n", "-f", gw.conf], timeout=90,
                           capture_output=True, check=False).returncode == 1
 
 
@@ -245,6 +245,6 @@ rule "default" {{ try = {{ clear }} }}
         replace("x@other.example\n")
         wait_for("a good one", lambda: fate("bob@other.example") == "clear")
     group.unlink()
-    bad = subprocess.run([gw.build / "sealgated", "-n", "-f", gw.conf], timeout=30, text=True,
+    bad = subprocess.run([gw.build / "sealgated", "-n", "-f", gw.conf], timeout=90, text=True,
                          capture_output=True, check=False)
     assert bad.returncode == 1 and str(group) in bad.stderr

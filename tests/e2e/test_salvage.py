@@ -41,11 +41,11 @@ def destroy(gw):
 def fault(gw):
     """Twice in a row store dies of what it finds."""
     for _ in range(2):
-        wait_for("a store at work", lambda: answers(gw), 20)
+        wait_for("a store at work", lambda: answers(gw))
         pid = gw.pids()["store"][0]
         os.kill(pid, signal.SIGSEGV)
         wait_for("its end", lambda p=pid: p not in gw.pids().get("store", []))
-    wait_for("the alarm", lambda: "spool-moved-aside" in gw.log(), 20)
+    wait_for("the alarm", lambda: "spool-moved-aside" in gw.log())
 
 
 @pytest.mark.parametrize("break_it", [destroy, fault])
@@ -65,7 +65,7 @@ def test_a_spool_moved_aside_gives_back_its_mail(make_gateway, capture, keys, br
     assert len(before) == 3
 
     break_it(gw)
-    wait_for("a gateway that answers", lambda: answers(gw), 20)
+    wait_for("a gateway that answers", lambda: answers(gw))
     assert gw.cli_json("queue", "list") == []
     wait_for("its record", lambda: any(
         r["rec"]["type"] == "spool-moved-aside" for r in gw.audit()))
@@ -100,7 +100,7 @@ def test_a_spool_moved_aside_gives_back_its_mail(make_gateway, capture, keys, br
 def lost(gw):
     """What the spool that was destroyed gives back, by id."""
     destroy(gw)
-    wait_for("a gateway that answers", lambda: answers(gw), 20)
+    wait_for("a gateway that answers", lambda: answers(gw))
     assert gw.cli_json("queue", "list") == []
     said = gw.cli_json("queue", "salvage")
     assert said["refused"] == 0 and "last second" in said["note"], said
@@ -200,7 +200,7 @@ def test_twins_come_back_as_twins(domain, gateway_to):
     (rec,) = wait_for("its record", lambda: records(g, "admin-delete"))
     assert rec["entry"] == deleted and rec["twin"] in parked
     g.cli("queue", "release", spent, dropped)
-    wait_for("the ends", lambda: records(g, "tls-spent") and records(g, "dropped"), 15)
+    wait_for("the ends", lambda: records(g, "tls-spent") and records(g, "dropped"))
     assert g.cli_json("queue", "salvage")["taken"] == 1
     again = wait_for("its record", lambda: records(g, "salvaged")[5:])
     assert {r["entry"] for r in again} == parked - {rec["twin"]}

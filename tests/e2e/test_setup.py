@@ -29,7 +29,7 @@ def setup(conf, *args, wrap=(), **kwargs):
     kwargs.setdefault("stdin", subprocess.DEVNULL)
     users = () if os.geteuid() != 0 else ("--users", "64200")
     return subprocess.run([*wrap, str(SEALGATE), "-f", str(conf), "setup", *users, *args],
-                          capture_output=True, text=True, timeout=60, check=False, **kwargs)
+                          capture_output=True, text=True, timeout=90, check=False, **kwargs)
 
 
 def places(root):

@@ -63,7 +63,7 @@ def test_readable_mail_is_converted_part_by_part(make_gateway, inside, kind):
             text = LINE * times
             sent = HEAD + MIXED.replace(LINE, text, 1)
             g.send(SENDER, CAROL, sent, mail_options=["BODY=8BITMIME"])
-            got = peer.wait(1, 30)[0]
+            got = peer.wait(1)[0]
             peer.messages.clear()
             assert is_ascii(got.data) and "8BITMIME" not in got.mail_params
             if OLD[kind]:
@@ -88,7 +88,7 @@ def test_a_postfix_that_takes_none(make_gateway, capture):
         p.start()
         g = make_gateway(p.port, rules=CLEAR, retry=RETRY)
         g.send(SENDER, CAROL, HEAD + MIXED, mail_options=["BODY=8BITMIME"])
-        got = capture.wait(1, 30)[0]
+        got = capture.wait(1)[0]
         assert is_ascii(got.data)
         assert base64.b64decode(list(parse(got.data).iter_parts())[1].get_payload()) == IMAGE
     finally:
@@ -98,7 +98,7 @@ def test_a_postfix_that_takes_none(make_gateway, capture):
 def test_where_8_bits_are_taken_nothing_is_touched(make_gateway, capture):
     g = make_gateway(capture.port, rules=CLEAR)
     g.send(SENDER, CAROL, HEAD + MIXED, mail_options=["BODY=8BITMIME"])
-    got = capture.wait(1, 30)[0]
+    got = capture.wait(1)[0]
     assert got.data.endswith(MIXED) and "BODY=8BITMIME" in got.mail_params
 
 
@@ -113,7 +113,7 @@ def test_what_conversion_would_break_goes_back(make_gateway, inside, what, body)
         g = make_gateway(peer.port, rules=CLEAR, retry=RETRY, inbound=inside.port)
         head = HEAD if what != "no label" else HEAD.replace(b"MIME-Version: 1.0\r\n", b"")
         g.send(SENDER, CAROL, head + body, mail_options=["BODY=8BITMIME"])
-        m = inside.wait(1, 30)[0]
+        m = inside.wait(1)[0]
         assert m.rcpts == [SENDER] and b"Status: 5.6.3" in m.data, (what, m.data)
         assert not any(line.startswith(b"DATA") for s in peer.sessions for line in s.lines)
         assert not peer.messages
@@ -126,7 +126,7 @@ def test_sealed_mail_needs_no_conversion(make_gateway, keys):
     try:
         g = make_gateway(peer.port, import_keys=[keys.alice_crt])
         g.send(SENDER, "alice@partner.example", HEAD + MIXED, mail_options=["BODY=8BITMIME"])
-        got = peer.wait(1, 30)[0]
+        got = peer.wait(1)[0]
         assert is_ascii(got.data) and b"pkcs7-mime" in got.data
         opened = parse(keys.open_smime(got.data, keys.alice_key))
         assert IMAGE in opened.as_bytes() or base64.b64decode(
@@ -136,7 +136,7 @@ def test_sealed_mail_needs_no_conversion(make_gateway, keys):
 
 
 def utf8_outcome(port, sender, rcpt, subject):
-    with smtplib.SMTP("127.0.0.1", port, timeout=60) as s:
+    with smtplib.SMTP("127.0.0.1", port, timeout=90) as s:
         s.ehlo("client.sender.example")
         code, _ = s.docmd("MAIL", "FROM:<%s> SMTPUTF8 BODY=8BITMIME" % sender)
         assert code == 250
@@ -156,7 +156,7 @@ def test_internationalised_mail_is_never_mangled(make_gateway, inside, rcpt, sub
     try:
         g = make_gateway(old.port, rules=CLEAR, retry=RETRY, inbound=inside.port)
         assert utf8_outcome(g.port, SENDER, rcpt, subject) == 250
-        m = inside.wait(1, 30)[0]
+        m = inside.wait(1)[0]
         assert m.rcpts == [SENDER] and b"Status: 5.6.7" in m.data, m.data
         assert not old.messages and not any(
             line.startswith(b"DATA") for s in old.sessions for line in s.lines)
@@ -167,6 +167,6 @@ def test_internationalised_mail_is_never_mangled(make_gateway, inside, rcpt, sub
 def test_internationalised_mail_goes_where_it_is_taken(make_gateway, capture):
     g = make_gateway(capture.port, rules=CLEAR)
     assert utf8_outcome(g.port, SENDER, "j\u00f6rg@partner.example", "Gr\u00fc\u00dfe") == 250
-    got = capture.wait(1, 30)[0]
+    got = capture.wait(1)[0]
     assert "SMTPUTF8" in got.mail_params and "Subject: Gr\u00fc\u00dfe".encode() in got.data
     wait_for("the end", lambda: g.cli_json("queue", "list") == [])

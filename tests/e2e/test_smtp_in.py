@@ -91,7 +91,7 @@ def test_swaks_and_smtplib_hand_in(with_tls, capture):
             "--from", SENDER, "--to", CAROL, "--ehlo", "client.sender.example",
             *extra)
     context = ssl.create_default_context(cafile=with_tls.tls_cert[0])
-    with smtplib.SMTP("localhost", with_tls.port, timeout=20) as s:
+    with smtplib.SMTP("localhost", with_tls.port, timeout=90) as s:
         s.starttls(context=context)
         s.sendmail(SENDER, [CAROL], message(to=CAROL))
     got = capture.wait(3)
@@ -158,7 +158,7 @@ def test_no_false_end_is_taken_for_one(clear, capture):
                 assert c.reply(554)[0].startswith("554 5.6.0"), seq
                 c.reply(221)
                 assert c.ended()
-    time.sleep(0.3)
+    assert clear.cli_json("queue", "list") == []
     assert capture.everything() == b""
 
 
@@ -257,7 +257,7 @@ def test_no_rule_no_hope_is_said_at_rcpt(make_gateway, capture):
 def test_many_sessions_at_once(clear, capture):
     smtp_source("-s", "15", "-m", "300", "-l", "10240", "-f", SENDER,
                 "-t", CAROL, "127.0.0.1:%d" % clear.port)
-    capture.wait(300, 60)
+    capture.wait(300)
 
 
 def test_stopping_says_421_and_finishes(clear, capture):

@@ -89,7 +89,7 @@ def test_nothing_but_crlf_dot_crlf_ends_a_message(gw, capture):
             first = "250" if name == "A13" else "554"
             assert said[0].startswith(first), (name, cut, said)
             assert not is_smuggled(said)
-    time.sleep(0.3)
+    wait_for("nothing to be left", lambda: not gw.cli_json("queue", "list"))
     assert not [m for m in capture.messages if "evil" in m.mail_from]
     assert all(b"smuggled" not in m.data for m in capture.messages)
 
@@ -118,7 +118,7 @@ def test_what_goes_out_in_data_has_its_dots_stuffed(make_gateway):
     assert b"\r\n..\r\nMAIL FROM:<evil" in wire and b"\r\n.\r\nMAIL" not in wire
     rest = wire.replace(b"\r\n", b"")
     assert b"\r" not in rest and b"\n" not in rest and b"\0" not in rest
-    time.sleep(0.2)
+    wait_for("nothing to be left", lambda: not gw.cli_json("queue", "list"))
     assert len(plain.messages) == 1
     plain.stop()
 

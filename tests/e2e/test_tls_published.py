@@ -102,7 +102,7 @@ def test_a_policy_outlives_restarts_and_outages(domain, gateway_to):
     wait_for("a deferral", lambda: records(g, "deferred"))
     assert not d.peer.messages and len(d.web.requests) == 1
     d.peer.tls = d.cert
-    d.peer.wait(seconds=15)
+    d.peer.wait()
     assert CANARY.encode() not in d.peer.in_clear()
 
 

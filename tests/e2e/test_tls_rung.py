@@ -107,7 +107,7 @@ def test_a_promise_that_fails_sends_it_down_the_ladder(domain, gateway_to, keys,
     assert entry["kind"] == "ready"
     assert not on_disk(g, CANARY)
     if fate == "sealed":
-        (m,) = d.peer.wait(seconds=15)
+        (m,) = d.peer.wait()
         assert b"pkcs7-mime" in m.data and CANARY.encode() not in m.data
         wait_for("the record", lambda: records(g, "tls-spent"))
         assert len(records(g, "tls-spent")) == 1
@@ -116,7 +116,7 @@ def test_a_promise_that_fails_sends_it_down_the_ladder(domain, gateway_to, keys,
         def held():
             (e,) = g.cli_json("queue", "list")
             return e["state"] == "held"
-        wait_for("the hold", held, 15)
+        wait_for("the hold", held)
         d.peer.tls = tls
     assert CANARY.encode() not in d.peer.everything()
     assert len(d.peer.messages) == (1 if fate == "sealed" else 0)
@@ -135,7 +135,7 @@ def test_a_refusal_comes_when_all_time_is_over(domain, gateway_to, capture, ladd
     g.send(SENDER, CAROL, mail())
     wait_for("a deferral", lambda: len(records(g, "deferred")) > 1)
     assert not records(g, fate)
-    wait_for("the end", lambda: records(g, fate), 15)
+    wait_for("the end", lambda: records(g, fate))
     wait_for("an empty queue", lambda: not g.cli_json("queue", "list"))
     nothing_said(d)
     def bounced():
@@ -193,7 +193,7 @@ def test_back_before_the_time_is_over(domain, gateway_to):
     g.stop()
     d.peer.tls = tls
     g.start()
-    wait_for("the second", lambda: len(d.peer.messages) == 1, 15)
+    wait_for("the second", lambda: len(d.peer.messages) == 1)
     wait_for("an empty queue", lambda: not g.cli_json("queue", "list"))
     assert not on_disk(g, CANARY)
     assert CANARY.encode() not in d.peer.in_clear()

@@ -108,7 +108,7 @@ def finger(world, host, level):
          "summary", "-F", ca.file, "[%s.%s]:%d" % (host, DOMAIN, port)],
         env=dict(os.environ, MAIL_CONFIG=str(root / "finger"),
                  LD_LIBRARY_PATH="%s/usr/lib/postfix" % usr),
-        capture_output=True, text=True, timeout=60)
+        capture_output=True, text=True, timeout=90)
     return done.stdout + done.stderr
 
 
@@ -175,7 +175,7 @@ def theirs(world):
 
     try:
         p.start()
-        with smtplib.SMTP("127.0.0.1", p.port, timeout=60) as smtp:
+        with smtplib.SMTP("127.0.0.1", p.port, timeout=90) as smtp:
             for h, s in pairs:
                 to = "carol@%s.%s.test" % (h, s)
                 smtp.sendmail(SENDER, to, message(sender=SENDER, to=to, body=CANARY + "\r\n"))

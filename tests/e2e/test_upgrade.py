@@ -30,7 +30,7 @@ OFF_LINE = 3
 
 
 def refused(gw):
-    done = subprocess.run([str(SEALGATED), "-f", str(gw.conf)], capture_output=True, timeout=30)
+    done = subprocess.run([str(SEALGATED), "-f", str(gw.conf)], capture_output=True, timeout=90)
     assert done.returncode not in (0, 1)
     return done.stderr.decode()
 
@@ -169,7 +169,7 @@ def killed_at(gw, name, n):
         ["strace", "-f", "-qq", "-o", "/dev/null", *(where if name == "openat" else ()),
          "-e", "trace=" + name, "-e", "inject=%s:signal=KILL:when=%d" % (name, n),
          str(gw.build / "sealgate"), "-f", str(gw.conf), "master-key", "rotate"],
-        capture_output=True, timeout=60)
+        capture_output=True, timeout=90)
     return done.returncode != 0
 
 
@@ -239,7 +239,7 @@ class Flow:
         text = message(extra="X-Number: %s\r\n" % ident)
         while True:
             try:
-                with smtplib.SMTP("127.0.0.1", self.port, timeout=30) as s:
+                with smtplib.SMTP("127.0.0.1", self.port, timeout=90) as s:
                     s.sendmail(SENDER, ["carol@partner.example"], text)
                 self.accepted += 1
                 return
@@ -271,7 +271,7 @@ def test_two_gateways_are_exchanged_one_by_one(make_gateway, capture, root):
         flow.end()
         assert flow.refused == []
         wanted = {"<m%d@sender.example>" % n for n in range(flow.accepted)}
-        wait_for("everything", lambda: wanted <= numbers(capture), 60)
+        wait_for("everything", lambda: wanted <= numbers(capture))
     finally:
         stop(balancer.proc)
 

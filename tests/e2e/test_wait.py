@@ -36,7 +36,7 @@ def waiting(make_gateway, port, route="outbound", **options):
 def answer(gw, to=CAROL, data=None, sender=SENDER):
     """The reply behind the final dot."""
     rcpts = [to] if isinstance(to, str) else to
-    with smtplib.SMTP("127.0.0.1", gw.port, timeout=60) as s:
+    with smtplib.SMTP("127.0.0.1", gw.port, timeout=90) as s:
         s.ehlo("client.sender.example")
         s.mail(sender)
         for rcpt in rcpts:
@@ -143,7 +143,7 @@ def test_mail_from_outside(make_gateway, capture, people):  # noqa: F811
     gw.cli("key", "import", people.otto_pem)
 
     def stranger(data):
-        with smtplib.SMTP("127.0.0.1", gw.in_port, timeout=60) as s:
+        with smtplib.SMTP("127.0.0.1", gw.in_port, timeout=90) as s:
             s.ehlo("mx.partner.example")
             s.mail(EVE)
             assert s.rcpt(OTTO)[0] == 250
@@ -246,7 +246,7 @@ def test_what_lost_its_client_is_not_delivered_again(make_gateway, capture, what
     if what == "all":
         gw.start()
     capture.verbs = {}
-    wait_for("its end", lambda: queue(gw) == [], 30)
+    wait_for("its end", lambda: queue(gw) == [])
     assert not whole(capture)
     # the client sends it again
     assert answer(gw)[0] == 250
