@@ -216,6 +216,34 @@
 #define LIMIT_DOOR_OPEN_MS   (3600u * 1000)
 #define LIMIT_PORTAL_TICKETS 4096u
 
+/* --- the portal in a DMZ */
+/* octets of a piece of a file, and of a frame with one */
+#define LIMIT_DMZ_PIECE (64u * 1024)
+#define LIMIT_DMZ_FRAME (LIMIT_DMZ_PIECE + 256)
+/* octets that wait for the connection before no piece is added, and at most */
+#define LIMIT_DMZ_QUEUE	    (512u * 1024)
+#define LIMIT_DMZ_QUEUE_MAX (4u * 1024 * 1024)
+/* connections that have not said yet who they are; milliseconds for the
+   handshake, without an octet until something is said, and until it is cut */
+#define LIMIT_DMZ_STRANGERS    8u
+#define LIMIT_DMZ_HANDSHAKE_MS 10000u
+#define LIMIT_DMZ_PING_MS      15000u
+#define LIMIT_DMZ_SILENCE_MS   45000u
+/* milliseconds between two attempts to connect, and until what a DMZ could not
+   take is offered again */
+#define LIMIT_DMZ_RETRY_MS 1000u
+/* events that a DMZ keeps, octets of their file, of one; those a gateway takes
+   at once, and in a second after that */
+#define LIMIT_DMZ_EVENTS       4096u
+#define LIMIT_DMZ_EVENTS_SIZE  (4u * 1024 * 1024)
+#define LIMIT_DMZ_EVENT	       1024u
+#define LIMIT_DMZ_EVENTS_BURST 2000u
+#define LIMIT_DMZ_EVENTS_RATE  20u
+/* answers that a DMZ has announced and that wait to be fetched */
+#define LIMIT_DMZ_ANSWERS 256u
+/* seconds that two clocks may differ before it is told */
+#define LIMIT_DMZ_SKEW_S 60u
+
 /* --- retries */
 #define LIMIT_RETRY_MIN_S 300u
 #define LIMIT_RETRY_MAX_S (4u * 3600)

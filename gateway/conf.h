@@ -153,6 +153,19 @@ struct conf_escrow {
 	size_t n_languages;
 };
 
+/* The other end of a portal in a DMZ: of the portal for the gateway, of the
+   gateway for the portal. */
+struct conf_dmz {
+	bool present;
+	unsigned line;
+	struct conf_addr *address;
+	size_t n_address;
+	const char *tls_cert; /* by which the other knows us */
+	const char *tls_key;
+	uint8_t (*peer)[32]; /* fingerprints of what the other may have */
+	size_t n_peer;
+};
+
 /* What a monitoring system asks. */
 struct conf_metrics {
 	bool present;
@@ -384,6 +397,9 @@ struct conf {
 	struct conf_certs certs;
 	struct conf_portal portal;
 	struct conf_escrow escrow;
+	struct conf_dmz portal_dmz;	/* where it is, if not here */
+	struct conf_dmz portal_gateway; /* whose it is: there is no other mail
+					   here */
 	struct conf_limits limits;
 	struct conf_retry retry;
 	struct conf_audit audit;

@@ -99,6 +99,9 @@ check_portal(const struct check *b)
 	    b, 0, b->conf->escrow.languages, b->conf->escrow.n_languages);
 	if (!p->present)
 		return;
+	if (p->n_address == 0 && !b->conf->portal_dmz.present)
+		conf_find(b->f, CONF_ERROR, p->line,
+		    "\"address\" is missing in section portal");
 	check_tls_pair(b, p->line, p->tls_cert, p->tls_key);
 	if (p->url != NULL && strncmp(p->url, "http:", 5) == 0 &&
 	    !url_is_loopback(p->url))
@@ -114,6 +117,59 @@ check_portal(const struct check *b)
 			conf_find(b->f, CONF_ERROR, p->address[i].line,
 			    "address: without tls-cert the portal speaks plain "
 			    "HTTP, expected a loopback address");
+}
+
+/* The other machine needs the options of section portal, or this one does. */
+static void
+check_dmz(const struct check *b)
+{
+	const struct conf *c = b->conf;
+	const struct conf_dmz *d =
+	    c->portal_dmz.present ? &c->portal_dmz : &c->portal_gateway;
+
+	if (!d->present)
+		return;
+	if (!c->portal.present)
+		conf_find(b->f, CONF_ERROR, d->line,
+		    "section portal is missing: expected it with url");
+	if (c->portal_dmz.present && c->portal_gateway.present)
+		conf_find(b->f, CONF_ERROR, d->line,
+		    "expected one of portal dmz and portal gateway: a machine "
+		    "is one or the other");
+	else if (c->portal_dmz.present && c->portal.n_address > 0)
+		conf_find(b->f, CONF_ERROR, c->portal.address[0].line,
+		    "address: with portal dmz readers go to the other machine, "
+		    "expected it there");
+	if (c->portal_dmz.present && d->n_address > 1)
+		conf_find(
+		    b->f, CONF_ERROR, d->line, "at: expected one address");
+	if (d->n_peer == 0)
+		conf_find(
+		    b->f, CONF_ERROR, d->line, "peer: expected a fingerprint");
+}
+
+/* A portal alone has no use for what is for mail: who writes it there has
+   taken the machine for another. */
+static void
+check_alone(const struct check *b)
+{
+	const struct conf *c = b->conf;
+	const struct {
+		const char *what;
+		bool there;
+	} row[] = {
+	    {"listen", c->n_listen > 0},
+	    {"relay", c->outbound.present || c->inbound.present},
+	    {"rule", policy_n_rules(c->policy) > 0},
+	    {"metrics", c->metrics.present},
+	};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+		if (row[i].there)
+			conf_find(b->f, CONF_ERROR, c->portal_gateway.line,
+			    "section portal gateway makes this machine a "
+			    "portal and nothing else, expected no section %s",
+			    row[i].what);
 }
 
 /* Nobody signs in there. */
@@ -722,6 +778,15 @@ config_check(
 {
 	const struct check c = {conf, file, f}, *b = &c;
 
+	check_dmz(b);
+	if (conf->portal_gateway.present) {
+		check_alone(b);
+		check_portal(b);
+		set_paths(b);
+		return;
+	}
+	if (conf->n_domains == 0)
+		conf_find(f, CONF_ERROR, 0, "\"domains\" is missing");
 	check_listen(b);
 	check_inbound(b);
 	check_relay(b);

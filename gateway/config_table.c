@@ -81,6 +81,16 @@ const struct config_group config_groups[] = {
 	"attachment."},
     {"escrow", "", CONFIG_G_ONE, AT(conf, escrow),
 	"What belongs to the rung escrow and not to the portal."},
+    {"portal", "dmz", CONFIG_G_OPT, AT(conf, portal_dmz),
+	"The portal runs on another machine, in a DMZ. The gateway connects "
+	"to it, and it never connects to the gateway. Section portal stands "
+	"here, too, without address: url, expires, answer-size, languages, "
+	"receipts and sent-notice are the gateway's business."},
+    {"portal", "gateway", CONFIG_G_OPT, AT(conf, portal_gateway),
+	"This machine is that portal and nothing else: sealgated runs no other "
+	"process here, and there is neither mail nor a key. Beside this "
+	"section a configuration has hostname, state, section portal and, "
+	"where they are wanted, users, log and limits."},
     {"limits", "", CONFIG_G_ONE, AT(conf, limits), "How much is taken on."},
     {"retry", "", CONFIG_G_ONE, AT(conf, retry),
 	"When delivery is tried again and when it is given up."},
@@ -164,7 +174,7 @@ const struct config_entry config_entries[] = {
 	"users sealgate-listener, sealgate-worker and so on and the group "
 	"sealgate, a number means that number as user and group and one more "
 	"for each kind of process. Needed when started by root."},
-    {"", "domains", CONFIG_T_DOMAINS, true, 0, 0, NULL,
+    {"", "domains", CONFIG_T_DOMAINS, false, 0, 0, NULL,
 	AT(conf, domains), AT(conf, n_domains),
 	"Own domains; \"*.example.com\" means every domain below it. Mail for "
 	"these is inbound."},
@@ -710,9 +720,43 @@ const struct config_entry config_entries[] = {
 	"Address and port to listen on, or a list of them. There is neither "
 	"TLS nor a login: it must be a loopback address, or one of a network "
 	"that only the monitoring system reaches."},
-    {"portal", "address", CONFIG_T_ADDRS, true, 0, 0, NULL,
+    {"portal", "address", CONFIG_T_ADDRS, false, 0, 0, NULL,
 	AT(conf_portal, address), AT(conf_portal, n_address),
-	"Address and port to listen on, or a list of them."},
+	"Address and port to listen on, or a list of them. It must be given "
+	"unless there is a section portal dmz."},
+    {"portal dmz", "at", CONFIG_T_ADDRS, true, 0, 0, NULL,
+	AT(conf_dmz, address), AT(conf_dmz, n_address),
+	"Address and port, in numbers, at which the portal waits for the "
+	"gateway."},
+    {"portal dmz", "tls-cert", CONFIG_T_PATH, true, 0, 0, NULL,
+	AT(conf_dmz, tls_cert), 0,
+	"File of the certificate, PEM, by which the portal knows the gateway. "
+	"Nobody need issue it: the guide has the command that makes a "
+	"self-signed one."},
+    {"portal dmz", "tls-key", CONFIG_T_TLSKEY, true, 0, 0, NULL,
+	AT(conf_dmz, tls_key), 0,
+	"File of its private key, PEM."},
+    {"portal dmz", "peer", CONFIG_T_FPRS, true, 0, 0, NULL,
+	AT(conf_dmz, peer), AT(conf_dmz, n_peer),
+	"SHA-256 fingerprint of the certificate that the portal shows the "
+	"gateway, 64 hexadecimal digits, or a list of them while it is "
+	"replaced. No other is talked to; names, issuers and dates in it "
+	"are not looked at."},
+    {"portal gateway", "address", CONFIG_T_ADDRS, true, 0, 0, NULL,
+	AT(conf_dmz, address), AT(conf_dmz, n_address),
+	"Address and port to wait on for the gateway. Let a firewall keep "
+	"everybody else out, and whatever begins here."},
+    {"portal gateway", "tls-cert", CONFIG_T_PATH, true, 0, 0, NULL,
+	AT(conf_dmz, tls_cert), 0,
+	"File of the certificate, PEM, by which the gateway knows this portal: "
+	"not that of section portal."},
+    {"portal gateway", "tls-key", CONFIG_T_TLSKEY, true, 0, 0, NULL,
+	AT(conf_dmz, tls_key), 0,
+	"File of its private key, PEM."},
+    {"portal gateway", "peer", CONFIG_T_FPRS, true, 0, 0, NULL,
+	AT(conf_dmz, peer), AT(conf_dmz, n_peer),
+	"SHA-256 fingerprint of the certificate of the gateway, or a list of "
+	"them. Who has no such certificate does not get past the handshake."},
     {"portal", "url", CONFIG_T_URL, true, 0, 0, NULL,
 	AT(conf_portal, url), 0,
 	"What links begin with. It must be https unless its host is this "

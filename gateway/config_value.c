@@ -614,12 +614,34 @@ one_oid(const struct config_target *t, const struct config_entry *e,
 	return true;
 }
 
+/* 64 digits, with a colon behind each two or none, as openssl writes them. */
+static bool
+without_colons(const char *text, char out[65])
+{
+	bool colons = text[0] != '\0' && text[1] != '\0' && text[2] == ':';
+	size_t n = 0;
+
+	for (; *text != '\0'; text++) {
+		if (colons && n > 0 && n % 2 == 0 && n < 64) {
+			if (*text++ != ':')
+				return false;
+		}
+		if (n == 64 || *text == '\0')
+			return false;
+		out[n++] = *text;
+	}
+	out[n] = '\0';
+	return true;
+}
+
 static bool
 one_fpr(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v, void *out)
 {
-	if (v->kind != CONFIG_STRING ||
-	    text_unhex(span_str(v->text), out, 32) != ERR_OK)
+	char plain[65];
+
+	if (v->kind != CONFIG_STRING || !without_colons(v->text, plain) ||
+	    text_unhex(span_str(plain), out, 32) != ERR_OK)
 		return config_bad(t, v, e,
 		    "a SHA-256 fingerprint: 64 hexadecimal digits in double "
 		    "quotes");

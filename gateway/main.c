@@ -102,7 +102,7 @@ load(const char *path, bool check)
 	conf_findings_init(&f);
 	if (conf_load(path, &f, &c) == ERR_OK)
 		state_check(c, !check, &f);
-	if (check && c != NULL)
+	if (check && c != NULL && !c->portal_gateway.present)
 		proof_run_tests(c, &f, &tests);
 	print_findings(&f);
 	if (f.n_errors > 0) {
@@ -116,17 +116,42 @@ load(const char *path, bool check)
 static int
 usage(FILE *out, int status)
 {
-	fputs("usage: sealgated [-nV] [-f FILE]\n"
+	fputs("usage: sealgated [-nV] [-f FILE] [--role portal]\n"
 	      "  -f FILE  the configuration; else SEALGATE_CONF, else\n"
 	      "           " SYSCONFDIR "/sealgate/sealgate.conf\n"
+	      "  --role portal\n"
+	      "           be the portal of a gateway on another machine\n"
 	      "  -n       check the configuration and exit\n"
 	      "  -V       print the version\n",
 	    out);
 	return status;
 }
 
+/* Is the configuration that of what is to run? */
+static bool
+is_meant(const struct conf *c, bool portal)
+{
+	if (!portal || c->portal_gateway.present)
+		return true;
+	fprintf(stderr,
+	    "%s: --role portal is for the portal of a gateway on another "
+	    "machine: expected a section portal gateway\n",
+	    c->file);
+	return false;
+}
+
+static void
+print_proof(const struct conf *c)
+{
+	if (c->portal_gateway.present)
+		printf("portal of a gateway on another machine: no mail passes "
+		       "here, and nothing here opens what is kept\n");
+	else
+		proof_print(c, stdout);
+}
+
 static int
-run(const char *path, bool check)
+run(const char *path, bool check, bool portal)
 {
 	struct conf *c;
 
@@ -135,9 +160,13 @@ run(const char *path, bool check)
 	c = load(path, check);
 	if (c == NULL)
 		return check ? 1 : EX_CONFIG;
+	if (!is_meant(c, portal)) {
+		conf_free(c);
+		return EX_CONFIG;
+	}
 	if (!check)
 		return supervisor_run(c);
-	proof_print(c, stdout);
+	print_proof(c);
 	conf_free(c);
 	return 0;
 }
@@ -184,7 +213,10 @@ main(int argc, char **argv)
 	}
 	if (optind != argc)
 		return usage(stderr, EX_USAGE);
-	if (role != NULL)
+	if (role != NULL && index != NULL)
 		return run_role(role, index);
-	return run(path, check);
+	/* by its own start: the supervisor says which of a role it is */
+	if (role != NULL && strcmp(role, role_name(ROLE_PORTAL)) != 0)
+		return usage(stderr, EX_USAGE);
+	return run(path, check, role != NULL);
 }

@@ -81,6 +81,8 @@ static const struct {
     {PROTO_ANSWER_KEY, "answer-key"},
     {PROTO_ANSWER_KEY_IS, "answer-key-is"},
     {PROTO_OBJECT_LOCK, "object-lock"},
+    {PROTO_OBJECT_EVENT, "object-event"},
+    {PROTO_OBJECT_NOTED, "object-noted"},
     {PROTO_ISSUE, "issue"},
     {PROTO_ISSUED, "issued"},
     {PROTO_KEY_NEW, "key-new"},

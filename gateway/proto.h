@@ -214,6 +214,13 @@ enum proto_type {
 	   answer. */
 	PROTO_OBJECT_LOCK, /* struct proto_object */
 
+	/* portal → store: what one in a DMZ says, which can come twice: the id
+	   ascends. Its instance (16 octets), u16 type of the message that a
+	   portal here would send, the payload of that. */
+	PROTO_OBJECT_EVENT,
+	/* store → portal: that is durable, or refused for good. */
+	PROTO_OBJECT_NOTED,
+
 	/* control → store, control → discovery and control → supervisor: a
 	   request of the command line, as JSON; the id is control's own. The
 	   answer is JSON, too. */

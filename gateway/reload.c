@@ -56,7 +56,21 @@ same_listen(const struct conf *a, const struct conf *b)
 		b->metrics.address, b->metrics.n_address))
 		return false;
 	return same_addrs(a->portal.address, a->portal.n_address,
-	    b->portal.address, b->portal.n_address);
+		   b->portal.address, b->portal.n_address) &&
+	       same_addrs(a->portal_gateway.address,
+		   a->portal_gateway.n_address, b->portal_gateway.address,
+		   b->portal_gateway.n_address);
+}
+
+static bool
+same_dmz(const struct conf_dmz *a, const struct conf_dmz *b)
+{
+	return a->present == b->present &&
+	       same_addrs(a->address, a->n_address, b->address, b->n_address) &&
+	       same_text(a->tls_cert, b->tls_cert) &&
+	       same_text(a->tls_key, b->tls_key) && a->n_peer == b->n_peer &&
+	       (a->n_peer == 0 ||
+		   memcmp(a->peer, b->peer, a->n_peer * sizeof(*a->peer)) == 0);
 }
 
 /* Processes, users, directories and sockets stay as they were started. */
@@ -91,6 +105,10 @@ refuse_restarts(
 	    {"section portal", old->portal.present == new->portal.present},
 	    {"the first rule with escrow = attachment",
 		policy_attaches(old->policy) == policy_attaches(new->policy)},
+	    {"section portal dmz",
+		same_dmz(&old->portal_dmz, &new->portal_dmz)},
+	    {"section portal gateway",
+		same_dmz(&old->portal_gateway, &new->portal_gateway)},
 	    {"address", same_listen(old, new)},
 	};
 

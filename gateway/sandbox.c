@@ -416,6 +416,10 @@ sandbox_enter(enum role_id role, const struct conf *c, struct err_why *why)
 	const struct sandbox_profile *p = &sandbox_profiles[role];
 	enum err err;
 
+	if (role == ROLE_PORTAL && c->portal_dmz.present)
+		p = &sandbox_portal_elsewhere;
+	if (role == ROLE_PORTAL && c->portal_gateway.present)
+		p = &sandbox_portal_alone;
 	if (role <= ROLE_SUPERVISOR || role >= ROLE_COUNT)
 		return err_why(why, ERR_UNSUPPORTED, "no walls for this role");
 	confined_role = role_name(role);

@@ -395,3 +395,15 @@ const struct sandbox_profile sandbox_profiles[ROLE_COUNT] =
 	[ROLE_CONTROL] = {.list = {base, loop, serve, fstat_by_name}},
 	[ROLE_LISTENER] = {.list = {base, loop, serve, fstat_by_name}},
 };
+
+const struct sandbox_profile sandbox_portal_elsewhere = {
+    .list = {base, loop, call_out, threads, read_files, write_files},
+    .inet = true,
+    .place = {CONF(escrow, SANDBOX_CHANGE), CONF(portal, SANDBOX_CHANGE)},
+};
+
+const struct sandbox_profile sandbox_portal_alone = {
+    .list = {base, loop, serve, threads, read_files, write_files},
+    .threads = true,
+    .place = {CONF(escrow, SANDBOX_CHANGE), CONF(portal, SANDBOX_CHANGE)},
+};

@@ -47,6 +47,11 @@ struct sandbox_profile {
 };
 
 extern const struct sandbox_profile sandbox_profiles[ROLE_COUNT];
+/* Of the portal where readers go to another machine: it takes no connection and
+   makes one. */
+extern const struct sandbox_profile sandbox_portal_elsewhere;
+/* And of the one on that machine. */
+extern const struct sandbox_profile sandbox_portal_alone;
 /* What fails with EPERM where it is not allowed; all else ends the process. */
 extern const int sandbox_refused[];
 /* What fails for programs that are run. */

@@ -184,11 +184,13 @@ state_prepare(const struct conf *c, struct err_why *why)
 {
 	const char *const roots[] = {c->state, c->runtime};
 	const struct users_id ourselves = {.uid = geteuid(), .gid = getegid()};
+	bool alone = c->portal_gateway.present;
 	enum err err = state_format_check(c, why);
 
 	if (err == ERR_OK)
 		err = check_keys_are_there(c, why);
-	for (size_t i = 0; err == ERR_OK && i < 2; i++) {
+	/* a portal in a DMZ has no socket for the command line */
+	for (size_t i = 0; err == ERR_OK && i < (alone ? 1 : 2); i++) {
 		if (users_change())
 			err = check_reachable(roots[i], why);
 		if (err == ERR_OK)
@@ -199,13 +201,16 @@ state_prepare(const struct conf *c, struct err_why *why)
 		const char *path = path_at(c, dirs[i].offset);
 		struct users_id owner;
 
+		if (alone && dirs[i].owner != ROLE_PORTAL)
+			continue;
 		err = users_find(c, dirs[i].owner, &owner, why);
 		if (err == ERR_OK && users_change())
 			err = check_reachable(path, why);
 		if (err == ERR_OK)
-			err = make_dir(path, dirs[i].mode, &owner, why);
+			err = make_dir(
+			    path, alone ? 0700 : dirs[i].mode, &owner, why);
 	}
-	if (err == ERR_OK)
+	if (err == ERR_OK && !alone)
 		err = adopt_keystore(c, why);
 	return err == ERR_OK ? state_format_write(c, why) : err;
 }

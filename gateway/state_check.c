@@ -72,10 +72,16 @@ state_each_file(const struct conf *c, enum role_id role,
 {
 	const struct conf_relay *r;
 	char where[STATE_PATH];
+	const struct conf_dmz *dmz;
 
 	if (role == ROLE_PORTAL && c->portal.tls_cert != NULL) {
 		cb(arg, ROLE_FD_TLS_CERT, 0, c->portal.tls_cert);
 		cb(arg, ROLE_FD_TLS_KEY, 0, key_path(c->portal.tls_key, where));
+	}
+	dmz = c->portal_dmz.present ? &c->portal_dmz : &c->portal_gateway;
+	if (role == ROLE_PORTAL && dmz->present) {
+		cb(arg, ROLE_FD_TLS_CERT, 1, dmz->tls_cert);
+		cb(arg, ROLE_FD_TLS_KEY, 1, key_path(dmz->tls_key, where));
 	}
 	for (size_t i = 0; role == ROLE_ACCOUNTS && i < c->n_listen; i++) {
 		const struct conf_listen *l = &c->listen[i];
@@ -315,7 +321,8 @@ state_check(const struct conf *c, bool starts, struct conf_findings *f)
 	struct users_id id;
 
 	for (int role = ROLE_KEYS; role < ROLE_COUNT; role++) {
-		if (users_find(c, (enum role_id)role, &id, &why) == ERR_OK)
+		if ((c->portal_gateway.present && role != ROLE_PORTAL) ||
+		    users_find(c, (enum role_id)role, &id, &why) == ERR_OK)
 			continue;
 		conf_find(f, CONF_ERROR, 0, "users: %s", why.text);
 		break;
@@ -325,6 +332,10 @@ state_check(const struct conf *c, bool starts, struct conf_findings *f)
 		    c->listen[i].tls_key);
 	check_pair(
 	    f, c->portal.line, starts, c->portal.tls_cert, c->portal.tls_key);
+	check_pair(f, c->portal_dmz.line, starts, c->portal_dmz.tls_cert,
+	    c->portal_dmz.tls_key);
+	check_pair(f, c->portal_gateway.line, starts,
+	    c->portal_gateway.tls_cert, c->portal_gateway.tls_key);
 	for (unsigned i = 0; (r = conf_relay_at(c, i)) != NULL; i++)
 		check_password(f, r->line, r->password_file);
 	check_password(f, 0, c->discovery.ldap.password_file);

@@ -388,14 +388,16 @@ open_sockets(struct supervisor *s, struct err_why *why)
 {
 	const struct conf *c = s->conf;
 	struct activation a;
-	enum err err;
+	enum err err = ERR_OK;
 	unsigned n = 0;
 	int fd;
 
 	activation_begin(&a, ACTIVATION_FIRST_FD);
-	err = state_listen_control(c, &fd, why);
-	if (err == ERR_OK)
-		err = add_socket(s, ROLE_CONTROL, 0, fd);
+	if (!c->portal_gateway.present) {
+		err = state_listen_control(c, &fd, why);
+		if (err == ERR_OK)
+			err = add_socket(s, ROLE_CONTROL, 0, fd);
+	}
 	for (size_t i = 0; i < c->n_listen; i++)
 		for (size_t k = 0; err == ERR_OK && k < c->listen[i].n_address;
 		     k++)
@@ -404,6 +406,12 @@ open_sockets(struct supervisor *s, struct err_why *why)
 	for (size_t k = 0; err == ERR_OK && k < c->portal.n_address; k++)
 		err = listen_on(s, &a, ROLE_PORTAL, (unsigned)k,
 		    &c->portal.address[k], why);
+	/* behind those for readers */
+	for (size_t k = 0; err == ERR_OK && k < c->portal_gateway.n_address;
+	     k++)
+		err = listen_on(s, &a, ROLE_PORTAL,
+		    (unsigned)(c->portal.n_address + k),
+		    &c->portal_gateway.address[k], why);
 	/* 0 is the socket of the command line */
 	for (size_t k = 0; err == ERR_OK && k < c->metrics.n_address; k++)
 		err = listen_on(s, &a, ROLE_CONTROL, (unsigned)k + 1,
@@ -436,7 +444,7 @@ prepare(struct supervisor *s, struct err_why *why)
 		err = state_prepare(s->conf, why);
 	if (err == ERR_OK)
 		err = state_lock(s->conf, &s->lock_fd, why);
-	if (err == ERR_OK)
+	if (err == ERR_OK && !s->conf->portal_gateway.present)
 		err = state_master_key(s->conf, &s->master_fd, why);
 	if (err == ERR_OK)
 		err = open_sockets(s, why);
@@ -505,7 +513,7 @@ clear(struct supervisor *s)
 		loop_timer_free(s->pulse);
 	if (s->groups != NULL)
 		loop_timer_free(s->groups);
-	if (s->n_socket > 0)
+	if (s->n_socket > 0 && !s->conf->portal_gateway.present)
 		unlink(s->conf->paths.control);
 	if (s->master_fd != -1)
 		close(s->master_fd);

@@ -45,6 +45,9 @@ static const struct {
 unsigned
 topology_count(const struct conf *c, enum role_id role)
 {
+	/* a portal in a DMZ is alone */
+	if (c->portal_gateway.present)
+		return role == ROLE_PORTAL ? 1 : 0;
 	switch (role) {
 	case ROLE_SUPERVISOR:
 	case ROLE_COUNT:

@@ -97,7 +97,9 @@ users_find(const struct conf *c, enum role_id role, struct users_id *out,
 
 	if (users_change()) {
 		err = find_one(c, role, &id.uid, &id.gid, why);
-		if (err == ERR_OK && c->users != NULL)
+		/* a portal in a DMZ is the only one there */
+		if (err == ERR_OK && c->users != NULL &&
+		    !c->portal_gateway.present)
 			err = check_alone(c, role, &id, why);
 		if (err != ERR_OK)
 			return err;

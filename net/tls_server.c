@@ -20,6 +20,7 @@
 
 #include "common/limits.h"
 #include "common/secret.h"
+#include "net/tls_private.h"
 
 struct net_tls_server {
 	SSL_CTX *ctx;
@@ -125,8 +126,8 @@ use_key(SSL_CTX *ctx, struct span pem, struct err_why *why)
 	return e;
 }
 
-static enum err
-load(SSL_CTX *ctx, int cert_fd, int key_fd, struct err_why *why)
+enum err
+net_tls_load_pair(SSL_CTX *ctx, int cert_fd, int key_fd, struct err_why *why)
 {
 	struct buf pem;
 	enum err e;
@@ -187,7 +188,7 @@ net_tls_server_new(
 	if (s->ctx != NULL)
 		e = configure(s->ctx);
 	if (e == ERR_OK)
-		e = load(s->ctx, cert_fd, key_fd, why);
+		e = net_tls_load_pair(s->ctx, cert_fd, key_fd, why);
 	else
 		tls_why(why, "TLS");
 	ERR_clear_error();

@@ -477,3 +477,30 @@ portal_objects_next_expiry(struct portal_objects *o)
 	db_end(txn);
 	return e == ERR_OK ? h.expires_s : UINT64_MAX;
 }
+
+enum err
+portal_objects_next(
+    struct portal_objects *o, const uint8_t *after, struct object_header *out)
+{
+	struct db_cursor *c;
+	struct db_txn *txn;
+	struct span key = SPAN(after, OBJECT_ID_SIZE), val;
+	enum err e = portal_index_read(o, &txn);
+
+	if (e != ERR_OK)
+		return e;
+	e = db_cursor_open(txn, TABLE_OBJECTS, &c);
+	if (e != ERR_OK) {
+		db_end(txn);
+		return e;
+	}
+	e = db_cursor_move(c, after != NULL ? DB_SEEK : DB_FIRST, &key, &val);
+	if (e == ERR_OK && after != NULL &&
+	    span_eq(key, SPAN(after, OBJECT_ID_SIZE)))
+		e = db_cursor_move(c, DB_NEXT, &key, &val);
+	if (e == ERR_OK)
+		e = object_header_parse(val, out);
+	db_cursor_close(c);
+	db_end(txn);
+	return e;
+}

@@ -18,9 +18,10 @@
 #include "common/loop.h"
 #include "common/secret.h"
 #include "gateway/conf.h"
-#include "gateway/portal/portal_private.h"
+#include "gateway/portal/dmz_private.h"
 #include "gateway/proto.h"
 #include "gateway/role.h"
+#include "net/tls_peer.h"
 
 enum {
 	LISTEN_MAX = 16,
@@ -48,6 +49,10 @@ struct portal {
 	struct portal_http *http;
 	struct ipc *store; /* NULL while there is none */
 	struct portal_reports *reports;
+	/* of a portal in a DMZ: at most one of the two is there */
+	struct portal_inside *inside;
+	struct portal_outside *outside;
+	struct net_tls_peers *tls;
 	uint64_t stop_by_ms;
 	uint8_t (*late)[OBJECT_ID_SIZE]; /* objects to take in later */
 	size_t n_late;
@@ -79,7 +84,25 @@ on_answered(void *arg, uint64_t id)
 {
 	struct portal *p = arg;
 
-	portal_answers_show(p->answers, p->store, id);
+	if (p->outside != NULL)
+		portal_outside_answered(p->outside);
+	else
+		portal_answers_show(p->answers, p->store, id);
+}
+
+/* It is so here. Where readers go to another machine it is to be so there, too,
+   before store hears of it. */
+static void
+changed(struct portal *p, uint16_t type, const uint8_t *id)
+{
+	if (p->inside != NULL)
+		portal_inside_change(p->inside, type, id);
+	/* a lock has no answer: store says it again to the next */
+	else if (type != PROTO_OBJECT_LOCK)
+		portal_report_object(p->reports,
+		    type == PROTO_OBJECT_DROP ? PROTO_OBJECT_DROPPED
+					      : PROTO_OBJECT_HAVE,
+		    id);
 }
 
 /* Take in an object that store has announced. What may work later, as when
@@ -91,7 +114,7 @@ add_object(struct portal *p, const uint8_t *id)
 	enum err e = portal_objects_add(p->objects, id);
 
 	if (e == ERR_OK) {
-		portal_report_object(p->reports, PROTO_OBJECT_HAVE, id);
+		changed(p, PROTO_OBJECT_ADD, id);
 		return;
 	}
 	object_id_format(id, name);
@@ -136,12 +159,7 @@ change_object(
 			? portal_objects_until(p->objects, id, expires_s)
 			: portal_objects_drop(p->objects, id);
 	if (e == ERR_OK) {
-		/* a lock has no answer: store says it again to the next */
-		if (type != PROTO_OBJECT_LOCK)
-			portal_report_object(p->reports,
-			    type == PROTO_OBJECT_UNTIL ? PROTO_OBJECT_HAVE
-						       : PROTO_OBJECT_DROPPED,
-			    id);
+		changed(p, type, id);
 		return;
 	}
 	object_id_format(id, name);
@@ -161,6 +179,12 @@ take(struct portal *p, uint16_t type, uint64_t id, struct span payload)
 
 	if (type == PROTO_ANSWER_TAKEN) {
 		portal_answers_taken(p->answers, id);
+		if (p->inside != NULL)
+			portal_inside_taken(p->inside, id);
+		return;
+	}
+	if (type == PROTO_OBJECT_NOTED && p->inside != NULL) {
+		portal_inside_noted(p->inside, id);
 		return;
 	}
 	if (type != PROTO_OBJECT_ADD && type != PROTO_OBJECT_UNTIL &&
@@ -182,6 +206,12 @@ take(struct portal *p, uint16_t type, uint64_t id, struct span payload)
 }
 
 static void
+on_told(void *arg, uint16_t type, uint64_t id, struct span payload)
+{
+	take(arg, type, id, payload);
+}
+
+static void
 on_store_msg(void *arg, struct ipc_msg *m)
 {
 	take(arg, m->type, m->id, m->payload);
@@ -192,7 +222,8 @@ tell_store(void *arg, uint16_t type, uint64_t id, struct span payload)
 {
 	struct portal *p = arg;
 
-	return ipc_post(p->store, type, id, payload, NULL, 0) == ERR_OK;
+	return p->store != NULL &&
+	       ipc_post(p->store, type, id, payload, NULL, 0) == ERR_OK;
 }
 
 static void
@@ -214,6 +245,8 @@ run_http(struct portal *p)
 {
 	uint64_t ms;
 
+	if (p->http == NULL)
+		return;
 	portal_http_run(p->http);
 	ms = portal_http_wait_ms(p->http);
 	loop_timer_start(p->wait, ms < TICK_MS ? ms : TICK_MS, 0);
@@ -280,16 +313,32 @@ on_tick(void *arg)
 		portal_answers_show(p->answers, p->store, 0);
 	}
 
-	portal_http_enforce(p->http);
+	if (p->inside != NULL)
+		portal_inside_tick(p->inside);
+	if (p->outside != NULL)
+		portal_outside_tick(p->outside);
+	if (p->http != NULL)
+		portal_http_enforce(p->http);
 	expire_objects(p);
 	if (p->n_late > 0 && clock_steady_ms() >= p->late_at_ms) {
 		p->late_at_ms = clock_steady_ms() + LATE_MS;
 		retry_late(p);
 	}
-	if (p->stop_by_ms != 0 && (portal_http_connections(p->http) == 0 ||
-				      clock_steady_ms() >= p->stop_by_ms))
+	if (p->stop_by_ms != 0 &&
+	    (p->http == NULL || portal_http_connections(p->http) == 0 ||
+		clock_steady_ms() >= p->stop_by_ms))
 		loop_stop(p->loop);
 	run_http(p);
+}
+
+/* One that was not told before a crash is told now. */
+static void
+tell_locked(struct portal *p)
+{
+	enum err e = portal_objects_each_locked(p->objects, on_locked, p);
+
+	if (e != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "portal-attempts", KV_ERR(e));
 }
 
 static void
@@ -300,7 +349,6 @@ on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 	    .on_close = on_store_close,
 	};
 	struct portal *p = arg;
-	enum err e;
 
 	if (id != ROLE_STORE) {
 		ipc_free(ch);
@@ -310,10 +358,9 @@ on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 	p->store = ch;
 	ipc_attach(ch, p->loop, &events, p);
 	portal_reports_to(p->reports, tell_store, p);
-	/* one that was not told before a crash is told now */
-	e = portal_objects_each_locked(p->objects, on_locked, p);
-	if (e != ERR_OK)
-		log_event(LOG_LVL_ERR, NULL, "portal-attempts", KV_ERR(e));
+	if (p->inside != NULL)
+		portal_inside_store(p->inside);
+	tell_locked(p);
 }
 
 static void
@@ -322,7 +369,8 @@ on_stop(void *arg)
 	struct portal *p = arg;
 
 	p->stop_by_ms = clock_steady_ms() + role_conf(p->role)->limits.stop_ms;
-	portal_http_quiesce(p->http);
+	if (p->http != NULL)
+		portal_http_quiesce(p->http);
 	loop_timer_start(p->tick, 0, TICK_MS);
 }
 
@@ -354,7 +402,8 @@ take_sockets(struct portal *p)
 			break;
 		p->listen_fd[p->n_listen++] = fd;
 	}
-	if (p->n_listen == 0)
+	p->n_listen -= role_conf(p->role)->portal_gateway.n_address;
+	if (p->n_listen == 0 && !role_conf(p->role)->portal_dmz.present)
 		role_refuse(p->role, "the portal has no address");
 }
 
@@ -397,7 +446,8 @@ open_objects(struct portal *p, const struct conf *c)
 	if (p->answers == NULL)
 		role_refuse(p->role, "answers of the portal: %s: %s",
 		    c->paths.portal, strerror(errno));
-	portal_http_serve(p->http, p->objects, p->throttle, p->answers);
+	if (p->http != NULL)
+		portal_http_serve(p->http, p->objects, p->throttle, p->answers);
 }
 
 static void
@@ -426,6 +476,75 @@ start_http(struct portal *p, const struct conf *c)
 	/* the library has parsed it */
 	if (p->key.len > 0)
 		secret_wipe(p->key.data, p->key.len);
+}
+
+/* The certificate by which the two machines know each other. */
+static void
+read_link(struct portal *p, const struct conf_dmz *c)
+{
+	int cert = role_take_fd(p->role, ROLE_FD_TLS_CERT, 1);
+	int key = role_take_fd(p->role, ROLE_FD_TLS_KEY, 1);
+	struct err_why why = {""};
+	enum err e = ERR_IO;
+
+	if (cert >= 0 && key >= 0)
+		e = net_tls_peers_new(cert, key,
+		    (const uint8_t(*)[DIGEST_SIZE])c->peer, c->n_peer, &p->tls,
+		    &why);
+	if (cert >= 0)
+		close(cert);
+	if (key >= 0)
+		close(key);
+	if (e != ERR_OK)
+		role_refuse(p->role, "certificate for the other machine: %s",
+		    why.text[0] != '\0' ? why.text : err_text(e));
+}
+
+/* The gateway, whose readers go to another machine. */
+static void
+start_inside(struct portal *p, const struct conf *c)
+{
+	const struct portal_inside_options opt = {
+	    .loop = p->loop,
+	    .tls = p->tls,
+	    .at = &c->portal_dmz.address[0],
+	    .answer_size = c->portal.answer_size,
+	    .objects = p->objects,
+	    .answers = p->answers,
+	    .reports = p->reports,
+	    .event = tell_store,
+	    .answered = on_answered,
+	    .arg = p,
+	};
+
+	p->inside = portal_inside_new(&opt);
+}
+
+/* That machine: the sockets behind those for readers are for the gateway. */
+static void
+start_outside(struct portal *p, const struct conf *c)
+{
+	size_t n = c->portal_gateway.n_address;
+	const struct portal_outside_options opt = {
+	    .loop = p->loop,
+	    .tls = p->tls,
+	    .listen_fd = p->listen_fd + p->n_listen,
+	    .n_listen_fd = n,
+	    .object_dir = c->paths.escrow,
+	    .dir = c->paths.portal,
+	    .reserve = c->limits.free_space,
+	    .objects = p->objects,
+	    .answers = p->answers,
+	    .tell = on_told,
+	    .arg = p,
+	};
+	struct err_why why = {"out of memory"};
+
+	p->outside = portal_outside_new(&opt, &why);
+	if (p->outside == NULL)
+		role_refuse(p->role, "%s", why.text);
+	portal_reports_to(p->reports, portal_outside_report, p->outside);
+	tell_locked(p);
 }
 
 static void
@@ -457,6 +576,9 @@ stop(struct portal *p)
 	portal_http_free(p->http);
 	if (p->objects != NULL)
 		settle(p);
+	portal_inside_free(p->inside);
+	portal_outside_free(p->outside);
+	net_tls_peers_free(p->tls);
 	portal_reports_free(p->reports);
 	ipc_free(p->store);
 	portal_objects_close(p->objects);
@@ -485,11 +607,21 @@ portal_main(struct role *role)
 	buf_init(&p.cert, PEM_MAX);
 	buf_init(&p.key, PEM_MAX);
 	take_sockets(&p);
-	read_files(&p, c);
-	start_http(&p, c);
+	if (c->portal_dmz.present)
+		read_link(&p, &c->portal_dmz);
+	if (c->portal_gateway.present)
+		read_link(&p, &c->portal_gateway);
+	if (!c->portal_dmz.present) {
+		read_files(&p, c);
+		start_http(&p, c);
+	}
 	role_confine(role);
 	open_objects(&p, c);
 	start_loop(&p);
+	if (c->portal_dmz.present)
+		start_inside(&p, c);
+	if (c->portal_gateway.present)
+		start_outside(&p, c);
 	role_ready(role);
 	loop_run(p.loop);
 	stop(&p);

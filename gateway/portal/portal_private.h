@@ -83,6 +83,9 @@ enum err portal_objects_file(struct portal_objects *o,
    none is left. */
 enum err portal_objects_expire(
     struct portal_objects *o, uint64_t now_s, uint8_t *id_out) MUST_CHECK;
+/* The first behind this one, NULL: of all; ERR_NOT_FOUND at the end. */
+enum err portal_objects_next(struct portal_objects *o, const uint8_t *after,
+    struct object_header *out) MUST_CHECK;
 /* Second at which the next one expires; UINT64_MAX if there is none. */
 uint64_t portal_objects_next_expiry(struct portal_objects *o);
 
@@ -192,6 +195,10 @@ void portal_answers_close(struct portal_answers *a);
 enum err portal_upload_begin(struct portal_answers *a, const uint8_t *object,
     const struct portal_client *client, uint64_t len,
     struct portal_upload **out) MUST_CHECK;
+/* The same for one that has an id already. */
+enum err portal_upload_begin_as(struct portal_answers *a, uint64_t id,
+    const uint8_t *object, const struct portal_client *client, uint64_t len,
+    struct portal_upload **out) MUST_CHECK;
 enum err portal_upload_put(struct portal_upload *u, struct span s) MUST_CHECK;
 /* Have so many octets come since this was last true, or since the begin? */
 bool portal_upload_has_moved(struct portal_upload *u, uint64_t octets);
@@ -205,6 +212,15 @@ void portal_upload_free(struct portal_upload *u);
 /* Show store the one with this id, or with 0 all. */
 void portal_answers_show(
     const struct portal_answers *a, struct ipc *store, uint64_t only);
+/* Call fn for each that is whole; size octets of its file. */
+typedef void portal_answer_fn(
+    void *arg, uint64_t id, const uint8_t *object, uint64_t size);
+void portal_answers_each(
+    const struct portal_answers *a, portal_answer_fn *fn, void *arg);
+/* The file of a whole one, which the caller closes; -1: there is none. */
+int portal_answers_file(const struct portal_answers *a, uint64_t id);
+/* None is larger than that, and than what it was opened with. */
+void portal_answers_limit(struct portal_answers *a, uint64_t max);
 /* Store has it. */
 void portal_answers_taken(const struct portal_answers *a, uint64_t id);
 

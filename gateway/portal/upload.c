@@ -33,6 +33,7 @@ enum { NAME = 64 };
 struct portal_answers {
 	int dir;
 	uint64_t max;	  /* octets of one before sealing; 0: none is taken */
+	uint64_t may;	  /* the same by our configuration alone */
 	uint64_t reserve; /* octets of the disk that are left to others */
 	struct portal_upload *coming; /* those under way */
 };
@@ -123,7 +124,7 @@ portal_answers_open(const char *dir, uint64_t max, uint64_t reserve)
 
 	if (a == NULL)
 		return NULL;
-	a->max = max;
+	a->max = a->may = max;
 	a->reserve = reserve;
 	a->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (a->dir < 0) {
@@ -238,6 +239,19 @@ portal_upload_begin(struct portal_answers *a, const uint8_t *object,
     const struct portal_client *client, uint64_t len,
     struct portal_upload **out)
 {
+	uint64_t id;
+
+	do
+		id = random_u64();
+	while (id == 0);
+	return portal_upload_begin_as(a, id, object, client, len, out);
+}
+
+enum err
+portal_upload_begin_as(struct portal_answers *a, uint64_t id,
+    const uint8_t *object, const struct portal_client *client, uint64_t len,
+    struct portal_upload **out)
+{
 	struct portal_upload *u;
 	char name[NAME];
 	enum err e = may_come(a, object, client, len);
@@ -251,9 +265,7 @@ portal_upload_begin(struct portal_answers *a, const uint8_t *object,
 	u->want = len;
 	u->client = *client;
 	memcpy(u->object, object, sizeof(u->object));
-	do
-		u->id = random_u64();
-	while (u->id == 0);
+	u->id = id;
 	coming_name(u->id, name);
 	u->fd = openat(a->dir, name,
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -368,6 +380,72 @@ portal_upload_free(struct portal_upload *u)
 		;
 	*at = u->next;
 	free(u);
+}
+
+/* --- for a gateway on another machine */
+
+struct listing {
+	const struct portal_answers *a;
+	portal_answer_fn *fn;
+	void *arg;
+};
+
+static void
+list_one(void *arg, const char *name)
+{
+	struct listing *l = arg;
+	uint8_t object[OBJECT_ID_SIZE];
+	struct stat st;
+	uint64_t id;
+
+	if (parse_whole(name, object, &id) &&
+	    fstatat(l->a->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		l->fn(l->arg, id, object, (uint64_t)st.st_size);
+}
+
+void
+portal_answers_each(
+    const struct portal_answers *a, portal_answer_fn *fn, void *arg)
+{
+	struct listing l = {.a = a, .fn = fn, .arg = arg};
+	enum err e = for_each(a, list_one, &l);
+
+	/* they are listed again */
+	if (e != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "portal-answer", KV_ERR(e));
+}
+
+struct finding {
+	const struct portal_answers *a;
+	uint64_t id;
+	int fd;
+};
+
+static void
+find_one(void *arg, const char *name)
+{
+	struct finding *f = arg;
+	uint8_t object[OBJECT_ID_SIZE];
+	uint64_t id;
+
+	if (f->fd < 0 && parse_whole(name, object, &id) && id == f->id)
+		f->fd =
+		    openat(f->a->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int
+portal_answers_file(const struct portal_answers *a, uint64_t id)
+{
+	struct finding f = {.a = a, .id = id, .fd = -1};
+
+	(void)!for_each(a, find_one, &f);
+	return f.fd;
+}
+
+void
+portal_answers_limit(struct portal_answers *a, uint64_t max)
+{
+	a->max = max < a->may ? max : a->may;
 }
 
 /* --- to store */

@@ -52,6 +52,7 @@ static const struct {
     [STORE_OP_EXPIRED] = {store_apply_expired, NULL, true, true},
     [STORE_OP_DROPPED] = {store_apply_dropped, NULL, true, true},
     [STORE_OP_CODE] = {store_apply_code, NULL, true, false},
+    [STORE_OP_DMZ] = {store_apply_dmz, store_after_dmz, true, false},
     [STORE_OP_LOCKED] = {store_apply_locked, NULL, true, true},
     [STORE_OP_UNREAD] = {store_apply_unread, NULL, false, true},
     [STORE_OP_REQUEST] = {store_apply_request, store_after_request, false,

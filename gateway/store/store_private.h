@@ -82,6 +82,7 @@ enum store_op_kind {
 	STORE_OP_DROPPED,
 	STORE_OP_LOCKED,
 	STORE_OP_CODE,	   /* for the recipient of an object */
+	STORE_OP_DMZ,	   /* an event of a portal in a DMZ: object_dmz.c */
 	STORE_OP_UNREAD,   /* look for what nobody has opened */
 	STORE_OP_REQUEST,  /* of an administrator */
 	STORE_OP_RECORD,   /* the payload is a record for the audit log */
@@ -384,7 +385,8 @@ bool store_object_unknown(
     struct store *s, const char *name, struct store_rec *rec) MUST_CHECK;
 /* Look now and then for what expires soon and was not opened. */
 void store_unread_tick(struct store *s);
-store_apply_fn store_apply_unread, store_apply_code;
+store_apply_fn store_apply_unread, store_apply_code, store_apply_dmz;
+void store_after_dmz(struct store *s, struct store_op *op);
 
 /* --- answer.c: answers to mail that was picked up --- */
 

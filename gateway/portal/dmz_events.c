@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What has happened in the DMZ and the gateway does not know yet: who has
+ * opened what, what is locked, whom to mail a code. It is in a file before it
+ * is sent, so that neither an outage nor a crash forgets it, and leaves when
+ * the gateway has it on its own disk. Codes are no file's business.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/digest.h"
+#include "common/file.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/pack.h"
+#include "common/secret.h"
+#include "gateway/portal/dmz_private.h"
+#include "gateway/proto.h"
+
+static const char file_name[] = "events";
+static const uint8_t magic[8] = "SGEVENTS";
+
+enum {
+	HEADER = sizeof(magic) + PROTO_PORTAL_INSTANCE,
+	CHECK = 4, /* octets of a digest: was it written to its end? */
+};
+
+struct portal_events {
+	int dir;
+	int fd;
+	uint8_t instance[PROTO_PORTAL_INSTANCE];
+	uint64_t next_id;
+	uint64_t size; /* of the file */
+	struct portal_event event[LIMIT_DMZ_EVENTS];
+	size_t first, n;
+};
+
+static struct portal_event *
+at(struct portal_events *e, size_t i)
+{
+	return &e->event[(e->first + i) % LIMIT_DMZ_EVENTS];
+}
+
+static void
+clear(struct portal_event *event)
+{
+	if (event->payload.data != NULL)
+		secret_wipe(event->payload.data, event->payload.cap);
+	buf_clear(&event->payload);
+}
+
+/* Takes nothing; false: there is no room. */
+static bool
+push(struct portal_events *e, uint64_t id, uint16_t type, struct span payload,
+    bool kept)
+{
+	struct portal_event *event;
+
+	if (e->n == LIMIT_DMZ_EVENTS)
+		return false;
+	event = at(e, e->n);
+	*event = (struct portal_event){
+	    .id = id, .type = type, .kept = kept, .born_ms = clock_steady_ms()};
+	buf_init(&event->payload, LIMIT_DMZ_EVENT);
+	if (buf_put(&event->payload, payload) != ERR_OK) {
+		buf_clear(&event->payload);
+		return false;
+	}
+	e->n++;
+	return true;
+}
+
+/* --- the file */
+
+static void
+check_of(struct span record, uint8_t out[CHECK])
+{
+	uint8_t digest[DIGEST_SIZE];
+
+	digest_sha256(&record, 1, digest);
+	memcpy(out, digest, CHECK);
+}
+
+/* One record from the beginning of s; 0: there is no whole one. */
+static size_t
+read_record(struct portal_events *e, struct span s)
+{
+	struct unpacker u;
+	struct span record, payload;
+	uint8_t is[CHECK], want[CHECK];
+	uint64_t id;
+	uint16_t type;
+
+	unpack_begin(&u, s);
+	record = unpack_span(&u);
+	unpack_raw(&u, is, sizeof(is));
+	if (u.err != ERR_OK || record.len == 0)
+		return 0;
+	check_of(record, want);
+	if (memcmp(is, want, sizeof(is)) != 0)
+		return 0;
+	s = SPAN(s.data, s.len - u.rest.len);
+	unpack_begin(&u, record);
+	id = unpack_u64(&u);
+	type = unpack_u16(&u);
+	payload = unpack_span(&u);
+	if (unpack_end(&u) != ERR_OK || !push(e, id, type, payload, true))
+		return 0;
+	/* ids that were in memory alone must not come again */
+	e->next_id = id + (UINT64_C(1) << 32);
+	return s.len;
+}
+
+static void
+read_records(struct portal_events *e, struct span s)
+{
+	size_t used;
+
+	if (s.len < HEADER || memcmp(s.data, magic, sizeof(magic)) != 0)
+		return;
+	memcpy(e->instance, s.data + sizeof(magic), sizeof(e->instance));
+	e->size = HEADER;
+	while ((used = read_record(
+		    e, SPAN(s.data + e->size, s.len - (size_t)e->size))) > 0)
+		e->size += used;
+}
+
+/* An empty file, under another instance. */
+static enum err
+begin_file(struct portal_events *e)
+{
+	uint8_t header[HEADER];
+	enum err err;
+
+	random_octets(e->instance, sizeof(e->instance));
+	memcpy(header, magic, sizeof(magic));
+	memcpy(header + sizeof(magic), e->instance, sizeof(e->instance));
+	err = file_create_synced(
+	    e->dir, file_name, SPAN(header, sizeof(header)), 0600, true);
+	e->size = HEADER;
+	e->next_id = 1;
+	return err;
+}
+
+static enum err
+open_file(struct portal_events *e)
+{
+	struct buf b;
+	enum err err;
+
+	buf_init(&b, 2 * LIMIT_DMZ_EVENTS_SIZE);
+	err = file_read_path(e->dir, file_name, &b);
+	if (err == ERR_OK)
+		read_records(e, buf_span(&b));
+	buf_clear(&b);
+	if (err != ERR_OK && err != ERR_NOT_FOUND && err != ERR_TOO_BIG)
+		return err;
+	err = e->n == 0 ? begin_file(e) : ERR_OK;
+	if (err != ERR_OK)
+		return err;
+	e->fd = openat(e->dir, file_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	/* what was not written to its end was told to nobody */
+	if (e->fd < 0 || ftruncate(e->fd, (off_t)e->size) != 0)
+		return err_from_errno(errno);
+	return ERR_OK;
+}
+
+struct portal_events *
+portal_events_open(const char *dir)
+{
+	struct portal_events *e = calloc(1, sizeof(*e));
+	enum err err = ERR_IO;
+
+	if (e == NULL)
+		return NULL;
+	e->fd = -1;
+	e->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	errno = 0;
+	if (e->dir >= 0)
+		err = open_file(e);
+	if (err == ERR_OK)
+		return e;
+	if (errno == 0)
+		errno = EIO;
+	portal_events_close(e);
+	return NULL;
+}
+
+void
+portal_events_close(struct portal_events *e)
+{
+	int saved = errno;
+
+	if (e == NULL)
+		return;
+	for (size_t i = 0; i < e->n; i++)
+		clear(at(e, i));
+	if (e->fd >= 0)
+		close(e->fd);
+	if (e->dir >= 0)
+		close(e->dir);
+	free(e);
+	errno = saved;
+}
+
+const uint8_t *
+portal_events_instance(const struct portal_events *e)
+{
+	return e->instance;
+}
+
+/* Durable, or it is as if it had not been tried. */
+static enum err
+write_record(struct portal_events *e, uint16_t type, struct span payload)
+{
+	uint8_t check[CHECK];
+	struct packer p;
+	struct buf record, b;
+	enum err err;
+
+	if (e->size + 2 * LIMIT_DMZ_EVENT > LIMIT_DMZ_EVENTS_SIZE)
+		return ERR_LIMIT;
+	buf_init(&record, 2 * LIMIT_DMZ_EVENT);
+	buf_init(&b, 4 * LIMIT_DMZ_EVENT);
+	pack_begin(&p, &record);
+	pack_u64(&p, e->next_id);
+	pack_u16(&p, type);
+	pack_span(&p, payload);
+	err = pack_end(&p);
+	if (err == ERR_OK) {
+		check_of(buf_span(&record), check);
+		pack_begin(&p, &b);
+		pack_span(&p, buf_span(&record));
+		pack_raw(&p, check, sizeof(check));
+		err = pack_end(&p);
+	}
+	if (err == ERR_OK && lseek(e->fd, (off_t)e->size, SEEK_SET) < 0)
+		err = ERR_IO;
+	if (err == ERR_OK)
+		err = file_write_all(e->fd, buf_span(&b));
+	if (err == ERR_OK)
+		err = file_sync(e->fd);
+	if (err == ERR_OK)
+		e->size += b.len;
+	else
+		(void)!ftruncate(e->fd, (off_t)e->size);
+	buf_clear(&record);
+	buf_clear(&b);
+	return err;
+}
+
+/* --- the queue */
+
+void
+portal_events_add(struct portal_events *e, uint16_t type, struct span payload)
+{
+	bool full = e->n == LIMIT_DMZ_EVENTS;
+	enum err err = full ? ERR_LIMIT : ERR_OK;
+	bool kept = !full && type != PROTO_OBJECT_CODE;
+
+	if (kept) {
+		err = write_record(e, type, payload);
+		kept = err == ERR_OK;
+	}
+	/* what the disk does not take is told as long as this process lives */
+	if (err != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "portal-event",
+		    KV_STR("what", proto_name(type)), KV_ERR(err));
+	if (!full && !push(e, e->next_id, type, payload, kept))
+		log_event(LOG_LVL_ERR, NULL, "portal-report-lost",
+		    KV_STR("what", proto_name(type)));
+	e->next_id++;
+}
+
+static void
+pop(struct portal_events *e)
+{
+	clear(at(e, 0));
+	e->first = (e->first + 1) % LIMIT_DMZ_EVENTS;
+	if (--e->n > 0 || e->size <= HEADER)
+		return;
+	/* all that was in it is inside; if that fails it is said twice */
+	if (ftruncate(e->fd, HEADER) == 0 && file_sync(e->fd) == ERR_OK)
+		e->size = HEADER;
+}
+
+const struct portal_event *
+portal_events_first(struct portal_events *e)
+{
+	uint64_t now = clock_steady_ms();
+
+	while (e->n > 0 && at(e, 0)->type == PROTO_OBJECT_CODE &&
+	       now - at(e, 0)->born_ms >= LIMIT_DOOR_CODE_MS)
+		pop(e);
+	return e->n > 0 ? at(e, 0) : NULL;
+}
+
+void
+portal_events_noted(struct portal_events *e, uint64_t id)
+{
+	if (e->n > 0 && at(e, 0)->id == id)
+		pop(e);
+}

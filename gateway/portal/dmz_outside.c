@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The portal's side of the connection, in the DMZ. It is called and never
+ * calls; it takes sealed objects, and gives what has happened and the answers
+ * that were left here, which it keeps until the gateway has them. In the place
+ * of store for the rest of the portal.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/pack.h"
+#include "gateway/portal/dmz_private.h"
+#include "gateway/proto.h"
+
+enum { LISTEN_MAX = 16, ANNOUNCE_MS = 15000, PIECES = 16 };
+
+struct portal_outside {
+	struct portal_outside_options opt;
+	struct loop_io *io[LISTEN_MAX];
+	int fd[LISTEN_MAX];
+	/* who has called and not said hello; and the gateway, once it has */
+	struct portal_wire *guest[LIMIT_DMZ_STRANGERS];
+	struct portal_wire *gateway;
+	struct portal_receiver *receiver;
+	struct portal_events *events;
+	uint64_t sent_id; /* of the event that is under way; 0: none */
+	uint64_t announce_at_ms;
+	/* the answer that goes in */
+	int answer_fd; /* -1: none */
+	uint64_t answer_id, answer_at;
+};
+
+/* --- events */
+
+static void
+send_event(struct portal_outside *o)
+{
+	const struct portal_event *e = portal_events_first(o->events);
+
+	if (o->gateway == NULL || e == NULL || o->sent_id == e->id)
+		return;
+	o->sent_id = e->id;
+	portal_wire_send(o->gateway, &(struct proto_frame){.type = FRAME_EVENT,
+					 .id = e->id,
+					 .number = e->type,
+					 .octets = buf_span(&e->payload)});
+}
+
+/* The id of an object by its name, which a report begins with. */
+static bool
+object_of(struct span payload, uint8_t *out)
+{
+	struct unpacker u;
+
+	unpack_begin(&u, payload);
+	return object_id_parse(unpack_span(&u), out);
+}
+
+bool
+portal_outside_report(
+    void *arg, uint16_t type, uint64_t id, struct span payload)
+{
+	struct portal_outside *o = arg;
+	struct proto_frame f = {
+	    .type = type == PROTO_OBJECT_HAVE ? FRAME_HAVE : FRAME_GONE};
+
+	(void)id;
+	switch (type) {
+	case PROTO_OBJECT_HAVE:
+	case PROTO_OBJECT_DROPPED:
+		/* answers to what a gateway said: one that has gone asks again
+		 */
+		if (o->gateway != NULL && object_of(payload, f.raw))
+			portal_wire_send(o->gateway, &f);
+		return true;
+	case PROTO_OBJECT_EXPIRED:
+		/* the gateway has a clock of its own */
+		return true;
+	}
+	portal_events_add(o->events, type, payload);
+	send_event(o);
+	return true;
+}
+
+/* --- answers */
+
+static void
+let_answer_go(struct portal_outside *o)
+{
+	if (o->answer_fd >= 0)
+		close(o->answer_fd);
+	o->answer_fd = -1;
+}
+
+static void
+announce(void *arg, uint64_t id, const uint8_t *object, uint64_t size)
+{
+	struct portal_outside *o = arg;
+	struct proto_frame f = {.type = FRAME_ANSWER, .id = id, .size = size};
+
+	memcpy(f.raw, object, sizeof(f.raw));
+	portal_wire_send(o->gateway, &f);
+}
+
+void
+portal_outside_answered(struct portal_outside *o)
+{
+	if (o->gateway != NULL)
+		portal_answers_each(o->opt.answers, announce, o);
+}
+
+/* As much of it as the connection takes now. */
+static void
+send_answer(struct portal_outside *o)
+{
+	static uint8_t piece[LIMIT_DMZ_PIECE];
+
+	while (o->answer_fd >= 0 && portal_wire_has_room(o->gateway)) {
+		ssize_t n = pread(
+		    o->answer_fd, piece, sizeof(piece), (off_t)o->answer_at);
+		struct proto_frame f = {.type = FRAME_ANSWER_DATA,
+		    .id = o->answer_id,
+		    .offset = o->answer_at};
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		f.octets = SPAN(piece, n > 0 ? (size_t)n : 0);
+		portal_wire_send(o->gateway, &f);
+		o->answer_at += f.octets.len;
+		if (n <= 0)
+			let_answer_go(o);
+	}
+}
+
+static void
+begin_answer(struct portal_outside *o, uint64_t id)
+{
+	let_answer_go(o);
+	o->answer_id = id;
+	o->answer_at = 0;
+	o->answer_fd = portal_answers_file(o->opt.answers, id);
+	if (o->answer_fd >= 0)
+		send_answer(o);
+	else
+		portal_wire_send(o->gateway,
+		    &(struct proto_frame){.type = FRAME_ANSWER_DATA, .id = id});
+}
+
+/* --- what the gateway says */
+
+static void
+reply_object(struct portal_outside *o, const uint8_t *id, enum err e)
+{
+	struct proto_frame f = {.type = FRAME_HAVE};
+	char name[OBJECT_ID_TEXT_SIZE];
+
+	memcpy(f.raw, id, sizeof(f.raw));
+	if (e != ERR_OK) {
+		object_id_format(id, name);
+		log_event(LOG_LVL_ERR, NULL, "portal-no-object",
+		    KV_STR("object", name), KV_ERR(e));
+		f.type = FRAME_NOT_NOW;
+		f.number = (uint32_t)e;
+	}
+	portal_wire_send(o->gateway, &f);
+}
+
+static void
+on_object(struct portal_outside *o, const struct proto_frame *f)
+{
+	struct proto_frame want = {.type = FRAME_WANT};
+	struct object_header h;
+	enum err e;
+
+	if (object_header_parse(SPAN(f->header, sizeof(f->header)), &h) !=
+	    ERR_OK) {
+		portal_wire_cut(o->gateway, "it offers what is no object");
+		return;
+	}
+	e = portal_receiver_offer(o->receiver, f->header, &want.offset);
+	if (e != ERR_AGAIN) {
+		reply_object(o, h.id, e);
+		return;
+	}
+	memcpy(want.raw, h.id, sizeof(want.raw));
+	portal_wire_send(o->gateway, &want);
+}
+
+static void
+on_data(struct portal_outside *o, const struct proto_frame *f)
+{
+	enum err e =
+	    portal_receiver_put(o->receiver, f->raw, f->offset, f->octets);
+
+	if (e == ERR_IPC)
+		portal_wire_cut(o->gateway, "its pieces do not fit together");
+	else if (e != ERR_AGAIN)
+		reply_object(o, f->raw, e);
+}
+
+static void
+on_hello(struct portal_outside *o, struct portal_wire *w,
+    const struct proto_frame *f)
+{
+	uint64_t now_s = clock_unix_ms() / 1000;
+	uint64_t skew =
+	    now_s > f->offset ? now_s - f->offset : f->offset - now_s;
+
+	if (f->number != PROTO_PORTAL_VERSION) {
+		portal_wire_cut(w, "it is of another version");
+		return;
+	}
+	for (size_t i = 0; i < LIMIT_DMZ_STRANGERS; i++)
+		if (o->guest[i] == w)
+			o->guest[i] = NULL;
+	/* it knows that the old connection is no good, maybe before we do */
+	portal_wire_free(o->gateway);
+	let_answer_go(o);
+	o->gateway = w;
+	o->sent_id = 0;
+	portal_answers_limit(o->opt.answers, f->size);
+	log_event(LOG_LVL_NOTICE, NULL, "dmz-up", KV_NUM("skew_s", skew));
+	if (skew > LIMIT_DMZ_SKEW_S)
+		log_event(
+		    LOG_LVL_WARN, NULL, "dmz-clock", KV_NUM("skew_s", skew));
+	send_event(o);
+	portal_outside_answered(o);
+}
+
+static void
+on_frame(void *arg, struct portal_wire *w, const struct proto_frame *f)
+{
+	struct portal_outside *o = arg;
+
+	if (f->type == FRAME_HELLO && w != o->gateway) {
+		on_hello(o, w, f);
+		return;
+	}
+	if (w != o->gateway) {
+		portal_wire_cut(w, "it has not said hello");
+		return;
+	}
+	switch (f->type) {
+	case FRAME_OBJECT:
+		on_object(o, f);
+		return;
+	case FRAME_DATA:
+		on_data(o, f);
+		return;
+	case FRAME_TELL:
+		o->opt.tell(o->opt.arg, (uint16_t)f->number, f->id, f->octets);
+		return;
+	case FRAME_NOTED:
+		portal_events_noted(o->events, f->id);
+		send_event(o);
+		return;
+	case FRAME_ANSWER_GET:
+		begin_answer(o, f->id);
+		return;
+	case FRAME_ANSWER_TAKEN:
+		o->opt.tell(
+		    o->opt.arg, PROTO_ANSWER_TAKEN, f->id, SPAN(NULL, 0));
+		return;
+	}
+	portal_wire_cut(w, "it says what is not expected");
+}
+
+/* --- connections */
+
+static void
+on_up(void *arg, struct portal_wire *w)
+{
+	struct portal_outside *o = arg;
+	struct proto_frame f = {.type = FRAME_HELLO,
+	    .number = PROTO_PORTAL_VERSION,
+	    .offset = clock_unix_ms() / 1000};
+
+	memcpy(f.raw, portal_events_instance(o->events), sizeof(f.raw));
+	portal_wire_send(w, &f);
+}
+
+static void
+on_room(void *arg, struct portal_wire *w)
+{
+	struct portal_outside *o = arg;
+
+	if (w == o->gateway)
+		send_answer(o);
+}
+
+static void
+on_down(void *arg, struct portal_wire *w, const char *why)
+{
+	struct portal_outside *o = arg;
+
+	log_event(w == o->gateway ? LOG_LVL_WARN : LOG_LVL_INFO, NULL,
+	    w == o->gateway ? "dmz-down" : "dmz-refused",
+	    KV_STR("reason", why));
+	if (w == o->gateway) {
+		o->gateway = NULL;
+		let_answer_go(o);
+	}
+	for (size_t i = 0; i < LIMIT_DMZ_STRANGERS; i++)
+		if (o->guest[i] == w)
+			o->guest[i] = NULL;
+	portal_wire_free(w);
+}
+
+static void
+take_in(struct portal_outside *o, int fd)
+{
+	static const struct portal_wire_events events = {
+	    .on_up = on_up,
+	    .on_frame = on_frame,
+	    .on_room = on_room,
+	    .on_down = on_down,
+	};
+	size_t i = 0;
+
+	while (i < LIMIT_DMZ_STRANGERS && o->guest[i] != NULL)
+		i++;
+	/* the first that has not shown who it is makes room */
+	if (i == LIMIT_DMZ_STRANGERS) {
+		portal_wire_free(o->guest[0]);
+		memmove(o->guest, o->guest + 1,
+		    (LIMIT_DMZ_STRANGERS - 1) * sizeof(o->guest[0]));
+		i--;
+	}
+	o->guest[i] =
+	    portal_wire_new(o->opt.loop, o->opt.tls, fd, true, &events, o);
+}
+
+static void
+on_listen(void *arg, unsigned events)
+{
+	struct portal_outside *o = arg;
+
+	for (size_t i = 0; i < o->opt.n_listen_fd; i++) {
+		int fd =
+		    accept4(o->fd[i], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0)
+			take_in(o, fd);
+	}
+}
+
+void
+portal_outside_tick(struct portal_outside *o)
+{
+	for (size_t i = 0; i < LIMIT_DMZ_STRANGERS; i++)
+		if (o->guest[i] != NULL)
+			portal_wire_tick(o->guest[i]);
+	if (o->gateway == NULL)
+		return;
+	portal_wire_tick(o->gateway);
+	send_event(o);
+	if (clock_steady_ms() < o->announce_at_ms)
+		return;
+	o->announce_at_ms = clock_steady_ms() + ANNOUNCE_MS;
+	portal_outside_answered(o);
+}
+
+struct portal_outside *
+portal_outside_new(
+    const struct portal_outside_options *opt, struct err_why *why)
+{
+	struct portal_outside *o = calloc(1, sizeof(*o));
+
+	if (o == NULL)
+		return NULL;
+	o->opt = *opt;
+	o->answer_fd = -1;
+	o->events = portal_events_open(opt->dir);
+	if (o->events == NULL) {
+		(void)!err_why(
+		    why, ERR_IO, "%s/events: %s", opt->dir, strerror(errno));
+		free(o);
+		return NULL;
+	}
+	o->receiver =
+	    portal_receiver_open(opt->object_dir, opt->objects, opt->reserve);
+	if (o->receiver == NULL) {
+		(void)!err_why(
+		    why, ERR_IO, "%s: %s", opt->object_dir, strerror(errno));
+		portal_events_close(o->events);
+		free(o);
+		return NULL;
+	}
+	for (size_t i = 0; i < opt->n_listen_fd; i++) {
+		o->fd[i] = opt->listen_fd[i];
+		o->io[i] = loop_io_new(opt->loop, o->fd[i], on_listen, o);
+		loop_io_set(o->io[i], LOOP_READ);
+	}
+	return o;
+}
+
+void
+portal_outside_free(struct portal_outside *o)
+{
+	if (o == NULL)
+		return;
+	for (size_t i = 0; i < o->opt.n_listen_fd; i++) {
+		loop_io_free(o->io[i]);
+		close(o->fd[i]);
+	}
+	for (size_t i = 0; i < LIMIT_DMZ_STRANGERS; i++)
+		portal_wire_free(o->guest[i]);
+	portal_wire_free(o->gateway);
+	let_answer_go(o);
+	portal_events_close(o->events);
+	portal_receiver_close(o->receiver);
+	free(o);
+}

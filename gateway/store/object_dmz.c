@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Events of a portal in a DMZ. It says each until it hears that it is durable,
+ * in their order, and so again when the connection or a process breaks off in
+ * between: which was the last is part of the transaction that records it.
+ */
+#include <string.h>
+
+#include "common/log.h"
+#include "gateway/proto_portal.h"
+#include "gateway/store/store_private.h"
+
+/* → instance, id of its last event (8) */
+static const char key[] = "dmz-event";
+
+enum { ROW = PROTO_PORTAL_INSTANCE + 8 };
+
+static const struct {
+	uint16_t type;
+	store_apply_fn *apply;
+} events[] = {
+    {PROTO_OBJECT_OPENED, store_apply_opened},
+    {PROTO_OBJECT_LOCKED, store_apply_locked},
+    {PROTO_OBJECT_CODE, store_apply_code},
+};
+
+/* 0 if this instance has said nothing yet. */
+static enum err
+last_of(struct db_txn *txn, const uint8_t *instance, uint64_t *out)
+{
+	struct span v;
+	enum err e = db_get(txn, STORE_STATE, span_str(key), &v);
+
+	*out = 0;
+	if (e == ERR_NOT_FOUND)
+		return ERR_OK;
+	if (e != ERR_OK)
+		return e;
+	if (v.len != ROW)
+		return ERR_DB_BROKEN;
+	for (size_t i = PROTO_PORTAL_INSTANCE;
+	     memcmp(v.data, instance, PROTO_PORTAL_INSTANCE) == 0 && i < ROW;
+	     i++)
+		*out = *out << 8 | v.data[i];
+	return ERR_OK;
+}
+
+static enum err
+put_last(struct db_txn *txn, const uint8_t *instance, uint64_t id)
+{
+	uint8_t row[ROW];
+
+	memcpy(row, instance, PROTO_PORTAL_INSTANCE);
+	for (unsigned i = 0; i < 8; i++)
+		row[PROTO_PORTAL_INSTANCE + i] = (uint8_t)(id >> (56 - 8 * i));
+	return db_put(txn, STORE_STATE, span_str(key), SPAN(row, sizeof(row)));
+}
+
+enum err
+store_apply_dmz(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	struct store_op inner = {.from = op->from};
+	uint8_t instance[PROTO_PORTAL_INSTANCE];
+	struct unpacker u;
+	uint64_t last = 0;
+	uint16_t type;
+	enum err e;
+
+	unpack_begin(&u, op->payload);
+	unpack_raw(&u, instance, sizeof(instance));
+	type = unpack_u16(&u);
+	inner.payload = unpack_span(&u);
+	e = unpack_end(&u);
+	if (e == ERR_OK)
+		e = last_of(txn, instance, &last);
+	if (e != ERR_OK || op->id <= last)
+		return e;
+	e = ERR_IPC;
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (events[i].type == type)
+			e = events[i].apply(s, txn, &inner);
+	return e == ERR_OK ? put_last(txn, instance, op->id) : e;
+}
+
+/* What failed for good would fail again: it is not said again either. */
+void
+store_after_dmz(struct store *s, struct store_op *op)
+{
+	(void)s;
+	if (op->result != ERR_OK)
+		log_event(
+		    LOG_LVL_WARN, NULL, "not-recorded", KV_ERR(op->result));
+	if (op->from != NULL)
+		(void)!ipc_post(op->from->ch, PROTO_OBJECT_NOTED, op->id,
+		    SPAN(NULL, 0), NULL, 0);
+}
