@@ -130,7 +130,10 @@ look_at_findings(struct doctor *d)
 	say_findings(d, &f);
 	if (f.n == 0)
 		doctor_say(d, DOCTOR_OK, "configuration", NULL,
-		    "%s is right, users and certificates are there",
+		    d->running.file_good
+			? "%s is right, users and certificates are there"
+			: "%s as it is in use: users and certificates are "
+			  "there",
 		    d->conf->file);
 	conf_findings_clear(&f);
 }

@@ -6,18 +6,22 @@
  */
 #include "gateway/cli/running.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/arena.h"
 #include "common/file.h"
 #include "common/limits.h"
 #include "common/text.h"
 #include "gateway/cli/ask.h"
+#include "gateway/config_private.h"
 #include "gateway/config_read.h"
+#include "gateway/state.h"
 
 enum { PATIENCE_S = 5, ARENA_MAX = 64 * 1024 * 1024 };
 
@@ -91,6 +95,19 @@ ask(struct running *r, const char *verb, enum err *e)
 	return *e == ERR_OK ? out : NULL;
 }
 
+/* The usual reasons, beside mistakes in the file, why it does not start. */
+static void
+look_at_machine(const struct conf *c, struct conf_findings *f)
+{
+	state_check(c, false, f);
+	if (c->master_key != NULL && access(c->master_key, F_OK) != 0 &&
+	    errno == ENOENT && access(c->paths.keys, F_OK) == 0)
+		conf_find(f, CONF_ERROR, 0,
+		    "the master key %s is missing, and %s is sealed with it: "
+		    "bring it back from its copy",
+		    c->master_key, c->state);
+}
+
 void
 running_look(struct cli *cli, struct running *r)
 {
@@ -99,9 +116,12 @@ running_look(struct cli *cli, struct running *r)
 
 	*r = (struct running){.file_good = cli->conf != NULL};
 	conf_findings_init(&r->findings);
+	r->findings.file = cli->conf_path;
 	read_file(cli, r);
 	/* the same as status, with certificates */
 	r->status = ask(r, "metrics", &r->asked);
+	if (r->asked == ERR_NOT_FOUND && r->file_good)
+		look_at_machine(cli->conf, &r->findings);
 	if (r->status != NULL)
 		r->store = ask(r, "store-status", &e);
 	f.asked = r->asked;

@@ -43,12 +43,14 @@ put_store(const json_t *s)
 	char age[CLI_SPAN_SIZE];
 
 	cli_span((uint64_t)number(s, "oldest_s"), age);
-	printf(
-	    "queue        %lld to deliver, %lld undecided; of these %lld held, "
-	    "%lld waiting for the portal, %lld under way; the oldest is there "
-	    "for %s\n",
-	    number(s, "ready"), number(s, "pending"), number(s, "held"),
-	    number(s, "waiting"), number(s, "under_way"), age);
+	if (number(s, "ready") + number(s, "pending") == 0)
+		puts("queue        empty");
+	else
+		printf("queue        %lld to deliver, %lld undecided; of these "
+		       "%lld held, %lld waiting for the portal, %lld under "
+		       "way; the oldest is there for %s\n",
+		    number(s, "ready"), number(s, "pending"), number(s, "held"),
+		    number(s, "waiting"), number(s, "under_way"), age);
 	printf("new mail     %s, %lld MiB free\n", cli_member(s, "intake"),
 	    number(s, "free_octets") / (1024 * 1024));
 	printf("audit log    record %lld, %lld since the last signature%s\n",

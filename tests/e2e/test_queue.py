@@ -183,3 +183,10 @@ def test_status_reload_and_check(make_gateway, capture):
     done = gw.cli("status", check=False)
     assert done.returncode == 3 and b"nonsense" in done.stdout
     assert b"systemctl start" in done.stdout and b"not running" in done.stderr
+    # the file is right: what else keeps it from starting?
+    gw.conf.write_text(good)
+    (gw.root / "master.key").rename(gw.root / "elsewhere")
+    done = gw.cli("status", check=False)
+    assert done.returncode == 3 and b"master key" in done.stdout
+    (gw.root / "elsewhere").rename(gw.root / "master.key")
+    assert b"master key" not in gw.cli("status", check=False).stdout
