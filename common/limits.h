@@ -180,18 +180,12 @@
 /* --- portal */
 /* octets of one file of the page */
 #define LIMIT_PORTAL_ASSET (1024u * 1024)
-/* connections, and from one address; a browser opens six */
-#define LIMIT_PORTAL_CONNECTIONS	400u
-#define LIMIT_PORTAL_CONNECTIONS_CLIENT 30u
 /* octets of memory for a connection, its request header included */
 #define LIMIT_PORTAL_MEMORY (32u * 1024)
 /* octets of a request's body: an id and a proof */
 #define LIMIT_PORTAL_BODY 1024u
-/* milliseconds from the connection, or the answer before, to a whole request */
-#define LIMIT_PORTAL_REQUEST_MS 20000u
-/* milliseconds for an answer, and octets a second below which it is cut, as is
-   an upload that has less of them within LIMIT_PORTAL_REQUEST_MS */
-#define LIMIT_PORTAL_REPLY_MS 30000u
+/* octets a second below which an answer is cut, as is an upload that has less
+   of them within the time of a request */
 #define LIMIT_PORTAL_MIN_RATE 4096u
 /* reports to store that wait while there is none, and objects that could not be
    taken in yet */

@@ -143,6 +143,11 @@ struct conf_portal {
 	uint64_t answer_size; /* 0: none is taken */
 	bool sent_notice;     /* also where no passphrase was made */
 	bool receipts;	      /* the sender hears what becomes of it */
+	unsigned connections; /* at once, and of those from one client */
+	unsigned connections_per_client;
+	uint64_t request_ms;	  /* for a whole request */
+	struct conf_net *proxies; /* whose X-Forwarded-For is believed */
+	size_t n_proxies;	  /* 0: without TLS, those of this machine */
 };
 
 /* The rung escrow beside the portal. */

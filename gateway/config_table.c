@@ -820,6 +820,25 @@ const struct config_entry config_entries[] = {
 	"case: it stands in that mail and nowhere else. That mail goes to our "
 	"domains by relay inbound; by every other way only where TLS proves "
 	"the server, else it waits and the passphrase is told to nobody."},
+    {"portal", "connections", CONFIG_T_NUMBER, false, 1, 10000, "2000",
+	AT(conf_portal, connections), 0,
+	"Connections of readers served at once; others wait. A browser opens "
+	"up to six, and keeps them for the time of a request."},
+    {"portal", "connections-per-client", CONFIG_T_NUMBER, false, 1, 10000, "30",
+	AT(conf_portal, connections_per_client), 0,
+	"Connections served at once from one address, of IPv6 from one network "
+	"of 64 bits; more are closed. Not counted for proxies."},
+    {"portal", "request-time", CONFIG_T_MS, false, 1 * SECOND, 600 * SECOND, "20s",
+	AT(conf_portal, request_ms), 0,
+	"Time for a whole request, from the connection or the answer before. An "
+	"answer has half as much again, and a second for each 4 KiB; an upload "
+	"must bring 4 KiB a second. Who is slower is cut off."},
+    {"portal", "proxies", CONFIG_T_NETS, false, 0, 0, NULL,
+	AT(conf_portal, proxies), AT(conf_portal, n_proxies),
+	"Networks of reverse proxies in front of the portal: the address that "
+	"they put last into X-Forwarded-For is taken for the client's. Of nobody "
+	"else is it believed. Without this option those on this machine, where "
+	"there is no tls-cert, and none where there is."},
 
     {"escrow", "page", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_escrow, page), 0,

@@ -32,17 +32,21 @@ conn_begin(struct portal_http *h, struct MHD_Connection *mhd, void **context)
 {
 	const union MHD_ConnectionInfo *info =
 	    MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *from =
+	    MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	struct portal_conn *c = calloc(1, sizeof(*c));
 
 	*context = c;
-	if (c == NULL || info == NULL) {
+	if (c == NULL || info == NULL || from == NULL) {
 		free(c);
 		*context = NULL;
 		return;
 	}
 	c->http = h;
 	c->fd = info->connect_fd;
-	c->deadline_ms = clock_steady_ms() + LIMIT_PORTAL_REQUEST_MS;
+	portal_client_of_socket(from->client_addr, &c->client);
+	c->from_proxy = portal_client_is_proxy(h, from->client_addr);
+	c->deadline_ms = clock_steady_ms() + h->opt.request_ms;
 	c->next = h->conns;
 	if (c->next != NULL)
 		c->next->prev = c;
@@ -63,6 +67,24 @@ conn_end(struct portal_http *h, struct portal_conn *c)
 		c->next->prev = c->prev;
 	h->n_conns--;
 	free(c);
+}
+
+/* Nobody gets all the places; a proxy speaks for many. */
+static enum MHD_Result
+on_accept(void *cls, const struct sockaddr *sa, socklen_t len)
+{
+	const struct portal_http *h = cls;
+	struct portal_client client;
+	unsigned n = 0;
+
+	if (portal_client_is_proxy(h, sa))
+		return MHD_YES;
+	portal_client_of_socket(sa, &client);
+	for (const struct portal_conn *c = h->conns; c != NULL; c = c->next)
+		if (c->client.net_len == client.net_len &&
+		    memcmp(c->client.net, client.net, client.net_len) == 0)
+			n++;
+	return n < h->opt.connections_client ? MHD_YES : MHD_NO;
 }
 
 static void
@@ -91,10 +113,17 @@ on_completed(void *cls, struct MHD_Connection *mhd, void **req_ptr,
 	req->conn->busy = false;
 	req->conn->deadline_ms =
 	    req->http->stopping ? 0
-				: clock_steady_ms() + LIMIT_PORTAL_REQUEST_MS;
+				: clock_steady_ms() + req->http->opt.request_ms;
 	portal_upload_free(req->upload);
 	free(req);
 	*req_ptr = NULL;
+}
+
+/* No path of ours has anything to decode, and "%00" would end it early. */
+static size_t
+keep_as_it_is(void *cls, struct MHD_Connection *mhd, char *s)
+{
+	return strlen(s);
 }
 
 static void on_library_log(void *cls, const char *fmt, va_list ap)
@@ -174,24 +203,22 @@ start_daemon(struct portal_http *h, int fd)
 	    {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)h->opt.tls_cert},
 	    {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)h->opt.tls_key},
 	    {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)PRIORITIES},
-	    /* behind a proxy all connections come from one address */
-	    {MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-		LIMIT_PORTAL_CONNECTIONS_CLIENT, NULL},
 	    {MHD_OPTION_END, 0, NULL},
 	};
 
 	/* the logger must come first to see what the others complain of */
 	return MHD_start_daemon(
 	    MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (tls ? MHD_USE_TLS : 0), 0,
-	    NULL, NULL, portal_request_step, h, MHD_OPTION_EXTERNAL_LOGGER,
+	    on_accept, h, portal_request_step, h, MHD_OPTION_EXTERNAL_LOGGER,
 	    on_library_log, h, MHD_OPTION_LISTEN_SOCKET, fd,
-	    MHD_OPTION_CONNECTION_LIMIT, LIMIT_PORTAL_CONNECTIONS,
+	    MHD_OPTION_CONNECTION_LIMIT, h->opt.connections,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_PORTAL_MEMORY,
-	    MHD_OPTION_CONNECTION_TIMEOUT, LIMIT_PORTAL_REPLY_MS / 1000,
-	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION,
-	    on_connection, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
-	    MHD_OPTION_ARRAY, tls ? tls_options : tls_options + 4,
-	    MHD_OPTION_END);
+	    MHD_OPTION_CONNECTION_TIMEOUT,
+	    (unsigned)(portal_reply_ms(h) / 1000), MHD_OPTION_STRICT_FOR_CLIENT,
+	    1, MHD_OPTION_UNESCAPE_CALLBACK, keep_as_it_is, h,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_ARRAY,
+	    tls ? tls_options : tls_options + 3, MHD_OPTION_END);
 }
 
 /* The library only says that it did not start; this says why. */

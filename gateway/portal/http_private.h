@@ -17,8 +17,10 @@ struct portal_conn {
 	struct portal_conn *prev;
 	struct portal_http *http;
 	int fd;
-	bool busy;	      /* with a request */
-	uint64_t deadline_ms; /* on the steady clock */
+	struct portal_client client; /* the other end */
+	bool from_proxy;	     /* which may name another */
+	bool busy;		     /* with a request */
+	uint64_t deadline_ms;	     /* on the steady clock */
 };
 
 struct portal_http {
@@ -50,6 +52,18 @@ struct portal_request {
 	uint8_t body[LIMIT_PORTAL_BODY];
 };
 
+/* --- client.c */
+
+/* The other end of a connection. */
+void portal_client_of_socket(
+    const struct sockaddr *sa, struct portal_client *out);
+/* Is it believed when it names its client? */
+bool portal_client_is_proxy(
+    const struct portal_http *h, const struct sockaddr *sa);
+/* Who asks, maybe through a proxy. */
+void portal_client_find(
+    const struct portal_request *req, struct portal_client *out);
+
 /* --- request.c */
 
 enum MHD_Result portal_request_step(void *cls, struct MHD_Connection *mhd,
@@ -69,6 +83,8 @@ enum portal_reply_kind {
 /* Add the headers that every answer has. */
 void portal_reply_headers(const struct portal_http *h,
     enum portal_reply_kind kind, struct MHD_Response *r);
+/* Milliseconds that an answer has, beside those for its octets. */
+uint64_t portal_reply_ms(const struct portal_http *h);
 /* Send it, with a deadline for len octets. */
 enum MHD_Result portal_reply_send(struct portal_request *req, unsigned status,
     struct MHD_Response *r, uint64_t len);

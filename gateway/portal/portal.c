@@ -459,6 +459,11 @@ start_http(struct portal *p, const struct conf *c)
 	    .tls_key = p->key.len > 0 ? buf_cstr(&p->key) : NULL,
 	    .listen_fd = p->listen_fd,
 	    .n_listen_fd = p->n_listen,
+	    .connections = c->portal.connections,
+	    .connections_client = c->portal.connections_per_client,
+	    .request_ms = c->portal.request_ms,
+	    .proxies = c->portal.proxies,
+	    .n_proxies = c->portal.n_proxies,
 	    .assets = p->assets,
 	    .publish_fd =
 		open(c->paths.publish, O_RDONLY | O_DIRECTORY | O_CLOEXEC),

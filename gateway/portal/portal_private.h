@@ -38,6 +38,7 @@ struct portal_asset {
 struct portal_assets;
 
 struct conf_portal;
+struct conf_net;
 
 /* Read every file of the list from dir, and the logo, if there is one; the
    shell says whose page it is. The reason names the file that is missing. *out
@@ -267,6 +268,11 @@ struct portal_http_options {
 	const char *tls_key;
 	const int *listen_fd; /* bound and listening; taken */
 	size_t n_listen_fd;
+	unsigned connections; /* at once, and of those from one client */
+	unsigned connections_client;
+	uint64_t request_ms;		/* for a whole request */
+	const struct conf_net *proxies; /* borrowed, see portal_client_find */
+	size_t n_proxies;
 	struct portal_assets *assets; /* borrowed */
 	int publish_fd; /* directory of what anybody may have; -1: none */
 	/* The index of an object was handed out; user_agent may be empty. */

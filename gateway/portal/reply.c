@@ -92,11 +92,18 @@ portal_reply_headers(const struct portal_http *h, enum portal_reply_kind kind,
 		add(r, "Strict-Transport-Security", "max-age=31536000");
 }
 
+uint64_t
+portal_reply_ms(const struct portal_http *h)
+{
+	return h->opt.request_ms * 3 / 2;
+}
+
 enum MHD_Result
 portal_reply_send(struct portal_request *req, unsigned status,
     struct MHD_Response *r, uint64_t len)
 {
-	req->conn->deadline_ms = clock_steady_ms() + LIMIT_PORTAL_REPLY_MS +
+	req->conn->deadline_ms = clock_steady_ms() +
+				 portal_reply_ms(req->http) +
 				 len * 1000 / LIMIT_PORTAL_MIN_RATE;
 	return MHD_queue_response(req->mhd, status, r);
 }
@@ -130,6 +137,16 @@ sentence(unsigned status)
 	}
 }
 
+/* After these nobody knows for sure where the next request begins. */
+static bool
+ends_connection(unsigned status)
+{
+	return status == MHD_HTTP_BAD_REQUEST ||
+	       status == MHD_HTTP_METHOD_NOT_ALLOWED ||
+	       status == MHD_HTTP_CONTENT_TOO_LARGE ||
+	       status == MHD_HTTP_MISDIRECTED_REQUEST;
+}
+
 enum MHD_Result
 portal_reply_error(
     struct portal_request *req, unsigned status, const char *allow)
@@ -145,6 +162,8 @@ portal_reply_error(
 	add(r, "Content-Type", "text/plain; charset=utf-8");
 	if (allow != NULL)
 		add(r, "Allow", allow);
+	if (ends_connection(status))
+		add(r, "Connection", "close");
 	if (status == MHD_HTTP_TOO_MANY_REQUESTS)
 		add(r, "Retry-After", "60");
 	rc = portal_reply_send(req, status, r, strlen(text));

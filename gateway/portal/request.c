@@ -5,7 +5,6 @@
  * answers. What the answers look like is in reply.c, who may have an object
  * is decided in access.c.
  */
-#include <arpa/inet.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,87 +77,22 @@ origin_is_ours(const struct portal_request *req)
 					 strncasecmp(origin, ours, len) == 0));
 }
 
-/* Where the request ends must be beyond doubt (RFC 9112 §6.3), and what has no
-   use for a body must have none. */
+/* Where the request ends must be beyond doubt for whoever stands in front of
+   us, too (RFC 9112 §6.3, §11.2): one length and nothing else says it, and what
+   has no use for a body has none. */
 static bool
 framing_is_clear(const struct portal_request *req)
 {
 	const char *len = one_header(req, "Content-Length");
 	const char *coding = one_header(req, "Transfer-Encoding");
+	uint64_t n;
 
-	if (len == NULL || coding == NULL)
+	if (len == NULL || coding == NULL || coding[0] != '\0')
 		return false;
-	if (len[0] != '\0' && coding[0] != '\0')
-		return false;
-	if (strcmp(req->method, MHD_HTTP_METHOD_POST) == 0)
+	if (len[0] == '\0' || strcmp(len, "0") == 0)
 		return true;
-	return coding[0] == '\0' && (len[0] == '\0' || strcmp(len, "0") == 0);
-}
-
-/* --- who asks */
-
-static bool
-client_from_text(const char *text, struct portal_client *out)
-{
-	struct in6_addr six;
-	struct in_addr four;
-	struct portal_client c = {.net_len = 0};
-
-	if (inet_pton(AF_INET, text, &four) == 1) {
-		memcpy(c.net, &four, 4);
-		c.net_len = 4;
-		inet_ntop(AF_INET, &four, c.text, sizeof(c.text));
-	} else if (inet_pton(AF_INET6, text, &six) == 1) {
-		memcpy(c.net, &six, 8);
-		c.net_len = 8;
-		inet_ntop(AF_INET6, &six, c.text, sizeof(c.text));
-		if (IN6_IS_ADDR_V4MAPPED(&six))
-			return client_from_text(c.text + 7, out);
-	} else {
-		return false;
-	}
-	*out = c;
-	return true;
-}
-
-static bool
-client_from_socket(const struct portal_request *req, struct portal_client *out)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-	    req->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	char text[INET6_ADDRSTRLEN] = "";
-
-	if (info == NULL)
-		return false;
-	if (info->client_addr->sa_family == AF_INET)
-		inet_ntop(AF_INET,
-		    &((struct sockaddr_in *)info->client_addr)->sin_addr, text,
-		    sizeof(text));
-	else
-		inet_ntop(AF_INET6,
-		    &((struct sockaddr_in6 *)info->client_addr)->sin6_addr,
-		    text, sizeof(text));
-	return client_from_text(text, out);
-}
-
-/* Plain HTTP is for a reverse proxy on this machine, which puts the client
-   last into X-Forwarded-For; what stands before it came from the client. */
-static void
-find_client(const struct portal_request *req, struct portal_client *out)
-{
-	const char *list = req->http->opt.tls_cert == NULL
-			       ? one_header(req, "X-Forwarded-For")
-			       : NULL;
-	const char *last = list != NULL ? strrchr(list, ',') : NULL;
-
-	if (last != NULL)
-		last += 1 + strspn(last + 1, " \t");
-	else
-		last = list;
-	if (last != NULL && client_from_text(last, out))
-		return;
-	if (!client_from_socket(req, out))
-		*out = (struct portal_client){.text = "", .net_len = 4};
+	return strcmp(req->method, MHD_HTTP_METHOD_POST) == 0 &&
+	       text_number(span_str(len), 1, UINT64_MAX, &n) == ERR_OK;
 }
 
 /* --- objects */
@@ -179,7 +113,7 @@ is_proven(struct portal_request *req, const struct shown *s,
 {
 	struct portal_http *h = req->http;
 
-	find_client(req, client);
+	portal_client_find(req, client);
 	switch (portal_access_check(h->objects, h->throttle, s->id, s->proof,
 	    client, clock_unix_ms(), h_out)) {
 	case PORTAL_ACCESS_NONE:
@@ -437,7 +371,7 @@ begin_answer(struct portal_request *req)
 	if (type == NULL || strcasecmp(type, "application/octet-stream") != 0)
 		return portal_reply_error(
 		    req, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, NULL);
-	if (!framing_is_clear(req) || len == NULL ||
+	if (len == NULL ||
 	    text_number(span_str(len), 1, UINT64_MAX, &n) != ERR_OK)
 		return portal_reply_error(req, MHD_HTTP_BAD_REQUEST, NULL);
 	shown = shown_by_header(req, req->url + strlen(answer_path));
@@ -452,7 +386,7 @@ begin_answer(struct portal_request *req)
 	    req->http->answers, header.id, &client, n, &req->upload);
 	if (e != ERR_OK)
 		return portal_reply_error(req, answer_status(e), NULL);
-	req->conn->deadline_ms = clock_steady_ms() + LIMIT_PORTAL_REQUEST_MS;
+	req->conn->deadline_ms = clock_steady_ms() + req->http->opt.request_ms;
 	return MHD_YES;
 }
 
@@ -461,15 +395,14 @@ begin_answer(struct portal_request *req)
 static enum MHD_Result
 continue_answer(struct portal_request *req, struct span piece)
 {
-	const uint64_t share =
-	    (uint64_t)LIMIT_PORTAL_MIN_RATE * LIMIT_PORTAL_REQUEST_MS / 1000;
+	const uint64_t ms = req->http->opt.request_ms;
+	const uint64_t share = LIMIT_PORTAL_MIN_RATE * ms / 1000;
 
 	/* what does not fit is an end without an answer */
 	if (portal_upload_put(req->upload, piece) != ERR_OK)
 		return MHD_NO;
 	if (portal_upload_has_moved(req->upload, share))
-		req->conn->deadline_ms =
-		    clock_steady_ms() + LIMIT_PORTAL_REQUEST_MS;
+		req->conn->deadline_ms = clock_steady_ms() + ms;
 	return MHD_YES;
 }
 
@@ -552,14 +485,11 @@ route(struct portal_request *req)
 	const struct portal_assets *assets = req->http->opt.assets;
 
 	/* asked for under names that are not the portal's own */
-	if (portal_published_is(req->url) && is_read(req) &&
-	    framing_is_clear(req))
+	if (portal_published_is(req->url) && is_read(req))
 		return portal_published_reply(req, one_header(req, "Host"));
 	if (!host_is_ours(req))
 		return portal_reply_error(
 		    req, MHD_HTTP_MISDIRECTED_REQUEST, NULL);
-	if (!framing_is_clear(req))
-		return portal_reply_error(req, MHD_HTTP_BAD_REQUEST, NULL);
 	if (strcmp(req->url, "/api/open") == 0 ||
 	    strcmp(req->url, "/api/code") == 0) {
 		if (strcmp(req->method, MHD_HTTP_METHOD_POST) == 0)
@@ -627,6 +557,9 @@ portal_request_step(void *cls, struct MHD_Connection *mhd, const char *url,
 		if (req == NULL)
 			return MHD_NO;
 		*req_ptr = req;
+		if (!framing_is_clear(req))
+			return portal_reply_error(
+			    req, MHD_HTTP_BAD_REQUEST, NULL);
 		if (is_answer(req))
 			return begin_answer(req);
 		len = one_header(req, "Content-Length");

@@ -2,18 +2,22 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * Readers with Chromium. Standard input is JSON: {modules, readers}, each reader
- * {url, steps, mobile, dark, language, screenshot, javascript}. A program that
- * looks at links is there before each of them: it fetches the page and runs its
- * scripts, and no request to /api/ may come of it. Steps are words or arrays of
- * a word and what it needs; see STEPS. Prints what they see, in a list.
+ * Readers with Chromium, until the end of standard input. Each line of it is a
+ * list, as JSON, of readers {url, steps, mobile, dark, language, javascript}.
+ * Two programs that look at links are there before each of them: one fetches the
+ * page and runs its scripts, one presses the button, too, where something is to
+ * be typed in; no request to /api/ may come of it. Steps are words or arrays of
+ * a word and what it needs; see STEPS. Prints a line for each: {seen: what they
+ * saw, in a list} or {error}.
+ *
+ * usage: browser.mjs MODULES
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
+import readline from 'node:readline';
 
-const { modules, readers } = JSON.parse(fs.readFileSync(0, 'utf8'));
-const require = createRequire(`${modules}/`);
+const require = createRequire(`${process.argv[2]}/`);
 const { chromium } = require('playwright-core');
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic',
@@ -21,6 +25,28 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic',
 	'--disable-component-update', '--disable-sync'];
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa',
 	'best-practice'];
+
+const VIEWPORTS = { desk: { width: 1100, height: 850 },
+	phone: { width: 360, height: 740 } };
+
+/* In the page: elements that stick out of it or of their button, or whose
+   text is cut. */
+function misfits(where) {
+	const found = [];
+	if (document.documentElement.scrollWidth > innerWidth)
+		found.push(`${where}: the page is too wide`);
+	for (const node of document.querySelectorAll('main *, header *, footer *')) {
+		const box = node.getBoundingClientRect();
+		if (box.width === 0 || node.closest('iframe'))
+			continue;
+		if (box.right > innerWidth + 1 || box.left < -1)
+			found.push(`${where}: ${node.id || node.tagName} sticks out`);
+		else if (node.scrollWidth > node.clientWidth + 1 &&
+		    node.clientWidth > 0 && node.tagName !== 'INPUT')
+			found.push(`${where}: ${node.id || node.tagName} is cut`);
+	}
+	return found;
+}
 
 /* What is saved is looked at as a stream: it may be large. */
 async function saved(file) {
@@ -146,8 +172,26 @@ const STEPS = {
 			`${v.id}: ${v.nodes.map(n => `${n.html} ${n.failureSummary}`)
 				.join('; ')}`));
 	},
+	/* a picture on a phone and one on a desk, PATH-phone.png and PATH-desk.png;
+	   what does not fit, and what hinders a screen reader */
 	async shot(page, seen, path) {
-		await page.screenshot({ path, fullPage: true });
+		const scripted = seen.scripted;
+		const before = page.viewportSize();
+		seen.misfits ??= [];
+		for (const [name, size] of Object.entries(VIEWPORTS)) {
+			await page.setViewportSize(size);
+			if (scripted)
+				seen.misfits.push(...await page.evaluate(misfits, name));
+			await page.screenshot({ path: `${path}-${name}.png`,
+				fullPage: true });
+		}
+		await page.setViewportSize(before);
+		if (scripted)
+			await STEPS.axe(page, seen);
+	},
+	/* the addresses of the frames, once they are there */
+	async frames(page, seen) {
+		seen.frames = page.frames().map(frame => frame.url());
 	},
 	async media(page, seen, media) {
 		await page.emulateMedia(media);
@@ -160,14 +204,27 @@ const STEPS = {
 	},
 };
 
+const waited = new Set();
+
 async function scan(browser, url) {
 	const context = await browser.newContext({ ignoreHTTPSErrors: true });
 	const page = await context.newPage();
 	const asked = [];
 	page.on('request', request => asked.push(request.url()));
 	await page.request.head(url);
-	await page.goto(url, { waitUntil: 'networkidle' });
+	await page.goto(url, { waitUntil: 'load' });
+	await page.waitForSelector('#show:enabled');
 	await page.mouse.move(200, 200);
+	if (await page.isVisible('#factor')) {
+		await page.click('#show');
+		await page.waitForSelector('#factor-problem:visible');
+	}
+	/* what a script asks when it runs is asked by now; what it would ask
+	   later is waited for once for each kind of link */
+	const kind = await page.isVisible('#factor');
+	if (!waited.has(kind))
+		await page.waitForLoadState('networkidle');
+	waited.add(kind);
 	const told = asked.filter(one => one.includes('/api/'));
 	if (told.length > 0)
 		throw new Error(`the page asked by itself: ${told}`);
@@ -175,17 +232,24 @@ async function scan(browser, url) {
 }
 
 async function read(browser, spec) {
-	if (!spec.url.startsWith('file:'))
+	if (!spec.url.startsWith('file:') && !spec.alone)
 		await scan(browser, spec.url);
 	const context = await browser.newContext({ ignoreHTTPSErrors: true,
 		colorScheme: spec.dark ? 'dark' : 'light', acceptDownloads: true,
 		locale: spec.language ?? 'en-GB', timezoneId: 'UTC',
 		javaScriptEnabled: spec.javascript ?? true,
-		viewport: spec.mobile ? { width: 360, height: 740 }
-			: { width: 1100, height: 850 } });
+		viewport: VIEWPORTS[spec.mobile ? 'phone' : 'desk'] });
+	try {
+		return await follow(context, spec);
+	} finally {
+		await context.close();
+	}
+}
+
+async function follow(context, spec) {
 	const page = await context.newPage();
 	page.setDefaultTimeout(spec.timeout ?? 30000);
-	const seen = { dialogs: 0, popups: 0, console: [], asked: [] };
+	const seen = { scripted: spec.javascript ?? true, dialogs: 0, popups: 0, console: [], asked: [] };
 	page.on('dialog', d => { seen.dialogs++; d.dismiss(); });
 	page.on('console', m => seen.console.push(m.text()));
 	page.on('pageerror', e => seen.console.push(String(e)));
@@ -200,7 +264,8 @@ async function read(browser, spec) {
 	}
 	seen.title = await page.title();
 	seen.visible = await page.innerText('body');
-	seen.text = await page.innerText('#text');
+	if (await page.locator('#text').count() > 0)
+		seen.text = await page.innerText('#text');
 	if (spec.javascript ?? true) {
 		seen.focus = await page.evaluate(() => document.activeElement?.id);
 		seen.wide = await page.evaluate(() =>
@@ -208,19 +273,19 @@ async function read(browser, spec) {
 		seen.language = await page.evaluate(() =>
 			document.documentElement.lang);
 	}
-	if (spec.screenshot)
-		await page.screenshot({ path: spec.screenshot, fullPage: true });
-	await context.close();
 	return seen;
 }
 
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium',
 	headless: true, args: FLAGS });
-try {
-	const all = [];
-	for (const spec of readers)
-		all.push(await read(browser, spec));
-	console.log(JSON.stringify(all));
-} finally {
-	await browser.close();
+for await (const line of readline.createInterface({ input: process.stdin })) {
+	try {
+		const seen = [];
+		for (const spec of JSON.parse(line))
+			seen.push(await read(browser, spec));
+		console.log(JSON.stringify({ seen }));
+	} catch (error) {
+		console.log(JSON.stringify({ error: String(error.stack ?? error) }));
+	}
 }
+await browser.close();

@@ -145,7 +145,7 @@ def witness():
 
 @pytest.fixture
 def shots():
-    """Where a picture of the page goes; they are there to be looked at."""
+    """Where the pictures of a page go; they are there to be looked at."""
     directory = BUILD / "tests/e2e/shots"
     directory.mkdir(parents=True, exist_ok=True)
-    return lambda name: str(directory / f"{name}.png")
+    return lambda name: str(directory / name)

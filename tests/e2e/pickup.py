@@ -2,6 +2,7 @@
 # Copyright (c) 2026 The Sealgate authors
 """The portal's role by itself, objects for it, and a reader with Chromium: what
 the tests of pick-up share."""
+import atexit
 import base64
 import fcntl
 import http.client
@@ -9,7 +10,9 @@ import http.server
 import json
 import os
 import pathlib
+import select
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -54,9 +57,10 @@ def fetch_browser_modules():
 
 
 class Portal:
-    """The role by itself; what it tells store is in `told`."""
+    """The role by itself; what it tells store is in `told`. settings: variables
+    of portal_driver, without PORTAL_."""
 
-    def __init__(self, tmp, page, tls=None, url=None, brand=None):
+    def __init__(self, tmp, page, tls=None, url=None, **settings):
         self.objects = tmp / "objects"
         self.index = tmp / "index"
         for directory in (self.objects, self.index):
@@ -68,7 +72,8 @@ class Portal:
             [str(DRIVER), "127.0.0.1:0", url or f"{scheme}://127.0.0.1:PORT",
              str(page), str(self.objects), str(self.index), *(tls or ())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
-            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0", **(brand or {})})
+            env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0",
+                 **{"PORTAL_" + k.upper(): str(v) for k, v in settings.items()}})
         self.told = []
         self.heard = threading.Condition()
         threading.Thread(target=self.listen, daemon=True).start()
@@ -104,19 +109,24 @@ class Portal:
         made["url"] = f"{self.url}/m/{made['id']}#{made['link']}"
         return made
 
-    def ask(self, method, path, body=None, **headers):
+    def ask(self, method, path, body=None, source=None, **headers):
+        more = {"timeout": PATIENCE, "source_address": (source, 0) if source else None}
         if self.tls:
             context = ssl.create_default_context(cafile=self.tls[0])
             c = http.client.HTTPSConnection(
-                "127.0.0.1", self.port, timeout=PATIENCE, context=context)
+                "127.0.0.1", self.port, context=context, **more)
         else:
-            c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+            c = http.client.HTTPConnection("127.0.0.1", self.port, **more)
         c.request(method, path, body,
                   {k.replace("_", "-"): v for k, v in headers.items()})
         reply = c.getresponse()
         reply.text = reply.read()
         c.close()
         return reply
+
+    def raw(self, octets, seconds=20):
+        """What comes back, and whether the connection was ended by the portal."""
+        return raw(self.port, octets, seconds)
 
     def open(self, object_id, proof, **headers):
         return self.ask("POST", "/api/open",
@@ -130,6 +140,20 @@ class Portal:
         finally:
             self.process.kill()
             self.log.close()
+
+
+def raw(port, octets, seconds=20):
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as s:
+        got = b""
+        try:
+            s.sendall(octets)
+            while piece := s.recv(65536):
+                got += piece
+        except TimeoutError:
+            return got, False
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+        return got, True
 
 
 def text_part(text, kind="text/plain", **more):
@@ -148,10 +172,55 @@ def read_with_browser(modules, url, steps, **more):
     return readers(modules, {"url": url, "steps": steps, **more})[0]
 
 
+class Browser:
+    """Chromium and who drives it: started once, for all readers of a process of
+    the tests, each of whom has a profile of his own."""
+
+    one = None
+
+    def __init__(self, modules):
+        self.process = subprocess.Popen(
+            ["node", str(HERE / "browser.mjs"), str(modules)], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        atexit.register(self.stop)
+
+    @classmethod
+    def get(cls, modules):
+        if cls.one is None or cls.one.process.poll() is not None:
+            cls.one = cls(modules)
+        return cls.one
+
+    def read(self, specs):
+        self.process.stdin.write(json.dumps(specs) + "\n")
+        self.process.stdin.flush()
+        ready, _, _ = select.select([self.process.stdout], [], [], 150)
+        line = self.process.stdout.readline() if ready else ""
+        if not line:
+            self.stop()
+            raise AssertionError("the browser does not answer")
+        answer = json.loads(line)
+        assert "error" not in answer, answer["error"]
+        return answer["seen"]
+
+    def stop(self):
+        atexit.unregister(self.stop)
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        Browser.one = None
+
+
 def readers(modules, *specs):
-    """Several readers, one after the other, with one start of the browser."""
-    return json.loads(run_node(HERE / "browser.mjs", stdin=json.dumps(
-        {"modules": str(modules), "readers": specs})))
+    """Several readers, one after the other. In what they had a picture taken of
+    nothing may be cut, nor hinder a screen reader."""
+    seen = Browser.get(modules).read(specs)
+    for one in seen:
+        assert one.get("misfits", []) == []
+        assert one.get("axe", []) == []
+    return seen
 
 
 class Witness(http.server.BaseHTTPRequestHandler):

@@ -288,57 +288,6 @@ def test_requests_are_strict(portal, method, path, headers, status):
     assert "default-src 'none'" in reply.getheader("Content-Security-Policy")
 
 
-def raw(port, octets, seconds=10):
-    """What comes back, and whether the connection was ended by the portal."""
-    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as s:
-        s.sendall(octets)
-        got = b""
-        try:
-            while piece := s.recv(65536):
-                got += piece
-        except TimeoutError:
-            return got, False
-        except ConnectionResetError:
-            pass
-        return got, True
-
-
-def test_odd_requests_are_refused(portal):
-    host = f"Host: 127.0.0.1:{portal.port}\r\nConnection: close\r\n"
-    post = f"POST /api/open HTTP/1.1\r\n{host}Content-Type: application/json\r\n"
-    for name, text in {
-        "both framings": post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        "two lengths": post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n{\"a\":1}",
-        "negative length": post + "Content-Length: -1\r\n\r\n",
-        "huge length": post + "Content-Length: 999999999\r\n\r\n",
-        "body too large": post + "Content-Length: 9999\r\n\r\n" + "x" * 9999,
-        "endless chunks": post + "Transfer-Encoding: chunked\r\n\r\n" + "400\r\n" + "x" * 1024 + "\r\n" + "1\r\nx\r\n",
-        "two hosts": f"GET /frame HTTP/1.1\r\n{host}Host: x\r\n\r\n",
-        "no host": "GET /frame HTTP/1.0\r\n\r\n",
-        "get with a body": f"GET /frame HTTP/1.1\r\n{host}Content-Length: 3\r\n\r\nabc",
-        "absolute": f"GET http://elsewhere/frame HTTP/1.1\r\n{host}\r\n",
-        "huge header": f"GET /frame HTTP/1.1\r\n{host}X: {'y' * 60000}\r\n\r\n",
-        "odd version": f"GET /frame HTTP/3.7\r\n{host}\r\n",
-    }.items():
-        got, ended = raw(portal.port, text.encode())
-        assert ended, name
-        assert not re.match(rb"HTTP/1.1 [23]", got), (name, got[:200])
-    assert portal.ask("GET", "/frame").status == 200
-
-
-def test_slow_clients_are_cut_off(portal):
-    start = time.monotonic()
-    with socket.create_connection(("127.0.0.1", portal.port), timeout=40) as s:
-        s.sendall(b"GET /frame HTTP/1.1\r\nHost: x\r\n")
-        try:
-            while time.monotonic() - start < 35:
-                s.sendall(b"X: y\r\n")
-                time.sleep(0.5)
-        except OSError:
-            pass
-    assert 15 < time.monotonic() - start < 30
-
-
 def test_object_that_cannot_be_read_yet_is_taken_in_later(portal, tmp_path):
     made = portal.put([text_part("Hello\r\n")])
     path = portal.objects / made["id"]

@@ -132,11 +132,10 @@ def test_the_page_is_its_owners(tmp_path, page, browser_modules, shots):
     logo = tmp_path / "logo.svg"
     logo.write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 30">'
                     '<rect width="90" height="30" fill="#b00"/></svg>')
-    portal = Portal(tmp_path, page, brand={
-        "PORTAL_NAME": "Müller & Söhne <script>alert(1)</script>",
-        "PORTAL_LOGO": str(logo), "PORTAL_COLOUR": "#ffdd00",
-        "PORTAL_IMPRINT": "https://example.org/imprint",
-        "PORTAL_HELP": 'Call +49 30 1234.\n"Monday" to \'Friday\' </p>'})
+    portal = Portal(
+        tmp_path, page, name="Müller & Söhne <script>alert(1)</script>", logo=logo,
+        colour="#ffdd00", imprint="https://example.org/imprint",
+        help='Call +49 30 1234.\n"Monday" to \'Friday\' </p>')
     made = portal.put(LETTER)
     for dark, seen in zip((False, True), readers(browser_modules, *(
             {"url": made["url"], "dark": dark, "mobile": dark, "steps": [
@@ -170,9 +169,9 @@ def test_keys_are_enough(portal, browser_modules):
 
 def test_without_javascript_the_page_says_so(portal, browser_modules, shots):
     made = portal.put(LETTER)
-    seen = read_with_browser(browser_modules, made["url"], [],
-                             javascript=False, mobile=True,
-                             screenshot=shots("no-javascript"))
+    seen = read_with_browser(browser_modules, made["url"],
+                             [["shot", shots("no-javascript")]],
+                             javascript=False, mobile=True)
     for sentence in ("Please allow JavaScript", "Bitte erlauben Sie es",
                      "Autorisez-le pour cette page", "Permítalo en esta página",
                      "Lo consenta per questa pagina", "Sta het toe"):

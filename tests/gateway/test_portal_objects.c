@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/digest.h"
@@ -457,6 +458,72 @@ Test(portal_access, a_lock_that_store_knows_of_is_one_here)
 	cr_expect_eq(l.id, 2);
 	cr_assert_eq(portal_objects_until(o, id, NOW + 5), ERR_OK);
 	cr_expect_eq(try_proof(o, t, 2, 0xfd, 1, 0), PORTAL_ACCESS_GRANTED);
+	portal_objects_close(o);
+	portal_throttle_free(t);
+}
+
+/* --- nobody learns by waiting */
+
+enum { ROUNDS = 900, GUESSED = 60, FIRST_GUESSED = 100 };
+
+static uint64_t
+cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static int
+by_time(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+Test(portal_access, every_refusal_takes_as_long)
+{
+	static const char *const names[] = {"no such object", "a wrong proof",
+	    "a wrong passphrase", "an object that is over"};
+	enum { KINDS = sizeof(names) / sizeof(*names) };
+	static uint64_t took[KINDS][ROUNDS];
+	struct portal_throttle *t = portal_throttle_new(index_dir);
+	struct portal_objects *o;
+
+	write_object(1, NOW, OBJECT_FACTOR_NONE);
+	write_object(2, 1, OBJECT_FACTOR_NONE);
+	for (unsigned i = 0; i < GUESSED; i++)
+		write_object((uint8_t)(FIRST_GUESSED + i), NOW,
+		    OBJECT_FACTOR_PASSPHRASE);
+	o = open_objects();
+	for (unsigned round = 0; round < ROUNDS; round++)
+		for (unsigned i = 0; i < KINDS; i++) {
+			/* in another order each time, and so late that what
+			   was tried before is forgotten */
+			unsigned kind = (i + round) % KINDS;
+			const uint8_t id[KINDS] = {3, 1,
+			    (uint8_t)(FIRST_GUESSED + round % GUESSED), 2};
+			uint64_t later = (uint64_t)(round * KINDS + i) *
+					 LIMIT_PROOF_OBJECT_MS;
+			uint64_t start = cpu_ns();
+			enum portal_access a =
+			    try_proof(o, t, id[kind], 0, 2, later);
+
+			took[kind][round] = cpu_ns() - start;
+			cr_assert_eq(a, PORTAL_ACCESS_NONE, "%s", names[kind]);
+		}
+	for (unsigned kind = 0; kind < KINDS; kind++)
+		qsort(took[kind], ROUNDS, sizeof(took[kind][0]), by_time);
+	for (unsigned kind = 1; kind < KINDS; kind++) {
+		uint64_t median = took[kind][ROUNDS / 2];
+		uint64_t unknown = took[0][ROUNDS / 2];
+
+		cr_expect(2 * median < 3 * unknown && 2 * unknown < 3 * median,
+		    "%s takes %lu ns, %s %lu ns", names[kind],
+		    (unsigned long)median, names[0], (unsigned long)unknown);
+	}
 	portal_objects_close(o);
 	portal_throttle_free(t);
 }

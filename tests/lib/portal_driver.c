@@ -7,7 +7,9 @@
  *
  * usage: portal_driver ADDRESS:PORT URL PAGE OBJECTS INDEX [CERT KEY]
  * Port 0 is any; it is printed, and put in the place of "PORT" in URL.
- * PORTAL_NAME, _LOGO, _COLOUR, _IMPRINT and _HELP are the options of that name.
+ * PORTAL_NAME, _LOGO, _COLOUR, _IMPRINT, _HELP and _CONNECTIONS are the options
+ * of that name, PORTAL_PER_CLIENT and PORTAL_REQUEST_MS those about limits, and
+ * PORTAL_PROXY is the address of a proxy.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -213,11 +215,20 @@ listen_on(const char *text, int *fd_out)
 	return ntohs(sa.sin_port);
 }
 
+static unsigned
+number(const char *name, unsigned otherwise)
+{
+	const char *text = getenv(name);
+
+	return text != NULL ? (unsigned)strtoul(text, NULL, 10) : otherwise;
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct role r = {.sockets = {-1}};
 	static struct conf c = {.limits.stop_ms = 2000};
+	static struct conf_net proxy = {.family = AF_INET, .prefix = 32};
 	char url[256];
 	int a, b, port, rc;
 
@@ -244,6 +255,15 @@ main(int argc, char **argv)
 	c.portal.colour = getenv("PORTAL_COLOUR");
 	c.portal.imprint = getenv("PORTAL_IMPRINT");
 	c.portal.help = getenv("PORTAL_HELP");
+	c.portal.connections = number("PORTAL_CONNECTIONS", 2000);
+	c.portal.connections_per_client = number("PORTAL_PER_CLIENT", 30);
+	c.portal.request_ms = number("PORTAL_REQUEST_MS", 20000);
+	if (getenv("PORTAL_PROXY") != NULL) {
+		if (inet_pton(AF_INET, getenv("PORTAL_PROXY"), proxy.addr) != 1)
+			fatal("PORTAL_PROXY is no address");
+		c.portal.proxies = &proxy;
+		c.portal.n_proxies = 1;
+	}
 	c.portal.tls_cert = argc == 8 ? argv[6] : NULL;
 	c.portal.tls_key = argc == 8 ? argv[7] : NULL;
 	if (ipc_pair(&a, &b) != ERR_OK)
