@@ -28,19 +28,22 @@
 enum {
 	P12_ITERATIONS = 100000, /* of PBKDF2, for a file that travels */
 	PASSPHRASE_MAX = 1024,
+	ED25519_SIZE = 32, /* octets of a public key */
 };
 
 static const struct {
 	enum crypto_own_alg alg;
 	const char *name;
 	unsigned bits;	   /* RSA */
-	const char *curve; /* NULL: RSA */
+	const char *curve; /* NULL: RSA, or Ed25519 */
+	bool mail;	   /* of no certificate */
 } algs[] = {
-    {CRYPTO_OWN_P256, "p256", 0, "P-256"},
-    {CRYPTO_OWN_P384, "p384", 0, "P-384"},
-    {CRYPTO_OWN_RSA3072, "rsa3072", 3072, NULL},
-    {CRYPTO_OWN_RSA4096, "rsa4096", 4096, NULL},
-    {CRYPTO_OWN_RSA2048, "rsa2048", 2048, NULL},
+    {CRYPTO_OWN_P256, "p256", 0, "P-256", false},
+    {CRYPTO_OWN_P384, "p384", 0, "P-384", false},
+    {CRYPTO_OWN_RSA3072, "rsa3072", 3072, NULL, false},
+    {CRYPTO_OWN_RSA4096, "rsa4096", 4096, NULL, false},
+    {CRYPTO_OWN_RSA2048, "rsa2048", 2048, NULL, true},
+    {CRYPTO_OWN_ED25519, "ed25519", 0, NULL, true},
 };
 
 enum { ALGS = sizeof(algs) / sizeof(algs[0]) };
@@ -58,8 +61,7 @@ enum err
 crypto_own_alg_by_name(const char *name, enum crypto_own_alg *out)
 {
 	for (size_t i = 0; i < ALGS; i++)
-		if (algs[i].alg != CRYPTO_OWN_RSA2048 &&
-		    strcmp(algs[i].name, name) == 0) {
+		if (!algs[i].mail && strcmp(algs[i].name, name) == 0) {
 			*out = algs[i].alg;
 			return ERR_OK;
 		}
@@ -92,9 +94,10 @@ crypto_own_key_new(enum crypto_own_alg alg, struct secret **out)
 	for (size_t i = 0; i < ALGS; i++) {
 		if (algs[i].alg != alg)
 			continue;
-		pkey = algs[i].curve != NULL
-			   ? EVP_EC_gen(algs[i].curve)
-			   : EVP_RSA_gen((size_t)algs[i].bits);
+		pkey = algs[i].curve != NULL ? EVP_EC_gen(algs[i].curve)
+		       : algs[i].bits > 0
+			   ? EVP_RSA_gen((size_t)algs[i].bits)
+			   : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 		e = pkey == NULL ? ERR_CRYPTO : to_secret(pkey, out);
 	}
 	EVP_PKEY_free(pkey);
@@ -103,9 +106,9 @@ crypto_own_key_new(enum crypto_own_alg alg, struct secret **out)
 }
 
 bool
-crypto_own_is_rsa(const struct crypto_private *key)
+crypto_own_is_ed25519(const struct crypto_private *key)
 {
-	return EVP_PKEY_is_a(crypto_private_pkey(key), "RSA") == 1;
+	return EVP_PKEY_is_a(crypto_private_pkey(key), "ED25519") == 1;
 }
 
 static enum err
@@ -127,6 +130,66 @@ enum err
 crypto_own_key_public(const struct crypto_private *key, struct buf *out)
 {
 	return put_public(crypto_private_pkey(key), out);
+}
+
+enum err
+crypto_own_mail_public(const struct crypto_private *key, struct buf *out)
+{
+	EVP_PKEY *pkey = crypto_private_pkey(key);
+	uint8_t raw[ED25519_SIZE];
+	size_t len = sizeof(raw);
+
+	if (!crypto_own_is_ed25519(key))
+		return put_public(pkey, out);
+	if (EVP_PKEY_get_raw_public_key(pkey, raw, &len) != 1) {
+		ERR_clear_error();
+		return ERR_CRYPTO;
+	}
+	return buf_put(out, SPAN(raw, len));
+}
+
+/* For PEM: there is no passphrase. */
+static int
+no_passphrase(char *out, int size, int writes, void *arg)
+{
+	(void)out;
+	(void)size;
+	(void)writes;
+	(void)arg;
+	return -1;
+}
+
+enum err
+crypto_own_mail_read(struct span pem, struct secret **out)
+{
+	struct crypto_private *key = NULL;
+	struct secret *octets = NULL;
+	EVP_PKEY *pkey = NULL, *second = NULL;
+	enum err e = ERR_MALFORMED;
+	BIO *bio = NULL;
+
+	if (pem.len > 0 && pem.len <= INT_MAX)
+		bio = BIO_new_mem_buf(pem.data, (int)pem.len);
+	if (bio != NULL)
+		pkey = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+	if (pkey != NULL)
+		second =
+		    PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+	if (pkey != NULL && second == NULL)
+		e = to_secret(pkey, &octets);
+	if (e == ERR_OK)
+		e = crypto_private_parse_mail(secret_span(octets), &key);
+	if (e == ERR_OK) {
+		*out = octets;
+		octets = NULL;
+	}
+	secret_free(octets);
+	crypto_private_free(key);
+	EVP_PKEY_free(second);
+	EVP_PKEY_free(pkey);
+	BIO_free(bio);
+	ERR_clear_error();
+	return e;
 }
 
 void

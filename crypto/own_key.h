@@ -24,7 +24,9 @@ enum crypto_own_alg {
 	CRYPTO_OWN_P384 = 2,
 	CRYPTO_OWN_RSA3072 = 3,
 	CRYPTO_OWN_RSA4096 = 4,
-	CRYPTO_OWN_RSA2048 = 5, /* for DKIM, whose records are short */
+	/* for DKIM alone: records are short (RSA), RFC 8463 */
+	CRYPTO_OWN_RSA2048 = 5,
+	CRYPTO_OWN_ED25519 = 6,
 };
 
 enum {
@@ -47,7 +49,15 @@ enum err crypto_own_key_new(
 enum err crypto_own_key_public(
     const struct crypto_private *key, struct buf *out) MUST_CHECK;
 
-bool crypto_own_is_rsa(const struct crypto_private *key);
+bool crypto_own_is_ed25519(const struct crypto_private *key);
+/* Append what the DKIM record of a key has: SubjectPublicKeyInfo, DER, of RSA
+   (RFC 6376 §3.6.1), the 32 octets themselves of Ed25519 (RFC 8463 §4). */
+enum err crypto_own_mail_public(
+    const struct crypto_private *key, struct buf *out) MUST_CHECK;
+/* Read a private key from PEM that has one and no passphrase, for DKIM: PKCS#8,
+   DER. The caller frees. ERR_MALFORMED, ERR_UNSUPPORTED (neither RSA of a
+   fitting size nor Ed25519), ERR_NOMEM. */
+enum err crypto_own_mail_read(struct span pem, struct secret **out) MUST_CHECK;
 
 /* SHA-256 of the SubjectPublicKeyInfo: what a private key is filed under until
    there is a certificate for it. */

@@ -189,8 +189,9 @@ crypto_private_decrypt(const struct crypto_private *key,
 		return key->is_rsa ? decrypt_rsa(key, what, out)
 				   : ERR_UNSUPPORTED;
 	case CRYPTO_DECRYPT_ECDH:
-		return key->is_rsa ? ERR_UNSUPPORTED
-				   : decrypt_ecdh(key, what, out);
+		return key->is_rsa || key->is_ed25519
+			   ? ERR_UNSUPPORTED
+			   : decrypt_ecdh(key, what, out);
 	}
 	return ERR_UNSUPPORTED;
 }

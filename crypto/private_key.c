@@ -28,7 +28,7 @@ enum {
 	HASH_MAX = 64,
 };
 
-enum scheme { SCHEME_RSA, SCHEME_PSS, SCHEME_ECDSA };
+enum scheme { SCHEME_RSA, SCHEME_PSS, SCHEME_ECDSA, SCHEME_ED25519 };
 
 static const struct {
 	enum crypto_sign_alg alg;
@@ -45,6 +45,7 @@ static const struct {
     {CRYPTO_SIGN_ECDSA_SHA256, SCHEME_ECDSA, "SHA256", 32},
     {CRYPTO_SIGN_ECDSA_SHA384, SCHEME_ECDSA, "SHA384", 48},
     {CRYPTO_SIGN_ECDSA_SHA512, SCHEME_ECDSA, "SHA512", 64},
+    {CRYPTO_SIGN_ED25519_SHA256, SCHEME_ED25519, "SHA256", 32},
 };
 
 enum err
@@ -73,8 +74,17 @@ crypto_private_is_supported(const EVP_PKEY *pkey)
 		   strcmp(group, "secp521r1") == 0);
 }
 
-enum err
-crypto_private_parse(struct span pkcs8, struct crypto_private **out)
+static bool
+signs_mail(const EVP_PKEY *pkey)
+{
+	return EVP_PKEY_is_a(pkey, "ED25519") == 1 ||
+	       (EVP_PKEY_is_a(pkey, "RSA") == 1 &&
+		   crypto_private_is_supported(pkey));
+}
+
+static enum err
+parse(struct span pkcs8, bool (*is_fit)(const EVP_PKEY *pkey),
+    struct crypto_private **out)
 {
 	const unsigned char *p = pkcs8.data;
 	PKCS8_PRIV_KEY_INFO *info = NULL;
@@ -97,7 +107,8 @@ crypto_private_parse(struct span pkcs8, struct crypto_private **out)
 		goto out;
 	key->bits = (size_t)EVP_PKEY_get_bits(key->pkey);
 	key->is_rsa = EVP_PKEY_is_a(key->pkey, "RSA") == 1;
-	e = crypto_private_is_supported(key->pkey) ? ERR_OK : ERR_UNSUPPORTED;
+	key->is_ed25519 = EVP_PKEY_is_a(key->pkey, "ED25519") == 1;
+	e = is_fit(key->pkey) ? ERR_OK : ERR_UNSUPPORTED;
 	if (e == ERR_OK) {
 		*out = key;
 		key = NULL;
@@ -107,6 +118,18 @@ out:
 	PKCS8_PRIV_KEY_INFO_free(info);
 	ERR_clear_error();
 	return e;
+}
+
+enum err
+crypto_private_parse(struct span pkcs8, struct crypto_private **out)
+{
+	return parse(pkcs8, crypto_private_is_supported, out);
+}
+
+enum err
+crypto_private_parse_mail(struct span pkcs8, struct crypto_private **out)
+{
+	return parse(pkcs8, signs_mail, out);
 }
 
 void
@@ -212,8 +235,44 @@ set_scheme(EVP_PKEY_CTX *ctx, enum scheme scheme, const char *hash)
 		return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_NO_PADDING) > 0;
 	case SCHEME_ECDSA:
 		return true;
+	case SCHEME_ED25519:
+		break;
 	}
 	return false;
+}
+
+/* Has the key the kind that the scheme asks for? */
+static bool
+is_of(const struct crypto_private *key, enum scheme scheme)
+{
+	switch (scheme) {
+	case SCHEME_RSA:
+	case SCHEME_PSS:
+		return key->is_rsa;
+	case SCHEME_ECDSA:
+		return !key->is_rsa && !key->is_ed25519;
+	case SCHEME_ED25519:
+		return key->is_ed25519;
+	}
+	return false;
+}
+
+/* The digest is the message: Ed25519 takes no other form (RFC 8032 §5.1). */
+static enum err
+sign_ed25519(const struct crypto_private *key, struct span in, struct buf *out)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	uint8_t sig[CRYPTO_SIGN_MAX];
+	size_t len = sizeof(sig);
+	enum err e = ERR_CRYPTO;
+
+	if (ctx != NULL &&
+	    EVP_DigestSignInit(ctx, NULL, NULL, NULL, key->pkey) > 0 &&
+	    EVP_DigestSign(ctx, sig, &len, in.data, in.len) > 0)
+		e = buf_put(out, SPAN(sig, len));
+	EVP_MD_CTX_free(ctx);
+	ERR_clear_error();
+	return e;
 }
 
 static enum err
@@ -243,13 +302,15 @@ crypto_private_sign(const struct crypto_private *key, enum crypto_sign_alg alg,
 
 		if (algs[i].alg != alg)
 			continue;
-		if (key->is_rsa == (scheme == SCHEME_ECDSA))
+		if (!is_of(key, scheme))
 			return ERR_UNSUPPORTED;
 		if (scheme == SCHEME_PSS
 			? !is_pss(in, key->bits, algs[i].hash, algs[i].hash_len)
 			: in.len != algs[i].hash_len)
 			return ERR_MALFORMED;
-		return sign(key, scheme, algs[i].hash, in, out);
+		return scheme == SCHEME_ED25519
+			   ? sign_ed25519(key, in, out)
+			   : sign(key, scheme, algs[i].hash, in, out);
 	}
 	return ERR_UNSUPPORTED;
 }

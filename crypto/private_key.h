@@ -35,6 +35,9 @@ enum crypto_sign_alg {
 	CRYPTO_SIGN_ECDSA_SHA256 = 7,
 	CRYPTO_SIGN_ECDSA_SHA384 = 8,
 	CRYPTO_SIGN_ECDSA_SHA512 = 9,
+	/* Ed25519 of a digest, as mail is signed that leaves (RFC 8463 §3);
+	   the input is the digest */
+	CRYPTO_SIGN_ED25519_SHA256 = 10,
 };
 
 /* How content keys are opened. The numbers are on the wire. */
@@ -79,6 +82,9 @@ enum err crypto_private_init(void) MUST_CHECK;
 /* Parse a PKCS#8 PrivateKeyInfo, DER. The caller frees. ERR_MALFORMED,
    ERR_UNSUPPORTED: neither RSA of a fitting size nor one of the curves. */
 enum err crypto_private_parse(
+    struct span pkcs8, struct crypto_private **out) MUST_CHECK;
+/* The same of a key that signs mail when it leaves (DKIM): RSA or Ed25519. */
+enum err crypto_private_parse_mail(
     struct span pkcs8, struct crypto_private **out) MUST_CHECK;
 void crypto_private_free(struct crypto_private *key);
 /* Is it the private half of the certificate's key? */

@@ -13,6 +13,7 @@
 struct crypto_private {
 	EVP_PKEY *pkey;
 	bool is_rsa;
+	bool is_ed25519;
 	size_t bits;
 };
 

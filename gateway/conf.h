@@ -120,6 +120,7 @@ struct conf_dkim {
 	unsigned line;
 	const char *domain; /* lower-case A-labels; those below it, too */
 	const char *selector;
+	const char *ed25519; /* selector of a second key, NULL: none */
 };
 
 struct conf_portal {

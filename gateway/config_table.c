@@ -45,8 +45,9 @@ const struct config_group config_groups[] = {
 	"it gets a DKIM signature (RFC 6376) when it leaves: protected or not, "
 	"and what the gateway writes itself. Mail whose sender (MAIL FROM) is "
 	"of another domain is not signed: a stranger may have sent it, and "
-	"somebody forwarded it. While it cannot be signed it waits. The key is "
-	"made or taken by sealgate dkim."},
+	"somebody forwarded it. Of mail without a sender only reports and "
+	"automatic answers are, by what their header says. While it cannot be "
+	"signed it waits. The key is made or taken by sealgate dkim."},
     {"keystore", "", CONFIG_G_ONE, AT(conf, paths),
 	"Where certificates and keys are."},
     {"certificates", "", CONFIG_G_ONE, AT(conf, certs),
@@ -980,7 +981,12 @@ const struct config_entry config_entries[] = {
 
     {"dkim", "selector", CONFIG_T_HOST, true, 0, 0, NULL,
 	AT(conf_dkim, selector), 0,
-	"Selector of the key: its record is SELECTOR._domainkey.DOMAIN."},
+	"Selector of the key, an RSA key: its record is "
+	"SELECTOR._domainkey.DOMAIN."},
+    {"dkim", "ed25519-selector", CONFIG_T_HOST, false, 0, 0, NULL,
+	AT(conf_dkim, ed25519), 0,
+	"Selector of an Ed25519 key that signs, too (RFC 8463): shorter and "
+	"quicker, but not every receiver knows it yet."},
 
     {"tls-reports", "contact", CONFIG_T_MAILBOX, true, 0, 0, NULL,
 	AT(conf_tls_reports, contact), 0,

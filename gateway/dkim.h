@@ -16,7 +16,9 @@
 
 enum {
 	DKIM_NAME_SIZE = 254, /* of a name with its NUL */
-	DKIM_SIGN_ALG = 1,    /* CRYPTO_SIGN_RSA_SHA256 */
+	/* of crypto/private_key.h, which not everybody may include */
+	DKIM_SIGN_RSA = 1,	/* CRYPTO_SIGN_RSA_SHA256 */
+	DKIM_SIGN_ED25519 = 10, /* CRYPTO_SIGN_ED25519_SHA256 */
 };
 
 /* "SELECTOR._domainkey.DOMAIN", cut where it is too long for the DNS. */

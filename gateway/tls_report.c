@@ -65,6 +65,7 @@ tls_result_pack(struct packer *p, const struct tls_result *r)
 	pack_str(p, r->ip);
 	pack_str(p, r->our);
 	pack_str(p, r->reason);
+	pack_str(p, r->helo);
 }
 
 static const char **
@@ -99,6 +100,7 @@ tls_result_unpack(struct unpacker *u, struct arena *a, struct tls_result *out)
 	out->ip = unpack_str(u, a);
 	out->our = unpack_str(u, a);
 	out->reason = unpack_str(u, a);
+	out->helo = u->rest.len > 0 ? unpack_str(u, a) : "";
 }
 
 /* --- JSON --- */
@@ -161,6 +163,7 @@ details_of(const struct tls_report_row *row)
 	    json_string(tls_report_type_name((enum tls_report_type)r->type)));
 	put_known(j, "sending-mta-ip", r->our);
 	put_known(j, "receiving-mx-hostname", r->host);
+	put_known(j, "receiving-mx-helo", r->helo);
 	put_known(j, "receiving-ip", r->ip);
 	json_object_set_new(
 	    j, "failed-session-count", json_integer((json_int_t)row->sessions));

@@ -56,10 +56,12 @@ struct tls_result {
 	const char *ip;	  /* its address */
 	const char *our;  /* ours */
 	const char *reason;
+	const char *helo; /* the name by which the mail server greets */
 };
 
 void tls_result_pack(struct packer *p, const struct tls_result *r);
-/* In the arena; the reader's error is set for numbers that mean nothing. */
+/* In the arena; the reader's error is set for numbers that mean nothing. What
+   an earlier release has written ends before helo. */
 void tls_result_unpack(
     struct unpacker *u, struct arena *a, struct tls_result *out);
 

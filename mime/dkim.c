@@ -206,6 +206,34 @@ mime_dkim_domain(struct mime_dkim *d, struct arena *a)
 	return list.addrs[0].domain;
 }
 
+/* Does the value begin with the word, and does the word end there? */
+static bool
+is_word(struct span value, const char *word)
+{
+	size_t at = 0, len = strlen(word);
+
+	while (at < value.len && memchr(" \t\r\n", value.data[at], 4) != NULL)
+		at++;
+	if (value.len - at < len ||
+	    !span_caseeq_str(SPAN(value.data + at, len), word))
+		return false;
+	at += len;
+	return at == value.len ||
+	       memchr(" \t\r\n;(", value.data[at], 6) != NULL;
+}
+
+bool
+mime_dkim_is_automatic(const struct mime_dkim *d)
+{
+	const struct mime_field *f =
+	    mime_header_find(&d->header, "content-type", NULL);
+
+	if (f != NULL && is_word(f->value, "multipart/report"))
+		return true;
+	f = mime_header_find(&d->header, "auto-submitted", NULL);
+	return f != NULL && !is_word(f->value, "no");
+}
+
 /* --- the header, RFC 6376 3.4.2 --- */
 
 /* Append unfolded, runs of blanks as one, none at the ends. */
@@ -302,9 +330,22 @@ put_base64(struct span in, struct buf *out)
 	return e;
 }
 
+static const char *
+key_type(enum mime_dkim_alg alg)
+{
+	switch (alg) {
+	case MIME_DKIM_RSA:
+		break;
+	case MIME_DKIM_ED25519:
+		return "ed25519";
+	}
+	return "rsa";
+}
+
 enum err
-mime_dkim_begin(struct mime_dkim *d, const char *domain, const char *selector,
-    uint64_t unix_s, struct buf *out, uint8_t digest[DIGEST_SIZE])
+mime_dkim_begin(struct mime_dkim *d, enum mime_dkim_alg alg, const char *domain,
+    const char *selector, uint64_t unix_s, struct buf *out,
+    uint8_t digest[DIGEST_SIZE])
 {
 	struct digest *h = digest_new();
 	size_t start = out->len + sizeof("DKIM-Signature:") - 1;
@@ -312,9 +353,10 @@ mime_dkim_begin(struct mime_dkim *d, const char *domain, const char *selector,
 
 	if (e == ERR_OK)
 		e = buf_printf(out,
-		    "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed;"
+		    "DKIM-Signature: v=1; a=%s-sha256; c=relaxed/relaxed;"
 		    "\r\n\td=%s; s=%s;\r\n\tt=%llu; h=",
-		    domain, selector, (unsigned long long)unix_s);
+		    key_type(alg), domain, selector,
+		    (unsigned long long)unix_s);
 	if (e == ERR_OK)
 		e = put_names(&d->header, out);
 	if (e == ERR_OK)
@@ -351,15 +393,15 @@ mime_dkim_end(struct buf *out, struct span signature)
 }
 
 enum err
-mime_dkim_record(struct span spki, struct buf *out)
+mime_dkim_record(enum mime_dkim_alg alg, struct span key, struct buf *out)
 {
 	struct buf text;
 	enum err e;
 
 	buf_init(&text, MIME_DKIM_FIELD_MAX);
-	e = buf_printf(&text, "v=DKIM1; k=rsa; p=");
+	e = buf_printf(&text, "v=DKIM1; k=%s; p=", key_type(alg));
 	if (e == ERR_OK)
-		e = put_base64(spki, &text);
+		e = put_base64(key, &text);
 	for (size_t i = 0; e == ERR_OK && i < text.len; i += STRING)
 		e = buf_printf(out, "%s\"%.*s\"", i == 0 ? "" : " ",
 		    (int)(text.len - i < STRING ? text.len - i : STRING),

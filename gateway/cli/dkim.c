@@ -15,7 +15,6 @@
 
 #include "common/arena.h"
 #include "crypto/own_key.h"
-#include "crypto/pkcs12.h"
 #include "crypto/private_key.h"
 #include "gateway/cli/cli.h"
 #include "gateway/cli/unseal.h"
@@ -31,6 +30,7 @@ struct dkim {
 	struct arena *arena;
 	char name[DKIM_NAME_SIZE];
 	uint8_t id[DIGEST_SIZE];
+	bool ed25519; /* such a key is made */
 	struct sealed_pub pub;
 	struct ks_store *store;
 };
@@ -88,15 +88,18 @@ static enum err
 print_record(
     struct dkim *d, const struct crypto_private *key, struct err_why *why)
 {
-	struct buf spki, record;
+	struct buf public, record;
 	json_t *j;
 	enum err e;
 
-	buf_init(&spki, CRYPTO_SPKI_MAX);
+	buf_init(&public, CRYPTO_SPKI_MAX);
 	buf_init(&record, 4 * CRYPTO_SPKI_MAX);
-	e = crypto_own_key_public(key, &spki);
+	e = crypto_own_mail_public(key, &public);
 	if (e == ERR_OK)
-		e = mime_dkim_record(buf_span(&spki), &record);
+		e = mime_dkim_record(crypto_own_is_ed25519(key)
+					 ? MIME_DKIM_ED25519
+					 : MIME_DKIM_RSA,
+		    buf_span(&public), &record);
 	if (e == ERR_OK && d->cli->json) {
 		j = json_pack("{s:s, s:s%}", "name", d->name, "record",
 		    (const char *)record.data, record.len);
@@ -107,7 +110,7 @@ print_record(
 		printf("%s. IN TXT ( %.*s )\n", d->name, (int)record.len,
 		    (const char *)record.data);
 	}
-	buf_clear(&spki);
+	buf_clear(&public);
 	buf_clear(&record);
 	return e == ERR_OK ? e : err_why(why, e, "%s", err_text(e));
 }
@@ -121,14 +124,9 @@ keep(struct dkim *d, struct secret *octets, struct err_why *why)
 	    .added = (int64_t)time(NULL),
 	    .domain = span_str(d->name)};
 	struct crypto_private *key = NULL;
-	enum err e = crypto_private_parse(secret_span(octets), &key);
+	enum err e = crypto_private_parse_mail(secret_span(octets), &key);
 
-	if (e != ERR_OK || !crypto_own_is_rsa(key)) {
-		crypto_private_free(key);
-		return err_why(why, ERR_UNSUPPORTED,
-		    "expected an RSA key of 2048 bits or more");
-	}
-	if (ks_private_has(d->store, row.fpr) == ERR_OK)
+	if (e == ERR_OK && ks_private_has(d->store, row.fpr) == ERR_OK)
 		e = err_why(why, ERR_EXISTS,
 		    "%s has a key: use another selector, or sealgate dkim "
 		    "delete",
@@ -146,7 +144,6 @@ static enum err
 read_file(const char *path, struct secret **out, struct err_why *why)
 {
 	struct secret *text = secret_new(FILE_MAX);
-	struct crypto_bundle b;
 	ssize_t n = -1;
 	enum err e;
 	int fd;
@@ -156,31 +153,28 @@ read_file(const char *path, struct secret **out, struct err_why *why)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		n = read(fd, text->data, FILE_MAX);
-	e = n < 0 ? err_why(why, err_from_errno(errno), "%s: %s", path,
-			strerror(errno))
-		  : crypto_bundle_open(
-			SPAN(text->data, (size_t)n), NULL, &b, why);
+	e = n < 0 ? err_from_errno(errno)
+		  : crypto_own_mail_read(SPAN(text->data, (size_t)n), out);
+	if (n < 0)
+		err_why(why, e, "%s: %s", path, strerror(errno));
+	else if (e != ERR_OK)
+		err_why(why, e,
+		    "%s: expected one key, PEM without a passphrase: RSA of "
+		    "2048 bits or more, or Ed25519",
+		    path);
 	if (fd >= 0)
 		close(fd);
-	if (e == ERR_OK && b.n_keys != 1) {
-		e = err_why(why, ERR_NO_KEY, "%s: expected one key", path);
-		crypto_bundle_clear(&b);
-	} else if (e == ERR_OK) {
-		*out = b.keys[0];
-		b.keys[0] = NULL;
-		b.n_keys = 0;
-		crypto_bundle_clear(&b);
-	}
 	secret_free(text);
 	return e;
 }
 
 static int
-run(struct cli *cli, int argc, char **argv, int n, bool makes,
+run(struct cli *cli, int argc, char **argv, int n, bool makes, bool ed25519,
     enum err (*work)(
 	struct dkim *d, struct secret **octets, struct err_why *why))
 {
-	struct dkim d = {.cli = cli, .arena = arena_new(MEMORY)};
+	struct dkim d = {
+	    .cli = cli, .arena = arena_new(MEMORY), .ed25519 = ed25519};
 	struct secret *octets = NULL;
 	struct err_why why = {""};
 	enum err e =
@@ -209,7 +203,9 @@ store_key(struct dkim *d, struct secret **octets, struct err_why *why)
 	if (e == ERR_OK)
 		e = crypto_private_init();
 	if (e == ERR_OK && *octets == NULL)
-		e = crypto_own_key_new(CRYPTO_OWN_RSA2048, octets);
+		e = crypto_own_key_new(
+		    d->ed25519 ? CRYPTO_OWN_ED25519 : CRYPTO_OWN_RSA2048,
+		    octets);
 	return e == ERR_OK ? keep(d, *octets, why) : e;
 }
 
@@ -231,7 +227,7 @@ show_key(struct dkim *d, struct secret **octets, struct err_why *why)
 		e = cli_unseal_key(&u, d->store, SPAN(d->id, sizeof(d->id)),
 		    d->arena, &row, octets, why);
 	if (e == ERR_OK)
-		e = crypto_private_parse(secret_span(*octets), &key);
+		e = crypto_private_parse_mail(secret_span(*octets), &key);
 	if (e == ERR_OK)
 		e = print_record(d, key, why);
 	if (e == ERR_NOT_FOUND)
@@ -257,23 +253,27 @@ delete_key(struct dkim *d, struct secret **octets, struct err_why *why)
 int
 cli_dkim_generate(struct cli *cli, int argc, char **argv)
 {
-	return run(cli, argc, argv, 3, true, store_key);
+	bool ed25519 = argc > 1 && strcmp(argv[1], "--ed25519") == 0;
+
+	argc -= ed25519;
+	argv += ed25519;
+	return run(cli, argc, argv, 3, true, ed25519, store_key);
 }
 
 int
 cli_dkim_import(struct cli *cli, int argc, char **argv)
 {
-	return run(cli, argc, argv, 4, true, store_key);
+	return run(cli, argc, argv, 4, true, false, store_key);
 }
 
 int
 cli_dkim_show(struct cli *cli, int argc, char **argv)
 {
-	return run(cli, argc, argv, 3, false, show_key);
+	return run(cli, argc, argv, 3, false, false, show_key);
 }
 
 int
 cli_dkim_delete(struct cli *cli, int argc, char **argv)
 {
-	return run(cli, argc, argv, 3, false, delete_key);
+	return run(cli, argc, argv, 3, false, false, delete_key);
 }

@@ -122,12 +122,12 @@ const struct cli_verb cli_verbs[] = {
 	cli_setting_set},
     {"recipient", "delete", "ADDRESS...", "Forget what was set",
 	cli_setting_delete},
-    {"dkim", "generate", "DOMAIN SELECTOR",
-	"Make a key that signs mail of the domain when it leaves, and print "
-	"its record for the DNS",
+    {"dkim", "generate", "[--ed25519] DOMAIN SELECTOR",
+	"Make a key that signs mail of the domain when it leaves, RSA unless "
+	"told otherwise, and print its record for the DNS",
 	cli_dkim_generate},
     {"dkim", "import", "DOMAIN SELECTOR FILE",
-	"Take such a key from a file (RSA, PEM)", cli_dkim_import},
+	"Take such a key from a file (RSA or Ed25519, PEM)", cli_dkim_import},
     {"dkim", "show", "DOMAIN SELECTOR", "Print the record of a key",
 	cli_dkim_show},
     {"dkim", "delete", "DOMAIN SELECTOR", "Delete a key", cli_dkim_delete},

@@ -142,7 +142,11 @@ parsed(struct keys_private *p, const struct ks_private *row,
 	if (k->key == NULL) {
 		e = unseal(p, row, &text);
 		if (e == ERR_OK)
-			e = crypto_private_parse(secret_span(text), &k->key);
+			e = dkim_is_name(row->domain)
+				? crypto_private_parse_mail(
+				      secret_span(text), &k->key)
+				: crypto_private_parse(
+				      secret_span(text), &k->key);
 		secret_free(text);
 		if (e != ERR_OK)
 			return e;
@@ -217,7 +221,7 @@ enum err
 keys_private_sign_mail(struct keys_private *p, struct span fpr, uint8_t alg,
     struct span in, struct buf *out)
 {
-	return alg == DKIM_SIGN_ALG
+	return alg == DKIM_SIGN_RSA || alg == DKIM_SIGN_ED25519
 		   ? sign_for_nobody(p, true, fpr, alg, in, out)
 		   : ERR_UNSUPPORTED;
 }

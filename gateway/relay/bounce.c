@@ -383,20 +383,16 @@ relay_notify(struct relay *r, struct ipc_msg *m)
 {
 	struct arena *a = arena_new(ARENA_MAX);
 	struct proto_notified out = {0};
-	char id[TEXT_ID_SIZE], entry[TEXT_ID_SIZE];
+	char id[TEXT_ID_SIZE];
 	struct buf b;
 	enum err e = a == NULL ? ERR_NOMEM : read_and_make(r, m, a, &out);
 
 	text_id(m->id, id);
-	text_id(out.entry.id, entry);
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	if (e != ERR_OK && e != ERR_AGAIN)
 		log_event(LOG_LVL_ERR, id, "no-notification", KV_ERR(e));
-	else if (e == ERR_OK)
-		log_event(LOG_LVL_INFO, id, "notify",
-		    KV_STR("to", out.entry.rcpt[0].addr),
-		    KV_NUM("recipients", out.n), KV_STR("entry", entry));
-	/* a store that is gone asks again */
+	/* whether it is wanted still is known to store, which tells. A store
+	 * that is gone asks again */
 	if (r->store != NULL && proto_notified_pack(&out, &b) == ERR_OK)
 		(void)!ipc_post(
 		    r->store, PROTO_NOTIFIED, m->id, buf_span(&b), NULL, 0);

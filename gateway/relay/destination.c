@@ -91,10 +91,8 @@ static void
 give_back_failed(struct relay_dest *d, struct relay_mail *m,
     const struct relay_smtp_failure *f)
 {
-	/* RFC 8689 4.2.1: every server said that it does not take it, none
-	   will by being asked again */
-	if (f->no_require && m->entry->require == ENTRY_REQUIRE_TLS &&
-	    m->entry->after == ENTRY_AFTER_BOUNCE) {
+	/* every server said that it does not take it */
+	if (f->no_require && relay_mail_ends_without_require(m)) {
 		give_back(d, m, PROTO_FAILED, 0, "5.7.30", f->text);
 		return;
 	}

@@ -32,7 +32,8 @@ struct relay_hop {
 	const char *demanded; /* relay_expect_demand() */
 	const char *had;      /* relay_expect_had() */
 	char sts[NET_STS_ID_MAX];
-	bool begun; /* STARTTLS was answered with 220 */
+	char helo[RELAY_HELO_MAX]; /* its name as it says, "" if none */
+	bool begun;		   /* STARTTLS was answered with 220 */
 	/* what is wrong with its certificate: by a policy that is tested, else
 	   by what was expected */
 	enum net_tls_fault fault;

@@ -65,6 +65,13 @@ relay_mail_set_hop(struct relay_mail *m, const struct relay_hop *h)
 }
 
 bool
+relay_mail_ends_without_require(const struct relay_mail *m)
+{
+	return m->entry->require == ENTRY_REQUIRE_TLS &&
+	       m->entry->after == ENTRY_AFTER_BOUNCE;
+}
+
+bool
 relay_mail_is_settled(const struct relay_mail *m)
 {
 	for (uint32_t i = 0; i < m->n_rcpt; i++)

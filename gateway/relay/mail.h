@@ -57,5 +57,8 @@ void relay_mail_settle_rest(struct relay_mail *m, enum proto_outcome outcome,
 /* Note where it is being tried, and with which TLS. Copied. */
 void relay_mail_set_hop(struct relay_mail *m, const struct relay_hop *h);
 bool relay_mail_is_settled(const struct relay_mail *m);
+/* Is it over with it when no next hop takes REQUIRETLS (RFC 8689 4.2.1)? None
+   will by being asked again. */
+bool relay_mail_ends_without_require(const struct relay_mail *m);
 
 #endif

@@ -127,7 +127,8 @@ relay_report_make(const struct relay_target *t, const struct relay_host *h,
 	    .host = h->name,
 	    .ip = x->ip,
 	    .our = x->our,
-	    .reason = x->reason};
+	    .reason = x->reason,
+	    .helo = x->helo};
 	if (foreign)
 		out->type = TLS_REPORT_VALIDATION_FAILURE;
 	else
@@ -142,8 +143,11 @@ relay_report_make(const struct relay_target *t, const struct relay_host *h,
 		return true;
 	}
 	relay_address_text(&h->sa, x->ip);
-	if (smtp != NULL)
+	if (smtp != NULL) {
 		relay_smtp_our_address(smtp, x->our);
+		snprintf(
+		    x->helo, sizeof(x->helo), "%s", relay_smtp_hop(smtp)->helo);
+	}
 	if (f != NULL)
 		snprintf(x->reason, sizeof(x->reason), "%.190s", f->text);
 	else if (!h->sts_names && h->sts == RELAY_STS_TESTING)
@@ -161,7 +165,8 @@ relay_report_bogus(const struct relay_target *t, struct tls_result *out)
 	    .host = "",
 	    .ip = "",
 	    .our = "",
-	    .reason = ""};
+	    .reason = "",
+	    .helo = ""};
 	return is_of_interest(t);
 }
 

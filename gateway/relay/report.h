@@ -24,6 +24,7 @@ struct relay_report_texts {
 	char ip[INET6_ADDRSTRLEN];
 	char our[INET6_ADDRSTRLEN];
 	char reason[200];
+	char helo[RELAY_HELO_MAX];
 };
 
 /* The result of a session: f says why it is over before it could be used, NULL

@@ -30,6 +30,7 @@ enum {
 	RELAY_NAMES_MAX = LIMIT_TLS_NAMES_SIZE + 1,
 	RELAY_USER_MAX = LIMIT_LOGIN_USER + 1,
 	RELAY_PEER_MAX = NET_DNS_NAME_MAX + 64,
+	RELAY_HELO_MAX = 128, /* of a name that is reported */
 };
 
 struct relay_target {

@@ -24,8 +24,15 @@ enum {
 	CHUNKS_AT_ONCE = 16,
 	ANSWER_MS = 30 * 1000,
 	FORMS = RELAY_FORMS, /* as it is, and converted */
+	KEYS = 2,	     /* RSA, and Ed25519 where there is one */
 	CONVERT_SLACK = 4096,
-	SIGNATURE_MAX = 2048,
+};
+
+struct signer {
+	enum mime_dkim_alg alg;
+	const char *selector;
+	uint8_t key[DIGEST_SIZE]; /* what it is filed under */
+	char name[MIME_DKIM_NAME_MAX + 1];
 };
 
 struct relay_sign {
@@ -36,11 +43,13 @@ struct relay_sign {
 	struct mime_dkim *dkim[FORMS]; /* NULL: there is no such form */
 	struct mime_convert *convert;
 	struct buf converted;
-	struct buf field[FORMS];
-	uint8_t digest[FORMS][DIGEST_SIZE];
-	uint8_t key[DIGEST_SIZE]; /* what the key is filed under */
-	char name[MIME_DKIM_NAME_MAX + 1];
-	unsigned form; /* that keys is asked about */
+	const char *domain; /* that signs */
+	uint64_t now_s;
+	struct signer signer[KEYS];
+	unsigned n_signer;
+	/* --- what keys is asked for --- */
+	unsigned form, at; /* of it, by that signer */
+	struct buf fields; /* of the form, the last without its signature */
 	bool asked;
 };
 
@@ -60,10 +69,9 @@ relay_sign_cancel(struct relay_sign *s)
 	mime_convert_free(s->convert);
 	secret_wipe(s->converted.data, s->converted.len);
 	buf_clear(&s->converted);
-	for (unsigned i = 0; i < FORMS; i++) {
+	for (unsigned i = 0; i < FORMS; i++)
 		mime_dkim_free(s->dkim[i]);
-		buf_clear(&s->field[i]);
-	}
+	buf_clear(&s->fields);
 	loop_timer_free(s->timer);
 	free(s);
 }
@@ -76,7 +84,8 @@ end(struct relay_sign *s, enum err e, const char *why)
 
 	if (e != ERR_OK)
 		log_event(LOG_LVL_ERR, j->id_text, "not-signed",
-		    KV_STR("key", s->name), KV_STR("why", why), KV_ERR(e));
+		    KV_STR("key", s->signer[s->at].name), KV_STR("why", why),
+		    KV_ERR(e));
 	relay_sign_cancel(s);
 	done(j, e, why);
 }
@@ -99,16 +108,22 @@ put(struct relay_sign *s, struct span chunk, bool last)
 	return e;
 }
 
-static void
+/* Begin a field and ask for its signature. */
+static enum err
 ask(struct relay_sign *s)
 {
-	const struct proto_sign m = {.fpr = SPAN(s->key, sizeof(s->key)),
-	    .alg = DKIM_SIGN_ALG,
-	    .in = SPAN(s->digest[s->form], DIGEST_SIZE)};
+	const struct signer *k = &s->signer[s->at];
+	uint8_t digest[DIGEST_SIZE];
+	struct proto_sign m = {.fpr = SPAN(k->key, sizeof(k->key)),
+	    .alg = k->alg == MIME_DKIM_RSA ? DKIM_SIGN_RSA : DKIM_SIGN_ED25519,
+	    .in = SPAN(digest, DIGEST_SIZE)};
 	struct relay *r = s->job->relay;
 	struct buf b;
-	enum err e;
+	enum err e = mime_dkim_begin(s->dkim[s->form], k->alg, s->domain,
+	    k->selector, s->now_s, &s->fields, digest);
 
+	if (e != ERR_OK)
+		return e;
 	buf_init(&b, LIMIT_IPC_INLINE);
 	e = proto_sign_pack(&m, &b);
 	if (e == ERR_OK)
@@ -119,33 +134,50 @@ ask(struct relay_sign *s)
 	s->asked = true;
 	/* the timer tells what failed: nobody is called from within a call */
 	loop_timer_start(s->timer, e == ERR_OK ? ANSWER_MS : 0, 0);
+	return ERR_OK;
 }
 
 /* What a stranger has sent and one of ours passes on says what it likes in
    From: only who sends as that domain is signed for. Without a sender nobody
-   can be asked. */
+   can be asked; bounces, receipts and answers of ours have none. */
 static bool
-is_sent_for(const struct relay_job *j, const struct conf_dkim *c)
+is_sent_for(const struct relay_sign *s, const struct conf_dkim *c)
 {
+	const struct relay_job *j = s->job;
 	const char *from = j->deliver.entry.from_key;
 	const char *at = strrchr(from, '@');
 
-	if (from[0] == '\0' ||
-	    (at != NULL && conf_dkim_for(j->relay->conf, at + 1) == c))
+	if (from[0] == '\0'
+		? mime_dkim_is_automatic(s->dkim[0])
+		: at != NULL && conf_dkim_for(j->relay->conf, at + 1) == c)
 		return true;
 	log_event(LOG_LVL_NOTICE, j->id_text, "unsigned",
 	    KV_STR("domain", c->domain), KV_STR("from", from),
-	    KV_STR("why", "its sender is of another domain"));
+	    KV_STR("why", from[0] == '\0' ? "it has no sender and is no report"
+					  : "its sender is of another domain"));
 	return false;
 }
 
-/* The fields up to their signatures. false: nobody signs for it. */
+static void
+add_signer(struct relay_sign *s, enum mime_dkim_alg alg, const char *selector)
+{
+	struct signer *k;
+
+	if (selector == NULL)
+		return;
+	k = &s->signer[s->n_signer++];
+	k->alg = alg;
+	k->selector = selector;
+	dkim_name(selector, s->domain, k->name);
+	dkim_key_id(k->name, k->key);
+}
+
+/* Nobody: n_signer stays 0. */
 static enum err
-make_fields(struct relay_sign *s, bool *signs)
+find_signers(struct relay_sign *s)
 {
 	struct arena *a = s->job->arena;
 	const struct conf_dkim *c;
-	uint64_t now = clock_unix_ms() / 1000;
 	enum err e = ERR_OK;
 
 	for (unsigned i = 0; e == ERR_OK && i < FORMS && s->dkim[i]; i++)
@@ -153,31 +185,28 @@ make_fields(struct relay_sign *s, bool *signs)
 	if (e != ERR_OK)
 		return e;
 	c = conf_dkim_for(s->job->relay->conf, mime_dkim_domain(s->dkim[0], a));
-	*signs = c != NULL && is_sent_for(s->job, c);
-	if (!*signs)
+	if (c == NULL || !is_sent_for(s, c))
 		return ERR_OK;
-	dkim_name(c->selector, c->domain, s->name);
-	dkim_key_id(s->name, s->key);
-	for (unsigned i = 0; e == ERR_OK && i < FORMS && s->dkim[i]; i++)
-		e = mime_dkim_begin(s->dkim[i], c->domain, c->selector, now,
-		    &s->field[i], s->digest[i]);
-	return e;
+	s->domain = c->domain;
+	s->now_s = clock_unix_ms() / 1000;
+	add_signer(s, MIME_DKIM_RSA, c->selector);
+	add_signer(s, MIME_DKIM_ED25519, c->ed25519);
+	return ERR_OK;
 }
 
 static void
 read_whole(struct relay_sign *s)
 {
-	bool signs = false;
-	enum err e = make_fields(s, &signs);
+	enum err e = find_signers(s);
 
 	relay_body_free(s->body);
 	s->body = NULL;
+	if (e == ERR_OK && s->n_signer > 0)
+		e = ask(s);
 	if (e != ERR_OK)
 		end(s, e, "its header cannot be read for a DKIM signature");
-	else if (!signs)
+	else if (s->n_signer == 0)
 		end(s, ERR_OK, "");
-	else
-		ask(s);
 }
 
 static void
@@ -225,8 +254,7 @@ relay_sign_begin(struct relay_job *j,
 	s->done = done;
 	s->timer = loop_timer_new(j->relay->setup.loop, on_timer, s);
 	buf_init(&s->converted, 4 * STREAM_CHUNK + CONVERT_SLACK);
-	for (unsigned i = 0; i < FORMS; i++)
-		buf_init(&s->field[i], MIME_DKIM_FIELD_MAX);
+	buf_init(&s->fields, KEYS * MIME_DKIM_FIELD_MAX);
 	s->dkim[0] = mime_dkim_new();
 	if (e->convert.n > 0) {
 		sink = mime_sink_buf(&s->converted);
@@ -243,12 +271,37 @@ relay_sign_begin(struct relay_job *j,
 
 /* --- the signatures --- */
 
+/* The fields of a form are whole. */
+static void
+keep_fields(struct relay_sign *s)
+{
+	struct relay_job *j = s->job;
+	struct span fields = buf_span(&s->fields);
+	uint8_t *copy = arena_alloc(j->arena, fields.len + 1);
+
+	if (copy == NULL)
+		fatal("out of memory");
+	memcpy(copy, fields.data, fields.len);
+	j->dkim[s->form] = SPAN(copy, fields.len);
+	buf_reset(&s->fields);
+}
+
+/* Is there another one to be made? */
+static bool
+go_on(struct relay_sign *s)
+{
+	if (++s->at < s->n_signer)
+		return true;
+	keep_fields(s);
+	s->at = 0;
+	return ++s->form < FORMS && s->dkim[s->form] != NULL;
+}
+
 void
 relay_sign_answer(struct relay_sign *s, struct span payload)
 {
-	struct relay_job *j = s->job;
 	struct proto_signed m;
-	struct span field;
+	bool more = false;
 	enum err e;
 
 	if (!s->asked)
@@ -257,20 +310,14 @@ relay_sign_answer(struct relay_sign *s, struct span payload)
 	if (e == ERR_OK)
 		e = m.result;
 	if (e == ERR_OK)
-		e = mime_dkim_end(&s->field[s->form], m.signature);
+		e = mime_dkim_end(&s->fields, m.signature);
 	if (e == ERR_OK) {
-		field = buf_span(&s->field[s->form]);
-		j->dkim[s->form] =
-		    SPAN(arena_alloc(j->arena, field.len + 1), field.len);
-		if (j->dkim[s->form].data == NULL)
-			fatal("out of memory");
-		memcpy((uint8_t *)(uintptr_t)j->dkim[s->form].data, field.data,
-		    field.len);
-		if (++s->form < FORMS && s->dkim[s->form] != NULL) {
-			ask(s);
-			return;
-		}
+		more = go_on(s);
+		if (more)
+			e = ask(s);
 	}
+	if (e == ERR_OK && more)
+		return;
 	end(s, e,
 	    e == ERR_OK	      ? ""
 	    : e == ERR_NO_KEY ? "there is no such DKIM key (sealgate dkim)"

@@ -241,6 +241,23 @@ smtp_say_hello(struct relay_smtp *s, enum smtp_state state)
 	smtp_set_state(s, state);
 }
 
+/* The first word of a greeting, or of the reply to EHLO: the server's name
+   (RFC 5321 4.2). What is no name is none. */
+static void
+note_name(struct relay_smtp *s, const struct relay_reply *r)
+{
+	static const char word[] = "abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789.-_:[]";
+	size_t len = strspn(r->text, word);
+
+	if (len == 0 || len >= sizeof(s->hop.helo) ||
+	    (r->text[len] != ' ' && r->text[len] != '\0'))
+		return;
+	memcpy(s->hop.helo, r->text, len);
+	s->hop.helo[len] = '\0';
+}
+
 static void
 on_greeting(struct relay_smtp *s, const struct relay_reply *r)
 {
@@ -248,6 +265,7 @@ on_greeting(struct relay_smtp *s, const struct relay_reply *r)
 		smtp_fail(s, RELAY_FAULT_CONNECT, r, "refused at the greeting");
 		return;
 	}
+	note_name(s, r);
 	smtp_say_hello(s, SMTP_EHLO);
 }
 
@@ -292,6 +310,21 @@ on_auth(struct relay_smtp *s, const struct relay_reply *r)
 		go_on(s);
 }
 
+/* RFC 8689 4.2.1. After XCLIENT it is said for the client of one mail, which
+   is told now; else when every server has said it. */
+static void
+fail_require(struct relay_smtp *s)
+{
+	static const char text[] = "the next hop does not say that it goes on "
+				   "by TLS (REQUIRETLS)";
+
+	if (s->mail != NULL && relay_mail_ends_without_require(s->mail))
+		relay_mail_settle_rest(
+		    s->mail, PROTO_FAILED, 0, "5.7.30", text);
+	s->failure.no_require = true;
+	smtp_fail(s, RELAY_FAULT_TLS, NULL, text);
+}
+
 /* The session has what it will have: is that enough? */
 static void
 session_stands(struct relay_smtp *s)
@@ -304,12 +337,9 @@ session_stands(struct relay_smtp *s)
 	if (relay_expect_check(s->setup.expect, s->tls != NULL, proof,
 		&proof_why, &why) != ERR_OK)
 		smtp_fail(s, RELAY_FAULT_TLS, NULL, why.text);
-	else if (s->setup.expect->require && !s->offer.requiretls) {
-		s->failure.no_require = true;
-		smtp_fail(s, RELAY_FAULT_TLS, NULL,
-		    "the next hop does not say that it goes on by TLS "
-		    "(REQUIRETLS)");
-	} else if (s->setup.wants_login)
+	else if (s->setup.expect->require && !s->offer.requiretls)
+		fail_require(s);
+	else if (s->setup.wants_login)
 		log_in(s);
 	else
 		go_on(s);
@@ -327,6 +357,7 @@ on_ehlo(struct relay_smtp *s, const struct relay_reply *r)
 		smtp_fail(s, RELAY_FAULT_CONNECT, r, "refused at EHLO");
 		return;
 	}
+	note_name(s, r);
 	relay_offer_parse(r, &s->offer);
 	/* after XCLIENT it stays with what TLS there is */
 	if (s->tls == NULL && s->offer.starttls && !s->setup.no_starttls &&

@@ -498,6 +498,7 @@ store_apply_notified(struct store *s, struct db_txn *txn, struct store_op *op)
 	struct head h;
 	enum err e = proto_notified_unpack(op->payload, s->arena, &m);
 
+	op->told = false;
 	if (e != ERR_OK || m.n == 0)
 		return e;
 	e = get_head(txn, s->arena, op->id, &h);
@@ -509,17 +510,28 @@ store_apply_notified(struct store *s, struct db_txn *txn, struct store_op *op)
 		e = ERR_PERMISSION;
 	if (e == ERR_OK)
 		e = store_add_entry(s, txn, &m.entry, store_now(s));
+	op->told = e == ERR_OK;
 	return e == ERR_OK ? del_facts(txn, op->id, &h, m.n) : e;
 }
 
 void
 store_after_notified(struct store *s, struct store_op *op)
 {
-	char id[TEXT_ID_SIZE];
+	char id[TEXT_ID_SIZE], entry[TEXT_ID_SIZE];
+	struct proto_notified m;
 
 	forget_asked(s, op->id);
-	if (op->result == ERR_OK)
-		return;
 	text_id(op->id, id);
-	log_event(LOG_LVL_ERR, id, "notice-refused", KV_ERR(op->result));
+	if (op->result != ERR_OK) {
+		log_event(
+		    LOG_LVL_ERR, id, "notice-refused", KV_ERR(op->result));
+	} else if (op->told) {
+		arena_reset(s->arena);
+		if (proto_notified_unpack(op->payload, s->arena, &m) != ERR_OK)
+			return;
+		text_id(m.entry.id, entry);
+		log_event(LOG_LVL_INFO, id, "notify",
+		    KV_STR("to", m.entry.rcpt[0].addr),
+		    KV_NUM("recipients", m.n), KV_STR("entry", entry));
+	}
 }

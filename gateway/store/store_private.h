@@ -149,6 +149,7 @@ struct store_op {
 	bool took;	    /* a result: the next hop had its say */
 	bool waits;	    /* a submission: its client is not answered yet */
 	bool more;	    /* a result: others of the attempt come */
+	bool told;	    /* a notification: it is stored */
 	struct buf answer;  /* of a request */
 };
 

@@ -240,7 +240,8 @@ store_reports_no_policy(
 	    .host = "",
 	    .ip = "",
 	    .our = "",
-	    .reason = why};
+	    .reason = why,
+	    .helo = ""};
 
 	store_reports_count(s, &r);
 }
@@ -273,6 +274,69 @@ store_reports_next(
 	return e;
 }
 
+/* A mark is a row of no sessions: it names, by its digest, an address that has
+   the report of that day. */
+static size_t
+mark_key(
+    uint32_t day, const char *domain, const char *uri, uint8_t out[KEY_MAX])
+{
+	const struct span parts[] = {SPAN_LIT("sent to:"), span_str(uri)};
+	size_t len = prefix(day, domain, out);
+	uint8_t hash[DIGEST_SIZE];
+
+	digest_sha256(parts, 2, hash);
+	memcpy(out + len, hash, KEY_HASH);
+	return len + KEY_HASH;
+}
+
+void
+store_reports_mark(
+    struct store *s, uint32_t day, const char *domain, const char *uri)
+{
+	uint8_t key[KEY_MAX];
+	size_t len = mark_key(day, domain, uri, key);
+	struct db_txn *txn = NULL;
+	struct packer p;
+	struct buf b;
+	enum err e;
+
+	buf_init(&b, 64);
+	pack_begin(&p, &b);
+	pack_u64(&p, 0);
+	pack_span(&p, SPAN(NULL, 0));
+	e = pack_end(&p);
+	if (e == ERR_OK)
+		e = s->tls->db == NULL ? ERR_DB : db_write(s->tls->db, &txn);
+	if (e == ERR_OK)
+		e = db_put(
+		    txn, TLS_STATE_REPORTS, SPAN(key, len), buf_span(&b));
+	if (e == ERR_OK)
+		e = db_commit(txn);
+	else
+		db_end(txn);
+	buf_clear(&b);
+	if (e != ERR_OK)
+		log_event(LOG_LVL_WARN, NULL, "tls-report-not-marked",
+		    KV_STR("domain", domain), KV_STR("to", uri), KV_ERR(e));
+}
+
+bool
+store_reports_is_marked(
+    struct store *s, uint32_t day, const char *domain, const char *uri)
+{
+	uint8_t key[KEY_MAX];
+	size_t len = mark_key(day, domain, uri, key);
+	struct db_txn *txn = NULL;
+	struct span val;
+	bool is =
+	    s->tls->db != NULL && db_read(s->tls->db, &txn) == ERR_OK &&
+	    db_get(txn, TLS_STATE_REPORTS, SPAN(key, len), &val) == ERR_OK;
+
+	db_end(txn);
+	return is;
+}
+
+/* ERR_DB_BROKEN for a mark, too: it is none. */
 static enum err
 read_row(struct arena *a, struct span val, struct tls_report_row *out)
 {

@@ -37,7 +37,12 @@ enum err store_reports_next(
 /* All of one domain and day, in the arena of s->tls. ERR_NOT_FOUND. */
 enum err store_reports_read(struct store *s, uint32_t day, const char *domain,
     struct tls_report *out) MUST_CHECK;
-/* Forget them. */
+/* Keep in mind that the address has the report, until that is forgotten. */
+void store_reports_mark(
+    struct store *s, uint32_t day, const char *domain, const char *uri);
+bool store_reports_is_marked(
+    struct store *s, uint32_t day, const char *domain, const char *uri);
+/* Forget all of it. */
 void store_reports_delete(struct store *s, uint32_t day, const char *domain);
 
 /* Begin what is due, go on with what waits. */

@@ -3,9 +3,10 @@
  *
  * A report on its way: the domain is asked where it wants it, mail becomes an
  * entry of the spool, discovery posts the rest. The results are forgotten once
- * every address has it, or a day later; what is sent twice after a crash has
- * the same id. Failures to deliver a report are in no report: it goes without
- * what the domain has published (RFC 8460 3), and such sessions do not count.
+ * every address has it, or a day later; until then those that have it are
+ * marked. What is sent twice after a crash has the same id. Failures to deliver
+ * a report are in no report: it goes without what the domain has published (RFC
+ * 8460 3), and such sessions do not count.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +113,9 @@ settle(struct store *s, struct report_job *j, unsigned i, bool good,
 	log_event(good ? LOG_LVL_INFO : LOG_LVL_WARN, NULL, "tls-report",
 	    KV_STR("domain", j->domain), KV_STR("to", j->to[i].uri),
 	    KV_STR("result", good ? "sent" : "failed"), KV_STR("why", why));
+	/* a restart must not send it once more because of the others */
+	if (good && (j->open > 1 || j->failed))
+		store_reports_mark(s, j->day, j->domain, j->to[i].uri);
 	if (--j->open > 0)
 		return;
 	if (j->failed)
@@ -295,12 +299,14 @@ is_done(const struct report_job *j, const char *uri)
 
 /* What has it already keeps its mark. */
 static void
-take_addresses(struct report_job *j, const struct proto_rua *m)
+take_addresses(struct store *s, struct report_job *j, const struct proto_rua *m)
 {
 	bool done[PROTO_RUA_MAX];
 
 	for (uint32_t i = 0; i < m->n; i++)
-		done[i] = is_done(j, m->uri[i]);
+		done[i] =
+		    is_done(j, m->uri[i]) ||
+		    store_reports_is_marked(s, j->day, j->domain, m->uri[i]);
 	j->n_to = 0;
 	for (uint32_t i = 0; i < m->n; i++) {
 		if (strlen(m->uri[i]) >= sizeof(j->to[0].uri))
@@ -333,7 +339,7 @@ store_reports_rua(struct store *s, struct store_peer *from, struct ipc_msg *m)
 		    KV_STR("result", "nobody wants it"));
 		forget(s, j);
 	} else {
-		take_addresses(j, &rua);
+		take_addresses(s, j, &rua);
 		name_it(s, j, &n);
 		buf_init(&body, BODY_MAX);
 		e = make_body(s, j, n.id, &body);

@@ -46,6 +46,90 @@ Test(own_key, names_lead_back_to_their_numbers)
 	cr_expect_null(crypto_own_alg_name((enum crypto_own_alg)0));
 }
 
+/* A file of DKIM keys: RSA and Ed25519, one and without a passphrase. */
+Test(own_key, a_key_for_mail_is_read_and_shown)
+{
+	static const struct {
+		const char *args[3]; /* of openssl genpkey; NULL: no file */
+		size_t times;
+		enum err e;
+		size_t len; /* of its public half */
+	} rows[] = {
+	    {{"RSA", "rsa_keygen_bits:2048"}, 1, ERR_OK, 294},
+	    {{"ED25519", NULL}, 1, ERR_OK, 32},
+	    {{"ED25519", NULL}, 2, ERR_MALFORMED, 0},
+	    {{"RSA", "rsa_keygen_bits:1024"}, 1, ERR_UNSUPPORTED, 0},
+	    {{"EC", "ec_paramgen_curve:P-256"}, 1, ERR_UNSUPPORTED, 0},
+	    {{"X25519", NULL}, 1, ERR_UNSUPPORTED, 0},
+	    {{"ED448", NULL}, 1, ERR_UNSUPPORTED, 0},
+	    {{"ED25519", NULL}, 0, ERR_MALFORMED, 0},
+	};
+	struct buf pem, text, public;
+	char dir[64];
+
+	cr_assert_eq(crypto_private_init(), ERR_OK);
+	peer_dir_make(dir);
+	buf_init(&text, 1 << 16);
+	buf_init(&public, CRYPTO_SPKI_MAX);
+	for (size_t i = 0; i < N(rows); i++) {
+		const char *opt = rows[i].args[1];
+		struct crypto_private *key = NULL;
+		struct secret *octets = NULL;
+
+		cr_assert_eq(
+		    peer_run(NULL, NULL, "openssl", "genpkey", "-algorithm",
+			rows[i].args[0], "-out", peer_path(dir, "new"),
+			opt == NULL ? NULL : "-pkeyopt", opt, NULL),
+		    0);
+		pem = peer_read(peer_path(dir, "new"));
+		buf_reset(&text);
+		for (size_t n = 0; n < rows[i].times; n++)
+			cr_assert_eq(buf_put(&text, buf_span(&pem)), ERR_OK);
+		buf_clear(&pem);
+		cr_expect_eq(crypto_own_mail_read(buf_span(&text), &octets),
+		    rows[i].e, "row %zu", i);
+		cr_expect_eq(octets != NULL, rows[i].e == ERR_OK, "row %zu", i);
+		if (octets == NULL)
+			continue;
+		cr_assert_eq(
+		    crypto_private_parse_mail(secret_span(octets), &key),
+		    ERR_OK);
+		buf_reset(&public);
+		cr_assert_eq(crypto_own_mail_public(key, &public), ERR_OK);
+		cr_expect_eq(public.len, rows[i].len, "row %zu", i);
+		crypto_private_free(key);
+		secret_free(octets);
+	}
+	buf_clear(&text);
+	buf_clear(&public);
+	peer_dir_remove(dir);
+}
+
+Test(own_key, those_for_mail_are_for_no_certificate)
+{
+	static const enum crypto_own_alg mail[] = {
+	    CRYPTO_OWN_RSA2048, CRYPTO_OWN_ED25519};
+
+	cr_assert_eq(crypto_private_init(), ERR_OK);
+	for (size_t i = 0; i < N(mail); i++) {
+		struct crypto_private *key = NULL;
+		struct secret *octets = NULL;
+		enum crypto_own_alg alg;
+
+		cr_expect_eq(
+		    crypto_own_alg_by_name(crypto_own_alg_name(mail[i]), &alg),
+		    ERR_NOT_FOUND);
+		cr_assert_eq(crypto_own_key_new(mail[i], &octets), ERR_OK);
+		cr_assert_eq(
+		    crypto_private_parse_mail(secret_span(octets), &key),
+		    ERR_OK);
+		cr_expect_eq(
+		    crypto_own_is_ed25519(key), mail[i] == CRYPTO_OWN_ED25519);
+		crypto_private_free(key);
+		secret_free(octets);
+	}
+}
+
 Test(own_key, a_request_is_verified_by_openssl_and_read_back)
 {
 	static const char *const kinds[] = {"p256", "p384", "rsa3072"};

@@ -207,11 +207,13 @@ Test(private_key, a_key_signs_only_by_its_own_algorithms)
 	} rows[] = {
 	    {"rsa2048", CRYPTO_SIGN_NONE},
 	    {"rsa2048", CRYPTO_SIGN_ECDSA_SHA256},
-	    {"rsa2048", 10},
 	    {"rsa2048", 255},
 	    {"p256", CRYPTO_SIGN_RSA_SHA256},
 	    {"p256", CRYPTO_SIGN_PSS_SHA256},
 	    {"p256", CRYPTO_SIGN_NONE},
+	    {"p256", CRYPTO_SIGN_ED25519_SHA256},
+	    {"rsa2048", CRYPTO_SIGN_ED25519_SHA256},
+	    {"rsa2048", 11},
 	};
 	uint8_t in[32] = {0};
 	struct buf sig;
@@ -251,6 +253,66 @@ Test(private_key, fits_its_certificate_and_no_other)
 		}
 		crypto_private_free(key);
 	}
+	peer_dir_remove(dir);
+}
+
+/* RFC 8463: the digest is what Ed25519 signs. */
+Test(private_key, ed25519_signs_mail_and_nothing_else)
+{
+	static const unsigned others[] = {CRYPTO_SIGN_RSA_SHA256,
+	    CRYPTO_SIGN_PSS_SHA256, CRYPTO_SIGN_ECDSA_SHA256};
+	uint8_t point[65] = {4}, digest[33] = {7};
+	const struct crypto_decrypt what = {
+	    .op = CRYPTO_DECRYPT_ECDH, .in = SPAN(point, sizeof(point))};
+	struct crypto_private *key = NULL;
+	struct secret *opened = NULL;
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	struct buf b, sig;
+	char dir[64];
+
+	cr_assert_eq(crypto_private_init(), ERR_OK);
+	peer_dir_make(dir);
+	cr_assert_eq(peer_run(NULL, NULL, "openssl", "genpkey", "-algorithm",
+			 "ED25519", "-out", peer_path(dir, "new"), NULL),
+	    0);
+	b = pkcs8_of(dir, peer_path(dir, "new"));
+	cr_assert_eq(crypto_private_parse_mail(buf_span(&b), &key), ERR_OK);
+	buf_init(&sig, CRYPTO_SIGN_MAX);
+	cr_assert_eq(crypto_private_sign(key, CRYPTO_SIGN_ED25519_SHA256,
+			 SPAN(digest, 32), &sig),
+	    ERR_OK);
+	cr_assert_eq(EVP_DigestVerifyInit(
+			 ctx, NULL, NULL, NULL, crypto_private_pkey(key)),
+	    1);
+	cr_expect_eq(EVP_DigestVerify(ctx, sig.data, sig.len, digest, 32), 1);
+	for (size_t len = 0; len <= 33; len++)
+		if (len != 32)
+			cr_expect_eq(
+			    crypto_private_sign(key, CRYPTO_SIGN_ED25519_SHA256,
+				SPAN(digest, len), &sig),
+			    ERR_MALFORMED, "%zu octets", len);
+	for (size_t i = 0; i < N(others); i++)
+		cr_expect_eq(
+		    crypto_private_sign(key, (enum crypto_sign_alg)others[i],
+			SPAN(digest, 32), &sig),
+		    ERR_UNSUPPORTED, "row %zu", i);
+	cr_expect_eq(
+	    crypto_private_decrypt(key, &what, &opened), ERR_UNSUPPORTED);
+	EVP_MD_CTX_free(ctx);
+	crypto_private_free(key);
+	buf_clear(&sig);
+	buf_clear(&b);
+	/* no other kind is for mail */
+	b = pkcs8_of(dir, peer_data("p256.key"));
+	key = NULL;
+	cr_expect_eq(
+	    crypto_private_parse_mail(buf_span(&b), &key), ERR_UNSUPPORTED);
+	cr_expect_null(key);
+	buf_clear(&b);
+	b = pkcs8_of(dir, peer_data("rsa2048.key"));
+	cr_expect_eq(crypto_private_parse_mail(buf_span(&b), &key), ERR_OK);
+	crypto_private_free(key);
+	buf_clear(&b);
 	peer_dir_remove(dir);
 }
 

@@ -3,7 +3,10 @@
 # Copyright (c) 2026 The Sealgate authors
 """DKIM: what leaves is signed as its next hop gets it, and python3-dkim verifies
 it; without its signature nothing leaves."""
+import contextlib
+import os
 import re
+import signal
 
 import dkim
 import pytest
@@ -33,8 +36,8 @@ def peer():
 @pytest.fixture
 def signing(make_gateway):
     """A gateway that signs, and the record of its key."""
-    def make(port, rules=CLEAR, key=True, **more):
-        g = make_gateway(port, rules=rules + DKIM, start=False, retry=RETRY, **more)
+    def make(port, rules=CLEAR, key=True, dkim=DKIM, **more):
+        g = make_gateway(port, rules=rules + dkim, start=False, retry=RETRY, **more)
         g.start()
         record = g.cli_json("dkim", "generate", "Sender.Example", "S1") if key else None
         return g, record
@@ -47,8 +50,9 @@ def text(body="Dear Carol,\r\n  a  line \t\r\n.\r\n..dots\r\n\r\n\r\n", more="")
             "%s\r\n%s" % (SENDER, CAROL, more, body)).encode()
 
 
-def verified(record, data):
-    """By python3-dkim, with the record as the DNS would have it."""
+def verified(record, data, n=0):
+    """The field of that number, by python3-dkim, with the record as the DNS would
+    have it."""
     value = "".join(re.findall('"([^"]*)"', record["record"])).encode()
     asked = []
 
@@ -57,7 +61,7 @@ def verified(record, data):
         return value
 
     try:
-        good = dkim.DKIM(data).verify(dnsfunc=lookup)
+        good = dkim.DKIM(data).verify(n, dnsfunc=lookup)
     except dkim.ValidationError:
         return False
     assert asked == [record["name"] + "."], asked
@@ -111,14 +115,63 @@ def test_mail_of_others_is_not(signing, peer):
 
 
 def test_what_others_send_in_our_name_is_not(signing, peer):
-    """Forwarded: From says what a stranger likes."""
+    """Forwarded: From says what a stranger likes. Who has no sender must be a report
+    or an automatic answer."""
     p = peer()
     g, record = signing(p.port)
-    g.send("mallory@other.example", CAROL, text())
-    (m,) = p.wait()
-    assert b"DKIM-Signature" not in m.data and "event=unsigned" in g.log()
+    rows = [("mallory@other.example", "", False), ("", "", False), (SENDER, "", True),
+            ("mallory@other.example", "Auto-Submitted: auto-replied\r\n", False),
+            ("", "Auto-Submitted: no\r\n", False),
+            ("", "Auto-Submitted: auto-replied\r\n", True)]
+    for n, (sender, more, signed) in enumerate(rows, 1):
+        g.send(sender, CAROL, text(more=more))
+        m = p.wait(n)[-1]
+        assert (b"DKIM-Signature" in m.data) == signed, (sender, more)
+        assert not signed or verified(record, m.data)
+    wait_for("the log", lambda: g.log().count("event=unsigned") == 4)
+
+
+def test_a_second_key_signs_as_well(signing, peer):
+    """RFC 8463, beside RSA; without one of the keys nothing leaves."""
+    p = peer(extensions=[x for x in EXTENSIONS if x not in ("CHUNKING", "8BITMIME")])
+    g, rsa = signing(p.port, dkim='dkim "sender.example" { selector = "s1"'
+                     ' ed25519-selector = "e1" }\n')
     g.send(SENDER, CAROL, text())
-    assert verified(record, p.wait(2)[1].data)
+    g.send(SENDER, CAROL, text(
+        "Gr\u00fc\u00dfe\r\n" * 3, "MIME-Version: 1.0\r\nContent-Type: text/plain; "
+        "charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n").decode().encode("utf-8"),
+           mail_options=["BODY=8BITMIME"])
+    wait_for("a refusal", lambda: 'key="e1._domainkey.sender.example"' in g.log())
+    assert not p.sessions
+    key = g.cli_json("dkim", "generate", "--ed25519", "sender.example", "e1")
+    assert re.fullmatch('"v=DKIM1; k=ed25519; p=[A-Za-z0-9+/]{43}="', key["record"])
+    assert g.cli_json("dkim", "show", "sender.example", "e1") == key
+    for m in p.wait(2):
+        assert m.data.count(b"DKIM-Signature: ") == 2
+        assert verified(rsa, m.data) and verified(key, m.data, 1)
+    bad = p.messages[0].data.replace(b"Subject:", b"Subject: no", 1)
+    assert not verified(rsa, bad) and not verified(key, bad, 1)
+
+
+def test_keys_that_die_while_they_are_needed(signing, peer):
+    """Mail that waits is signed anew each time: never sent without."""
+    p = peer(verbs={"MAIL": (451, "4.3.0 later")})
+    g, record = signing(p.port)
+    g.send(SENDER, CAROL, text())
+    wait_for("a deferral", lambda: [r for r in g.audit() if r["rec"]["type"] == "deferred"])
+    assert "not-signed" not in g.log()
+
+    def seen():
+        for pid in g.pids().get("keys", []):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return "event=not-signed" in g.log()
+    wait_for("a try without keys", seen)
+    p.verbs.clear()
+    wait_for("the message", lambda: [m for m in p.messages if m.rcpts == [CAROL]])
+    # and perhaps the word that it is late
+    assert all(verified(record, m.data) for m in p.messages)
+    assert p.everything().count(b"Dear Carol") == 1
 
 
 def test_a_domain_below_is_signed_for(signing, peer):
@@ -154,11 +207,13 @@ def test_keys_on_the_command_line(signing, peer, tmp_path):
     assert g.cli("dkim", "generate", "sender.example", "s1", check=False).returncode == 1
     assert g.cli("dkim", "show", "sender.example", "s2", check=False).returncode == 1
     assert g.cli("dkim", "show", "sender.example", "s_2", check=False).returncode == 2
-    ec, rsa = tmp_path / "ec.pem", tmp_path / "rsa.pem"
+    ec, rsa, ed = (tmp_path / name for name in ("ec.pem", "rsa.pem", "ed.pem"))
     run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
         "-out", ec)
     run("openssl", "genrsa", "-out", rsa, "2048")
     assert g.cli("dkim", "import", "sender.example", "s3", ec, check=False).returncode != 0
+    run("openssl", "genpkey", "-algorithm", "ED25519", "-out", ed)
+    assert "k=ed25519" in g.cli_json("dkim", "import", "sender.example", "s3", ed)["record"]
     g.cli("dkim", "delete", "sender.example", "s1")
     taken = g.cli_json("dkim", "import", "sender.example", "s1", rsa)
     assert taken["record"] != record["record"]

@@ -73,6 +73,22 @@ def test_it_goes_on_to_who_promises_the_same(make_gateway, ca, hub):
     assert CANARY.encode() not in p.in_clear()
 
 
+def test_who_does_not_take_it_of_a_client_is_told_of_at_once(make_gateway, ca, hub, capture):
+    """The server offers it to us, and no more once it knows whose mail it is."""
+    p = hub("REQUIRETLS", "XCLIENT NAME ADDR HELO")
+    p.verbs.update({"XCLIENT": (220, "again"), "EHLO": [None, None, b"250 hub.example\r\n"]})
+    g = gateway(make_gateway, ca, p, inbound=capture.port, retry="first = 1h max = 1h")
+    g.conf.write_text(g.conf.read_text().replace(
+        "relay outbound { ", "relay outbound { xclient = true "))
+    g.stop()
+    g.start()
+    hand_in(g)
+    (m,) = capture.wait()
+    assert b"Action: failed" in m.data and b"5.7.30" in m.data
+    assert [x for x in p.sessions[0].lines if x.startswith(b"XCLIENT ")]
+    assert not p.messages and CANARY.encode() not in p.everything()
+
+
 def test_it_is_for_sessions_with_tls(make_gateway, ca, hub):
     g = gateway(make_gateway, ca, hub("REQUIRETLS"))
     with pytest.raises(smtplib.SMTPSenderRefused) as e:

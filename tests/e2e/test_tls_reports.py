@@ -15,6 +15,7 @@ import pytest
 
 from harness import BUILD, run, wait_for
 from mail_domain import DOMAIN, policy
+from test_dkim import DKIM, verified
 from test_relay_tls import WRONG, PKIX
 from tls_domain import (CANARY, CAROL, SENDER, ca, domain, gateway_to,  # noqa: F401
                         mail, records, strip)
@@ -79,7 +80,8 @@ def check_report(report):
     assert "TLS is required" in detail.pop("failure-reason-code")
     assert detail == {"result-type": "starttls-not-supported",
                       "sending-mta-ip": "127.0.0.1", "receiving-ip": "127.0.0.1",
-                      "receiving-mx-hostname": "mx." + DOMAIN}
+                      "receiving-mx-hostname": "mx." + DOMAIN,
+                      "receiving-mx-helo": "capture.example"}
 
 
 def test_a_day_is_reported_where_the_domain_wants_it(domain, reporting):
@@ -121,6 +123,31 @@ def test_a_day_is_reported_where_the_domain_wants_it(domain, reporting):
     assert json.loads(gzip.decompress(posted)) == report
     # the web server had no room: it is tried again, and nothing is forgotten
     wait_for("the failure", lambda: "the web server answered 500" in g.log())
+    wait_for("the mail", lambda: g.log().count('result="sent"') == 1)
+    # nor is who has it already: the web server alone is asked again
+    d.web.receipt = 201
+    g.stop()
+    age(g, 0)
+    g.start()
+    wait_for("the post", lambda: g.log().count('result="sent"') == 2)
+    g.stop()
+    assert len(reports(d)) == 1 and len(d.web.posts) == 2
+
+
+def test_sessions_for_reports_are_in_no_report(domain, reporting):
+    """Its TLS is broken, and the report says so of mail alone."""
+    d = domain(names=("mx." + DOMAIN,), sts="1", answer=policy(), records=RUA)
+    g = reporting(d)
+    g.send(SENDER, CAROL, mail())
+    d.peer.wait()
+    wait_for("the record", lambda: records(g, "sent"))
+    strip(d)
+    g.stop()
+    age(g)
+    d.web.receipt = 500
+    g.start()
+    wait_for("the report", lambda: reports(d))
+    wait_for("the failure", lambda: "the web server answered 500" in g.log())
     g.stop()
     # sessions for reports are in no report
     (element,) = counted(g)
@@ -128,9 +155,14 @@ def test_a_day_is_reported_where_the_domain_wants_it(domain, reporting):
     assert element["summary"]["total-successful-session-count"] == 1
 
 
-def test_a_report_is_sent_once(domain, reporting):
+def test_a_report_is_sent_once_and_signed(domain, reporting):
+    """RFC 8460 3: by mail it is believed only with a signature."""
     d = domain(records=RUA)
     g = reporting(d)
+    g.stop()
+    g.conf.write_text(g.conf.read_text() + DKIM)
+    g.start()
+    record = g.cli_json("dkim", "generate", "sender.example", "s1")
     g.send(SENDER, CAROL, mail())
     d.peer.wait()
     g.stop()
@@ -138,6 +170,7 @@ def test_a_report_is_sent_once(domain, reporting):
     g.start()
     wait_for("the report", lambda: reports(d) and d.web.posts)
     wait_for("the end", lambda: g.log().count('result="sent"') == 2)
+    assert verified(record, reports(d)[0].data)
     g.stop()
     assert counted(g) == []
 

@@ -52,8 +52,9 @@ show(struct db_txn *txn, struct arena *a)
 		unpack_begin(&u, val);
 		row[r.n_row].sessions = unpack_u64(&u);
 		unpack_begin(&in, unpack_span(&u));
-		tls_result_unpack(&in, a, &row[r.n_row++].result);
 		r.day = day_of(key);
+		if (row[r.n_row].sessions > 0) /* else a mark */
+			tls_result_unpack(&in, a, &row[r.n_row++].result);
 	}
 	db_cursor_close(c);
 	if (r.n_row > 0)

@@ -32,7 +32,8 @@ field_of(const char *text, size_t piece, struct buf *out, uint8_t digest[32])
 	if (e == ERR_OK)
 		e = mime_dkim_finish(d, a);
 	if (e == ERR_OK)
-		e = mime_dkim_begin(d, "b.example", "s1", 1000, out, digest);
+		e = mime_dkim_begin(
+		    d, MIME_DKIM_RSA, "b.example", "s1", 1000, out, digest);
 	mime_dkim_free(d);
 	arena_free(a);
 	return e;
@@ -180,6 +181,76 @@ Test(dkim, whose_mail_it_is)
 		cr_assert_eq(mime_dkim_finish(d, a), ERR_OK);
 		cr_expect_str_eq(mime_dkim_domain(d, a), froms[i].domain, "%s",
 		    froms[i].head);
+		mime_dkim_free(d);
+		arena_free(a);
+	}
+}
+
+static const struct {
+	const char *head;
+	bool automatic;
+} kinds[] = {
+    {"From: a@b.example\r\n\r\n", false},
+    {"Auto-Submitted: auto-replied\r\n\r\n", true},
+    {"Auto-Submitted: auto-generated; x=y\r\n\r\n", true},
+    {"Auto-Submitted:\r\n no\r\n\r\n", false},
+    {"Auto-Submitted: No (really)\r\n\r\n", false},
+    {"Auto-Submitted: nobody\r\n\r\n", true},
+    {"Content-Type: multipart/report; report-type=x; boundary=b\r\n\r\n", true},
+    {"Content-Type:\r\n\tMultipart/Report;\r\n\tboundary=b\r\n\r\n", true},
+    {"Content-Type: multipart/reporting; boundary=b\r\n\r\n", false},
+    {"Content-Type: multipart/mixed; x=multipart/report\r\n\r\n", false},
+    {"Content-Type: multipart/rep\r\n\r\n", false},
+    {"Content-Type:\r\n\r\n", false},
+    {"\r\nAuto-Submitted: auto-replied", false},
+};
+
+Test(dkim, what_nobody_has_written)
+{
+	for (size_t i = 0; i < N(kinds); i++) {
+		struct arena *a = arena_new(1 << 20);
+		struct mime_dkim *d = mime_dkim_new();
+
+		cr_assert_eq(mime_dkim_put(d, span_str(kinds[i].head)), ERR_OK);
+		cr_assert_eq(mime_dkim_finish(d, a), ERR_OK);
+		cr_expect_eq(mime_dkim_is_automatic(d), kinds[i].automatic,
+		    "%s", kinds[i].head);
+		mime_dkim_free(d);
+		arena_free(a);
+	}
+}
+
+Test(dkim, each_kind_of_key_has_its_name)
+{
+	static const struct {
+		enum mime_dkim_alg alg;
+		const char *field, *record;
+	} rows[] = {
+	    {MIME_DKIM_RSA, "a=rsa-sha256;", "\"v=DKIM1; k=rsa; p=AQI=\""},
+	    {MIME_DKIM_ED25519, "a=ed25519-sha256;",
+		"\"v=DKIM1; k=ed25519; p=AQI=\""},
+	};
+
+	for (size_t i = 0; i < N(rows); i++) {
+		struct arena *a = arena_new(1 << 20);
+		struct mime_dkim *d = mime_dkim_new();
+		uint8_t digest[32];
+		struct buf b;
+
+		buf_init(&b, MIME_DKIM_FIELD_MAX);
+		cr_assert_eq(mime_dkim_put(d, SPAN_LIT(HEAD)), ERR_OK);
+		cr_assert_eq(mime_dkim_finish(d, a), ERR_OK);
+		cr_assert_eq(mime_dkim_begin(d, rows[i].alg, "b.example", "s1",
+				 1000, &b, digest),
+		    ERR_OK);
+		cr_expect_lt(
+		    span_find(buf_span(&b), 0, span_str(rows[i].field)), b.len);
+		buf_reset(&b);
+		cr_assert_eq(
+		    mime_dkim_record(rows[i].alg, SPAN("\1\2", 2), &b), ERR_OK);
+		cr_expect(span_eq(buf_span(&b), span_str(rows[i].record)),
+		    "%.*s", (int)b.len, (const char *)b.data);
+		buf_clear(&b);
 		mime_dkim_free(d);
 		arena_free(a);
 	}
