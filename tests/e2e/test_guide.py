@@ -88,17 +88,21 @@ def stand(make_gateway, capture, keys, tmp_path):
     (tmp_path / "message.eml").write_bytes(message(
         sender=SENDER, to="carol@partner.example"))
     gw.send(SENDER, ["held@partner.example"], message(sender=SENDER))
+    gw.send(SENDER, ["carol@partner.example"], message(sender=SENDER))
+    capture.wait(1)  # the link that carol gets
     return gw
 
 
 def test_the_commands_do_what_they_are_there_for(stand, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tmp_path.chmod(0o755)
-    ident = wait_for("the held entry", lambda: stand.cli_json("queue", "list"))[0]["id"]
+    ident = wait_for("the held entry", lambda: stand.cli_json(
+        "queue", "list", "--state", "held"))[0]["id"]
+    named = {"ID": ident, "OBJECT": stand.cli_json("escrow", "list")[0]["id"]}
     wait_for("the record in the files", lambda: stand.cli(
         "audit", "show", ident, check=False).returncode == 0)
     for at, line in COMMANDS:
-        words = [ident if w == "ID" else w for w in shlex.split(line)]
+        words = [named.get(w, w) for w in shlex.split(line)]
         assert words[0] in ("sealgate", "openssl"), "guide.md:%d" % at
         done = (stand.cli(*words[1:], check=False) if words[0] == "sealgate"
                 else run(*words, check=False))

@@ -205,17 +205,20 @@ def fixture_stand(make_gateway, capture, keys, tmp_path):
     (tmp_path / "message").write_bytes(run(
         "openssl", "cms", "-encrypt", "-aes-256-cbc", crt, input=b"\r\n" + message()).stdout)
     gw.send(SENDER, ["held@partner.example"], message(sender=SENDER))
+    gw.send(SENDER, ["carol@partner.example"], message(sender=SENDER))
+    capture.wait(1)  # the link that carol gets
     return gw
 
 
 def test_every_command_does_what_it_is_there_for(stand, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    ident = wait_for("the held entry", lambda: stand.cli_json("queue", "list"))[0]["id"]
+    ident = wait_for("the held entry", lambda: stand.cli_json(
+        "queue", "list", "--state", "held"))[0]["id"]
     wait_for("the record in the files", lambda: stand.cli(
         "audit", "show", ident, check=False).returncode == 0)
     head = stand.cli_json("audit", "verify")
     names = {"ID": ident, "ADDRESS": "bob@partner.example", "DOMAIN": "partner.example",
-             "NUMBER:HASH": "%d:%s" % (head["last"], head["hash"])}
+             "OBJECT": stand.cli_json("escrow", "list")[0]["id"], "NUMBER:HASH": "%d:%s" % (head["last"], head["hash"])}
     # what needs something that another one makes comes after it, what ends it last
     order = sorted((c for c in COMMANDS if c not in ELSEWHERE), key=lambda c: (
         "queue release" in c, "ca init" not in c, "key import" not in c))

@@ -13,7 +13,7 @@ import tempfile
 
 import pytest
 
-from harness import SEALGATE, SEALGATED, message, run, wait_for
+from harness import SEALGATE, SEALGATED, TOP, message, run, wait_for
 from peers import Knot
 
 MAIN_CF = """\
@@ -87,6 +87,34 @@ def test_what_this_machine_tells_is_not_asked(short, etc):
     done = setup(conf, *NAMES, "--etc", str(etc))
     assert done.returncode == 0 and "as it was" in done.stdout
     assert key.read_bytes() == before
+
+
+def test_the_lines_for_each_mail_server_are_those_of_the_recipes(short, etc):
+    """And those are run with the real programs (test_recipes.py)."""
+    recipes = (TOP / "docs/recipes.md").read_text()
+    for i, (place, block) in enumerate([
+            ("postfix/main.cf", None), ("exim4/exim4.conf.template", "exim router"),
+            ("smtpd.conf", "smtpd.conf relay"), (None, None)]):
+        there = etc / str(i)
+        there.mkdir()
+        if place is not None:
+            (there / place).parent.mkdir(exist_ok=True)
+            (there / place).write_text("")
+        done = setup(short / str(i) / "sealgate.conf", *NAMES, "--etc", str(there),
+                     *places(short))
+        assert done.returncode == 0, done.stderr
+        said = [" ".join(line.split()) for line in done.stdout.splitlines()]
+        if block is not None:
+            lines = recipes.split("```%s\n" % block)[1].split("```")[0].splitlines()
+            # OpenSMTPD: mail of this machine, where the recipe has that of others, too
+            wanted = [" ".join(line.split()).replace("from any", "from local") for line in lines]
+            at = said.index(wanted[0])
+            assert said[at:at + len(wanted)] == wanted
+        elif place is not None:
+            assert "postconf -e 'relayhost = [127.0.0.1]:10025'" in said
+            assert "relayhost = [127.0.0.1]:10025" in recipes
+        else:
+            assert any("hand all mail that leaves to 127.0.0.1:10025" in line for line in said)
 
 
 WAYS = [
