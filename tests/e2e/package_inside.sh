@@ -79,21 +79,36 @@ check "the page has its modules" test -d /usr/share/sealgate/portal/node_modules
 [ "$(stat -c '%a %U' /var/lib/sealgate/bodies)" = "3770 sealgate-store" ] || fail "mode of bodies"
 
 check "setup writes the configuration" sealgate setup --hostname gw.example.com \
-	--domain example.com </dev/null
+	--domain example.com --sign --domain-keys </dev/null
 check "what it writes is good" sealgated -n
-# from here on another one, with the key as a credential of systemd
+check "the CA's certificate is there" grep -q 'BEGIN CERTIFICATE' /etc/sealgate/ca.pem
+check "it starts with what setup wrote" systemctl enable --now sealgated
+check "it is well with that" until_true sealgate status
+check "it has the keys that setup made" sh -c '[ "$(sealgate --json key list | grep -o fingerprint | wc -l)" = 3 ]'
+# nobody answers DNS here, which the doctor says; it must come to its end
+rc=0
+sealgate doctor >/root/said 2>&1 || rc=$?
+[ "$rc" -le 1 ] && grep -q '^ok .*gateway' /root/said || fail "doctor: $(cat /root/said)"
+check "it stops" systemctl stop sealgated
+# from here on another one, with keys as credentials of systemd
 cp /root/sealgate.conf /etc/sealgate/sealgate.conf
 mkdir -p /etc/credstore
 chmod 700 /etc/credstore
 mv /etc/sealgate/master.key /etc/credstore/sealgate.master-key
+check "a certificate is made" openssl req -x509 -nodes -newkey rsa:2048 -days 9 -subj /CN=localhost \
+	-addext subjectAltName=DNS:localhost -keyout /etc/credstore/sealgate.portal-key -out /etc/sealgate/portal.pem
 check "the configuration is good" sealgated -n
-check "it starts" systemctl enable --now sealgated
+check "it starts" systemctl start sealgated
 check "it is well" until_true sealgate status
 check "it runs" systemctl is-active sealgated
 pid=$(main_pid)
 grep -q '^NoNewPrivs:.1' "/proc/$pid/status" || fail "no walls"
 users=$(ps -eo user:40,args | grep -c '^sealgate-.*--role') || true
 [ "$users" -ge 10 ] || fail "processes with users of their own: $users"
+check "the portal has its key" sh -c 'openssl s_client -connect 127.0.0.1:8443 -CAfile \
+	/etc/sealgate/portal.pem -verify_return_error -servername localhost </dev/null'
+check "nobody else can read it" no setpriv --reuid sealgate-portal --clear-groups cat \
+	/run/credentials/sealgated.service/portal-key
 check "a message is taken" hand_in
 check "it waits" until_true queued 1
 check "it reloads" systemctl reload sealgated
@@ -121,19 +136,47 @@ rm -r /run/systemd/system/sealgated.service.d
 systemctl daemon-reload
 
 pid=$(main_pid)
+echo '# mine, too' >>/etc/apparmor.d/usr.sbin.sealgated
 check "the next version installs" installed /root/debs/next.deb
+check "a conffile stays as the administrator has it" grep -q '^# mine, too' /etc/apparmor.d/usr.sbin.sealgated
+check "the configuration is untouched" cmp /root/sealgate.conf /etc/sealgate/sealgate.conf
 check "it runs, started anew" until_true sh -c '[ "$(systemctl show -p MainPID --value sealgated)" != '"$pid"' ] && sealgate status'
 check "mail is still there after the upgrade" until_true queued 1
 check "its conffile is the administrator's" grep -q '^# mine' /etc/apparmor.d/local/usr.sbin.sealgated
 
-check "it is removed" dpkg -r sealgate
+# the portal of another gateway, alone: never root, with keys of its own
+cat >/etc/sealgate/portal.conf <<'EOT'
+hostname = "post.example.com"
+state    = "/var/lib/sealgate-portal"
+users    = "sealgate"
+portal {
+	address  = "127.0.0.1:443"
+	url      = "https://post.example.com"
+	tls-cert = "/etc/sealgate/portal.pem"
+	tls-key  = "credential:portal-key"
+}
+portal gateway {
+	address  = "127.0.0.1:9443"
+	tls-cert = "/etc/sealgate/portal.pem"
+	tls-key  = "credential:link-key"
+	peer     = "3F:2A:91:0C:7E:55:D8:14:6B:F0:A3:9D:C2:48:E7:31:5C:8A:06:BF:72:E9:1D:40:A6:93:FB:25:68:0E:C7:D4"
+}
+EOT
+cp /etc/credstore/sealgate.portal-key /etc/credstore/sealgate.link-key
+check "a portal of the DMZ starts" systemctl enable --now sealgate-portal
+check "it runs" systemctl is-active sealgate-portal
+check "it is not root" sh -c '[ "$(ps -o user= -p "$(systemctl show -p MainPID --value sealgate-portal)")" != root ]'
+check "it serves its page" sh -c 'openssl s_client -connect 127.0.0.1:443 -CAfile \
+	/etc/sealgate/portal.pem -verify_return_error -servername localhost </dev/null'
+
+check "it is removed" apt-get remove -y -qq sealgate
 check "nothing runs" no pgrep sealgated
 check "its state stays" test -f /var/lib/sealgate/spool/data.mdb
 check "its configuration stays" test -f /etc/sealgate/sealgate.conf
 check "it installs again" installed "$deb"
 check "and starts" systemctl start sealgated
 check "with its mail" until_true queued 1
-check "it is purged" dpkg -P sealgate
+check "it is purged" apt-get purge -y -qq sealgate
 check "nothing is left" no ls -d /etc/sealgate /var/lib/sealgate /run/sealgate /etc/apparmor.d/usr.sbin.sealgated
 no journalctl -q --no-pager -u sealgated -g 'status=159|event=refused' | grep . && fail "walls were hit"
 echo "all good"

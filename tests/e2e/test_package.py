@@ -27,7 +27,8 @@ domains  = { "example.com" }
 master-key = credential
 listen outbound { address = "127.0.0.1:10025" }
 relay outbound { via = "127.0.0.1:2526" }
-portal { address = "127.0.0.1:8443" url = "https://post.example.com" }
+portal { address = "127.0.0.1:8443" url = "https://post.example.com"
+         tls-cert = "/etc/sealgate/portal.pem" tls-key = "credential:portal-key" }
 limits { workers = 1 }
 rule "default" { try = { clear } }
 """
@@ -148,7 +149,7 @@ def test_the_package_lives_a_whole_life(layer):
         str(p) for p in nspawn.glob("lib/*-linux-gnu")]
     script = (
         'mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/merged" &&'
-        ' exec timeout 180 "$3" -D "$2/merged" --register=no --keep-unit --private-network'
+        ' exec timeout 240 "$3" -D "$2/merged" --register=no --keep-unit --private-network'
         ' --console=pipe --quiet --system-call-filter="landlock_create_ruleset'
         ' landlock_add_rule landlock_restrict_self" -b')
     done = subprocess.run(
