@@ -260,3 +260,88 @@ def test_rules_dashboard_and_manual_name_what_there_is():
     assert set(re.findall(r"(?m)^\.It Cm (Sealgate\w+)$", manual)) == set(alerts)
     done = promtool("check", "rules", MONITORING / "sealgate.rules.yml")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# For each alert what raises it: {series: values, one a minute}; "0+2x450" grows by 2 in
+# each of 450.
+RAISED_BY = {
+    "SealgateDown": {'up{job="sealgate"}': "0x450"},
+    "SealgateProcessDown": {'sealgate_process_up{process="relay"}': "0x450"},
+    "SealgateProcessRestarts": {'sealgate_process_restarts_total{process="relay"}': "0+1x450"},
+    "SealgateRefusesMail": {"sealgate_intake_open": "0x450"},
+    "SealgateDiskFull": {"sealgate_disk_free_bytes": "1000000x450"},
+    "SealgateQueueOld": {"sealgate_queue_oldest_seconds": "20000x450"},
+    "SealgateMailHeld": {'sealgate_queue_entries{state="held"}': "1x450"},
+    "SealgateDeliveriesFail": {'sealgate_deliveries_total{type="bounced"}': "0+1x450",
+                               'sealgate_deliveries_total{type="sent"}': "0+2x450"},
+    "SealgateKeysLost": {'sealgate_keys_total{type="key-lost"}': "0x400 1x50"},
+    "SealgateTlsDropped": {"sealgate_tls_dropped_total": "0x400 1x50"},
+    "SealgateCertificateEnds": {'sealgate_certificate_end_seconds{path="/c"}': "1000000x450"},
+    "SealgateAuditUnsigned": {"sealgate_audit_signs": "0x450"},
+    "SealgateEngineFails": {
+        'sealgate_engine_failures_total{engine="pgp",operation="seal"}': "0+1x450"},
+    "SealgateEngineSlow": {
+        'sealgate_engine_seconds_bucket{engine="pgp",operation="seal",le="10"}': "0+1x450",
+        'sealgate_engine_seconds_bucket{engine="pgp",operation="seal",le="30"}': "0+9x450",
+        'sealgate_engine_seconds_bucket{engine="pgp",operation="seal",le="+Inf"}': "0+9x450"},
+    "SealgateSourceFails": {'sealgate_lookups_total{source="vks",result="failed"}': "0+1x450",
+                            'sealgate_lookups_total{source="vks",result="found"}': "0x450"},
+    "SealgateDiscoveryDown": {"sealgate_discovery_answers": "0x450"},
+    "SealgateRevocationUnknown": {
+        'sealgate_revocation_known{kind="list",state="over"}': "1x450"},
+    "SealgateCaEnds": {'sealgate_ca_end_seconds{ca="ab"}': "1000000x450"},
+    "SealgateCaListEnds": {'sealgate_ca_list_end_seconds{ca="ab"}': "10000x450"},
+}
+# A gateway that is well, at work.
+WELL = {
+    'up{job="sealgate"}': "1x450",
+    'sealgate_process_up{process="relay"}': "1x450",
+    'sealgate_process_restarts_total{process="relay"}': "3x450",
+    "sealgate_intake_open": "1x450",
+    "sealgate_store_answers": "1x450",
+    "sealgate_discovery_answers": "1x450",
+    "sealgate_disk_free_bytes": "100000000000x450",
+    "sealgate_queue_oldest_seconds": "100x450",
+    'sealgate_queue_entries{state="held"}': "0x450",
+    'sealgate_deliveries_total{type="bounced"}': "0+1x450",
+    'sealgate_deliveries_total{type="sent"}': "0+100x450",
+    'sealgate_keys_total{type="key-lost"}': "1x450",
+    "sealgate_tls_dropped_total": "2x450",
+    'sealgate_certificate_end_seconds{path="/c"}': "10000000x450",
+    "sealgate_audit_signs": "1x450",
+    "sealgate_audit_records_unsigned": "10x450",
+    'sealgate_engine_failures_total{engine="pgp",operation="seal"}': "7x450",
+    'sealgate_engine_seconds_bucket{engine="pgp",operation="seal",le="10"}': "0+9x450",
+    'sealgate_engine_seconds_bucket{engine="pgp",operation="seal",le="+Inf"}': "0+9x450",
+    'sealgate_lookups_total{source="vks",result="failed"}': "0+1x450",
+    'sealgate_lookups_total{source="vks",result="absent"}': "0+20x450",
+    'sealgate_revocation_known{kind="list",state="good"}': "9x450",
+    'sealgate_revocation_known{kind="list",state="over"}': "0x450",
+    'sealgate_ca_end_seconds{ca="ab"}': "10000000x450",
+    'sealgate_ca_list_end_seconds{ca="ab"}': "100000x450",
+}
+
+
+def of_instance(name, series):
+    """These series as input of promtool, told by a gateway of this name."""
+    label = 'instance="%s"' % name
+    return [{"series": s[:-1] + "," + label + "}" if s.endswith("}") else "%s{%s}" % (s, label),
+             "values": values} for s, values in series.items()]
+
+
+def test_each_alert_is_raised_by_what_it_is_for_and_by_nothing_else(tmp_path):
+    """A gateway for each, with one thing wrong, beside one that is well."""
+    rules = MONITORING / "sealgate.rules.yml"
+    assert set(RAISED_BY) == set(re.findall(r"- alert: (\w+)", rules.read_text()))
+    series = of_instance("well", WELL)
+    for alert, wrong in RAISED_BY.items():
+        series += of_instance(alert, wrong)
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": [{
+        "expr": 'count by (alertname, instance) (ALERTS{alertstate="firing"})',
+        "eval_time": "7h", "exp_samples": [
+            {"labels": '{alertname="%s",instance="%s"}' % (a, a), "value": 1}
+            for a in RAISED_BY]}]}
+    (tmp_path / "tests.yml").write_text(json.dumps(
+        {"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": [test]}))
+    done = promtool("test", "rules", tmp_path / "tests.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
