@@ -149,6 +149,12 @@ struct conf_portal {
 	uint64_t request_ms;	  /* for a whole request */
 	struct conf_net *proxies; /* whose X-Forwarded-For is believed */
 	size_t n_proxies;	  /* 0: without TLS, those of this machine */
+	uint64_t extend_s;	  /* by the sender's word; 0: not */
+	/* of what waits, in all and of one sender; 0: as much as comes */
+	uint64_t quota;
+	unsigned quota_objects;
+	uint64_t sender_quota;
+	unsigned sender_quota_objects;
 };
 
 /* The rung escrow beside the portal. */

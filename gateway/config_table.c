@@ -840,6 +840,26 @@ const struct config_entry config_entries[] = {
 	"they put last into X-Forwarded-For is taken for the client's. Of nobody "
 	"else is it believed. Without this option those on this machine, where "
 	"there is no tls-cert, and none where there is."},
+    {"portal", "extend", CONFIG_T_S, false, 0, 3650 * DAY, "30d",
+	AT(conf_portal, extend_s), 0,
+	"For how long from then on mail can be picked up once its sender has "
+	"answered the mail that told of it with the word extend; 0: only an "
+	"administrator can keep it longer."},
+    {"portal", "quota", CONFIG_T_SIZE, false, 0, 1024 * 1024 * GI, "0",
+	AT(conf_portal, quota), 0,
+	"Octets of mail that may wait for pick-up, of all senders together; 0: "
+	"as many as there is room for. A message that would be more is not "
+	"taken (452), and the client keeps it; one that was taken before waits "
+	"in the queue. What expires or is revoked makes room."},
+    {"portal", "quota-objects", CONFIG_T_NUMBER, false, 0, 100000000, "0",
+	AT(conf_portal, quota_objects), 0,
+	"The same as a number: one for each recipient. 0: any."},
+    {"portal", "sender-quota", CONFIG_T_SIZE, false, 0, 1024 * 1024 * GI, "0",
+	AT(conf_portal, sender_quota), 0,
+	"As quota, of one sender."},
+    {"portal", "sender-quota-objects", CONFIG_T_NUMBER, false, 0, 100000000,
+	"0", AT(conf_portal, sender_quota_objects), 0,
+	"As quota-objects, of one sender."},
 
     {"escrow", "page", CONFIG_T_PATH, false, 0, 0, NULL,
 	AT(conf_escrow, page), 0,

@@ -321,6 +321,7 @@ proto_submit_pack(const struct proto_submit *m, struct buf *out)
 	for (uint32_t i = 0; i < m->n_audit; i++)
 		pack_str(&p, m->audit[i]);
 	proto_measures_pack(&p, &m->measures);
+	proto_order_pack(&p, &m->order);
 	return pack_end(&p);
 }
 
@@ -361,6 +362,7 @@ proto_submit_unpack(struct span in, struct arena *a, struct proto_submit *out)
 	for (uint32_t i = 0; i < m.n_audit; i++)
 		m.audit[i] = unpack_str(&u, a);
 	proto_measures_unpack(&u, a, &m.measures);
+	proto_order_unpack(&u, a, &m.order);
 	if (unpack_end(&u) != ERR_OK)
 		return u.err;
 	*out = m;

@@ -20,6 +20,7 @@
 #include "gateway/proto_discovery.h"
 #include "gateway/proto_hop.h"
 #include "gateway/proto_measure.h"
+#include "gateway/proto_order.h"
 
 /* --- envelope --- */
 
@@ -177,20 +178,19 @@ struct proto_closed {
 struct proto_submit {
 	uint32_t attempt;  /* of PROTO_MESSAGE; 0 when it replaces an entry */
 	uint64_t replaces; /* id of the pending entry this decides, or 0 */
-	/* If there is one entry alone: what its next hop says is the answer. */
-	bool waits;
+	bool waits;	   /* one entry: what its next hop says is the answer */
 	/* Of a new message and its envelope, the same whoever works on it. */
 	uint8_t digest[DIGEST_SIZE];
 	struct entry *entry; /* new entries */
 	uint32_t n_entries;
 	struct proto_object *object;
 	uint32_t n_objects;
-	/* What the sender is told of recipients that get nothing; n_rcpt may be
-	   0. Of a replaced entry its own message and sender count. */
+	/* Of who gets nothing; of a replaced entry its own sender is told. */
 	struct dsn dsn;
 	/* Recipients of the replaced entry that are in none of the new ones. */
 	struct proto_closed *closed;
 	uint32_t n_closed;
+	struct proto_order order;
 	const char **audit; /* JSON objects, without the chain's fields */
 	uint32_t n_audit;
 	struct proto_measures measures;

@@ -89,6 +89,30 @@ mime_part_text(const struct mime_part *p, struct buf *out, bool *whole)
 	return e;
 }
 
+enum err
+mime_part_lines(const struct mime_part *p, struct buf *out, bool *whole)
+{
+	struct buf octets;
+	enum err e;
+
+	buf_init(&octets, out->max);
+	e = mime_part_octets(p, &octets, whole);
+	for (size_t at = 0; e == ERR_OK && at < octets.len;) {
+		size_t end = span_find_chr(buf_span(&octets), at, '\n');
+		size_t len = end - at;
+
+		if (len > 0 && octets.data[end - 1] == '\r')
+			len--;
+		e = to_utf8(mime_part_param(p, "charset"),
+		    SPAN(octets.data + at, len), out, whole);
+		if (e == ERR_OK)
+			e = buf_putc(out, '\n');
+		at = end + 1;
+	}
+	buf_clear(&octets);
+	return e;
+}
+
 /* The first charset that a <meta> near the beginning names; "" for none. */
 static void
 meta_charset(struct span html, char *out, size_t out_size)

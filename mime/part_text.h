@@ -20,6 +20,9 @@ enum err mime_part_octets(
    it, have a NUL, or are UTF-16 without a byte order mark. */
 enum err mime_part_text(
     const struct mime_part *p, struct buf *out, bool *whole) MUST_CHECK;
+/* The same line by line: each ends in LF. */
+enum err mime_part_lines(
+    const struct mime_part *p, struct buf *out, bool *whole) MUST_CHECK;
 /* The same of HTML: without a charset beside it the one that it says itself
    counts (WHATWG HTML 13.2.3.2), where that can be made out. */
 enum err mime_part_html(

@@ -33,5 +33,9 @@ const char *cli_member(const struct json_t *j, const char *name);
 /* "3d 4h", "12m", "5s" */
 enum { CLI_SPAN_SIZE = 24 };
 void cli_span(uint64_t seconds, char out[CLI_SPAN_SIZE]);
+/* "3 of 100 messages, 5000 of 8000 octets"; a quota of 0 is none. */
+enum { CLI_USAGE_SIZE = 160 };
+void cli_escrow_usage(long long objects, long long octets, long long quota,
+    long long quota_objects, char out[CLI_USAGE_SIZE]);
 
 #endif

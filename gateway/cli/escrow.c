@@ -90,9 +90,39 @@ put_table(const json_t *all)
 	scols_unref_table(t);
 }
 
-/* All of them, page by page. */
+void
+cli_escrow_usage(long long objects, long long octets, long long quota,
+    long long quota_objects, char out[CLI_USAGE_SIZE])
+{
+	size_t len;
+
+	snprintf(out, CLI_USAGE_SIZE, "%lld", objects);
+	len = strlen(out);
+	if (quota_objects > 0)
+		snprintf(
+		    out + len, CLI_USAGE_SIZE - len, " of %lld", quota_objects);
+	len = strlen(out);
+	snprintf(out + len, CLI_USAGE_SIZE - len, " messages, %lld", octets);
+	len = strlen(out);
+	if (quota > 0)
+		snprintf(out + len, CLI_USAGE_SIZE - len, " of %lld", quota);
+	len = strlen(out);
+	snprintf(out + len, CLI_USAGE_SIZE - len, " octets");
+}
+
+static void
+put_usage(const json_t *usage)
+{
+	char used[CLI_USAGE_SIZE];
+
+	cli_escrow_usage(number(usage, "objects"), number(usage, "octets"),
+	    number(usage, "quota"), number(usage, "quota_objects"), used);
+	printf("%s\n", used);
+}
+
+/* All of them, page by page, and how much that is. */
 static int
-read_all(struct cli *cli, json_t *all)
+read_all(struct cli *cli, json_t *all, json_t **usage)
 {
 	char after[64] = "";
 	bool more = true;
@@ -115,6 +145,8 @@ read_all(struct cli *cli, json_t *all)
 			snprintf(after, sizeof(after), "%s",
 			    cli_member(json_array_get(page, n - 1), "object"));
 		json_array_extend(all, page);
+		json_decref(*usage);
+		*usage = json_incref(json_object_get(answer, "usage"));
 		json_decref(answer);
 	}
 	return status;
@@ -123,20 +155,23 @@ read_all(struct cli *cli, json_t *all)
 int
 cli_escrow_list(struct cli *cli, int argc, char **argv)
 {
-	json_t *all;
+	json_t *all, *usage = NULL;
 	int status;
 
 	(void)argv;
 	if (argc != 1)
 		return cli_usage(cli);
 	all = json_array();
-	status = read_all(cli, all);
+	status = read_all(cli, all, &usage);
 	if (status == CLI_DONE && cli->json)
 		cli_put_json(json_incref(all));
 	else if (status == CLI_DONE && json_array_size(all) > 0)
 		put_table(all);
 	else if (status == CLI_DONE)
 		puts("Nothing waits for pick-up.");
+	if (status == CLI_DONE && !cli->json && json_array_size(all) > 0)
+		put_usage(usage);
+	json_decref(usage);
 	json_decref(all);
 	return status;
 }

@@ -53,6 +53,14 @@ put_store(const json_t *s)
 		    number(s, "waiting"), number(s, "under_way"), age);
 	printf("new mail     %s, %lld MiB free\n", cli_member(s, "intake"),
 	    number(s, "free_octets") / (1024 * 1024));
+	if (json_object_get(s, "escrow_objects") != NULL) {
+		char used[CLI_USAGE_SIZE];
+
+		cli_escrow_usage(number(s, "escrow_objects"),
+		    number(s, "escrow_octets"), number(s, "escrow_quota"),
+		    number(s, "escrow_quota_objects"), used);
+		printf("for pick-up  %s\n", used);
+	}
 	printf("audit log    record %lld, %lld since the last signature%s\n",
 	    number(s, "audit_number"), number(s, "audit_unsigned"),
 	    json_is_true(json_object_get(s, "audit_signs"))

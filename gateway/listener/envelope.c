@@ -17,6 +17,7 @@
 #include "gateway/listener/lmtp.h"
 #include "gateway/listener/session.h"
 #include "gateway/listener/verify.h"
+#include "gateway/pickup_word.h"
 
 enum { MAX_SLOTS = 64 /* recipients a client is ahead of our answers */ };
 
@@ -202,6 +203,30 @@ may_relay(const struct listener_session *s)
 	return s->may_relay || s->auth.id != NULL;
 }
 
+/* An answer by which the sender of mail for pick-up says what becomes of it
+   goes to nobody else: the rest is sent in a message of its own. */
+static bool
+goes_alone(const struct listener_session *s, const struct listener_slot *slot)
+{
+	const struct conf *conf = listener_conf(s->l);
+	const struct proto_envelope *env = &s->msg->m.envelope;
+	bool is_answer = pickup_reply_is(conf, slot->rcpt.to.key);
+	const struct listener_slot *o;
+
+	if (env->n_rcpt > 0 &&
+	    (is_answer || pickup_reply_is(conf, env->rcpt[0].key)))
+		return false;
+	TAILQ_FOREACH(o, &s->slots, link)
+	{
+		if (o == slot || o->rcpt.to.key == NULL ||
+		    (o->done && o->reply.code != 250))
+			continue;
+		if (is_answer || pickup_reply_is(conf, o->rcpt.to.key))
+			return false;
+	}
+	return true;
+}
+
 /* Of mail from outside no worker is asked: what becomes of it is decided when
    it has been opened. */
 static void
@@ -209,7 +234,11 @@ take_rcpt(struct listener_session *s, struct listener_slot *slot)
 {
 	const struct conf *conf = listener_conf(s->l);
 
-	if (is_postmaster(s, &slot->rcpt)) {
+	if (!s->inbound && may_relay(s) && !goes_alone(s, slot)) {
+		answer_rcpt(s, slot, 452, "4.5.3",
+		    "An answer about mail for pick-up goes to one address "
+		    "alone, send the rest in another message");
+	} else if (is_postmaster(s, &slot->rcpt)) {
 		answer_rcpt(s, slot, 250, "2.1.5", "Recipient accepted");
 	} else if (!may_relay(s) && listener_auth_is_configured(s)) {
 		answer_rcpt(s, slot, 530, "5.7.0",
@@ -218,6 +247,9 @@ take_rcpt(struct listener_session *s, struct listener_slot *slot)
 	} else if (!may_relay(s)) {
 		deny_rcpt(s, slot,
 		    "Relaying denied: this client may not send mail here");
+	} else if (s->inbound && pickup_reply_is(conf, slot->rcpt.to.key)) {
+		deny_rcpt(s, slot,
+		    "Relaying denied: this address is for senders inside");
 	} else if (s->inbound &&
 		   !conf_domain_is_ours(conf, span_str(slot->rcpt.to.domain))) {
 		deny_rcpt(s, slot,

@@ -22,6 +22,7 @@
 #include "gateway/listener/jobs.h"
 #include "gateway/listener/lmtp.h"
 #include "gateway/listener/proxy.h"
+#include "gateway/pickup_word.h"
 #include "net/tls_server.h"
 
 enum {
@@ -204,7 +205,8 @@ accept_rcpt(struct listener_session *s, struct listener_slot *slot)
 		return;
 	}
 	listener_lmtp_note(s, m->m.envelope.n_rcpt - 1);
-	if (!s->inbound)
+	if (!s->inbound &&
+	    !pickup_reply_is(listener_conf(s->l), slot->rcpt.to.key))
 		listener_lookup_start(s->l, m, m->m.envelope.n_rcpt - 1);
 	listener_session_set_state(s, LISTENER_RCPT);
 }

@@ -66,6 +66,7 @@ static const struct {
     [STORE_OP_REPORT] = {store_apply_report, store_after_report, true, true},
     [STORE_OP_NOTIFIED] = {store_apply_notified, store_after_notified, true,
 	true},
+    [STORE_OP_RECOUNT] = {store_apply_recount, NULL, true, true},
     [STORE_OP_EVENTS] = {store_apply_events, store_after_events, true, true},
 };
 
@@ -420,6 +421,9 @@ after_commit(struct store *s)
 	store_waits_settle(s);
 	if (s->recall)
 		store_recall_changed(s);
+	if (s->tell_portal)
+		store_offer_objects(s);
+	s->tell_portal = false;
 	if (e != ERR_OK) {
 		log_event(LOG_LVL_CRIT, NULL, "spool-unreadable", KV_ERR(e));
 		store_end(s, true);

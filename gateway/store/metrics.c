@@ -8,6 +8,7 @@
 
 #include "common/limits.h"
 #include "common/log.h"
+#include "gateway/conf.h"
 #include "gateway/histogram.h"
 #include "gateway/store/audit.h"
 #include "gateway/store/store_private.h"
@@ -73,6 +74,29 @@ put_queue(struct store *s, struct db_txn *txn, struct buf *out)
 }
 
 static enum err
+put_usage(struct store *s, struct db_txn *txn, struct buf *out)
+{
+	struct store_usage u;
+	enum err e = store_usage_get(txn, "", &u);
+
+	if (e == ERR_OK)
+		e = gauge(out, "sealgate_escrow_objects",
+		    "Messages that wait for pick-up, one for each recipient.",
+		    u.objects);
+	if (e == ERR_OK)
+		e = gauge(
+		    out, "sealgate_escrow_bytes", "Octets of them.", u.octets);
+	if (e == ERR_OK)
+		e = gauge(out, "sealgate_escrow_quota_bytes",
+		    "Octets that may wait for pick-up; 0: no bound.",
+		    s->conf->portal.quota);
+	return e == ERR_OK ? gauge(out, "sealgate_escrow_quota_objects",
+				 "Messages that may; 0: no bound.",
+				 s->conf->portal.quota_objects)
+			   : e;
+}
+
+static enum err
 put_store(struct store *s, struct buf *out)
 {
 	struct store_audit_head head = store_audit_durable_head(s->audit);
@@ -92,17 +116,6 @@ put_store(struct store *s, struct buf *out)
 		    "1 while there is a key to sign the audit log with.",
 		    store_audit_has_key(s->audit) ? 1 : 0);
 	return e;
-}
-
-static enum err
-put_escrow(struct db_txn *txn, struct buf *out)
-{
-	size_t n = 0;
-	enum err e = db_count(txn, STORE_OBJECT, &n);
-
-	return e == ERR_OK ? gauge(out, "sealgate_escrow_objects",
-				 "Messages that wait for pick-up.", n)
-			   : e;
 }
 
 static enum err
@@ -129,9 +142,9 @@ store_metrics(
 	buf_init(&out, LIMIT_IPC_PAYLOAD / 2);
 	e = put_queue(s, txn, &out);
 	if (e == ERR_OK)
-		e = put_store(s, &out);
+		e = put_usage(s, txn, &out);
 	if (e == ERR_OK)
-		e = put_escrow(txn, &out);
+		e = put_store(s, &out);
 	if (e == ERR_OK)
 		e = put_keystore(s, &out);
 	if (e == ERR_OK)

@@ -51,7 +51,19 @@ store_add_object(struct store *s, struct db_txn *txn,
 		new.rcpt_key = e[i].rcpt[0].key;
 		new.created_s = e[i].accepted_ms / 1000;
 	}
-	return store_object_put(txn, o->name, &new);
+	err = store_usage_permits(s, txn, &new);
+	if (err == ERR_OK)
+		err = store_usage_count(txn, &new, true);
+	return err == ERR_OK ? store_object_put(txn, o->name, &new) : err;
+}
+
+enum err
+store_object_forget(
+    struct db_txn *txn, const char *name, const struct store_object *o)
+{
+	enum err e = db_del(txn, STORE_OBJECT, span_str(name));
+
+	return e == ERR_OK ? store_usage_count(txn, o, false) : e;
 }
 
 /* --- to the portal --- */
@@ -101,6 +113,36 @@ store_offer_submitted(struct store *s, struct span submission)
 	/* a portal that is gone is told of all when it is back */
 	for (uint32_t i = 0; i < m.n_objects; i++)
 		if (offer(portal, PROTO_OBJECT_ADD, &m.object[i]) != ERR_OK)
+			return;
+}
+
+/* What is not committed in another way either. */
+static bool
+is_nobodys(const struct store *s, const char *name)
+{
+	struct db_txn *txn = NULL;
+	struct span v;
+	enum err e = db_read(s->db, &txn);
+
+	if (e == ERR_OK)
+		e = db_get(txn, STORE_OBJECT, span_str(name), &v);
+	db_end(txn);
+	return e == ERR_NOT_FOUND;
+}
+
+void
+store_drop_submitted(struct store *s, struct span submission)
+{
+	struct store_peer *portal = store_find_peer(s, ROLE_PORTAL, 0);
+	struct proto_submit m;
+
+	arena_reset(s->arena);
+	if (portal == NULL ||
+	    proto_submit_unpack(submission, s->arena, &m) != ERR_OK)
+		return;
+	for (uint32_t i = 0; i < m.n_objects; i++)
+		if (is_nobodys(s, m.object[i].name) &&
+		    offer(portal, PROTO_OBJECT_DROP, &m.object[i]) != ERR_OK)
 			return;
 }
 
@@ -293,7 +335,7 @@ store_apply_expired(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (e == ERR_OK && o.views == 0 && o.tell != STORE_OBJECT_TELL_DROP)
 		e = store_object_tell(s, txn, &o, STORE_OBJECT_EXPIRED, "", "");
 	if (e == ERR_OK)
-		e = db_del(txn, STORE_OBJECT, span_str(name));
+		e = store_object_forget(txn, name, &o);
 	if (e == ERR_OK || e == ERR_NOT_FOUND)
 		e = record(s, txn, "expired", name);
 	return e;
@@ -310,6 +352,6 @@ store_apply_dropped(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (e == ERR_OK)
 		e = store_object_get(txn, s->arena, name, &o);
 	if (e == ERR_OK && o.tell == STORE_OBJECT_TELL_DROP)
-		e = db_del(txn, STORE_OBJECT, span_str(name));
+		e = store_object_forget(txn, name, &o);
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }

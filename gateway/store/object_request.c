@@ -128,6 +128,22 @@ member(const json_t *request, const char *name)
 	return json_string_value(json_object_get(request, name));
 }
 
+static enum err
+put_usage(struct store *s, struct db_txn *txn, json_t *answer)
+{
+	const struct conf_portal *c = &s->conf->portal;
+	struct store_usage u;
+	enum err e = store_usage_get(txn, "", &u);
+
+	if (e == ERR_OK)
+		json_object_set_new(answer, "usage",
+		    json_pack("{s:I, s:I, s:I, s:I}", "objects",
+			(json_int_t)u.objects, "octets", (json_int_t)u.octets,
+			"quota", (json_int_t)c->quota, "quota_objects",
+			(json_int_t)c->quota_objects));
+	return e;
+}
+
 enum err
 store_object_list(
     struct store *s, struct db_txn *txn, const json_t *request, json_t *answer)
@@ -139,7 +155,7 @@ store_object_list(
 
 	json_object_set_new(answer, "objects", all);
 	json_object_set_new(answer, "more", json_boolean(more));
-	return e;
+	return e == ERR_OK ? put_usage(s, txn, answer) : e;
 }
 
 enum err
@@ -204,6 +220,34 @@ find(struct store *s, struct db_txn *txn, const json_t *request,
 }
 
 enum err
+store_object_drop(struct store *s, struct db_txn *txn, const char *name,
+    struct store_object *o)
+{
+	enum err e = ERR_OK;
+
+	for (uint32_t i = 0; e == ERR_OK && i < o->n_notices; i++)
+		e = forget_notice(s, txn, o->notice[i]);
+	o->tell = STORE_OBJECT_TELL_DROP;
+	if (e == ERR_OK)
+		e = store_object_put(txn, name, o);
+	s->tell_portal = true;
+	return e;
+}
+
+enum err
+store_object_until(struct store *s, struct db_txn *txn, const char *name,
+    struct store_object *o, uint64_t expires_s)
+{
+	o->expires_s = expires_s;
+	o->locked = false;
+	o->warned = false;
+	o->tell = STORE_OBJECT_TELL_UNTIL;
+	s->tell_portal = true;
+	s->unread_s = 0;
+	return store_object_put(txn, name, o);
+}
+
+enum err
 store_object_revoke(struct store *s, struct db_txn *txn, const json_t *request)
 {
 	struct store_object o;
@@ -212,12 +256,7 @@ store_object_revoke(struct store *s, struct db_txn *txn, const json_t *request)
 
 	if (e != ERR_OK || o.tell == STORE_OBJECT_TELL_DROP)
 		return e;
-	for (uint32_t i = 0; e == ERR_OK && i < o.n_notices; i++)
-		e = forget_notice(s, txn, o.notice[i]);
-	o.tell = STORE_OBJECT_TELL_DROP;
-	if (e == ERR_OK)
-		e = store_object_put(txn, name, &o);
-	s->tell_portal = true;
+	e = store_object_drop(s, txn, name, &o);
 	return e == ERR_OK ? record(s, txn, "revoked", name, request, 0) : e;
 }
 
@@ -237,14 +276,8 @@ store_object_extend(struct store *s, struct db_txn *txn, const json_t *request)
 		return ERR_USAGE;
 	if (o.tell == STORE_OBJECT_TELL_DROP)
 		return ERR_NOT_FOUND;
-	if (for_s > 0)
-		o.expires_s = now_s + (uint64_t)for_s;
-	o.locked = false;
-	o.warned = false;
-	o.tell = STORE_OBJECT_TELL_UNTIL;
-	e = store_object_put(txn, name, &o);
-	s->tell_portal = true;
-	s->unread_s = 0;
+	e = store_object_until(s, txn, name, &o,
+	    for_s > 0 ? now_s + (uint64_t)for_s : o.expires_s);
 	return e == ERR_OK ? record(s, txn, for_s > 0 ? "extended" : "unlocked",
 				 name, request, for_s > 0 ? o.expires_s : 0)
 			   : e;

@@ -107,33 +107,44 @@ write_mail(struct store *s, const char *to, const char *subject,
 }
 
 enum err
+store_object_mail(struct store *s, struct db_txn *txn, const char *to,
+    const char *to_key, const char *subject, struct span body)
+{
+	struct store_own_mail own = {
+	    .to = to, .to_key = to_key, .reason = STORE_OWN_RECEIPT};
+	struct buf msg;
+	enum err e;
+
+	/* keys tells in a moment what to seal it to: it is tried again */
+	if (s->ready_pub.purpose != SEALED_READY)
+		return ERR_BUSY;
+	buf_init(&msg, 4 * body.len + MAIL_MAX);
+	e = write_mail(s, to, subject, body, &msg);
+	own.text = buf_span(&msg);
+	if (e == ERR_OK)
+		e = store_add_own_mail(s, txn, &own);
+	buf_clear(&msg);
+	return e;
+}
+
+enum err
 store_object_tell(struct store *s, struct db_txn *txn,
     const struct store_object *o, enum store_object_event what,
     const char *client, const char *agent)
 {
-	struct store_own_mail own = {
-	    .to = o->from, .to_key = o->from_key, .reason = STORE_OWN_RECEIPT};
-	struct buf body, msg;
+	struct buf body;
 	enum err e;
 
 	if (!s->conf->portal.receipts || o->from[0] == '\0')
 		return ERR_OK;
-	/* keys tells in a moment what to seal it to: it is tried again */
-	if (s->ready_pub.purpose != SEALED_READY)
-		return ERR_BUSY;
 	buf_init(&body, MAIL_MAX);
-	buf_init(&msg, 4 * MAIL_MAX);
 	e = put_text(s, o, what, client, agent, &body);
 	if (e == ERR_OK)
-		e = write_mail(s, o->from,
+		e = store_object_mail(s, txn, o->from, o->from_key,
 		    arena_printf(
 			s->arena, "%s%s", words[what].subject, o->rcpt),
-		    buf_span(&body), &msg);
-	own.text = buf_span(&msg);
-	if (e == ERR_OK)
-		e = store_add_own_mail(s, txn, &own);
+		    buf_span(&body));
 	buf_clear(&body);
-	buf_clear(&msg);
 	return e;
 }
 

@@ -242,6 +242,22 @@ show(struct store *s, struct db_txn *txn, const json_t *request, json_t *answer)
 	return e;
 }
 
+/* What waits for pick-up, and how much may. */
+static void
+put_usage(struct store *s, struct db_txn *txn, json_t *answer)
+{
+	struct store_usage u;
+
+	if (!s->conf->portal.present || store_usage_get(txn, "", &u) != ERR_OK)
+		return;
+	json_object_set_new(answer, "escrow_objects", number_json(u.objects));
+	json_object_set_new(answer, "escrow_octets", number_json(u.octets));
+	json_object_set_new(
+	    answer, "escrow_quota", number_json(s->conf->portal.quota));
+	json_object_set_new(answer, "escrow_quota_objects",
+	    number_json(s->conf->portal.quota_objects));
+}
+
 static enum err
 status(
     struct store *s, struct db_txn *txn, const json_t *request, json_t *answer)
@@ -254,6 +270,7 @@ status(
 
 	(void)request;
 	store_index_count(s->index, &n);
+	put_usage(s, txn, answer);
 	text_hex(SPAN(head.hash, DIGEST_SIZE), hex);
 	json_object_set_new(answer, "ready", number_json(n.ready));
 	json_object_set_new(answer, "pending", number_json(n.pending));
@@ -529,9 +546,6 @@ store_after_request(struct store *s, struct store_op *op)
 
 	if (op->result == ERR_OK) {
 		s->recall = true;
-		if (s->tell_portal)
-			store_offer_objects(s);
-		s->tell_portal = false;
 	} else {
 		/* of the commit, too, which the answer does not know of */
 		answer = json_object();

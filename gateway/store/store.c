@@ -360,6 +360,7 @@ store_start(struct store *s, struct loop *loop,
 	store_tls_start(s);
 	store_look_at_space(s);
 	store_sweep(s);
+	store_queue(s, STORE_OP_RECOUNT, 0, NULL, SPAN(NULL, 0));
 	record_life(s, "started");
 	record_conf(s);
 	/* the first commit shows whether the spool can be written at all */

@@ -94,6 +94,7 @@ enum store_op_kind {
 	STORE_OP_ABANDON,  /* or it is gone */
 	STORE_OP_REPORT,   /* a report on TLS, as tls_report_send.c packs it */
 	STORE_OP_NOTIFIED,
+	STORE_OP_RECOUNT, /* mail for pick-up, at the start */
 	STORE_OP_KINDS
 };
 
@@ -361,9 +362,33 @@ enum err store_add_object(struct store *s, struct db_txn *txn,
     uint32_t n_entries) MUST_CHECK;
 /* Tell the portal of what this submission brought. */
 void store_offer_submitted(struct store *s, struct span submission);
+/* It was not committed: have the portal delete the files of its objects. */
+void store_drop_submitted(struct store *s, struct span submission);
 /* Tell it of every object that it does not have yet, and of what has changed
    since it was told. */
 void store_offer_objects(struct store *s);
+
+/* It is gone: out of the table, with all that is kept beside it. */
+enum err store_object_forget(struct db_txn *txn, const char *name,
+    const struct store_object *o) MUST_CHECK;
+
+/* --- object_usage.c: how much there is --- */
+
+struct store_usage {
+	uint64_t octets;
+	uint64_t objects;
+};
+
+/* Of this sender (canonical), or with "" of all. */
+enum err store_usage_get(
+    struct db_txn *txn, const char *sender, struct store_usage *out) MUST_CHECK;
+/* The object is one more, or one less. */
+enum err store_usage_count(
+    struct db_txn *txn, const struct store_object *o, bool more) MUST_CHECK;
+/* May there be this one, too? ERR_QUOTA. */
+enum err store_usage_permits(const struct store *s, struct db_txn *txn,
+    const struct store_object *o) MUST_CHECK;
+store_apply_fn store_apply_recount;
 
 /* --- object_tell.c: words to the sender of mail for pick-up --- */
 
@@ -379,6 +404,10 @@ enum store_object_event {
 enum err store_object_tell(struct store *s, struct db_txn *txn,
     const struct store_object *o, enum store_object_event what,
     const char *client, const char *agent) MUST_CHECK;
+/* A mail of ours to the sender, whatever the configuration says. ERR_BUSY: not
+   now. */
+enum err store_object_mail(struct store *s, struct db_txn *txn, const char *to,
+    const char *to_key, const char *subject, struct span body) MUST_CHECK;
 /* Begin the record of an object that the portal has and store does not know, as
    after a restore: all of them may be unknown then, so that it is said once a
    day. False, and no record: it was. */
@@ -411,6 +440,19 @@ enum err store_object_revoke(struct store *s, struct db_txn *txn,
     const struct json_t *request) MUST_CHECK;
 enum err store_object_extend(struct store *s, struct db_txn *txn,
     const struct json_t *request) MUST_CHECK;
+
+/* Revoke it; let it expire then and be locked no more. o is as it is read, and
+   written. */
+enum err store_object_drop(struct store *s, struct db_txn *txn,
+    const char *name, struct store_object *o) MUST_CHECK;
+enum err store_object_until(struct store *s, struct db_txn *txn,
+    const char *name, struct store_object *o, uint64_t expires_s) MUST_CHECK;
+
+/* --- object_order.c: what senders say by mail --- */
+
+/* Do it and answer. id: of the message that says so. */
+enum err store_object_order(struct store *s, struct db_txn *txn,
+    const struct proto_order *m, uint64_t id) MUST_CHECK;
 
 /* --- watch.c --- */
 

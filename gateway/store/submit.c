@@ -113,7 +113,7 @@ add_records(struct store *s, struct db_txn *txn, const struct proto_submit *m)
 
 static enum err
 add_all(struct store *s, struct db_txn *txn, const struct proto_submit *m,
-    uint64_t born_ms)
+    uint64_t id, uint64_t born_ms)
 {
 	enum err e = store_twins_check(m);
 
@@ -124,6 +124,8 @@ add_all(struct store *s, struct db_txn *txn, const struct proto_submit *m,
 		e = store_add_entry(s, txn, &m->entry[i], born_ms);
 	if (e == ERR_OK)
 		e = store_notice_add(s, txn, &m->dsn);
+	if (e == ERR_OK && m->order.message_id != 0)
+		e = store_object_order(s, txn, &m->order, id);
 	if (e == ERR_OK)
 		store_measures_take(s->measures, &m->measures);
 	return e == ERR_OK ? add_records(s, txn, m) : e;
@@ -151,7 +153,7 @@ apply_new(struct store *s, struct db_txn *txn, uint64_t id,
 	if (s->intake == ERR_DISK_FULL)
 		return ERR_DISK_FULL;
 	m->dsn.message_id = id;
-	e = add_all(s, txn, m, store_now(s));
+	e = add_all(s, txn, m, id, store_now(s));
 	*waits =
 	    e == ERR_OK && (id & ENTRY_ID_ANSWER) == 0 && store_wait_fits(m);
 	if (*waits)
@@ -238,7 +240,7 @@ apply_decision(struct store *s, struct db_txn *txn, struct proto_submit *m)
 	store_touch(s, m->replaces);
 	if (st.in_file)
 		store_orphan(s, m->replaces);
-	e = add_all(s, txn, m, st.born_ms);
+	e = add_all(s, txn, m, pending.message_id, st.born_ms);
 	/* what its client waits for now is what was inside */
 	if (e == ERR_OK && st.waits && store_wait_fits(m))
 		e = store_wait_begin(s, txn, m->entry[0].id);
@@ -254,7 +256,7 @@ store_apply_submit(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (e != ERR_OK)
 		return e;
 	op->n_objects = m.n_objects;
-	if (m.replaces == 0 && op->of_opener)
+	if ((m.replaces == 0 || m.order.message_id != 0) && op->of_opener)
 		return ERR_PERMISSION; /* new mail is not an opener's */
 	if (m.replaces == 0)
 		return m.attempt == 0
@@ -325,6 +327,28 @@ store_tell_committed(
 	post_committed(s, id, &m);
 }
 
+/* Who has asked for more than there may be. */
+static void
+record_quota(struct store *s, const struct store_op *op)
+{
+	struct proto_submit m;
+	struct store_rec rec;
+	struct span text;
+
+	arena_reset(s->arena);
+	if (proto_submit_unpack(op->payload, s->arena, &m) != ERR_OK)
+		return;
+	store_rec_begin(&rec, "refused");
+	store_rec_id(&rec, "id", op->id);
+	if (m.n_entries > 0)
+		store_rec_str(&rec, "from", m.entry[0].from);
+	store_rec_str(&rec, "error", err_name(ERR_QUOTA));
+	store_rec_str(&rec, "reason", err_text(ERR_QUOTA));
+	if (store_rec_end(&rec, &text) == ERR_OK)
+		store_queue(s, STORE_OP_RECORD, 0, NULL, text);
+	store_rec_clear(&rec);
+}
+
 void
 store_after_submit(struct store *s, struct store_op *op)
 {
@@ -338,8 +362,12 @@ store_after_submit(struct store *s, struct store_op *op)
 		log_event(
 		    op->result == ERR_FENCED ? LOG_LVL_NOTICE : LOG_LVL_ERR, id,
 		    "not-committed", KV_ERR(op->result));
-	else if (op->n_objects > 0)
+	if (op->n_objects > 0 && op->result == ERR_OK)
 		store_offer_submitted(s, op->payload);
+	else if (op->n_objects > 0)
+		store_drop_submitted(s, op->payload);
+	if (op->result == ERR_QUOTA)
+		record_quota(s, op);
 	if (replaces == 0 && (op->id & ENTRY_ID_ANSWER) != 0)
 		/* the listener knows nothing of answers */
 		store_answer_submitted(s, op->id, op->result);

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/secret.h"
 #include "common/text.h"
+#include "gateway/pickup_word.h"
 #include "gateway/worker/worker_private.h"
 #include "mime/compose.h"
 
@@ -33,6 +34,16 @@ static bool
 is_attached(const struct job_rcpt *r)
 {
 	return policy_pickup_is_attached(&r->d.rules.pickup);
+}
+
+/* Is there anything that can be recalled? */
+static bool
+has_links(const struct job *j)
+{
+	for (uint32_t i = 0; i < j->n_rcpt; i++)
+		if (waits(&j->rcpt[i]) && !is_attached(&j->rcpt[i]))
+			return true;
+	return false;
 }
 
 static const char *
@@ -93,6 +104,50 @@ put_list(const struct job *j, bool attached, const char *intro, struct buf *out)
 	return e;
 }
 
+/* The words in the languages of the notices. */
+static enum err
+put_words(
+    const struct job *j, enum pickup_word w, const char *what, struct buf *out)
+{
+	const struct conf_portal *c = &j->conf->portal;
+	enum err e = buf_printf(out, "    %-8s %s", pickup_word_name(w), what);
+	const char *gap = " (";
+
+	for (size_t i = 0; e == ERR_OK && i < c->n_languages; i++) {
+		const char *word = pickup_word_in(w, c->languages[i]);
+
+		if (word == NULL || strcmp(c->languages[i], "en") == 0)
+			continue;
+		e = buf_printf(out, "%s%s", gap, word);
+		gap = ", ";
+	}
+	return e == ERR_OK ? buf_puts(out, gap[0] == ',' ? ")\n" : "\n") : e;
+}
+
+/* What can be said by answering. */
+static enum err
+put_help(const struct job *j, struct buf *out)
+{
+	enum err e = buf_puts(out,
+	    "\nYou can answer this mail with one word alone on the first "
+	    "line:\n\n");
+
+	if (e == ERR_OK)
+		e = put_words(j, PICKUP_WORD_RECALL,
+		    "nobody can open it any more, also who has read it", out);
+	if (e == ERR_OK && j->conf->portal.extend_s > 0)
+		e = put_words(
+		    j, PICKUP_WORD_EXTEND, "it can be opened for longer", out);
+	if (e == ERR_OK)
+		e = put_words(j, PICKUP_WORD_REPORT,
+		    "who has opened it, when and from where", out);
+	return e == ERR_OK
+		   ? buf_puts(out,
+			 "\nThat is for all who were sent a link; for some "
+			 "write their addresses behind\nthe word.\n")
+		   : e;
+}
+
 static enum err
 put_text(const struct job *j, bool codes, struct buf *out)
 {
@@ -117,6 +172,8 @@ put_text(const struct job *j, bool codes, struct buf *out)
 		    "than mail, by\ntelephone for instance. It stands in this "
 		    "mail and nowhere else: without\nit nobody can open the "
 		    "message, and we cannot find it out.\n");
+	if (e == ERR_OK && has_links(j))
+		e = put_help(j, out);
 	if (e == ERR_OK)
 		e = buf_printf(out,
 		    "\n-- \nSent by the encryption gateway of %s\n",
@@ -137,8 +194,8 @@ subject(const struct job *j, const struct entry *e)
 }
 
 static enum err
-write_mail(const struct job *j, const struct entry *e, struct span body,
-    struct buf *out)
+write_mail(
+    struct job *j, const struct entry *e, struct span body, struct buf *out)
 {
 	static const struct mime_compose_field extra[] = {
 	    {"Auto-Submitted", "auto-generated"},
@@ -153,7 +210,10 @@ write_mail(const struct job *j, const struct entry *e, struct span body,
 	    .extra = extra,
 	    .n_extra = 1,
 	    .body = body};
+	enum err err = has_links(j) ? words_address(j, &m.reply_to) : ERR_OK;
 
+	if (err != ERR_OK)
+		return err;
 	text_id(e->id, id);
 	m.message_id = arena_printf(j->arena, "%s@%s", id, j->conf->hostname);
 	if (m.message_id == NULL || m.from == NULL || m.subject == NULL)

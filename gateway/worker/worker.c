@@ -21,6 +21,7 @@
 #include "gateway/attached_page.h"
 #include "gateway/facts.h"
 #include "gateway/groups.h"
+#include "gateway/pickup_word.h"
 #include "gateway/proto_extract.h"
 #include "gateway/tls_state.h"
 #include "gateway/trust.h"
@@ -172,6 +173,8 @@ make_all(struct job *j, bool unparsed, struct err_why *why)
 	if (j->envelope.route == ENTRY_INBOUND)
 		return receive(j, why);
 	e = parse(j, why);
+	if (e == ERR_OK && words_are_for(j))
+		return words_take(j, why);
 	if (e == ERR_OK) {
 		heed_tls_required(j);
 		find_signer(j);
@@ -383,12 +386,10 @@ on_decide(struct worker *w, struct ipc_msg *m)
 
 /* --- RCPT --- */
 
-static void
-on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
+static enum err
+promise(
+    struct worker *w, const struct proto_rcpt_check *in, struct err_why *why)
 {
-	struct proto_rcpt_check in;
-	struct proto_reply reply = {250, "2.1.5", "OK"};
-	struct err_why why = {""};
 	const struct conf *conf = role_conf(w->role);
 	struct decide_facts f = {.policy = conf->policy,
 	    .keys = w->keys,
@@ -396,35 +397,48 @@ on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
 	    .tls = w->tls,
 	    .have_portal = conf->portal.present,
 	    .sources = conf->discovery.source,
-	    .n_sources = conf->discovery.n_source};
-	struct buf b;
-	enum err e = proto_rcpt_check_unpack(m->payload, w->arena, &in);
+	    .n_sources = conf->discovery.n_source,
+	    .from_key = in->from_key};
+	const struct signer_facts s = {.keys = w->keys,
+	    .certs = w->certs,
+	    .now_s = f.now_s,
+	    .from_key = in->from_key,
+	    .auth_from = in->auth_from,
+	    .may_sign = conf_may_sign(conf, in->client, in->auth_id)};
+	const struct facts_in envelope = {
+	    .client = in->client, .user = in->auth_id, .now_s = f.now_s};
+	enum err e;
 
-	trust_use(conf, w->keys);
-	certs_use(w->judge, conf, w->keys);
 	groups_take(w->groups, w->role, conf->policy);
 	groups_look(w->groups, conf, w->keys, f.now_s);
 	f.groups = w->groups;
-	if (e == ERR_OK) {
-		const struct signer_facts s = {.keys = w->keys,
-		    .certs = w->certs,
-		    .now_s = f.now_s,
-		    .from_key = in.from_key,
-		    .auth_from = in.auth_from,
-		    .may_sign = conf_may_sign(conf, in.client, in.auth_id)};
-		const struct facts_in envelope = {
-		    .client = in.client, .user = in.auth_id, .now_s = f.now_s};
+	signer_find(&s, w->arena, &f.signer);
+	e = facts_find(conf->matchers, &envelope, w->arena, &f.truth);
+	return e == ERR_OK ? decide_promise(&f, in->rcpt_key, w->arena, why)
+			   : e;
+}
 
-		f.from_key = in.from_key;
-		signer_find(&s, w->arena, &f.signer);
-		e = facts_find(conf->matchers, &envelope, w->arena, &f.truth);
-	}
-	if (e == ERR_OK) {
-		e = decide_promise(&f, in.rcpt_key, w->arena, &why);
-		if (e != ERR_OK)
-			record_refused_at_rcpt(
-			    w, &in, why.text[0] != 0 ? why.text : err_text(e));
-	}
+static void
+on_rcpt_check(struct worker *w, struct ipc *from, struct ipc_msg *m)
+{
+	struct proto_rcpt_check in;
+	struct proto_reply reply = {250, "2.1.5", "OK"};
+	struct err_why why = {""};
+	const struct conf *conf = role_conf(w->role);
+	struct buf b;
+	uint64_t id;
+	enum err e = proto_rcpt_check_unpack(m->payload, w->arena, &in);
+	bool known = e == ERR_OK;
+
+	trust_use(conf, w->keys);
+	certs_use(w->judge, conf, w->keys);
+	if (known && pickup_reply_is(conf, in.rcpt_key))
+		e = words_check(w, in.rcpt_key, in.from_key, &id, &why);
+	else if (known)
+		e = promise(w, &in, &why);
+	if (known && e != ERR_OK)
+		record_refused_at_rcpt(
+		    w, &in, why.text[0] != 0 ? why.text : err_text(e));
 	if (e != ERR_OK)
 		reply_error(&reply, e, &why);
 	buf_init(&b, LIMIT_IPC_INLINE);

@@ -301,6 +301,20 @@ enum err tell_given_up(struct job *j) MUST_CHECK;
 struct entry *tell_begin(struct job *j);
 /* tell_sent.c: how it was sent, where rules say so. */
 enum err tell_sent(struct job *j) MUST_CHECK;
+/* --- words.c: what the sender says of mail for pick-up by answering --- */
+
+/* The address for answers about this message. */
+enum err words_address(struct job *j, const char **out) MUST_CHECK;
+/* Is that an address of this sender? ERR_USAGE: it is another kind of address;
+   ERR_POLICY_REJECT. */
+enum err words_check(struct worker *w, const char *rcpt_key,
+    const char *from_key, uint64_t *message_id_out,
+    struct err_why *why) MUST_CHECK;
+/* Is the message such an answer? Then it goes nowhere, and store gets its word:
+   once it is parsed. */
+bool words_are_for(const struct job *j);
+enum err words_take(struct job *j, struct err_why *why) MUST_CHECK;
+
 /* The reply that the SMTP client gets. */
 void tell_reply(struct job *j, struct proto_reply *out);
 /* What waits for pick-up, to its sender, with the passphrases that were made

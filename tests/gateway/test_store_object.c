@@ -6,6 +6,7 @@
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -173,6 +174,199 @@ Test(store_object, no_code_goes_for_what_is_revoked)
 	    answer);
 	free(answer);
 	expect_refused("123456", "revoked");
+}
+
+/* --- quotas */
+
+/* Name and size of an object of its sender, in a message of its own. */
+static enum err
+submit_of(const char *sender, const char *name, uint64_t size, uint64_t id)
+{
+	struct entry e = rig_entry(&rig, id + 5000, id, ENTRY_READY);
+	struct proto_object o = {.name = name,
+	    .size = size,
+	    .expires_s = clock_unix_ms() / 1000 + 3600};
+	struct proto_submit m = {.attempt = 1,
+	    .entry = &e,
+	    .n_entries = 1,
+	    .object = &o,
+	    .n_objects = 1};
+
+	e.from = e.from_key = sender;
+	e.wait_object = name;
+	rig_submit(&rig, 0, id, &m);
+	return rig_committed(&rig, id);
+}
+
+/* What the portal is told next about an object. */
+static uint16_t
+told_portal(char name_out[32])
+{
+	struct proto_object o;
+	struct unpacker u;
+	struct ipc_msg m;
+	uint16_t type;
+
+	cr_assert(rig_recv(&rig, ROLE_PORTAL, 0, &m));
+	type = m.type;
+	unpack_begin(&u, m.payload);
+	proto_object_unpack(&u, rig.arena, &o);
+	cr_assert_eq(unpack_end(&u), ERR_OK);
+	snprintf(name_out, 32, "%s", o.name);
+	ipc_msg_clear(&m);
+	return type;
+}
+
+static void
+portal_says(uint16_t type, const char *name)
+{
+	struct packer p;
+	struct buf b;
+
+	buf_init(&b, 256);
+	pack_begin(&p, &b);
+	pack_str(&p, name);
+	cr_assert_eq(pack_end(&p), ERR_OK);
+	rig_send(&rig, ROLE_PORTAL, 0, type, 0, buf_span(&b));
+	buf_clear(&b);
+}
+
+static void
+expect_usage(uint64_t objects, uint64_t octets)
+{
+	char want[128], *answer = NULL;
+	bool found = false;
+
+	snprintf(want, sizeof(want),
+	    "\"escrow_objects\":%llu,\"escrow_octets\":%llu,",
+	    (unsigned long long)objects, (unsigned long long)octets);
+	/* what the portal said may be committed with the next round */
+	for (int i = 0; i < 200 && !found; i++) {
+		free(answer);
+		answer =
+		    rig_request(&rig, "{\"verb\":\"store-status\",\"uid\":0}");
+		found = answer != NULL && strstr(answer, want) != NULL;
+	}
+	cr_assert(found, "%s: %s", want, answer);
+	free(answer);
+}
+
+#define A "a@ours.example"
+#define B "b@ours.example"
+
+Test(store_object, a_sender_has_a_quota_and_all_have_one)
+{
+	rig.conf.portal.present = true;
+	rig.conf.portal.sender_quota = 10000;
+	rig.conf.portal.quota = 15000;
+	cr_expect_eq(submit_of(A, "A1", 10001, 1), ERR_QUOTA);
+	cr_expect_eq(submit_of(A, "A2", 10000, 2), ERR_OK);
+	cr_expect_eq(submit_of(A, "A3", 1, 3), ERR_QUOTA);
+	cr_expect_eq(submit_of(B, "B1", 5001, 4), ERR_QUOTA);
+	cr_expect_eq(submit_of(B, "B2", 5000, 5), ERR_OK);
+	expect_usage(2, 15000);
+	rig.conf.portal.sender_quota = rig.conf.portal.quota = 0;
+	rig.conf.portal.sender_quota_objects = 2;
+	rig.conf.portal.quota_objects = 4;
+	cr_expect_eq(submit_of(A, "A4", UINT32_MAX, 6), ERR_OK);
+	cr_expect_eq(submit_of(A, "A5", 1, 7), ERR_QUOTA);
+	cr_expect_eq(submit_of(B, "B3", 1, 8), ERR_OK);
+	cr_expect_eq(submit_of("c@ours.example", "C1", 1, 9), ERR_QUOTA);
+}
+
+Test(store_object, what_is_refused_for_a_quota_leaves_nothing)
+{
+	char name[32];
+
+	rig.conf.portal.present = true;
+	rig.conf.portal.quota_objects = 1;
+	cr_assert_eq(submit_of(A, "A1", 100, 1), ERR_OK);
+	cr_expect_eq(told_portal(name), PROTO_OBJECT_ADD);
+	cr_expect_eq(submit_of(A, "A2", 100, 2), ERR_QUOTA);
+	cr_expect_eq(told_portal(name), PROTO_OBJECT_DROP);
+	cr_expect_str_eq(name, "A2");
+	portal_says(PROTO_OBJECT_DROPPED, "A2");
+	expect_usage(1, 100);
+	/* said again under the same name, what is there stays */
+	rig.conf.portal.quota_objects = 2;
+	cr_expect_eq(submit_of(A, "A1", 100, 3), ERR_EXISTS);
+	cr_expect(rig_is_quiet(&rig, ROLE_PORTAL, 0));
+	cr_expect_eq(submit_of(A, "A2", 100, 2), ERR_OK);
+}
+
+Test(store_object, what_goes_makes_room_whatever_is_restarted)
+{
+	char *answer;
+
+	rig.conf.portal.present = true;
+	rig.conf.portal.sender_quota_objects = 2;
+	cr_assert_eq(submit_of(A, "A1", 100, 1), ERR_OK);
+	cr_assert_eq(submit_of(A, "A2", 200, 2), ERR_OK);
+	rig_kill(&rig);
+	cr_assert_eq(rig_start(&rig), ERR_OK);
+	rig_connect(&rig, ROLE_PORTAL, 0);
+	expect_usage(2, 300);
+	cr_expect_eq(submit_of(A, "A3", 1, 3), ERR_QUOTA);
+	portal_says(PROTO_OBJECT_EXPIRED, "A1");
+	expect_usage(1, 200);
+	portal_says(PROTO_OBJECT_EXPIRED, "A1");
+	expect_usage(1, 200);
+	cr_expect_eq(submit_of(A, "A4", 50, 4), ERR_OK);
+	answer = rig_request(
+	    &rig, "{\"verb\":\"escrow-revoke\",\"object\":\"A2\",\"uid\":0}");
+	cr_assert(answer != NULL && strstr(answer, "\"ok\":true") != NULL);
+	free(answer);
+	portal_says(PROTO_OBJECT_DROPPED, "A2");
+	expect_usage(1, 50);
+	cr_expect_eq(submit_of(A, "A5", 60, 5), ERR_OK);
+	expect_usage(2, 110);
+}
+
+enum { RACERS = 24, FITTING = 7 };
+
+/* All at once, in one commit or in several: what fits gets in. */
+Test(store_object, many_workers_together_keep_to_the_quota)
+{
+	char name[RACERS][8];
+	unsigned taken = 0;
+
+	rig.conf.portal.present = true;
+	rig.conf.portal.sender_quota = FITTING * 100;
+	for (unsigned k = 1; k < RIG_INDEXES; k++)
+		rig_connect(&rig, ROLE_WORKER, k);
+	for (unsigned i = 0; i < RACERS; i++) {
+		struct entry e =
+		    rig_entry(&rig, 6000 + i, 500 + i, ENTRY_READY);
+		struct proto_object o = {
+		    .size = 100, .expires_s = clock_unix_ms() / 1000 + 3600};
+		struct proto_submit m = {.attempt = 1,
+		    .entry = &e,
+		    .n_entries = 1,
+		    .object = &o,
+		    .n_objects = 1};
+
+		snprintf(name[i], sizeof(name[i]), "R%u", i);
+		o.name = e.wait_object = name[i];
+		e.from = e.from_key = A;
+		rig_submit(&rig, i % RIG_INDEXES, 500 + i, &m);
+	}
+	for (unsigned answers = 0; answers < RACERS;) {
+		struct proto_committed c;
+		struct ipc_msg m;
+
+		cr_assert(rig_recv(&rig, ROLE_LISTENER, 0, &m));
+		if (m.type == PROTO_COMMITTED) {
+			cr_assert_eq(
+			    proto_committed_unpack(m.payload, rig.arena, &c),
+			    ERR_OK);
+			cr_assert(c.result == ERR_OK || c.result == ERR_QUOTA);
+			taken += c.result == ERR_OK ? 1 : 0;
+			answers++;
+		}
+		ipc_msg_clear(&m);
+	}
+	cr_expect_eq(taken, FITTING);
+	expect_usage(FITTING, FITTING * 100);
 }
 
 /* --- answers */

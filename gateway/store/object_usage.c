@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * How much mail waits for pick-up, in all and of each sender, and whether there
+ * may be more. What is counted are rows of the same transaction that adds or
+ * removes an object, so that any number of workers at a time keep to it; at
+ * every start they are made anew from the objects.
+ */
+#include <string.h>
+
+#include "common/digest.h"
+#include "gateway/conf.h"
+#include "gateway/store/store_private.h"
+
+#define USAGE "usage/"
+
+enum { KEY_MAX = sizeof(USAGE) - 1 + DIGEST_SIZE };
+
+/* Of one sender, or of all: an address may be longer than a key. */
+static struct span
+key_of(const char *sender, uint8_t out[KEY_MAX])
+{
+	const struct span part[] = {span_str(sender)};
+
+	memcpy(out, USAGE, sizeof(USAGE) - 1);
+	if (sender[0] == '\0')
+		return SPAN(out, sizeof(USAGE) - 1);
+	digest_sha256(part, 1, out + sizeof(USAGE) - 1);
+	return SPAN(out, KEY_MAX);
+}
+
+enum err
+store_usage_get(struct db_txn *txn, const char *sender, struct store_usage *out)
+{
+	struct store_usage u = {0};
+	uint8_t key[KEY_MAX];
+	struct unpacker in;
+	struct span v;
+	enum err e = db_get(txn, STORE_STATE, key_of(sender, key), &v);
+
+	if (e == ERR_OK) {
+		unpack_begin(&in, v);
+		u.octets = unpack_u64(&in);
+		u.objects = unpack_u64(&in);
+		e = unpack_end(&in) == ERR_OK ? ERR_OK : ERR_DB_BROKEN;
+	}
+	if (e != ERR_OK && e != ERR_NOT_FOUND)
+		return e;
+	*out = u;
+	return ERR_OK;
+}
+
+static enum err
+put(struct db_txn *txn, const char *sender, const struct store_usage *u)
+{
+	uint8_t key[KEY_MAX];
+	struct packer p;
+	struct buf b;
+	enum err e;
+
+	if (u->objects == 0) {
+		e = db_del(txn, STORE_STATE, key_of(sender, key));
+		return e == ERR_NOT_FOUND ? ERR_OK : e;
+	}
+	buf_init(&b, 32);
+	pack_begin(&p, &b);
+	pack_u64(&p, u->octets);
+	pack_u64(&p, u->objects);
+	e = pack_end(&p);
+	if (e == ERR_OK)
+		e = db_put(txn, STORE_STATE, key_of(sender, key), buf_span(&b));
+	buf_clear(&b);
+	return e;
+}
+
+static uint64_t
+less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static enum err
+count(struct db_txn *txn, const char *sender, uint64_t size, bool more)
+{
+	struct store_usage u;
+	enum err e = store_usage_get(txn, sender, &u);
+
+	if (e != ERR_OK)
+		return e;
+	u.octets = more ? u.octets + size : less(u.octets, size);
+	u.objects = more ? u.objects + 1 : less(u.objects, 1);
+	return put(txn, sender, &u);
+}
+
+enum err
+store_usage_count(struct db_txn *txn, const struct store_object *o, bool more)
+{
+	enum err e = count(txn, "", o->size, more);
+
+	return e == ERR_OK && o->from_key[0] != '\0'
+		   ? count(txn, o->from_key, o->size, more)
+		   : e;
+}
+
+static bool
+has_room(const struct store_usage *u, uint64_t size, uint64_t max_octets,
+    uint64_t max_objects)
+{
+	if (max_objects != 0 && u->objects >= max_objects)
+		return false;
+	return max_octets == 0 ||
+	       (size <= max_octets && u->octets <= max_octets - size);
+}
+
+enum err
+store_usage_permits(
+    const struct store *s, struct db_txn *txn, const struct store_object *o)
+{
+	const struct conf_portal *c = &s->conf->portal;
+	struct store_usage u;
+	enum err e = store_usage_get(txn, "", &u);
+
+	if (e == ERR_OK && !has_room(&u, o->size, c->quota, c->quota_objects))
+		e = ERR_QUOTA;
+	if (e == ERR_OK)
+		e = store_usage_get(txn, o->from_key, &u);
+	if (e == ERR_OK &&
+	    !has_room(&u, o->size, c->sender_quota, c->sender_quota_objects))
+		e = ERR_QUOTA;
+	return e;
+}
+
+/* --- made anew --- */
+
+static enum err
+drop_all(struct db_txn *txn)
+{
+	struct db_cursor *c = NULL;
+	struct span key = SPAN_LIT(USAGE), val;
+	enum err e = db_cursor_open(txn, STORE_STATE, &c);
+
+	if (e == ERR_OK)
+		e = db_cursor_move(c, DB_SEEK, &key, &val);
+	while (e == ERR_OK && key.len >= sizeof(USAGE) - 1 &&
+	       memcmp(key.data, USAGE, sizeof(USAGE) - 1) == 0) {
+		e = db_cursor_del(c);
+		if (e == ERR_OK)
+			e = db_cursor_move(c, DB_NEXT, &key, &val);
+	}
+	db_cursor_close(c);
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
+enum err
+store_apply_recount(struct store *s, struct db_txn *txn, struct store_op *op)
+{
+	struct db_cursor *c = NULL;
+	struct store_object o;
+	struct span key, val;
+	enum err e = drop_all(txn);
+
+	(void)op;
+	if (e == ERR_OK)
+		e = db_cursor_open(txn, STORE_OBJECT, &c);
+	while (e == ERR_OK) {
+		e = db_cursor_move(c, DB_NEXT, &key, &val);
+		if (e != ERR_OK)
+			break;
+		arena_reset(s->arena);
+		e = store_object_unpack(val, s->arena, &o);
+		if (e == ERR_OK)
+			e = store_usage_count(txn, &o, true);
+	}
+	db_cursor_close(c);
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
