@@ -267,6 +267,7 @@ struct conf_group {
 	const char *attribute; /* that has the addresses */
 	const char *member;    /* that names who has them; NULL: the entries
 				  found have */
+	bool nested;	       /* what it names may name others */
 	uint64_t refresh_ms;
 	uint64_t keep_s; /* an answer older than that is none */
 };

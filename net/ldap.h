@@ -52,6 +52,9 @@ struct net_ldap_request {
 	/* With all: the attribute of the entries found that names the entries
 	   which have attrs; NULL: they have them themselves. */
 	const char *member;
+	/* With member: an entry that it names may name others by it, too; those
+	   count, each once. */
+	bool nested;
 	unsigned timeout_ms;
 };
 

@@ -169,6 +169,7 @@ ask(struct group *g)
 	    .max = LIMIT_GROUP_TEXT,
 	    .all = LIMIT_GROUP_MEMBERS,
 	    .member = g->conf->member,
+	    .nested = g->conf->nested,
 	    .timeout_ms = TIMEOUT_MS};
 
 	discovery_directory_cancel(g->asked);

@@ -6,8 +6,10 @@ protected."""
 import os
 import shutil
 import smtplib
+import socketserver
 import subprocess
 import tempfile
+import threading
 
 import pytest
 
@@ -19,8 +21,8 @@ LIMITS = "sizelimit size.soft=500 size.hard=500 size.prtotal=unlimited\n"
 
 
 class Directory(Slapd):
-    """People by address, and groups of names: {cn: [address]}. It can be
-    started again with others, on the port it had."""
+    """People by address, and groups of names: {cn: [address, or the cn of another]}.
+    It can be started again with others, on the port it had."""
 
     def __init__(self, ca, people, groups, more=LIMITS):
         super().__init__(ca, ["localhost"], {
@@ -30,7 +32,8 @@ class Directory(Slapd):
         for cn, members in groups.items():
             text += "dn: cn=%s,dc=example\nobjectClass: groupOfNames\ncn: %s\n" % (cn, cn)
             for addr in members:
-                text += "member: cn=p%d,dc=example\n" % list(people).index(addr)
+                text += "member: cn=%s,dc=example\n" % (
+                    addr if addr in groups else "p%d" % list(people).index(addr))
             # one who has left, and one without an address
             text += "member: cn=gone,dc=example\nmember: dc=example\n\n"
         self.ldif.write_text(text)
@@ -145,6 +148,127 @@ test "else" { from = "a@sender.example" to = "x@partner.example" from-group = "b
     wait_for("the group", lambda: "perhaps" not in told(gw, CAROL))
     assert fate(gw, capture, ALICE) == "smime" and fate(gw, capture, CAROL) == "clear"
     gw.cli("check")
+
+
+BOARD = '''
+rule "board" { to = "ldap:board" try = { smime, reject } }
+rule "default" { try = { clear } }
+'''
+
+
+def board(port, more=""):
+    return options(port, 'group "board" { base = "dc=example" filter = "(cn=board)"'
+                   ' member = "member" refresh = 1s %s }\n' % more)
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_groups_in_groups(make_gateway, capture, keys, directory, nested):
+    """However deep, and though they contain each other."""
+    d = directory({ALICE: [], CAROL: [], "bob@partner.example": []}, {
+        "board": ["bob@partner.example", "inner"], "inner": ["deep", "board"],
+        "deep": [ALICE, "deep", "inner"], "other": [CAROL]})
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], rules=BOARD, options=board(
+        d.port, "" if nested else "nested = false"))
+    wait_for("the group", lambda: "perhaps" not in told(gw, CAROL))
+    assert fate(gw, capture, CAROL) == "clear"
+    assert fate(gw, capture, "bob@partner.example") == 550
+    assert fate(gw, capture, ALICE) == ("smime" if nested else "clear")
+
+
+def ber(tag, *parts):
+    body = b"".join(parts)
+    size = len(body)
+    return bytes([tag]) + (bytes([size]) if size < 128 else
+                           b"\x84" + size.to_bytes(4, "big")) + body
+
+
+def unber(data, at=0):
+    """(tag, contents, where it ends)"""
+    size, start = data[at + 1], at + 2
+    if size & 0x80:
+        n = size & 0x7f
+        size, start = int.from_bytes(data[start:start + n], "big"), start + n
+    return data[at], data[start:start + size], start + size
+
+
+class InParts(socketserver.StreamRequestHandler):
+    """A directory that gives three members at a time, as Active Directory gives
+    1500, or says that it does and gives others: server.lie of what was asked."""
+
+    def handle(self):
+        while True:
+            head = self.rfile.read(2)
+            if len(head) < 2:
+                return
+            more = self.rfile.read(head[1] & 0x7f) if head[1] & 0x80 else b""
+            size = int.from_bytes(more, "big") if more else head[1]
+            _, number, end = unber(body := self.rfile.read(size))
+            tag, op, _ = unber(body, end)
+            if tag != 0x63:  # no search: good bye
+                return
+            for reply in (*self.entries(op), ber(0x65, b"\x0a\x01\0\x04\0\x04\0")):
+                self.wfile.write(ber(0x30, ber(2, number), reply))
+
+    def entries(self, op):
+        _, base, at = unber(op)
+        for _ in range(6):  # scope to typesOnly, and the filter
+            _, _, at = unber(op, at)
+        wanted, names, end = unber(op, at)[1], [], 0
+        while end < len(wanted):
+            _, name, end = unber(wanted, end)
+            names.append(name.decode())
+        base = base.decode()
+        self.server.asked.append((base, names))
+        if base in self.server.people:
+            yield self.entry(base, {"mail": [self.server.people[base]]})
+        elif "member" in names:
+            yield self.entry("cn=board,dc=example", self.part(0))
+        elif names and names[0].startswith("member;range="):
+            yield self.entry(base, self.part(int(names[0].split("=")[1].split("-")[0])))
+
+    def part(self, first):
+        all_of, n = list(self.server.people), 3
+        last = first + n >= len(all_of)
+        name = "member;range=%d-%s" % (first, "*" if last else first + n - 1)
+        return self.server.lie(first, name, all_of[first:first + n])
+
+    @staticmethod
+    def entry(dn, values):
+        return ber(0x64, ber(4, dn.encode()), ber(0x30, *(
+            ber(0x30, ber(4, name.encode()), ber(0x31, *(ber(4, v.encode()) for v in vs)))
+            for name, vs in values.items())))
+
+
+@pytest.fixture
+def in_parts():
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = allow_reuse_address = True
+
+    with Server(("127.0.0.1", 0), InParts) as server:
+        server.asked, server.lie = [], lambda first, name, values: {name: values}
+        server.people = {"cn=p%d,dc=example" % i: "p%d@partner.example" % i for i in range(10)}
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_members_in_parts(make_gateway, capture, in_parts):
+    """All of them count; parts that do not fit together are no answer."""
+    gw = make_gateway(capture.port, rules=BOARD, options=board(in_parts.server_address[1]))
+    wait_for("the group", lambda: "perhaps" not in told(gw, CAROL))
+    for n in (0, 2, 3, 9):
+        assert "to in ldap:board" in told(gw, "p%d@partner.example" % n), n
+    assert fate(gw, capture, CAROL) == "clear"
+    assert [names for base, names in in_parts.asked if names[0].startswith("member;")][:3] == [
+        ["member;range=%d-*" % n] for n in (3, 6, 9)]
+    for lie in (lambda first, name, values: {name.replace("=3-", "=4-"): values},
+                lambda first, name, values: {name: values if first == 0 else []},
+                lambda first, name, values: {name: values[:1 if first == 3 else 3]},
+                lambda first, name, values: {name: values, "mail": ["x"]} if first != 6 else {},
+                lambda first, name, values: {name: values, "Member;range=%d-*" % first: values}):
+        in_parts.lie = lie
+        before = gw.log().count("do not fit together")
+        wait_for("it to be refused", lambda: gw.log().count("do not fit together") > before)
 
 
 @pytest.mark.parametrize("more,said", [

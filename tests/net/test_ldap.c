@@ -7,6 +7,42 @@
 
 #include <criterion/criterion.h>
 
+#include "net/ldap_private.h"
+
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+
+Test(ldap, a_part_of_an_attribute_is_named_by_its_range)
+{
+	static const struct {
+		const char *name;
+		size_t first, last;
+	} good[] = {
+	    {"member;range=0-1499", 0, 1499},
+	    {"Member;Range=1500-*", 1500, SIZE_MAX},
+	    {"member;range=7-7", 7, 7},
+	};
+	static const char *const bad[] = {"member", "member;range=",
+	    "member;range=0", "member;range=0-", "member;range=-5",
+	    "member;range=*-5", "member;range=5-4", "member;range=0-1x",
+	    "member;range=0-*x", "member;range= 0-1", "member;range=+0-1",
+	    "members;range=0-1", "memb;range=0-1", "uniquemember;range=0-1",
+	    "member;binary", "", "member;range=0-99999999999999999999999",
+	    "member;range=99999999999999999999999-*"};
+	size_t first = 77, last = 77;
+
+	for (size_t i = 0; i < N(bad); i++)
+		cr_expect_not(net_ldap_range(bad[i], "member", &first, &last),
+		    "%s", bad[i]);
+	cr_expect(first == 77 && last == 77);
+	for (size_t i = 0; i < N(good); i++) {
+		cr_assert(
+		    net_ldap_range(good[i].name, "member", &first, &last),
+		    "%s", good[i].name);
+		cr_expect_eq(first, good[i].first, "%s", good[i].name);
+		cr_expect_eq(last, good[i].last, "%s", good[i].name);
+	}
+}
+
 Test(ldap, nothing_in_a_value_ends_its_place_in_a_filter)
 {
 	static const struct {
