@@ -83,6 +83,7 @@ static const struct {
     {PROTO_OBJECT_LOCK, "object-lock"},
     {PROTO_OBJECT_EVENT, "object-event"},
     {PROTO_OBJECT_NOTED, "object-noted"},
+    {PROTO_DMZ_LINK, "dmz-link"},
     {PROTO_ISSUE, "issue"},
     {PROTO_ISSUED, "issued"},
     {PROTO_KEY_NEW, "key-new"},

@@ -220,6 +220,9 @@ enum proto_type {
 	PROTO_OBJECT_EVENT,
 	/* store → portal: that is durable, or refused for good. */
 	PROTO_OBJECT_NOTED,
+	/* portal → store: does the connection to the one in the DMZ stand?
+	   bool, u64 seconds by which the clocks differ, why not as string. */
+	PROTO_DMZ_LINK,
 
 	/* control → store, control → discovery and control → supervisor: a
 	   request of the command line, as JSON; the id is control's own. The

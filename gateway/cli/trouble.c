@@ -219,6 +219,30 @@ look_at_queue(const struct trouble_facts *f, struct troubles *t)
 		    waiting);
 }
 
+enum { SKEW_S = 60 };
+
+/* Only a gateway whose portal is elsewhere says anything of it. */
+static void
+look_at_dmz(const struct trouble_facts *f, struct troubles *t)
+{
+	const json_t *up = json_object_get(f->store, "dmz_up");
+	const char *why = cli_member(f->store, "dmz_why");
+
+	if (json_is_false(up))
+		add(t, TROUBLE_BAD,
+		    "is sealgate-portal running there, the port open from here "
+		    "to it, the fingerprint in peer right on both? mail for "
+		    "pick-up waits",
+		    "no connection to the portal in the DMZ: %s",
+		    why[0] != '\0' ? why : "not yet");
+	else if (up != NULL && number(f->store, "dmz_skew_s") > SKEW_S)
+		add(t, TROUBLE_WARN,
+		    "let the network set both clocks: expiry goes by them",
+		    "the clock of the portal in the DMZ differs by %lld "
+		    "seconds",
+		    number(f->store, "dmz_skew_s"));
+}
+
 static void
 look_at_audit(const struct trouble_facts *f, struct troubles *t)
 {
@@ -271,6 +295,7 @@ trouble_find(const struct trouble_facts *f, struct troubles *out)
 	}
 	look_at_intake(f, out);
 	look_at_queue(f, out);
+	look_at_dmz(f, out);
 	look_at_audit(f, out);
 }
 

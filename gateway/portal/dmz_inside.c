@@ -63,6 +63,8 @@ struct portal_inside {
 	uint64_t call_at_ms;
 	uint64_t told_ms;
 	struct err_why told; /* what was said then */
+	struct err_why why;  /* it is not up */
+	uint64_t skew_s;
 
 	/* what is to be brought there: a queue, then all that is here */
 	struct change *queue;
@@ -355,6 +357,26 @@ portal_inside_change(
 	go_on(in);
 }
 
+/* --- for status and doctor */
+
+static void
+tell_link(struct portal_inside *in)
+{
+	struct packer p;
+	struct buf b;
+
+	buf_init(&b, LIMIT_DMZ_EVENT);
+	pack_begin(&p, &b);
+	pack_bool(&p, in->up);
+	pack_u64(&p, in->skew_s);
+	pack_str(&p, in->up ? "" : in->why.text);
+	/* a store that is gone is told when it is back */
+	if (pack_end(&p) == ERR_OK)
+		(void)in->opt.event(
+		    in->opt.arg, PROTO_DMZ_LINK, 0, buf_span(&b));
+	buf_clear(&b);
+}
+
 /* --- events */
 
 static bool
@@ -515,6 +537,7 @@ portal_inside_store(struct portal_inside *in)
 {
 	in->event_sent = false;
 	forward_event(in);
+	tell_link(in);
 }
 
 /* --- answers */
@@ -689,6 +712,8 @@ on_hello(struct portal_inside *in, const struct proto_frame *f)
 	in->up = in->was_up = true;
 	in->told_ms = 0;
 	in->synced = in->started = false;
+	in->skew_s = skew;
+	tell_link(in);
 	log_event(LOG_LVL_NOTICE, NULL, "dmz-up",
 	    KV_STR("address", in->opt.at->text), KV_NUM("skew_s", skew));
 	if (skew > LIMIT_DMZ_SKEW_S)
@@ -777,7 +802,11 @@ on_down(void *arg, struct portal_wire *w, const char *why)
 	in->wire = NULL;
 	/* at once if it stood: its machine may only have begun anew */
 	in->call_at_ms = in->up ? 0 : now + LIMIT_DMZ_RETRY_MS;
-	in->up = false;
+	if (in->up || strcmp(in->why.text, why) != 0) {
+		snprintf(in->why.text, sizeof(in->why.text), "%s", why);
+		in->up = false;
+		tell_link(in);
+	}
 	portal_wire_free(w);
 }
 

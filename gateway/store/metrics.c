@@ -119,6 +119,16 @@ put_store(struct store *s, struct buf *out)
 }
 
 static enum err
+put_dmz(const struct store *s, struct buf *out)
+{
+	return s->conf->portal_dmz.present
+		   ? gauge(out, "sealgate_dmz_up",
+			 "1 while the portal in the DMZ is connected.",
+			 s->dmz.up ? 1 : 0)
+		   : ERR_OK;
+}
+
+static enum err
 put_keystore(struct store *s, struct buf *out)
 {
 	struct ks_store *ks = store_keystore(s);
@@ -145,6 +155,8 @@ store_metrics(
 		e = put_usage(s, txn, &out);
 	if (e == ERR_OK)
 		e = put_store(s, &out);
+	if (e == ERR_OK)
+		e = put_dmz(s, &out);
 	if (e == ERR_OK)
 		e = put_keystore(s, &out);
 	if (e == ERR_OK)

@@ -5,6 +5,7 @@
  * in their order, and so again when the connection or a process breaks off in
  * between: which was the last is part of the transaction that records it.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -94,4 +95,23 @@ store_after_dmz(struct store *s, struct store_op *op)
 	if (op->from != NULL)
 		(void)!ipc_post(op->from->ch, PROTO_OBJECT_NOTED, op->id,
 		    SPAN(NULL, 0), NULL, 0);
+}
+
+void
+store_dmz_link(struct store *s, struct store_peer *portal, struct ipc_msg *m)
+{
+	struct unpacker u;
+	struct store_dmz d = {.up = false};
+	const char *why;
+
+	(void)portal;
+	arena_reset(s->arena);
+	unpack_begin(&u, m->payload);
+	d.up = unpack_bool(&u);
+	d.skew_s = unpack_u64(&u);
+	why = unpack_str(&u, s->arena);
+	if (unpack_end(&u) != ERR_OK)
+		return;
+	snprintf(d.why, sizeof(d.why), "%s", why);
+	s->dmz = d;
 }

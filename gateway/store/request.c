@@ -287,6 +287,12 @@ status(
 	json_object_set_new(answer, "audit_unsigned", number_json(head.since));
 	json_object_set_new(
 	    answer, "audit_signs", json_boolean(store_audit_has_key(s->audit)));
+	if (s->conf->portal_dmz.present) {
+		json_object_set_new(answer, "dmz_up", json_boolean(s->dmz.up));
+		json_object_set_new(
+		    answer, "dmz_skew_s", number_json(s->dmz.skew_s));
+		json_object_set_new(answer, "dmz_why", text_json(s->dmz.why));
+	}
 	return e;
 }
 

@@ -154,6 +154,13 @@ struct store_op {
 	struct buf answer;  /* of a request */
 };
 
+/* What the portal has said of its other machine. */
+struct store_dmz {
+	bool up;
+	uint64_t skew_s; /* between the clocks */
+	char why[256];	 /* it is not up; "": nothing is known */
+};
+
 struct store {
 	const struct conf *conf;
 	struct loop *loop;
@@ -213,6 +220,7 @@ struct store {
 	uint64_t listener_ms; /* steady clock: it came; 0: it is not there */
 	uint64_t retry_ms;    /* not before; 0: now */
 	enum err intake;      /* ERR_OK: new mail may come */
+	struct store_dmz dmz;
 	struct store_note *notes; /* replies.c */
 	struct buf notes_swept;	  /* up to which old ones were looked at */
 	bool forgiven;
@@ -417,6 +425,8 @@ bool store_object_unknown(
 void store_unread_tick(struct store *s);
 store_apply_fn store_apply_unread, store_apply_code, store_apply_dmz;
 void store_after_dmz(struct store *s, struct store_op *op);
+void store_dmz_link(
+    struct store *s, struct store_peer *portal, struct ipc_msg *m);
 
 /* --- answer.c: answers to mail that was picked up --- */
 

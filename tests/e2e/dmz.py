@@ -2,11 +2,33 @@
 # Copyright (c) 2026 The Sealgate authors
 """A gateway and its portal on another machine: two instances that know each other
 by their certificates, and between them a wire that can be cut."""
+import base64
+import json
 import os
+import pathlib
+import shutil
 import socket
+import ssl
+import struct
+import tempfile
 import threading
+import time
 
-from harness import USERS_BASE, Gateway, free_port, run
+import pytest
+
+from capture import Capture
+from escrow import Link
+from harness import USERS_BASE, Gateway, free_port, message, run, wait_for
+from pickup import run_node
+
+HERE = pathlib.Path(__file__).resolve().parent
+SENDER, CAROL = "sam@sender.example", "carol@partner.example"
+RULES = '''
+rule "inside" { to = "@sender.example" try = { clear } }
+rule "coded" { to = "coded@partner.example" try = { escrow } second-factor = code }
+rule "default" { try = { escrow } }
+'''
+CANARY = "Kanarienvogel im Grubenschacht"
 
 
 def certificate(root, name):
@@ -86,6 +108,76 @@ class Wire:
         self.drop()
 
 
+# frames of docs/format-dmz.md
+(HELLO, PING, OBJECT, DATA, NOTED, ANSWER_GET, ANSWER_TAKEN, WANT, HAVE, EVENT, ANSWER,
+ ANSWER_DATA) = (1, 2, 16, 17, 19, 20, 21, 32, 33, 36, 37, 38)
+
+
+def octets(b):
+    return struct.pack(">I", len(b)) + b
+
+
+class Impostor:
+    """Has the certificate of the portal in the DMZ and says what it likes, to the
+    gateway that the wire leads to it."""
+
+    def __init__(self, wire, own, instance=b"impostor........"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*own[:2])
+        server = socket.create_server(("127.0.0.1", 0))
+        server.settimeout(30)
+        self.wire, self.back = wire, wire.to
+        wire.to = server.getsockname()[1]
+        wire.drop()
+        raw, _ = server.accept()
+        server.close()
+        raw.settimeout(30)
+        self.s = context.wrap_socket(raw, server_side=True)
+        self.rest = b""
+        self.say(HELLO, struct.pack(">IQQ", 1, int(time.time()), 0) + instance)
+        assert self.hear(HELLO)
+
+    def say(self, kind, payload=b""):
+        self.s.sendall(struct.pack(">IB", 1 + len(payload), kind) + payload)
+
+    def event(self, number, kind, payload):
+        self.say(EVENT, struct.pack(">QI", number, kind) + octets(payload))
+
+    def frame(self):
+        """The next one; None when the gateway has hung up."""
+        while True:
+            if len(self.rest) >= 4:
+                size = struct.unpack(">I", self.rest[:4])[0]
+                if len(self.rest) >= 4 + size:
+                    frame, self.rest = self.rest[4:4 + size], self.rest[4 + size:]
+                    return frame[0], frame[1:]
+            try:
+                more = self.s.recv(65536)
+            except (ssl.SSLError, ConnectionError):
+                return None
+            if not more:
+                return None
+            self.rest += more
+
+    def hear(self, kind):
+        """The payload of the next frame of this kind; others are passed over, but an
+        object is said to be there."""
+        while True:
+            frame = self.frame()
+            if frame is None or frame[0] == kind:
+                return frame and frame[1]
+            if frame[0] == OBJECT:
+                self.say(HAVE, frame[1][16:32])
+
+    def is_cut(self):
+        return self.hear(-1) is None
+
+    def close(self):
+        self.wire.to = self.back
+        self.s.close()
+        self.wire.drop()
+
+
 class Dmz(Gateway):
     """The portal; `peer` is the fingerprint of its gateway."""
 
@@ -125,3 +217,63 @@ class Inside(Gateway):
         self.conf.write_text(text + 'portal dmz { at = "127.0.0.1:%d" tls-cert = "%s"'
                              ' tls-key = "%s" peer = "%s" }\n'
                              % (self.at, self.own[0], self.own[1], self.peer))
+
+
+class Pair:
+    def __init__(self, root):
+        self.root = root
+        self.out, self.back = Capture().start(), Capture().start()
+        self.a, self.b = certificate(root, "inside"), certificate(root, "outside")
+        self.stranger = certificate(root, "stranger")
+        self.dmz = Dmz(root / "dmz", self.b, self.a[2])
+        self.wire = Wire(self.dmz.link_port)
+        self.gateway = Inside(
+            root / "gw", self.out.port, self.dmz.portal_port, self.wire.port, self.a, self.b[2],
+            rules=RULES, inbound=self.back.port, listen_in="",
+            portal="answer-size = 1M", retry="first = 1s")
+        for path in (self.a[1], self.b[1]):
+            path.chmod(0o600)
+        self.dmz.start()
+        self.gateway.start()
+
+    def close(self):
+        for what in (self.gateway, self.dmz, self.wire):
+            what.close()
+        self.out.stop()
+        self.back.stop()
+
+    def mails(self, rcpt):
+        return [m for m in self.out.messages + self.back.messages if rcpt in m.rcpts]
+
+    def send(self, rcpt=CAROL, body=CANARY, wait=True):
+        before = len(self.mails(rcpt))
+        self.gateway.send(SENDER, rcpt, message(to=rcpt, body=body + "\r\n"))
+        if wait:
+            wait_for("the notice", lambda: len(self.mails(rcpt)) > before)
+            return Link(self.mails(rcpt)[-1].data)
+        return None
+
+    def object(self, link):
+        return {o["object"]: o for o in self.gateway.cli_json("escrow", "list")}[link.id]
+
+    def records(self, kind, link):
+        return [r["rec"] for r in self.gateway.audit()
+                if r["rec"]["type"] == kind and r["rec"].get("object") == link.id]
+
+    def seal(self, link, text):
+        done = json.loads(run_node(HERE / "seal_answer.mjs", str(self.dmz.page()), link.url,
+                                   stdin=text.decode()))
+        return base64.b64decode(done["sealed"])
+
+
+@pytest.fixture(scope="module")
+def pair():
+    root = pathlib.Path(tempfile.mkdtemp(prefix="sge."))
+    root.chmod(0o755)
+    p = Pair(root)
+    yield p
+    try:
+        p.close()
+    finally:
+        print("--- gateway\n%s\n--- portal\n%s" % (p.gateway.log(), p.dmz.log()))
+        shutil.rmtree(root, ignore_errors=True)

@@ -1,96 +1,21 @@
 # SPDX-License-Identifier: ISC
 # Copyright (c) 2026 The Sealgate authors
 """The portal on another machine: everything that works with a portal here works
-with one there, whatever breaks off in between, and neither side talks to anybody
-but the other."""
-import base64
+with one there, whatever breaks off in between."""
 import json
 import os
-import pathlib
 import shutil
-import socket
-import ssl
-import tempfile
 import time
 
 import pytest
 
-from capture import Capture
-from dmz import Dmz, Inside, Wire, certificate
+from dmz import CANARY, CAROL, SENDER, pair  # noqa: F401
 from escrow import Link, mail_of, text_of
 from harness import message, portal_page, run, wait_for
 from pickup import run_node
 from test_pickup_sender import memory_of
 
-HERE = pathlib.Path(__file__).resolve().parent
-SENDER, CAROL = "sam@sender.example", "carol@partner.example"
 CODED = "coded@partner.example"
-RULES = '''
-rule "inside" { to = "@sender.example" try = { clear } }
-rule "coded" { to = "coded@partner.example" try = { escrow } second-factor = code }
-rule "default" { try = { escrow } }
-'''
-CANARY = "Kanarienvogel im Grubenschacht"
-
-
-class Pair:
-    def __init__(self, root):
-        self.root = root
-        self.out, self.back = Capture().start(), Capture().start()
-        self.a, self.b = certificate(root, "inside"), certificate(root, "outside")
-        self.stranger = certificate(root, "stranger")
-        self.dmz = Dmz(root / "dmz", self.b, self.a[2])
-        self.wire = Wire(self.dmz.link_port)
-        self.gateway = Inside(
-            root / "gw", self.out.port, self.dmz.portal_port, self.wire.port, self.a, self.b[2],
-            rules=RULES, inbound=self.back.port, listen_in="",
-            portal="answer-size = 1M", retry="first = 1s")
-        for path in (self.a[1], self.b[1]):
-            path.chmod(0o600)
-        self.dmz.start()
-        self.gateway.start()
-
-    def close(self):
-        for what in (self.gateway, self.dmz, self.wire):
-            what.close()
-        self.out.stop()
-        self.back.stop()
-
-    def mails(self, rcpt):
-        return [m for m in self.out.messages + self.back.messages if rcpt in m.rcpts]
-
-    def send(self, rcpt=CAROL, body=CANARY, wait=True):
-        before = len(self.mails(rcpt))
-        self.gateway.send(SENDER, rcpt, message(to=rcpt, body=body + "\r\n"))
-        if wait:
-            wait_for("the notice", lambda: len(self.mails(rcpt)) > before)
-            return Link(self.mails(rcpt)[-1].data)
-        return None
-
-    def object(self, link):
-        return {o["object"]: o for o in self.gateway.cli_json("escrow", "list")}[link.id]
-
-    def records(self, kind, link):
-        return [r["rec"] for r in self.gateway.audit()
-                if r["rec"]["type"] == kind and r["rec"].get("object") == link.id]
-
-    def seal(self, link, text):
-        done = json.loads(run_node(HERE / "seal_answer.mjs", str(self.dmz.page()), link.url,
-                                   stdin=text.decode()))
-        return base64.b64decode(done["sealed"])
-
-
-@pytest.fixture(scope="module")
-def pair():
-    root = pathlib.Path(tempfile.mkdtemp(prefix="sge."))
-    root.chmod(0o755)
-    p = Pair(root)
-    yield p
-    try:
-        p.close()
-    finally:
-        print("--- gateway\n%s\n--- portal\n%s" % (p.gateway.log(), p.dmz.log()))
-        shutil.rmtree(root, ignore_errors=True)
 
 
 def answer(link, octets):
@@ -227,50 +152,16 @@ def test_large_ones_go_on_where_they_broke_off(pair):
     assert not list((pair.dmz.state / "escrow").glob("*.part"))
 
 
-def shake(port, pair_of=None):
-    """What a stranger is told at the inner port."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    if pair_of is not None:
-        context.load_cert_chain(*pair_of[:2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
-        with context.wrap_socket(raw) as s:
-            return s.recv(100)
+def test_status_and_doctor_say_that_it_is_away(pair):
+    def troubles():
+        done = pair.gateway.cli("--json", "status", check=False)
+        return [t["text"] for t in json.loads(done.stdout)["troubles"] if "DMZ" in t["text"]]
 
-
-def test_nobody_else_gets_past_the_handshake(pair):
-    for name, who in (("no certificate", None), ("another one", pair.stranger)):
-        with pytest.raises((ssl.SSLError, ConnectionError)):
-            assert shake(pair.dmz.link_port, who) == b"", name
-    # the right one is greeted: that was the only reason
-    assert shake(pair.dmz.link_port, pair.a)[4] == 1
-    # and more strangers than there are places keep nobody out
-    held = [socket.create_connection(("127.0.0.1", pair.dmz.link_port)) for _ in range(40)]
-    pair.wire.drop()
-    link = pair.send()
-    assert link.open().status == 200
-    for s in held:
-        s.close()
-
-
-def test_a_portal_with_another_certificate_is_told_nothing(pair):
-    pair.dmz.stop()
-    pair.dmz.own, own = pair.stranger, pair.dmz.own
-    pair.dmz.write_conf()
-    pair.dmz.start()
-    before = len(pair.mails(CAROL))
-    try:
-        pair.send(wait=False)
-        wait_for("the log", lambda: "its certificate is not one of those in peer" in
-                 pair.gateway.log())
-        assert len(pair.mails(CAROL)) == before
-    finally:
-        pair.dmz.stop()
-        pair.dmz.own = own
-        pair.dmz.write_conf()
-        pair.dmz.start()
-    wait_for("the notice", lambda: len(pair.mails(CAROL)) > before)
+    wait_for("the connection", lambda: not troubles())
+    pair.wire.break_off()
+    wait_for("the trouble", troubles)
+    pair.wire.mend()
+    wait_for("its end", lambda: not troubles())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may read the memory of another process")

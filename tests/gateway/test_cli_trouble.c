@@ -91,6 +91,17 @@ Test(cli_trouble, each_is_told_with_what_to_do)
 	    {STATUS(WELL_PROCESS, ""),
 		STORE("open", "100000000000", "0", "10", "true", "5001"), "aa",
 		ERR_OK, TROUBLE_WARN, "5001 records", "event=audit"},
+	    {STATUS(WELL_PROCESS, ""),
+		"{\"intake\":\"open\",\"free_octets\":100000000000,"
+		"\"audit_signs\":true,\"dmz_up\":false,\"dmz_skew_s\":0,"
+		"\"dmz_why\":\"Connection refused\"}",
+		"aa", ERR_OK, TROUBLE_BAD, "DMZ: Connection refused",
+		"fingerprint"},
+	    {STATUS(WELL_PROCESS, ""),
+		"{\"intake\":\"open\",\"free_octets\":100000000000,"
+		"\"audit_signs\":true,\"dmz_up\":true,\"dmz_skew_s\":61,"
+		"\"dmz_why\":\"\"}",
+		"aa", ERR_OK, TROUBLE_WARN, "differs by 61", "clocks"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

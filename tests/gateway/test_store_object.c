@@ -538,3 +538,116 @@ Test(store_prune, young_answers_keep_no_old_ones)
 	db_close(opened.db);
 	rig_clear(&r);
 }
+
+/* --- a portal in a DMZ */
+
+static const char one[] = "instance one....", other[] = "instance two....";
+
+/* What its machine says, in the frame that the portal here puts around it. */
+static void
+say_event(const char *instance, uint64_t id, uint16_t type, struct span payload)
+{
+	struct packer p;
+	struct buf b;
+
+	buf_init(&b, 4096);
+	pack_begin(&p, &b);
+	pack_raw(&p, instance, 16);
+	pack_u16(&p, type);
+	pack_span(&p, payload);
+	cr_assert_eq(pack_end(&p), ERR_OK);
+	rig_send(&rig, ROLE_PORTAL, 0, PROTO_OBJECT_EVENT, id, buf_span(&b));
+	buf_clear(&b);
+}
+
+static void
+say_viewed(const char *instance, uint64_t id)
+{
+	const struct proto_opened m = {.name = OBJECT,
+	    .client = "192.0.2.1",
+	    .agent = "",
+	    .at_ms = clock_unix_ms()};
+	struct buf b;
+
+	buf_init(&b, 1024);
+	cr_assert_eq(proto_opened_pack(&m, &b), ERR_OK);
+	say_event(instance, id, PROTO_OBJECT_OPENED, buf_span(&b));
+	buf_clear(&b);
+}
+
+static void
+expect_views(unsigned n, const char *what)
+{
+	char want[32];
+	char *answer = rig_request(
+	    &rig, "{\"verb\":\"escrow-show\",\"id\":\"" OBJECT "\",\"uid\":0}");
+
+	snprintf(want, sizeof(want), "\"views\":%u,", n);
+	cr_assert(answer != NULL && strstr(answer, want) != NULL, "%s: %s",
+	    what, answer);
+	free(answer);
+}
+
+Test(store_object, what_a_dmz_says_twice_happens_once)
+{
+	make_object(OBJECT_DOOR_OPEN, 9ull * HOUR_MS);
+	say_viewed(one, 1);
+	cr_assert_eq(next_id(ROLE_PORTAL, PROTO_OBJECT_NOTED), 1);
+	say_viewed(one, 1);
+	cr_assert_eq(next_id(ROLE_PORTAL, PROTO_OBJECT_NOTED), 1);
+	expect_views(1, "the same");
+	/* it says so when it is durable, and not before */
+	rig_kill(&rig);
+	cr_assert_eq(rig_start(&rig), ERR_OK);
+	rig_connect(&rig, ROLE_PORTAL, 0);
+	expect_views(1, "after a crash");
+	say_viewed(one, 1);
+	cr_assert_eq(next_id(ROLE_PORTAL, PROTO_OBJECT_NOTED), 1);
+	expect_views(1, "the same after a crash");
+	say_viewed(one, 7);
+	cr_assert_eq(next_id(ROLE_PORTAL, PROTO_OBJECT_NOTED), 7);
+	say_viewed(one, 6);
+	cr_assert_eq(next_id(ROLE_PORTAL, PROTO_OBJECT_NOTED), 6);
+	expect_views(2, "an old one");
+	/* a machine that was replaced counts from the beginning */
+	say_viewed(other, 1);
+	cr_assert_eq(next_id(ROLE_PORTAL, PROTO_OBJECT_NOTED), 1);
+	expect_views(3, "another machine");
+}
+
+Test(store_object, what_a_dmz_may_not_say_is_noted_and_nothing_else)
+{
+	static const struct {
+		const char *name;
+		uint16_t type;
+		const char *payload;
+	} rows[] = {
+	    {"that it has an object", PROTO_OBJECT_HAVE, OBJECT},
+	    {"that it is over", PROTO_OBJECT_EXPIRED, OBJECT},
+	    {"that it is gone", PROTO_OBJECT_DROPPED, OBJECT},
+	    {"an event in an event", PROTO_OBJECT_EVENT, ""},
+	    {"mail", PROTO_SUBMIT, ""},
+	    {"nothing", PROTO_OBJECT_OPENED, ""},
+	    {"what is cut", PROTO_OBJECT_LOCKED, "x"},
+	};
+	uint64_t id = 100;
+
+	make_object(OBJECT_DOOR_OPEN, 9ull * HOUR_MS);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct packer p;
+		struct buf b;
+
+		buf_init(&b, 256);
+		pack_begin(&p, &b);
+		if (rows[i].payload[0] != '\0')
+			pack_str(&p, rows[i].payload);
+		cr_assert_eq(pack_end(&p), ERR_OK);
+		say_event(one, ++id, rows[i].type, buf_span(&b));
+		cr_expect_eq(next_id(ROLE_PORTAL, PROTO_OBJECT_NOTED), id, "%s",
+		    rows[i].name);
+		buf_clear(&b);
+	}
+	expect_views(0, "nothing of it");
+	/* the notice waits as before: the object is not there */
+	cr_expect(rig_is_quiet(&rig, ROLE_RELAY, 0));
+}
