@@ -21,12 +21,13 @@ Test(ldap, a_part_of_an_attribute_is_named_by_its_range)
 	    {"Member;Range=1500-*", 1500, SIZE_MAX},
 	    {"member;range=7-7", 7, 7},
 	};
-	static const char *const bad[] = {"member", "member;range=",
-	    "member;range=0", "member;range=0-", "member;range=-5",
-	    "member;range=*-5", "member;range=5-4", "member;range=0-1x",
-	    "member;range=0-*x", "member;range= 0-1", "member;range=+0-1",
-	    "members;range=0-1", "memb;range=0-1", "uniquemember;range=0-1",
-	    "member;binary", "", "member;range=0-99999999999999999999999",
+	static const char *const bad[] = {"member",
+	    "member;range=", "member;range=0", "member;range=0-",
+	    "member;range=-5", "member;range=*-5", "member;range=5-4",
+	    "member;range=0-1x", "member;range=0-*x", "member;range= 0-1",
+	    "member;range=+0-1", "members;range=0-1", "memb;range=0-1",
+	    "uniquemember;range=0-1", "member;binary", "",
+	    "member;range=0-99999999999999999999999",
 	    "member;range=99999999999999999999999-*"};
 	size_t first = 77, last = 77;
 
@@ -35,8 +36,7 @@ Test(ldap, a_part_of_an_attribute_is_named_by_its_range)
 		    "%s", bad[i]);
 	cr_expect(first == 77 && last == 77);
 	for (size_t i = 0; i < N(good); i++) {
-		cr_assert(
-		    net_ldap_range(good[i].name, "member", &first, &last),
+		cr_assert(net_ldap_range(good[i].name, "member", &first, &last),
 		    "%s", good[i].name);
 		cr_expect_eq(first, good[i].first, "%s", good[i].name);
 		cr_expect_eq(last, good[i].last, "%s", good[i].name);
