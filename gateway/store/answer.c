@@ -6,6 +6,7 @@
  * of the message it becomes: what is committed once is not committed again. The
  * portal chooses among ids of answers alone, so that no other message is met.
  */
+#include <stdio.h>
 #include <unistd.h>
 
 #include "common/limits.h"
@@ -66,9 +67,10 @@ leave(struct store *s, uint64_t id, const char *object)
 /* What is known of the answer and of what it answers. */
 static enum err
 look_up(struct store *s, uint64_t id, const char *object,
-    struct store_object *o, bool *committed)
+    struct store_object *o, uint32_t *answers, bool *committed)
 {
 	struct store_done d = {0};
+	struct store_seen seen;
 	struct db_txn *txn = NULL;
 	enum err e = db_read(s->db, &txn);
 
@@ -78,6 +80,10 @@ look_up(struct store *s, uint64_t id, const char *object,
 	*committed = e == ERR_OK && d.committed;
 	if (e == ERR_OK || e == ERR_NOT_FOUND)
 		e = store_object_get(txn, s->arena, object, o);
+	if (e == ERR_OK)
+		e = store_seen_get(txn, s->arena, object, &seen);
+	if (e == ERR_OK)
+		*answers = seen.answers;
 	db_end(txn);
 	return e;
 }
@@ -165,6 +171,16 @@ shown_as(const struct store *s, uint64_t id)
 	return 0;
 }
 
+const char *
+store_answer_object(const struct store *s, uint64_t id)
+{
+	for (size_t i = 0; i < LIMIT_ANSWER_UPLOADS; i++)
+		if (s->answering[i].id != 0 &&
+		    (s->answering[i].id | ENTRY_ID_ANSWER) == id)
+			return s->answering[i].object;
+	return NULL;
+}
+
 /* --- messages --- */
 
 static void
@@ -186,11 +202,13 @@ hand_out(struct store *s, const struct ipc_msg *m, const char *object,
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	if (proto_answer_open_pack(&open, &b) == ERR_OK &&
 	    ipc_post(worker->ch, PROTO_ANSWER_OPEN, m->id | ENTRY_ID_ANSWER,
-		buf_span(&b), &fd, 1) == ERR_OK)
+		buf_span(&b), &fd, 1) == ERR_OK) {
 		*a = (struct store_answering){.id = m->id,
 		    .worker = worker,
 		    .turn = ++s->answer_turn,
 		    .deaths = a->id == m->id ? a->deaths : 0};
+		snprintf(a->object, sizeof(a->object), "%s", object);
+	}
 	buf_clear(&b);
 }
 
@@ -217,6 +235,7 @@ store_answer_came(struct store *s, struct store_peer *portal, struct ipc_msg *m)
 	struct proto_answer_came came;
 	struct store_object o = {0};
 	bool committed = false;
+	uint32_t answers = 0;
 	int fd = ipc_msg_take_fd(m, 0);
 	enum err e;
 
@@ -224,7 +243,7 @@ store_answer_came(struct store *s, struct store_peer *portal, struct ipc_msg *m)
 	arena_reset(s->arena);
 	e = proto_answer_came_unpack(m->payload, s->arena, &came);
 	if (e == ERR_OK && fd >= 0)
-		e = look_up(s, m->id, came.object, &o, &committed);
+		e = look_up(s, m->id, came.object, &o, &answers, &committed);
 	if (e == ERR_OK && committed)
 		take_off(s, m->id);
 	else if (e == ERR_NOT_FOUND)
@@ -232,6 +251,10 @@ store_answer_came(struct store *s, struct store_peer *portal, struct ipc_msg *m)
 	else if (e == ERR_OK && o.n_answer_to == 0)
 		refuse(
 		    s, m->id, came.object, "what it answers takes no answers");
+	else if (e == ERR_OK && answers >= LIMIT_ANSWERS)
+		/* an index that was made anew does not know of them */
+		refuse(s, m->id, came.object,
+		    "what it answers has had its answers");
 	else if (e == ERR_OK && is_deadly(s, m->id)) {
 		forget(s, m->id);
 		refuse(s, m->id, came.object,

@@ -58,12 +58,14 @@ store_add_object(struct store *s, struct db_txn *txn,
 }
 
 enum err
-store_object_forget(
-    struct db_txn *txn, const char *name, const struct store_object *o)
+store_object_forget(struct store *s, struct db_txn *txn, const char *name,
+    const struct store_object *o)
 {
-	enum err e = db_del(txn, STORE_OBJECT, span_str(name));
+	enum err e = store_usage_count(txn, o, false);
 
-	return e == ERR_OK ? store_usage_count(txn, o, false) : e;
+	if (e == ERR_OK)
+		e = store_seen_forget(s, txn, name);
+	return e == ERR_OK ? db_del(txn, STORE_OBJECT, span_str(name)) : e;
 }
 
 /* --- to the portal --- */
@@ -270,7 +272,6 @@ store_apply_opened(struct store *s, struct db_txn *txn, struct store_op *op)
 {
 	struct store_object o = {0};
 	struct proto_opened m;
-	struct store_rec rec;
 	enum err e = proto_opened_unpack(op->payload, s->arena, &m);
 
 	if (e == ERR_OK)
@@ -287,14 +288,8 @@ store_apply_opened(struct store *s, struct db_txn *txn, struct store_op *op)
 		o.last_client = m.client;
 		e = store_object_put(txn, m.name, &o);
 	}
-	if (e != ERR_OK && e != ERR_NOT_FOUND)
-		return e;
-	store_rec_begin(&rec, "viewed");
-	store_rec_str(&rec, "object", m.name);
-	store_rec_str(&rec, "client", m.client);
-	store_rec_str(&rec, "agent", m.agent);
-	store_rec_num(&rec, "at_ms", m.at_ms);
-	return store_add_record(s, txn, &rec);
+	return e == ERR_OK || e == ERR_NOT_FOUND ? store_seen_note(s, txn, &m)
+						 : e;
 }
 
 enum err
@@ -335,7 +330,7 @@ store_apply_expired(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (e == ERR_OK && o.views == 0 && o.tell != STORE_OBJECT_TELL_DROP)
 		e = store_object_tell(s, txn, &o, STORE_OBJECT_EXPIRED, "", "");
 	if (e == ERR_OK)
-		e = store_object_forget(txn, name, &o);
+		e = store_object_forget(s, txn, name, &o);
 	if (e == ERR_OK || e == ERR_NOT_FOUND)
 		e = record(s, txn, "expired", name);
 	return e;
@@ -352,6 +347,6 @@ store_apply_dropped(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (e == ERR_OK)
 		e = store_object_get(txn, s->arena, name, &o);
 	if (e == ERR_OK && o.tell == STORE_OBJECT_TELL_DROP)
-		e = store_object_forget(txn, name, &o);
+		e = store_object_forget(s, txn, name, &o);
 	return e == ERR_NOT_FOUND ? ERR_OK : e;
 }

@@ -140,20 +140,39 @@ extend(struct order *r, const char *name, struct store_object *o,
 /* --- what is said of each --- */
 
 static enum err
+put_view(const struct store_view *w, struct buf *out)
+{
+	char first[TEXT_TIME_SIZE], plain[512];
+
+	text_time_ms(w->first_ms, first);
+	text_escape(span_str(w->agent), plain, sizeof(plain));
+	return buf_printf(out, "        %s: %s, %u time%s%s%s\n", first,
+	    w->client[0] == '\0' ? "others" : w->client, w->times,
+	    w->times == 1 ? "" : "s", plain[0] == '\0' ? "" : ", with ", plain);
+}
+
+static enum err
 put_views(const struct order *r, const char *name, const struct store_object *o,
     struct buf *out)
 {
 	char first[TEXT_TIME_SIZE], last[TEXT_TIME_SIZE];
+	struct store_seen v;
+	enum err e;
 
-	(void)r;
-	(void)name;
 	if (o->views == 0)
 		return buf_puts(out, "      not opened yet\n");
 	text_time_ms(o->first_ms, first);
 	text_time_ms(o->last_ms, last);
-	return buf_printf(out,
+	e = buf_printf(out,
 	    "      opened %u time%s: first %s, last %s from %s\n", o->views,
 	    o->views == 1 ? "" : "s", first, last, o->last_client);
+	if (e == ERR_OK && r->m->word == PICKUP_WORD_REPORT)
+		e = store_seen_get(r->txn, r->s->arena, name, &v);
+	else
+		return e;
+	for (uint32_t i = 0; e == ERR_OK && i < v.n; i++)
+		e = put_view(&v.view[i], out);
+	return e;
 }
 
 static enum err

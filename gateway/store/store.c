@@ -310,6 +310,7 @@ on_tick(void *arg)
 	store_census_tick(s->census, store_keys_db(s));
 	store_waits_tick(s);
 	store_unread_tick(s);
+	store_seen_tick(s);
 	store_notices_tick(s);
 	store_tls_tick(s);
 	(void)!store_audit_export(s->audit);

@@ -65,6 +65,7 @@ struct store_answering {
 	uint64_t turn;			 /* order in which workers got them */
 	bool excused; /* the worker said that it cannot work now */
 	unsigned deaths;
+	char object[65]; /* that it answers */
 };
 
 enum store_op_kind {
@@ -94,6 +95,7 @@ enum store_op_kind {
 	STORE_OP_ABANDON,  /* or it is gone */
 	STORE_OP_REPORT,   /* a report on TLS, as tls_report_send.c packs it */
 	STORE_OP_NOTIFIED,
+	STORE_OP_SEEN,	  /* say how often objects were opened */
 	STORE_OP_RECOUNT, /* mail for pick-up, at the start */
 	STORE_OP_KINDS
 };
@@ -205,6 +207,8 @@ struct store {
 	bool wants_commit;    /* although nothing is in the batch */
 
 	uint64_t unknown_ms; /* steady clock: object-unknown was said; 0: not */
+	uint64_t seen_ms;    /* when to look at how often they were, of the
+				spool's clock */
 	uint64_t unread_s;   /* when to look for objects nobody has opened */
 	uint64_t started_ms, committed_ms, swept_ms; /* steady clock */
 	/* checkpoint.c */
@@ -377,8 +381,8 @@ void store_drop_submitted(struct store *s, struct span submission);
 void store_offer_objects(struct store *s);
 
 /* It is gone: out of the table, with all that is kept beside it. */
-enum err store_object_forget(struct db_txn *txn, const char *name,
-    const struct store_object *o) MUST_CHECK;
+enum err store_object_forget(struct store *s, struct db_txn *txn,
+    const char *name, const struct store_object *o) MUST_CHECK;
 
 /* --- object_usage.c: how much there is --- */
 
@@ -397,6 +401,46 @@ enum err store_usage_count(
 enum err store_usage_permits(const struct store *s, struct db_txn *txn,
     const struct store_object *o) MUST_CHECK;
 store_apply_fn store_apply_recount;
+
+/* --- object_seen.c: who has opened one of late --- */
+
+enum {
+	STORE_VIEWS = 16, /* that are kept of an object */
+	/* clients of an hour whose first opening stands in the audit log at
+	   once and by itself */
+	STORE_VIEW_ROWS = 10,
+};
+
+/* How often one client has opened it within an hour. */
+struct store_view {
+	uint64_t hour_ms;	    /* the hour's begin */
+	uint64_t first_ms, last_ms; /* Unix time */
+	uint32_t times;
+	uint32_t unsaid;	    /* of these are not in the audit log yet */
+	const char *client, *agent; /* "": all that came after too many */
+};
+
+struct store_seen {
+	uint64_t hour_ms; /* of the spool's clock; the hour that runs */
+	uint32_t rows;	  /* of the audit log in it */
+	uint32_t answers; /* that were committed, whatever the portal knows */
+	struct store_view view[STORE_VIEWS]; /* the oldest first */
+	uint32_t n;
+};
+
+/* All zero when nobody has. */
+enum err store_seen_get(struct db_txn *txn, struct arena *a, const char *name,
+    struct store_seen *out) MUST_CHECK;
+/* It was opened, or answered. */
+enum err store_seen_note(struct store *s, struct db_txn *txn,
+    const struct proto_opened *m) MUST_CHECK;
+enum err store_seen_answered(
+    struct store *s, struct db_txn *txn, const char *name) MUST_CHECK;
+/* It is gone: what was only counted goes to the audit log. */
+enum err store_seen_forget(
+    struct store *s, struct db_txn *txn, const char *name) MUST_CHECK;
+void store_seen_tick(struct store *s);
+store_apply_fn store_apply_seen;
 
 /* --- object_tell.c: words to the sender of mail for pick-up --- */
 
@@ -437,6 +481,8 @@ void store_answer_failed(
     struct store *s, struct store_peer *worker, struct ipc_msg *m);
 /* A message was submitted that an answer may have become: committed or not. */
 void store_answer_submitted(struct store *s, uint64_t id, enum err result);
+/* The object that it answers, NULL if no worker was given it. */
+const char *store_answer_object(const struct store *s, uint64_t id);
 /* Called when its operations are committed, before it is freed. */
 void store_answer_worker_gone(struct store *s, const struct store_peer *worker);
 

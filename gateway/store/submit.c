@@ -154,6 +154,8 @@ apply_new(struct store *s, struct db_txn *txn, uint64_t id,
 		return ERR_DISK_FULL;
 	m->dsn.message_id = id;
 	e = add_all(s, txn, m, id, store_now(s));
+	if (e == ERR_OK && store_answer_object(s, id) != NULL)
+		e = store_seen_answered(s, txn, store_answer_object(s, id));
 	*waits =
 	    e == ERR_OK && (id & ENTRY_ID_ANSWER) == 0 && store_wait_fits(m);
 	if (*waits)

@@ -477,6 +477,137 @@ Test(store_object, who_has_no_answer_refuses_none)
 	cr_assert_eq(next_id(ROLE_PORTAL, PROTO_ANSWER_TAKEN), SHOWN);
 }
 
+Test(store_object, its_answers_are_counted_whatever_the_portal_knows)
+{
+	make_answerable();
+	for (uint64_t i = 0; i < LIMIT_ANSWERS; i++) {
+		show_answer(SHOWN + i);
+		cr_assert_eq(
+		    next_id(ROLE_WORKER, PROTO_ANSWER_OPEN), answer_id + i);
+		submit_answer(2000 + i, answer_id + i);
+		cr_assert_eq(
+		    next_id(ROLE_PORTAL, PROTO_ANSWER_TAKEN), SHOWN + i);
+	}
+	rig_kill(&rig);
+	cr_assert_eq(rig_start(&rig), ERR_OK);
+	rig_connect(&rig, ROLE_PORTAL, 0);
+	show_answer(SHOWN + LIMIT_ANSWERS);
+	cr_expect_eq(
+	    next_id(ROLE_PORTAL, PROTO_ANSWER_TAKEN), SHOWN + LIMIT_ANSWERS);
+	cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0));
+}
+
+/* --- who opens it, and how often */
+
+static void
+opened_by(unsigned client)
+{
+	struct proto_opened m = {
+	    .name = OBJECT, .agent = "Browser", .at_ms = clock_unix_ms()};
+	char addr[32];
+	struct buf b;
+
+	snprintf(addr, sizeof(addr), "192.0.2.%u", client);
+	m.client = addr;
+	buf_init(&b, 4096);
+	cr_assert_eq(proto_opened_pack(&m, &b), ERR_OK);
+	rig_send(&rig, ROLE_PORTAL, 0, PROTO_OBJECT_OPENED, 0, buf_span(&b));
+	buf_clear(&b);
+}
+
+/* The answer to a request has that text, sooner or later. */
+static void
+expect_text(const char *request, const char *text)
+{
+	char *answer = NULL;
+	bool found = false;
+
+	for (int i = 0; i < 500 && !found; i++) {
+		free(answer);
+		answer = rig_request(&rig, request);
+		found = answer != NULL && strstr(answer, text) != NULL;
+		if (!found)
+			rig_run(&rig, 10);
+	}
+	cr_assert(found, "%s: %s", text, answer);
+	free(answer);
+}
+
+static void
+expect_views(unsigned n)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "\"views\":%u,", n);
+	expect_text(
+	    "{\"verb\":\"escrow-show\",\"id\":\"" OBJECT "\",\"uid\":0}", text);
+}
+
+/* So many records of the audit log since the start. */
+static void
+expect_rows(unsigned n)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text),
+	    "sealgate_escrow_total{type=\\\"viewed\\\"} %u\\n", n);
+	expect_text("{\"verb\":\"store-metrics\",\"uid\":0}", text);
+}
+
+Test(store_object, a_client_is_written_down_twice_an_hour_at_most)
+{
+	make_object(OBJECT_DOOR_OPEN, 9ull * HOUR_MS);
+	for (unsigned i = 0; i < 30; i++)
+		opened_by(1);
+	expect_views(30);
+	expect_rows(1);
+	rig_advance(&rig, HOUR_MS);
+	expect_rows(2);
+	opened_by(1);
+	expect_views(31);
+	expect_rows(3);
+	rig_advance(&rig, HOUR_MS);
+	opened_by(1);
+	expect_views(32);
+	expect_rows(4);
+}
+
+Test(store_object, many_clients_are_few_records)
+{
+	make_object(OBJECT_DOOR_OPEN, 9ull * HOUR_MS);
+	for (unsigned i = 0; i < 60; i++)
+		opened_by(i);
+	expect_views(60);
+	expect_rows(10);
+	rig_advance(&rig, HOUR_MS);
+	expect_rows(11);
+}
+
+Test(store_object, what_was_counted_is_said_after_a_crash_too)
+{
+	make_object(OBJECT_DOOR_OPEN, 9ull * HOUR_MS);
+	for (unsigned i = 0; i < 5; i++)
+		opened_by(1);
+	expect_views(5);
+	expect_rows(1);
+	rig_kill(&rig);
+	cr_assert_eq(rig_start(&rig), ERR_OK);
+	rig_connect(&rig, ROLE_PORTAL, 0);
+	rig_advance(&rig, HOUR_MS);
+	expect_rows(1);
+	expect_views(5);
+}
+
+Test(store_object, what_was_counted_is_said_before_it_goes)
+{
+	make_object(OBJECT_DOOR_OPEN, 9ull * HOUR_MS);
+	for (unsigned i = 0; i < 3; i++)
+		opened_by(1);
+	expect_views(3);
+	portal_says(PROTO_OBJECT_EXPIRED, OBJECT);
+	expect_rows(2);
+}
+
 /* --- what is remembered of them */
 
 enum { FEW = 3, MANY = 40 };
