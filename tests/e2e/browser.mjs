@@ -189,6 +189,9 @@ const STEPS = {
 		if (scripted)
 			await STEPS.axe(page, seen);
 	},
+	async offline(page) {
+		await page.context().setOffline(true);
+	},
 	/* the addresses of the frames, once they are there */
 	async frames(page, seen) {
 		seen.frames = page.frames().map(frame => frame.url());

@@ -123,6 +123,35 @@ def test_nothing_hinders_a_screen_reader(portal, browser_modules, shots):
         assert seen["axe"] == []
 
 
+def test_every_state_fits_a_phone_and_a_desk(portal, browser_modules, shots):
+    long = portal.put(
+        [text_part("שלום רב,\r\n\r\nהתוכנית מצורפת: https://example.org/"
+                   + "x" * 120 + "\r\n"),
+         file_part(b"x" * 900, "Donaudampfschifffahrtsgesellschaftskapitän" * 3 + ".docx"),
+         file_part(b"y" * 4_000_000, "תוכנית סופית.pdf"), file_part(b"", "z" * 200)],
+        subject="תוכנית רבעונית סודית: הגרסה הסופית לעיון הדירקטוריון " * 2,
+        to=", ".join("someone.with.a.long.name.%d@department.example.net" % i for i in range(8)),
+        reply_key="BA" * 32, reply_to=["alice@example.org"], reply_max=1000,
+        **{"from": '"Dr. Wolfeschlegelsteinhausenbergerdorff" <w@a-long-domain.example.org>'})
+    damaged = portal.put(LETTER)
+    path = portal.objects / damaged["id"]
+    octets = bytearray(path.read_bytes())
+    octets[-1] ^= 1
+    path.write_bytes(octets)
+    states = {
+        "long": (long["url"], [], "message"),
+        "gone": (long["url"].replace(long["id"], "A" * 22), [], "There is no message for this"),
+        "incomplete": (long["url"][:-4], [], "This link is not complete"),
+        "damaged": (damaged["url"], [], "This message does not open"),
+        "offline": (long["url"], ["offline"], "The server did not answer"),
+    }
+    for (name, (_, _, want)), seen in zip(states.items(), readers(browser_modules, *(
+            {"url": url, "dark": name in ("gone", "long"),
+             "steps": [*before, "click", ["shot", shots(f"state-{name}")]]}
+            for name, (url, before, _) in states.items()))):
+        assert want in seen["visible"], name
+
+
 def test_the_page_is_its_owners(tmp_path, page, browser_modules, shots):
     logo = tmp_path / "logo.svg"
     logo.write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 30">'

@@ -300,9 +300,12 @@ export function fileName(part, number, word = 'attachment') {
 		`${word}-${number}.${ENDINGS[part.type] ?? 'bin'}`;
 }
 
-/* Octets of the contents, from those of the encoded part; a guess for
-   base64, exact enough for a person. */
+/* Octets of the contents, from those of the encoded part: of base64 all but
+   the line ends and what fills the last group up, which cannot be seen from
+   here. */
 export function contentSize(part) {
-	return part.encoding === 'base64'
-		? Math.floor(part.length * 73 / 100) : part.length;
+	if (part.encoding !== 'base64')
+		return part.length;
+	const lines = Math.ceil(part.length / 78);
+	return Math.max(0, Math.floor((part.length - 2 * lines) * 3 / 4) - 1);
 }
