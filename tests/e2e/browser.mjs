@@ -102,6 +102,25 @@ const STEPS = {
 	async key(page, seen, name) {
 		await page.keyboard.press(name);
 	},
+	/* go on with Tab until this has the focus, and say what had it on the way */
+	async tab(page, seen, id) {
+		const passed = [];
+		while (passed.at(-1) !== id) {
+			if (passed.length > 40)
+				throw new Error(`no way to ${id}: ${passed}`);
+			await page.keyboard.press('Tab');
+			passed.push(await page.evaluate(() =>
+				document.activeElement.id || document.activeElement.tagName));
+		}
+		(seen.passed ??= []).push(passed);
+	},
+	async write(page, seen, text) {
+		await page.keyboard.type(text);
+	},
+	async focus(page, seen) {
+		(seen.focused ??= []).push(await page.evaluate(() =>
+			document.activeElement.id || document.activeElement.tagName));
+	},
 	async type(page, seen, selector, text) {
 		await page.fill(selector, text);
 	},

@@ -66,5 +66,11 @@ class Link:
         return self.ask("POST", path, json.dumps({"id": self.id, **members}),
                         Content_Type="application/json")
 
+    def scan(self):
+        """What a program that looks at links does: nobody's counters move."""
+        for method in ("HEAD", "GET"):
+            assert self.ask(method, "/m/" + self.id).status == 200
+
     def open(self, spelled=None, **more):
+        self.scan()
         return self.post("/api/open", proof=self.proof(spelled), **more)

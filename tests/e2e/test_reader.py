@@ -139,7 +139,7 @@ def test_every_state_fits_a_phone_and_a_desk(portal, browser_modules, shots):
     octets[-1] ^= 1
     path.write_bytes(octets)
     states = {
-        "long": (long["url"], [], "message"),
+        "long": (long["url"], [], "Save all as ZIP"),
         "gone": (long["url"].replace(long["id"], "A" * 22), [], "There is no message for this"),
         "incomplete": (long["url"][:-4], [], "This link is not complete"),
         "damaged": (damaged["url"], [], "This message does not open"),

@@ -126,3 +126,44 @@ def test_without_a_key_there_is_no_answer(taker, browser_modules):
     made = taker.portal.put([text_part("Hello\r\n")], reply_to=["alice@example.org"])
     seen = read_with_browser(browser_modules, made["url"], ["click"])
     assert "Reply" not in seen["visible"]
+
+
+def test_keys_are_enough_from_the_passphrase_to_the_answer(taker, browser_modules):
+    """Nothing is pressed with a mouse, and the focus is never lost: where it is
+    after each step is where the next begins."""
+    made = put(taker, passphrase="right enough", factor=1)
+    taker.refuse = [503]
+    enter, focus = ["key", "Enter"], "focus"
+    seen = read_with_browser(
+        browser_modules, made["url"],
+        [["see", "#show:enabled"], ["tab", "factor-input"], ["write", "not this"], enter,
+         ["see", "#error:visible"], ["see", "#show:enabled"], focus,
+         ["key", "Control+a"], ["write", "right enough"], enter,
+         ["see", "#message:visible"], focus,
+         ["tab", "eml"], enter, ["see", "#task-status:has-text('saved')"], focus,
+         ["key", "Shift+Tab"], ["key", "Shift+Tab"], ["key", "Shift+Tab"], focus, enter,
+         ["see", "#compose:visible"], focus,
+         ["tab", "compose-text"], ["write", "Yes"],
+         ["tab", "compose-send"], enter, ["see", "#compose-problem:visible"],
+         ["see", "#compose-send:enabled"], focus, enter,
+         ["see", "#compose-more:visible"], focus])
+    assert seen["focused"] == ["factor-input", "message", "eml", "reply", "compose-title",
+                               "compose-send", "compose-more"]
+    assert seen["passed"] == [
+        ["factor-input"], ["reply", "reply-all", "print", "eml"],
+        ["compose-subject", "compose-text"], ["compose-files", "compose-send"]]
+    assert opened(taker, taker.answers[0])[1].get_content() == "Yes\r\n"
+
+
+def test_what_changes_is_told_to_who_does_not_see_it(taker, browser_modules):
+    """Live regions: they are there before what they tell."""
+    made = put(taker)
+    seen = read_with_browser(
+        browser_modules, made["url"],
+        [["evaluate", "Object.fromEntries(['status', 'error', 'task-status', 'compose-status',"
+          " 'compose-problem', 'factor-problem', 'code-problem', 'code-ask'].map("
+          "id => [id, document.getElementById(id).getAttribute('role')]))"]])
+    assert seen["values"] == [{
+        "status": "status", "task-status": "status", "compose-status": "status",
+        "code-ask": "status", "error": "alert", "compose-problem": "alert",
+        "factor-problem": "alert", "code-problem": "alert"}]

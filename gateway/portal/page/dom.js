@@ -53,6 +53,17 @@ export function saveBlob(blob, name) {
 	setTimeout(() => URL.revokeObjectURL(url), 60000);
 }
 
+/* Focus the first of these that can be: what had it may be gone or disabled, and
+   whoever uses the keyboard would begin at the top again. */
+export function keepFocus(...nodes) {
+	const seen = node => node.getClientRects().length > 0 && !node.disabled;
+	const { activeElement } = document;
+	if (activeElement !== null && activeElement !== document.body &&
+	    seen(activeElement))
+		return;
+	nodes.find(node => node !== null && seen(node))?.focus();
+}
+
 export function element(name, properties = {}, ...children) {
 	const node = document.createElement(name);
 	Object.assign(node, properties);

@@ -4,7 +4,7 @@
  * The opened message: who, when, until when, the text, the attachments, and
  * what can be done with them. Text from the message is only ever set as text.
  */
-import { $, element, errorWords, plainLine, saveBlob } from './dom.js';
+import { $, element, errorWords, keepFocus, plainLine, saveBlob } from './dom.js';
 import { loadImages, showHtml } from './html_view.js';
 import { formatDate, formatDistance, formatSize, say, t } from './i18n.js';
 import { collect, contentSize, contents, fileName, partBlob, partTexts,
@@ -77,6 +77,7 @@ let task = null;
 async function run(name, total, work) {
 	const status = $('task-status');
 	const bar = $('task-bar');
+	const pressed = document.activeElement;
 	task?.abort();
 	const mine = new AbortController();
 	task = mine;
@@ -109,6 +110,7 @@ async function run(name, total, work) {
 		if (task === mine) {
 			task = null;
 			$('task').hidden = true;
+			keepFocus(pressed, $('message'));
 		}
 	}
 }
@@ -154,8 +156,8 @@ function attachmentRow(object, part, name) {
 	button.setAttribute('aria-label', t('download_name', { name }));
 	button.addEventListener('click',
 		() => saveAttachment(object, part, name));
-	return element('li', {}, element('span', { className: 'file', dir: 'auto' },
-		name, element('small', {
+	return element('li', {}, element('span', { className: 'file' },
+		element('bdi', { textContent: name }), element('small', {
 			textContent: formatSize(contentSize(part)) })), button);
 }
 
@@ -179,7 +181,10 @@ export async function showLetter(object) {
 	offerReply(object);
 	$('print').addEventListener('click', () => print());
 	$('eml').addEventListener('click', () => saveMessage(object));
-	$('images').addEventListener('click', loadImages);
+	$('images').addEventListener('click', () => {
+		loadImages();
+		keepFocus($('format'), $('html'));
+	});
 	$('task-cancel').addEventListener('click', () => task?.abort());
 	$('start').hidden = true;
 	$('message').hidden = false;

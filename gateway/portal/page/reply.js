@@ -6,7 +6,7 @@
  */
 import { canAnswer, composeAnswer, sealAnswer, threadOf } from './answer.js';
 import { OpenError } from './crypto.js';
-import { $, element, errorWords, plainLine } from './dom.js';
+import { $, element, errorWords, keepFocus, plainLine } from './dom.js';
 import { formatSize, say, t } from './i18n.js';
 import { safeName } from './message.js';
 
@@ -47,7 +47,8 @@ function showFiles() {
 			$('compose-files').focus();
 		});
 		return element('li', {}, element('span',
-			{ className: 'file', dir: 'auto' }, name,
+			{ className: 'file' },
+			element('bdi', { textContent: name }),
 			element('small', { textContent: formatSize(file.size) })), button);
 	}));
 	$('compose-size').textContent = files.length === 0 ? ''
@@ -158,6 +159,7 @@ async function send(event) {
 	sending = null;
 	$('compose-task').hidden = true;
 	$('compose-send').disabled = false;
+	keepFocus($('compose-send'));
 }
 
 function connect() {

@@ -9,7 +9,7 @@ import { showBrand } from './brand.js';
 import { Visit } from './client.js';
 import { FACTOR_ANSWER, FACTOR_GENERATED, FACTOR_NONE, parseLink }
 	from './crypto.js';
-import { $, errorWords, fieldProblem, plainLine } from './dom.js';
+import { $, errorWords, fieldProblem, keepFocus, plainLine } from './dom.js';
 import { GENERATED_LENGTH, spell } from './factor.js';
 import { chooseLanguage, say, t, translate, useLanguage } from './i18n.js';
 import { showLetter } from './letter.js';
@@ -134,8 +134,12 @@ async function press(work) {
 		wait = error.wait ?? 0;
 	}
 	$('status').textContent = '';
-	setTimeout(() => buttons.forEach(button => { button.disabled = false; }),
-		1000 * wait);
+	if (wait === 0)
+		buttons.forEach(button => { button.disabled = false; });
+	else
+		setTimeout(() => buttons.forEach(
+			button => { button.disabled = false; }), 1000 * wait);
+	keepFocus($('code'), $('factor-input'), $('show'), $('error'));
 }
 
 /* A broken link is no news before the button: who opened it may be a program

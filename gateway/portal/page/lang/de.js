@@ -54,7 +54,7 @@ export default {
 	err_wrong_title: 'Damit öffnet sich die Nachricht nicht',
 	err_wrong: 'Ihre Eingabe passt nicht. Prüfen Sie sie und versuchen Sie es erneut. Wenn das nicht hilft, fragen Sie den Absender nach dem Passwort.',
 	err_busy_title: 'Zu viele Versuche',
-	err_busy: 'Bitte warten Sie. Nach {time} können Sie es erneut versuchen.',
+	err_busy: 'Bitte warten Sie. Nach {time} können Sie es erneut versuchen. Wenn das nicht hilft, fragen Sie den Absender.',
 	err_damaged_title: 'Diese Nachricht lässt sich nicht öffnen',
 	err_damaged: 'Sie wurde beschädigt oder verändert und wird deshalb nicht angezeigt. Bitten Sie den Absender, sie noch einmal zu senden.',
 	err_network_title: 'Der Server hat nicht geantwortet',

@@ -54,7 +54,7 @@ export default {
 	err_wrong_title: 'This does not open the message',
 	err_wrong: 'What you typed does not fit. Check it and try again. If that does not help, ask the sender for the passphrase.',
 	err_busy_title: 'Too many attempts',
-	err_busy: 'Please wait. You can try again after {time}.',
+	err_busy: 'Please wait. You can try again after {time}. If that does not help, ask the sender.',
 	err_damaged_title: 'This message does not open',
 	err_damaged: 'It was damaged or changed, so it is not shown. Please ask the sender to send it again.',
 	err_network_title: 'The server did not answer',

@@ -54,7 +54,7 @@ export default {
 	err_wrong_title: 'Con esto no se abre el mensaje',
 	err_wrong: 'Lo que ha escrito no es correcto. Compruébelo e inténtelo de nuevo. Si no funciona, pida la contraseña al remitente.',
 	err_busy_title: 'Demasiados intentos',
-	err_busy: 'Espere, por favor. Podrá intentarlo de nuevo después de las {time}.',
+	err_busy: 'Espere, por favor. Podrá intentarlo de nuevo después de las {time}. Si no funciona, pregunte al remitente.',
 	err_damaged_title: 'Este mensaje no se abre',
 	err_damaged: 'Se ha dañado o modificado, por eso no se muestra. Pida al remitente que lo envíe otra vez.',
 	err_network_title: 'El servidor no ha respondido',

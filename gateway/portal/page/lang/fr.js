@@ -54,7 +54,7 @@ export default {
 	err_wrong_title: 'Cela n’ouvre pas le message',
 	err_wrong: 'Votre saisie ne convient pas. Vérifiez-la et réessayez. Sinon, demandez le mot de passe à l’expéditeur.',
 	err_busy_title: 'Trop de tentatives',
-	err_busy: 'Veuillez patienter. Vous pourrez réessayer après {time}.',
+	err_busy: 'Veuillez patienter. Vous pourrez réessayer après {time}. Sinon, demandez à l’expéditeur.',
 	err_damaged_title: 'Ce message ne s’ouvre pas',
 	err_damaged: 'Il a été endommagé ou modifié ; il n’est donc pas affiché. Demandez à l’expéditeur de le renvoyer.',
 	err_network_title: 'Le serveur n’a pas répondu',

@@ -54,7 +54,7 @@ export default {
 	err_wrong_title: 'Così il messaggio non si apre',
 	err_wrong: 'Ciò che ha scritto non è corretto. Controlli e riprovi. Se non funziona, chieda la password al mittente.',
 	err_busy_title: 'Troppi tentativi',
-	err_busy: 'Attenda, per favore. Potrà riprovare dopo le {time}.',
+	err_busy: 'Attenda, per favore. Potrà riprovare dopo le {time}. Se non funziona, chieda al mittente.',
 	err_damaged_title: 'Questo messaggio non si apre',
 	err_damaged: 'È stato danneggiato o modificato, perciò non viene mostrato. Chieda al mittente di inviarlo di nuovo.',
 	err_network_title: 'Il server non ha risposto',

@@ -54,7 +54,7 @@ export default {
 	err_wrong_title: 'Hiermee gaat het bericht niet open',
 	err_wrong: 'Wat u hebt getypt klopt niet. Controleer het en probeer het opnieuw. Helpt dat niet, vraag de afzender dan om het wachtwoord.',
 	err_busy_title: 'Te veel pogingen',
-	err_busy: 'Even geduld. Na {time} kunt u het opnieuw proberen.',
+	err_busy: 'Even geduld. Na {time} kunt u het opnieuw proberen. Helpt dat niet, vraag het dan de afzender.',
 	err_damaged_title: 'Dit bericht gaat niet open',
 	err_damaged: 'Het is beschadigd of veranderd en wordt daarom niet getoond. Vraag de afzender het nog eens te sturen.',
 	err_network_title: 'De server heeft niet geantwoord',
