@@ -369,6 +369,64 @@ Test(store_object, many_workers_together_keep_to_the_quota)
 	expect_usage(FITTING, FITTING * 100);
 }
 
+/* --- what the sender hears */
+
+static void
+portal_reports(uint16_t type)
+{
+	const struct proto_opened m = {.name = OBJECT,
+	    .client = "192.0.2.1",
+	    .agent = "Browser",
+	    .at_ms = clock_unix_ms()};
+	struct buf b;
+
+	if (type == PROTO_OBJECT_EXPIRED) {
+		portal_says(type, OBJECT);
+		return;
+	}
+	buf_init(&b, 4096);
+	cr_assert_eq(proto_opened_pack(&m, &b), ERR_OK);
+	rig_send(&rig, ROLE_PORTAL, 0, type, 0, buf_span(&b));
+	buf_clear(&b);
+}
+
+/* One mail leaves for the sender, and one alone. */
+static void
+expect_told(const char *what)
+{
+	struct proto_deliver d;
+
+	cr_assert(rig_deliver(&rig, &d), "%s", what);
+	cr_expect_str_eq(d.entry.rcpt[0].key, "a@ours.example", "%s", what);
+	cr_expect_str_eq(d.entry.from, "", "%s", what);
+	rig_result(&rig, d.entry.id, PROTO_DELIVERED);
+	cr_expect(rig_is_quiet(&rig, ROLE_RELAY, 0), "%s", what);
+}
+
+Test(store_object, its_sender_hears_once_of_each_thing_that_happens)
+{
+	rig.conf.portal.present = rig.conf.portal.receipts = true;
+	make_object(OBJECT_DOOR_OPEN, 9ull * HOUR_MS);
+	portal_reports(PROTO_OBJECT_LOCKED);
+	expect_told("locked");
+	portal_reports(PROTO_OBJECT_LOCKED);
+	cr_expect(rig_is_quiet(&rig, ROLE_RELAY, 0), "locked again");
+	portal_reports(PROTO_OBJECT_EXPIRED);
+	expect_told("expired");
+}
+
+Test(store_object, who_has_heard_of_an_opening_hears_of_no_expiry)
+{
+	rig.conf.portal.present = rig.conf.portal.receipts = true;
+	make_object(OBJECT_DOOR_OPEN, 9ull * HOUR_MS);
+	portal_reports(PROTO_OBJECT_OPENED);
+	expect_told("opened");
+	portal_reports(PROTO_OBJECT_OPENED);
+	cr_expect(rig_is_quiet(&rig, ROLE_RELAY, 0), "opened again");
+	portal_reports(PROTO_OBJECT_EXPIRED);
+	cr_expect(rig_is_quiet(&rig, ROLE_RELAY, 0), "expired");
+}
+
 /* --- answers */
 
 enum { SHOWN = 100 }; /* as the portal calls it: the id of a message, too */
@@ -534,7 +592,7 @@ expect_text(const char *request, const char *text)
 }
 
 static void
-expect_views(unsigned n)
+wait_for_views(unsigned n)
 {
 	char text[64];
 
@@ -559,16 +617,16 @@ Test(store_object, a_client_is_written_down_twice_an_hour_at_most)
 	make_object(OBJECT_DOOR_OPEN, 9ull * HOUR_MS);
 	for (unsigned i = 0; i < 30; i++)
 		opened_by(1);
-	expect_views(30);
+	wait_for_views(30);
 	expect_rows(1);
 	rig_advance(&rig, HOUR_MS);
 	expect_rows(2);
 	opened_by(1);
-	expect_views(31);
+	wait_for_views(31);
 	expect_rows(3);
 	rig_advance(&rig, HOUR_MS);
 	opened_by(1);
-	expect_views(32);
+	wait_for_views(32);
 	expect_rows(4);
 }
 
@@ -577,7 +635,7 @@ Test(store_object, many_clients_are_few_records)
 	make_object(OBJECT_DOOR_OPEN, 9ull * HOUR_MS);
 	for (unsigned i = 0; i < 60; i++)
 		opened_by(i);
-	expect_views(60);
+	wait_for_views(60);
 	expect_rows(10);
 	rig_advance(&rig, HOUR_MS);
 	expect_rows(11);
@@ -588,14 +646,14 @@ Test(store_object, what_was_counted_is_said_after_a_crash_too)
 	make_object(OBJECT_DOOR_OPEN, 9ull * HOUR_MS);
 	for (unsigned i = 0; i < 5; i++)
 		opened_by(1);
-	expect_views(5);
+	wait_for_views(5);
 	expect_rows(1);
 	rig_kill(&rig);
 	cr_assert_eq(rig_start(&rig), ERR_OK);
 	rig_connect(&rig, ROLE_PORTAL, 0);
 	rig_advance(&rig, HOUR_MS);
 	expect_rows(1);
-	expect_views(5);
+	wait_for_views(5);
 }
 
 Test(store_object, what_was_counted_is_said_before_it_goes)
@@ -603,7 +661,7 @@ Test(store_object, what_was_counted_is_said_before_it_goes)
 	make_object(OBJECT_DOOR_OPEN, 9ull * HOUR_MS);
 	for (unsigned i = 0; i < 3; i++)
 		opened_by(1);
-	expect_views(3);
+	wait_for_views(3);
 	portal_says(PROTO_OBJECT_EXPIRED, OBJECT);
 	expect_rows(2);
 }
