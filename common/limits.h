@@ -187,6 +187,9 @@
 /* octets a second below which an answer is cut, as is an upload that has less
    of them within the time of a request */
 #define LIMIT_PORTAL_MIN_RATE 4096u
+/* octets of an object's keys, sealed to the certificate for recovery: a name
+   of its issuer, and RSA of 16384 bits */
+#define LIMIT_OBJECT_RECOVERY (16u * 1024)
 /* reports to store that wait while there is none, and objects that could not be
    taken in yet */
 #define LIMIT_PORTAL_REPORTS 4096u

@@ -20,10 +20,9 @@
 #include "common/stream.h"
 #include "crypto/cert.h"
 #include "crypto/cms_form.h"
-#include "crypto/cms_open.h"
 #include "crypto/cms_seal.h"
+#include "crypto/cms_secret.h"
 #include "crypto/pkcs12.h"
-#include "crypto/private_key.h"
 
 enum {
 	MAGIC_SIZE = 16,
@@ -230,65 +229,6 @@ crypto_backup_finish(struct crypto_backup *b)
 /* --- reading --- */
 
 static enum err
-open_one(void *ctx, struct span fpr, const struct crypto_decrypt *what,
-    struct secret **out)
-{
-	(void)fpr;
-	return crypto_private_decrypt(ctx, what, out);
-}
-
-static enum err
-open_cms(struct span cms, const struct crypto_cert *cert,
-    struct crypto_private *private, struct secret **out, struct err_why *why)
-{
-	const struct crypto_cms_key key = {.cert = cert, .addr = ""};
-	const struct crypto_cms_opener o = {.keys = &key,
-	    .n_keys = 1,
-	    .decrypt = open_one,
-	    .ctx = private,
-	    .max = STREAM_KEY};
-	struct crypto_cms_opened opened;
-	struct secret *s = secret_new(STREAM_KEY);
-	int fd = -1;
-	enum err e = s == NULL ? ERR_NOMEM : crypto_cms_open_init(false, why);
-
-	if (e == ERR_OK)
-		e = crypto_cms_open(cms, &o, &fd, &opened, why);
-	if (e == ERR_OK && (!opened.authenticated ||
-			       pread(fd, s->data, STREAM_KEY, 0) != STREAM_KEY))
-		e = ERR_BAD_SEAL;
-	if (fd >= 0)
-		close(fd);
-	if (e == ERR_OK)
-		*out = s;
-	else
-		secret_free(s);
-	return e;
-}
-
-static enum err
-key_of_bundle(struct span cms, const struct crypto_bundle *bundle,
-    struct secret **out, struct err_why *why)
-{
-	struct crypto_private *private;
-	enum err e = crypto_private_init();
-
-	for (size_t i = 0; e == ERR_OK && i < bundle->n_certs; i++) {
-		if (bundle->key_of[i] < 0 ||
-		    crypto_private_parse(
-			secret_span(bundle->keys[bundle->key_of[i]]),
-			&private) != ERR_OK)
-			continue;
-		e = open_cms(cms, bundle->certs[i], private, out, why);
-		crypto_private_free(private);
-		return e;
-	}
-	return e != ERR_OK ? e
-			   : err_why(why, ERR_NO_KEY,
-				 "no certificate with its private key");
-}
-
-static enum err
 read_exactly(int fd, void *out, size_t len, size_t *got)
 {
 	uint8_t *p = out;
@@ -362,7 +302,8 @@ find_key(struct span header, const struct secret *passphrase,
 	if (*needs_key)
 		return bundle == NULL ? err_why(why, ERR_NO_KEY,
 					    "it is sealed to a certificate")
-				      : key_of_bundle(cms, bundle, key, why);
+				      : crypto_cms_open_secret(
+					    cms, bundle, STREAM_KEY, key, why);
 	return passphrase == NULL
 		   ? err_why(
 			 why, ERR_PASSPHRASE, "it is sealed with a passphrase")

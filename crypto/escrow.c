@@ -20,11 +20,12 @@
 #include "common/stream.h"
 #include "common/text.h"
 #include "crypto/escrow_private.h"
+#include "crypto/escrow_recovery.h"
 
 enum { FACTOR_SIZE = 32, PBKDF2_ROUNDS = 600000 };
 
 static const uint8_t prefix_index[STREAM_PREFIX] = {0, 0, 0, 0, 0, 0, 1};
-static const uint8_t prefix_body[STREAM_PREFIX] = {0, 0, 0, 0, 0, 0, 2};
+const uint8_t crypto_escrow_prefix_body[STREAM_PREFIX] = {0, 0, 0, 0, 0, 0, 2};
 
 void
 crypto_escrow_new_id(uint8_t *id_out)
@@ -191,7 +192,8 @@ write_object(const struct object_header *h, const struct secret *content,
 	if (e == ERR_OK)
 		e = seal_section(content, prefix_index, ad, index, fd);
 	if (e == ERR_OK)
-		e = seal_section(content, prefix_body, ad, message, fd);
+		e = seal_section(
+		    content, crypto_escrow_prefix_body, ad, message, fd);
 	return e;
 }
 
@@ -212,6 +214,9 @@ crypto_escrow_seal_with(const struct crypto_escrow *e,
 	if (err == ERR_OK)
 		err = crypto_escrow_derive(
 		    link, e->passphrase, e->id, &proof, &content);
+	if (err == ERR_OK && e->recovery != NULL)
+		err = crypto_recovery_seal(
+		    e->recovery, e->id, proof, content, e->recovery_out);
 	if (err == ERR_OK)
 		err = make_header(e, proof, index.len, &h);
 	if (err == ERR_OK)

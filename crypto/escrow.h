@@ -14,6 +14,7 @@
 #include "common/buf.h"
 #include "common/object_header.h"
 
+struct crypto_cert;
 struct secret;
 
 /* The link secret; as text, with the octet that says which kind of link. */
@@ -57,6 +58,10 @@ struct crypto_escrow {
 	const struct secret *passphrase;
 	const struct crypto_escrow_part *parts;
 	size_t n_parts;
+	/* whom its keys are sealed to beside; NULL: nobody. The CMS is appended
+	   to recovery_out, to be kept where the object is not. */
+	struct crypto_cert *recovery;
+	struct buf *recovery_out;
 };
 
 /* A random object id. The object's file is named by its text. */

@@ -15,4 +15,7 @@
 enum err crypto_escrow_index(
     const struct crypto_escrow *e, struct buf *out) MUST_CHECK;
 
+/* Prefix of the nonces of the message's section. */
+extern const uint8_t crypto_escrow_prefix_body[];
+
 #endif

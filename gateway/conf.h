@@ -163,6 +163,7 @@ struct conf_escrow {
 	uint64_t attachment_size; /* octets of the message */
 	const char **languages;	  /* of notices with it; none: the portal's */
 	size_t n_languages;
+	const char *recovery; /* certificate, file; NULL: none */
 };
 
 /* The other end of a portal in a DMZ: of the portal for the gateway, of the

@@ -421,6 +421,15 @@ const struct config_entry config_entries[] = {
 	"mail is 1.4 times as large, and half a megabyte more: it has to fit "
 	"what the mail servers on its way take. For a larger message the "
 	"ladder goes on behind escrow."},
+    {"escrow", "recovery-certificate", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_escrow, recovery), 0,
+	"File of a certificate, PEM or DER, that the keys of mail for pick-up "
+	"are sealed to beside. Whoever has its private key, which must not be "
+	"on this machine, opens with sealgate escrow recover what stands for "
+	"pick-up, and every opening is in the audit log. What is sealed "
+	"stays inside; the portal never has it. Without this option nobody "
+	"but the recipient can open the mail. Mail that is attached is not "
+	"kept, and cannot be recovered. Read at start."},
     {"escrow", "languages", CONFIG_T_TEXTS, false, 0, 0, NULL,
 	AT(conf_escrow, languages), AT(conf_escrow, n_languages),
 	"Languages of the mail that a message is attached to, as languages in "

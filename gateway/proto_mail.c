@@ -276,6 +276,7 @@ proto_object_pack(struct packer *p, const struct proto_object *m)
 	pack_u32(p, m->n_answer_to);
 	for (uint32_t i = 0; i < m->n_answer_to; i++)
 		pack_str(p, m->answer_to[i]);
+	pack_span(p, m->recovery);
 }
 
 void
@@ -293,6 +294,9 @@ proto_object_unpack(
 	    u, a, 4, sizeof(*out->answer_to), &out->n_answer_to);
 	for (uint32_t i = 0; i < out->n_answer_to; i++)
 		out->answer_to[i] = unpack_str(u, a);
+	out->recovery = unpack_span(u);
+	if (out->recovery.len > LIMIT_OBJECT_RECOVERY)
+		u->err = ERR_IPC;
 }
 
 enum err
@@ -328,7 +332,7 @@ proto_submit_pack(const struct proto_submit *m, struct buf *out)
 enum {
 	MIN_ENTRY = 100,     /* octets of the smallest packed entry */
 	MIN_HOP = 1 + 9 * 4, /* and of a try */
-	MIN_OBJECT = 26,
+	MIN_OBJECT = 30,
 	MIN_CLOSED = 5,
 };
 

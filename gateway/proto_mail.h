@@ -157,6 +157,8 @@ struct proto_object {
 	enum object_door door;
 	const char **answer_to; /* canonical: whom an answer may go to */
 	uint32_t n_answer_to;
+	/* to store alone: its keys, sealed for recovery; empty for none */
+	struct span recovery;
 };
 
 void proto_object_pack(struct packer *p, const struct proto_object *m);

@@ -103,6 +103,8 @@ refuse_restarts(
 	    {"the first of users and recipients of listen",
 		conf_has_accounts(old) == conf_has_accounts(new)},
 	    {"section portal", old->portal.present == new->portal.present},
+	    {"escrow: recovery-certificate",
+		same_text(old->escrow.recovery, new->escrow.recovery)},
 	    {"the first rule with escrow = attachment",
 		policy_attaches(old->policy) == policy_attaches(new->policy)},
 	    {"section portal dmz",

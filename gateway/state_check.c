@@ -14,13 +14,16 @@
 #include <unistd.h>
 
 #include "common/arena.h"
+#include "common/clock.h"
 #include "common/file.h"
 #include "common/limits.h"
 #include "common/secret.h"
+#include "crypto/cert.h"
 #include "gateway/account_file.h"
 #include "gateway/attached_page.h"
 #include "gateway/config_private.h"
 #include "gateway/groups.h"
+#include "gateway/recovery.h"
 #include "gateway/state.h"
 #include "gateway/topology.h"
 #include "gateway/users.h"
@@ -306,6 +309,33 @@ check_attached(const struct conf *c, struct conf_findings *f)
 	attached_page_free(page);
 }
 
+/* One that has expired is used on: nobody can open by another what is sealed
+   to it, and mail does not wait for it. */
+static void
+check_recovery(const struct conf *c, struct conf_findings *f)
+{
+	int64_t now_s = (int64_t)(clock_unix_ms() / 1000);
+	struct crypto_cert *cert = NULL;
+	struct err_why why = {""};
+
+	if (recovery_load(c, &cert, &why) != ERR_OK)
+		conf_find(f, CONF_ERROR, 0, "escrow: %s", why.text);
+	else if (cert != NULL && crypto_cert_info(cert)->not_after < now_s)
+		conf_find(f, CONF_WARN, 0,
+		    "escrow: recovery-certificate: %s has expired: what is "
+		    "kept is sealed to it all the same; name another one",
+		    c->escrow.recovery);
+	else if (cert != NULL && crypto_cert_info(cert)->not_before > now_s)
+		conf_find(f, CONF_WARN, 0,
+		    "escrow: recovery-certificate: %s is not valid yet",
+		    c->escrow.recovery);
+	if (cert != NULL && !c->portal.present)
+		conf_find(f, CONF_WARN, 0,
+		    "escrow: recovery-certificate does nothing without a "
+		    "`portal` section");
+	crypto_cert_unref(cert);
+}
+
 static void
 bad_group(void *arg, const char *name, const char *why)
 {
@@ -342,6 +372,7 @@ state_check(const struct conf *c, bool starts, struct conf_findings *f)
 	check_accounts(c, f);
 	check_extract(c, f);
 	check_attached(c, f);
+	check_recovery(c, f);
 	groups = groups_new();
 	groups_load(groups, c->policy, bad_group, f);
 	groups_free(groups);

@@ -212,6 +212,12 @@ const struct cli_verb cli_verbs[] = {
     {"escrow", "unlock", "ID...",
 	"Let it be opened again after too many wrong passphrases",
 	cli_escrow_unlock},
+    {"escrow", "recover",
+	"[--object FILE] [--passphrase-file FILE | --passphrase-fd N] "
+	"--key FILE ID",
+	"Write the message on standard output, opened by the private key of "
+	"the recovery certificate",
+	cli_escrow_recover},
     {"audit", "list",
 	"[--last N] [--since TIME] [--until TIME] [--address A] [--from A] "
 	"[--rcpt A] [--message-id ID] [--id ID] [--entry ID] [--object NAME] "

@@ -54,7 +54,11 @@ store_add_object(struct store *s, struct db_txn *txn,
 	err = store_usage_permits(s, txn, &new);
 	if (err == ERR_OK)
 		err = store_usage_count(txn, &new, true);
-	return err == ERR_OK ? store_object_put(txn, o->name, &new) : err;
+	if (err == ERR_OK)
+		err = store_object_put(txn, o->name, &new);
+	return err == ERR_OK && o->recovery.len > 0
+		   ? db_put(txn, STORE_RECOVERY, span_str(o->name), o->recovery)
+		   : err;
 }
 
 enum err
@@ -65,7 +69,11 @@ store_object_forget(struct store *s, struct db_txn *txn, const char *name,
 
 	if (e == ERR_OK)
 		e = store_seen_forget(s, txn, name);
-	return e == ERR_OK ? db_del(txn, STORE_OBJECT, span_str(name)) : e;
+	if (e == ERR_OK)
+		e = db_del(txn, STORE_RECOVERY, span_str(name));
+	return e == ERR_OK || e == ERR_NOT_FOUND
+		   ? db_del(txn, STORE_OBJECT, span_str(name))
+		   : e;
 }
 
 /* --- to the portal --- */
@@ -87,13 +95,15 @@ id_of(const char *name)
 static enum err
 offer(struct store_peer *portal, uint16_t type, const struct proto_object *m)
 {
+	struct proto_object outside = *m;
 	struct packer p;
 	struct buf b;
 	enum err e;
 
+	outside.recovery = SPAN(NULL, 0); /* that stays inside */
 	buf_init(&b, LIMIT_IPC_INLINE);
 	pack_begin(&p, &b);
-	proto_object_pack(&p, m);
+	proto_object_pack(&p, &outside);
 	e = pack_end(&p);
 	if (e == ERR_OK)
 		e = ipc_post(

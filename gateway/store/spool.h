@@ -19,13 +19,14 @@
 struct conf;
 
 enum store_table {
-	STORE_ENTRY,  /* id → entry as entry_pack() writes it */
-	STORE_STATUS, /* id → struct store_status */
-	STORE_DONE,   /* message id → struct store_done */
-	STORE_OBJECT, /* name of an escrow object → struct store_object */
-	STORE_AUDIT,  /* sequence number → line of the log */
-	STORE_STATE,  /* name → value */
-	STORE_NOTICE, /* message id and number → what is to be told of it */
+	STORE_ENTRY,	/* id → entry as entry_pack() writes it */
+	STORE_STATUS,	/* id → struct store_status */
+	STORE_DONE,	/* message id → struct store_done */
+	STORE_OBJECT,	/* name of an escrow object → struct store_object */
+	STORE_AUDIT,	/* sequence number → line of the log */
+	STORE_STATE,	/* name → value */
+	STORE_NOTICE,	/* message id and number → what is to be told of it */
+	STORE_RECOVERY, /* name of an escrow object → its keys, CMS */
 	STORE_TABLES
 };
 

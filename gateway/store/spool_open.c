@@ -35,6 +35,7 @@ static const struct db_table tables[STORE_TABLES] = {
     [STORE_AUDIT] = {"audit", DB_INTEGER_KEY},
     [STORE_STATE] = {"state", 0},
     [STORE_NOTICE] = {"notice", 0},
+    [STORE_RECOVERY] = {"recovery", 0},
 };
 
 /* One octet for each fault. Written by a signal handler. */

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/stream.h"
 #include "common/text.h"
+#include "crypto/cert.h"
 #include "crypto/cert_cache.h"
 #include "crypto/cms_open.h"
 #include "gateway/attached_page.h"
@@ -23,6 +24,7 @@
 #include "gateway/groups.h"
 #include "gateway/pickup_word.h"
 #include "gateway/proto_extract.h"
+#include "gateway/recovery.h"
 #include "gateway/tls_state.h"
 #include "gateway/trust.h"
 #include "gateway/worker/worker_private.h"
@@ -544,6 +546,8 @@ open_all(struct worker *w)
 	if (policy_attaches(conf->policy) &&
 	    attached_page_load(conf, &w->page, &why) != ERR_OK)
 		role_refuse(w->role, "%s", why.text);
+	if (recovery_load(conf, &w->recovery, &why) != ERR_OK)
+		role_refuse(w->role, "escrow: %s", why.text);
 	w->groups = groups_new();
 	w->arena = arena_new(ARENA_MAX);
 }
@@ -554,6 +558,7 @@ close_all(struct worker *w)
 	arena_free(w->arena);
 	groups_free(w->groups);
 	attached_page_free(w->page);
+	crypto_cert_unref(w->recovery);
 	crypto_cert_cache_free(w->certs);
 	certs_free(w->judge);
 	ks_close(w->keys);

@@ -23,6 +23,7 @@
 #include "mime/write.h"
 
 struct attached_page;
+struct crypto_cert;
 struct crypto_cert_cache;
 struct crypto_verdict;
 struct json_t;
@@ -51,8 +52,9 @@ struct worker {
 	struct groups *groups;	/* of rules; NULL: an opener has none */
 	int bodies_fd;		/* directory of large sealed bodies */
 	int escrow_fd; /* directory of escrow objects; -1 without a portal */
-	struct attached_page *page; /* NULL: no rule attaches */
-	struct arena *arena;	    /* of the message in hand */
+	struct attached_page *page;   /* NULL: no rule attaches */
+	struct crypto_cert *recovery; /* NULL: nobody recovers objects */
+	struct arena *arena;	      /* of the message in hand */
 	bool renew; /* a peer that lives does not answer: begin anew */
 	bool child; /* of an opener: what it hears its parent does not */
 };

@@ -144,7 +144,7 @@ Test(proto, a_submission_survives_and_every_cut_is_refused)
 	struct entry e[2] = {sample_entry(), sample_entry()};
 	const char *answer_to[] = {"a@example.org", "b@example.org"};
 	struct proto_object o = {"obj", 12, 34, OBJECT_FACTOR_ANSWER,
-	    OBJECT_DOOR_CODE, answer_to, 2};
+	    OBJECT_DOOR_CODE, answer_to, 2, SPAN_LIT("cms")};
 	const char *audit[] = {"{}", "{\"a\":1}"};
 	struct proto_closed closed = {"c@example.org", PROTO_CLOSE_DROPPED};
 	struct proto_measure took[] = {{PROTO_MEASURE_SIZE_OUT, false, 7},
@@ -174,6 +174,7 @@ Test(proto, a_submission_survives_and_every_cut_is_refused)
 	same_entry(&got.entry[1], &e[1]);
 	cr_assert_str_eq(got.object[0].name, "obj");
 	cr_assert_arr_eq(got.digest, m.digest, sizeof(m.digest));
+	cr_assert(span_eq_str(got.object[0].recovery, "cms"));
 	cr_assert_eq(got.n_closed, 1);
 	cr_assert_str_eq(got.closed[0].key, "c@example.org");
 	cr_assert_eq(got.closed[0].how, PROTO_CLOSE_DROPPED);
