@@ -147,7 +147,8 @@ write_mail(struct job *j, const struct job_rcpt *rcpt, const struct pickup *p,
 
 /* The mail as it leaves: signed where that can be. */
 static enum err
-seal_mail(struct job *j, struct entry *e, struct span mail)
+seal_mail(struct job *j, const struct job_rcpt *rcpt, struct entry *e,
+    struct span mail)
 {
 	const struct sealed_pub *pub = &j->w->pubs.pub[SEALED_READY];
 	struct mime_sink sink;
@@ -158,7 +159,7 @@ seal_mail(struct job *j, struct entry *e, struct span mail)
 	spill_init(&text,
 	    j->conf->limits.message_size * LIMIT_VARIANTS_FACTOR - j->octets);
 	sink = spill_sink(&text);
-	err = pickup_sign(j, mail, &sink);
+	err = pickup_sign(j, rcpt, mail, &sink);
 	if (err == ERR_OK)
 		err = spill_finish(&text, &out);
 	/* unsigned, where it could not be */
@@ -186,7 +187,7 @@ pickup_attach(
 	if (err == ERR_OK)
 		err = spill_finish(&text, &mail);
 	if (err == ERR_OK)
-		err = seal_mail(j, e, mail);
+		err = seal_mail(j, rcpt, e, mail);
 	if (err != ERR_OK)
 		j->out.n_entries--;
 	spill_clear(&text);

@@ -177,7 +177,7 @@ make_notice(struct job *j, struct job_rcpt *rcpt, const struct pickup *p,
 		e = buf_put(&msg, SPAN(padding, sizeof(padding)));
 		notice = SPAN(msg.data, len);
 	}
-	if (e == ERR_OK && pickup_sign(j, notice, &signed_to) != ERR_OK) {
+	if (e == ERR_OK && pickup_sign(j, rcpt, notice, &signed_to) != ERR_OK) {
 		buf_reset(out);
 		e = buf_put(out, notice);
 	}

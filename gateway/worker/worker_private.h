@@ -176,12 +176,12 @@ enum err pickup_make(struct job *j, struct job_rcpt *rcpt) MUST_CHECK;
 enum err pickup_choose(
     struct job *j, const struct job_rcpt *rcpt, struct pickup *out) MUST_CHECK;
 void pickup_clear(struct pickup *p);
-/* The mail with the link. */
 /* Sign a notice, behind which LIMIT_MESSAGE_PADDING zero octets stand, as its
-   sender. ERR_NOT_FOUND if there is no key for that; after any error the notice
-   goes as it is. */
-enum err pickup_sign(
-    struct job *j, struct span notice, const struct mime_sink *to) MUST_CHECK;
+   sender, by the domain's key where the recipient's rules let that stand in.
+   ERR_NOT_FOUND if there is no key; after any error the notice goes as it is.
+ */
+enum err pickup_sign(struct job *j, const struct job_rcpt *rcpt,
+    struct span notice, const struct mime_sink *to) MUST_CHECK;
 enum err pickup_notice(struct job *j, struct job_rcpt *rcpt,
     const struct pickup *p, const struct proto_object *obj) MUST_CHECK;
 /* pickup_attach.c: the mail with the object in a file. */

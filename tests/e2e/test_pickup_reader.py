@@ -155,6 +155,41 @@ def test_the_notice_is_signed_where_the_key_of_its_sender_is(make_gateway, captu
     assert mail_of(capture.messages[0].data).get_content_type() == "text/plain"
 
 
+def test_an_openpgp_key_signs_the_notice_and_the_domain_where_a_rule_lets_it(
+        make_gateway, capture, keys):
+    tom = "tom@sender.example"
+    keys.openpgp(tom, "tom-notice")
+    secret = keys.root / "tom-notice.sec.asc"
+    secret.write_bytes(keys.gpg("--pinentry-mode", "loopback", "--passphrase", "", "--armor",
+                                "--export-secret-keys", tom).stdout)
+    crt, pem = keys.certificate("gateway@sender.example", "domain-notice")
+    both = keys.root / "domain-notice.both.pem"
+    both.write_bytes(crt.read_bytes() + pem.read_bytes())
+    gateway = make_gateway(
+        capture.port, import_keys=[secret], listen='may-sign = { "127.0.0.0/8" }',
+        portal="receipts = false",
+        rules='rule "for" { to = "dan@partner.example" try = { escrow } sign = if-possible '
+              'sign-as-domain = true }\n' + RULES)
+    gateway.cli("key", "import", "--domain", "sender.example", both)
+    gateway.send(tom, CAROL, message(to=CAROL, sender=tom))
+    notice = capture.wait(1)[0].data
+    mail = mail_of(notice)
+    assert mail.get_content_type() == "multipart/signed"
+    part = notice.split(b"--" + mail.get_boundary().encode())[1]
+    signed, armor = keys.root / "tom-notice.part", keys.root / "tom-notice.sig"
+    signed.write_bytes(part[2:-2])  # its own line ends belong to the boundaries
+    armor.write_bytes(mail.get_payload()[1].get_payload(decode=True))
+    keys.gpg("--verify", armor, signed)
+    assert Link(notice).open().status == 200
+    # who has no key: the domain's, for whom a rule says so, and for nobody else
+    for i, (rcpt, kind) in enumerate(((CAROL, "text/plain"),
+                                      ("dan@partner.example", "multipart/signed"))):
+        gateway.send(SENDER, rcpt, message(to=rcpt))
+        notice = capture.wait(2 + i)[1 + i].data
+        assert mail_of(notice).get_content_type() == kind, rcpt
+    run("openssl", "cms", "-verify", "-CAfile", crt, "-purpose", "any", input=notice)
+
+
 # --- an answer from the page
 
 @needs_browser
