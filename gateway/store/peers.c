@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/store/store_private.h"
@@ -18,6 +19,8 @@
 /* What an answer is about, in the id of the question. */
 enum { OF_SIGNING, OF_PSEUDONYMS };
 
+enum { KEYS_AGAIN_MS = 10 * 1000 };
+
 void
 store_ask_keys(struct store *s)
 {
@@ -29,9 +32,49 @@ store_ask_keys(struct store *s)
 		    keys->ch, PROTO_KEYS_GET, 0, SPAN(NULL, 0), NULL, 0);
 }
 
+/* Says it that the key does not open, and not that it could not be asked for
+   or looked at now? */
+static bool
+is_for_good(enum err e)
+{
+	switch (err_class(e)) {
+	case ERR_CLASS_INTERNAL:
+	case ERR_CLASS_TEMP:
+		return false;
+	case ERR_CLASS_PERM:
+	case ERR_CLASS_MALFORMED:
+	case ERR_CLASS_POLICY:
+	case ERR_CLASS_CRYPTO:
+		break;
+	}
+	return true;
+}
+
+/* A new key in place of one that is only out of reach would break what vouches
+   for the log: it is asked for again. */
+static void
+put_off(struct store *s, enum err e)
+{
+	log_event(LOG_LVL_WARN, NULL, "audit-key", KV_ERR(e));
+	s->keys_again_ms = clock_steady_ms() + KEYS_AGAIN_MS;
+}
+
+void
+store_keys_tick(struct store *s)
+{
+	if (s->keys_again_ms == 0 || clock_steady_ms() < s->keys_again_ms)
+		return;
+	s->keys_again_ms = 0;
+	store_ask_keys(s);
+}
+
 static void
 lost_key(struct store *s, enum err e)
 {
+	if (!is_for_good(e)) {
+		put_off(s, e);
+		return;
+	}
 	/* the log goes on, and says that nobody vouches for the new key */
 	if (e != ERR_NOT_FOUND)
 		log_event(LOG_LVL_CRIT, NULL, "audit-key-lost", KV_ERR(e));
@@ -45,6 +88,10 @@ lost_key(struct store *s, enum err e)
 static void
 lost_pseudonyms(struct store *s, enum err e)
 {
+	if (!is_for_good(e)) {
+		put_off(s, e);
+		return;
+	}
 	log_event(LOG_LVL_CRIT, NULL, "audit-pseudonyms-lost", KV_ERR(e));
 	store_alarm_tell(s, STORE_ALARM_AUDIT_KEY);
 	if (e == ERR_BAD_SEAL &&
@@ -134,7 +181,9 @@ on_content_key(struct store *s, struct store_peer *keys, struct ipc_msg *m)
 	said = unpack_u32(&u);
 	octets = unpack_span(&u);
 	e = unpack_end(&u);
-	if (e == ERR_OK && (said != ERR_OK || octets.len != SEALED_KEY))
+	if (e == ERR_OK && said != ERR_OK)
+		e = (enum err)said;
+	else if (e == ERR_OK && octets.len != SEALED_KEY)
 		e = ERR_BAD_SEAL;
 	if (e == ERR_OK) {
 		key = secret_from(octets);

@@ -305,6 +305,7 @@ on_tick(void *arg)
 	if (s->ended)
 		return;
 	store_look_at_space(s);
+	store_keys_tick(s);
 	store_shares_sweep(s->shares);
 	store_watch_tick(s);
 	store_census_tick(s->census, store_keys_db(s));

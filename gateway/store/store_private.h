@@ -231,7 +231,8 @@ struct store {
 	bool stopping;
 	bool ended;
 	bool failed;
-	uint64_t stop_ms; /* when waiting ends */
+	uint64_t stop_ms;	/* when waiting ends */
+	uint64_t keys_again_ms; /* steady clock; 0: they have answered */
 };
 
 /* --- batch.c --- */
@@ -584,6 +585,8 @@ struct store_peer *store_idle_worker(const struct store *s, enum role_id role);
 void store_drop_peers(struct store *s);
 /* Ask for the keys of the audit log that are wanted. */
 void store_ask_keys(struct store *s);
+/* Ask again once a while has passed after a failure that may go away. */
+void store_keys_tick(struct store *s);
 /* Tell the listener whether new mail may come. */
 void store_tell_intake(struct store *s);
 

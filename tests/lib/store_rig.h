@@ -40,6 +40,9 @@ struct rig {
 	bool registered_open; /* for opening */
 	unsigned registered_addrs;
 	char registered_addr[64];
+	/* What keys answers instead of the next so many content keys. */
+	unsigned n_keys_fail;
+	enum err keys_fail;
 	/* What relay was asked to make last, and how often it was. */
 	struct proto_notify notify;
 	unsigned n_notify, n_notify_seen;
