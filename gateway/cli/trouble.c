@@ -235,6 +235,11 @@ look_at_dmz(const struct trouble_facts *f, struct troubles *t)
 		    "pick-up waits",
 		    "no connection to the portal in the DMZ: %s",
 		    why[0] != '\0' ? why : "not yet");
+	else if (why[0] != '\0')
+		add(t, TROUBLE_BAD,
+		    "look at the disk of that machine (df -h, df -i); the "
+		    "notices with links wait",
+		    "the portal in the DMZ takes no message: %s", why);
 	else if (up != NULL && number(f->store, "dmz_skew_s") > SKEW_S)
 		add(t, TROUBLE_WARN,
 		    "let the network set both clocks: expiry goes by them",

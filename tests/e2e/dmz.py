@@ -182,7 +182,7 @@ class Dmz(Gateway):
     """The portal; `peer` is the fingerprint of its gateway."""
 
     def __init__(self, root, own, peer, options="", section=""):
-        self.own, self.peer, self.section = own, peer, section
+        self.own, self.peer, self.section, self.limits = own, peer, section, ""
         self.link_port = free_port()
         super().__init__(root, 0, options=options)
         # a supervisor and one process, started as the unit does it
@@ -198,6 +198,8 @@ class Dmz(Gateway):
                  % (self.portal_port, self.portal_port, self.page(), self.section))
         text += ('portal gateway { address = "127.0.0.1:%d" tls-cert = "%s" tls-key = "%s"'
                  ' peer = "%s" }\n' % (self.link_port, self.own[0], self.own[1], self.peer))
+        if self.limits:
+            text += "limits { %s }\n" % self.limits
         self.conf.write_text(text)
 
 

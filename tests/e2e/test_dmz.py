@@ -144,12 +144,38 @@ def test_large_ones_go_on_where_they_broke_off(pair):
         wait_for("a beginning", lambda: list((pair.dmz.state / "escrow").glob("*.part")) or
                  len(pair.mails(CAROL)) > before)
         pair.wire.drop()
+    pair.dmz.kill()
+    pair.dmz.start()
     wait_for("the notice", lambda: len(pair.mails(CAROL)) > before)
     link = Link(pair.mails(CAROL)[-1].data)
     assert link.open().status == 200
     here = (pair.gateway.state / "escrow" / link.id).read_bytes()
     assert here == (pair.dmz.state / "escrow" / link.id).read_bytes()
     assert not list((pair.dmz.state / "escrow").glob("*.part"))
+
+
+def test_a_full_disk_there_keeps_notices_here(pair):
+    if shutil.disk_usage(pair.root).free >= 1 << 40:
+        pytest.skip("the largest free-space there can be is free here")
+    pair.dmz.stop()
+    pair.dmz.limits = "free-space = 1024G"
+    pair.dmz.write_conf()
+    pair.dmz.start()
+    before = len(pair.mails(CAROL))
+    try:
+        pair.send(wait=False)
+        wait_for("the trouble", lambda: b"takes no message" in
+                 pair.gateway.cli("status", check=False).stdout)
+        assert len(pair.mails(CAROL)) == before
+    finally:
+        pair.dmz.stop()
+        pair.dmz.limits = ""
+        pair.dmz.write_conf()
+        pair.dmz.start()
+    wait_for("the notice", lambda: len(pair.mails(CAROL)) > before)
+    assert Link(pair.mails(CAROL)[-1].data).open().status == 200
+    wait_for("the end of the trouble", lambda: b"takes no message" not in
+             pair.gateway.cli("status", check=False).stdout)
 
 
 def test_status_and_doctor_say_that_it_is_away(pair):

@@ -99,6 +99,12 @@ Test(cli_trouble, each_is_told_with_what_to_do)
 		"fingerprint"},
 	    {STATUS(WELL_PROCESS, ""),
 		"{\"intake\":\"open\",\"free_octets\":100000000000,"
+		"\"audit_signs\":true,\"dmz_up\":true,\"dmz_skew_s\":0,"
+		"\"dmz_why\":\"not enough disk space\"}",
+		"aa", ERR_OK, TROUBLE_BAD, "takes no message: not enough",
+		"df -h"},
+	    {STATUS(WELL_PROCESS, ""),
+		"{\"intake\":\"open\",\"free_octets\":100000000000,"
 		"\"audit_signs\":true,\"dmz_up\":true,\"dmz_skew_s\":61,"
 		"\"dmz_why\":\"\"}",
 		"aa", ERR_OK, TROUBLE_WARN, "differs by 61", "clocks"},

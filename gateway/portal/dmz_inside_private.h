@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * Between the files of the gateway's side: the connection (dmz_inside.c), what
+ * is brought there (dmz_push.c), what has happened there (dmz_hear.c), and
+ * answers (dmz_fetch.c).
+ */
+#ifndef GATEWAY_PORTAL_DMZ_INSIDE_PRIVATE_H
+#define GATEWAY_PORTAL_DMZ_INSIDE_PRIVATE_H
+
+#include "common/limits.h"
+#include "gateway/portal/dmz_private.h"
+
+enum { DMZ_BAD = 64 }; /* answers that are not fetched again */
+
+struct dmz_change {
+	uint16_t type;
+	uint8_t id[OBJECT_ID_SIZE];
+	bool asked; /* store waits for the report */
+};
+
+enum dmz_push {
+	PUSH_IDLE = 0,
+	PUSH_OFFERED, /* or sent: what does it say? */
+	PUSH_SENDING,
+	PUSH_TOLD, /* of a change */
+};
+
+struct dmz_answer {
+	uint64_t id;
+	uint64_t size;
+	uint8_t object[OBJECT_ID_SIZE];
+};
+
+struct portal_inside {
+	struct portal_inside_options opt;
+	struct portal_wire *wire; /* NULL: there is none */
+	bool up;		  /* it has said hello */
+	bool was_up;
+	uint8_t instance[PROTO_PORTAL_INSTANCE];
+	uint64_t call_at_ms;
+	uint64_t told_ms;
+	struct err_why told; /* what was said then */
+	struct err_why why;  /* it is not up */
+	struct err_why full; /* it is, and takes no object; "": it does */
+	uint64_t skew_s;
+
+	/* what is to be brought there: a queue, then all that is here */
+	struct dmz_change *queue;
+	size_t first, n, room;
+	bool synced;
+	bool started; /* the cursor has a value */
+	uint8_t cursor[OBJECT_ID_SIZE];
+	uint64_t pause_until_ms;
+
+	enum dmz_push state;
+	struct dmz_change now;
+	struct object_header header;
+	int fd; /* of what is sent; -1 */
+	uint64_t offset;
+	uint64_t moved_ms;
+
+	/* the event that store has not noted; 0: none */
+	uint64_t event_id;
+	bool event_sent;
+	struct buf event;
+	unsigned tokens;
+
+	struct dmz_answer answer[LIMIT_DMZ_ANSWERS];
+	size_t n_answers;
+	struct portal_upload *upload;
+	struct dmz_answer coming;
+	uint64_t got;
+	uint64_t bad[DMZ_BAD];
+	size_t n_bad;
+};
+
+/* dmz_inside.c: say it, unless the same was said a moment ago. */
+void portal_inside_complain(
+    struct portal_inside *in, const char *what, const char *why);
+/* It cannot take an object, for this reason; "": it has taken one. */
+void portal_inside_not_now(struct portal_inside *in, const char *why);
+/* A frame that has an id and nothing else, if there is somebody to send it
+   to. */
+void portal_inside_send(struct portal_inside *in, uint8_t type, uint64_t id);
+
+/* dmz_push.c: go on with what is to be brought there. */
+void portal_push_go_on(struct portal_inside *in);
+/* As much of an object as the connection takes now. */
+void portal_push_pieces(struct portal_inside *in);
+/* FRAME_WANT, FRAME_HAVE, FRAME_GONE, FRAME_NOT_NOW. */
+void portal_push_reply(struct portal_inside *in, const struct proto_frame *f);
+/* The connection is gone: what was begun is begun again. */
+void portal_push_stop(struct portal_inside *in);
+
+/* dmz_hear.c: FRAME_EVENT. */
+void portal_hear_event(struct portal_inside *in, const struct proto_frame *f);
+/* Give it to store, if it is its turn. */
+void portal_hear_forward(struct portal_inside *in);
+void portal_hear_forget(struct portal_inside *in);
+
+/* dmz_fetch.c: FRAME_ANSWER, FRAME_ANSWER_DATA. */
+void portal_fetch_announced(
+    struct portal_inside *in, const struct proto_frame *f);
+void portal_fetch_piece(struct portal_inside *in, const struct proto_frame *f);
+/* The connection is gone. */
+void portal_fetch_stop(struct portal_inside *in);
+
+#endif
