@@ -130,8 +130,8 @@ const struct config_group config_groups[] = {
 	"write. What cannot be read - it is encrypted, damaged, too large, or "
 	"not read in time - counts as a match, as does what is embedded in it "
 	"and cannot be read. Pictures are not looked into, in documents "
-	"neither; a part of one that is no picture, font, text or document "
-	"counts as a match. "
+	"neither, apart from plain characters that stand in them; a part of "
+	"one that is no picture, font, text or document counts as a match. "
 	"sealgate explain does not look into documents: they are "
 	"unsure there."},
     {"group", "*", CONFIG_G_GROUP, 0,

@@ -4,7 +4,9 @@
  * Every XML part has its text taken, whatever its name: programs find parts by
  * their relations, not by names. A document in a document is one, too.
  * Pictures, fonts and settings of printers hold no text that is looked for, if
- * they begin as such; everything else makes the whole unreadable.
+ * they begin as such, but what stands in them in plain characters: anybody can
+ * put anything behind such a beginning. Everything else makes the whole
+ * unreadable.
  */
 #include "gateway/extract/office.h"
 
@@ -14,8 +16,10 @@
 #include "gateway/extract/xml_text.h"
 #include "gateway/extract/zip.h"
 
+enum { RUN = 8 }; /* characters that are no accident in a picture */
+
 enum kind {
-	KIND_SILENT, /* no text */
+	KIND_SILENT, /* no text but what stands in plain characters */
 	KIND_XML,
 	KIND_TEXT, /* perhaps XML with a name that misleads */
 	KIND_DOCUMENT,
@@ -178,6 +182,46 @@ read_text(struct span part, struct buf *out)
 					       : e;
 }
 
+/* How many characters begin here that show, each of them followed by step - 1
+   zeros. */
+static size_t
+run_at(struct span part, size_t at, size_t step)
+{
+	size_t n = 0;
+
+	for (; at + step <= part.len; at += step, n++)
+		if ((part.data[at] != '\t' &&
+			(part.data[at] < ' ' || part.data[at] >= 0x7f)) ||
+		    (step == 2 && part.data[at + 1] != 0))
+			break;
+	return n;
+}
+
+static enum err
+put_runs(struct span part, size_t step, struct buf *out)
+{
+	enum err e = ERR_OK;
+	size_t n;
+
+	for (size_t at = 0; e == ERR_OK && at < part.len; at += n * step + 1) {
+		n = run_at(part, at, step);
+		for (size_t i = 0; n >= RUN && e == ERR_OK && i < n; i++)
+			e = buf_put(out, SPAN(part.data + at + i * step, 1));
+		if (n >= RUN && e == ERR_OK)
+			e = buf_puts(out, "\n");
+	}
+	return e;
+}
+
+/* Of one octet for a character, and of two: UTF-16 of either order. */
+static enum err
+read_silent(struct span part, struct buf *out)
+{
+	enum err e = put_runs(part, 1, out);
+
+	return e == ERR_OK ? put_runs(part, 2, out) : e;
+}
+
 static enum err
 read_part(enum kind kind, struct span part, unsigned depth, struct buf *out)
 {
@@ -189,7 +233,7 @@ read_part(enum kind kind, struct span part, unsigned depth, struct buf *out)
 	case KIND_DOCUMENT:
 		return read_document(part, depth + 1, out);
 	case KIND_SILENT:
-		return ERR_OK;
+		return read_silent(part, out);
 	case KIND_CLOSED:
 		break;
 	}
