@@ -266,6 +266,15 @@ portal_inside_change(
 	struct dmz_change c = {.type = type, .asked = true};
 
 	memcpy(c.id, object_id, sizeof(c.id));
+	/* store says again what it has not heard of */
+	for (size_t i = 0; i < in->n; i++) {
+		struct dmz_change *q = &in->queue[(in->first + i) % in->room];
+
+		if (q->type != type || memcmp(q->id, c.id, sizeof(c.id)) != 0)
+			continue;
+		q->asked = true;
+		return;
+	}
 	put_back(in, &c);
 	portal_push_go_on(in);
 }
