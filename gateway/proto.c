@@ -131,6 +131,7 @@ static const struct {
     {PROTO_TLS_POSTED, "tls-posted"},
     {PROTO_EXTRACT, "extract"},
     {PROTO_EXTRACTED, "extracted"},
+    {PROTO_OBJECT_FOUND, "object-found"},
 };
 
 const char *

@@ -328,6 +328,9 @@ enum proto_type {
 	PROTO_EXTRACT, /* struct proto_extract */
 	/* extract → worker: u32 err, reason; the text in a sealed memfd */
 	PROTO_EXTRACTED,
+	/* portal → store: objects in its directory, some at a time: u32 n, n
+	   times struct proto_object and u64 created, Unix s */
+	PROTO_OBJECT_FOUND,
 };
 
 /* "deliver"; "?" for an unknown one. */

@@ -504,3 +504,25 @@ portal_objects_next(
 	db_end(txn);
 	return e;
 }
+
+enum err
+portal_objects_each(struct portal_objects *o, portal_object_fn *fn, void *arg)
+{
+	struct object_header h;
+	struct db_cursor *c = NULL;
+	struct db_txn *txn = NULL;
+	struct span key, val;
+	enum err e = portal_index_read(o, &txn);
+
+	if (e != ERR_OK)
+		return e;
+	e = db_cursor_open(txn, TABLE_OBJECTS, &c);
+	while (e == ERR_OK) {
+		e = db_cursor_move(c, DB_NEXT, &key, &val);
+		if (e == ERR_OK && object_header_parse(val, &h) == ERR_OK)
+			fn(arg, &h);
+	}
+	db_cursor_close(c);
+	db_end(txn);
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}

@@ -27,6 +27,7 @@ enum {
 	LISTEN_MAX = 16,
 	TICK_MS = 1000,
 	LATE_MS = 10000,
+	FOUND_BATCH = 256, /* objects in one report */
 	SHOW_MS = 15000,
 	PEM_MAX = 256 * 1024
 };
@@ -341,6 +342,42 @@ tell_locked(struct portal *p)
 		log_event(LOG_LVL_ERR, NULL, "portal-attempts", KV_ERR(e));
 }
 
+/* What it has store may have lost. */
+struct found {
+	struct portal_reports *reports;
+	struct object_header list[FOUND_BATCH];
+	uint32_t n;
+};
+
+static void
+on_found(void *arg, const struct object_header *h)
+{
+	struct found *f = arg;
+
+	f->list[f->n++] = *h;
+	if (f->n < FOUND_BATCH)
+		return;
+	portal_report_found(f->reports, f->list, f->n);
+	f->n = 0;
+}
+
+static void
+tell_found(struct portal *p)
+{
+	struct found *f = calloc(1, sizeof(*f));
+	enum err e;
+
+	if (f == NULL)
+		fatal("portal: out of memory");
+	f->reports = p->reports;
+	e = portal_objects_each(p->objects, on_found, f);
+	if (f->n > 0)
+		portal_report_found(f->reports, f->list, f->n);
+	if (e != ERR_OK)
+		log_event(LOG_LVL_ERR, NULL, "portal-index", KV_ERR(e));
+	free(f);
+}
+
 static void
 on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 {
@@ -361,6 +398,7 @@ on_peer(void *arg, enum role_id id, unsigned index, struct ipc *ch)
 	if (p->inside != NULL)
 		portal_inside_store(p->inside);
 	tell_locked(p);
+	tell_found(p);
 }
 
 static void

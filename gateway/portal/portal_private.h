@@ -114,6 +114,11 @@ enum err portal_objects_settle(
 enum err portal_objects_each_locked(
     struct portal_objects *o, portal_locked_fn *locked, void *arg) MUST_CHECK;
 
+/* Each that there is. */
+typedef void portal_object_fn(void *arg, const struct object_header *h);
+enum err portal_objects_each(
+    struct portal_objects *o, portal_object_fn *fn, void *arg) MUST_CHECK;
+
 /* May there be one more answer to it? ERR_LIMIT: it has had all. */
 enum err portal_objects_may_answer(
     struct portal_objects *o, const uint8_t *id) MUST_CHECK;
@@ -251,6 +256,9 @@ void portal_reports_to(
 /* PROTO_OBJECT_HAVE, PROTO_OBJECT_EXPIRED, PROTO_OBJECT_DROPPED. */
 void portal_report_object(
     struct portal_reports *r, uint16_t type, const uint8_t *object_id);
+/* PROTO_OBJECT_FOUND: these are there. */
+void portal_report_found(
+    struct portal_reports *r, const struct object_header *list, uint32_t n);
 /* PROTO_OBJECT_CODE: the recipient is to get it by mail. */
 void portal_report_code(
     struct portal_reports *r, const uint8_t *object_id, const char *code);

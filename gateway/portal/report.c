@@ -132,6 +132,33 @@ portal_report_object(
 }
 
 void
+portal_report_found(
+    struct portal_reports *r, const struct object_header *list, uint32_t n)
+{
+	struct report m = {.type = PROTO_OBJECT_FOUND};
+	struct packer packer;
+
+	buf_init(&m.payload, LIMIT_IPC_INLINE);
+	pack_begin(&packer, &m.payload);
+	pack_u32(&packer, n);
+	for (uint32_t i = 0; i < n; i++) {
+		char name[OBJECT_ID_TEXT_SIZE];
+		const struct proto_object object = {.name = name,
+		    .size = object_total_size(&list[i]),
+		    .expires_s = list[i].expires_s,
+		    .factor = list[i].factor,
+		    .door = list[i].door};
+
+		object_id_format(list[i].id, name);
+		proto_object_pack(&packer, &object);
+		pack_u64(&packer, list[i].created_s);
+	}
+	if (pack_end(&packer) != ERR_OK)
+		fatal("portal: out of memory");
+	tell(r, &m);
+}
+
+void
 portal_report_code(
     struct portal_reports *r, const uint8_t *object_id, const char *code)
 {

@@ -246,7 +246,8 @@ store_answer_came(struct store *s, struct store_peer *portal, struct ipc_msg *m)
 		e = look_up(s, m->id, came.object, &o, &answers, &committed);
 	if (e == ERR_OK && committed)
 		take_off(s, m->id);
-	else if (e == ERR_NOT_FOUND)
+	else if (e == ERR_NOT_FOUND ||
+		 (e == ERR_OK && store_object_is_found(&o)))
 		leave(s, m->id, came.object);
 	else if (e == ERR_OK && o.n_answer_to == 0)
 		refuse(

@@ -66,6 +66,7 @@ static const struct {
     [STORE_OP_REPORT] = {store_apply_report, store_after_report, true, true},
     [STORE_OP_NOTIFIED] = {store_apply_notified, store_after_notified, true,
 	true},
+    [STORE_OP_FOUND] = {store_apply_found, NULL, false, true},
     [STORE_OP_SEEN] = {store_apply_seen, NULL, false, true},
     [STORE_OP_RECOUNT] = {store_apply_recount, NULL, true, true},
     [STORE_OP_EVENTS] = {store_apply_events, store_after_events, true, true},

@@ -33,8 +33,13 @@ store_add_object(struct store *s, struct db_txn *txn,
 	    strchr(o->name, '/') != NULL || strlen(o->name) > 64)
 		return ERR_IPC;
 	err = store_object_get(txn, s->arena, o->name, &old);
-	if (err != ERR_NOT_FOUND)
-		return err == ERR_OK ? ERR_EXISTS : err;
+	/* a portal that has just started may have seen its file first */
+	if (err == ERR_OK && store_object_is_found(&old))
+		err = store_object_forget(s, txn, o->name, &old);
+	else if (err == ERR_OK)
+		err = ERR_EXISTS;
+	if (err != ERR_OK && err != ERR_NOT_FOUND)
+		return err;
 	new.notice = arena_array(s->arena, n_entries, sizeof(*new.notice));
 	if (new.notice == NULL)
 		return ERR_NOMEM;

@@ -30,6 +30,8 @@ state_of(const struct store_object *o)
 {
 	if (o->tell == STORE_OBJECT_TELL_DROP)
 		return "revoked";
+	if (store_object_is_found(o))
+		return "unknown";
 	if (!o->have)
 		return "waiting";
 	if (o->locked)

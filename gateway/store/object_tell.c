@@ -249,6 +249,8 @@ store_apply_code(struct store *s, struct db_txn *txn, struct store_op *op)
 		return ERR_BUSY;
 	if (e == ERR_OK)
 		e = store_object_get(txn, s->arena, name, &o);
+	if (e == ERR_OK && store_object_is_found(&o))
+		e = ERR_NOT_FOUND;
 	if (e == ERR_OK)
 		flaw = code_flaw(s, &o, code);
 	if (flaw != NULL) {

@@ -61,6 +61,8 @@ add(struct store *s, struct db_txn *txn, const struct entry *e,
 		return ERR_NOMEM;
 	err = store_entry_add(txn, e, &st);
 	if (err == ERR_OK)
+		err = store_object_claim(s, txn, e);
+	if (err == ERR_OK)
 		store_touch(s, e->id);
 	return err == ERR_OK && e->twin != 0 ? store_twins_park(s, txn, e)
 					     : err;

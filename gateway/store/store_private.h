@@ -95,6 +95,7 @@ enum store_op_kind {
 	STORE_OP_ABANDON,  /* or it is gone */
 	STORE_OP_REPORT,   /* a report on TLS, as tls_report_send.c packs it */
 	STORE_OP_NOTIFIED,
+	STORE_OP_FOUND,	  /* what the portal has */
 	STORE_OP_SEEN,	  /* say how often objects were opened */
 	STORE_OP_RECOUNT, /* mail for pick-up, at the start */
 	STORE_OP_KINDS
@@ -402,6 +403,15 @@ enum err store_usage_count(
 enum err store_usage_permits(const struct store *s, struct db_txn *txn,
     const struct store_object *o) MUST_CHECK;
 store_apply_fn store_apply_recount;
+
+/* --- object_found.c: objects that only their files tell of --- */
+
+store_apply_fn store_apply_found;
+/* Is it one of these? Nobody knows its sender. */
+bool store_object_is_found(const struct store_object *o);
+/* An entry that was salvaged may have its link, and so know. */
+enum err store_object_claim(
+    struct store *s, struct db_txn *txn, const struct entry *e) MUST_CHECK;
 
 /* --- object_seen.c: who has opened one of late --- */
 

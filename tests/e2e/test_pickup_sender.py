@@ -99,6 +99,22 @@ def test_what_is_revoked_while_the_portal_is_gone_stays_so(gateway, capture):
     wait_for("the list", lambda: not objects(gateway))
 
 
+def test_what_the_spool_has_lost_is_listed_and_taken_back(gateway, capture):
+    link, other = (send(gateway, capture, CAROL) for _ in range(2))
+    gateway.stop()
+    for path in (gateway.state / "spool").glob("*.mdb"):
+        path.unlink()
+    gateway.start()
+    wait_for("both", lambda: {o["state"] for o in objects(gateway).values()} == {"unknown"})
+    assert set(objects(gateway)) == {link.id, other.id}
+    assert link.open().status == other.open().status == 200
+    gateway.cli("escrow", "revoke", link.id)
+    wait_for("it to be gone", lambda: link.open().status == 404)
+    wait_for("the list", lambda: list(objects(gateway)) == [other.id])
+    wait_for("the log", lambda: [r["rec"]["count"] for r in gateway.audit()
+                                 if r["rec"]["type"] == "object-unknown"] == [2])
+
+
 def test_it_can_be_kept_longer_and_shorter(gateway, capture):
     link = send(gateway, capture, "soon@partner.example")
     before = objects(gateway)[link.id]["expires"]

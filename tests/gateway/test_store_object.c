@@ -369,6 +369,70 @@ Test(store_object, many_workers_together_keep_to_the_quota)
 	expect_usage(FITTING, FITTING * 100);
 }
 
+/* --- what only its file tells of */
+
+static void
+portal_has(const char *name, uint64_t size)
+{
+	const struct proto_object o = {.name = name,
+	    .size = size,
+	    .expires_s = clock_unix_ms() / 1000 + 3600,
+	    .door = OBJECT_DOOR_CODE};
+	struct packer p;
+	struct buf b;
+
+	buf_init(&b, 1024);
+	pack_begin(&p, &b);
+	pack_u32(&p, 1);
+	proto_object_pack(&p, &o);
+	pack_u64(&p, clock_unix_ms() / 1000);
+	cr_assert_eq(pack_end(&p), ERR_OK);
+	rig_send(&rig, ROLE_PORTAL, 0, PROTO_OBJECT_FOUND, 0, buf_span(&b));
+	buf_clear(&b);
+}
+
+Test(store_object, what_the_portal_has_alone_is_counted_and_revoked)
+{
+	char name[32], *answer;
+
+	rig.conf.portal.present = true;
+	rig.conf.portal.quota = 700;
+	portal_has(OBJECT, 500);
+	expect_usage(1, 500);
+	portal_has(OBJECT, 500);
+	cr_expect_eq(submit_of(A, "A1", 300, 1), ERR_QUOTA);
+	cr_expect_eq(told_portal(name), PROTO_OBJECT_DROP);
+	expect_usage(1, 500);
+	/* nobody is known who would get a code */
+	expect_refused("123456", "no recipient");
+	answer = rig_request(&rig,
+	    "{\"verb\":\"escrow-revoke\",\"object\":\"" OBJECT "\",\"uid\":0}");
+	cr_assert(answer != NULL && strstr(answer, "\"ok\":true") != NULL);
+	free(answer);
+	cr_expect_eq(told_portal(name), PROTO_OBJECT_DROP);
+	cr_expect_str_eq(name, OBJECT);
+	portal_says(PROTO_OBJECT_DROPPED, OBJECT);
+	expect_usage(0, 0);
+}
+
+Test(store_object, what_is_submitted_counts_more_than_what_was_found)
+{
+	struct entry e = rig_entry(&rig, 1000, 100, ENTRY_READY);
+	struct proto_object o = {.expires_s = clock_unix_ms() / 1000 + 3600};
+	struct proto_deliver d;
+
+	rig.conf.portal.present = true;
+	portal_has(OBJECT, 1);
+	expect_usage(1, 1);
+	cr_assert_eq(submit_object(&o, &e), ERR_OK);
+	expect_usage(1, 5000);
+	portal_has(OBJECT, 1);
+	expect_usage(1, 5000);
+	portal_says(PROTO_OBJECT_HAVE, OBJECT);
+	cr_assert(rig_deliver(&rig, &d));
+	cr_expect_eq(d.entry.id, 1000);
+}
+
 /* --- what the sender hears */
 
 static void
