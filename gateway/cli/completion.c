@@ -54,7 +54,8 @@ put_options(const struct cli_verb *v)
 	const char *at = v->args;
 
 	while ((at = strstr(at, "--")) != NULL) {
-		size_t n = 2 + strspn(at + 2, "abcdefghijklmnopqrstuvwxyz-");
+		size_t n =
+		    2 + strspn(at + 2, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
 		if (n < OPTION_MAX)
 			printf("%.*s ", (int)n, at);

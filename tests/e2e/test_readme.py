@@ -138,6 +138,21 @@ def test_nothing_is_passed_over():
                     "%s has `%s`: run it, or say in ELSEWHERE where it is run" % (d, span))
 
 
+def test_every_verb_that_any_document_names_is_one():
+    nouns = {v.split()[0] for v in VERBS}
+    seen = 0
+    for path in [*TOP.glob("*.md"), *TOP.glob("docs/*.md")]:
+        for span in re.findall(r"`(sealgate [^`]+)`", path.read_text()):
+            words = span.split()[1:]
+            if words[-1].isdigit():
+                continue  # words that go into a hash
+            for last in words[1].split("|") if len(words) > 1 else [""]:
+                assert " ".join([words[0], last]) in VERBS or words[0] in VERBS or (
+                    not last and words[0] in nouns), "%s: `%s`" % (path.name, span)
+                seen += 1
+    assert seen > 60
+
+
 def test_what_is_done_elsewhere_is_done_there():
     for command, where in ELSEWHERE.items():
         if isinstance(where, tuple):
