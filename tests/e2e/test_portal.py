@@ -7,8 +7,6 @@ import hashlib
 import http.client
 import json
 import os
-import re
-import socket
 import subprocess
 import threading
 import time

@@ -462,7 +462,8 @@ def sockets_of(process):
 
 
 def test_one_client_does_not_take_all_the_places(tmp_path, page, certificate):
-    portal = Portal(tmp_path, page, tls=certificate, per_client=10, connections=30)
+    portal = Portal(tmp_path, page, tls=certificate, per_client=10, connections=30,
+                    request_ms=90000)
     before = sockets_of(portal.process)
     held = [socket.create_connection(("127.0.0.1", portal.port), timeout=20) for _ in range(60)]
     try:
@@ -542,7 +543,7 @@ def test_slowhttptest(slow_portal, tmp_path):
             stdin=subprocess.DEVNULL, stdout=open(tmp_path / name, "wb"),
             stderr=subprocess.STDOUT, cwd=tmp_path)
     # while the attackers still hold on, their connections are gone
-    wait_for("the attack", lambda: neighbour.most - before > 50)
+    wait_for("the attack", lambda: neighbour.most - before > 30)
     wait_for("all of them to be cut off", lambda: sockets_of(slow_portal.process) - before < 10)
     for tool in tools.values():
         tool.send_signal(signal.SIGINT)
