@@ -63,6 +63,9 @@ cut(struct attached_page *p)
 	size_t at = 0, where, seen[MARKS + 1] = {0};
 	enum mark m;
 
+	/* an empty text is nowhere: nothing may be added to where it is */
+	if (s.len == 0)
+		return ERR_MALFORMED;
 	do {
 		if (p->n == PIECES_MAX)
 			return ERR_MALFORMED;

@@ -105,7 +105,9 @@ read_blocks(struct store_index_file *f, bool room)
 	size_t at = 0;
 
 	f->n_blocks = f->n = 0;
-	while (read_head(f->map + at, f->len - at, from, &whole, &b) &&
+	/* an empty file is mapped nowhere */
+	while (f->len > at &&
+	       read_head(f->map + at, f->len - at, from, &whole, &b) &&
 	       stretches_fit(&b, &whole)) {
 		if (room)
 			f->block[f->n_blocks] = b;
