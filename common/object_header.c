@@ -32,6 +32,7 @@ object_header_format(const struct object_header *h, uint8_t *out)
 	put_number(out + 8, OBJECT_HEADER_VERSION, 2);
 	out[10] = (uint8_t)h->factor;
 	out[11] = (uint8_t)h->door;
+	memcpy(out + 12, h->account, OBJECT_ACCOUNT_TAG_SIZE);
 	memcpy(out + 16, h->id, OBJECT_ID_SIZE);
 	memcpy(out + 32, h->proof_hash, sizeof(h->proof_hash));
 	out = put_number(out + 64, h->index_size, 8);
@@ -41,11 +42,12 @@ object_header_format(const struct object_header *h, uint8_t *out)
 }
 
 static bool
-values_are_sane(const struct object_header *h, const uint8_t *zero)
+values_are_sane(const struct object_header *h)
 {
-	static const uint8_t none[4];
+	static const uint8_t none[OBJECT_ACCOUNT_TAG_SIZE];
 
-	return memcmp(zero, none, sizeof(none)) == 0 &&
+	return (h->factor == OBJECT_FACTOR_ACCOUNT ||
+		   memcmp(h->account, none, sizeof(none)) == 0) &&
 	       h->factor < OBJECT_FACTORS && h->door < OBJECT_DOORS &&
 	       h->index_size > 0 && h->index_size <= LIMIT_OBJECT_INDEX &&
 	       h->body_size <= LIMIT_OBJECT_BODY &&
@@ -57,7 +59,6 @@ object_header_parse(struct span s, struct object_header *out)
 {
 	struct object_header h = {.factor = OBJECT_FACTOR_NONE};
 	struct unpacker u;
-	uint8_t zero[4];
 	uint16_t version;
 
 	if (s.len < OBJECT_HEADER_SIZE ||
@@ -69,14 +70,14 @@ object_header_parse(struct span s, struct object_header *out)
 		return ERR_UNSUPPORTED;
 	h.factor = unpack_u8(&u);
 	h.door = unpack_u8(&u);
-	unpack_raw(&u, zero, sizeof(zero));
+	unpack_raw(&u, h.account, sizeof(h.account));
 	unpack_raw(&u, h.id, sizeof(h.id));
 	unpack_raw(&u, h.proof_hash, sizeof(h.proof_hash));
 	h.index_size = unpack_u64(&u);
 	h.body_size = unpack_u64(&u);
 	h.created_s = unpack_u64(&u);
 	h.expires_s = unpack_u64(&u);
-	if (unpack_end(&u) != ERR_OK || !values_are_sane(&h, zero))
+	if (unpack_end(&u) != ERR_OK || !values_are_sane(&h))
 		return ERR_MALFORMED;
 	*out = h;
 	return ERR_OK;
@@ -92,6 +93,20 @@ uint64_t
 object_total_size(const struct object_header *h)
 {
 	return object_body_offset(h) + stream_sealed_size(h->body_size);
+}
+
+bool
+object_door_has_code(enum object_door d)
+{
+	switch (d) {
+	case OBJECT_DOOR_OPEN:
+		return false;
+	case OBJECT_DOOR_CODE:
+	case OBJECT_DOOR_ACCOUNT:
+	case OBJECT_DOORS:
+		break;
+	}
+	return true;
 }
 
 void

@@ -33,7 +33,8 @@ enum object_factor {
 	OBJECT_FACTOR_NONE = 0,
 	OBJECT_FACTOR_PASSPHRASE = 1, /* the sender chose it */
 	OBJECT_FACTOR_GENERATED = 2,
-	OBJECT_FACTOR_ANSWER = 3, /* to a question of the sender's */
+	OBJECT_FACTOR_ANSWER = 3,  /* to a question of the sender's */
+	OBJECT_FACTOR_ACCOUNT = 4, /* the key pair of the recipient's account */
 	OBJECT_FACTORS
 };
 
@@ -41,15 +42,21 @@ enum object_factor {
 enum object_door {
 	OBJECT_DOOR_OPEN = 0,
 	OBJECT_DOOR_CODE = 1, /* that is mailed to the recipient */
+	/* the same, and whoever has it may set up the recipient's account */
+	OBJECT_DOOR_ACCOUNT = 2,
 	OBJECT_DOORS
 };
+
+/* Octets of the account's id in a header. */
+#define OBJECT_ACCOUNT_TAG_SIZE 4
 
 struct object_header {
 	uint8_t id[OBJECT_ID_SIZE];
 	enum object_factor factor;
 	enum object_door door;
-	uint8_t proof_hash[OBJECT_PROOF_SIZE]; /* SHA-256 of the proof key */
-	uint64_t index_size;		       /* octets before sealing */
+	uint8_t account[OBJECT_ACCOUNT_TAG_SIZE]; /* zero for other factors */
+	uint8_t proof_hash[OBJECT_PROOF_SIZE];	  /* SHA-256 of the proof key */
+	uint64_t index_size;			  /* octets before sealing */
 	uint64_t body_size;
 	uint64_t created_s; /* since 1970 */
 	uint64_t expires_s; /* first second at which it is gone */
@@ -67,6 +74,9 @@ enum err object_header_parse(
    whole object. */
 uint64_t object_body_offset(const struct object_header *h);
 uint64_t object_total_size(const struct object_header *h);
+
+/* Does the door want a code? */
+bool object_door_has_code(enum object_door d);
 
 /* The id as text; out has OBJECT_ID_TEXT_SIZE octets. */
 void object_id_format(const uint8_t *id, char *out);

@@ -33,9 +33,9 @@ crypto_escrow_new_id(uint8_t *id_out)
 	random_octets(id_out, OBJECT_ID_SIZE);
 }
 
-static enum err
-hkdf(const struct secret *input, const uint8_t *id, const char *info,
-    struct secret **out)
+enum err
+crypto_escrow_hkdf(const struct secret *input, const uint8_t *id,
+    struct span info, struct secret **out)
 {
 	enum err e = ERR_CRYPTO;
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
@@ -49,7 +49,7 @@ hkdf(const struct secret *input, const uint8_t *id, const char *info,
 	    OSSL_PARAM_construct_octet_string(
 		OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)id, OBJECT_ID_SIZE),
 	    OSSL_PARAM_construct_octet_string(
-		OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)info, strlen(info)),
+		OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)info.data, info.len),
 	    OSSL_PARAM_construct_end(),
 	};
 
@@ -70,17 +70,20 @@ out:
 	return e;
 }
 
-/* link secret || factor */
+/* link secret || factor, which is made from a passphrase or comes from an
+   account. */
 static enum err
 kdf_input(const struct secret *link, const struct secret *passphrase,
-    const uint8_t *id, struct secret **out)
+    const struct secret *shared, const uint8_t *id, struct secret **out)
 {
-	size_t factor = passphrase != NULL ? FACTOR_SIZE : 0;
+	size_t factor = passphrase != NULL || shared != NULL ? FACTOR_SIZE : 0;
 	struct secret *input = secret_new(link->len + factor);
 
 	if (input == NULL)
 		return ERR_NOMEM;
 	memcpy(input->data, link->data, link->len);
+	if (shared != NULL)
+		memcpy(input->data + link->len, shared->data, FACTOR_SIZE);
 	if (passphrase != NULL &&
 	    !PKCS5_PBKDF2_HMAC((const char *)passphrase->data,
 		(int)passphrase->len, id, OBJECT_ID_SIZE, PBKDF2_ROUNDS,
@@ -92,22 +95,27 @@ kdf_input(const struct secret *link, const struct secret *passphrase,
 	return ERR_OK;
 }
 
-enum err
-crypto_escrow_derive(const struct secret *link, const struct secret *passphrase,
-    const uint8_t *id, struct secret **proof_out, struct secret **content_out)
+static enum err
+derive(const struct secret *link, const struct secret *passphrase,
+    const struct secret *shared, const uint8_t *id, struct secret **proof_out,
+    struct secret **content_out)
 {
 	struct secret *input = NULL, *proof = NULL;
 	enum err e;
 
 	if (link->len != CRYPTO_ESCROW_SECRET_SIZE ||
 	    (passphrase != NULL &&
-		(passphrase->len == 0 || passphrase->len > INT32_MAX)))
+		(passphrase->len == 0 || passphrase->len > INT32_MAX)) ||
+	    (shared != NULL &&
+		(passphrase != NULL || shared->len != FACTOR_SIZE)))
 		return ERR_USAGE;
-	e = kdf_input(link, passphrase, id, &input);
+	e = kdf_input(link, passphrase, shared, id, &input);
 	if (e == ERR_OK)
-		e = hkdf(input, id, "sealgate escrow v1 proof", &proof);
+		e = crypto_escrow_hkdf(
+		    input, id, SPAN_LIT("sealgate escrow v1 proof"), &proof);
 	if (e == ERR_OK)
-		e = hkdf(input, id, "sealgate escrow v1 content", content_out);
+		e = crypto_escrow_hkdf(input, id,
+		    SPAN_LIT("sealgate escrow v1 content"), content_out);
 	if (e == ERR_OK) {
 		*proof_out = proof;
 		proof = NULL;
@@ -115,6 +123,13 @@ crypto_escrow_derive(const struct secret *link, const struct secret *passphrase,
 	secret_free(proof);
 	secret_free(input);
 	return e;
+}
+
+enum err
+crypto_escrow_derive(const struct secret *link, const struct secret *passphrase,
+    const uint8_t *id, struct secret **proof_out, struct secret **content_out)
+{
+	return derive(link, passphrase, NULL, id, proof_out, content_out);
 }
 
 /* One sealed section behind the other; chunk by chunk, so that memory does
@@ -171,9 +186,18 @@ make_header(const struct crypto_escrow *e, const struct secret *proof,
 	};
 
 	if (h.created_s >= h.expires_s ||
-	    (e->factor != OBJECT_FACTOR_NONE) != (e->passphrase != NULL))
+	    (e->factor != OBJECT_FACTOR_NONE) !=
+		(e->passphrase != NULL || e->shared != NULL) ||
+	    (e->factor == OBJECT_FACTOR_ACCOUNT) != (e->shared != NULL) ||
+	    (e->shared != NULL && e->account == NULL))
 		return ERR_USAGE;
 	memcpy(h.id, e->id, sizeof(h.id));
+	if (e->shared != NULL) {
+		uint8_t account[PICKUP_ACCOUNT_ID];
+
+		pickup_account_id(e->account, account);
+		memcpy(h.account, account, sizeof(h.account));
+	}
 	digest_sha256(&(struct span){proof->data, proof->len}, 1, h.proof_hash);
 	*out = h;
 	return ERR_OK;
@@ -212,8 +236,8 @@ crypto_escrow_seal_with(const struct crypto_escrow *e,
 	if (err == ERR_OK)
 		err = crypto_escrow_index(e, &index);
 	if (err == ERR_OK)
-		err = crypto_escrow_derive(
-		    link, e->passphrase, e->id, &proof, &content);
+		err = derive(
+		    link, e->passphrase, e->shared, e->id, &proof, &content);
 	if (err == ERR_OK && e->recovery != NULL)
 		err = crypto_recovery_seal(
 		    e->recovery, e->id, proof, content, e->recovery_out);

@@ -13,6 +13,7 @@
 
 #include "common/buf.h"
 #include "common/object_header.h"
+#include "common/pickup_account.h"
 
 struct crypto_cert;
 struct secret;
@@ -56,6 +57,10 @@ struct crypto_escrow {
 	enum object_door door;
 	/* of the factor, as mime/spelling.h spells it; NULL for none */
 	const struct secret *passphrase;
+	/* of crypto_escrow_account(), with the account that it is of, where
+	   that is the factor; else NULL */
+	const struct secret *shared;
+	const struct pickup_account *account;
 	const struct crypto_escrow_part *parts;
 	size_t n_parts;
 	/* whom its keys are sealed to beside; NULL: nobody. The CMS is appended
@@ -80,13 +85,25 @@ enum err crypto_escrow_seal_with(const struct crypto_escrow *e,
     const struct secret *link, int fd,
     struct object_header *header_out) MUST_CHECK;
 
+/* What goes into the key of this object by the recipient's account, and the
+   point by which the account's private half finds it out: for the link. The
+   caller frees *out. ERR_CRYPTO, also for a public key that is none. */
+enum err crypto_escrow_account(const struct pickup_account *account,
+    const uint8_t *id, uint8_t point_out[PICKUP_ACCOUNT_PUBLIC],
+    struct secret **out) MUST_CHECK;
+/* The same with a private half of the gateway's that the caller chose, 32
+   octets: for test vectors. */
+enum err crypto_escrow_account_with(const struct pickup_account *account,
+    const uint8_t *id, const struct secret *private,
+    uint8_t point_out[PICKUP_ACCOUNT_PUBLIC], struct secret **out) MUST_CHECK;
+
 /* What follows "#" in the link: CRYPTO_ESCROW_LINK_SIZE characters into out,
    without a NUL. Whoever has it can open the message. */
 void crypto_escrow_link_text(
     const struct secret *link, enum object_factor factor, char *out);
 
-/* Proof key and content key, as the browser derives them. The caller frees
-   both. */
+/* Proof key and content key, as the browser derives them where the factor is a
+   passphrase or none. The caller frees both. */
 enum err crypto_escrow_derive(const struct secret *link,
     const struct secret *passphrase, const uint8_t *id,
     struct secret **proof_out, struct secret **content_out) MUST_CHECK;

@@ -112,11 +112,15 @@ config_set_label(const struct config_target *t, const struct config_entry *e,
 	return true;
 }
 
-/* Those whose machinery is here. */
-static bool
-factor_works(enum policy_factor f)
+/* What a recipient without an account needs; the order of the two options does
+   not matter. */
+static void
+settle_account(struct config_rule *r)
 {
-	return f != POLICY_FACTOR_ACCOUNT;
+	if (r->pickup.account)
+		r->pickup.factor = r->first_factor != POLICY_FACTOR_NONE
+				       ? r->first_factor
+				       : POLICY_FACTOR_CODE;
 }
 
 bool
@@ -129,13 +133,25 @@ config_set_factor(const struct config_target *t, const struct config_entry *e,
 	    policy_factor_by_name(v->text, &f) != ERR_OK)
 		return config_bad(t, v, e,
 		    "none, code, answer, passphrase, generated or account");
-	if (!factor_works(f)) {
-		conf_find(t->f, CONF_ERROR, v->line,
-		    "%s: \"%s\" is not available in this version", e->name,
-		    v->text);
-		return false;
-	}
+	t->rule->pickup.account = f == POLICY_FACTOR_ACCOUNT;
 	t->rule->pickup.factor = f;
+	settle_account(t->rule);
+	return true;
+}
+
+bool
+config_set_first_factor(const struct config_target *t,
+    const struct config_entry *e, const struct config_value *v)
+{
+	enum policy_factor f;
+
+	if (v->kind != CONFIG_WORD ||
+	    policy_factor_by_name(v->text, &f) != ERR_OK ||
+	    f == POLICY_FACTOR_NONE || f == POLICY_FACTOR_ACCOUNT)
+		return config_bad(
+		    t, v, e, "code, answer, passphrase or generated");
+	t->rule->first_factor = f;
+	settle_account(t->rule);
 	return true;
 }
 

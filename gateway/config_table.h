@@ -69,6 +69,7 @@ enum config_type {
 	CONFIG_T_DELIVERS, /* bool: the words no and tls */
 	CONFIG_T_NOTICE,   /* bool: the words any and tls */
 	CONFIG_T_FACTOR,   /* of a rule: enum policy_factor */
+	CONFIG_T_FIRST_FACTOR,
 	CONFIG_T_DELIVERY, /* of a rule: enum policy_delivery */
 };
 

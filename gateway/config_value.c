@@ -816,6 +816,8 @@ config_set(const struct config_target *t, const struct config_entry *e,
 		return config_set_label(t, e, v);
 	case CONFIG_T_FACTOR:
 		return config_set_factor(t, e, v);
+	case CONFIG_T_FIRST_FACTOR:
+		return config_set_first_factor(t, e, v);
 	case CONFIG_T_RUNGS:
 		return config_set_rungs(t, e, v);
 	case CONFIG_T_EXPECT:

@@ -39,6 +39,7 @@ struct config_rule {
 	bool inbound;
 	int require; /* enum policy_require */
 	struct policy_pickup pickup;
+	enum policy_factor first_factor; /* NONE: not said */
 	bool may_lower;
 	bool together;
 	bool on_error_weaker;
@@ -72,6 +73,8 @@ bool config_set_when(const struct config_target *t,
 bool config_set_label(const struct config_target *t,
     const struct config_entry *e, const struct config_value *v);
 bool config_set_factor(const struct config_target *t,
+    const struct config_entry *e, const struct config_value *v);
+bool config_set_first_factor(const struct config_target *t,
     const struct config_entry *e, const struct config_value *v);
 /* Into the struct conf_test that is the target's part. */
 bool config_set_rungs(const struct config_target *t,

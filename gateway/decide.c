@@ -142,21 +142,39 @@ decide_find_keys(const struct decide_facts *f,
 		    look_up(f, d->to_key, KS_OPENPGP, answers, arena, &d->pgp);
 }
 
+/* Whether the recipient has an account must be known for sure, or another one
+   would get what is sealed to less. */
+static void
+find_account(const struct decide_facts *f, struct decision *d)
+{
+	enum err e = f->keys == NULL
+			 ? ERR_DB
+			 : ks_account_get(
+			       f->keys, span_str(d->to_key), &d->account);
+
+	d->has_account = e == ERR_OK;
+	if (d->has_account)
+		policy_decision_use_account(&d->rules);
+	else if (e != ERR_NOT_FOUND)
+		d->state[RUNG_ESCROW] = RUNG_FAILED;
+}
+
 /* What does not fit a mail is not there for certain: the ladder goes on. */
 static void
 find_pickup(const struct decide_facts *f, struct decision *d)
 {
-	enum rung_state s = f->have_portal ? RUNG_HOLDS : RUNG_FAILED;
-
+	d->state[RUNG_ESCROW] = f->have_portal ? RUNG_HOLDS : RUNG_FAILED;
 	if (policy_pickup_is_attached(&d->rules.pickup)) {
-		s = RUNG_HOLDS;
+		d->state[RUNG_ESCROW] = RUNG_HOLDS;
 		if (f->message != NULL && f->message->raw.len > f->attach_max) {
-			s = RUNG_ABSENT;
+			d->state[RUNG_ESCROW] = RUNG_ABSENT;
 			d->escrow_why = "the message is too large to be "
 					"attached to a mail";
 		}
+	} else if (d->rules.pickup.account &&
+		   decide_has_rung(&d->rules.ladder, RUNG_ESCROW)) {
+		find_account(f, d);
 	}
-	d->state[RUNG_ESCROW] = s;
 }
 
 enum err
@@ -176,9 +194,9 @@ decide_rcpt(const struct decide_facts *f, const char *to_key,
 		*out = d;
 		return ERR_OK;
 	}
+	find_pickup(f, &d);
 	policy_decision_raise(&d.rules, f->min_strength);
 	decide_find_keys(f, answers, arena, &d);
-	find_pickup(f, &d);
 	decide_tls(f, &d, arena);
 	decide_pass(f, &d, arena);
 	decide_alone(f, &d);

@@ -13,6 +13,7 @@
 
 #include "gateway/signer.h"
 #include "gateway/variant.h"
+#include "keystore/account.h"
 #include "keystore/lookup.h"
 #include "policy/policy.h"
 
@@ -92,6 +93,10 @@ struct decision {
 				     (`together`), for administrators; NULL: its
 				     own */
 	const char *overruled_by; /* name of the rule that says so */
+	/* the recipient's account, where the rules ask for one and there is
+	   one */
+	struct ks_account account;
+	bool has_account;
 	/* why it waits for a copy for an archive; NULL: it does not */
 	const char *archive_why;
 	const char *archive_rule; /* that asks for the copy */

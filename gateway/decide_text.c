@@ -118,6 +118,7 @@ pickup_json(const struct decision *d)
 {
 	const struct policy_pickup *k = &d->rules.pickup;
 	const char *where = "none";
+	json_t *j;
 
 	if (d->outcome.result != POLICY_CHOSEN ||
 	    d->outcome.rung != RUNG_ESCROW)
@@ -131,9 +132,15 @@ pickup_json(const struct decision *d)
 		where = "in the key";
 	else if (k->factor != POLICY_FACTOR_NONE)
 		where = "at the door";
-	return json_pack("{s:s, s:s, s:s}", "notice",
+	j = json_pack("{s:s, s:s, s:s}", "notice",
 	    k->notice_tls ? "tls" : "any", "second-factor",
 	    policy_factor_name(k->factor), "factor-is", where);
+	if (k->account)
+		json_object_set_new(j, "account",
+		    json_string(d->has_account
+				    ? "set"
+				    : "first message: code by mail"));
+	return j;
 }
 
 static void

@@ -25,6 +25,8 @@ static const struct notice_words table[] = {
 	.question = "You are asked a question of the sender's, and need its "
 		    "answer.\n",
 	.code = "When you open it, a code is sent to you at this address.\n",
+	.account = "You open it with the passphrase that you have chosen for "
+		   "messages from here.\n",
 	.alone = "Whoever has this link can read the message: please do not "
 		 "pass this\nmail on.\n",
 	.until = "The message can be read there until {until}. Keep this mail "
@@ -74,6 +76,8 @@ static const struct notice_words table[] = {
 		    "und brauchen\ndie Antwort darauf.\n",
 	.code = "Wenn Sie sie öffnen, wird Ihnen ein Code an diese Adresse "
 		"gesendet.\n",
+	.account = "Sie öffnen sie mit dem Passwort, das Sie für Nachrichten "
+		   "von hier\ngewählt haben.\n",
 	.alone = "Wer diesen Link hat, kann die Nachricht lesen: Bitte geben "
 		 "Sie diese\nMail nicht weiter.\n",
 	.until = "Die Nachricht kann dort bis {until} gelesen werden. Behalten "
@@ -126,6 +130,8 @@ static const struct notice_words table[] = {
 		    "faut la réponse.\n",
 	.code = "Quand vous l’ouvrez, un code vous est envoyé à cette "
 		"adresse.\n",
+	.account = "Vous l’ouvrez avec le mot de passe que vous avez choisi "
+		   "pour les messages\nqui viennent d’ici.\n",
 	.alone = "Qui possède ce lien peut lire le message : ne transmettez "
 		 "pas ce courriel.\n",
 	.until = "Le message peut y être lu jusqu’au {until}. Gardez ce "
@@ -173,6 +179,8 @@ static const struct notice_words table[] = {
 	.question = "Se le hace una pregunta del remitente y necesita la "
 		    "respuesta.\n",
 	.code = "Cuando lo abra, se le envía un código a esta dirección.\n",
+	.account = "Lo abre con la contraseña que eligió para los mensajes "
+		   "que vienen de\naquí.\n",
 	.alone = "Quien tenga este enlace puede leer el mensaje: no reenvíe "
 		 "este correo.\n",
 	.until = "El mensaje se puede leer allí hasta el {until}. Conserve "
@@ -219,6 +227,8 @@ static const struct notice_words table[] = {
 		    "risposta.\n",
 	.code = "Quando lo apre, un codice Le viene inviato a questo "
 		"indirizzo.\n",
+	.account = "Lo apre con la password che ha scelto per i messaggi "
+		   "che vengono da\nqui.\n",
 	.alone = "Chi ha questo link può leggere il messaggio: non inoltri "
 		 "questa mail.\n",
 	.until = "Il messaggio può essere letto fino a {until}. Conservi "
@@ -265,6 +275,8 @@ static const struct notice_words table[] = {
 		    "erop nodig.\n",
 	.code = "Wanneer u het opent, wordt u een code op dit adres "
 		"gestuurd.\n",
+	.account = "U opent het met de wachtwoordzin die u voor berichten van "
+		   "hier hebt\ngekozen.\n",
 	.alone = "Wie deze link heeft, kan het bericht lezen: stuur deze mail "
 		 "niet door.\n",
 	.until = "Het bericht kan daar tot {until} worden gelezen. Bewaar deze "

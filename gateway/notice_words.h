@@ -16,6 +16,7 @@ struct notice_words {
 	const char *intro;	/* who, and the link */
 	const char *passphrase; /* what else is needed, or whom to keep out */
 	const char *question;
+	const char *account;
 	const char *code;
 	const char *alone;
 	const char *until;

@@ -132,6 +132,10 @@ static const struct {
     {PROTO_EXTRACT, "extract"},
     {PROTO_EXTRACTED, "extracted"},
     {PROTO_OBJECT_FOUND, "object-found"},
+    {PROTO_ACCOUNT_SET, "account-set"},
+    {PROTO_ACCOUNT_SAID, "account-said"},
+    {PROTO_ACCOUNTS, "accounts"},
+    {PROTO_ACCOUNT_DROP, "account-drop"},
 };
 
 const char *

@@ -24,6 +24,7 @@
 #include "gateway/proto_issue.h"
 #include "gateway/proto_keys.h"
 #include "gateway/proto_mail.h"
+#include "gateway/proto_pickup.h"
 
 enum proto_type {
 	/* supervisor → all */
@@ -331,6 +332,17 @@ enum proto_type {
 	/* portal → store: objects in its directory, some at a time: u32 n, n
 	   times struct proto_object and u64 created, Unix s */
 	PROTO_OBJECT_FOUND,
+
+	/* portal → store: a reader of mail for pick-up wants this account. Said
+	   again until there is an answer. The id is none. */
+	PROTO_ACCOUNT_SET = 260, /* struct proto_account_set */
+	/* store → portal: what became of it. */
+	PROTO_ACCOUNT_SAID, /* struct proto_account_said */
+	/* store → portal: the accounts there are, in as many messages as it
+	   takes; then those that are new. */
+	PROTO_ACCOUNTS, /* struct proto_accounts */
+	/* store → portal: this one is gone. PICKUP_ACCOUNT_ID octets. */
+	PROTO_ACCOUNT_DROP,
 };
 
 /* "deliver"; "?" for an unknown one. */

@@ -35,6 +35,9 @@ static const char *const names[] = {
     [KS_EVENT_LOST] = "lost",
     [KS_EVENT_SETTING] = "setting",
     [KS_EVENT_RESTORED] = "restored",
+    [KS_EVENT_ACCOUNT_SET] = "account-set",
+    [KS_EVENT_ACCOUNT_RESET] = "account-reset",
+    [KS_EVENT_ACCOUNT_REMOVED] = "account-removed",
 };
 
 const char *

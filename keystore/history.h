@@ -28,6 +28,10 @@ enum ks_event_what {
 	KS_EVENT_LOST = 11,	/* its source has it no more: an alarm */
 	KS_EVENT_SETTING = 12,	/* of an address or a domain */
 	KS_EVENT_RESTORED = 13, /* of a backup, or undeleted */
+	/* of the account of a recipient of mail for pick-up */
+	KS_EVENT_ACCOUNT_SET = 14,
+	KS_EVENT_ACCOUNT_RESET = 15, /* another in its place */
+	KS_EVENT_ACCOUNT_REMOVED = 16,
 };
 
 /* Every span is borrowed. What does not apply is empty or 0. */

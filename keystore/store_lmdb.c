@@ -31,6 +31,7 @@ static const struct db_table tables[] = {
     [TABLE_ROWS + KS_ROW_REPLY] = {"reply", 0},
     [TABLE_ROWS + KS_ROW_DELETED] = {"deleted", 0},
     [TABLE_ROWS + KS_ROW_REFUSED] = {"refused", 0},
+    [TABLE_ROWS + KS_ROW_ACCOUNT] = {"account", 0},
 };
 
 enum {

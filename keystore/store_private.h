@@ -22,6 +22,7 @@ enum ks_row {
 	KS_ROW_REPLY,	   /* reply.c */
 	KS_ROW_DELETED,	   /* deleted.c */
 	KS_ROW_REFUSED,	   /* refused.c */
+	KS_ROW_ACCOUNT,	   /* account.c */
 	KS_ROW_COUNT
 };
 

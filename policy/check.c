@@ -176,7 +176,17 @@ check_escrow(struct check *c, const struct policy_rule *r)
 			r->name));
 	if (r->ladder.escrow != POLICY_ESCROW_LINK)
 		return;
-	if (r->pickup.factor != POLICY_FACTOR_NONE)
+	if (r->pickup.account)
+		found(c, r->line, after_tls,
+		    arena_printf(c->arena,
+			"rule \"%s\": the first message to a recipient without "
+			"an account is opened by the link and a code by mail: "
+			"as strong as by link alone%s",
+			r->name,
+			after_tls ? ", weaker than the tls before it; say "
+				    "notice = tls or first-factor = generated"
+				  : " (first-factor says otherwise)"));
+	else if (r->pickup.factor != POLICY_FACTOR_NONE)
 		found(c, r->line, after_tls,
 		    arena_printf(c->arena,
 			"rule \"%s\": a code at the door does not keep out who "

@@ -143,6 +143,7 @@ policy_pickup_raise(struct policy_pickup *a, const struct policy_pickup *b)
 		a->delivery = b->delivery;
 	if (b->factor > a->factor)
 		a->factor = b->factor;
+	a->account = a->account || b->account;
 	if (a->passphrase_tag == NULL)
 		a->passphrase_tag = b->passphrase_tag;
 }

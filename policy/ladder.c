@@ -347,6 +347,15 @@ policy_decide(const struct policy *p, const struct policy_facts *f,
 }
 
 void
+policy_decision_use_account(struct policy_decision *d)
+{
+	if (!d->pickup.account)
+		return;
+	d->pickup.factor = POLICY_FACTOR_ACCOUNT;
+	d->ladder.escrow = POLICY_ESCROW_FACTOR;
+}
+
+void
 policy_decision_raise(struct policy_decision *d, int floor)
 {
 	struct policy_ladder l = d->ladder;

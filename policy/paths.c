@@ -122,7 +122,11 @@ paths_of(struct paths *s, const struct policy_rule *r)
 		else if (rung == RUNG_ESCROW &&
 			 r->ladder.escrow == POLICY_ESCROW_LINK)
 			add(s, r, rung, false,
-			    r->pickup.factor == POLICY_FACTOR_NONE
+			    r->pickup.account
+				? "the first message, until the recipient has "
+				  "an account: the link and a code open it, "
+				  "and both travel by mail"
+			    : r->pickup.factor == POLICY_FACTOR_NONE
 				? "the link alone opens it, and travels by mail"
 				: "the link and a code open it, and both "
 				  "travel by mail");

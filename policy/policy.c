@@ -183,7 +183,9 @@ static enum err
 set_pickup(struct policy *p, const struct policy_spec *spec,
     struct policy_rule *r, struct err_why *why)
 {
-	enum policy_escrow escrow = policy_pickup_escrow(&spec->pickup);
+	enum policy_escrow escrow = spec->pickup.account
+					? POLICY_ESCROW_FACTOR
+					: policy_pickup_escrow(&spec->pickup);
 	const char *word = spec->pickup.passphrase_tag;
 	size_t at;
 	enum err e;

@@ -51,7 +51,8 @@ enum policy_escrow {
    a rule that asks for more wins. All but the first two are part of the key.
    Where the one that is asked for cannot be had for a message - the sender has
    chosen no passphrase, asked no question - it is POLICY_FACTOR_GENERATED, so
-   that escrow always holds. */
+   that escrow always holds. An account is asked for by policy_pickup.account:
+   it is a factor once it is known that the recipient has one. */
 enum policy_factor {
 	POLICY_FACTOR_NONE = 0,
 	POLICY_FACTOR_CODE,	  /* at the door: a code by mail */
@@ -157,6 +158,9 @@ struct policy_pickup {
 	enum policy_delivery delivery;
 	bool notice_tls; /* the notice travels as the rung tls goes */
 	enum policy_factor factor;
+	/* the recipient's account instead, once there is one; until then mail
+	   is as strong as the factor makes it */
+	bool account;
 	/* WORD of a subject tag "[WORD:PASSPHRASE]"; NULL: none is taken. Of
 	   several rules that match the first, the one that decides before the
 	   others. */
@@ -169,7 +173,8 @@ enum policy_escrow policy_pickup_escrow(const struct policy_pickup *k);
 bool policy_pickup_is_attached(const struct policy_pickup *k);
 /* Does any rule say so? */
 bool policy_attaches(const struct policy *p);
-/* Make a what a and b together ask for. */
+/* Make a what a and b together ask for. An account that one of them asks for is
+   instead of what both do: it is part of the key. */
 void policy_pickup_raise(
     struct policy_pickup *a, const struct policy_pickup *b);
 
@@ -375,6 +380,10 @@ struct policy_decision {
 /* ERR_NO_RULE if no rule decides (out is untouched), ERR_NOMEM. */
 enum err policy_decide(const struct policy *p, const struct policy_facts *f,
     struct arena *arena, struct policy_decision *out) MUST_CHECK;
+
+/* The recipient has an account: where the rules ask for it, it is the factor.
+   Before policy_decision_raise(). */
+void policy_decision_use_account(struct policy_decision *d);
 
 /* Take every rung weaker than floor out, hold if none is left: a pending entry
    may only be decided at least as strictly as its record says. */

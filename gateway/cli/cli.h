@@ -175,6 +175,8 @@ int cli_escrow_extend(struct cli *cli, int argc, char **argv);
 int cli_escrow_unlock(struct cli *cli, int argc, char **argv);
 /* escrow_recover.c */
 int cli_escrow_recover(struct cli *cli, int argc, char **argv);
+/* escrow_account.c */
+int cli_escrow_account(struct cli *cli, int argc, char **argv);
 
 /* audit.c, audit_list.c, audit_show.c, audit_export.c */
 int cli_audit_list(struct cli *cli, int argc, char **argv);

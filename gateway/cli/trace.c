@@ -218,7 +218,16 @@ put_pickup(const json_t *k)
 	if (is(k, "attached"))
 		printf("in a file attached to the notice, which cannot be "
 		       "recalled, does not expire and gives no receipt; ");
-	if (strcmp(cli_member(k, "second-factor"), "none") == 0) {
+	if (strcmp(cli_member(k, "account"), "set") == 0) {
+		printf("account (in the key)");
+	} else if (cli_member(k, "account")[0] != '\0') {
+		put(cli_member(k, "account"));
+		if (strcmp(cli_member(k, "factor-is"), "in the key") == 0) {
+			printf(", and ");
+			put(cli_member(k, "second-factor"));
+			printf(" (in the key)");
+		}
+	} else if (strcmp(cli_member(k, "second-factor"), "none") == 0) {
 		printf("by the link alone");
 	} else {
 		put(cli_member(k, "second-factor"));

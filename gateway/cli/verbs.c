@@ -218,6 +218,10 @@ const struct cli_verb cli_verbs[] = {
 	"Write the message on standard output, opened by the private key of "
 	"the recovery certificate",
 	cli_escrow_recover},
+    {"escrow", "account", "list | show ADDRESS... | remove ADDRESS...",
+	"Who has chosen a passphrase for mail for pick-up; remove it: what was "
+	"sealed for it never opens again, and the next message is a first one",
+	cli_escrow_account},
     {"audit", "list",
 	"[--last N] [--since TIME] [--until TIME] [--address A] [--from A] "
 	"[--rcpt A] [--message-id ID] [--id ID] [--entry ID] [--object NAME] "

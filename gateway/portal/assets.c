@@ -36,6 +36,8 @@ static const struct {
     {PORTAL_ASSET_FILE, "style.css", CSS},
     {PORTAL_ASSET_FILE, "icon.svg", "image/svg+xml"},
     {PORTAL_ASSET_FILE, "view.js", SCRIPT},
+    {PORTAL_ASSET_FILE, "account.js", SCRIPT},
+    {PORTAL_ASSET_FILE, "account_view.js", SCRIPT},
     {PORTAL_ASSET_FILE, "answer.js", SCRIPT},
     {PORTAL_ASSET_FILE, "brand.js", SCRIPT},
     {PORTAL_ASSET_FILE, "client.js", SCRIPT},

@@ -327,9 +327,11 @@ portal_http_free(struct portal_http *h)
 
 void
 portal_http_serve(struct portal_http *h, struct portal_objects *objects,
-    struct portal_throttle *throttle, struct portal_answers *answers)
+    struct portal_throttle *throttle, struct portal_answers *answers,
+    struct portal_accounts *accounts)
 {
 	h->answers = answers;
+	h->accounts = accounts;
 	h->objects = objects;
 	h->throttle = throttle;
 }

@@ -35,6 +35,7 @@ struct portal_http {
 	struct portal_throttle *throttle;
 	struct portal_door *door;
 	struct portal_answers *answers;
+	struct portal_accounts *accounts;
 	struct portal_conn *conns;
 	size_t n_conns;
 	bool stopping;
@@ -69,6 +70,38 @@ void portal_client_find(
 enum MHD_Result portal_request_step(void *cls, struct MHD_Connection *mhd,
     const char *url, const char *method, const char *version, const char *data,
     size_t *data_len, void **req);
+
+/* What a request shows: text, borrowed from it. */
+struct portal_shown {
+	struct span id;
+	struct span proof; /* empty: none, and so on */
+	struct span ticket;
+	struct span code;
+};
+
+struct json_t;
+
+/* Is it what a script of ours asks, and no other? Else the refusal is sent, and
+ *rc is its result. What is shown is borrowed from *json_out, which the caller
+   drops. */
+bool portal_request_asked(struct portal_request *req, struct json_t **json_out,
+    struct portal_shown *out, enum MHD_Result *rc);
+/* Was the proof shown? Else the same. */
+bool portal_request_proven(struct portal_request *req,
+    const struct portal_shown *s, struct object_header *h_out,
+    struct portal_client *client, enum MHD_Result *rc);
+/* A string member, or nothing. False: it is there and no string. */
+bool portal_json_string(
+    const struct json_t *json, const char *name, struct span *out);
+
+/* --- account.c: requests about accounts */
+
+/* /api/key: the sealed private half for who proves the passphrase. */
+enum MHD_Result portal_account_key(struct portal_request *req);
+/* /api/reset: a code to set another. */
+enum MHD_Result portal_account_reset(struct portal_request *req);
+/* /api/account: set one. */
+enum MHD_Result portal_account_set(struct portal_request *req);
 
 /* --- reply.c */
 

@@ -29,7 +29,8 @@ enum {
 	LATE_MS = 10000,
 	FOUND_BATCH = 256, /* objects in one report */
 	SHOW_MS = 15000,
-	PEM_MAX = 256 * 1024
+	PEM_MAX = 256 * 1024,
+	ACCOUNTS_ARENA = 4 * 1024 * 1024,
 };
 
 struct portal {
@@ -46,6 +47,7 @@ struct portal {
 	struct portal_objects *objects;
 	struct portal_throttle *throttle;
 	struct portal_answers *answers;
+	struct portal_accounts *accounts;
 	uint64_t show_at_ms; /* answers that store has not taken */
 	struct portal_http *http;
 	struct ipc *store; /* NULL while there is none */
@@ -78,6 +80,29 @@ on_code(void *arg, const struct object_header *h, const char *code)
 	struct portal *p = arg;
 
 	portal_report_code(p->reports, h->id, code);
+}
+
+static void
+on_account(void *arg, const struct object_header *h, const char *digits,
+    const char *client, const struct pickup_account *account)
+{
+	struct portal *p = arg;
+	char name[OBJECT_ID_TEXT_SIZE];
+	const struct proto_account_set m = {.object = name,
+	    .digits = digits,
+	    .client = client,
+	    .account = *account};
+	struct buf b;
+
+	object_id_format(h->id, name);
+	buf_init(&b, 1024);
+	/* what does not arrive is asked for again by the page */
+	if (p->store != NULL && proto_account_set_pack(&m, &b) == ERR_OK)
+		(void)!ipc_post(
+		    p->store, PROTO_ACCOUNT_SET, 0, buf_span(&b), NULL, 0);
+	if (b.data != NULL)
+		secret_wipe(b.data, b.cap);
+	buf_clear(&b);
 }
 
 static void
@@ -169,6 +194,38 @@ change_object(
 	    KV_ERR(e));
 }
 
+/* False: it is about something else, or malformed. */
+static bool
+take_account(struct portal *p, uint16_t type, struct span payload)
+{
+	struct proto_account_said said;
+	struct proto_accounts all;
+	struct arena *a;
+	enum err e;
+
+	switch (type) {
+	case PROTO_ACCOUNT_SAID:
+		e = proto_account_said_unpack(payload, &said);
+		if (e == ERR_OK)
+			portal_accounts_said(p->accounts, said.id, said.result);
+		return e == ERR_OK;
+	case PROTO_ACCOUNT_DROP:
+		if (payload.len == PICKUP_ACCOUNT_ID)
+			portal_accounts_drop(p->accounts, payload.data);
+		return payload.len == PICKUP_ACCOUNT_ID;
+	case PROTO_ACCOUNTS:
+		a = arena_new(ACCOUNTS_ARENA);
+		e = a == NULL ? ERR_NOMEM
+			      : proto_accounts_unpack(payload, a, &all);
+		if (e == ERR_OK)
+			portal_accounts_take(p->accounts, &all);
+		arena_free(a);
+		return e == ERR_OK;
+	default:
+		return false;
+	}
+}
+
 /* What the portal is told, whoever brings it: all but descriptors. */
 static void
 take(struct portal *p, uint16_t type, uint64_t id, struct span payload)
@@ -188,6 +245,8 @@ take(struct portal *p, uint16_t type, uint64_t id, struct span payload)
 		portal_inside_noted(p->inside, id);
 		return;
 	}
+	if (take_account(p, type, payload))
+		return;
 	if (type != PROTO_OBJECT_ADD && type != PROTO_OBJECT_UNTIL &&
 	    type != PROTO_OBJECT_DROP && type != PROTO_OBJECT_LOCK) {
 		log_event(LOG_LVL_ERR, NULL, "portal-unexpected",
@@ -485,7 +544,8 @@ open_objects(struct portal *p, const struct conf *c)
 		role_refuse(p->role, "answers of the portal: %s: %s",
 		    c->paths.portal, strerror(errno));
 	if (p->http != NULL)
-		portal_http_serve(p->http, p->objects, p->throttle, p->answers);
+		portal_http_serve(p->http, p->objects, p->throttle, p->answers,
+		    p->accounts);
 }
 
 static void
@@ -507,6 +567,7 @@ start_http(struct portal *p, const struct conf *c)
 		open(c->paths.publish, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	    .opened = on_opened,
 	    .code = on_code,
+	    .account = on_account,
 	    .answered = on_answered,
 	    .arg = p,
 	};
@@ -627,6 +688,7 @@ stop(struct portal *p)
 	portal_objects_close(p->objects);
 	portal_throttle_free(p->throttle);
 	portal_answers_close(p->answers);
+	portal_accounts_free(p->accounts);
 	portal_assets_free(p->assets);
 	free(p->late);
 	buf_clear(&p->cert);
@@ -640,11 +702,12 @@ portal_main(struct role *role)
 	    .role = role,
 	    .loop = loop_new(),
 	    .reports = portal_reports_new(),
+	    .accounts = portal_accounts_new(),
 	    .late = calloc(LIMIT_PORTAL_REPORTS, OBJECT_ID_SIZE),
 	};
 	const struct conf *c = role_conf(role);
 
-	if (p.reports == NULL || p.late == NULL)
+	if (p.reports == NULL || p.late == NULL || p.accounts == NULL)
 		fatal("portal: out of memory");
 
 	buf_init(&p.cert, PEM_MAX);

@@ -16,6 +16,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/object_header.h"
+#include "common/pickup_account.h"
 
 /* --- assets.c: the files of the page, an exact list, read at start */
 
@@ -183,6 +184,29 @@ bool portal_door_ask(struct portal_door *d, const uint8_t *object,
 bool portal_door_admits(struct portal_door *d, const uint8_t *object,
     struct span ticket, struct span code, uint64_t now_ms);
 
+/* --- accounts.c: what store has said of accounts */
+
+struct portal_accounts;
+struct proto_accounts;
+
+struct portal_accounts *portal_accounts_new(void);
+void portal_accounts_free(struct portal_accounts *a);
+/* PROTO_ACCOUNTS, PROTO_ACCOUNT_DROP. */
+void portal_accounts_take(
+    struct portal_accounts *a, const struct proto_accounts *m);
+void portal_accounts_drop(struct portal_accounts *a, const uint8_t *id);
+/* ERR_NOT_FOUND; ERR_BUSY: store has not told all of them yet. */
+enum err portal_accounts_find(const struct portal_accounts *a,
+    const uint8_t *id, struct pickup_account *out) MUST_CHECK;
+/* How the setting of this account by this object stands: ERR_OK: it is there;
+   ERR_AGAIN: store has not answered; *tell: it is to be told (again). Else
+   what store has said, once. Times are of the steady clock. */
+enum err portal_accounts_set(struct portal_accounts *a, const uint8_t *id,
+    const uint8_t *object, uint64_t now_ms, bool *tell) MUST_CHECK;
+/* PROTO_ACCOUNT_SAID. */
+void portal_accounts_said(
+    struct portal_accounts *a, const uint8_t *id, enum err result);
+
 /* --- upload.c: answers on their way in */
 
 struct ipc;
@@ -289,6 +313,10 @@ struct portal_http_options {
 	/* The recipient is to get this code. */
 	void (*code)(
 	    void *arg, const struct object_header *h, const char *code);
+	/* A reader wants this account; said again until there is an answer. */
+	void (*account)(void *arg, const struct object_header *h,
+	    const char *digits, const char *client,
+	    const struct pickup_account *account);
 	/* An answer is there. */
 	void (*answered)(void *arg, uint64_t id);
 	void *arg;
@@ -300,7 +328,8 @@ void portal_http_free(struct portal_http *h);
 /* The objects it hands out, and the brake, borrowed; before the first
  * portal_http_run(). */
 void portal_http_serve(struct portal_http *h, struct portal_objects *objects,
-    struct portal_throttle *throttle, struct portal_answers *answers);
+    struct portal_throttle *throttle, struct portal_answers *answers,
+    struct portal_accounts *accounts);
 /* One descriptor for each of listen_fd: readable when there is work. */
 int portal_http_fd(const struct portal_http *h, size_t i);
 /* Do what can be done without waiting. */

@@ -97,17 +97,9 @@ framing_is_clear(const struct portal_request *req)
 
 /* --- objects */
 
-/* What a request shows: text, borrowed from it. */
-struct shown {
-	struct span id;
-	struct span proof;
-	struct span ticket; /* empty: none */
-	struct span code;
-};
-
 /* Was the proof shown? If not the refusal is sent, and *rc is its result. */
-static bool
-is_proven(struct portal_request *req, const struct shown *s,
+bool
+portal_request_proven(struct portal_request *req, const struct portal_shown *s,
     struct object_header *h_out, struct portal_client *client,
     enum MHD_Result *rc)
 {
@@ -132,16 +124,16 @@ is_proven(struct portal_request *req, const struct shown *s,
 /* The object whose proof was shown, open, or the refusal sent. Who has the
    proof may know what the door asks for. */
 static enum MHD_Result
-refuse_or_open(struct portal_request *req, const struct shown *s,
+refuse_or_open(struct portal_request *req, const struct portal_shown *s,
     struct object_header *h_out, struct portal_client *client, int *fd_out)
 {
 	struct portal_http *h = req->http;
 	enum MHD_Result rc;
 	enum err e;
 
-	if (!is_proven(req, s, h_out, client, &rc))
+	if (!portal_request_proven(req, s, h_out, client, &rc))
 		return rc;
-	if (h_out->door == OBJECT_DOOR_CODE &&
+	if (object_door_has_code(h_out->door) &&
 	    !portal_door_admits(
 		h->door, h_out->id, s->ticket, s->code, clock_steady_ms()))
 		return portal_reply_json(
@@ -158,9 +150,8 @@ refuse_or_open(struct portal_request *req, const struct shown *s,
 	return MHD_YES;
 }
 
-/* A string member, or nothing. False: it is there and no string. */
-static bool
-string_member(const json_t *json, const char *name, struct span *out)
+bool
+portal_json_string(const json_t *json, const char *name, struct span *out)
 {
 	const json_t *v = json_object_get(json, name);
 
@@ -171,21 +162,23 @@ string_member(const json_t *json, const char *name, struct span *out)
 	return true;
 }
 
-/* {"id": …, "proof": …} and what the door asks for; borrowed from *json_out,
+/* {"id": …} and what else is shown; borrowed from *json_out,
    which the caller drops. */
 static bool
-parse_shown(
-    const struct portal_request *req, json_t **json_out, struct shown *out)
+parse_shown(const struct portal_request *req, json_t **json_out,
+    struct portal_shown *out)
 {
-	json_t *json = json_loadb((const char *)req->body, req->body_len,
-	    JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	json_t *json = NULL;
 
-	if (!json_is_object(json) || !string_member(json, "id", &out->id) ||
-	    !string_member(json, "proof", &out->proof) ||
-	    !string_member(json, "ticket", &out->ticket) ||
-	    !string_member(json, "code", &out->code) ||
-	    json_object_get(json, "id") == NULL ||
-	    json_object_get(json, "proof") == NULL) {
+	*out = (struct portal_shown){.id = SPAN(NULL, 0)};
+	json = json_loadb((const char *)req->body, req->body_len,
+	    JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	if (!json_is_object(json) ||
+	    !portal_json_string(json, "id", &out->id) ||
+	    !portal_json_string(json, "proof", &out->proof) ||
+	    !portal_json_string(json, "ticket", &out->ticket) ||
+	    !portal_json_string(json, "code", &out->code) ||
+	    json_object_get(json, "id") == NULL) {
 		json_decref(json);
 		return false;
 	}
@@ -193,10 +186,9 @@ parse_shown(
 	return true;
 }
 
-/* What a script of ours asks, and no other; the refusal is sent. */
-static bool
-is_asked_well(struct portal_request *req, json_t **json_out, struct shown *out,
-    enum MHD_Result *rc)
+bool
+portal_request_asked(struct portal_request *req, json_t **json_out,
+    struct portal_shown *out, enum MHD_Result *rc)
 {
 	const char *type = one_header(req, "Content-Type");
 
@@ -221,14 +213,17 @@ handle_open(struct portal_request *req)
 {
 	struct object_header header;
 	struct portal_client client;
-	struct shown shown;
+	struct portal_shown shown;
 	json_t *json = NULL;
 	enum MHD_Result rc;
 	int fd = -1;
 
-	if (!is_asked_well(req, &json, &shown, &rc))
+	if (!portal_request_asked(req, &json, &shown, &rc))
 		return rc;
-	rc = refuse_or_open(req, &shown, &header, &client, &fd);
+	if (shown.proof.data == NULL)
+		rc = portal_reply_error(req, MHD_HTTP_BAD_REQUEST, NULL);
+	else
+		rc = refuse_or_open(req, &shown, &header, &client, &fd);
 	json_decref(json);
 	if (fd < 0)
 		return rc;
@@ -247,17 +242,19 @@ static enum MHD_Result
 handle_code(struct portal_request *req)
 {
 	char ticket[PORTAL_TICKET_SIZE], code[PORTAL_CODE_SIZE];
-	char text[PORTAL_TICKET_SIZE + 32];
+	char text[PORTAL_TICKET_SIZE + 48];
 	struct object_header header;
 	struct portal_client client;
-	struct shown shown;
+	struct portal_shown shown;
 	json_t *json = NULL;
 	enum MHD_Result rc;
 
-	if (!is_asked_well(req, &json, &shown, &rc))
+	if (!portal_request_asked(req, &json, &shown, &rc))
 		return rc;
-	if (is_proven(req, &shown, &header, &client, &rc)) {
-		if (header.door != OBJECT_DOOR_CODE) {
+	if (shown.proof.data == NULL) {
+		rc = portal_reply_error(req, MHD_HTTP_BAD_REQUEST, NULL);
+	} else if (portal_request_proven(req, &shown, &header, &client, &rc)) {
+		if (!object_door_has_code(header.door)) {
 			rc =
 			    portal_reply_error(req, MHD_HTTP_BAD_REQUEST, NULL);
 		} else if (!portal_door_ask(req->http->door, header.id,
@@ -266,8 +263,9 @@ handle_code(struct portal_request *req)
 			    req, MHD_HTTP_TOO_MANY_REQUESTS, NULL);
 		} else {
 			req->http->opt.code(req->http->opt.arg, &header, code);
-			snprintf(text, sizeof(text), "{\"ticket\":\"%s\"}\n",
-			    ticket);
+			snprintf(text, sizeof(text),
+			    "{\"ticket\":\"%s\",\"digits\":%d}\n", ticket,
+			    header.door == OBJECT_DOOR_ACCOUNT ? 12 : 6);
 			rc = portal_reply_json(req, MHD_HTTP_ACCEPTED, text);
 		}
 		secret_wipe(code, sizeof(code));
@@ -277,13 +275,13 @@ handle_code(struct portal_request *req)
 }
 
 /* The same where it stands in the header. */
-static struct shown
+static struct portal_shown
 shown_by_header(const struct portal_request *req, const char *id)
 {
 	static const char scheme[] = "Sealgate-Proof ";
 	const char *auth = one_header(req, "Authorization");
 	const char *ticket = one_header(req, "Sealgate-Ticket");
-	struct shown s = {.id = span_str(id),
+	struct portal_shown s = {.id = span_str(id),
 	    .ticket = span_str(ticket != NULL ? ticket : "")};
 
 	if (auth != NULL && strncasecmp(auth, scheme, strlen(scheme)) == 0)
@@ -294,7 +292,7 @@ shown_by_header(const struct portal_request *req, const char *id)
 static enum MHD_Result
 handle_object(struct portal_request *req)
 {
-	struct shown shown =
+	struct portal_shown shown =
 	    shown_by_header(req, req->url + strlen("/api/object/"));
 	const char *range = one_header(req, "Range");
 	struct object_header header;
@@ -357,7 +355,7 @@ begin_answer(struct portal_request *req)
 	const char *len = one_header(req, "Content-Length");
 	struct object_header header;
 	struct portal_client client;
-	struct shown shown;
+	struct portal_shown shown;
 	enum MHD_Result rc;
 	uint64_t n = 0;
 	enum err e;
@@ -479,6 +477,17 @@ is_read(const struct portal_request *req)
 	       strcmp(req->method, MHD_HTTP_METHOD_HEAD) == 0;
 }
 
+static const struct {
+	const char *url;
+	enum MHD_Result (*handle)(struct portal_request *req);
+} posts[] = {
+    {"/api/open", handle_open},
+    {"/api/code", handle_code},
+    {"/api/key", portal_account_key},
+    {"/api/reset", portal_account_reset},
+    {"/api/account", portal_account_set},
+};
+
 static enum MHD_Result
 route(struct portal_request *req)
 {
@@ -490,14 +499,12 @@ route(struct portal_request *req)
 	if (!host_is_ours(req))
 		return portal_reply_error(
 		    req, MHD_HTTP_MISDIRECTED_REQUEST, NULL);
-	if (strcmp(req->url, "/api/open") == 0 ||
-	    strcmp(req->url, "/api/code") == 0) {
-		if (strcmp(req->method, MHD_HTTP_METHOD_POST) == 0)
-			return req->url[5] == 'o' ? handle_open(req)
-						  : handle_code(req);
-		return portal_reply_error(
-		    req, MHD_HTTP_METHOD_NOT_ALLOWED, "POST");
-	}
+	for (size_t i = 0; i < sizeof(posts) / sizeof(posts[0]); i++)
+		if (strcmp(req->url, posts[i].url) == 0)
+			return strcmp(req->method, MHD_HTTP_METHOD_POST) == 0
+				   ? posts[i].handle(req)
+				   : portal_reply_error(req,
+					 MHD_HTTP_METHOD_NOT_ALLOWED, "POST");
 	if (!is_read(req))
 		return portal_reply_error(
 		    req, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD");

@@ -52,6 +52,7 @@ struct store_keys {
 	uint64_t told; /* the last event that the audit log has */
 	bool loaded;   /* told is known */
 	bool telling;  /* an operation is queued */
+	bool accounts; /* the portal is to hear of them */
 };
 
 enum err
@@ -357,16 +358,20 @@ static const char *const event_type[] = {
     [KS_EVENT_LOST] = "key-lost",
     [KS_EVENT_SETTING] = "key-setting",
     [KS_EVENT_RESTORED] = "keys-restored",
+    [KS_EVENT_ACCOUNT_SET] = "account-set",
+    [KS_EVENT_ACCOUNT_RESET] = "account-reset",
+    [KS_EVENT_ACCOUNT_REMOVED] = "account-removed",
 };
 
 struct telling {
 	struct store *s;
 	struct db_txn *txn;
 	uint64_t last;
+	bool accounts; /* one was removed */
 };
 
-static void
-put_text(struct store_rec *r, const char *name, struct span text)
+void
+store_rec_text(struct store_rec *r, const char *name, struct span text)
 {
 	char room[KS_TEXT_MAX + 1];
 
@@ -383,11 +388,20 @@ tell_event(void *ctx, const struct ks_event *e)
 	struct telling *t = ctx;
 	struct store_rec r;
 
+	if (e->what >= KS_EVENT_ACCOUNT_SET) {
+		enum err err = store_account_event(t->s, t->txn, e);
+
+		t->accounts =
+		    t->accounts || e->what == KS_EVENT_ACCOUNT_REMOVED;
+		if (err == ERR_OK)
+			t->last = e->number;
+		return err;
+	}
 	store_rec_begin(&r, event_type[e->what]);
 	store_rec_num(&r, "event", e->number);
 	store_rec_num(&r, "at", (uint64_t)e->at);
-	put_text(&r, "who", e->who);
-	put_text(&r, "addr", e->addr);
+	store_rec_text(&r, "who", e->who);
+	store_rec_text(&r, "addr", e->addr);
 	if (e->fpr.len > 0) {
 		store_rec_hex(&r, "fingerprint", e->fpr);
 		store_rec_str(&r, "kind", ks_kind_name(e->kind));
@@ -398,7 +412,7 @@ tell_event(void *ctx, const struct ks_event *e)
 		store_rec_str(&r, "was", ks_trust_name(e->was));
 	if (e->count > 0)
 		store_rec_num(&r, "count", e->count);
-	put_text(&r, "reason", e->text);
+	store_rec_text(&r, "reason", e->text);
 	t->last = e->number;
 	return store_add_record(t->s, t->txn, &r);
 }
@@ -460,6 +474,8 @@ store_apply_events(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (e == ERR_OK)
 		e = ks_history_from(
 		    s->keys->ks, t.last, EVENTS_AT_ONCE, tell_event, &t);
+	if (e == ERR_OK && t.accounts)
+		s->keys->accounts = true;
 	return e != ERR_OK ? e : save_told(txn, t.last);
 }
 
@@ -469,6 +485,9 @@ store_after_events(struct store *s, struct store_op *op)
 	struct db_txn *txn;
 
 	s->keys->telling = false;
+	if (s->keys->accounts)
+		store_offer_accounts(s);
+	s->keys->accounts = false;
 	if (op->result != ERR_OK) {
 		log_event(
 		    LOG_LVL_WARN, NULL, "not-recorded", KV_ERR(op->result));
@@ -500,7 +519,8 @@ store_keys_round(struct store *s)
 	if (s->keys == NULL || s->stopping)
 		return;
 	write_proposals(s);
-	if (store_replies_write(s, s->keys->ks) == ERR_BUSY)
+	if (store_replies_write(s, s->keys->ks) == ERR_BUSY ||
+	    store_accounts_write(s, s->keys->ks) == ERR_BUSY)
 		loop_timer_start(s->keys->timer, KEYS_RETRY_MS, 0);
 	tell_events(s);
 }

@@ -21,6 +21,7 @@ static const char *const factor_name[OBJECT_FACTORS] = {
     [OBJECT_FACTOR_PASSPHRASE] = "passphrase",
     [OBJECT_FACTOR_GENERATED] = "generated",
     [OBJECT_FACTOR_ANSWER] = "answer",
+    [OBJECT_FACTOR_ACCOUNT] = "account",
 };
 
 /* --- looking --- */
@@ -76,7 +77,7 @@ object_json(const char *name, const struct store_object *o)
 	json_object_set_new(j, "rcpt", text_json(o->rcpt));
 	json_object_set_new(j, "factor", json_string(factor_name[o->factor]));
 	json_object_set_new(j, "door",
-	    json_string(o->door == OBJECT_DOOR_CODE ? "code" : "open"));
+	    json_string(object_door_has_code(o->door) ? "code" : "open"));
 	json_object_set_new(j, "size", json_integer((json_int_t)o->size));
 	put_time(j, "created", o->created_s * 1000);
 	put_time(j, "expires", o->expires_s * 1000);

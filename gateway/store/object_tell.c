@@ -166,9 +166,35 @@ store_object_unknown(struct store *s, const char *name, struct store_rec *rec)
 
 /* --- the code at the door --- */
 
+/* What the code is for, and how it is written: where it may set an account,
+   digits that the portal does not know are behind those that it made. */
 static enum err
-send_code(struct store *s, struct db_txn *txn, const struct store_object *o,
-    const char *code)
+put_code(struct store *s, const char *name, const struct store_object *o,
+    const char *code, struct buf *out)
+{
+	bool reset = o->factor == OBJECT_FACTOR_ACCOUNT;
+	char more[STORE_ACCOUNT_DIGITS + 1] = "";
+	enum err e;
+
+	if (reset || o->door == OBJECT_DOOR_ACCOUNT)
+		store_account_digits(s, name, more);
+	e = buf_printf(out,
+	    "Hello,\n\n"
+	    "somebody with your link to a message of %s wants to %s.\n"
+	    "This code lets them, within ten minutes and in the browser "
+	    "that asked for it:\n\n    ",
+	    o->from, reset ? "choose a new passphrase" : "open it");
+	if (e == ERR_OK)
+		e = more[0] == '\0' ? buf_puts(out, code)
+				    : buf_printf(out, "%.3s %.3s %.3s %.3s",
+					  code, code + 3, more, more + 3);
+	secret_wipe(more, sizeof(more));
+	return e;
+}
+
+static enum err
+send_code(struct store *s, struct db_txn *txn, const char *name,
+    const struct store_object *o, const char *code)
 {
 	struct store_own_mail own = {
 	    .to = o->rcpt, .to_key = o->rcpt_key, .reason = STORE_OWN_CODE};
@@ -177,14 +203,13 @@ send_code(struct store *s, struct db_txn *txn, const struct store_object *o,
 
 	buf_init(&body, MAIL_MAX);
 	buf_init(&msg, 4 * MAIL_MAX);
-	e = buf_printf(&body,
-	    "Hello,\n\n"
-	    "somebody with your link to a message of %s wants to open it.\n"
-	    "This code lets them in, within ten minutes and in the browser "
-	    "that asked for it:\n\n    %s\n\n"
-	    "If that is not you, do nothing, and tell nobody the code.\n"
-	    "\n-- \nSent by the encryption gateway of %s\n",
-	    o->from, code, s->conf->hostname);
+	e = put_code(s, name, o, code, &body);
+	if (e == ERR_OK)
+		e = buf_printf(&body,
+		    "\n\nIf that is not you, do nothing, and tell nobody the "
+		    "code.\n"
+		    "\n-- \nSent by the encryption gateway of %s\n",
+		    s->conf->hostname);
 	if (e == ERR_OK)
 		e = write_mail(s, o->rcpt, "Your code to open a message",
 		    buf_span(&body), &msg);
@@ -215,7 +240,8 @@ code_flaw(const struct store *s, struct store_object *o, const char *code)
 {
 	uint64_t now_ms = store_now(s);
 
-	if (o->door != OBJECT_DOOR_CODE)
+	if (!object_door_has_code(o->door) &&
+	    o->factor != OBJECT_FACTOR_ACCOUNT)
 		return "nobody is asked for a code there";
 	if (o->tell == STORE_OBJECT_TELL_DROP)
 		return "the object is revoked";
@@ -259,7 +285,7 @@ store_apply_code(struct store *s, struct db_txn *txn, struct store_op *op)
 		return ERR_OK;
 	}
 	if (e == ERR_OK)
-		e = send_code(s, txn, &o, code);
+		e = send_code(s, txn, name, &o, code);
 	if (e == ERR_OK)
 		e = store_object_put(txn, name, &o);
 	if (e == ERR_NOT_FOUND)

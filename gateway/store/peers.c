@@ -252,6 +252,7 @@ static const struct {
     {ROLE_PORTAL, PROTO_OBJECT_EVENT, STORE_OP_DMZ, NULL},
     {ROLE_PORTAL, PROTO_DMZ_LINK, STORE_OP_KINDS, store_dmz_link},
     {ROLE_PORTAL, PROTO_ANSWER_CAME, STORE_OP_KINDS, store_answer_came},
+    {ROLE_PORTAL, PROTO_ACCOUNT_SET, STORE_OP_KINDS, store_account_came},
     {ROLE_WORKER, PROTO_ANSWER_BAD, STORE_OP_KINDS, store_answer_failed},
     {ROLE_KEYS, PROTO_KEYS, STORE_OP_KINDS, on_keys},
     {ROLE_KEYS, PROTO_CONTENT_KEY_IS, STORE_OP_KINDS, on_content_key},
@@ -431,6 +432,8 @@ store_add_peer(struct store *s, enum role_id id, unsigned index, struct ipc *ch)
 		store_ask_keys(s);
 		store_register_all(s, p);
 	}
-	if (id == ROLE_PORTAL)
+	if (id == ROLE_PORTAL) {
 		store_offer_objects(s);
+		store_offer_accounts(s);
+	}
 }

@@ -205,6 +205,7 @@ store_close(struct store *s)
 	loop_timer_free(s->due_timer);
 	loop_timer_free(s->tick_timer);
 	store_replies_drop(s, ERR_SHUTDOWN);
+	store_accounts_free(s);
 	buf_clear(&s->notes_swept);
 	store_watch_free(s->watch);
 	store_revocation_end(s);

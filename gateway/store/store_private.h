@@ -23,6 +23,8 @@
 #include "gateway/store/store.h"
 
 struct json_t;
+struct ks_event;
+struct ks_store;
 
 enum {
 	/* entries that relay has at a time, and those of one next hop: at
@@ -226,8 +228,9 @@ struct store {
 	uint64_t retry_ms;    /* not before; 0: now */
 	enum err intake;      /* ERR_OK: new mail may come */
 	struct store_dmz dmz;
-	struct store_note *notes; /* replies.c */
-	struct buf notes_swept;	  /* up to which old ones were looked at */
+	struct store_note *notes;	 /* replies.c */
+	struct store_accounts *accounts; /* pickup_account.c */
+	struct buf notes_swept; /* up to which old ones were looked at */
 	bool forgiven;
 	bool stopping;
 	bool ended;
@@ -483,6 +486,24 @@ void store_after_dmz(struct store *s, struct store_op *op);
 void store_dmz_link(
     struct store *s, struct store_peer *portal, struct ipc_msg *m);
 
+/* --- pickup_account.c: accounts of those who pick up mail --- */
+
+/* Digits of our own for the object's recipient, STORE_ACCOUNT_DIGITS + 1
+   octets. Those that were made for it before are over. */
+enum { STORE_ACCOUNT_DIGITS = 6 };
+void store_account_digits(struct store *s, const char *object, char *out);
+/* PROTO_ACCOUNT_SET. */
+void store_account_came(
+    struct store *s, struct store_peer *portal, struct ipc_msg *m);
+/* Write those that have come. ERR_BUSY: not now. */
+enum err store_accounts_write(struct store *s, struct ks_store *ks) MUST_CHECK;
+/* Tell the portal of all there are. */
+void store_offer_accounts(struct store *s);
+/* What an event of an account means: a record, and a mail to whose it is. */
+enum err store_account_event(
+    struct store *s, struct db_txn *txn, const struct ks_event *e) MUST_CHECK;
+void store_accounts_free(struct store *s);
+
 /* --- answer.c: answers to mail that was picked up --- */
 
 /* PROTO_ANSWER_CAME, PROTO_ANSWER_BAD. */
@@ -536,6 +557,9 @@ void store_watch_free(struct store_watch *w);
 void store_watch_tick(struct store *s);
 
 /* --- keystore.c --- */
+
+/* A member of text that is not too long; none if it is empty. */
+void store_rec_text(struct store_rec *r, const char *name, struct span text);
 
 struct ks_store;
 struct store_revocation;

@@ -271,6 +271,11 @@ seal_object(struct job *j, struct job_rcpt *rcpt, struct crypto_escrow *esc,
 		esc->recovery_out = &recovery;
 		e = offer_answers(j, esc, obj);
 	}
+	if (e == ERR_OK && p->account != NULL)
+		e = crypto_escrow_account(
+		    p->account, esc->id, p->point, &p->shared);
+	esc->account = p->account;
+	esc->shared = p->shared;
 	if (e == ERR_OK)
 		e = attached ? write_attached(esc, &header, p)
 			     : write_object(j, esc, name, &header, &p->link);

@@ -53,8 +53,9 @@ choose(const struct job *j, const struct policy_pickup *rules)
 					 : OBJECT_FACTOR_GENERATED;
 	case POLICY_FACTOR_PASSPHRASE:
 		return own ? OBJECT_FACTOR_PASSPHRASE : OBJECT_FACTOR_GENERATED;
-	case POLICY_FACTOR_GENERATED:
 	case POLICY_FACTOR_ACCOUNT:
+		return OBJECT_FACTOR_ACCOUNT;
+	case POLICY_FACTOR_GENERATED:
 	case POLICY_FACTORS:
 		break;
 	}
@@ -83,6 +84,20 @@ generate(struct pickup *p)
 	return e == ERR_OK && p->spelled == NULL ? ERR_NOMEM : e;
 }
 
+/* Who has no account yet may set one up once the message is open: the code says
+   that it is the mailbox's reader. */
+static enum object_door
+door_of(const struct policy_pickup *rules)
+{
+	if (rules->factor == POLICY_FACTOR_ACCOUNT ||
+	    policy_pickup_is_attached(rules))
+		return OBJECT_DOOR_OPEN;
+	if (rules->account)
+		return OBJECT_DOOR_ACCOUNT;
+	return rules->factor == POLICY_FACTOR_CODE ? OBJECT_DOOR_CODE
+						   : OBJECT_DOOR_OPEN;
+}
+
 enum err
 pickup_choose(struct job *j, const struct job_rcpt *rcpt, struct pickup *out)
 {
@@ -90,10 +105,7 @@ pickup_choose(struct job *j, const struct job_rcpt *rcpt, struct pickup *out)
 	const struct secret *chosen = NULL;
 	struct pickup p = {
 	    .factor = choose(j, rules),
-	    .door = rules->factor == POLICY_FACTOR_CODE &&
-			    !policy_pickup_is_attached(rules)
-			? OBJECT_DOOR_CODE
-			: OBJECT_DOOR_OPEN,
+	    .door = door_of(rules),
 	};
 	enum err e = ERR_OK;
 
@@ -106,6 +118,9 @@ pickup_choose(struct job *j, const struct job_rcpt *rcpt, struct pickup *out)
 		break;
 	case OBJECT_FACTOR_GENERATED:
 		e = generate(&p);
+		break;
+	case OBJECT_FACTOR_ACCOUNT:
+		p.account = &rcpt->d.account.key;
 		break;
 	case OBJECT_FACTOR_ANSWER:
 		chosen = j->msg.factor.answer;
@@ -130,5 +145,6 @@ pickup_clear(struct pickup *p)
 	secret_free(p->spelled);
 	secret_free(p->code);
 	secret_free(p->link);
+	secret_free(p->shared);
 	*p = (struct pickup){.link = NULL};
 }

@@ -23,7 +23,20 @@ wipe(struct buf *b)
 	buf_clear(b);
 }
 
-/* What follows "#": the secret, and the question if there is one. */
+/* The id of the recipient's account, and the gateway's point. */
+static enum err
+put_account(const struct pickup *p, struct buf *out)
+{
+	uint8_t raw[PICKUP_ACCOUNT_ID + PICKUP_ACCOUNT_PUBLIC];
+	char text[4 * sizeof(raw) / 3 + 4];
+
+	pickup_account_id(p->account, raw);
+	memcpy(raw + PICKUP_ACCOUNT_ID, p->point, sizeof(p->point));
+	text_base64url(SPAN(raw, sizeof(raw)), text);
+	return buf_printf(out, ".%s", text);
+}
+
+/* What follows "#": the secret, and what the factor needs. */
 static enum err
 put_fragment(const struct pickup *p, struct buf *out)
 {
@@ -34,6 +47,8 @@ put_fragment(const struct pickup *p, struct buf *out)
 	crypto_escrow_link_text(p->link, p->factor, secret);
 	e = buf_put(out, SPAN(secret, sizeof(secret)));
 	secret_wipe(secret, sizeof(secret));
+	if (e == ERR_OK && p->account != NULL)
+		return put_account(p, out);
 	if (e != ERR_OK || p->question == NULL)
 		return e;
 	text_base64url(span_str(p->question), question);
@@ -49,11 +64,13 @@ what_else(const struct notice_words *w, const struct pickup *p)
 		return w->passphrase;
 	case OBJECT_FACTOR_ANSWER:
 		return w->question;
+	case OBJECT_FACTOR_ACCOUNT:
+		return w->account;
 	case OBJECT_FACTOR_NONE:
 	case OBJECT_FACTORS:
 		break;
 	}
-	return p->door == OBJECT_DOOR_CODE ? "" : w->alone;
+	return object_door_has_code(p->door) ? "" : w->alone;
 }
 
 /* All of the notice in one language. */
@@ -62,7 +79,7 @@ put_words(const struct notice_words *w, const struct pickup *p,
     const struct notice_values *v, struct buf *out)
 {
 	const char *const texts[] = {w->intro, what_else(w, p),
-	    p->door == OBJECT_DOOR_CODE ? w->code : "", w->until, w->check,
+	    object_door_has_code(p->door) ? w->code : "", w->until, w->check,
 	    w->signature};
 	enum err e = ERR_OK;
 

@@ -287,6 +287,7 @@ factor_name(enum object_factor f)
 	    [OBJECT_FACTOR_PASSPHRASE] = "passphrase",
 	    [OBJECT_FACTOR_GENERATED] = "generated",
 	    [OBJECT_FACTOR_ANSWER] = "answer",
+	    [OBJECT_FACTOR_ACCOUNT] = "account",
 	};
 
 	return (unsigned)f < OBJECT_FACTORS ? names[f] : "?";
@@ -323,7 +324,7 @@ add_made(struct job *j, const struct entry *e)
 		json_object_set_new(
 		    row, "expires", json_integer((json_int_t)o->expires_s));
 		put_text(row, "factor", factor_name(o->factor));
-		if (o->door == OBJECT_DOOR_CODE)
+		if (object_door_has_code(o->door))
 			put_text(row, "door", "code");
 	} else if (escrowed) {
 		put_attached(j, row, e);

@@ -54,6 +54,8 @@ how_it_opens(enum object_factor f)
 		return "with the passphrase that you have chosen";
 	case OBJECT_FACTOR_ANSWER:
 		return "with the answer to your question";
+	case OBJECT_FACTOR_ACCOUNT:
+		return "with the passphrase that the recipient has chosen here";
 	case OBJECT_FACTOR_GENERATED:
 	case OBJECT_FACTOR_NONE:
 	case OBJECT_FACTORS:

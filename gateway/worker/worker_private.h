@@ -38,6 +38,10 @@ struct pickup {
 	struct secret *spelled; /* the factor as it is hashed; NULL: none */
 	struct secret *code;	/* a generated one as it is told; NULL: none */
 	const char *question;	/* NULL: none */
+	/* the recipient's, borrowed; NULL: it is not the factor */
+	const struct pickup_account *account;
+	uint8_t point[PICKUP_ACCOUNT_PUBLIC]; /* for the link */
+	struct secret *shared;		      /* what the account makes of it */
 	struct secret *link;
 	struct memfd_map object; /* one that is attached */
 };

@@ -57,6 +57,8 @@ static const struct row valid[] = {
     {"index of 0x12c00 octets", 69, 1, ERR_OK},
     {"body of 2^39 octets and more", 74, 0x00, ERR_OK},
     {"later expiry", 91, 1, ERR_OK},
+    {"an account", 10, 4, ERR_OK},
+    {"a door for an account", 11, 2, ERR_OK},
 };
 
 static const struct row invalid[] = {
@@ -65,11 +67,11 @@ static const struct row invalid[] = {
     {"version 0", 9, 0, ERR_UNSUPPORTED},
     {"version 2", 9, 2, ERR_UNSUPPORTED},
     {"version 257", 8, 1, ERR_UNSUPPORTED},
-    {"factor 4", 10, 4, ERR_MALFORMED},
+    {"factor 5", 10, 5, ERR_MALFORMED},
     {"factor 255", 10, 255, ERR_MALFORMED},
-    {"door 2", 11, 2, ERR_MALFORMED},
-    {"reserved, first", 12, 1, ERR_MALFORMED},
-    {"reserved, last", 15, 0x80, ERR_MALFORMED},
+    {"door 3", 11, 3, ERR_MALFORMED},
+    {"an account without that factor, first", 12, 1, ERR_MALFORMED},
+    {"an account without that factor, last", 15, 0x80, ERR_MALFORMED},
     {"index too large", 64, 1, ERR_MALFORMED},
     {"index just too large", 69, 0x10, ERR_MALFORMED},
     {"body too large", 72, 0x80, ERR_MALFORMED},

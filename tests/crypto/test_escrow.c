@@ -122,6 +122,147 @@ Test(escrow, keys_are_those_of_the_vectors)
 	secret_free(link);
 }
 
+/* Octets from first on. */
+static struct secret *
+secret_of(uint8_t first)
+{
+	struct secret *s = secret_new(32);
+
+	for (size_t i = 0; i < s->len; i++)
+		s->data[i] = (uint8_t)(first + i);
+	return s;
+}
+
+/* The public key of the document. */
+static struct pickup_account
+sample_account(void)
+{
+	static const char hex[] =
+	    "04c6559d416dfb56af714f146d917c24abf818b2fb121604129649848230a2d2"
+	    "58b2a6d82dc6c6734cf092ffaa9fc012f10f7008d3952a08d5797e85feaba5d9"
+	    "77";
+	struct pickup_account a = {.public = {0}};
+
+	for (size_t i = 0; i < sizeof(a.public); i++) {
+		char two[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+
+		a.public[i] = (uint8_t)strtoul(two, NULL, 16);
+	}
+	return a;
+}
+
+Test(escrow, the_factor_of_an_account_is_that_of_the_vector)
+{
+	struct pickup_account a = sample_account();
+	struct crypto_escrow e = sample();
+	struct secret *link = counting_secret(), *ours = secret_of(0x40);
+	struct secret *shared = NULL;
+	struct object_header h, read;
+	uint8_t point[PICKUP_ACCOUNT_PUBLIC], id[PICKUP_ACCOUNT_ID];
+	uint8_t proof[32];
+	char text[131];
+	struct buf out;
+
+	cr_assert_eq(
+	    crypto_escrow_account_with(&a, e.id, ours, point, &shared), ERR_OK);
+	text_hex(secret_span(shared), text);
+	cr_expect_str_eq(text,
+	    "315d5ef175fd8e182b809b7914ea894f51d30e8c2066eb77c84b2aeb60c456e1");
+	text_hex(SPAN(point, sizeof(point)), text);
+	cr_expect_str_eq(text,
+	    "0468ec7cf08cd4106e43b14de895426522bd0a45150c027e45c7953434d747e7"
+	    "bae3af39a88ebbee8679bb61e7845c3a89cb9b5a3237c3fdb0b0587dbaf41511"
+	    "8d");
+	pickup_account_id(&a, id);
+	text_hex(SPAN(id, sizeof(id)), text);
+	cr_expect_str_eq(text, "f9d9df39cca0f30ec2ee45aa85af0a49");
+
+	e.factor = OBJECT_FACTOR_ACCOUNT;
+	e.shared = shared;
+	e.account = &a;
+	seal_into(&e, link, &h, &out);
+	for (size_t i = 0; i < sizeof(proof); i++) {
+		static const char hex[] =
+		    "77af6613a6560fbb7d8bd02acf04ba581556d6174f4b30e6c377d15c6e"
+		    "7e2bef";
+		char two[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+
+		proof[i] = (uint8_t)strtoul(two, NULL, 16);
+	}
+	digest_sha256(&(struct span){proof, sizeof(proof)}, 1, proof);
+	cr_expect_eq(memcmp(h.proof_hash, proof, sizeof(proof)), 0);
+	cr_assert_eq(object_header_parse(buf_span(&out), &read), ERR_OK);
+	cr_expect_eq(read.factor, OBJECT_FACTOR_ACCOUNT);
+	cr_expect_eq(memcmp(read.account, id, sizeof(read.account)), 0);
+	buf_clear(&out);
+	secret_free(shared);
+	secret_free(ours);
+	secret_free(link);
+}
+
+Test(escrow, every_object_of_an_account_has_a_factor_of_its_own)
+{
+	struct pickup_account a = sample_account();
+	struct crypto_escrow e = sample();
+	struct secret *one = NULL, *two = NULL;
+	uint8_t at[PICKUP_ACCOUNT_PUBLIC], to[PICKUP_ACCOUNT_PUBLIC];
+
+	cr_assert_eq(crypto_escrow_account(&a, e.id, at, &one), ERR_OK);
+	cr_assert_eq(crypto_escrow_account(&a, e.id, to, &two), ERR_OK);
+	cr_expect(!secret_eq(one, two));
+	cr_expect_neq(memcmp(at, to, sizeof(at)), 0);
+	secret_free(one);
+	secret_free(two);
+}
+
+Test(escrow, a_point_off_the_curve_is_no_account)
+{
+	static const size_t at[] = {0, 1, 32, 33, 64};
+	struct crypto_escrow e = sample();
+	uint8_t point[PICKUP_ACCOUNT_PUBLIC];
+
+	cr_expect(pickup_account_is_sound(
+	    &(struct pickup_account[]){sample_account()}[0]));
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		struct pickup_account a = sample_account();
+		struct secret *shared = NULL;
+
+		a.public[at[i]] ^= 1;
+		cr_expect_not(pickup_account_is_sound(&a), "%zu", at[i]);
+		cr_expect_eq(crypto_escrow_account(&a, e.id, point, &shared),
+		    ERR_CRYPTO, "%zu", at[i]);
+		cr_expect_null(shared);
+	}
+	cr_expect_not(
+	    pickup_account_is_sound(&(struct pickup_account){.public = {0}}));
+	cr_expect_not(
+	    pickup_account_is_sound(&(struct pickup_account){.public = {4}}));
+}
+
+Test(escrow, an_account_is_the_only_factor_beside_the_link)
+{
+	struct pickup_account a = sample_account();
+	struct crypto_escrow e = sample();
+	struct secret *shared = secret_of(1), *link = NULL;
+	struct object_header h;
+	int fd;
+
+	cr_assert_eq(memfd_new(&fd), ERR_OK);
+	e.factor = OBJECT_FACTOR_ACCOUNT;
+	cr_expect_eq(crypto_escrow_seal(&e, fd, &h, &link), ERR_USAGE);
+	e.shared = shared;
+	cr_expect_eq(crypto_escrow_seal(&e, fd, &h, &link), ERR_USAGE);
+	e.account = &a;
+	e.factor = OBJECT_FACTOR_NONE;
+	cr_expect_eq(crypto_escrow_seal(&e, fd, &h, &link), ERR_USAGE);
+	e.factor = OBJECT_FACTOR_ACCOUNT;
+	e.passphrase = shared;
+	cr_expect_eq(crypto_escrow_seal(&e, fd, &h, &link), ERR_USAGE);
+	cr_expect_null(link);
+	secret_free(shared);
+	close(fd);
+}
+
 Test(escrow, object_is_that_of_the_vector)
 {
 	struct secret *link = counting_secret();

@@ -12,7 +12,7 @@ import http.client
 import json
 import re
 
-NONE, PASSPHRASE, GENERATED, ANSWER = 0, 1, 2, 3
+NONE, PASSPHRASE, GENERATED, ANSWER, ACCOUNT = 0, 1, 2, 3, 4
 
 
 def b64(octets):
@@ -42,10 +42,11 @@ class Link:
     def __init__(self, notice):
         url = re.search(r"(https?://\S+?):?(\d+)/m/(\S+)#(\S+)", text_of(notice))
         self.url, self.port, self.id = url.group(0), int(url.group(2)), url.group(3)
-        secret, _, question = url.group(4).partition(".")
+        secret, _, beside = url.group(4).partition(".")
         raw = unb64(secret)
         self.factor, self.secret = raw[0] & 15, raw[1:]
-        self.question = unb64(question).decode() if question else None
+        self.question = unb64(beside).decode() if self.factor == ANSWER else None
+        self.account = beside and b64(unb64(beside)[:16])
 
     def proof(self, spelled=None):
         salt = unb64(self.id)

@@ -14,6 +14,7 @@ import { linkText, seal } from './seal.mjs';
 globalThis.crypto ??= webcrypto;
 const page = pathToFileURL(`${process.env.PAGE}/`);
 const C = await import(new URL('crypto.js', page));
+const A = await import(new URL('account.js', page));
 const M = await import(new URL('message.js', page));
 const A = await import(new URL('attached_object.js', page));
 
@@ -64,6 +65,89 @@ test('keys are those of the document', async () => {
 		const { proof } = await C.deriveKeys(parsed, passphrase);
 		assert.ok(DOC.includes(`SECRET        ${link}\n    proof         ${hex(proof)}`));
 	}
+});
+
+/* A member of the document's account vector, without its line breaks. */
+function accountVector(name) {
+	const text = DOC.slice(DOC.indexOf('With an account:'));
+	return text.match(new RegExp(`^ {4}${name} +([^\\n]+(\\n {18}[^\\n]+)*)`, 'm'))[1]
+		.replace(/\s+/g, '');
+}
+
+const PASSPHRASE = 'correct horse battery';
+const octets = name => Buffer.from(accountVector(name), 'hex');
+const text = bytes => Buffer.from(bytes).toString('base64url');
+
+test('an account finds the keys of the document', async () => {
+	const link = C.parseLink(ID_TEXT,
+		`${accountVector('SECRET')}.${accountVector('ACCOUNT')}`);
+	assert.equal(link.factor, C.FACTOR_ACCOUNT);
+	const asked = [];
+	const shared = await A.sharedFactor(link, PASSPHRASE, async (...all) => {
+		asked.push(all);
+		return { public: text(octets('public key')),
+			wrapped: text(octets('wrapped')) };
+	});
+	assert.deepEqual(asked, [[text(octets('account id')),
+		text(octets('account proof'))]]);
+	assert.equal(hex(shared), accountVector('factor'));
+	const { proof, key } = await C.deriveKeys(link, '', shared);
+	assert.equal(hex(proof), accountVector('proof'));
+	assert.ok(key);
+});
+
+test('an account that is not the one of the link is refused', async () => {
+	const link = C.parseLink(ID_TEXT,
+		`${accountVector('SECRET')}.${accountVector('ACCOUNT')}`);
+	const good = { public: text(octets('public key')),
+		wrapped: text(octets('wrapped')) };
+	const other = await A.makeAccount(PASSPHRASE);
+	const bent = octets('wrapped');
+	bent[5] ^= 1;
+	const rows = { other, nothing: {}, 'no object': null,
+		mixed: { ...good, public: other.public },
+		'wrapped of another': { ...good, wrapped: other.wrapped },
+		'wrapped that was changed': { ...good, wrapped: text(bent) },
+		'cut': { ...good, wrapped: good.wrapped.slice(0, 40) } };
+	for (const [what, given] of Object.entries(rows))
+		await fails(A.sharedFactor(link, PASSPHRASE, async () => given),
+			'damaged', what);
+	/* what another passphrase makes of the right one */
+	await fails(A.sharedFactor(link, 'correct horse batterx',
+		async () => good), 'damaged', 'passphrase');
+	/* a point that lies on no curve */
+	link.account.point[40] ^= 1;
+	await fails(A.sharedFactor(link, PASSPHRASE, async () => good), 'link',
+		'point');
+});
+
+test('a new account is one that opens', async () => {
+	const made = await A.makeAccount(PASSPHRASE);
+	const again = await A.makeAccount(PASSPHRASE);
+	assert.notEqual(made.public, again.public);
+	const id = await A.accountId(Buffer.from(made.public, 'base64url'));
+	const link = C.parseLink(ID_TEXT, `${accountVector('SECRET')}.${
+		text(Buffer.concat([id, Buffer.from(accountVector('ACCOUNT'),
+			'base64url').subarray(16)]))}`);
+	const shared = await A.sharedFactor(link, PASSPHRASE,
+		async (asked, proof) => {
+			assert.equal(made.proof_hash, text(await crypto.subtle.digest(
+				'SHA-256', Buffer.from(proof, 'base64url'))));
+			return made;
+		});
+	assert.equal(shared.length, 32);
+});
+
+test('links with an account are whole or refused', () => {
+	const secret = accountVector('SECRET');
+	const account = accountVector('ACCOUNT');
+	for (const bad of [secret, `${secret}.`, `${secret}.${account}A`,
+		`${secret}.${account.slice(1)}`, `${secret}.${account}.${account}`,
+		`EAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f.${account}`])
+		assert.throws(() => C.parseLink(ID_TEXT, bad),
+			error => error.code === 'link', bad);
+	assert.throws(() => C.parseLink(ID_TEXT, `F${secret.slice(1)}.${account}`
+		.replace('FA', 'FQ')), error => error.code === 'unsupported');
 });
 
 test('the object of the document opens', async () => {
@@ -154,7 +238,7 @@ test('links: only the whole one is taken', () => {
 	for (const [id, secret] of bad)
 		assert.throws(() => C.parseLink(id, secret), { code: 'link' },
 			`${id}#${secret}`);
-	for (const start of ['AA', 'FA', 'IA', '_A', 'FA', 'Hw'])
+	for (const start of ['AA', 'FQ', 'IA', '_A', 'Hw'])
 		assert.throws(() => C.parseLink(ID_TEXT, start + link.slice(2)),
 			{ code: 'unsupported' }, start);
 });

@@ -84,7 +84,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 	IN_ARENA(report, struct proto_report)                                  \
 	WITH(order)                                                            \
 	WITH(hop)                                                              \
-	WITH(measures)
+	WITH(measures)                                                         \
+	IN_ARENA(account_set, struct proto_account_set)                        \
+	PLAIN(account_said, struct proto_account_said)                         \
+	IN_ARENA(accounts, struct proto_accounts)
 
 #define ARENA_FUNCTION(name, type)                                             \
 	static enum err read_##name(struct span in, struct arena *a)           \

@@ -56,8 +56,9 @@ Test(notice_words, every_language_says_who_until_when_and_how_to_tell)
 	for (const struct notice_words *w; (w = notice_words_at(n)) != NULL;
 	     n++) {
 		const char *const texts[] = {w->subject, w->intro,
-		    w->passphrase, w->question, w->code, w->alone, w->until,
-		    w->check, w->attached, w->attached_check, w->signature};
+		    w->passphrase, w->question, w->account, w->code, w->alone,
+		    w->until, w->check, w->attached, w->attached_check,
+		    w->signature};
 		struct buf out;
 
 		cr_expect_eq(notice_words_find(w->language), w);

@@ -394,6 +394,58 @@ Test(proto, a_delivery_names_the_recipients_that_are_open)
 	arena_free(a);
 }
 
+Test(proto, accounts_survive_and_every_cut_is_refused)
+{
+	struct arena *a = arena_new(1 << 16);
+	struct pickup_account two[2] = {{.public = {4, 1}, .wrapped = {2}},
+	    {.public = {4, 3}, .proof_hash = {5}}};
+	struct proto_account_set set = {.object = "object",
+				     .digits = "123456",
+				     .client = "192.0.2.1",
+				     .account = two[0]},
+				 set_out;
+	struct proto_account_said said = {.id = {9}, .result = ERR_EXISTS},
+				  said_out;
+	struct proto_accounts all = {.first = true, .account = two, .n = 2},
+			      all_out;
+	struct buf b[3];
+
+	for (int i = 0; i < 3; i++)
+		buf_init(&b[i], 1000);
+	cr_assert_eq(proto_account_set_pack(&set, &b[0]), ERR_OK);
+	cr_assert_eq(proto_account_said_pack(&said, &b[1]), ERR_OK);
+	cr_assert_eq(proto_accounts_pack(&all, &b[2]), ERR_OK);
+	cr_assert_eq(
+	    proto_account_set_unpack(buf_span(&b[0]), a, &set_out), ERR_OK);
+	cr_expect_str_eq(set_out.object, "object");
+	cr_expect_str_eq(set_out.digits, "123456");
+	cr_expect_str_eq(set_out.client, "192.0.2.1");
+	cr_expect_eq(memcmp(&set_out.account, &two[0], sizeof(two[0])), 0);
+	cr_assert_eq(
+	    proto_account_said_unpack(buf_span(&b[1]), &said_out), ERR_OK);
+	cr_expect_eq(said_out.result, ERR_EXISTS);
+	cr_expect_eq(said_out.id[0], 9);
+	cr_assert_eq(
+	    proto_accounts_unpack(buf_span(&b[2]), a, &all_out), ERR_OK);
+	cr_expect(all_out.first && !all_out.last && all_out.n == 2);
+	cr_expect_eq(memcmp(all_out.account, two, sizeof(two)), 0);
+	for (size_t n = 0; n < b[0].len; n++)
+		cr_expect_eq(
+		    proto_account_set_unpack(SPAN(b[0].data, n), a, &set_out),
+		    ERR_IPC, "%zu", n);
+	for (size_t n = 0; n < b[1].len; n++)
+		cr_expect_eq(
+		    proto_account_said_unpack(SPAN(b[1].data, n), &said_out),
+		    ERR_IPC, "%zu", n);
+	for (size_t n = 0; n < b[2].len; n++)
+		cr_expect_eq(
+		    proto_accounts_unpack(SPAN(b[2].data, n), a, &all_out),
+		    ERR_IPC, "%zu", n);
+	for (int i = 0; i < 3; i++)
+		buf_clear(&b[i]);
+	arena_free(a);
+}
+
 Test(proto, what_is_opened_survives_and_every_cut_is_refused)
 {
 	struct proto_decrypt ask = {

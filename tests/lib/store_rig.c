@@ -482,6 +482,33 @@ rig_deliver(struct rig *r, struct proto_deliver *out)
 	return good;
 }
 
+bool
+rig_own_mail(struct rig *r, struct proto_deliver *out, struct buf *text)
+{
+	struct secret *key = NULL;
+	struct ipc_msg m;
+	struct buf ad;
+	bool good;
+
+	buf_reset(text);
+	if (!rig_recv(r, ROLE_RELAY, 0, &m))
+		return false;
+	buf_init(&ad, 65536);
+	good = m.type == PROTO_DELIVER &&
+	       proto_deliver_unpack(m.payload, r->arena, out) == ERR_OK &&
+	       entry_pack_fixed(&out->entry, &ad) == ERR_OK &&
+	       sealed_content_key(&r->ready_pub, r->ready_priv,
+		   SPAN(out->entry.body.data, SEALED_HEADER), &key) == ERR_OK &&
+	       sealed_open(key, buf_span(&ad), out->entry.body, text) == ERR_OK;
+	out->entry.body = SPAN(NULL, 0);
+	secret_free(key);
+	buf_clear(&ad);
+	ipc_msg_clear(&m);
+	if (good)
+		rig_result(r, out->entry.id, PROTO_DELIVERED);
+	return good;
+}
+
 void
 rig_result(struct rig *r, uint64_t entry_id, enum proto_outcome outcome)
 {

@@ -101,6 +101,9 @@ bool rig_committed_as(
     struct rig *r, uint64_t message_id, struct proto_committed *out);
 /* Take a delivery; false when there is none. Strings live in the arena. */
 bool rig_deliver(struct rig *r, struct proto_deliver *out);
+/* Take a delivery of mail that store has written itself, opened into text, and
+   report it delivered; false when there is none. */
+bool rig_own_mail(struct rig *r, struct proto_deliver *out, struct buf *text);
 /* Report the same outcome for all recipients of an entry of one. */
 void rig_result(struct rig *r, uint64_t entry_id, enum proto_outcome outcome);
 /* Answer of a request of the command line. Caller frees. */

@@ -169,6 +169,14 @@ static const struct {
 	{.factor = POLICY_FACTOR_PASSPHRASE},
 	{.factor = POLICY_FACTOR_GENERATED},
 	{.factor = POLICY_FACTOR_GENERATED}, POLICY_ESCROW_FACTOR},
+    {"without an account it is as strong as its code",
+	{.factor = POLICY_FACTOR_CODE, .account = true}, {0},
+	{.factor = POLICY_FACTOR_CODE, .account = true}, POLICY_ESCROW_LINK},
+    {"one rule asks for an account, another for more without one",
+	{.factor = POLICY_FACTOR_CODE, .account = true},
+	{.factor = POLICY_FACTOR_GENERATED},
+	{.factor = POLICY_FACTOR_GENERATED, .account = true},
+	POLICY_ESCROW_FACTOR},
     {"an account beats all",
 	{.factor = POLICY_FACTOR_ACCOUNT, .notice_tls = true},
 	{.factor = POLICY_FACTOR_GENERATED},
@@ -199,6 +207,7 @@ Test(ladder, raises_what_opens_mail_for_pick_up)
 		policy_pickup_raise(&a, &pickups[i].b);
 		cr_expect_eq(a.factor, w->factor, "%s", pickups[i].what);
 		cr_expect_eq(a.delivery, w->delivery, "%s", pickups[i].what);
+		cr_expect_eq(a.account, w->account, "%s", pickups[i].what);
 		cr_expect_eq(
 		    a.notice_tls, w->notice_tls, "%s", pickups[i].what);
 		cr_expect_eq(

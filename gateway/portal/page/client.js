@@ -2,16 +2,22 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * What is asked of the portal: the index once, then ranges of the message, a
- * code where the door wants one, and answers taken there. Nothing here is
- * called before the reader asks to see the message.
+ * code where the door wants one, the account, and answers taken there. Nothing
+ * here is called before the reader asks to see the message.
  */
+import { makeAccount, sharedFactor } from './account.js';
 import { OpenError, base64urlEncode, chunkRange, deriveKeys, openIndex,
-	openRange, parseHeader, HEADER_SIZE } from './crypto.js';
+	openRange, parseHeader, FACTOR_ACCOUNT, HEADER_SIZE } from './crypto.js';
 
 /* A range that breaks off is asked for again from where it stopped. */
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const STALL_MS = 30000;
 const WAIT_S = 60;
+/* The portal is asked so often whether an account is set. */
+const SET_MS = 1000;
+const SET_TRIES = 90;
+/* Of a code those that the portal knows; more are for the gateway behind it. */
+export const DOOR_DIGITS = 6;
 
 function failure(status, retry_after) {
 	const wait = /^[0-9]{1,5}$/.test(retry_after ?? '')
@@ -47,7 +53,7 @@ async function unlessStalled(promise) {
 	}
 }
 
-async function ask(url, options, status) {
+async function ask(url, options, ...good) {
 	let reply;
 	try {
 		reply = await unlessStalled(fetch(url, { ...options,
@@ -58,7 +64,7 @@ async function ask(url, options, status) {
 			throw error;
 		throw new OpenError('network', String(error.cause ?? error));
 	}
-	if (reply.status !== status)
+	if (!good.includes(reply.status))
 		throw failure(reply.status, reply.headers.get('Retry-After'));
 	return reply;
 }
@@ -100,6 +106,7 @@ export class OpenedObject {
 		this.index = index;
 		this.id = visit.link.id;
 		this.expires = header.expires;
+		this.door = header.door;
 		this.size = header.body_size;
 	}
 
@@ -164,19 +171,20 @@ export class OpenedObject {
 	}
 }
 
-/* The ticket of the door lasts as long as this tab; without storage, as long
-   as the page. */
+/* The ticket of the door, and digits for the gateway behind a blank, last as
+   long as this tab; without storage, as long as the page. */
 function storedTicket(id_text) {
 	try {
-		return sessionStorage.getItem(`sealgate ${id_text}`);
+		return (sessionStorage.getItem(`sealgate ${id_text}`) ?? '')
+			.split(' ');
 	} catch {
-		return null;
+		return [''];
 	}
 }
 
-function storeTicket(id_text, ticket) {
+function storeTicket(id_text, ...parts) {
 	try {
-		sessionStorage.setItem(`sealgate ${id_text}`, ticket);
+		sessionStorage.setItem(`sealgate ${id_text}`, parts.join(' '));
 	} catch { /* kept in memory alone */ }
 }
 
@@ -187,11 +195,16 @@ export class Visit {
 	#keys = null;
 	#spelling = null;
 	#ticket;
+	#digits;
+	#made = null;
 
 	constructor(base, link) {
 		this.#base = base;
 		this.link = link;
-		this.#ticket = storedTicket(link.id_text);
+		const [ticket, digits] = storedTicket(link.id_text);
+		this.#ticket = ticket || null;
+		this.#digits = digits ?? '';
+		this.codeLength = DOOR_DIGITS;
 	}
 
 	/* Make the keys from the link and from what was typed, as factor.js
@@ -200,8 +213,17 @@ export class Visit {
 		if (this.#keys !== null && spelling === this.#spelling)
 			return;
 		this.#keys = null;
-		this.#keys = await deriveKeys(this.link, spelling);
+		let shared;
+		if (this.link.factor === FACTOR_ACCOUNT)
+			shared = await sharedFactor(this.link, spelling,
+				(account, proof) => this.#fetchKey(account, proof));
+		this.#keys = await deriveKeys(this.link, spelling, shared);
 		this.#spelling = spelling;
+	}
+
+	async #fetchKey(account, proof) {
+		const reply = await this.#post('key', { account, proof }, 200);
+		return reply.json().catch(() => ({}));
 	}
 
 	address(path) {
@@ -221,34 +243,78 @@ export class Visit {
 			headers: { ...this.headers(), ...headers } }, status);
 	}
 
-	#post(path, more, status) {
+	#post(path, more, ...good) {
 		return ask(this.address(path), {
 			method: 'POST',
 			headers: { 'Content-Type': 'application/json' },
-			body: JSON.stringify({ id: this.link.id_text,
-				proof: base64urlEncode(this.#keys.proof), ...more }),
-		}, status);
+			body: JSON.stringify({ id: this.link.id_text, ...more }),
+		}, ...good);
+	}
+
+	#proof() {
+		return { proof: base64urlEncode(this.#keys.proof) };
+	}
+
+	async #takeTicket(reply) {
+		const { ticket, digits } = await reply.json().catch(() => ({}));
+		if (typeof ticket !== 'string' || !/^[\w-]{43}$/.test(ticket))
+			throw new OpenError('unsupported', 'no ticket');
+		this.#ticket = ticket;
+		this.#digits = '';
+		this.codeLength = digits === 2 * DOOR_DIGITS ? digits : DOOR_DIGITS;
+		storeTicket(this.link.id_text, ticket);
 	}
 
 	/* Have a code mailed to the recipient. */
 	async askCode() {
-		const reply = await this.#post('code', {}, 202);
-		const { ticket } = await reply.json().catch(() => ({}));
-		if (typeof ticket !== 'string' || !/^[\w-]{43}$/.test(ticket))
-			throw new OpenError('unsupported', 'no ticket');
-		this.#ticket = ticket;
-		storeTicket(this.link.id_text, ticket);
+		await this.#takeTicket(await this.#post('code', this.#proof(), 202));
+	}
+
+	/* The same for who has forgotten the passphrase of the account. */
+	async askReset() {
+		await this.#takeTicket(await this.#post('reset', {}, 202));
+	}
+
+	/* Are the digits there with which an account may be set? */
+	get maySetAccount() {
+		return this.#ticket !== null && this.#digits !== '';
+	}
+
+	/* Have the account with this passphrase, from now on or instead of the one
+	   of the link; code if it was not used to open. The error `code`: the
+	   code does not fit; `limit`: there is one already. */
+	async setAccount(passphrase, code = '') {
+		if (this.#made?.passphrase !== passphrase)
+			this.#made = { passphrase,
+				account: await makeAccount(passphrase) };
+		const more = { ticket: this.#ticket ?? '', ...this.#made.account,
+			digits: code.slice(DOOR_DIGITS) || this.#digits };
+		if (code !== '')
+			more.code = code.slice(0, DOOR_DIGITS);
+		if (this.link.factor !== FACTOR_ACCOUNT)
+			Object.assign(more, this.#proof());
+		for (let tries = 0; tries < SET_TRIES; tries++) {
+			const reply = await this.#post('account', more, 201, 202);
+			if (reply.status === 201)
+				return;
+			await pause(SET_MS);
+		}
+		throw new OpenError('busy', 'the gateway did not answer', WAIT_S);
 	}
 
 	/* Fetch and open the index. The error `code` says that the door wants a
 	   code, or another one than this. */
 	async open(code) {
-		const more = {};
+		const more = this.#proof();
 		if (this.#ticket !== null)
 			more.ticket = this.#ticket;
 		if (code !== undefined)
-			more.code = code;
+			more.code = code.slice(0, DOOR_DIGITS);
 		const reply = await this.#post('open', more, 200);
+		if (code?.length > DOOR_DIGITS) {
+			this.#digits = code.slice(DOOR_DIGITS);
+			storeTicket(this.link.id_text, this.#ticket, this.#digits);
+		}
 		let bytes;
 		try {
 			bytes = new Uint8Array(await reply.arrayBuffer());

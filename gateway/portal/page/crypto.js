@@ -18,7 +18,11 @@ export const FACTOR_NONE = 0;
 export const FACTOR_PASSPHRASE = 1;
 export const FACTOR_GENERATED = 2;
 export const FACTOR_ANSWER = 3;
+export const FACTOR_ACCOUNT = 4;
+export const DOOR_ACCOUNT = 2;
 const QUESTION_MAX = 200;
+const ACCOUNT_ID_SIZE = 16;
+const POINT_SIZE = 65;
 const PBKDF2_ROUNDS = 600000;
 const STREAM_INDEX = 1;
 const STREAM_BODY = 2;
@@ -77,9 +81,21 @@ function parseQuestion(factor, encoded) {
 	}
 }
 
-/* The two halves of URL/m/ID#SECRET: {id, id_text, factor, secret, question}. */
+/* The account of a link, {id, point}, or a refusal. */
+function parseAccount(factor, encoded) {
+	if (factor !== FACTOR_ACCOUNT)
+		return undefined;
+	const octets = base64urlDecode(encoded ?? '');
+	if (octets === null || octets.length !== ACCOUNT_ID_SIZE + POINT_SIZE)
+		throw new OpenError('link', 'the account is not complete');
+	return { id: octets.subarray(0, ACCOUNT_ID_SIZE),
+		point: octets.subarray(ACCOUNT_ID_SIZE) };
+}
+
+/* The two halves of URL/m/ID#SECRET: {id, id_text, factor, secret, question,
+   account}. */
 export function parseLink(id_text, fragment) {
-	const [secret_text, question, more] = fragment.split('.');
+	const [secret_text, beside, more] = fragment.split('.');
 	const id = base64urlDecode(id_text);
 	const link = base64urlDecode(secret_text);
 	if (id === null || id.length !== 16)
@@ -87,27 +103,28 @@ export function parseLink(id_text, fragment) {
 	if (link === null || link.length !== 33 || more !== undefined)
 		throw new OpenError('link', 'the secret is not complete');
 	const factor = link[0] & 15;
-	if (link[0] >> 4 !== VERSION || factor > FACTOR_ANSWER)
+	if (link[0] >> 4 !== VERSION || factor > FACTOR_ACCOUNT)
 		throw new OpenError('unsupported', 'unknown kind of link');
-	return { id, id_text, factor, secret: link.subarray(1),
-		question: parseQuestion(factor, question) };
+	const account = parseAccount(factor, beside);
+	return { id, id_text, factor, secret: link.subarray(1), account,
+		question: account ? undefined : parseQuestion(factor, beside) };
 }
 
-/* spelling: what the reader typed, as factor.js spells it. */
-async function hashFactor(link, spelling) {
-	const text = new TextEncoder().encode(spelling);
-	const base = await subtle().importKey('raw', text, 'PBKDF2', false,
-		['deriveBits']);
+/* text: what the reader typed, as factor.js spells it. */
+export async function stretch(text, salt) {
+	const base = await subtle().importKey('raw',
+		new TextEncoder().encode(text), 'PBKDF2', false, ['deriveBits']);
 	const bits = await subtle().deriveBits({ name: 'PBKDF2', hash: 'SHA-256',
-		salt: link.id, iterations: PBKDF2_ROUNDS }, base, 256);
+		salt, iterations: PBKDF2_ROUNDS }, base, 256);
 	return new Uint8Array(bits);
 }
 
-/* {proof, key}: what the portal wants to see, and what opens the object. */
-export async function deriveKeys(link, spelling = '') {
-	let factor = new Uint8Array(0);
-	if (link.factor !== FACTOR_NONE)
-		factor = await hashFactor(link, spelling);
+/* {proof, key}: what the portal wants to see, and what opens the object.
+   spelling is of what was typed, shared what account.js found with it. */
+export async function deriveKeys(link, spelling = '', shared = undefined) {
+	let factor = shared ?? new Uint8Array(0);
+	if (link.factor !== FACTOR_NONE && shared === undefined)
+		factor = await stretch(spelling, link.id);
 	const input = new Uint8Array(link.secret.length + factor.length);
 	input.set(link.secret);
 	input.set(factor, link.secret.length);
@@ -143,6 +160,7 @@ export function parseHeader(bytes, link) {
 	const header = {
 		ad: bytes.slice(0, AD_SIZE),
 		factor: bytes[10],
+		door: bytes[11],
 		index_size: readU64(view, 64),
 		body_size: readU64(view, 72),
 		created: readU64(view, 80),

@@ -16,28 +16,36 @@ export function plainLine(text) {
 		.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '');
 }
 
-/* {title, text} for what went wrong. A factor that was typed may be why. */
-export function errorWords(error, typed = false) {
-	let code = 'unsupported';
-	if (error instanceof OpenError)
-		code = error.code === 'gone' && typed ? 'factor' : error.code;
-	else
-		console.error(error);
-	const wait = formatTime(Date.now() + 1000 * (error.wait ?? 0));
-	if (!['link', 'gone', 'factor', 'wrong', 'busy', 'damaged', 'network',
-		'insecure'].includes(code))
-		code = 'unsupported';
-	return { title: t(`err_${code}_title`),
-		text: t(`err_${code}`, { time: wait }) };
-}
-
-/* What is wrong with what was typed into a field; '' for nothing. */
+/* Say below a field what is wrong with it; '': nothing is. */
 export function fieldProblem(input, note, text) {
 	note.textContent = text;
 	note.hidden = text === '';
 	input.setAttribute('aria-invalid', text === '' ? 'false' : 'true');
 	if (text !== '')
 		input.focus();
+}
+
+/* The digits of a code, however they were grouped; null if there are not as
+   many. */
+export function codeDigits(text, length) {
+	const code = text.normalize('NFKC').replace(/[\s-]/g, '');
+	return code.length === length && /^[0-9]+$/.test(code) ? code : null;
+}
+
+/* {title, text} for what went wrong. A factor that was typed may be why, and
+   is named: 'factor', 'account'. */
+export function errorWords(error, typed = '') {
+	let code = 'unsupported';
+	if (error instanceof OpenError)
+		code = error.code === 'gone' && typed !== '' ? typed : error.code;
+	else
+		console.error(error);
+	const wait = formatTime(Date.now() + 1000 * (error.wait ?? 0));
+	if (!['link', 'gone', 'factor', 'account', 'wrong', 'busy', 'damaged',
+		'network', 'insecure'].includes(code))
+		code = 'unsupported';
+	return { title: t(`err_${code}_title`),
+		text: t(`err_${code}`, { time: wait }) };
 }
 
 /* Give a Blob to the reader as a file. */

@@ -4,7 +4,7 @@
  * How what the reader types is spelled before it is hashed, so that hyphens,
  * capitals and keyboards make no difference: docs/format-escrow.md, The link.
  */
-import { FACTOR_ANSWER, FACTOR_GENERATED, FACTOR_PASSPHRASE }
+import { FACTOR_ACCOUNT, FACTOR_ANSWER, FACTOR_GENERATED, FACTOR_PASSPHRASE }
 	from './crypto.js';
 
 export const GENERATED_LENGTH = 20;
@@ -23,6 +23,7 @@ function spellAnswer(text) {
 export function spell(factor, text) {
 	switch (factor) {
 	case FACTOR_PASSPHRASE:
+	case FACTOR_ACCOUNT:
 		return text.normalize('NFC');
 	case FACTOR_GENERATED:
 		return spellGenerated(text);

@@ -5,11 +5,13 @@
  * Nothing is asked of the server before the button is pressed: programs that
  * follow links in mail learn nothing, and use nothing up.
  */
+import { offerAccount, offerReset } from './account_view.js';
 import { showBrand } from './brand.js';
-import { Visit } from './client.js';
-import { FACTOR_ANSWER, FACTOR_GENERATED, FACTOR_NONE, parseLink }
-	from './crypto.js';
-import { $, errorWords, fieldProblem, keepFocus, plainLine } from './dom.js';
+import { DOOR_DIGITS, Visit } from './client.js';
+import { FACTOR_ACCOUNT, FACTOR_ANSWER, FACTOR_GENERATED, FACTOR_NONE,
+	parseLink } from './crypto.js';
+import { $, codeDigits, errorWords, fieldProblem, keepFocus, plainLine }
+	from './dom.js';
 import { GENERATED_LENGTH, spell } from './factor.js';
 import { chooseLanguage, say, t, translate, useLanguage } from './i18n.js';
 import { showLetter } from './letter.js';
@@ -23,15 +25,19 @@ let stage = OPEN;
 let visit = null;
 
 function showFactor(link) {
-	const words = { [FACTOR_GENERATED]: 'generated', [FACTOR_ANSWER]: 'answer' };
+	const words = { [FACTOR_GENERATED]: 'generated',
+		[FACTOR_ANSWER]: 'answer', [FACTOR_ACCOUNT]: 'account' };
 	const word = words[link.factor] ?? 'passphrase';
 	say($('factor-label'), word);
 	say($('factor-hint'), `${word}_hint`);
 	$('factor-question').hidden = link.factor !== FACTOR_ANSWER;
 	$('question').textContent = plainLine(link.question);
-	const hidden = word === 'passphrase';
+	const hidden = word === 'passphrase' || word === 'account';
 	$('factor-input').type = hidden ? 'password' : 'text';
 	$('reveal-row').hidden = !hidden;
+	$('forgot-row').hidden = word !== 'account';
+	if (word === 'account')
+		$('factor-input').autocomplete = 'current-password';
 	$('factor').hidden = false;
 }
 
@@ -48,12 +54,15 @@ function readFactor(link) {
 	return problem === '' ? spelling : null;
 }
 
-/* The six digits, however they were grouped; null if they are not that. */
+const codeWord = word =>
+	visit.codeLength === DOOR_DIGITS ? word : `${word}_12`;
+
+/* The digits, however they were grouped; null if they are not that. */
 function readCode() {
-	const code = $('code').value.normalize('NFKC').replace(/[\s-]/g, '');
-	const good = /^[0-9]{6}$/.test(code);
-	fieldProblem($('code'), $('code-problem'), good ? '' : t('code_format'));
-	return good ? code : null;
+	const code = codeDigits($('code').value, visit.codeLength);
+	fieldProblem($('code'), $('code-problem'),
+		code !== null ? '' : t(codeWord('code_format')));
+	return code;
 }
 
 function enterStage(next) {
@@ -63,8 +72,10 @@ function enterStage(next) {
 	$('code-row').hidden = next !== ENTER_CODE;
 	say($('show'), next === ASK_CODE ? 'code_ask' : 'show');
 	$('code').value = '';
-	if (next === ENTER_CODE)
+	if (next === ENTER_CODE) {
+		say($('code-label'), codeWord('code'));
 		$('code').focus();
+	}
 	else
 		$('show').focus();
 }
@@ -79,7 +90,9 @@ async function askCode() {
 async function open(code) {
 	say($('status'), 'opening');
 	try {
-		await showLetter(await visit.open(code));
+		const object = await visit.open(code);
+		await showLetter(object);
+		offerAccount(visit, object);
 	} catch (error) {
 		if (error.code !== 'code')
 			throw error;
@@ -90,10 +103,14 @@ async function open(code) {
 	}
 }
 
-async function step() {
+function visitLink() {
 	const [, base, id] = /^(.*)\/m\/([^/]*)$/.exec(location.pathname) ??
 		[, '', ''];
 	visit ??= new Visit(base, parseLink(id, location.hash.slice(1)));
+}
+
+async function step() {
+	visitLink();
 	const spelling = readFactor(visit.link);
 	if (spelling === null)
 		return;
@@ -111,8 +128,10 @@ async function step() {
 }
 
 function showError(error) {
-	const typed = visit !== null && visit.link.factor !== FACTOR_NONE;
-	const { title, text } = errorWords(error, typed);
+	const factor = visit?.link.factor ?? FACTOR_NONE;
+	const typed = factor !== FACTOR_NONE;
+	const { title, text } = errorWords(error,
+		factor === FACTOR_ACCOUNT ? 'account' : typed ? 'factor' : '');
 	$('error-title').textContent = title;
 	$('error-text').textContent = text;
 	$('error').hidden = false;
@@ -123,7 +142,7 @@ function showError(error) {
 /* Do what was pressed. The buttons wait for its end, and for the time that the
    portal asks for. */
 async function press(work) {
-	const buttons = [$('show'), $('code-again')];
+	const buttons = [$('show'), $('code-again'), $('forgot')];
 	let wait = 0;
 	buttons.forEach(button => { button.disabled = true; });
 	$('error').hidden = true;
@@ -160,6 +179,10 @@ function start() {
 		press(step);
 	});
 	$('code-again').addEventListener('click', () => press(askCode));
+	$('forgot').addEventListener('click', () => press(async () => {
+		visitLink();
+		offerReset(visit);
+	}));
 	$('reveal').addEventListener('change', () => {
 		$('factor-input').type = $('reveal').checked ? 'text' : 'password';
 	});
