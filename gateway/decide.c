@@ -147,10 +147,9 @@ decide_find_keys(const struct decide_facts *f,
 static void
 find_account(const struct decide_facts *f, struct decision *d)
 {
-	enum err e = f->keys == NULL
-			 ? ERR_DB
-			 : ks_account_get(
-			       f->keys, span_str(d->to_key), &d->account);
+	enum err e = f->keys == NULL ? ERR_DB
+				     : ks_account_get(f->keys,
+					   span_str(d->to_key), &d->account);
 
 	d->has_account = e == ERR_OK;
 	if (d->has_account)

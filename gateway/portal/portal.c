@@ -544,8 +544,8 @@ open_objects(struct portal *p, const struct conf *c)
 		role_refuse(p->role, "answers of the portal: %s: %s",
 		    c->paths.portal, strerror(errno));
 	if (p->http != NULL)
-		portal_http_serve(p->http, p->objects, p->throttle, p->answers,
-		    p->accounts);
+		portal_http_serve(
+		    p->http, p->objects, p->throttle, p->answers, p->accounts);
 }
 
 static void
