@@ -14,7 +14,7 @@ import { linkText, seal } from './seal.mjs';
 globalThis.crypto ??= webcrypto;
 const page = pathToFileURL(`${process.env.PAGE}/`);
 const C = await import(new URL('crypto.js', page));
-const A = await import(new URL('account.js', page));
+const Account = await import(new URL('account.js', page));
 const M = await import(new URL('message.js', page));
 const A = await import(new URL('attached_object.js', page));
 
@@ -83,7 +83,7 @@ test('an account finds the keys of the document', async () => {
 		`${accountVector('SECRET')}.${accountVector('ACCOUNT')}`);
 	assert.equal(link.factor, C.FACTOR_ACCOUNT);
 	const asked = [];
-	const shared = await A.sharedFactor(link, PASSPHRASE, async (...all) => {
+	const shared = await Account.sharedFactor(link, PASSPHRASE, async (...all) => {
 		asked.push(all);
 		return { public: text(octets('public key')),
 			wrapped: text(octets('wrapped')) };
@@ -101,7 +101,7 @@ test('an account that is not the one of the link is refused', async () => {
 		`${accountVector('SECRET')}.${accountVector('ACCOUNT')}`);
 	const good = { public: text(octets('public key')),
 		wrapped: text(octets('wrapped')) };
-	const other = await A.makeAccount(PASSPHRASE);
+	const other = await Account.makeAccount(PASSPHRASE);
 	const bent = octets('wrapped');
 	bent[5] ^= 1;
 	const rows = { other, nothing: {}, 'no object': null,
@@ -110,26 +110,26 @@ test('an account that is not the one of the link is refused', async () => {
 		'wrapped that was changed': { ...good, wrapped: text(bent) },
 		'cut': { ...good, wrapped: good.wrapped.slice(0, 40) } };
 	for (const [what, given] of Object.entries(rows))
-		await fails(A.sharedFactor(link, PASSPHRASE, async () => given),
+		await fails(Account.sharedFactor(link, PASSPHRASE, async () => given),
 			'damaged', what);
 	/* what another passphrase makes of the right one */
-	await fails(A.sharedFactor(link, 'correct horse batterx',
+	await fails(Account.sharedFactor(link, 'correct horse batterx',
 		async () => good), 'damaged', 'passphrase');
 	/* a point that lies on no curve */
 	link.account.point[40] ^= 1;
-	await fails(A.sharedFactor(link, PASSPHRASE, async () => good), 'link',
+	await fails(Account.sharedFactor(link, PASSPHRASE, async () => good), 'link',
 		'point');
 });
 
 test('a new account is one that opens', async () => {
-	const made = await A.makeAccount(PASSPHRASE);
-	const again = await A.makeAccount(PASSPHRASE);
+	const made = await Account.makeAccount(PASSPHRASE);
+	const again = await Account.makeAccount(PASSPHRASE);
 	assert.notEqual(made.public, again.public);
-	const id = await A.accountId(Buffer.from(made.public, 'base64url'));
+	const id = await Account.accountId(Buffer.from(made.public, 'base64url'));
 	const link = C.parseLink(ID_TEXT, `${accountVector('SECRET')}.${
 		text(Buffer.concat([id, Buffer.from(accountVector('ACCOUNT'),
 			'base64url').subarray(16)]))}`);
-	const shared = await A.sharedFactor(link, PASSPHRASE,
+	const shared = await Account.sharedFactor(link, PASSPHRASE,
 		async (asked, proof) => {
 			assert.equal(made.proof_hash, text(await crypto.subtle.digest(
 				'SHA-256', Buffer.from(proof, 'base64url'))));
