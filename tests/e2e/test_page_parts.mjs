@@ -321,7 +321,7 @@ test('every text that is named exists, and every one is used', () => {
 		...sources.matchAll(/\bsay\([^,]+, '(\w+)'/g)].map(m => m[1]);
 	for (const key of named)
 		assert.ok(Object.hasOwn(TEXTS.en, key), key);
-	const made = /^(?:err_|passphrase|generated|answer|reply_)/;
+	const made = /^(?:err_|passphrase|generated|answer|account_hint|reply_)/;
 	for (const key of Object.keys(TEXTS.en))
 		assert.ok(made.test(key) || sources.includes(`'${key}'`) ||
 			sources.includes(`"${key}"`), `${key} is not used`);

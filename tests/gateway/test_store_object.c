@@ -198,7 +198,8 @@ submit_of(const char *sender, const char *name, uint64_t size, uint64_t id)
 	return rig_committed(&rig, id);
 }
 
-/* What the portal is told next about an object. */
+/* What the portal is told next about an object; of accounts it hears when it
+   comes. */
 static uint16_t
 told_portal(char name_out[32])
 {
@@ -208,6 +209,10 @@ told_portal(char name_out[32])
 	uint16_t type;
 
 	cr_assert(rig_recv(&rig, ROLE_PORTAL, 0, &m));
+	if (m.type == PROTO_ACCOUNTS) {
+		ipc_msg_clear(&m);
+		cr_assert(rig_recv(&rig, ROLE_PORTAL, 0, &m));
+	}
 	type = m.type;
 	unpack_begin(&u, m.payload);
 	proto_object_unpack(&u, rig.arena, &o);
