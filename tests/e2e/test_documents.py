@@ -182,7 +182,7 @@ def test_a_program_that_misbehaves_reads_nothing(make_gateway, capture, keys, ro
     gw.send(SENDER, ALICE, attached(pdf("Nothing of interest")))
     assert b"pkcs7-mime" in capture.wait(1)[0].data
     assert gw.pids()["extract"] == before, "who waits for it was ended with it"
-    wait_for("its end", lambda: not any(children(pid) for pid in before), 5)
+    wait_for("its end", lambda: not any(children(pid) for pid in before))
     # and the next message is not kept waiting
     gw.send(SENDER, ALICE, message(to=ALICE))
     assert b"pkcs7-mime" not in capture.wait(2)[1].data

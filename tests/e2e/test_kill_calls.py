@@ -80,7 +80,7 @@ class Deliveries:
         return any(m.mail_from == name for m in list(self.capture.messages))
 
     def pid(self, role):
-        return wait_for(role, lambda: self.gw.pids().get(role), 30)[0]
+        return wait_for(role, lambda: self.gw.pids().get(role))[0]
 
 
 def is_ready(gw, role, old):

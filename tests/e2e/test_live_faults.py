@@ -88,7 +88,7 @@ def test_a_disk_that_fails_under_a_running_gateway(make_gateway, capture, keys, 
                       retry="first = 100ms max = 300ms")
     mail = Mail(gw, capture)
     for _ in range(ROUNDS):
-        pid = wait_for(role, lambda: gw.pids().get(role), 30)[0]
+        pid = wait_for(role, lambda: gw.pids().get(role))[0]
         t = Faulty(pid, root / "faults", call, error, rng.randrange(1, 4), rng.randrange(0, 4))
         mail.several()
         t.end()
