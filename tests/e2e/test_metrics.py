@@ -289,6 +289,9 @@ RAISED_BY = {
     "SealgateDiscoveryDown": {"sealgate_discovery_answers": "0x450"},
     "SealgateRevocationUnknown": {
         'sealgate_revocation_known{kind="list",state="over"}': "1x450"},
+    "SealgatePickupNearlyFull": {"sealgate_escrow_quota_bytes": "1000x450",
+                                 "sealgate_escrow_bytes": "950x450"},
+    "SealgateDmzDown": {"sealgate_dmz_up": "0x450"},
     "SealgateCaEnds": {'sealgate_ca_end_seconds{ca="ab"}': "1000000x450"},
     "SealgateCaListEnds": {'sealgate_ca_list_end_seconds{ca="ab"}': "10000x450"},
 }
@@ -319,6 +322,11 @@ WELL = {
     'sealgate_revocation_known{kind="list",state="over"}': "0x450",
     'sealgate_ca_end_seconds{ca="ab"}': "10000000x450",
     'sealgate_ca_list_end_seconds{ca="ab"}': "100000x450",
+    "sealgate_dmz_up": "1x450",
+    "sealgate_escrow_quota_bytes": "1000x450",
+    "sealgate_escrow_bytes": "100x450",
+    "sealgate_escrow_quota_objects": "0x450",
+    "sealgate_escrow_objects": "100x450",
 }
 
 
