@@ -322,6 +322,16 @@ static const struct {
     {5, "certificates { policies = \"1.2.x\" }\n", 5, "object identifier"},
     {5, "certificates { distrusted = \"abc\" }\n", 5, "64 hexadecimal"},
     {5, "\n", 6, "escrow"},
+    {5,
+	"portal { url = \"https://p.example\" }\n"
+	"portal dmz { at = \"192.0.2.1:8443\" tls-cert = \"/c\" tls-key = "
+	"\"/k\" "
+	"peer = { "
+	"\"0000000000000000000000000000000000000000000000000000000000000"
+	"000\" } }\n"
+	"rule \"x\" { to = \"@x.example\" try = { escrow } second-factor = "
+	"account }\n",
+	6, "second-factor = account is not available with portal dmz"},
     {5, "escrow { page = \"relative\" }\n", 5, "absolute path"},
     {5, "escrow { attachment-size = 1G }\n", 5, "attachment-size"},
     {6, "rule \"r\" { try = { escrow, hold } escrow = mail }\n", 6,
