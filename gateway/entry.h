@@ -122,6 +122,11 @@ struct entry {
 	const char *file; /* name in the bodies directory, "" if inline */
 };
 
+/* The reasons of a pending entry that an administrator sends for pick-up again:
+   what stood for it before had nothing in its key beside the link, or had. */
+#define ENTRY_RESENT	    "sent again for pick-up"
+#define ENTRY_RESENT_FACTOR "sent again for pick-up, with a second factor"
+
 enum entry_tls {
 	ENTRY_TLS_OPPORTUNISTIC = 0,
 	ENTRY_TLS_ENCRYPT,

@@ -177,6 +177,8 @@ int cli_escrow_unlock(struct cli *cli, int argc, char **argv);
 int cli_escrow_recover(struct cli *cli, int argc, char **argv);
 /* escrow_account.c */
 int cli_escrow_account(struct cli *cli, int argc, char **argv);
+/* escrow_resend.c */
+int cli_escrow_resend(struct cli *cli, int argc, char **argv);
 
 /* audit.c, audit_list.c, audit_show.c, audit_export.c */
 int cli_audit_list(struct cli *cli, int argc, char **argv);

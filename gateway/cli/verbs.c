@@ -222,6 +222,12 @@ const struct cli_verb cli_verbs[] = {
 	"Who has chosen a passphrase for mail for pick-up; remove it: what was "
 	"sealed for it never opens again, and the next message is a first one",
 	cli_escrow_account},
+    {"escrow", "resend",
+	"[--object FILE] [--passphrase-file FILE | --passphrase-fd N] "
+	"--key FILE | --from FILE ID",
+	"Send the message again with a new link and take the old one back, "
+	"opened by the recovery key or from the sender's own copy",
+	cli_escrow_resend},
     {"audit", "list",
 	"[--last N] [--since TIME] [--until TIME] [--address A] [--from A] "
 	"[--rcpt A] [--message-id ID] [--id ID] [--entry ID] [--object NAME] "

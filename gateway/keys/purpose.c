@@ -231,6 +231,33 @@ publish(int dir_fd, const struct sealed_pub *pub, struct err_why *why)
 }
 
 enum err
+keys_pair_public(int fd, enum sealed_purpose purpose, struct sealed_pub *pub,
+    struct err_why *why)
+{
+	struct sealed_pub p = {.purpose = purpose};
+	uint8_t head[HEAD_PUB];
+	struct buf b;
+	enum err err;
+
+	buf_init(&b, FILE_MAX);
+	err = file_read_all(fd, &b);
+	if (err == ERR_OK && b.len < HEAD_PUB)
+		err = ERR_MALFORMED;
+	if (err == ERR_OK) {
+		memcpy(p.octets, b.data + HEAD, SEALED_KEY);
+		put_head(head, &p);
+		if (memcmp(head, b.data, HEAD_PUB) != 0)
+			err = ERR_MALFORMED;
+	}
+	buf_clear(&b);
+	if (err != ERR_OK)
+		return err_why(why, err, "keys/%s: %s", keys_pair_file(purpose),
+		    err_text(err));
+	*pub = p;
+	return ERR_OK;
+}
+
+enum err
 keys_public_read(int dir_fd, struct sealed_pub *out, struct err_why *why)
 {
 	struct sealed_pub pub = {.purpose = SEALED_PRIVATE};

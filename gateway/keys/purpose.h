@@ -41,6 +41,9 @@ enum err keys_set_rewrap(int dir_fd, const struct secret *old_key,
 enum err keys_pair_read(int fd, enum sealed_purpose purpose,
     const struct secret *master, struct sealed_pub *pub, struct secret **priv,
     struct err_why *why) MUST_CHECK;
+/* The public half alone, without a master key: for who may read the file. */
+enum err keys_pair_public(int fd, enum sealed_purpose purpose,
+    struct sealed_pub *pub, struct err_why *why) MUST_CHECK;
 /* The name of that file in the directory of the keys. */
 const char *keys_pair_file(enum sealed_purpose purpose);
 /* The public half of SEALED_PRIVATE from the directory, for those who import

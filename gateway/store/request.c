@@ -359,6 +359,7 @@ static const struct verb {
     {"escrow-show", store_object_show, NULL, NULL, NULL},
     {"escrow-revoke", NULL, NULL, NULL, store_object_revoke},
     {"escrow-extend", NULL, NULL, NULL, store_object_extend},
+    {"escrow-resend", NULL, NULL, NULL, store_resend},
     {"escrow-recover", NULL, NULL, NULL, store_recovery_ask},
     {"escrow-recovery", store_recovery_show, NULL, NULL, NULL},
 };

@@ -17,8 +17,8 @@
 #include "gateway/store/salvage.h"
 #include "gateway/store/store_private.h"
 
-static enum err
-read_file(const struct store *s, uint64_t id, struct buf *out)
+enum err
+store_salvage_read(const struct store *s, uint64_t id, struct buf *out)
 {
 	char path[1200], name[TEXT_ID_SIZE];
 	int fd;
@@ -84,7 +84,7 @@ store_salvage(struct store *s, struct db_txn *txn, const struct json_t *request)
 
 	buf_init(&b, 2 * LIMIT_IPC_PAYLOAD);
 	if (id != NULL && from != NULL && text_unid(id, &number) == ERR_OK)
-		err = read_file(s, number, &b);
+		err = store_salvage_read(s, number, &b);
 	if (err == ERR_OK)
 		err = store_salvage_unpack(buf_span(&b), s->arena, &e, &done);
 	if (err == ERR_OK && e.id != number)

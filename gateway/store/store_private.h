@@ -526,6 +526,13 @@ enum err store_object_show(struct store *s, struct db_txn *txn,
     const struct json_t *request, struct json_t *answer) MUST_CHECK;
 enum err store_object_revoke(struct store *s, struct db_txn *txn,
     const struct json_t *request) MUST_CHECK;
+/* salvaged.c: what the command line left for store under this id. */
+enum err store_salvage_read(
+    const struct store *s, uint64_t id, struct buf *out) MUST_CHECK;
+/* resend.c: the original of an object again, to be decided; the object goes.
+ */
+enum err store_resend(struct store *s, struct db_txn *txn,
+    const struct json_t *request) MUST_CHECK;
 /* recovery.c: that somebody is about to open it, and what he needs for that. */
 enum err store_recovery_ask(struct store *s, struct db_txn *txn,
     const struct json_t *request) MUST_CHECK;

@@ -62,6 +62,19 @@ choose(const struct job *j, const struct policy_pickup *rules)
 	return OBJECT_FACTOR_GENERATED;
 }
 
+/* What is sent again needs no less than before: what its sender chose then is
+   not known any more. */
+static enum object_factor
+choose_for(const struct job *j, const struct policy_pickup *rules)
+{
+	enum object_factor f = choose(j, rules);
+
+	return f == OBJECT_FACTOR_NONE && !rules->account && j->replaces != 0 &&
+		       strcmp(j->envelope.reason, ENTRY_RESENT_FACTOR) == 0
+		   ? OBJECT_FACTOR_GENERATED
+		   : f;
+}
+
 static enum err
 generate(struct pickup *p)
 {
@@ -104,7 +117,7 @@ pickup_choose(struct job *j, const struct job_rcpt *rcpt, struct pickup *out)
 	const struct policy_pickup *rules = &rcpt->d.rules.pickup;
 	const struct secret *chosen = NULL;
 	struct pickup p = {
-	    .factor = choose(j, rules),
+	    .factor = choose_for(j, rules),
 	    .door = door_of(rules),
 	};
 	enum err e = ERR_OK;

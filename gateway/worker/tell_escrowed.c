@@ -150,11 +150,25 @@ put_help(const struct job *j, struct buf *out)
 		   : e;
 }
 
+/* An administrator sends it again: the link that was there is gone. */
+static bool
+is_resent(const struct job *j)
+{
+	return j->replaces != 0 &&
+	       (strcmp(j->envelope.reason, ENTRY_RESENT) == 0 ||
+		   strcmp(j->envelope.reason, ENTRY_RESENT_FACTOR) == 0);
+}
+
 static enum err
 put_text(const struct job *j, bool codes, struct buf *out)
 {
 	enum err e = buf_puts(out, "Hello,\n");
 
+	if (e == ERR_OK && is_resent(j))
+		e = buf_puts(out,
+		    "\nan administrator has sent a message of yours again. The "
+		    "link that its recipient\nhad before does not open it any "
+		    "more.\n");
 	if (e == ERR_OK)
 		e = put_list(j, false,
 		    "your message is kept encrypted for these recipients, who "
@@ -236,7 +250,7 @@ tell_escrowed(struct job *j)
 		codes =
 		    codes || (waits(&j->rcpt[i]) && j->rcpt[i].code != NULL);
 	}
-	if (!any || !(codes || j->conf->portal.sent_notice) ||
+	if (!any || !(codes || j->conf->portal.sent_notice || is_resent(j)) ||
 	    j->envelope.from[0] == 0)
 		return ERR_OK;
 	e = tell_begin(j);
