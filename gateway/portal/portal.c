@@ -564,7 +564,9 @@ start_http(struct portal *p, const struct conf *c)
 	    .n_proxies = c->portal.n_proxies,
 	    .assets = p->assets,
 	    .publish_fd =
-		open(c->paths.publish, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+		c->paths.publish != NULL
+		    ? open(c->paths.publish, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+		    : -1,
 	    .opened = on_opened,
 	    .code = on_code,
 	    .account = on_account,
