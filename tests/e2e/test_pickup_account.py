@@ -53,7 +53,8 @@ class Mailbox:
         n = len(self.codes())
 
         def work():
-            wait_for("the code", lambda: len(self.codes()) > n)
+            # the browser has to come as far first
+            wait_for("the code", lambda: len(self.codes()) > n, 240)
             path.write_text(self.codes()[n])
         thread = threading.Thread(target=work)
         thread.start()
