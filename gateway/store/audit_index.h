@@ -73,6 +73,9 @@ struct store_index_view {
 enum err store_index_file_open(
     int dir_fd, uint64_t first, struct store_index_file **out) MUST_CHECK;
 void store_index_file_close(struct store_index_file *f);
+/* What looking for this hash will read of the index of that file is read from
+   the disk while others are waited for. */
+void store_index_prefetch(int dir_fd, uint64_t first, uint64_t hash);
 /* Stretch number i: they follow one another from the start of the file. false
    behind the last that is whole. */
 bool store_index_file_view(
