@@ -7,6 +7,8 @@
 #ifndef GATEWAY_CLI_QUEUE_PRIVATE_H
 #define GATEWAY_CLI_QUEUE_PRIVATE_H
 
+#include <stdint.h>
+
 #include "gateway/cli/cli.h"
 
 /* Read the options that choose entries into the object, as store wants it
@@ -25,10 +27,21 @@ int cli_queue_each(struct cli *cli, const struct json_t *filter,
     cli_queue_page_fn *page, void *arg);
 
 struct conf;
+
+enum cli_salvaged_kind {
+	CLI_SALVAGED_END = 0, /* n: how many of those it found are done */
+	CLI_SALVAGED_ENTRY,   /* n: id of one to ask store for */
+	CLI_SALVAGED_OWED,    /* n: of a message whose sender is to be told */
+};
+
+struct cli_salvaged {
+	uint64_t kind;
+	uint64_t n;
+};
+
 /* What `queue salvage` runs in a process of its own, below the directory of
-   that name. It tells on fd, as 64-bit numbers, the ids to ask store for, then
-   a zero and how many of those it found are done, and waits until fd is closed
-   before it cleans up. Returns an exit status. */
+   that name. It tells on fd, as struct cli_salvaged, what to ask store for, and
+   waits until fd is closed before it cleans up. Returns an exit status. */
 int cli_salvage_child(
     struct cli *cli, const struct conf *conf, const char *name, int fd);
 

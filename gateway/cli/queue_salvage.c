@@ -27,24 +27,29 @@ static const char note[] =
 
 struct tally {
 	json_int_t taken, present, done, refused;
+	json_int_t told; /* senders, of what had failed */
 };
 
 static void
-ask_one(struct cli *cli, const char *name, uint64_t id, struct tally *t)
+ask_one(struct cli *cli, const char *name, const struct cli_salvaged *word,
+    struct tally *t)
 {
+	bool owed = word->kind == CLI_SALVAGED_OWED;
 	json_t *answer = NULL, *bad = NULL;
 	char text[TEXT_ID_SIZE];
 	int status;
 
-	text_id(id, text);
+	text_id(word->n, text);
 	status = cli_ask(cli,
-	    json_pack("{s:s, s:s, s:s}", "verb", "queue-salvage", "id", text,
+	    json_pack("{s:s, s:s, s:s}", "verb",
+		owed ? "queue-salvage-owed" : "queue-salvage", "id", text,
 		"directory", name),
 	    &answer, &bad);
 	if (status == CLI_DONE) {
-		t->taken++;
+		t->taken += owed ? 0 : 1;
+		t->told += owed ? 1 : 0;
 	} else if (strcmp(cli_member(bad, "err"), err_name(ERR_EXISTS)) == 0) {
-		t->present++;
+		t->present += owed ? 0 : 1;
 	} else {
 		t->refused++;
 		cli_say("%s: %s", text, cli_member(bad, "text"));
@@ -57,18 +62,15 @@ ask_one(struct cli *cli, const char *name, uint64_t id, struct tally *t)
 static bool
 ask_all(struct cli *cli, const char *name, int fd, struct tally *t)
 {
-	uint64_t id = 0;
+	struct cli_salvaged word;
 
-	while (recv(fd, &id, sizeof(id), MSG_WAITALL) == (ssize_t)sizeof(id)) {
-		if (id != 0) {
-			ask_one(cli, name, id, t);
-			continue;
+	while (recv(fd, &word, sizeof(word), MSG_WAITALL) ==
+	       (ssize_t)sizeof(word)) {
+		if (word.kind == CLI_SALVAGED_END) {
+			t->done = (json_int_t)word.n;
+			return true;
 		}
-		if (recv(fd, &id, sizeof(id), MSG_WAITALL) !=
-		    (ssize_t)sizeof(id))
-			return false;
-		t->done = (json_int_t)id;
-		return true;
+		ask_one(cli, name, &word, t);
 	}
 	return false;
 }
@@ -77,15 +79,20 @@ static void
 put_tally(struct cli *cli, const char *name, const struct tally *t)
 {
 	if (cli->json) {
-		cli_put_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:s}",
+		cli_put_json(json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}",
 		    "directory", name, "taken", t->taken, "present", t->present,
-		    "done", t->done, "refused", t->refused, "note", note));
+		    "done", t->done, "refused", t->refused, "told", t->told,
+		    "note", note));
 		return;
 	}
 	printf("%s: %lld taken into the queue, held; %lld are there already, "
 	       "%lld were delivered or deleted, %lld refused\n",
 	    name, (long long)t->taken, (long long)t->present,
 	    (long long)t->done, (long long)t->refused);
+	if (t->told > 0)
+		printf("Of %lld messages the sender is told now what had "
+		       "failed.\n",
+		    (long long)t->told);
 	if (t->taken > 0)
 		printf("Note: %s.\n", note);
 }
@@ -113,7 +120,7 @@ salvage(struct cli *cli, const struct conf *conf, const char *name)
 	close(fd[0]);
 	if (pid > 0 && waitpid(pid, &status, 0) != pid)
 		whole = false;
-	if (!whole || t.taken + t.present + t.done + t.refused > 0)
+	if (!whole || t.taken + t.present + t.done + t.refused + t.told > 0)
 		put_tally(cli, name, &t);
 	else if (!cli->json)
 		printf("%s: nothing found\n", name);

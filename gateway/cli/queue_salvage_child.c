@@ -4,7 +4,7 @@
  * The child of `sealgate queue salvage`, as the user of store: it finds the
  * entries of an environment that was moved aside and takes away what the audit
  * log calls done. In doubt an entry stays: a second copy that an administrator
- * sees is better than none.
+ * sees is better than none. What senders are owed is in queue_salvage_owed.c.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,8 +22,8 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "gateway/cli/ask.h"
-#include "gateway/cli/audit_private.h"
 #include "gateway/cli/queue_private.h"
+#include "gateway/cli/queue_salvage_private.h"
 #include "gateway/conf.h"
 #include "gateway/proto.h"
 #include "gateway/store/audit_line.h"
@@ -31,42 +31,10 @@
 #include "gateway/store/audit_terms.h"
 #include "gateway/store/salvage.h"
 
-enum { PATH_SIZE = 1200, MEMORY = 256 * 1024 * 1024, BUCKETS = 1 << 16 };
+enum { MEMORY = 256 * 1024 * 1024 };
 
-/* One entry that was found. */
-struct find {
-	uint64_t id;
-	uint64_t message_id;
-	enum entry_kind kind;
-	bool in_file;
-	bool gone;	  /* deleted, or nobody is left */
-	const char *from; /* "" the null sender */
-	uint64_t twin;
-	uint32_t n_rcpt;
-	const char **rcpt;
-	uint8_t *done;
-	struct span record; /* in the mapped file */
-	/* places in the list, from 1, of the next with the same hash */
-	size_t next_id, next_message;
-};
-
-/* The child's work. */
-struct salvage {
-	const struct conf *conf;
-	struct audit_names names;
-	const char
-	    *name; /* of the directory, the same below spool and bodies */
-	struct arena *scan;
-	struct arena *arena;
-	struct find *find;
-	size_t n, cap;
-	size_t by_id[BUCKETS], by_message[BUCKETS]; /* places, from 1 */
-	uint64_t *ids;				    /* of body files */
-	size_t n_ids;
-};
-
-static void *
-must(void *p)
+void *
+cli_salvage_must(void *p)
 {
 	if (p == NULL)
 		fatal("out of memory");
@@ -78,11 +46,11 @@ must(void *p)
 static size_t
 bucket_of(uint64_t id)
 {
-	return (size_t)(id * 0x9e3779b97f4a7c15u >> 48) % BUCKETS;
+	return (size_t)(id * 0x9e3779b97f4a7c15u >> 48) % SALVAGE_BUCKETS;
 }
 
-static struct find *
-find_id(struct salvage *w, uint64_t id)
+struct salvage_find *
+cli_salvage_find(struct salvage *w, uint64_t id)
 {
 	size_t i = w->by_id[bucket_of(id)];
 
@@ -91,8 +59,27 @@ find_id(struct salvage *w, uint64_t id)
 	return i > 0 ? &w->find[i - 1] : NULL;
 }
 
+struct salvage_find *
+cli_salvage_next(struct salvage *w, const struct salvage_find *f)
+{
+	size_t i = f->next_message;
+
+	while (i > 0 && w->find[i - 1].message_id != f->message_id)
+		i = w->find[i - 1].next_message;
+	return i > 0 ? &w->find[i - 1] : NULL;
+}
+
+struct salvage_find *
+cli_salvage_first(struct salvage *w, uint64_t message)
+{
+	struct salvage_find before = {.message_id = message,
+	    .next_message = w->by_message[bucket_of(message)]};
+
+	return cli_salvage_next(w, &before);
+}
+
 static void
-hash_in(struct salvage *w, struct find *f)
+hash_in(struct salvage *w, struct salvage_find *f)
 {
 	size_t *id = &w->by_id[bucket_of(f->id)];
 	size_t *message = &w->by_message[bucket_of(f->message_id)];
@@ -102,31 +89,49 @@ hash_in(struct salvage *w, struct find *f)
 	*id = *message = w->n;
 }
 
+static const char *
+keep(struct salvage *w, const char *text)
+{
+	return cli_salvage_must(arena_strdup(w->arena, text));
+}
+
 static void
 on_found(void *arg, const struct entry *e, struct span record)
 {
 	struct salvage *w = arg;
-	struct find *f;
+	struct salvage_find *f;
 
-	if (find_id(w, e->id) != NULL)
+	if (cli_salvage_find(w, e->id) != NULL)
 		return;
 	if (w->n == w->cap) {
 		w->cap = w->cap == 0 ? 256 : 2 * w->cap;
-		w->find = must(realloc(w->find, w->cap * sizeof(*w->find)));
+		w->find = cli_salvage_must(
+		    realloc(w->find, w->cap * sizeof(*w->find)));
 	}
 	f = &w->find[w->n++];
-	*f = (struct find){.id = e->id,
+	*f = (struct salvage_find){.id = e->id,
 	    .message_id = e->message_id,
 	    .kind = e->kind,
 	    .in_file = e->file[0] != '\0',
-	    .from = must(arena_strdup(w->arena, e->from)),
+	    .from = keep(w, e->from),
+	    .from_key = keep(w, e->from_key),
+	    .envid = keep(w, e->envid),
+	    .accepted_ms = e->accepted_ms,
 	    .twin = e->twin,
 	    .n_rcpt = e->n_rcpt,
 	    .record = record};
-	f->rcpt = must(arena_array(w->arena, e->n_rcpt, sizeof(*f->rcpt)));
-	f->done = must(arena_alloc(w->arena, e->n_rcpt));
+	f->rcpt = cli_salvage_must(
+	    arena_array(w->arena, e->n_rcpt, sizeof(*f->rcpt)));
+	f->done = cli_salvage_must(arena_alloc(w->arena, e->n_rcpt));
+	f->owed = cli_salvage_must(
+	    arena_array(w->arena, e->n_rcpt, sizeof(*f->owed)));
 	for (uint32_t i = 0; i < e->n_rcpt; i++)
-		f->rcpt[i] = must(arena_strdup(w->arena, e->rcpt[i].addr));
+		f->rcpt[i] = (struct entry_rcpt){
+		    .addr = keep(w, e->rcpt[i].addr),
+		    .key = "",
+		    .orcpt = keep(w, e->rcpt[i].orcpt),
+		    .notify = e->rcpt[i].notify,
+		};
 	hash_in(w, f);
 }
 
@@ -142,7 +147,7 @@ by_number(const void *a, const void *b)
 static void
 list_bodies(struct salvage *w)
 {
-	char path[PATH_SIZE];
+	char path[SALVAGE_PATH_SIZE];
 	struct dirent *e;
 	uint64_t id;
 	DIR *d;
@@ -152,8 +157,8 @@ list_bodies(struct salvage *w)
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		if (text_unid(e->d_name, &id) != ERR_OK)
 			continue;
-		w->ids =
-		    must(realloc(w->ids, (w->n_ids + 1) * sizeof(*w->ids)));
+		w->ids = cli_salvage_must(
+		    realloc(w->ids, (w->n_ids + 1) * sizeof(*w->ids)));
 		w->ids[w->n_ids++] = id;
 	}
 	if (d != NULL)
@@ -165,7 +170,7 @@ list_bodies(struct salvage *w)
 static bool
 scan_file(struct salvage *w)
 {
-	char path[PATH_SIZE];
+	char path[SALVAGE_PATH_SIZE];
 	struct stat st;
 	void *p;
 	int fd;
@@ -200,7 +205,8 @@ scan_file(struct salvage *w)
    the message that p belongs to? Those go to its sender from the null sender,
    and say nothing of a copy of the message that he sent himself. */
 static bool
-may_be_notice(const struct find *entry, const struct find *p, const char *rcpt)
+may_be_notice(const struct salvage_find *entry, const struct salvage_find *p,
+    const char *rcpt)
 {
 	if (p->from[0] == '\0')
 		return false; /* nobody is told */
@@ -210,31 +216,41 @@ may_be_notice(const struct find *entry, const struct find *p, const char *rcpt)
 
 /* A ready entry beside it goes first; this one is for when that fails. */
 static bool
-is_parked(struct salvage *w, const struct find *p)
+is_parked(struct salvage *w, const struct salvage_find *p)
 {
-	const struct find *twin = p->twin != 0 ? find_id(w, p->twin) : NULL;
+	const struct salvage_find *twin =
+	    p->twin != 0 ? cli_salvage_find(w, p->twin) : NULL;
 
 	return twin != NULL && twin->kind == ENTRY_READY &&
 	       twin->message_id == p->message_id && !twin->gone;
 }
 
-/* A pseudonym knows no upper case: where it could be either of two, neither is
-   done. */
-static void
-note_done(struct salvage *w, struct find *f, const char *rcpt, uint8_t outcome)
+/* A pseudonym knows no upper case: where it could be either of two, it is
+   neither. */
+uint32_t
+cli_salvage_rcpt(
+    const struct salvage *w, const struct salvage_find *f, const char *rcpt)
 {
 	uint32_t at = 0, alike = 0;
 
 	for (uint32_t k = 0; k < f->n_rcpt; k++)
-		if (strcmp(f->rcpt[k], rcpt) == 0) {
-			f->done[k] = outcome;
-			return;
+		if (strcmp(f->rcpt[k].addr, rcpt) == 0) {
+			return k;
 		} else if (store_term_eq(
-			       span_str(f->rcpt[k]), span_str(rcpt))) {
+			       span_str(f->rcpt[k].addr), span_str(rcpt))) {
 			at = k;
 			alike++;
 		}
-	if (w->names.key != NULL && alike == 1)
+	return w->names.key != NULL && alike == 1 ? at : f->n_rcpt;
+}
+
+static void
+note_done(struct salvage *w, struct salvage_find *f, const char *rcpt,
+    uint8_t outcome)
+{
+	uint32_t at = cli_salvage_rcpt(w, f, rcpt);
+
+	if (at < f->n_rcpt)
 		f->done[at] = outcome;
 }
 
@@ -244,17 +260,14 @@ static void
 note_outcome(struct salvage *w, uint64_t entry, uint64_t message,
     const char *rcpt, uint8_t outcome)
 {
-	const struct find *of = find_id(w, entry);
-	struct find *f;
+	const struct salvage_find *of = cli_salvage_find(w, entry);
+	struct salvage_find *f;
 
-	for (size_t i = w->by_message[bucket_of(message)]; i > 0;
-	     i = f->next_message) {
-		f = &w->find[i - 1];
-		if (f->message_id == message &&
-		    (f->id == entry || (f->kind == ENTRY_PENDING &&
-					   !may_be_notice(of, f, rcpt))))
+	for (f = cli_salvage_first(w, message); f != NULL;
+	     f = cli_salvage_next(w, f))
+		if (f->id == entry ||
+		    (f->kind == ENTRY_PENDING && !may_be_notice(of, f, rcpt)))
 			note_done(w, f, rcpt, outcome);
-	}
 }
 
 static const struct {
@@ -268,11 +281,11 @@ static const struct {
 static void
 note_gone(struct salvage *w, const json_t *rec, const char *member)
 {
-	struct find *f = NULL;
+	struct salvage_find *f = NULL;
 	uint64_t id;
 
 	if (text_unid(cli_member(rec, member), &id) == ERR_OK)
-		f = find_id(w, id);
+		f = cli_salvage_find(w, id);
 	if (f != NULL)
 		f->gone = true;
 }
@@ -318,6 +331,7 @@ read_log_file(struct salvage *w, int dir_fd, uint64_t first)
 		rec = json_loadb((const char *)l.rec.data, l.rec.len, 0, NULL);
 		audit_names_put_back(&w->names, rec);
 		note_record(w, rec);
+		cli_owed_note(w, rec);
 		json_decref(rec);
 	}
 	store_reader_close(r);
@@ -350,20 +364,18 @@ read_log(struct salvage *w)
 /* A ready entry has replaced its recipients in the pending ones of its
    message, but for an original that is parked. */
 static void
-drop_replaced_by(struct salvage *w, const struct find *ready)
+drop_replaced_by(struct salvage *w, const struct salvage_find *ready)
 {
-	struct find *f;
+	struct salvage_find *f;
 
-	for (size_t i = w->by_message[bucket_of(ready->message_id)]; i > 0;
-	     i = f->next_message) {
-		f = &w->find[i - 1];
-		if (f->message_id != ready->message_id ||
-		    f->kind != ENTRY_PENDING || is_parked(w, f))
+	for (f = cli_salvage_first(w, ready->message_id); f != NULL;
+	     f = cli_salvage_next(w, f)) {
+		if (f->kind != ENTRY_PENDING || is_parked(w, f))
 			continue;
 		for (uint32_t k = 0; k < ready->n_rcpt; k++)
-			if (!may_be_notice(ready, f, ready->rcpt[k]))
+			if (!may_be_notice(ready, f, ready->rcpt[k].addr))
 				note_done(
-				    w, f, ready->rcpt[k], PROTO_DELIVERED);
+				    w, f, ready->rcpt[k].addr, PROTO_DELIVERED);
 	}
 }
 
@@ -374,7 +386,7 @@ drop_replaced(struct salvage *w)
 		if (w->find[i].kind == ENTRY_READY && !w->find[i].gone)
 			drop_replaced_by(w, &w->find[i]);
 	for (size_t i = 0; i < w->n; i++) {
-		struct find *f = &w->find[i];
+		struct salvage_find *f = &w->find[i];
 		bool open = false;
 
 		for (uint32_t k = 0; k < f->n_rcpt; k++)
@@ -385,8 +397,8 @@ drop_replaced(struct salvage *w)
 
 /* --- handing over --- */
 
-static bool
-put_file(const char *path, struct span octets)
+bool
+cli_salvage_put(const char *path, struct span octets)
 {
 	int fd = open(
 	    path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -414,7 +426,8 @@ copy(int from, int to)
 static bool
 copy_body(const struct salvage *w, uint64_t id)
 {
-	char from[PATH_SIZE], to[PATH_SIZE], part[PATH_SIZE + 8];
+	char from[SALVAGE_PATH_SIZE], to[SALVAGE_PATH_SIZE],
+	    part[SALVAGE_PATH_SIZE + 8];
 	char name[TEXT_ID_SIZE];
 	int in, out, dir;
 	bool good;
@@ -441,29 +454,30 @@ copy_body(const struct salvage *w, uint64_t id)
 	return good;
 }
 
-static void
-leave_path(const struct salvage *w, uint64_t id, char out[PATH_SIZE])
+void
+cli_salvage_path(const struct salvage *w, uint64_t id, const char *suffix,
+    char out[SALVAGE_PATH_SIZE])
 {
 	char name[TEXT_ID_SIZE];
 
 	text_id(id, name);
-	snprintf(out, PATH_SIZE, "%s/" STORE_SALVAGE_DIR "/%s",
-	    w->conf->paths.spool, name);
+	snprintf(out, SALVAGE_PATH_SIZE, "%s/" STORE_SALVAGE_DIR "/%s%s",
+	    w->conf->paths.spool, name, suffix);
 }
 
 static bool
-leave(const struct salvage *w, const struct find *f)
+leave(const struct salvage *w, const struct salvage_find *f)
 {
-	char path[PATH_SIZE];
+	char path[SALVAGE_PATH_SIZE];
 	struct buf b;
 	bool good;
 
-	leave_path(w, f->id, path);
+	cli_salvage_path(w, f->id, "", path);
 	buf_init(&b, 2 * LIMIT_IPC_PAYLOAD);
 	good = store_salvage_pack(f->record, SPAN(f->done, f->n_rcpt), &b) ==
 		   ERR_OK &&
 	       (!f->in_file || copy_body(w, f->id)) &&
-	       put_file(path, buf_span(&b));
+	       cli_salvage_put(path, buf_span(&b));
 	buf_clear(&b);
 	if (!good)
 		cli_say("%s: %s", path, strerror(errno));
@@ -471,19 +485,45 @@ leave(const struct salvage *w, const struct find *f)
 }
 
 static bool
-tell(int fd, uint64_t n)
+tell(int fd, enum cli_salvaged_kind kind, uint64_t n)
 {
-	return send(fd, &n, sizeof(n), MSG_NOSIGNAL) == (ssize_t)sizeof(n);
+	struct cli_salvaged word = {.kind = kind, .n = n};
+
+	return send(fd, &word, sizeof(word), MSG_NOSIGNAL) ==
+	       (ssize_t)sizeof(word);
+}
+
+/* Store asks nobody what it knows: each is taken once, in any order. */
+static bool
+leave_all(struct salvage *w, int fd, uint64_t *gone)
+{
+	bool left;
+
+	for (size_t i = 0; i < w->n; i++) {
+		const struct salvage_find *f = &w->find[i];
+
+		if (!cli_owed_leave(w, f, &left) ||
+		    (left && !tell(fd, CLI_SALVAGED_OWED, f->message_id)))
+			return false;
+		*gone += f->gone ? 1 : 0;
+		if (!f->gone &&
+		    (!leave(w, f) || !tell(fd, CLI_SALVAGED_ENTRY, f->id)))
+			return false;
+	}
+	return true;
 }
 
 /* Whatever is left when the parent is done, or gone. */
 static void
 clean_up(const struct salvage *w)
 {
-	char path[PATH_SIZE];
+	char path[SALVAGE_PATH_SIZE];
 
 	for (size_t i = 0; i < w->n; i++) {
-		leave_path(w, w->find[i].id, path);
+		cli_salvage_path(w, w->find[i].id, "", path);
+		(void)unlink(path);
+		cli_salvage_path(
+		    w, w->find[i].message_id, STORE_SALVAGE_OWED, path);
 		(void)unlink(path);
 	}
 	snprintf(
@@ -497,8 +537,9 @@ cli_salvage_child(
 {
 	static struct salvage work; /* large */
 	struct salvage *w = &work;
-	char path[PATH_SIZE];
-	uint64_t gone = 0, word;
+	char path[SALVAGE_PATH_SIZE];
+	uint64_t gone = 0;
+	uint8_t word;
 	int status = CLI_FAILED;
 
 	w->conf = conf;
@@ -506,8 +547,8 @@ cli_salvage_child(
 	audit_names_open(cli, &w->names);
 	if (cli_give_up_root(w->conf->paths.spool) != ERR_OK)
 		return CLI_FAILED;
-	w->scan = must(arena_new(MEMORY));
-	w->arena = must(arena_new(MEMORY));
+	w->scan = cli_salvage_must(arena_new(MEMORY));
+	w->arena = cli_salvage_must(arena_new(MEMORY));
 	snprintf(
 	    path, sizeof(path), "%s/" STORE_SALVAGE_DIR, w->conf->paths.spool);
 	if (mkdir(path, 0700) != 0 && errno != EEXIST) {
@@ -517,15 +558,13 @@ cli_salvage_child(
 	list_bodies(w);
 	if (scan_file(w) && read_log(w)) {
 		drop_replaced(w);
-		status = CLI_DONE;
+		cli_owed_end(w);
+		status =
+		    leave_all(w, fd, &gone) && tell(fd, CLI_SALVAGED_END, gone)
+			? CLI_DONE
+			: CLI_FAILED;
 	}
-	for (size_t i = 0; status == CLI_DONE && i < w->n; i++) {
-		gone += w->find[i].gone ? 1 : 0;
-		if (!w->find[i].gone &&
-		    (!leave(w, &w->find[i]) || !tell(fd, w->find[i].id)))
-			status = CLI_FAILED;
-	}
-	if (status == CLI_DONE && tell(fd, 0) && tell(fd, gone))
+	if (status == CLI_DONE)
 		(void)!recv(fd, &word, sizeof(word), 0);
 	clean_up(w);
 	return status;

@@ -475,6 +475,28 @@ del_row(struct db_txn *txn, uint64_t id, uint32_t number)
 	return db_del(txn, STORE_NOTICE, make_key(id, number, &k));
 }
 
+/* So that the log tells whoever looks for it who has not been told of. */
+static enum err
+record_notified(struct store *s, struct db_txn *txn, uint64_t id,
+    const struct head *h, const struct proto_notified *m)
+{
+	struct dsn_rcpt r;
+	struct store_rec rec;
+	enum err e = ERR_OK;
+
+	for (uint32_t i = 0; e == ERR_OK && i < m->n; i++) {
+		e = get_fact(txn, s->arena, id, h->first + i, &r);
+		if (e != ERR_OK || r.action != MIME_DSN_FAILED)
+			continue;
+		store_rec_begin(&rec, "notified");
+		store_rec_id(&rec, "id", id);
+		store_rec_id(&rec, "entry", m->entry.id);
+		store_rec_str(&rec, "rcpt", r.addr);
+		e = store_add_record(s, txn, &rec);
+	}
+	return e;
+}
+
 /* They are told: what is left has come since, or did not fit. */
 static enum err
 del_facts(struct db_txn *txn, uint64_t id, struct head *h, uint32_t n)
@@ -510,6 +532,8 @@ store_apply_notified(struct store *s, struct db_txn *txn, struct store_op *op)
 		e = ERR_PERMISSION;
 	if (e == ERR_OK)
 		e = store_add_entry(s, txn, &m.entry, store_now(s));
+	if (e == ERR_OK)
+		e = record_notified(s, txn, op->id, &h, &m);
 	op->told = e == ERR_OK;
 	return e == ERR_OK ? del_facts(txn, op->id, &h, m.n) : e;
 }

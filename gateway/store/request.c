@@ -355,6 +355,7 @@ static const struct verb {
     {"queue-release", NULL, release_one, "released", NULL},
     {"queue-delete", NULL, delete_one, "admin-delete", NULL},
     {"queue-salvage", NULL, NULL, NULL, store_salvage},
+    {"queue-salvage-owed", NULL, NULL, NULL, store_salvage_owed},
     {"escrow-list", store_object_list, NULL, NULL, NULL},
     {"escrow-show", store_object_show, NULL, NULL, NULL},
     {"escrow-revoke", NULL, NULL, NULL, store_object_revoke},

@@ -15,6 +15,9 @@
 
 /* Where the command line leaves what it found, below the spool. */
 #define STORE_SALVAGE_DIR "salvage"
+/* Behind the id of a message: what its sender is to be told, as dsn_pack()
+   writes it. */
+#define STORE_SALVAGE_OWED ".owed"
 
 /* An entry, borrowed for the call; record: its octets as in the table. May be
    called more than once for the same one. */

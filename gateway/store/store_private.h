@@ -664,6 +664,10 @@ struct json_t;
 /* Take in the entry of this request: ERR_EXISTS when it is there. */
 enum err store_salvage(struct store *s, struct db_txn *txn,
     const struct json_t *request) MUST_CHECK;
+/* Tell the sender of the message of this request what the command line has left
+   for him: ERR_EXISTS when that was done. */
+enum err store_salvage_owed(struct store *s, struct db_txn *txn,
+    const struct json_t *request) MUST_CHECK;
 
 /* --- revocation.c: what is known of it, and what is fetched --- */
 

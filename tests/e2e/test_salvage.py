@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+from capture import HANG
 from harness import message, wait_for
 from tls_domain import CAROL, RETRY, ca, domain, gateway_to, mail, records, strip  # noqa: F401
 
@@ -28,13 +29,17 @@ def answers(gw):
     return gw.cli("queue", "list", check=False).returncode == 0
 
 
-def destroy(gw):
+def damage(gw):
     """Neither of the two pages that say where everything is."""
-    gw.stop()
     path = gw.state / "spool" / "data.mdb"
     data = bytearray(path.read_bytes())
     data[:8192] = bytes(8192)
     path.write_bytes(data)
+
+
+def destroy(gw):
+    gw.stop()
+    damage(gw)
     gw.start()
 
 
@@ -154,8 +159,70 @@ def test_what_a_decision_has_closed_stays_closed(make_gateway, capture, keys):
     capture.wait(1)  # the notification
     gw.stop()
     data.write_bytes(before)
-    _, found = lost(gw)
+    said, found = lost(gw)
+    assert said["told"] == 0
     assert [e["rcpts"][0]["addr"] for e in found.values()] == [eve]
+
+
+def test_a_sender_is_told_once_of_what_had_failed(make_gateway, capture, keys):
+    """Refused by the next hop, and by a rule after it was held; the spool goes before
+    a notification was made, for others of the message are under way."""
+    eve = "eve@held.example"
+    rules = ('rule "held" { to = "@held.example" try = { hold } }\n'
+             'rule "clear" { to = "@other.example" try = { clear } }\n'
+             'rule "default" { try = { smime, hold } }\n')
+    gw = make_gateway(capture.port, rules=rules, import_keys=[keys.alice_crt], retry="first = 1h")
+    capture.verbs["RCPT"] = lambda line: (
+        (550, "5.1.1 no") if b"alice" in line else (451, "4.3.0 later") if b"dora" in line else None)
+    gw.send(SENDER, ALICE, text(0))
+    told = wait_for("its notification, known to the log", lambda: records(gw, "notified"))
+    assert [r["rcpt"] for r in told] == [ALICE]
+
+    def taken(rcpt):
+        return [m for m in capture.wait(0) if m.rcpts == [rcpt]]
+
+    wait_for("the notification", lambda: taken(SENDER))
+    gw.send(SENDER, [eve, DORA], text(1))
+    wait_for("a try", lambda: gw.cli_json("queue", "list", "--reason", "later"))
+    (held,) = [e for e in gw.cli_json("queue", "list") if e["state"] == "held"]
+    gw.stop()
+    gw.conf.write_text(gw.conf.read_text().replace(
+        '"@held.example" try = { hold }', '"@held.example" try = { reject }'))
+    capture.verbs["RCPT"] = lambda line: (
+        (550, "5.1.1 no") if b"alice" in line else HANG if b"dora" in line else None)
+    gw.start()
+    gw.cli("queue", "flush")
+    gw.cli("queue", "release", held["entry"])
+    wait_for("the refusal", lambda: records(gw, "closed"))
+    gw.send(SENDER, [ALICE, DORA], text(2))
+    wait_for("the bounce", lambda: len(records(gw, "bounced")) == 2)
+    gw.kill()
+    assert len(records(gw, "notified")) == 1
+    damage(gw)
+    capture.verbs.clear()
+    gw.start()
+
+    wait_for("a gateway that answers", lambda: answers(gw))
+    said = gw.cli_json("queue", "salvage")
+    assert (said["taken"], said["told"], said["refused"]) == (2, 2, 0), said
+    assert not (gw.state / "spool" / "salvage").exists()
+    gw.kill()  # before anything is made of it
+    gw.start()
+    wait_for("a gateway that answers", lambda: answers(gw))
+    said = gw.cli_json("queue", "salvage")
+    assert (said["taken"], said["told"], said["present"]) == (0, 0, 2), said
+    wait_for("the records", lambda: len(records(gw, "notified")) == 3)
+    assert gw.cli_json("queue", "salvage")["told"] == 0
+    gw.cli("queue", "release", "--to", DORA)
+    wait_for("the ends", lambda: len(records(gw, "sent")) == 5)
+    assert len(taken(DORA)) == 2 and all(m.mail_from == "" for m in taken(SENDER))
+    notices = [m.data for m in taken(SENDER)]
+    assert len(notices) == 3
+    for rcpt, status in ((ALICE, b"5.1.1"), (eve, b"5.7.1")):
+        (notice,) = [m for m in notices[1:] if b"\nFinal-Recipient: rfc822; %s" % rcpt.encode() in m]
+        assert b"\nAction: failed" in notice and b"\nStatus: " + status in notice
+    assert sorted(r["rcpt"] for r in records(gw, "notified")) == [ALICE, ALICE, eve]
+    gw.cli("audit", "verify")
 
 
 def test_twins_come_back_as_twins(domain, gateway_to):

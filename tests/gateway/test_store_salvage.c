@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * What is found in the octets of an environment, whole or damaged, and what
- * is not taken for an entry.
+ * What is found in the octets of an environment, whole or damaged, what is not
+ * taken for an entry, and that senders are told once of what failed there.
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/limits.h"
 #include "common/text.h"
+#include "gateway/dsn.h"
 #include "gateway/store/salvage.h"
 #include "tests/lib/store_rig.h"
 
@@ -207,4 +209,98 @@ Test(salvage, what_is_handed_over_is_checked)
 	    ERR_IPC, "of more recipients than it has");
 	buf_clear(&record);
 	buf_clear(&b);
+}
+
+/* Leave for store what a sender is to be told of recipients that failed. */
+static void
+leave_owed(uint64_t file, uint64_t message, const char *from, uint32_t n)
+{
+	struct dsn_rcpt r[2] = {
+	    {.addr = "b@x.example", .status = "5.1.1", .text = "no"},
+	    {.addr = "c@x.example", .status = "5.7.1", .text = ""},
+	};
+	struct dsn d = {.message_id = message,
+	    .from = from,
+	    .from_key = from,
+	    .envid = "",
+	    .rcpt = r,
+	    .n_rcpt = n};
+	char path[200], name[TEXT_ID_SIZE];
+	struct packer p;
+	struct buf b;
+	int fd;
+
+	for (int i = 0; i < 2; i++) {
+		r[i].orcpt = r[i].reason = r[i].advice = r[i].peer = "";
+		r[i].action = MIME_DSN_FAILED;
+	}
+	buf_init(&b, 65536);
+	pack_begin(&p, &b);
+	dsn_pack(&p, &d);
+	cr_assert_eq(pack_end(&p), ERR_OK);
+	text_id(file, name);
+	snprintf(
+	    path, sizeof(path), "%s/" STORE_SALVAGE_DIR, rig.conf.paths.spool);
+	(void)mkdir(path, 0700);
+	snprintf(path, sizeof(path),
+	    "%s/" STORE_SALVAGE_DIR "/%s" STORE_SALVAGE_OWED,
+	    rig.conf.paths.spool, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	cr_assert_eq(write(fd, b.data, b.len), (ssize_t)b.len);
+	close(fd);
+	buf_clear(&b);
+}
+
+static bool
+owed_says(uint64_t id, const char *part)
+{
+	char name[TEXT_ID_SIZE], request[200], *answer;
+	bool yes;
+
+	text_id(id, name);
+	snprintf(request, sizeof(request),
+	    "{\"verb\":\"queue-salvage-owed\",\"id\":\"%s\","
+	    "\"directory\":\"broken-1\"}",
+	    name);
+	answer = rig_request(&rig, request);
+	yes = answer != NULL && strstr(answer, part) != NULL;
+	free(answer);
+	return yes;
+}
+
+Test(salvage, a_sender_is_told_once_of_each_recipient)
+{
+	struct proto_notify q;
+
+	leave_owed(7, 7, "s@own.example", 1);
+	cr_expect(owed_says(7, "\"ok\":true"));
+	cr_expect(owed_says(7, "ERR_EXISTS"));
+	rig_kill(&rig);
+	cr_assert_eq(rig_start(&rig), ERR_OK);
+	cr_expect(owed_says(7, "ERR_EXISTS"));
+	/* the log knows more by now */
+	leave_owed(7, 7, "s@own.example", 2);
+	cr_expect(owed_says(7, "\"ok\":true"));
+	cr_expect(owed_says(7, "ERR_EXISTS"));
+	rig_advance(&rig, 2000);
+	cr_assert(rig_notify(&rig, &q));
+	cr_expect_str_eq(q.dsn.from, "s@own.example");
+	cr_assert_eq(q.dsn.n_rcpt, 2);
+	cr_expect_str_eq(q.dsn.rcpt[0].addr, "b@x.example");
+	cr_expect_str_eq(q.dsn.rcpt[0].status, "5.1.1");
+	cr_expect_str_eq(q.dsn.rcpt[1].addr, "c@x.example");
+}
+
+Test(salvage, nobody_is_told_what_does_not_fit)
+{
+	cr_expect(owed_says(7, "ERR_NOT_FOUND"), "nothing is left");
+	leave_owed(7, 8, "s@own.example", 1);
+	cr_expect(owed_says(7, "ERR_IPC"), "of another message");
+	leave_owed(7, 7, "s@own.example", 0);
+	cr_expect(owed_says(7, "ERR_IPC"), "of no recipient");
+	leave_owed(7, 7, "", 1);
+	cr_expect(owed_says(7, "ERR_PERMISSION"), "to no sender");
+	/* none of these counts as told */
+	leave_owed(7, 7, "s@own.example", 1);
+	cr_expect(owed_says(7, "\"ok\":true"));
 }
