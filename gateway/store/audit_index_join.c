@@ -158,31 +158,40 @@ sync_one(int dir_fd, const char *name)
 	return e;
 }
 
+static enum err
+join_in(int dir_fd, const char *name, const struct store_index_file *f)
+{
+	uint8_t *block = NULL;
+	size_t len = 0;
+	enum err e;
+
+	/* what is not as it was written is not made to look sound */
+	if (store_index_file_check(f) == UINT64_MAX)
+		return ERR_MALFORMED;
+	e = join(f, &block, &len);
+	if (e == ERR_OK)
+		e = replace(dir_fd, name, SPAN(block, len));
+	free(block);
+	return e;
+}
+
 enum err
 store_index_join(int dir_fd, uint64_t first)
 {
 	struct store_index_file *f = NULL;
-	uint8_t *block = NULL;
-	size_t len = 0;
 	char name[INDEX_NAME];
-	enum err e = store_index_file_open(dir_fd, first, &f);
+	enum err e = store_index_file_open(dir_fd, first, &f), synced;
 
-	if (e != ERR_OK)
-		return e;
 	store_index_name(first, name, sizeof(name));
-	if (f->n_blocks < 2) {
-		e = sync_one(dir_fd, name);
-	} else {
-		/* what is not as it was written is not made to look sound */
-		e = store_index_file_check(f) == UINT64_MAX
-			? ERR_MALFORMED
-			: join(f, &block, &len);
-		if (e == ERR_OK)
-			e = replace(dir_fd, name, SPAN(block, len));
-	}
-	free(block);
+	if (e == ERR_OK && f->n_blocks > 1)
+		e = join_in(dir_fd, name, f);
 	store_index_file_close(f);
 	/* readers do not look whether it is sound: nothing may be missing of
-	   it after a crash */
-	return e == ERR_OK ? file_sync_dir(dir_fd) : e;
+	   it after a crash, also of one that could not be joined */
+	synced = sync_one(dir_fd, name);
+	if (synced == ERR_OK)
+		synced = file_sync_dir(dir_fd);
+	if (synced != ERR_OK)
+		unlinkat(dir_fd, name, 0);
+	return e != ERR_OK ? e : synced;
 }

@@ -394,6 +394,21 @@ Test(audit_search, what_is_altered_is_not_joined)
 	cr_expect_eq(index_size(first_of[0]), before);
 }
 
+/* What cannot be written leaves what was there. */
+Test(audit_search, what_cannot_be_joined_is_used_as_it_is)
+{
+	char name[STORE_AUDIT_NAME], made[STORE_AUDIT_NAME + 8];
+
+	remember();
+	index_in_blocks(first_of[0], 50);
+	store_index_name(first_of[0], name, sizeof(name));
+	snprintf(made, sizeof(made), "%s.new", name);
+	cr_assert_eq(mkdirat(dir_fd, made, 0700), 0);
+	cr_expect_neq(store_index_join(dir_fd, first_of[0]), ERR_OK);
+	compare("not joined");
+	cr_assert_eq(unlinkat(dir_fd, made, AT_REMOVEDIR), 0);
+}
+
 static char
 octet_at(int f, off_t at)
 {
