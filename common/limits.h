@@ -180,6 +180,8 @@
 /* --- portal */
 /* octets of one file of the page */
 #define LIMIT_PORTAL_ASSET (1024u * 1024)
+/* octets of a logo in the file that a message comes as: it is in every mail */
+#define LIMIT_ATTACHED_LOGO (128u * 1024)
 /* octets of memory for a connection, its request header included */
 #define LIMIT_PORTAL_MEMORY (32u * 1024)
 /* octets of a request's body: an id and a proof */

@@ -18,13 +18,15 @@ struct attached_page;
 /* What stands in its place in the page is another in each file. */
 enum { ATTACHED_PAGE_NONCE = 22 }; /* characters of base64url */
 
-/* Read the page of a configuration. Anything but ERR_OK: there is none, or it
-   is of another version; why names the file. The caller frees it. */
+/* Read the page of a configuration, and the logo that shows in it. Anything but
+   ERR_OK: there is none, it is of another version, or the logo is none or too
+   large; why names the file. The caller frees it. */
 enum err attached_page_load(const struct conf *c, struct attached_page **out,
     struct err_why *why) MUST_CHECK;
-/* The same of octets. ERR_MALFORMED. */
+/* The same of octets; brand says whose file it is, as brand_put() puts it.
+   ERR_MALFORMED. */
 enum err attached_page_take(
-    struct span text, struct attached_page **out) MUST_CHECK;
+    struct span text, struct span brand, struct attached_page **out) MUST_CHECK;
 void attached_page_free(struct attached_page *p);
 
 /* Write the file, lines in CRLF: link is what would stand behind "#", object

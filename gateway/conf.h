@@ -123,6 +123,15 @@ struct conf_dkim {
 	const char *ed25519; /* selector of a second key, NULL: none */
 };
 
+/* Whose page it is; NULL where nothing is said. */
+struct conf_brand {
+	const char *name;
+	const char *logo;    /* file */
+	const char *colour;  /* #rrggbb */
+	const char *imprint; /* a URL, or text */
+	const char *help;
+};
+
 struct conf_portal {
 	bool present;
 	unsigned line;
@@ -132,12 +141,7 @@ struct conf_portal {
 	const char *tls_cert;
 	const char *tls_key; /* or CONF_CREDENTIAL and a name */
 	const char *page;    /* directory; NULL: the installed one */
-	/* whose page it is; NULL where nothing is said */
-	const char *name;
-	const char *logo;    /* file */
-	const char *colour;  /* #rrggbb */
-	const char *imprint; /* a URL, or text */
-	const char *help;
+	struct conf_brand brand;
 	const char **languages; /* of notices, the first of the subject, too */
 	size_t n_languages;	/* 0: English */
 	uint64_t expires_s;
@@ -163,6 +167,8 @@ struct conf_escrow {
 	uint64_t attachment_size; /* octets of the message */
 	const char **languages;	  /* of notices with it; none: the portal's */
 	size_t n_languages;
+	struct conf_brand
+	    brand;	      /* of the file; what is not said: the portal's */
 	const char *recovery; /* certificate, file; NULL: none */
 };
 

@@ -79,6 +79,14 @@ is_colour(const char *text)
 }
 
 static void
+check_colour(const struct check *b, unsigned line, const struct conf_brand *of)
+{
+	if (of->colour != NULL && !is_colour(of->colour))
+		conf_find(b->f, CONF_ERROR, line,
+		    "colour: expected # and six hexadecimal digits");
+}
+
+static void
 check_languages(const struct check *b, unsigned line,
     const char *const *languages, size_t n)
 {
@@ -97,6 +105,7 @@ check_portal(const struct check *b)
 
 	check_languages(
 	    b, 0, b->conf->escrow.languages, b->conf->escrow.n_languages);
+	check_colour(b, 0, &b->conf->escrow.brand);
 	if (!p->present)
 		return;
 	if (p->n_address == 0 && !b->conf->portal_dmz.present)
@@ -109,9 +118,7 @@ check_portal(const struct check *b)
 		    "url: the secret of a link must not cross a network in the "
 		    "clear, expected https://");
 	check_languages(b, p->line, p->languages, p->n_languages);
-	if (p->colour != NULL && !is_colour(p->colour))
-		conf_find(b->f, CONF_ERROR, p->line,
-		    "colour: expected # and six hexadecimal digits");
+	check_colour(b, p->line, &p->brand);
 	for (size_t i = 0; p->tls_cert == NULL && i < p->n_address; i++)
 		if (!addr_is_loopback(&p->address[i]))
 			conf_find(b->f, CONF_ERROR, p->address[i].line,

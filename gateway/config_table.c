@@ -324,22 +324,22 @@ const struct config_entry config_entries[] = {
 	"Directory of the page that opens messages. If it is not given, the one "
 	"that was installed with the program."},
     {"portal", "name", CONFIG_T_STRING, false, 0, 0, NULL,
-	AT(conf_portal, name), 0,
+	AT(conf_portal, brand.name), 0,
 	"Whose page it is, as readers know it; stands above every message."},
     {"portal", "logo", CONFIG_T_PATH, false, 0, 0, NULL,
-	AT(conf_portal, logo), 0,
+	AT(conf_portal, brand.logo), 0,
 	"File of a logo beside the name: .svg, .png, .jpg or .webp, up to 1 MiB. "
 	"Read at start."},
     {"portal", "colour", CONFIG_T_STRING, false, 0, 0, NULL,
-	AT(conf_portal, colour), 0,
+	AT(conf_portal, brand.colour), 0,
 	"Colour of buttons and links, \"#1f5f5b\" for example. The page makes it "
 	"darker or lighter where it could not be read."},
     {"portal", "imprint", CONFIG_T_STRING, false, 0, 0, NULL,
-	AT(conf_portal, imprint), 0,
+	AT(conf_portal, brand.imprint), 0,
 	"What the law wants at the foot of a page: an address that begins with "
 	"https://, which becomes a link, or text."},
     {"portal", "help", CONFIG_T_STRING, false, 0, 0, NULL,
-	AT(conf_portal, help), 0,
+	AT(conf_portal, brand.help), 0,
 	"Text for readers who need help: a telephone number, for example. It "
 	"stands beneath the page's own words on how to tell that it is genuine."},
     {"portal", "languages", CONFIG_T_TEXTS, false, 0, 0, NULL,
@@ -436,6 +436,25 @@ const struct config_entry config_entries[] = {
 	AT(conf_escrow, languages), AT(conf_escrow, n_languages),
 	"Languages of the mail that a message is attached to, as languages in "
 	"section portal, which stands for it where it is not given."},
+    {"escrow", "name", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_escrow, brand.name), 0,
+	"Whose file it is that a message comes as, as name in section portal, "
+	"which stands for it where it is not given; so with the four that "
+	"follow."},
+    {"escrow", "logo", CONFIG_T_PATH, false, 0, 0, NULL,
+	AT(conf_escrow, brand.logo), 0,
+	"File of a logo in that file, as logo in section portal, but up to "
+	"128K: it is in every mail that a message is attached to. Read at "
+	"start."},
+    {"escrow", "colour", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_escrow, brand.colour), 0,
+	"Its colour, as colour in section portal."},
+    {"escrow", "imprint", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_escrow, brand.imprint), 0,
+	"Its imprint, as imprint in section portal."},
+    {"escrow", "help", CONFIG_T_STRING, false, 0, 0, NULL,
+	AT(conf_escrow, brand.help), 0,
+	"Its text for readers who need help, as help in section portal."},
 
     {"limits", "message-size", CONFIG_T_SIZE, false,
 	1 * KI, 100 * MI, "50M",

@@ -16,6 +16,7 @@
 #include "common/file.h"
 #include "common/limits.h"
 #include "common/text.h"
+#include "gateway/brand.h"
 #include "gateway/conf.h"
 #include "gateway/portal/portal_private.h"
 
@@ -23,7 +24,10 @@
 #define CSS    "text/css; charset=utf-8"
 #define SCRIPT "text/javascript; charset=utf-8"
 #define POSTAL "node_modules/postal-mime/dist/esm/"
-#define PURIFY "node_modules/dompurify/dist/"
+#define LOGO   "logo"
+/* as the shell beneath /m/ sees it */
+#define LOGO_URL "../a/" LOGO
+#define PURIFY	 "node_modules/dompurify/dist/"
 
 static const struct {
 	enum portal_asset_kind kind;
@@ -101,7 +105,7 @@ add_asset(struct portal_assets *a, enum portal_asset_kind kind,
 
 static enum err
 load_one(
-    struct portal_assets *a, int dir, size_t i, const struct conf_portal *brand)
+    struct portal_assets *a, int dir, size_t i, const struct conf_brand *brand)
 {
 	struct buf b, shell;
 	enum err e;
@@ -110,7 +114,8 @@ load_one(
 	e = file_read_path(dir, table[i].file, &b);
 	if (e == ERR_OK && table[i].kind == PORTAL_ASSET_SHELL) {
 		buf_init(&shell, LIMIT_PORTAL_ASSET);
-		e = portal_brand_write(buf_span(&b), brand, &shell);
+		e = brand_write(buf_span(&b), brand,
+		    brand->logo != NULL ? LOGO_URL : NULL, &shell);
 		buf_clear(&b);
 		b = shell;
 	}
@@ -125,7 +130,7 @@ load_one(
 static enum err
 load_logo(struct portal_assets *a, const char *path, struct err_why *why)
 {
-	const char *type = portal_brand_logo_type(path);
+	const char *type = brand_logo_type(path);
 	struct buf b;
 	enum err e;
 
@@ -138,12 +143,12 @@ load_logo(struct portal_assets *a, const char *path, struct err_why *why)
 		buf_clear(&b);
 		return err_why(why, e, "%s: %s", path, err_text(e));
 	}
-	add_asset(a, PORTAL_ASSET_FILE, "logo", type, &b);
+	add_asset(a, PORTAL_ASSET_FILE, LOGO, type, &b);
 	return ERR_OK;
 }
 
 enum err
-portal_assets_load(const char *dir, const struct conf_portal *brand,
+portal_assets_load(const char *dir, const struct conf_brand *brand,
     struct portal_assets **out, struct err_why *why)
 {
 	struct portal_assets *a = calloc(1, sizeof(*a));

@@ -517,7 +517,7 @@ read_files(struct portal *p, const struct conf *c)
 	}
 	e = portal_assets_load(
 	    c->portal.page != NULL ? c->portal.page : PKGDATADIR "/portal",
-	    &c->portal, &p->assets, &why);
+	    &c->portal.brand, &p->assets, &why);
 	if (e != ERR_OK)
 		role_refuse(p->role, "page of the portal: %s",
 		    why.text[0] != '\0' ? why.text : err_text(e));

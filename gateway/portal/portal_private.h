@@ -38,27 +38,18 @@ struct portal_asset {
 
 struct portal_assets;
 
-struct conf_portal;
+struct conf_brand;
 struct conf_net;
 
 /* Read every file of the list from dir, and the logo, if there is one; the
    shell says whose page it is. The reason names the file that is missing. *out
    is to be freed. */
-enum err portal_assets_load(const char *dir, const struct conf_portal *brand,
+enum err portal_assets_load(const char *dir, const struct conf_brand *brand,
     struct portal_assets **out, struct err_why *why) MUST_CHECK;
 void portal_assets_free(struct portal_assets *a);
 size_t portal_assets_count(const struct portal_assets *a);
 const struct portal_asset *portal_asset_at(
     const struct portal_assets *a, size_t i);
-
-/* --- brand.c: whose page it is */
-
-/* The shell with what the configuration says of its owner. ERR_MALFORMED if
-   it has no place for that. */
-enum err portal_brand_write(
-    struct span shell, const struct conf_portal *c, struct buf *out) MUST_CHECK;
-/* The media type of a logo by its ending; NULL if it is none of an image. */
-const char *portal_brand_logo_type(const char *path);
 
 /* --- objects.c: the sealed objects of a directory and their index */
 

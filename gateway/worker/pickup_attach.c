@@ -12,6 +12,7 @@
 #include "common/text.h"
 #include "crypto/escrow.h"
 #include "gateway/attached_page.h"
+#include "gateway/brand.h"
 #include "gateway/notice_words.h"
 #include "gateway/worker/worker_private.h"
 #include "mime/compose.h"
@@ -59,12 +60,13 @@ static struct notice_values
 values(const struct job *j)
 {
 	const struct conf *c = j->conf;
+	const struct conf_brand brand = brand_of_file(c);
 
 	return (struct notice_values){.from = j->envelope.from,
 	    .link = span_str(""),
 	    .until = "",
 	    .url = "",
-	    .owner = c->portal.name != NULL ? c->portal.name : c->hostname};
+	    .owner = brand.name != NULL ? brand.name : c->hostname};
 }
 
 /* All of it, in each of the languages. */

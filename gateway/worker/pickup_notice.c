@@ -106,7 +106,7 @@ notice_text(struct job *j, const struct pickup *p,
 	struct notice_values v = {.from = j->envelope.from,
 	    .until = until,
 	    .url = c->url,
-	    .owner = c->name != NULL ? c->name : j->conf->hostname};
+	    .owner = c->brand.name != NULL ? c->brand.name : j->conf->hostname};
 	struct buf link;
 	enum err e;
 

@@ -32,6 +32,12 @@ PNG = ("iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAAEUlEQVR4nGP4z8AARAwQCkIB
        "VQyUAAAAAElFTkSuQmCC")
 INPUT = "#factor-input"
 
+# whose file it is, in words that would be markup, or a mark of the page
+NAME = "Müller & Söhne @OBJECT@ <img src=x onerror=alert(1)>"
+HELP = 'Call +49 30 1234. "Monday" to \'Friday\' </script><script>alert(2)</script> @LINK@'
+LOGO = ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 30">'
+        '<script>alert(3)</script><rect width="90" height="30" fill="#b00"/></svg>')
+
 
 class Files:
     """A gateway without a portal, and the files that it sends."""
@@ -43,10 +49,18 @@ class Files:
                                inbound=self.capture.port, listen_in="")
         self.gateway.write_conf(
             rules=RULES, portal=False, inbound=self.capture.port,
-            options='escrow { page = "%s" attachment-size = 60M languages = { "en", "de" } }\n'
-            % self.gateway.page(), limits="message-size = 100M")
+            options=self.section(root), limits="message-size = 100M")
         self.gateway.start()
         self.n = 0
+
+    def section(self, root):
+        logo = root / "logo.svg"
+        logo.write_text(LOGO)
+        return (
+            'escrow { page = "%s" attachment-size = 60M languages = { "en", "de" }\n'
+            '  name = "%s" logo = "%s" colour = "#ffdd00" help = "%s"\n'
+            '  imprint = "https://example.org/imprint?a=1&b=%%22" }\n'
+            % (self.gateway.page(), NAME, logo, HELP.replace('"', '\\"')))
 
     def close(self):
         try:
@@ -112,7 +126,7 @@ def letter(witness):
 def test_the_file_opens_without_a_server(files, witness, browser_modules, shots):
     data = letter(witness)
     uri, code = files.file(data)
-    opened = ["click", "axe", ["text", "#expires"], "format", "axe", ["save", "#zip"],
+    opened = ["click", "axe", ["shot", shots("file-text")], ["text", "#expires"], "format", "axe", ["save", "#zip"],
               ["save", "#eml"], ["save", "#attachment-list li:nth-child(1) button"]]
     desk, phone = readers(
         browser_modules,
@@ -152,6 +166,31 @@ def test_the_file_opens_without_a_server(files, witness, browser_modules, shots)
 
 
 @needs_browser
+def test_the_file_is_its_owners(files, browser_modules, shots):
+    """As the portal's page is: the same words, as text; the logo is in the file."""
+    uri, code = files.file(message(to=CAROL, body="Hello\r\n"))
+    logo = ("document.querySelector('#brand-logo').decode().then(() => "
+            "document.querySelector('#brand-logo').naturalWidth)")
+    for dark, seen in zip((False, True), readers(browser_modules, *(
+            {"url": uri, "dark": dark, "mobile": dark, "steps": [
+                ["press", ".help summary"],
+                ["shot", shots("file-brand-dark" if dark else "file-brand-light")],
+                ["text", "#brand"], ["text", "#help-own"], ["evaluate", logo],
+                ["evaluate", "document.querySelector('#imprint a').href"],
+                ["evaluate", "getComputedStyle(document.querySelector('#show'))"
+                             ".backgroundColor"],
+                ["type", INPUT, code], "click", "axe"]} for dark in (False, True)))):
+        assert seen["texts"] == [NAME, HELP]
+        wide, imprint, colour = seen["values"]
+        assert wide > 0 and imprint == "https://example.org/imprint?a=1&b=%22"
+        # a yellow that nobody could read on white was made darker
+        assert (colour == "rgb(255, 221, 0)") == dark
+        assert "Hello" in seen["text"] and NAME in seen["visible"]
+        assert seen["dialogs"] == 0 and seen["popups"] == 0 and seen["console"] == []
+        assert {u.split(":")[0] for u in seen["asked"]} <= {"file", "data", "blob"}
+
+
+@needs_browser
 def test_nothing_of_hostile_mail_runs(files, witness, browser_modules):
     uri, code = files.file(message(to=CAROL, body="<p>Hello</p>\r\n",
                                    extra="Content-Type: text/html\r\n"))
@@ -181,7 +220,7 @@ def changed(at, character=None):
 
 
 @needs_browser
-def test_a_file_that_was_changed_says_so(files, browser_modules):
+def test_a_file_that_was_changed_says_so(files, browser_modules, shots):
     plain = message(to=CAROL, body="The secret plan.\r\n" * 5000)
     cases = {"whole": lambda text: text, "a chunk": changed(60000, b"!"),
              "not base64": changed(300, b"!"), "cut": changed(-400), "nothing": changed(0)}
@@ -190,8 +229,11 @@ def test_a_file_that_was_changed_says_so(files, browser_modules):
         [b"BA"[text[text.index(b">", text.index(b'id="object"')) + 60001] == 66]]))(text)
     *uris, code = files.file(plain, *cases.values())
     shown = ["see", "#message:visible, #error:visible"]
+    pictures = {"cut": [["shot", shots("file-damaged")]]}
     for name, seen in zip(cases, readers(browser_modules, *(
-            {"url": uri, "steps": [["type", INPUT, code], "click", shown]} for uri in uris))):
+            {"url": uri, "steps": [["type", INPUT, code], "click", shown,
+                                   *pictures.get(name, [])]}
+            for name, uri in zip(cases, uris)))):
         opened = name == "whole"
         assert ("The secret plan" in seen["text"]) == opened, name
         assert ("This message does not open" in seen["visible"]) != opened, name

@@ -250,11 +250,11 @@ main(int argc, char **argv)
 	c.portal.page = argv[3];
 	c.paths.escrow = argv[4];
 	c.paths.portal = argv[5];
-	c.portal.name = getenv("PORTAL_NAME");
-	c.portal.logo = getenv("PORTAL_LOGO");
-	c.portal.colour = getenv("PORTAL_COLOUR");
-	c.portal.imprint = getenv("PORTAL_IMPRINT");
-	c.portal.help = getenv("PORTAL_HELP");
+	c.portal.brand.name = getenv("PORTAL_NAME");
+	c.portal.brand.logo = getenv("PORTAL_LOGO");
+	c.portal.brand.colour = getenv("PORTAL_COLOUR");
+	c.portal.brand.imprint = getenv("PORTAL_IMPRINT");
+	c.portal.brand.help = getenv("PORTAL_HELP");
 	c.portal.connections = number("PORTAL_CONNECTIONS", 2000);
 	c.portal.connections_per_client = number("PORTAL_PER_CLIENT", 30);
 	c.portal.request_ms = number("PORTAL_REQUEST_MS", 20000);

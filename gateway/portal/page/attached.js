@@ -5,6 +5,7 @@
  * one button. Nothing is asked of anybody: the file has all there is.
  */
 import { objectBlob, openAttached } from './attached_object.js';
+import { showBrand } from './brand.js';
 import { FACTOR_GENERATED } from './crypto.js';
 import { $, errorWords, fieldProblem } from './dom.js';
 import { GENERATED_LENGTH, spell } from './factor.js';
@@ -63,6 +64,7 @@ function start() {
 	useLanguage(chooseLanguage(navigator.languages ?? [navigator.language]));
 	translate(document);
 	document.title = t('title');
+	showBrand();
 	$('open-form').addEventListener('submit', event => {
 		event.preventDefault();
 		press();

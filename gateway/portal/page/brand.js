@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * Whose page it is: the name, the logo, the colour, the imprint and the words
- * of help that the portal was configured with. It writes them into one element
+ * of help that the gateway was configured with. It writes them into one element
  * of the page as JSON; here they become text, and nothing else.
  */
 import { $, element } from './dom.js';
@@ -74,13 +74,12 @@ function showImprint(text) {
 
 export function showBrand() {
 	const { name, logo, colour, imprint, help } = readBrand();
-	$('help-where').textContent = t('help_where', { host: location.host });
 	if (name) {
 		$('brand-name').textContent = name;
 		$('brand').hidden = false;
 	}
 	if (logo) {
-		$('brand-logo').src = '../a/logo';
+		$('brand-logo').src = logo;
 		$('brand-logo').hidden = false;
 		$('brand').hidden = false;
 	}

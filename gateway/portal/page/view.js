@@ -167,6 +167,7 @@ function start() {
 	useLanguage(chooseLanguage(navigator.languages ?? [navigator.language]));
 	translate(document);
 	document.title = t('title');
+	$('help-where').textContent = t('help_where', { host: location.host });
 	showBrand();
 	try {
 		const id = location.pathname.split('/').pop();
