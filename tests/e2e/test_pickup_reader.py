@@ -3,6 +3,7 @@
 """From the sender's client to the reader's screen and disk: the notice in the
 languages of its readers, and the message as it was written."""
 import base64
+import datetime
 import email
 import email.policy
 import os
@@ -46,6 +47,58 @@ Epilogue.\r
 """
 
 
+# --- the notice
+
+def nothing_to_open(data):
+    """There is no attachment in it, nor anything that would show as one, but
+    for the signature."""
+    leaves = [p for p in mail_of(data).walk() if not p.is_multipart()]
+    if mail_of(data).get_content_type() == "multipart/signed":
+        assert leaves.pop().get_content_type() in (
+            "application/pkcs7-signature", "application/x-pkcs7-signature",
+            "application/pgp-signature")
+    [text] = leaves
+    assert text.get_content_type() == "text/plain"
+    assert text.get_filename() is None and text.get_content_disposition() is None
+
+
+def days_from_now(days):
+    return (datetime.datetime.now(datetime.timezone.utc)
+            + datetime.timedelta(days=days)).date().isoformat()
+
+
+def test_the_notice_says_who_why_until_when_and_how_to_check(make_gateway, capture):
+    gateway = make_gateway(capture.port, rules=RULES, portal=PORTAL + " expires = 12d")
+    days = {days_from_now(12)}
+    gateway.send(SENDER, CAROL, MESSAGE)
+    wait_for("the notice", lambda: capture.messages)
+    days.add(days_from_now(12))  # midnight may have been in between
+    notice = capture.messages[0].data
+    nothing_to_open(notice)
+    link = Link(notice)
+    for words, (who, why, until, check, other_way) in zip(
+            text_of(notice).replace("\r\n", "\n").split("\n* * *\n"), (
+                ("{} hat Ihnen eine Nachricht gesendet", "zu vertraulich",
+                 "kann dort bis {} gelesen werden",
+                 "Woran Sie erkennen, dass das echt ist: Der Link beginnt mit {}/ und Sie "
+                 "müssen keinen Anhang öffnen.", "nicht als Antwort auf diese Mail"),
+                ("{} has sent you a message", "too confidential for ordinary mail",
+                 "can be read there until {}.",
+                 "How to tell that this is genuine: the link begins with {}/ and there is no "
+                 "attachment to open.", "not by answering this mail")), strict=True):
+        words = " ".join(words.split())
+        assert who.format(SENDER) in words
+        assert why in words and other_way in words
+        assert any(until.format(day) in words for day in days), words
+        url = "http://127.0.0.1:%d" % gateway.portal_port
+        assert check.format(url) in words and link.url.startswith(url + "/")
+    # nothing of the message is in it
+    for secret in ("Grüße", "Pläne", "plan.pdf", "UExBTg"):
+        assert secret not in str(mail_of(notice)) and secret not in text_of(notice)
+    # it is what it says that opens it
+    assert link.open().status == 200
+
+
 @needs_browser
 def test_the_reader_gets_what_the_sender_wrote(
         make_gateway, capture, browser_modules, shots):
@@ -64,7 +117,6 @@ def test_the_reader_gets_what_the_sender_wrote(
         assert SENDER in words and link.url.split("#")[0] in words
         assert "\nhttp://127.0.0.1:%d/ " % gateway.portal_port in words
         assert words.rstrip().endswith("Müller & Söhne")
-    assert not mail.is_multipart()
     seen = read_with_browser(
         browser_modules, link.url,
         ["click", ["shot", shots("letter")], ["save", "#eml"],
@@ -146,6 +198,7 @@ def test_the_notice_is_signed_where_the_key_of_its_sender_is(make_gateway, captu
     entity = run("openssl", "cms", "-verify", "-CAfile", crt, "-purpose", "any",
                  input=notice).stdout
     assert "vous a envoyé un message" in text_of(entity)
+    nothing_to_open(notice)
     assert mail_of(notice)["From"] == SENDER
     assert Link(notice).open().status == 200
     # nobody's key is used for another: this sender has none
@@ -175,6 +228,7 @@ def test_an_openpgp_key_signs_the_notice_and_the_domain_where_a_rule_lets_it(
     notice = capture.wait(1)[0].data
     mail = mail_of(notice)
     assert mail.get_content_type() == "multipart/signed"
+    nothing_to_open(notice)
     part = notice.split(b"--" + mail.get_boundary().encode())[1]
     signed, armor = keys.root / "tom-notice.part", keys.root / "tom-notice.sig"
     signed.write_bytes(part[2:-2])  # its own line ends belong to the boundaries
@@ -187,6 +241,7 @@ def test_an_openpgp_key_signs_the_notice_and_the_domain_where_a_rule_lets_it(
         gateway.send(SENDER, rcpt, message(to=rcpt))
         notice = capture.wait(2 + i)[1 + i].data
         assert mail_of(notice).get_content_type() == kind, rcpt
+        nothing_to_open(notice)
     run("openssl", "cms", "-verify", "-CAfile", crt, "-purpose", "any", input=notice)
 
 
