@@ -145,6 +145,21 @@ done(struct portal_inside *in)
 	portal_push_go_on(in);
 }
 
+/* What cannot be read here is one object's trouble, not the connection's: it is
+   offered again after the next hello. */
+static void
+pass_over(struct portal_inside *in, enum err e)
+{
+	char name[OBJECT_ID_TEXT_SIZE];
+
+	object_id_format(in->now.id, name);
+	log_event(LOG_LVL_ERR, NULL, "portal-no-object", KV_STR("object", name),
+	    KV_ERR(e));
+	let_file_go(in);
+	in->state = PUSH_IDLE;
+	portal_push_go_on(in);
+}
+
 void
 portal_push_pieces(struct portal_inside *in)
 {
@@ -161,9 +176,9 @@ portal_push_pieces(struct portal_inside *in)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		/* it is offered again, and found to be what it is */
 		if (n <= 0) {
-			portal_wire_cut(in->wire, "an object cannot be read");
+			pass_over(
+			    in, n < 0 ? err_from_errno(errno) : ERR_BAD_SEAL);
 			return;
 		}
 		memcpy(f.raw, in->now.id, sizeof(f.raw));
@@ -186,6 +201,8 @@ is_current(const struct portal_inside *in, const struct proto_frame *f)
 static void
 on_want(struct portal_inside *in, const struct proto_frame *f)
 {
+	enum err e;
+
 	if (!is_current(in, f) || in->state != PUSH_OFFERED)
 		return;
 	if (f->offset >= object_total_size(&in->header)) {
@@ -193,11 +210,9 @@ on_want(struct portal_inside *in, const struct proto_frame *f)
 		return;
 	}
 	let_file_go(in);
-	if (portal_objects_file(in->opt.objects, &in->header, &in->fd) !=
-	    ERR_OK) {
-		in->fd = -1;
-		in->state = PUSH_IDLE;
-		portal_push_go_on(in);
+	e = portal_objects_file(in->opt.objects, &in->header, &in->fd);
+	if (e != ERR_OK) {
+		pass_over(in, e);
 		return;
 	}
 	in->offset = f->offset;

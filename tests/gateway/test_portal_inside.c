@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * The gateway's side of a portal in a DMZ: what it brings there and what it
+ * believes. The connection is played: frames go in and out without one.
+ */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/limits.h"
+#include "common/pack.h"
+#include "common/secret.h"
+#include "gateway/conf.h"
+#include "gateway/portal/dmz_inside_private.h"
+#include "gateway/proto.h"
+
+enum { SENT_MAX = 256, EXPIRES_S = 2000000000 };
+
+/* --- in the place of dmz_wire.c */
+
+struct portal_wire {
+	const struct portal_wire_events *events;
+	void *arg;
+	struct proto_frame sent[SENT_MAX];
+	size_t n;    /* that were sent */
+	size_t read; /* that the test has looked at */
+	bool room;
+	const char *cut;
+};
+
+static struct portal_wire wire;
+
+struct portal_wire *
+portal_wire_new(struct loop *loop, struct net_tls_peers *tls, int fd,
+    bool in_dmz, const struct portal_wire_events *events, void *arg)
+{
+	(void)loop;
+	(void)tls;
+	cr_assert_not(in_dmz);
+	close(fd);
+	wire.events = events;
+	wire.arg = arg;
+	return &wire;
+}
+
+void
+portal_wire_free(struct portal_wire *w)
+{
+	(void)w;
+}
+
+void
+portal_wire_cut(struct portal_wire *w, const char *why)
+{
+	w->cut = why;
+}
+
+void
+portal_wire_send(struct portal_wire *w, const struct proto_frame *f)
+{
+	cr_assert_lt(w->n, SENT_MAX);
+	w->sent[w->n] = *f;
+	w->sent[w->n++].octets = SPAN(NULL, 0);
+}
+
+bool
+portal_wire_has_room(const struct portal_wire *w)
+{
+	return w->room;
+}
+
+void
+portal_wire_tick(struct portal_wire *w)
+{
+	(void)w;
+}
+
+/* --- the rig */
+
+static char root[64], dir[96], index_dir[96];
+static struct portal_objects *objects;
+static struct portal_reports *reports;
+static struct portal_inside *in;
+static int server;
+static struct conf_addr at = {.text = "127.0.0.1:1"};
+
+/* what store was told: reports and events */
+static struct {
+	uint16_t type;
+	uint64_t id;
+	uint8_t octets[512];
+	size_t len;
+} told[SENT_MAX];
+static size_t n_told;
+
+static bool
+tell(void *arg, uint16_t type, uint64_t id, struct span payload)
+{
+	(void)arg;
+	if (type == PROTO_DMZ_LINK)
+		return true;
+	cr_assert_lt(n_told, SENT_MAX);
+	cr_assert_leq(payload.len, sizeof(told[0].octets));
+	told[n_told].type = type;
+	told[n_told].id = id;
+	memcpy(told[n_told].octets, payload.data, payload.len);
+	told[n_told++].len = payload.len;
+	return true;
+}
+
+static void
+listen_somewhere(void)
+{
+	struct sockaddr_in sa = {
+	    .sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(sa);
+
+	server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_geq(server, 0);
+	cr_assert_eq(
+	    bind(server, (const struct sockaddr *)(const void *)&sa, len), 0);
+	cr_assert_eq(listen(server, 64), 0);
+	cr_assert_eq(
+	    getsockname(server, (struct sockaddr *)(void *)&sa, &len), 0);
+	memcpy(&at.sa, &sa, sizeof(sa));
+	at.sa_len = len;
+}
+
+static void
+set_up(void)
+{
+	struct err_why why = {""};
+	struct portal_inside_options opt = {.at = &at, .event = tell};
+
+	secret_init();
+	snprintf(root, sizeof(root), "/tmp/sginside.XXXXXX");
+	cr_assert_not_null(mkdtemp(root));
+	snprintf(dir, sizeof(dir), "%s/objects", root);
+	snprintf(index_dir, sizeof(index_dir), "%s/index", root);
+	cr_assert_eq(mkdir(dir, 0700), 0);
+	cr_assert_eq(mkdir(index_dir, 0700), 0);
+	cr_assert_eq(portal_objects_open(dir, index_dir, &objects, &why),
+	    ERR_OK, "%s", why.text);
+	reports = portal_reports_new();
+	portal_reports_to(reports, tell, NULL);
+	listen_somewhere();
+	opt.objects = objects;
+	opt.reports = reports;
+	wire.room = true;
+	in = portal_inside_new(&opt);
+	cr_assert_eq(wire.arg, in);
+}
+
+static void
+empty(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		unlinkat(dirfd(d), e->d_name, 0);
+	if (d != NULL)
+		closedir(d);
+	rmdir(path);
+}
+
+static void
+tear_down(void)
+{
+	portal_inside_free(in);
+	portal_reports_free(reports);
+	portal_objects_close(objects);
+	close(server);
+	empty(dir);
+	empty(index_dir);
+	rmdir(root);
+}
+
+TestSuite(portal_inside, .init = set_up, .fini = tear_down);
+
+static void
+path_of(const uint8_t *id, char out[160])
+{
+	char name[OBJECT_ID_TEXT_SIZE];
+
+	object_id_format(id, name);
+	snprintf(out, 160, "%s/%s", dir, name);
+}
+
+/* An object that is here; its id is this octet. */
+static struct object_header
+make(uint8_t id)
+{
+	struct object_header h = {.index_size = 10,
+	    .body_size = 20,
+	    .created_s = 1,
+	    .expires_s = EXPIRES_S};
+	uint8_t octets[OBJECT_HEADER_SIZE + 10 + 20 + 32] = {0};
+	char path[160];
+	int fd;
+
+	memset(h.id, id, sizeof(h.id));
+	object_header_format(&h, octets);
+	path_of(h.id, path);
+	fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+	cr_assert_eq(write(fd, octets, sizeof(octets)), sizeof(octets));
+	close(fd);
+	cr_assert_eq(portal_objects_add(objects, h.id), ERR_OK);
+	return h;
+}
+
+static void
+hear(struct proto_frame f)
+{
+	wire.events->on_frame(wire.arg, &wire, &f);
+}
+
+static void
+hear_of(uint8_t type, const struct object_header *h)
+{
+	struct proto_frame f = {.type = type};
+
+	memcpy(f.raw, h->id, sizeof(f.raw));
+	hear(f);
+}
+
+static void
+say_hello(void)
+{
+	hear((struct proto_frame){
+	    .type = FRAME_HELLO, .number = PROTO_PORTAL_VERSION});
+}
+
+/* The next frame that the gateway has said. */
+static const struct proto_frame *
+said(uint8_t type)
+{
+	const struct proto_frame *f = &wire.sent[wire.read];
+
+	cr_assert_lt(wire.read, wire.n, "%s", proto_frame_name(type));
+	cr_assert_eq(f->type, type, "%s, not %s", proto_frame_name(f->type),
+	    proto_frame_name(type));
+	wire.read++;
+	return f;
+}
+
+static void
+said_object(const struct object_header *h)
+{
+	struct object_header is;
+
+	cr_assert_eq(
+	    object_header_parse(
+		SPAN(said(FRAME_OBJECT)->header, OBJECT_HEADER_SIZE), &is),
+	    ERR_OK);
+	cr_expect_arr_eq(is.id, h->id, sizeof(is.id));
+}
+
+static void
+said_nothing(void)
+{
+	cr_expect_eq(wire.read, wire.n, "%s",
+	    wire.read < wire.n ? proto_frame_name(wire.sent[wire.read].type)
+			       : "");
+}
+
+/* --- objects */
+
+Test(portal_inside, one_that_cannot_be_read_keeps_no_other_back)
+{
+	struct object_header bad = make(1), good = make(2);
+	char path[160];
+
+	say_hello();
+	said(FRAME_HELLO);
+	said_object(&bad);
+	wire.room = false;
+	hear_of(FRAME_WANT, &bad);
+	said_nothing();
+	path_of(bad.id, path);
+	cr_assert_eq(truncate(path, 0), 0);
+	wire.room = true;
+	wire.events->on_room(wire.arg, &wire);
+	cr_expect_null(wire.cut);
+	said_object(&good);
+	hear_of(FRAME_WANT, &good);
+	said(FRAME_DATA);
+	hear_of(FRAME_HAVE, &good);
+	cr_expect_null(wire.cut);
+	said_nothing();
+}
