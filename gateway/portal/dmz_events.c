@@ -75,6 +75,14 @@ push(struct portal_events *e, uint64_t id, uint16_t type, struct span payload,
 	return true;
 }
 
+static void
+forget_first(struct portal_events *e)
+{
+	clear(at(e, 0));
+	e->first = (e->first + 1) % LIMIT_DMZ_EVENTS;
+	e->n--;
+}
+
 /* --- the file */
 
 static void
@@ -109,7 +117,12 @@ read_record(struct portal_events *e, struct span s)
 	id = unpack_u64(&u);
 	type = unpack_u16(&u);
 	payload = unpack_span(&u);
-	if (unpack_end(&u) != ERR_OK || !push(e, id, type, payload, true))
+	if (unpack_end(&u) != ERR_OK)
+		return 0;
+	/* what is open was added last: the first of so many are noted */
+	if (e->n == LIMIT_DMZ_EVENTS)
+		forget_first(e);
+	if (!push(e, id, type, payload, true))
 		return 0;
 	/* ids that were in memory alone must not come again */
 	e->next_id = id + (UINT64_C(1) << 32);
@@ -214,31 +227,79 @@ portal_events_instance(const struct portal_events *e)
 	return e->instance;
 }
 
-/* Durable, or it is as if it had not been tried. */
 static enum err
-write_record(struct portal_events *e, uint16_t type, struct span payload)
+pack_record(struct buf *out, uint64_t id, uint16_t type, struct span payload)
 {
 	uint8_t check[CHECK];
 	struct packer p;
-	struct buf record, b;
+	struct buf record;
 	enum err err;
 
-	if (e->size + 2 * LIMIT_DMZ_EVENT > LIMIT_DMZ_EVENTS_SIZE)
-		return ERR_LIMIT;
 	buf_init(&record, 2 * LIMIT_DMZ_EVENT);
-	buf_init(&b, 4 * LIMIT_DMZ_EVENT);
 	pack_begin(&p, &record);
-	pack_u64(&p, e->next_id);
+	pack_u64(&p, id);
 	pack_u16(&p, type);
 	pack_span(&p, payload);
 	err = pack_end(&p);
 	if (err == ERR_OK) {
 		check_of(buf_span(&record), check);
-		pack_begin(&p, &b);
+		pack_begin(&p, out);
 		pack_span(&p, buf_span(&record));
 		pack_raw(&p, check, sizeof(check));
 		err = pack_end(&p);
 	}
+	buf_clear(&record);
+	return err;
+}
+
+/* The file anew, with what is open alone: where it never comes to an end of
+   that, the noted ones would fill it. */
+static enum err
+write_file(struct portal_events *e)
+{
+	struct buf b;
+	enum err err;
+	int fd;
+
+	buf_init(&b, LIMIT_DMZ_EVENTS_SIZE);
+	err = buf_put(&b, SPAN(magic, sizeof(magic)));
+	if (err == ERR_OK)
+		err = buf_put(&b, SPAN(e->instance, sizeof(e->instance)));
+	for (size_t i = 0; err == ERR_OK && i < e->n; i++)
+		if (at(e, i)->kept)
+			err = pack_record(&b, at(e, i)->id, at(e, i)->type,
+			    buf_span(&at(e, i)->payload));
+	/* not much would be gained, and soon it would be done again */
+	if (err == ERR_OK && b.len > LIMIT_DMZ_EVENTS_SIZE / 2)
+		err = ERR_LIMIT;
+	if (err == ERR_OK)
+		err = file_create_synced(
+		    e->dir, file_name, buf_span(&b), 0600, true);
+	if (err == ERR_OK) {
+		fd = openat(e->dir, file_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		err = fd < 0 ? err_from_errno(errno) : ERR_OK;
+		/* without it nothing is written: the old one has no name */
+		close(e->fd);
+		e->fd = fd;
+		e->size = b.len;
+	}
+	buf_clear(&b);
+	return err;
+}
+
+/* Durable, or it is as if it had not been tried. */
+static enum err
+write_record(struct portal_events *e, uint16_t type, struct span payload)
+{
+	struct buf b;
+	enum err err = ERR_OK;
+
+	if (e->size + 2 * LIMIT_DMZ_EVENT > LIMIT_DMZ_EVENTS_SIZE)
+		err = write_file(e);
+	if (err != ERR_OK)
+		return err;
+	buf_init(&b, 4 * LIMIT_DMZ_EVENT);
+	err = pack_record(&b, e->next_id, type, payload);
 	if (err == ERR_OK && lseek(e->fd, (off_t)e->size, SEEK_SET) < 0)
 		err = ERR_IO;
 	if (err == ERR_OK)
@@ -249,7 +310,6 @@ write_record(struct portal_events *e, uint16_t type, struct span payload)
 		e->size += b.len;
 	else
 		(void)!ftruncate(e->fd, (off_t)e->size);
-	buf_clear(&record);
 	buf_clear(&b);
 	return err;
 }
@@ -280,9 +340,8 @@ portal_events_add(struct portal_events *e, uint16_t type, struct span payload)
 static void
 pop(struct portal_events *e)
 {
-	clear(at(e, 0));
-	e->first = (e->first + 1) % LIMIT_DMZ_EVENTS;
-	if (--e->n > 0 || e->size <= HEADER)
+	forget_first(e);
+	if (e->n > 0 || e->size <= HEADER)
 		return;
 	/* all that was in it is inside; if that fails it is said twice */
 	if (ftruncate(e->fd, HEADER) == 0 && file_sync(e->fd) == ERR_OK)

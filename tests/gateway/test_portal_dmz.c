@@ -276,6 +276,89 @@ Test(portal_dmz, there_is_an_end_to_what_is_kept, .init = set_up,
 	portal_events_close(e);
 }
 
+/* The file as it is after a long time in which one event or another was open:
+   its last record behind n times the first, of which there are two. */
+static void
+write_events(size_t n)
+{
+	enum { HEADER = 8 + PROTO_PORTAL_INSTANCE };
+	size_t all = file_size("events"), first;
+	uint8_t *octets = malloc(all);
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/events", dir);
+	f = fopen(path, "r+");
+	cr_assert(octets != NULL && f != NULL);
+	cr_assert_eq(fread(octets, 1, all, f), all);
+	first = 4 + (size_t)(octets[HEADER + 2] << 8 | octets[HEADER + 3]) + 4;
+	cr_assert_eq(fseek(f, HEADER, SEEK_SET), 0);
+	for (size_t i = 0; i < n; i++)
+		cr_assert_eq(fwrite(octets + HEADER, 1, first, f), first);
+	cr_assert_eq(
+	    fwrite(octets + HEADER + first, 1, all - HEADER - first, f),
+	    all - HEADER - first);
+	cr_assert_eq(fclose(f), 0);
+	free(octets);
+}
+
+Test(portal_dmz, what_is_noted_takes_no_place_of_what_is_open, .init = set_up,
+    .fini = tear_down)
+{
+	struct portal_events *e = portal_events_open(dir);
+
+	cr_assert_not_null(e);
+	add(e, PROTO_OBJECT_LOCKED, "one");
+	add(e, PROTO_OBJECT_LOCKED, "two");
+	portal_events_close(e);
+	write_events(LIMIT_DMZ_EVENTS + 5);
+	e = portal_events_open(dir);
+	cr_assert_not_null(e);
+	for (unsigned i = 1; i < LIMIT_DMZ_EVENTS; i++)
+		expect(e, "one");
+	expect(e, "two");
+	cr_expect_null(portal_events_first(e));
+	portal_events_close(e);
+}
+
+Test(portal_dmz, a_file_that_is_full_is_written_anew, .init = set_up,
+    .fini = tear_down)
+{
+	struct portal_events *e = portal_events_open(dir);
+	uint8_t instance[PROTO_PORTAL_INSTANCE];
+	char text[LIMIT_DMZ_EVENT];
+
+	cr_assert_not_null(e);
+	memcpy(instance, portal_events_instance(e), sizeof(instance));
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	add(e, PROTO_OBJECT_LOCKED, text);
+	add(e, PROTO_OBJECT_LOCKED, "two");
+	portal_events_close(e);
+	/* no other fits behind them */
+	write_events((LIMIT_DMZ_EVENTS_SIZE - 1500) / (LIMIT_DMZ_EVENT + 21));
+	e = portal_events_open(dir);
+	cr_assert_not_null(e);
+	/* as long as much of it is open it stays as it is */
+	add(e, PROTO_OBJECT_LOCKED, "in memory alone");
+	cr_expect_gt(file_size("events"), LIMIT_DMZ_EVENTS_SIZE / 2);
+	while (!span_eq_str(buf_span(&portal_events_first(e)->payload), "two"))
+		expect(e, text);
+	add(e, PROTO_OBJECT_LOCKED, "three");
+	cr_expect_lt(file_size("events"), 1000);
+	add(e, PROTO_OBJECT_LOCKED, "four");
+	portal_events_close(e);
+
+	e = portal_events_open(dir);
+	cr_assert_not_null(e);
+	cr_expect_arr_eq(instance, portal_events_instance(e), sizeof(instance));
+	expect(e, "two");
+	expect(e, "three");
+	expect(e, "four");
+	cr_expect_null(portal_events_first(e));
+	portal_events_close(e);
+}
+
 /* --- objects */
 
 enum { INDEX = 192, BODY = 70000 };
