@@ -125,6 +125,31 @@ has_rung(const struct policy_rule *r, enum rung rung)
 	return false;
 }
 
+/* What is too large to be attached goes on behind escrow, and must not go out
+   there with less. */
+static bool
+check_behind_attached(struct check *c, const struct policy_rule *r)
+{
+	bool behind = false;
+
+	for (size_t i = 0; i < r->ladder.n; i++) {
+		enum rung rung = r->ladder.rung[i];
+
+		if (behind && policy_rung_sends(rung)) {
+			found(c, r->line, true,
+			    arena_printf(c->arena,
+				"rule \"%s\": with escrow = attachment only "
+				"hold, reject or drop may stand behind escrow, "
+				"not %s: a message too large for a mail would "
+				"be sent by it",
+				r->name, policy_rung_name(rung)));
+			return false;
+		}
+		behind = behind || rung == RUNG_ESCROW;
+	}
+	return true;
+}
+
 /* Whoever has the file may try for as long as he likes what opens it: nobody
    counts, nobody locks. False if what it says cannot be. */
 static bool
@@ -132,7 +157,7 @@ check_delivery(struct check *c, const struct policy_rule *r)
 {
 	if (policy_pickup_is_attached(&r->pickup)) {
 		if (r->pickup.factor == POLICY_FACTOR_GENERATED)
-			return true;
+			return check_behind_attached(c, r);
 		found(c, r->line, true,
 		    arena_printf(c->arena,
 			"rule \"%s\": escrow = attachment needs second-factor "

@@ -280,6 +280,25 @@ static const struct {
 	{.delivery = POLICY_DELIVERY_ATTACHMENT,
 	    .factor = POLICY_FACTOR_GENERATED},
 	{RUNG_SMIME, RUNG_ESCROW}, 2, true, "must go on behind escrow"},
+    {"attached, or else in the clear",
+	{.delivery = POLICY_DELIVERY_ATTACHMENT,
+	    .factor = POLICY_FACTOR_GENERATED},
+	{RUNG_SMIME, RUNG_ESCROW, RUNG_CLEAR}, 3, false,
+	"may stand behind escrow, not clear"},
+    {"attached, or else by any TLS",
+	{.delivery = POLICY_DELIVERY_ATTACHMENT,
+	    .factor = POLICY_FACTOR_GENERATED},
+	{RUNG_ESCROW, RUNG_TLS_ENCRYPT, RUNG_HOLD}, 3, true,
+	"may stand behind escrow, not tls-encrypt"},
+    {"attached, or else sealed",
+	{.delivery = POLICY_DELIVERY_ATTACHMENT,
+	    .factor = POLICY_FACTOR_GENERATED},
+	{RUNG_ESCROW, RUNG_SMIME, RUNG_DROP}, 3, true,
+	"may stand behind escrow, not smime"},
+    {"attached, or dropped",
+	{.delivery = POLICY_DELIVERY_ATTACHMENT,
+	    .factor = POLICY_FACTOR_GENERATED},
+	{RUNG_TLS, RUNG_ESCROW, RUNG_DROP}, 3, true, NULL},
     {"at a portal that is not there", {.delivery = POLICY_DELIVERY_PORTAL},
 	{RUNG_SMIME, RUNG_REJECT}, 2, false,
 	"escrow = portal needs a `portal` section"},
@@ -327,9 +346,11 @@ Test(check, what_is_attached_needs_a_passphrase_made_here_and_a_way_on)
 		    "%s", deliveries[i].what);
 		/* no key of it travels with it */
 		cr_assert_eq(policy_paths(p, arena, &paths, &n), ERR_OK);
-		cr_expect(n == 0 || deliveries[i].pickup.factor !=
-					POLICY_FACTOR_GENERATED,
-		    "%s", deliveries[i].what);
+		for (size_t k = 0; k < n; k++)
+			cr_expect(paths[k].rung != RUNG_ESCROW ||
+				      deliveries[i].pickup.factor !=
+					  POLICY_FACTOR_GENERATED,
+			    "%s", deliveries[i].what);
 		arena_free(arena);
 		policy_free(p);
 	}
