@@ -423,6 +423,18 @@ Test(store, recipients_that_are_done_are_not_sent_again)
 	cr_assert_eq(d.open[0], 1);
 }
 
+/* What the portal is told of objects; false when it is nothing. */
+static bool
+of_object(struct ipc_msg *out)
+{
+	while (rig_recv(&rig, ROLE_PORTAL, 0, out)) {
+		if (out->type != PROTO_ACCOUNTS)
+			return true;
+		ipc_msg_clear(out);
+	}
+	return false;
+}
+
 Test(store, a_notice_waits_for_its_object)
 {
 	struct entry e = rig_entry(&rig, 1000, 100, ENTRY_READY);
@@ -442,14 +454,14 @@ Test(store, a_notice_waits_for_its_object)
 	e.wait_object = o.name;
 	rig_submit(&rig, 0, 100, &m);
 	cr_assert_eq(rig_committed(&rig, 100), ERR_OK);
-	cr_assert(rig_recv(&rig, ROLE_PORTAL, 0, &msg));
+	cr_assert(of_object(&msg));
 	cr_assert_eq(msg.type, PROTO_OBJECT_ADD);
 	ipc_msg_clear(&msg);
 	cr_assert(rig_is_quiet(&rig, ROLE_RELAY, 0));
 	rig_kill(&rig);
 	cr_assert_eq(rig_start(&rig), ERR_OK);
 	rig_connect(&rig, ROLE_PORTAL, 0);
-	cr_assert(rig_recv(&rig, ROLE_PORTAL, 0, &msg), "told again");
+	cr_assert(of_object(&msg), "told again");
 	ipc_msg_clear(&msg);
 	cr_assert(rig_is_quiet(&rig, ROLE_RELAY, 0));
 	buf_init(&b, 64);
@@ -463,7 +475,7 @@ Test(store, a_notice_waits_for_its_object)
 	rig_disconnect(&rig, ROLE_PORTAL, 0);
 	rig_run(&rig, 10);
 	rig_connect(&rig, ROLE_PORTAL, 0);
-	cr_assert(rig_is_quiet(&rig, ROLE_PORTAL, 0), "it has it");
+	cr_assert_not(of_object(&msg), "it has it");
 	/* locked: a portal that has lost its count is told each time */
 	buf_init(&b, 4096);
 	cr_assert_eq(proto_opened_pack(&(struct proto_opened){.name = o.name,
@@ -477,7 +489,7 @@ Test(store, a_notice_waits_for_its_object)
 	rig_disconnect(&rig, ROLE_PORTAL, 0);
 	rig_run(&rig, 10);
 	rig_connect(&rig, ROLE_PORTAL, 0);
-	cr_assert(rig_recv(&rig, ROLE_PORTAL, 0, &msg));
+	cr_assert(of_object(&msg));
 	cr_expect_eq(msg.type, PROTO_OBJECT_LOCK);
 	ipc_msg_clear(&msg);
 }
