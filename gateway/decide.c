@@ -143,7 +143,8 @@ decide_find_keys(const struct decide_facts *f,
 }
 
 /* Whether the recipient has an account must be known for sure, or another one
-   would get what is sealed to less. */
+   would get what is sealed to less; until then the ladder is the one for whom
+   has one, which is as strong. */
 static void
 find_account(const struct decide_facts *f, struct decision *d)
 {
@@ -152,9 +153,9 @@ find_account(const struct decide_facts *f, struct decision *d)
 					   span_str(d->to_key), &d->account);
 
 	d->has_account = e == ERR_OK;
-	if (d->has_account)
+	if (e != ERR_NOT_FOUND)
 		policy_decision_use_account(&d->rules);
-	else if (e != ERR_NOT_FOUND)
+	if (e != ERR_OK && e != ERR_NOT_FOUND)
 		d->state[RUNG_ESCROW] = RUNG_FAILED;
 }
 
@@ -171,7 +172,9 @@ find_pickup(const struct decide_facts *f, struct decision *d)
 					"attached to a mail";
 		}
 	} else if (d->rules.pickup.account &&
-		   decide_has_rung(&d->rules.ladder, RUNG_ESCROW)) {
+		   (decide_has_rung(&d->rules.ladder, RUNG_ESCROW) ||
+		       decide_has_rung(
+			   &d->rules.with_account.ladder, RUNG_ESCROW))) {
 		find_account(f, d);
 	}
 }

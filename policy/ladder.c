@@ -286,25 +286,15 @@ start_decision(const struct applying *a, struct policy_decision *d)
 	return a->decider != NULL ? &r->ladder : &held;
 }
 
-/* Best is the decider's ladder. How strong escrow is depends on what all rules
-   that match ask of it, so that comes first: each ladder is judged by what
-   would come of it. */
+/* Of what applies the strongest ladder, if escrow is that strong. Best is the
+   decider's. */
 static void
-choose_ladder(const struct applying *a, const struct policy_facts *f,
-    const struct policy_ladder *best, struct policy_decision *d)
+find_strongest(const struct applying *a, const struct policy_facts *f,
+    const struct policy_ladder *best, enum policy_escrow escrow,
+    struct policy_choice *out)
 {
-	enum policy_escrow escrow;
-	int floor;
+	int floor = policy_ladder_weakest_with(best, escrow);
 
-	for (size_t i = 0; i < a->n; i++) {
-		const struct policy_rule *r = a->raising[i];
-
-		take_options(r, d);
-		d->on_error_weaker = d->on_error_weaker && r->on_error_weaker;
-		d->raising[d->n_raising++] = r->name;
-	}
-	escrow = policy_pickup_escrow(&d->pickup);
-	floor = policy_ladder_weakest_with(best, escrow);
 	/* of two alike the decider's, then the earlier one's */
 	for (size_t i = 0; i < a->n; i++) {
 		const struct policy_rule *r = a->raising[i];
@@ -313,11 +303,36 @@ choose_ladder(const struct applying *a, const struct policy_facts *f,
 		if (weakest > floor && !is_passed_over(r, f)) {
 			floor = weakest;
 			best = &r->ladder;
-			d->from_rule = r->name;
-			d->from_line = r->line;
+			out->from_rule = r->name;
+			out->from_line = r->line;
 		}
 	}
-	ladder_above(best, escrow, floor, &d->ladder);
+	ladder_above(best, escrow, floor, &out->ladder);
+}
+
+/* Best is the decider's ladder. How strong escrow is depends on what all rules
+   that match ask of it, so that comes first: each ladder is judged by what
+   would come of it. With an account another may come of it. */
+static void
+choose_ladder(const struct applying *a, const struct policy_facts *f,
+    const struct policy_ladder *best, struct policy_decision *d)
+{
+	struct policy_choice c = {
+	    .from_rule = d->from_rule, .from_line = d->from_line};
+
+	for (size_t i = 0; i < a->n; i++) {
+		const struct policy_rule *r = a->raising[i];
+
+		take_options(r, d);
+		d->on_error_weaker = d->on_error_weaker && r->on_error_weaker;
+		d->raising[d->n_raising++] = r->name;
+	}
+	d->with_account = c;
+	find_strongest(a, f, best, POLICY_ESCROW_FACTOR, &d->with_account);
+	find_strongest(a, f, best, policy_pickup_escrow(&d->pickup), &c);
+	d->ladder = c.ladder;
+	d->from_rule = c.from_rule;
+	d->from_line = c.from_line;
 }
 
 enum err
@@ -352,7 +367,9 @@ policy_decision_use_account(struct policy_decision *d)
 	if (!d->pickup.account)
 		return;
 	d->pickup.factor = POLICY_FACTOR_ACCOUNT;
-	d->ladder.escrow = POLICY_ESCROW_FACTOR;
+	d->ladder = d->with_account.ladder;
+	d->from_rule = d->with_account.from_rule;
+	d->from_line = d->with_account.from_line;
 }
 
 void

@@ -355,6 +355,13 @@ struct policy_ladder {
 
 /* What the rules say for one recipient. Names are borrowed from the policy, the
    list of raising rules from the arena. */
+/* The strongest ladder, and whose it is. */
+struct policy_choice {
+	struct policy_ladder ladder;
+	const char *from_rule;
+	unsigned from_line;
+};
+
 struct policy_decision {
 	struct policy_ladder ladder;
 	enum rung auto_rung;
@@ -366,6 +373,10 @@ struct policy_decision {
 	size_t n_raising;
 	struct policy_form form; /* nothing in it is unset */
 	struct policy_pickup pickup;
+	/* In place of ladder and from_rule where pickup asks for an account
+	   and there is one: escrow is stronger then, and another rule's ladder
+	   may be the strongest. */
+	struct policy_choice with_account;
 	struct policy_extra extra;
 	const char *label[POLICY_LABELS_MAX];
 	size_t n_labels;

@@ -217,6 +217,42 @@ Test(ladder, raises_what_opens_mail_for_pick_up)
 	}
 }
 
+/* Raised above a link, but not above what is sealed to an account. */
+Test(ladder, an_account_is_weighed_before_a_ladder_is_chosen)
+{
+	static const enum rung link[] = {RUNG_ESCROW};
+	static const enum rung tls[] = {RUNG_TLS_ENCRYPT};
+	static const char *const tag = "[t]";
+	const struct policy_spec decider = {.name = "d",
+				     .ladder = link,
+				     .n_ladder = 1,
+				     .pickup = {.account = true}},
+				 raising = {.name = "r",
+				     .subject_tag = &tag,
+				     .n_subject_tag = 1,
+				     .ladder = tls,
+				     .n_ladder = 1};
+	struct policy *p = policy_new();
+	struct arena *arena = arena_new(1 << 20);
+	bool has = true;
+	struct policy_facts f = {.from = SPAN_LIT("a@b.example"),
+	    .to = SPAN_LIT("c@d.example"),
+	    .has_tag = &has};
+	struct policy_decision d;
+
+	cr_assert_eq(policy_add_rule(p, &raising, NULL), ERR_OK);
+	cr_assert_eq(policy_add_rule(p, &decider, NULL), ERR_OK);
+	cr_assert_eq(policy_decide(p, &f, arena, &d), ERR_OK);
+	cr_expect_str_eq(d.from_rule, "r");
+	cr_expect_eq(d.ladder.rung[0], RUNG_TLS_ENCRYPT);
+	policy_decision_use_account(&d);
+	cr_expect_str_eq(d.from_rule, "d");
+	cr_expect_eq(d.ladder.rung[0], RUNG_ESCROW);
+	cr_expect_eq(d.ladder.escrow, POLICY_ESCROW_FACTOR);
+	arena_free(arena);
+	policy_free(p);
+}
+
 Test(ladder, knows_the_words_for_second_factors)
 {
 	enum policy_factor f = POLICY_FACTORS;
@@ -291,108 +327,110 @@ Test(ladder, what_any_matching_rule_wants_together_goes_together)
 	policy_free(p);
 }
 
+static const struct {
+	const char *name;
+	struct policy_form decider, raising, want;
+} forms[] = {
+    {"nothing said", {0}, {0},
+	{.hp = POLICY_HP_BASELINE, .cipher = POLICY_CIPHER_AES256_CBC}},
+    {"the decider alone",
+	{.hp = POLICY_HP_NONE, .cipher = POLICY_CIPHER_AES128_CBC}, {0},
+	{.hp = POLICY_HP_NONE, .cipher = POLICY_CIPHER_AES128_CBC}},
+    {"more is asked for",
+	{.hp = POLICY_HP_NONE, .cipher = POLICY_CIPHER_AES128_CBC},
+	{.sign = POLICY_SIGN_REQUIRED,
+	    .auto_issue = true,
+	    .sign_as_domain = true,
+	    .hp = POLICY_HP_SHY,
+	    .cipher = POLICY_CIPHER_AES256_GCM,
+	    .padding = POLICY_PADDING_OAEP,
+	    .no_autocrypt = true},
+	{.sign = POLICY_SIGN_REQUIRED,
+	    .auto_issue = true,
+	    .sign_as_domain = true,
+	    .hp = POLICY_HP_SHY,
+	    .cipher = POLICY_CIPHER_AES256_GCM,
+	    .padding = POLICY_PADDING_OAEP,
+	    .no_autocrypt = true}},
+    {"less is asked for",
+	{.sign = POLICY_SIGN_REQUIRED, .padding = POLICY_PADDING_OAEP},
+	{.sign = POLICY_SIGN_IF_POSSIBLE,
+	    .hp = POLICY_HP_NONE,
+	    .cipher = POLICY_CIPHER_AES128_CBC},
+	{.sign = POLICY_SIGN_REQUIRED,
+	    .hp = POLICY_HP_BASELINE,
+	    .cipher = POLICY_CIPHER_AES256_CBC,
+	    .padding = POLICY_PADDING_OAEP}},
+    {"signatures", {.signature = POLICY_SIGNATURE_PSS},
+	{.signed_as = POLICY_SIGNED_OPAQUE},
+	{.hp = POLICY_HP_BASELINE,
+	    .cipher = POLICY_CIPHER_AES256_CBC,
+	    .signature = POLICY_SIGNATURE_PSS,
+	    .signed_as = POLICY_SIGNED_OPAQUE}},
+    {"the decider lets pass", {.sealed = POLICY_SEALED_PASS}, {0},
+	{.hp = POLICY_HP_BASELINE,
+	    .cipher = POLICY_CIPHER_AES256_CBC,
+	    .sealed = POLICY_SEALED_PASS}},
+    {"another rule does not", {.sealed = POLICY_SEALED_PASS},
+	{.sealed = POLICY_SEALED_LADDER},
+	{.hp = POLICY_HP_BASELINE,
+	    .cipher = POLICY_CIPHER_AES256_CBC,
+	    .sealed = POLICY_SEALED_LADDER}},
+    {"another rule alone cannot", {0}, {.sealed = POLICY_SEALED_PASS},
+	{.hp = POLICY_HP_BASELINE,
+	    .cipher = POLICY_CIPHER_AES256_CBC,
+	    .sealed = POLICY_SEALED_LADDER}},
+};
+
+static void
+expect_form(const char *name, const struct policy_decision *d,
+    const struct policy_form *want)
+{
+	cr_expect_eq(d->form.sign, want->sign, "%s", name);
+	cr_expect_eq(d->form.auto_issue, want->auto_issue, "%s", name);
+	cr_expect_eq(d->form.sign_as_domain, want->sign_as_domain, "%s", name);
+	cr_expect_eq(d->form.hp, want->hp, "%s", name);
+	cr_expect_eq(d->form.cipher, want->cipher, "%s", name);
+	cr_expect_eq(d->form.padding, want->padding, "%s", name);
+	cr_expect_eq(d->form.signature, want->signature, "%s", name);
+	cr_expect_eq(d->form.signed_as, want->signed_as, "%s", name);
+	/* what nobody says means the ladder */
+	cr_expect_eq(d->form.sealed == POLICY_SEALED_PASS,
+	    want->sealed == POLICY_SEALED_PASS, "%s", name);
+	cr_expect_neq(d->form.sealed, POLICY_SEALED_UNSET);
+	cr_expect_eq(d->form.no_autocrypt, want->no_autocrypt, "%s", name);
+	cr_expect_eq(
+	    d->sign_rule == NULL, want->sign == POLICY_SIGN_NO, "%s", name);
+}
+
 Test(ladder, what_is_asked_for_is_raised_and_never_lowered)
 {
-	static const struct {
-		const char *name;
-		struct policy_form decider, raising, want;
-	} rows[] = {
-	    {"nothing said", {0}, {0},
-		{.hp = POLICY_HP_BASELINE, .cipher = POLICY_CIPHER_AES256_CBC}},
-	    {"the decider alone",
-		{.hp = POLICY_HP_NONE, .cipher = POLICY_CIPHER_AES128_CBC}, {0},
-		{.hp = POLICY_HP_NONE, .cipher = POLICY_CIPHER_AES128_CBC}},
-	    {"more is asked for",
-		{.hp = POLICY_HP_NONE, .cipher = POLICY_CIPHER_AES128_CBC},
-		{.sign = POLICY_SIGN_REQUIRED,
-		    .auto_issue = true,
-		    .sign_as_domain = true,
-		    .hp = POLICY_HP_SHY,
-		    .cipher = POLICY_CIPHER_AES256_GCM,
-		    .padding = POLICY_PADDING_OAEP,
-		    .no_autocrypt = true},
-		{.sign = POLICY_SIGN_REQUIRED,
-		    .auto_issue = true,
-		    .sign_as_domain = true,
-		    .hp = POLICY_HP_SHY,
-		    .cipher = POLICY_CIPHER_AES256_GCM,
-		    .padding = POLICY_PADDING_OAEP,
-		    .no_autocrypt = true}},
-	    {"less is asked for",
-		{.sign = POLICY_SIGN_REQUIRED, .padding = POLICY_PADDING_OAEP},
-		{.sign = POLICY_SIGN_IF_POSSIBLE,
-		    .hp = POLICY_HP_NONE,
-		    .cipher = POLICY_CIPHER_AES128_CBC},
-		{.sign = POLICY_SIGN_REQUIRED,
-		    .hp = POLICY_HP_BASELINE,
-		    .cipher = POLICY_CIPHER_AES256_CBC,
-		    .padding = POLICY_PADDING_OAEP}},
-	    {"signatures", {.signature = POLICY_SIGNATURE_PSS},
-		{.signed_as = POLICY_SIGNED_OPAQUE},
-		{.hp = POLICY_HP_BASELINE,
-		    .cipher = POLICY_CIPHER_AES256_CBC,
-		    .signature = POLICY_SIGNATURE_PSS,
-		    .signed_as = POLICY_SIGNED_OPAQUE}},
-	    {"the decider lets pass", {.sealed = POLICY_SEALED_PASS}, {0},
-		{.hp = POLICY_HP_BASELINE,
-		    .cipher = POLICY_CIPHER_AES256_CBC,
-		    .sealed = POLICY_SEALED_PASS}},
-	    {"another rule does not", {.sealed = POLICY_SEALED_PASS},
-		{.sealed = POLICY_SEALED_LADDER},
-		{.hp = POLICY_HP_BASELINE,
-		    .cipher = POLICY_CIPHER_AES256_CBC,
-		    .sealed = POLICY_SEALED_LADDER}},
-	    {"another rule alone cannot", {0}, {.sealed = POLICY_SEALED_PASS},
-		{.hp = POLICY_HP_BASELINE,
-		    .cipher = POLICY_CIPHER_AES256_CBC,
-		    .sealed = POLICY_SEALED_LADDER}},
-	};
 	static const enum rung ladder[] = {RUNG_SMIME, RUNG_HOLD};
 	static const char *const tag = "[t]";
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		struct policy *p = policy_new();
 		struct arena *arena = arena_new(1 << 20);
 		struct policy_spec decider = {.name = "d",
 				       .ladder = ladder,
 				       .n_ladder = 2,
-				       .form = rows[i].decider},
+				       .form = forms[i].decider},
 				   raising = {.name = "r",
 				       .subject_tag = &tag,
 				       .n_subject_tag = 1,
 				       .ladder = ladder,
 				       .n_ladder = 2,
-				       .form = rows[i].raising};
+				       .form = forms[i].raising};
 		bool has = true;
 		struct policy_facts f = {.from = span_str("a@b.example"),
 		    .to = span_str("c@d.example"),
 		    .has_tag = &has};
 		struct policy_decision d;
-		const struct policy_form *want = &rows[i].want;
 
 		cr_assert_eq(policy_add_rule(p, &raising, NULL), ERR_OK);
 		cr_assert_eq(policy_add_rule(p, &decider, NULL), ERR_OK);
 		cr_assert_eq(policy_decide(p, &f, arena, &d), ERR_OK);
-		cr_expect_eq(d.form.sign, want->sign, "%s", rows[i].name);
-		cr_expect_eq(
-		    d.form.auto_issue, want->auto_issue, "%s", rows[i].name);
-		cr_expect_eq(d.form.sign_as_domain, want->sign_as_domain, "%s",
-		    rows[i].name);
-		cr_expect_eq(d.form.hp, want->hp, "%s", rows[i].name);
-		cr_expect_eq(d.form.cipher, want->cipher, "%s", rows[i].name);
-		cr_expect_eq(d.form.padding, want->padding, "%s", rows[i].name);
-		cr_expect_eq(
-		    d.form.signature, want->signature, "%s", rows[i].name);
-		cr_expect_eq(
-		    d.form.signed_as, want->signed_as, "%s", rows[i].name);
-		/* what nobody says means the ladder */
-		cr_expect_eq(d.form.sealed == POLICY_SEALED_PASS,
-		    want->sealed == POLICY_SEALED_PASS, "%s", rows[i].name);
-		cr_expect_neq(d.form.sealed, POLICY_SEALED_UNSET);
-		cr_expect_eq(d.form.no_autocrypt, want->no_autocrypt, "%s",
-		    rows[i].name);
-		cr_expect_eq(d.sign_rule == NULL, want->sign == POLICY_SIGN_NO,
-		    "%s", rows[i].name);
+		expect_form(forms[i].name, &d, &forms[i].want);
 		arena_free(arena);
 		policy_free(p);
 	}

@@ -65,6 +65,7 @@ struct rule {
 	enum policy_escrow escrow;
 	const char *archive;
 	bool together, weaker, may_lower, notify;
+	bool account; /* the second factor, for whom has one */
 	enum policy_tls tls;
 };
 
@@ -79,6 +80,7 @@ struct world {
 	bool ambiguous;
 	enum policy_truth truth[CONDITIONS];
 	enum policy_truth group; /* is the recipient in it? */
+	bool has_account;	 /* the recipient */
 	enum rung_state state[RUNG_COUNT];
 	unsigned flags;
 };
@@ -91,6 +93,7 @@ random_rule(size_t i)
 	    .escrow = (enum policy_escrow)rnd(3),
 	    .archive = archive_text[rnd(4)],
 	    .notify = rnd(4) == 0,
+	    .account = rnd(4) == 0,
 	    .tls = (enum policy_tls)rnd(POLICY_TLS_DANE + 1),
 	    .together = rnd(4) == 0,
 	    .weaker = rnd(4) == 0,
@@ -113,6 +116,7 @@ random_world(void)
 	    .tags = (unsigned)rnd(1 << TAGS),
 	    .ambiguous = rnd(4) == 0,
 	    .group = (enum policy_truth)rnd(3),
+	    .has_account = rnd(2) == 0,
 	    .flags = rnd(4) == 0 ? POLICY_AUTO_MAIL : 0};
 
 	for (size_t i = 0; i < w.n; i++)
@@ -143,6 +147,7 @@ add(struct policy *p, const struct rule *r)
 	    .on_error_weaker = r->weaker,
 	    .may_lower = r->may_lower};
 
+	s.pickup.account = r->account;
 	for (size_t t = 0; t < TAGS; t++)
 		if (r->tags & 1u << t)
 			tags[s.n_subject_tag++] = tag_text[t];
@@ -203,14 +208,17 @@ decide(const struct policy *p, const struct world *w, struct arena *arena,
 	    .groups = w};
 	size_t n;
 	const char *const *all = policy_tags(p, &n);
+	enum err e;
 
 	truths(p, w, truth);
-
 	for (size_t i = 0; i < n; i++)
 		for (size_t t = 0; t < TAGS; t++)
 			if (strcmp(all[i], tag_text[t]) == 0)
 				has[i] = (w->tags & 1u << t) != 0;
-	return policy_decide(p, &f, arena, out);
+	e = policy_decide(p, &f, arena, out);
+	if (e == ERR_OK && w->has_account)
+		policy_decision_use_account(out);
+	return e;
 }
 
 /* --- the oracle: DESIGN, word for word --- */
@@ -304,7 +312,7 @@ o_matches(const struct rule *r, const struct world *w)
 
 /* Whose ladder it is: a rule's, or none's, because only rules that may decide
    are there, which is `held`. How strong escrow is comes from all of them
-   together. */
+   together, and from the recipient's account where one of them asks for it. */
 static const struct rule *
 o_decide(const struct world *w, bool *weaker, bool *together,
     enum policy_escrow *escrow)
@@ -312,6 +320,7 @@ o_decide(const struct world *w, bool *weaker, bool *together,
 	static struct rule held = {.rung = {RUNG_HOLD}, .n = 1};
 	const struct rule *list[RULES + 2], *best = NULL, *decider = NULL;
 	const struct rule *perhaps = NULL;
+	bool account;
 	size_t n = 0;
 
 	for (size_t i = 0; i < w->n; i++) {
@@ -334,12 +343,17 @@ o_decide(const struct world *w, bool *weaker, bool *together,
 	if (decider == NULL)
 		snprintf(held.name, sizeof(held.name), "%s", perhaps->name);
 	best = decider != NULL ? decider : &held;
+	account = best->account;
 	*weaker = best->weaker;
 	*together = best->together;
 	*escrow = best->escrow;
 	for (size_t i = 0; i < n; i++)
 		if (list[i]->escrow > *escrow)
 			*escrow = list[i]->escrow;
+	for (size_t i = 0; i < n; i++)
+		account = account || list[i]->account;
+	if (account && w->has_account)
+		*escrow = POLICY_ESCROW_FACTOR;
 	for (size_t i = 0; i < n; i++) {
 		*weaker = *weaker && list[i]->weaker;
 		*together = *together || list[i]->together;
@@ -591,6 +605,7 @@ Test(properties, raising_never_lowers)
 		    "SEED=%llu case %zu", (unsigned long long)first, c);
 		cr_assert(!after.on_error_weaker || before.on_error_weaker);
 		cr_assert_geq(after.pickup.factor, before.pickup.factor);
+		cr_assert(after.pickup.account || !before.pickup.account);
 		cr_assert(after.pickup.notice_tls || !before.pickup.notice_tls);
 		cr_assert(after.extra.notify || !before.extra.notify);
 		cr_assert_geq(after.extra.tls, before.extra.tls);
