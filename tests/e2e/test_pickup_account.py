@@ -99,13 +99,13 @@ def test_a_passphrase_is_chosen_used_and_chosen_anew(
         ["text", "#account-problem"],
         ["type", "#account-new", FIRST], ["type", "#account-again", "something else"],
         ["press", "#account-set"], ["text", "#account-problem"], "axe",
-        ["shot", shots("account-differs")], *choose(FIRST, "is set"), "axe",
-        ["shot", shots("account-set")]]})
+        ["shot", shots("account-differs")], *choose(FIRST, "is set"),
+        ["text", "#account-title"], "axe", ["shot", shots("account-set")]]})
     mailed.join()
     assert seen["texts"] == [
         "Code with twelve digits", "The passphrase needs at least 12 characters; this has 9.",
         "This is too easy to guess. Take more different characters, or several words.",
-        "The two are not the same."]
+        "The two are not the same.", "Your passphrase"]
     assert seen["text"] == "The text of One.\n"
     assert seen["axe"] == [] and not seen["wide"]
     assert seen["focus"] == "account-title"

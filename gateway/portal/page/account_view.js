@@ -65,6 +65,8 @@ function end(word) {
 	$('account-form').hidden = true;
 	$('account-text').hidden = true;
 	say($('account-status'), word);
+	/* what it asked for is done */
+	say($('account-title'), 'account');
 	$('account-title').focus();
 }
 
