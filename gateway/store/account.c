@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gateway/conf.h"
+#include "gateway/store/store_entry_private.h"
 #include "gateway/store/store_private.h"
 
 bool

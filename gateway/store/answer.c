@@ -12,6 +12,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 
 /* workers that die of an answer until it is refused */

@@ -12,6 +12,8 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/store/store_entry_private.h"
+#include "gateway/store/store_keys_private.h"
 #include "gateway/store/store_private.h"
 
 /* milliseconds after which another worker gets what one died of */

@@ -15,6 +15,7 @@
 #include "common/text.h"
 #include "gateway/conf.h"
 #include "gateway/store/notice.h"
+#include "gateway/store/store_entry_private.h"
 #include "gateway/store/store_private.h"
 #include "gateway/store/wait.h"
 

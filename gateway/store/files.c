@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "gateway/store/store_entry_private.h"
 #include "gateway/store/store_private.h"
 
 bool

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "gateway/proto.h"
+#include "gateway/store/store_keys_private.h"
 #include "gateway/store/store_private.h"
 #include "keystore/history.h"
 #include "keystore/own.h"

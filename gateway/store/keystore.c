@@ -16,6 +16,8 @@
 #include "common/text.h"
 #include "gateway/conf.h"
 #include "gateway/proto_keystore.h"
+#include "gateway/store/store_keys_private.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 #include "gateway/trust.h"
 #include "keystore/history.h"

@@ -15,6 +15,7 @@
 #include "common/loop.h"
 #include "common/pack.h"
 #include "gateway/conf.h"
+#include "gateway/store/store_keys_private.h"
 #include "gateway/store/store_private.h"
 #include "gateway/store/tls.h"
 #include "keystore/answers.h"

@@ -11,6 +11,8 @@
 #include "gateway/conf.h"
 #include "gateway/histogram.h"
 #include "gateway/store/audit.h"
+#include "gateway/store/store_keys_private.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 #include "gateway/store/tally.h"
 #include "keystore/store.h"

@@ -7,6 +7,7 @@
  * but what relay was asked for: the rows decide.
  */
 #include "gateway/store/notice.h"
+#include "gateway/store/store_entry_private.h"
 
 #include <stdlib.h>
 #include <string.h>

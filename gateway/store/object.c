@@ -10,6 +10,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/object_header.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 
 enum err

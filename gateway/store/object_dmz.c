@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "gateway/proto_portal.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 
 /* → instance, id of its last event (8) */

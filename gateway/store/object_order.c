@@ -13,6 +13,7 @@
 #include "common/text.h"
 #include "gateway/conf.h"
 #include "gateway/pickup_word.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 
 enum {

@@ -12,6 +12,8 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/store/store_entry_private.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 
 enum { PAGE_MAX = 1000 };

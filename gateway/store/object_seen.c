@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/limits.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 
 #define SEEN "seen/"

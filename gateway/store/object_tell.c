@@ -16,6 +16,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 #include "mime/compose.h"
 

@@ -10,6 +10,7 @@
 
 #include "common/digest.h"
 #include "gateway/conf.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 
 #define USAGE "usage/"

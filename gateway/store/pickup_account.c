@@ -16,6 +16,8 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gateway/conf.h"
+#include "gateway/store/store_keys_private.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 #include "keystore/account.h"
 #include "keystore/history.h"

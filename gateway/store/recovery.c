@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "common/limits.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 #include "mime/base64.h"
 

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "gateway/store/store_keys_private.h"
 #include "gateway/store/store_private.h"
 #include "keystore/reply.h"
 

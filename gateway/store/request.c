@@ -14,6 +14,8 @@
 #include "common/text.h"
 #include "gateway/conf.h"
 #include "gateway/store/filter.h"
+#include "gateway/store/store_entry_private.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 #include "gateway/store/tls.h"
 

@@ -13,6 +13,8 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "gateway/store/salvage.h"
+#include "gateway/store/store_entry_private.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 
 /* Is it what it is said to be? */

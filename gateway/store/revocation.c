@@ -17,6 +17,7 @@
 #include "common/loop.h"
 #include "gateway/conf.h"
 #include "gateway/proto_revocation.h"
+#include "gateway/store/store_keys_private.h"
 #include "gateway/store/store_private.h"
 #include "keystore/store_revocation.h"
 

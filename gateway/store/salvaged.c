@@ -19,6 +19,8 @@
 #include "gateway/dsn.h"
 #include "gateway/store/notice.h"
 #include "gateway/store/salvage.h"
+#include "gateway/store/store_entry_private.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 
 /* In the table state, with the id of a message behind it: recipients whose

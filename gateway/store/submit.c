@@ -13,6 +13,8 @@
 #include "common/text.h"
 #include "gateway/conf.h"
 #include "gateway/store/notice.h"
+#include "gateway/store/store_entry_private.h"
+#include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 #include "gateway/store/wait.h"
 

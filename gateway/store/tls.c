@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "gateway/conf.h"
+#include "gateway/store/store_keys_private.h"
 #include "gateway/store/tls_private.h"
 #include "gateway/store/tls_report.h"
 

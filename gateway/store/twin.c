@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/store/store_entry_private.h"
 #include "gateway/store/store_private.h"
 
 static bool

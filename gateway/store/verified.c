@@ -6,6 +6,7 @@
  */
 #include "common/limits.h"
 #include "common/log.h"
+#include "gateway/store/store_keys_private.h"
 #include "gateway/store/store_private.h"
 
 static const struct span key = {(const uint8_t *)"verified", 8};

@@ -8,6 +8,7 @@
  * asks for it).
  */
 #include "gateway/store/wait.h"
+#include "gateway/store/store_entry_private.h"
 
 #include <stdlib.h>
 #include <string.h>

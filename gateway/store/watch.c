@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/store/store_keys_private.h"
 #include "gateway/store/store_private.h"
 #include "gateway/trust.h"
 #include "keystore/answers.h"
