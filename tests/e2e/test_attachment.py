@@ -126,20 +126,22 @@ def letter(witness):
 def test_the_file_opens_without_a_server(files, witness, browser_modules, shots):
     data = letter(witness)
     uri, code = files.file(data)
-    opened = ["click", "axe", ["shot", shots("file-text")], ["text", "#expires"], "format", "axe", ["save", "#zip"],
+    opened = ["axe", ["text", "#expires"], "format", "axe", ["save", "#zip"],
               ["save", "#eml"], ["save", "#attachment-list li:nth-child(1) button"]]
     desk, phone = readers(
         browser_modules,
         {"url": uri, "steps": [
             "axe", ["shot", shots("file-start")], "click", ["text", "#factor-problem"],
             ["type", INPUT, "7k2m-x9qr-04ht-vbdn-w5ze"], "click", ["text", "#error"], "axe",
+            ["focus"],
             ["shot", shots("file-wrong")],
-            ["type", INPUT, " " + code.replace("-", "").upper()], *opened,
+            ["type", INPUT, " " + code.replace("-", "").upper()], "click",
+            ["shot", shots("file-text")], *opened,
             ["shot", shots("file-letter")],
             ["evaluate", "window.print = () => { window.printed = true; }"],
             ["press", "#print"], ["evaluate", "window.printed"]]},
         {"url": uri, "mobile": True, "dark": True, "language": "de-DE", "steps": [
-            "axe", ["type", INPUT, code], *opened, ["shot", shots("file-phone")]]})
+            "axe", ["type", INPUT, code], "click", *opened, ["shot", shots("file-phone")]]})
     for seen in (desk, phone):
         assert seen["axe"] == []
         assert seen["console"] == [] and seen["dialogs"] == 0 and seen["popups"] == 0
@@ -156,6 +158,7 @@ def test_the_file_opens_without_a_server(files, witness, browser_modules, shots)
         assert seen["title"] == "<b>Plan</b>"
         # no request but for what is in the file
         assert {u.split(":")[0] for u in seen["asked"]} <= {"file", "data", "blob"}
+    assert desk["focused"] == ["factor-input"]  # to be typed anew
     assert desk["texts"][0] == "Please fill in this field."
     assert "This does not open the message" in desk["texts"][1]
     assert "does not expire" in desk["texts"][2] and "cannot take it back" in desk["texts"][2]

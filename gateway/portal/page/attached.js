@@ -7,7 +7,7 @@
 import { objectBlob, openAttached } from './attached_object.js';
 import { showBrand } from './brand.js';
 import { FACTOR_GENERATED } from './crypto.js';
-import { $, errorWords, fieldProblem } from './dom.js';
+import { $, errorWords, fieldProblem, keepFocus } from './dom.js';
 import { GENERATED_LENGTH, spell } from './factor.js';
 import { chooseLanguage, say, t, translate, useLanguage } from './i18n.js';
 import { showLetter } from './letter.js';
@@ -58,6 +58,7 @@ async function press() {
 	}
 	$('status').textContent = '';
 	$('show').disabled = false;
+	keepFocus($('factor-input'), $('show'));
 }
 
 function start() {
