@@ -258,17 +258,16 @@ seal_object(struct job *j, struct job_rcpt *rcpt, struct crypto_escrow *esc,
 	bool attached = policy_pickup_is_attached(&rcpt->d.rules.pickup);
 	struct object_header header;
 	char name[OBJECT_ID_TEXT_SIZE];
-	struct buf recovery;
 	enum err e = ERR_OK;
 
 	object_id_format(esc->id, name);
 	obj->name = arena_strdup(j->arena, name);
 	if (obj->name == NULL)
 		return ERR_NOMEM;
-	buf_init(&recovery, LIMIT_OBJECT_RECOVERY);
+	buf_init(&p->recovery, LIMIT_OBJECT_RECOVERY);
 	if (!attached) {
 		esc->recovery = j->w->recovery;
-		esc->recovery_out = &recovery;
+		esc->recovery_out = &p->recovery;
 		e = offer_answers(j, esc, obj);
 	}
 	if (e == ERR_OK && p->account != NULL)
@@ -280,8 +279,8 @@ seal_object(struct job *j, struct job_rcpt *rcpt, struct crypto_escrow *esc,
 		e = attached ? write_attached(esc, &header, p)
 			     : write_object(j, esc, name, &header, &p->link);
 	if (e == ERR_OK)
-		e = arena_span(j->arena, buf_span(&recovery), &obj->recovery);
-	buf_clear(&recovery);
+		e = arena_span(j->arena, buf_span(&p->recovery), &obj->recovery);
+	buf_clear(&p->recovery);
 	if (e != ERR_OK)
 		return e;
 	obj->size = object_total_size(&header);

@@ -44,6 +44,7 @@ struct pickup {
 	struct secret *shared;		      /* what the account makes of it */
 	struct secret *link;
 	struct memfd_map object; /* one that is attached */
+	struct buf recovery;	 /* while the object is sealed */
 };
 
 struct worker {
