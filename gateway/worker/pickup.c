@@ -279,7 +279,8 @@ seal_object(struct job *j, struct job_rcpt *rcpt, struct crypto_escrow *esc,
 		e = attached ? write_attached(esc, &header, p)
 			     : write_object(j, esc, name, &header, &p->link);
 	if (e == ERR_OK)
-		e = arena_span(j->arena, buf_span(&p->recovery), &obj->recovery);
+		e = arena_span(
+		    j->arena, buf_span(&p->recovery), &obj->recovery);
 	buf_clear(&p->recovery);
 	if (e != ERR_OK)
 		return e;
