@@ -82,14 +82,6 @@ escrow_find(
 }
 
 static int
-ask(struct cli *cli, const char *verb, const char *name, json_t **answer)
-{
-	return cli_ask(cli,
-	    json_pack("{s:s, s:s}", "verb", verb, "object", name), answer,
-	    NULL);
-}
-
-static int
 open_file(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -131,16 +123,14 @@ escrow_recovery_fetch(
 	if (!object_id_parse(span_str(name), id) ||
 	    cli_conf(cli, &conf) != ERR_OK || !open_files(conf, r, name))
 		return CLI_FAILED;
-	status = ask(cli, "escrow-recover", name, &answer);
-	json_decref(answer);
-	answer = NULL;
+	status = cli_ask(cli,
+	    json_pack("{s:s, s:s}", "verb", "escrow-recover", "object", name),
+	    &answer, NULL);
 	if (status == CLI_NO)
 		cli_say("nothing is kept for recovery of %s: there was no "
 			"recovery-certificate in section escrow when it was "
 			"made",
 		    name);
-	if (status == CLI_DONE)
-		status = ask(cli, "escrow-recovery", name, &answer);
 	if (status == CLI_DONE &&
 	    mime_base64_decode(
 		span_str(cli_member(answer, "recovery")), &r->cms) != ERR_OK)

@@ -3,7 +3,8 @@
  *
  * The keys of objects that are sealed to the recovery certificate. They are
  * handed to whoever may ask at the control socket, and are of use to who has
- * the private key; that somebody asks is in the audit log before.
+ * the private key; that somebody asks is in the audit log before, so there is
+ * no way to look at them.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -23,18 +24,12 @@ find(struct db_txn *txn, const json_t *request, const char **name,
 		   : db_get(txn, STORE_RECOVERY, span_str(*name), out);
 }
 
-enum err
-store_recovery_show(
-    struct store *s, struct db_txn *txn, const json_t *request, json_t *answer)
+static enum err
+put_cms(struct span cms, json_t *answer)
 {
-	const char *name;
-	struct span cms;
 	struct buf text;
-	enum err e = find(txn, request, &name, &cms);
+	enum err e;
 
-	(void)s;
-	if (e != ERR_OK)
-		return e;
 	buf_init(&text, 2 * LIMIT_OBJECT_RECOVERY);
 	e = mime_base64_encode(cms, &text);
 	if (e == ERR_OK)
@@ -45,7 +40,8 @@ store_recovery_show(
 }
 
 enum err
-store_recovery_ask(struct store *s, struct db_txn *txn, const json_t *request)
+store_recovery_ask(
+    struct store *s, struct db_txn *txn, const json_t *request, json_t *answer)
 {
 	json_int_t uid = json_integer_value(json_object_get(request, "uid"));
 	struct store_rec rec;
@@ -54,6 +50,8 @@ store_recovery_ask(struct store *s, struct db_txn *txn, const json_t *request)
 	char who[32];
 	enum err e = find(txn, request, &name, &cms);
 
+	if (e == ERR_OK)
+		e = put_cms(cms, answer);
 	if (e != ERR_OK)
 		return e;
 	snprintf(who, sizeof(who), "uid %lld", (long long)uid);

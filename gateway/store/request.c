@@ -345,26 +345,28 @@ static const struct verb {
 	/* in place of change, for what is not there yet */
 	enum err (*add)(
 	    struct store *s, struct db_txn *txn, const json_t *request);
+	/* the same; its answer is given once it is committed, or never */
+	enum err (*take)(struct store *s, struct db_txn *txn,
+	    const json_t *request, json_t *answer);
 } verbs[] = {
-    {"queue-list", list, NULL, NULL, NULL},
-    {"queue-show", show, NULL, NULL, NULL},
-    {"store-status", status, NULL, NULL, NULL},
-    {"store-metrics", store_metrics, NULL, NULL, NULL},
-    {"domain-list", store_tls_list, NULL, NULL, NULL},
-    {"domain-show", store_tls_show, NULL, NULL, NULL},
-    {"queue-flush", NULL, flush_one, NULL, NULL},
-    {"queue-hold", NULL, hold_one, "admin-hold", NULL},
-    {"queue-release", NULL, release_one, "released", NULL},
-    {"queue-delete", NULL, delete_one, "admin-delete", NULL},
-    {"queue-salvage", NULL, NULL, NULL, store_salvage},
-    {"queue-salvage-owed", NULL, NULL, NULL, store_salvage_owed},
-    {"escrow-list", store_object_list, NULL, NULL, NULL},
-    {"escrow-show", store_object_show, NULL, NULL, NULL},
-    {"escrow-revoke", NULL, NULL, NULL, store_object_revoke},
-    {"escrow-extend", NULL, NULL, NULL, store_object_extend},
-    {"escrow-resend", NULL, NULL, NULL, store_resend},
-    {"escrow-recover", NULL, NULL, NULL, store_recovery_ask},
-    {"escrow-recovery", store_recovery_show, NULL, NULL, NULL},
+    {.name = "queue-list", .look = list},
+    {.name = "queue-show", .look = show},
+    {.name = "store-status", .look = status},
+    {.name = "store-metrics", .look = store_metrics},
+    {.name = "domain-list", .look = store_tls_list},
+    {.name = "domain-show", .look = store_tls_show},
+    {.name = "queue-flush", .change = flush_one},
+    {.name = "queue-hold", .change = hold_one, .record = "admin-hold"},
+    {.name = "queue-release", .change = release_one, .record = "released"},
+    {.name = "queue-delete", .change = delete_one, .record = "admin-delete"},
+    {.name = "queue-salvage", .add = store_salvage},
+    {.name = "queue-salvage-owed", .add = store_salvage_owed},
+    {.name = "escrow-list", .look = store_object_list},
+    {.name = "escrow-show", .look = store_object_show},
+    {.name = "escrow-revoke", .add = store_object_revoke},
+    {.name = "escrow-extend", .add = store_object_extend},
+    {.name = "escrow-resend", .add = store_resend},
+    {.name = "escrow-recover", .take = store_recovery_ask},
 };
 
 static bool
@@ -532,6 +534,8 @@ store_apply_request(struct store *s, struct db_txn *txn, struct store_op *op)
 
 	if (v != NULL && v->add != NULL)
 		e = v->add(s, txn, request);
+	else if (v != NULL && v->take != NULL)
+		e = v->take(s, txn, request, answer);
 	else if (v != NULL && v->change != NULL)
 		e = change(s, txn, v, request, answer);
 

@@ -169,10 +169,9 @@ enum err store_object_revoke(struct store *s, struct db_txn *txn,
  */
 enum err store_resend(struct store *s, struct db_txn *txn,
     const struct json_t *request) MUST_CHECK;
-/* recovery.c: that somebody is about to open it, and what he needs for that. */
+/* recovery.c: record that somebody is about to open it; the answer, which is
+   his once that is committed, has what he needs for it. */
 enum err store_recovery_ask(struct store *s, struct db_txn *txn,
-    const struct json_t *request) MUST_CHECK;
-enum err store_recovery_show(struct store *s, struct db_txn *txn,
     const struct json_t *request, struct json_t *answer) MUST_CHECK;
 enum err store_object_extend(struct store *s, struct db_txn *txn,
     const struct json_t *request) MUST_CHECK;

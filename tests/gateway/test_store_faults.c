@@ -10,14 +10,20 @@
 #include <criterion/criterion.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "common/limits.h"
+#include "gateway/store/audit_line.h"
 #include "tests/lib/store_rig.h"
+
+#define OBJECT "AAAAAAAAAAAAAAAAAAAAAA"
 
 enum fault {
 	FAULT_NONE,
@@ -250,4 +256,82 @@ Test(faults, a_full_map_hits_one_message_and_not_the_batch)
 	for (uint64_t i = 1; i <= large; i++)
 		deliver(100 + i);
 	deliver(600);
+}
+
+/* What `sealgate escrow recover` is told; NULL for no answer. */
+static char *
+ask_recovery(const char *verb)
+{
+	char request[128];
+
+	snprintf(request, sizeof(request),
+	    "{\"verb\":\"%s\",\"object\":\"" OBJECT "\",\"uid\":7}", verb);
+	return rig_request(&rig, request);
+}
+
+static bool
+answers(const char *verb, const char *want)
+{
+	char *answer = ask_recovery(verb);
+	bool found = answer != NULL && strstr(answer, want) != NULL;
+
+	if (!found)
+		fprintf(stderr, "%s\n", answer != NULL ? answer : "nothing");
+	free(answer);
+	return found;
+}
+
+/* The log as it is told to who is about to read it. */
+static bool
+log_says(const char *want)
+{
+	char name[STORE_AUDIT_NAME], path[256];
+	char *answer = rig_request(&rig, "{\"verb\":\"audit-flush\"}");
+	struct buf text;
+	bool found;
+
+	cr_assert_not_null(answer);
+	free(answer);
+	store_audit_file_name(1, name);
+	snprintf(path, sizeof(path), "%s/%s", rig.conf.paths.audit, name);
+	buf_init(&text, 1 << 20);
+	cr_assert_eq(file_read_path(AT_FDCWD, path, &text), ERR_OK);
+	found = strstr(buf_cstr(&text), want) != NULL;
+	buf_clear(&text);
+	return found;
+}
+
+Test(faults, nobody_gets_a_key_for_recovery_without_a_record)
+{
+	static const char cms[] = "\"recovery\":\"a2V5cw==";
+	struct entry e = rig_entry(&rig, 1000, 100, ENTRY_READY);
+	struct proto_object o = {.name = OBJECT,
+	    .size = 5000,
+	    .expires_s = UINT32_MAX,
+	    .recovery = SPAN_LIT("keys")};
+	struct proto_submit m = {.attempt = 1,
+	    .entry = &e,
+	    .n_entries = 1,
+	    .object = &o,
+	    .n_objects = 1};
+	char *answer;
+
+	rig_connect(&rig, ROLE_PORTAL, 0);
+	e.wait_object = o.name;
+	rig_submit(&rig, 0, 100, &m);
+	cr_assert_eq(rig_committed(&rig, 100), ERR_OK);
+	/* there is no way to look at it */
+	cr_expect(answers("escrow-recovery", "\"ok\":false"));
+	cr_assert_not(log_says("\"recovered\""));
+	cr_assert(answers("escrow-recover", cms));
+	cr_expect(log_says("\"recovered\""));
+	/* nor is it told where the record cannot be written */
+	fault = FAULT_SPACE;
+	answer = ask_recovery("escrow-recover");
+	fault = FAULT_NONE;
+	cr_assert_gt(n_faults, 0);
+	cr_assert_not_null(answer);
+	cr_expect_not_null(strstr(answer, "\"ok\":false"), "%s", answer);
+	cr_expect_null(strstr(answer, "recovery"), "%s", answer);
+	free(answer);
 }
