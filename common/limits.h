@@ -238,6 +238,8 @@
 #define LIMIT_DMZ_EVENT	       1024u
 #define LIMIT_DMZ_EVENTS_BURST 2000u
 #define LIMIT_DMZ_EVENTS_RATE  20u
+/* objects that have gone here, of which a DMZ may still tell who opened them */
+#define LIMIT_DMZ_GONE 4096u
 /* answers that a DMZ has announced and that wait to be fetched */
 #define LIMIT_DMZ_ANSWERS 256u
 /* seconds that two clocks may differ before it is told */

@@ -202,10 +202,11 @@ cli_escrow_show(struct cli *cli, int argc, char **argv)
 
 /* --- changing --- */
 
-/* The objects of that name or message. */
+/* The objects of that name or message. *away is set where the portal that
+   readers go to hears of it later. */
 static int
 change_each(struct cli *cli, const char *id, const char *verb, json_int_t for_s,
-    json_int_t *n)
+    json_int_t *n, bool *away)
 {
 	json_t *answer = NULL, *all;
 	int status = cli_ask(cli,
@@ -215,6 +216,7 @@ change_each(struct cli *cli, const char *id, const char *verb, json_int_t for_s,
 	if (status != CLI_DONE)
 		return status;
 	all = json_object_get(answer, "objects");
+	*away |= json_is_true(json_object_get(answer, "dmz_away"));
 	for (size_t i = 0; status == CLI_DONE && i < json_array_size(all);
 	     i++) {
 		json_t *changed = NULL;
@@ -237,18 +239,21 @@ change(struct cli *cli, int n_ids, char **ids, const char *verb,
 {
 	json_int_t n = 0;
 	int status = CLI_DONE, s;
+	bool away = false;
 
 	if (n_ids < 1)
 		return cli_usage(cli);
 	for (int i = 0; i < n_ids; i++) {
-		s = change_each(cli, ids[i], verb, for_s, &n);
+		s = change_each(cli, ids[i], verb, for_s, &n, &away);
 		status = s > status ? s : status;
 	}
 	if (cli->json && (status == CLI_DONE || n > 0))
-		cli_put_json(json_pack(
-		    "{s:b, s:I}", "ok", status == CLI_DONE, "changed", n));
+		cli_put_json(json_pack("{s:b, s:I, s:b}", "ok",
+		    status == CLI_DONE, "changed", n, "dmz_away", away));
 	else if (status == CLI_DONE || n > 0)
-		printf("%lld %s\n", (long long)n, done);
+		printf("%lld %s%s\n", (long long)n, done,
+		    away ? ", as soon as the portal in the DMZ is reached"
+			 : "");
 	return status;
 }
 

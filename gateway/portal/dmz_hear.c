@@ -35,10 +35,37 @@ is_address(const char *text)
 	       inet_pton(AF_INET6, text, raw) == 1;
 }
 
-/* Of an object that is here, by an address, not in time to come. */
+/* It was here a while ago: it was opened there before that had heard that it
+   is over, and its sender may have been told that nobody has. */
+static bool
+was_known(const struct portal_inside *in, const char *name)
+{
+	size_t n = in->n_gone < LIMIT_DMZ_GONE ? in->n_gone : LIMIT_DMZ_GONE;
+	uint8_t id[OBJECT_ID_SIZE];
+
+	if (!object_id_parse(span_str(name), id))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(in->gone[i], id, sizeof(id)) == 0)
+			return true;
+	return false;
+}
+
+void
+portal_inside_was_here(struct portal_inside *in, const uint8_t *object_id)
+{
+	char name[OBJECT_ID_TEXT_SIZE];
+
+	object_id_format(object_id, name);
+	if (!was_known(in, name))
+		memcpy(in->gone[in->n_gone++ % LIMIT_DMZ_GONE], object_id,
+		    OBJECT_ID_SIZE);
+}
+
+/* By an address, not in time to come; of an object that is here, or was. */
 static enum err
-clean_opened(struct portal_inside *in, struct arena *a, struct span payload,
-    struct buf *out)
+clean_view(struct portal_inside *in, struct arena *a, struct span payload,
+    bool may_be_gone, struct buf *out)
 {
 	struct proto_opened m;
 	uint64_t now = clock_unix_ms();
@@ -48,11 +75,25 @@ clean_opened(struct portal_inside *in, struct arena *a, struct span payload,
 		return e;
 	if (!is_address(m.client) || strlen(m.agent) > 200)
 		return ERR_MALFORMED;
-	if (!is_known(in, m.name))
+	if (!is_known(in, m.name) && !(may_be_gone && was_known(in, m.name)))
 		return ERR_NOT_FOUND;
 	if (m.at_ms > now)
 		m.at_ms = now;
 	return proto_opened_pack(&m, out);
+}
+
+static enum err
+clean_opened(struct portal_inside *in, struct arena *a, struct span payload,
+    struct buf *out)
+{
+	return clean_view(in, a, payload, true, out);
+}
+
+static enum err
+clean_locked(struct portal_inside *in, struct arena *a, struct span payload,
+    struct buf *out)
+{
+	return clean_view(in, a, payload, false, out);
 }
 
 static enum err
@@ -82,7 +123,7 @@ static const struct {
 	    struct span payload, struct buf *out);
 } event_types[] = {
     {PROTO_OBJECT_OPENED, clean_opened},
-    {PROTO_OBJECT_LOCKED, clean_opened},
+    {PROTO_OBJECT_LOCKED, clean_locked},
     {PROTO_OBJECT_CODE, clean_code},
 };
 

@@ -65,6 +65,9 @@ struct portal_inside {
 	bool event_sent;
 	struct buf event;
 	unsigned tokens;
+	/* what was here; the oldest makes room */
+	uint8_t gone[LIMIT_DMZ_GONE][OBJECT_ID_SIZE];
+	size_t n_gone;
 
 	struct dmz_answer answer[LIMIT_DMZ_ANSWERS];
 	size_t n_answers;

@@ -281,6 +281,8 @@ portal_inside_change(
 	struct dmz_change c = {.type = type, .asked = true};
 
 	memcpy(c.id, object_id, sizeof(c.id));
+	if (type == PROTO_OBJECT_DROP)
+		portal_inside_was_here(in, object_id);
 	/* store says again what it has not heard of */
 	for (size_t i = 0; i < in->n; i++) {
 		struct dmz_change *q = &in->queue[(in->first + i) % in->room];

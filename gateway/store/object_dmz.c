@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "gateway/conf.h"
 #include "gateway/proto_portal.h"
 #include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
@@ -115,4 +116,10 @@ store_dmz_link(struct store *s, struct store_peer *portal, struct ipc_msg *m)
 		return;
 	snprintf(d.why, sizeof(d.why), "%s", why);
 	s->dmz = d;
+}
+
+bool
+store_dmz_is_away(const struct store *s)
+{
+	return s->conf->portal_dmz.present && !s->dmz.up;
 }

@@ -25,6 +25,11 @@ enum {
 	BODY_MAX = 2 * LIST_MAX,
 };
 
+/* of what is recalled while the portal is not reached */
+static const char soon[] =
+    "taken back as soon as the portal is reached: until then who has the link "
+    "can open it";
+
 struct order {
 	struct store *s;
 	struct db_txn *txn;
@@ -102,10 +107,14 @@ recall(struct order *r, const char *name, struct store_object *o,
 {
 	enum err e;
 
-	*said = o->views == 0
-		    ? "recalled: nobody has opened it, and nobody can any more"
-		    : "recalled: nobody can open it any more; what was read "
-		      "before stays read";
+	if (store_dmz_is_away(r->s))
+		*said = soon;
+	else
+		*said = o->views == 0 ? "recalled: nobody has opened it, and "
+					"nobody can any more"
+				      : "recalled: nobody can open it any "
+					"more; what was read "
+					"before stays read";
 	if (o->tell == STORE_OBJECT_TELL_DROP)
 		return ERR_OK;
 	e = store_object_drop(r->s, r->txn, name, o);
@@ -200,7 +209,8 @@ put_one(struct order *r, const char *name, const struct store_object *o,
 		    "      locked, because wrong passphrases were tried too "
 		    "often\n");
 	if (e == ERR_OK && over && r->m->word == PICKUP_WORD_REPORT)
-		return buf_puts(&r->list, "      recalled\n");
+		return buf_printf(&r->list, "      %s\n",
+		    store_dmz_is_away(r->s) ? soon : "recalled");
 	return e == ERR_OK && !over
 		   ? buf_printf(
 			 &r->list, "      can be opened until %s\n", until)
@@ -228,7 +238,9 @@ subject(const struct order *r)
 {
 	switch ((enum pickup_word)r->m->word) {
 	case PICKUP_WORD_RECALL:
-		return "Recalled: your message for pick-up";
+		return r->n > 0 && store_dmz_is_away(r->s)
+			   ? "Not recalled yet: your message for pick-up"
+			   : "Recalled: your message for pick-up";
 	case PICKUP_WORD_EXTEND:
 		return "Kept longer: your message for pick-up";
 	case PICKUP_WORD_REPORT:

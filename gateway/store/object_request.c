@@ -175,6 +175,8 @@ store_object_show(
 	if (e == ERR_OK && json_array_size(all) == 0)
 		e = ERR_NOT_FOUND;
 	json_object_set_new(answer, "objects", all);
+	json_object_set_new(
+	    answer, "dmz_away", json_boolean(store_dmz_is_away(s)));
 	return e;
 }
 

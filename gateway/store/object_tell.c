@@ -68,7 +68,9 @@ put_text(const struct store *s, const struct store_object *o,
 		    agent[0] != '\0' ? plain : "",
 		    agent[0] != '\0' ? "\n" : "");
 	}
-	if (e == ERR_OK && what != STORE_OBJECT_EXPIRED)
+	if (e == ERR_OK && o->tell == STORE_OBJECT_TELL_DROP)
+		e = buf_puts(out, "It is recalled since.\n");
+	else if (e == ERR_OK && what != STORE_OBJECT_EXPIRED)
 		e = buf_printf(out, "It can be opened until %s.\n", until);
 	if (e == ERR_OK && what == STORE_OBJECT_OPENED)
 		e = buf_puts(out,

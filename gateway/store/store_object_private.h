@@ -124,6 +124,9 @@ store_apply_fn store_apply_unread, store_apply_code, store_apply_dmz;
 void store_after_dmz(struct store *s, struct store_op *op);
 void store_dmz_link(
     struct store *s, struct store_peer *portal, struct ipc_msg *m);
+/* Readers go to a machine that is not reached: what was changed is not so there
+   yet. */
+bool store_dmz_is_away(const struct store *s);
 
 /* --- pickup_account.c: accounts of those who pick up mail --- */
 

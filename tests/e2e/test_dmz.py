@@ -53,6 +53,19 @@ def test_it_is_taken_back_and_kept_longer_there(pair):
     assert not (pair.gateway.state / "escrow" / link.id).exists()
 
 
+def test_what_is_opened_while_nobody_can_take_it_back_is_told(pair):
+    link = pair.send()
+    pair.wire.break_off()
+    wait_for("the trouble", lambda: pair.gateway.cli("status", check=False).returncode != 0)
+    done = pair.gateway.cli("escrow", "revoke", link.id)
+    assert b"as soon as the portal in the DMZ is reached" in done.stdout
+    assert link.open().status == 200
+    assert not pair.records("viewed", link)
+    pair.wire.mend()
+    wait_for("the log", lambda: pair.records("viewed", link))
+    wait_for("its end there", lambda: link.open().status == 404)
+
+
 def test_a_code_goes_by_mail_and_no_file(pair):
     link = pair.send(CODED)
     proof = link.proof()

@@ -297,3 +297,64 @@ Test(portal_inside, one_that_cannot_be_read_keeps_no_other_back)
 	cr_expect_null(wire.cut);
 	said_nothing();
 }
+
+/* --- events */
+
+static void
+say_event(uint64_t id, uint16_t type, const struct object_header *h)
+{
+	char name[OBJECT_ID_TEXT_SIZE];
+	const struct proto_opened m = {
+	    .name = name, .client = "192.0.2.1", .agent = "", .at_ms = 1};
+	struct buf b;
+
+	object_id_format(h->id, name);
+	buf_init(&b, 1024);
+	cr_assert_eq(proto_opened_pack(&m, &b), ERR_OK);
+	hear((struct proto_frame){.type = FRAME_EVENT,
+	    .id = id,
+	    .number = type,
+	    .octets = buf_span(&b)});
+	buf_clear(&b);
+}
+
+/* Is it the last that store was told of, and of nothing else since? */
+static bool
+is_told(uint64_t id)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_told; i++)
+		n += told[i].type == PROTO_OBJECT_EVENT && told[i].id == id;
+	return n == 1;
+}
+
+Test(portal_inside, what_was_opened_before_its_end_was_heard_of_is_told)
+{
+	struct object_header h = make(1), stranger = {.id = {9}};
+
+	say_hello();
+	said(FRAME_HELLO);
+	said_object(&h);
+	hear_of(FRAME_HAVE, &h);
+	cr_assert_eq(portal_objects_drop(objects, h.id), ERR_OK);
+	portal_inside_change(in, PROTO_OBJECT_DROP, h.id);
+	said(FRAME_TELL);
+	say_event(1, PROTO_OBJECT_OPENED, &h);
+	cr_assert(is_told(1), "before it is gone there");
+	portal_inside_noted(in, 1);
+	said(FRAME_NOTED);
+	hear_of(FRAME_GONE, &h);
+	say_event(2, PROTO_OBJECT_OPENED, &h);
+	cr_assert(is_told(2), "that was on its way");
+	portal_inside_noted(in, 2);
+	said(FRAME_NOTED);
+	/* nobody is told that it is locked, nor of what was never here */
+	say_event(3, PROTO_OBJECT_LOCKED, &h);
+	cr_expect_not(is_told(3));
+	said(FRAME_NOTED);
+	say_event(4, PROTO_OBJECT_OPENED, &stranger);
+	cr_expect_not(is_told(4));
+	said(FRAME_NOTED);
+	said_nothing();
+}
