@@ -470,7 +470,7 @@ Test(openpgp_sign, a_gpg_that_lies_or_dies_is_not_believed)
 	    {FAKE("kill -9 $$"), ERR_ENGINE, HOMES_TIMEOUT},
 	    {FAKE("exec cat"), ERR_ENGINE, HOMES_TIMEOUT},
 	    {FAKE("cat >/dev/null; exit 0"), ERR_ENGINE, HOMES_TIMEOUT},
-	    {FAKE("exec sleep 10"), ERR_TIMEOUT, 1500},
+	    {FAKE("exec sleep 60"), ERR_TIMEOUT, 1500},
 	};
 	struct person p = person("sam");
 	char fake[96], micalg[CRYPTO_PGP_MICALG];

@@ -32,7 +32,7 @@ enum {
 	MESSAGES_MAX = 200000,
 	WINDOW = 12,	  /* submissions under way */
 	CALLS_MAX = 1200, /* system calls of a life */
-	QUIET_MS = 3000,  /* without a word: stuck */
+	QUIET_MS = 60000, /* without a word: stuck */
 	N_FAR = 4,
 };
 

@@ -20,7 +20,7 @@
 #include "common/secret.h"
 #include "policy/policy.h"
 
-enum { WAIT_MS = 4000, QUIET_MS = 60, STEP_MS = 2 };
+enum { WAIT_MS = 60000, QUIET_MS = 60, STEP_MS = 2 };
 
 uint64_t rig_ahead_ms;
 int64_t rig_wall_ms;
