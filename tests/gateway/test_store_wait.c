@@ -209,8 +209,8 @@ Test(store_wait, who_has_it_does_not_get_it_again_when_relay_dies)
 	begin();
 	report_some(&yes, 1, true);
 	rig_run(&rig, 100);
-	cr_assert(rig_is_quiet(&rig, ROLE_LISTENER, 0),
-	    "who waits goes on waiting");
+	cr_assert(
+	    rig_is_quiet(&rig, ROLE_LISTENER, 0), "who waits goes on waiting");
 	rig_disconnect(&rig, ROLE_RELAY, 0);
 	rig_connect(&rig, ROLE_RELAY, 0);
 	cr_assert(rig_deliver(&rig, &d));
