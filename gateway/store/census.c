@@ -129,7 +129,7 @@ store_census_tick(struct store_census *c, struct ks_store *ks)
 	struct look l = {.ks = ks,
 	    .to = &c->now,
 	    .now_s = (int64_t)(clock_unix_ms() / 1000)};
-	uint32_t end = c->at + BUCKETS_AT_ONCE;
+	uint32_t end;
 	size_t n = 0;
 	enum err e = ks_count(ks, &n);
 	bool small = e == ERR_OK && n <= SMALL;
@@ -139,6 +139,7 @@ store_census_tick(struct store_census *c, struct ks_store *ks)
 		return;
 	if (!c->under_way || small)
 		begin(c, ks);
+	end = c->at + BUCKETS_AT_ONCE;
 	if (e == ERR_OK && small) {
 		e = ks_each(ks, SPAN(NULL, 0), count_one, &l);
 		c->at = BUCKETS;
