@@ -460,6 +460,10 @@ check_limits(const struct check *b)
 	if (l->connections_per_client > l->connections)
 		conf_find(b->f, CONF_ERROR, 0,
 		    "limits: connections-per-client is beyond connections");
+	/* which waits for several operations of gpg is at work */
+	if (l->engine_ms > 2 * l->hang_ms)
+		conf_find(b->f, CONF_ERROR, 0,
+		    "limits: engine: expected at most twice hang");
 	if (r->first_ms > r->max_ms)
 		conf_find(
 		    b->f, CONF_ERROR, 0, "retry: first is longer than max");

@@ -522,7 +522,9 @@ const struct config_entry config_entries[] = {
     {"limits", "engine", CONFIG_T_MS, false, 1 * SECOND, 10 * MINUTE, "1min",
 	AT(conf_limits, engine_ms), 0,
 	"Time for one operation of gpg, which is killed then: the message is "
-	"put off. More than a card or a slow machine needs."},
+	"put off. More than a card or a slow machine needs, and at most twice "
+	"hang: a message can need several, and who waits must not be taken for "
+	"one that hangs."},
 
     {"retry", "first", CONFIG_T_MS, false, 100, DAY, "5min",
 	AT(conf_retry, first_ms), 0,

@@ -215,7 +215,7 @@ def test_roles_with_one_group_are_refused(make_gateway, capture, shared, ok):
                                   "worker", "keys", "pgp"])
 def test_a_process_that_hangs_is_replaced(make_gateway, capture, keys, role):
     """Stopped, it neither dies nor answers."""
-    g = make_gateway(capture.port, limits="hang = 300ms workers = 1",
+    g = make_gateway(capture.port, limits="hang = 500ms engine = 1s workers = 1",
                      import_keys=[keys.alice_crt])
     (pid,) = g.pids()[role]
     os.kill(pid, signal.SIGSTOP)
@@ -235,7 +235,7 @@ def test_a_process_that_hangs_is_replaced(make_gateway, capture, keys, role):
 def test_a_process_at_work_is_left_alone(make_gateway, capture, keys):
     """Who answers late, but answers, stays: with a hundred messages at a time no
     process is taken for one that hangs."""
-    g = make_gateway(capture.port, limits="hang = 3s", import_keys=[keys.alice_crt])
+    g = make_gateway(capture.port, limits="hang = 3s engine = 6s", import_keys=[keys.alice_crt])
     before = g.pids()
     for _ in range(100):
         g.send(SENDER, ALICE, message(sender=SENDER, to=ALICE))

@@ -500,6 +500,8 @@ static const struct {
     {7, "limits { workers = 0 }\n", 7, "from 1 to 64"},
     {7, "limits { connections = 5K }\n", 7, "expected a number"},
     {7, "limits { connections = 5 }\n", 0, "connections-per-client"},
+    {7, "limits { hang = 29s }\n", 0, "engine: expected at most twice hang"},
+    {7, "limits { engine = 121s }\n", 0, "at most twice hang"},
     {7, "retry { first = 1h max = 1min }\n", 0, "first is longer than max"},
     {7, "retry { expire = 1h }\n", 0, "must not be longer than expire"},
     {7, "portals { }\n", 7, "unknown section portals, expected one of"},
