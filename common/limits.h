@@ -240,6 +240,13 @@
 #define LIMIT_DMZ_EVENTS_RATE  20u
 /* objects that have gone here, of which a DMZ may still tell who opened them */
 #define LIMIT_DMZ_GONE 4096u
+/* places of events for what is no opening; codes, which have a place each */
+#define LIMIT_DMZ_EVENTS_RESERVED 512u
+#define LIMIT_DMZ_CODES		  512u
+/* openings that are remembered for an hour; clients of an object of whom it is
+   told, and one more time of all others */
+#define LIMIT_DMZ_SEEN	       4096u
+#define LIMIT_DMZ_SEEN_CLIENTS 16u
 /* answers that a DMZ has announced and that wait to be fetched */
 #define LIMIT_DMZ_ANSWERS 256u
 /* seconds that two clocks may differ before it is told */

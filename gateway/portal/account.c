@@ -125,6 +125,9 @@ send_ticket(struct portal_request *req, const uint8_t *object)
 	char text[PORTAL_TICKET_SIZE + 48];
 	uint8_t raw[TICKET];
 
+	if (!h->opt.takes_code(h->opt.arg))
+		return portal_reply_error(
+		    req, MHD_HTTP_SERVICE_UNAVAILABLE, NULL);
 	if (portal_objects_find(h->objects, object, clock_unix_ms() / 1000,
 		&header) == ERR_OK &&
 	    header.factor == OBJECT_FACTOR_ACCOUNT &&

@@ -4,7 +4,8 @@
  * What has happened in the DMZ and the gateway does not know yet: who has
  * opened what, what is locked, whom to mail a code. It is in a file before it
  * is sent, so that neither an outage nor a crash forgets it, and leaves when
- * the gateway has it on its own disk. Codes are no file's business.
+ * the gateway has it on its own disk. Codes are no file's business; they go
+ * first, because somebody waits for them, and have places of their own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,22 +29,33 @@ static const uint8_t magic[8] = "SGEVENTS";
 enum {
 	HEADER = sizeof(magic) + PROTO_PORTAL_INSTANCE,
 	CHECK = 4, /* octets of a digest: was it written to its end? */
+	/* ids between those of two events, for the codes that go before the
+	   second */
+	STEP = 1 << 16,
+};
+
+struct queue {
+	struct portal_event *event;
+	size_t size, first, n;
 };
 
 struct portal_events {
 	int dir;
 	int fd;
 	uint8_t instance[PROTO_PORTAL_INSTANCE];
-	uint64_t next_id;
+	uint64_t next_id; /* of the next event, but for codes */
+	uint64_t
+	    said_id;   /* none before is free: the gateway knows later ones */
 	uint64_t size; /* of the file */
+	struct queue events, codes;
 	struct portal_event event[LIMIT_DMZ_EVENTS];
-	size_t first, n;
+	struct portal_event code[LIMIT_DMZ_CODES];
 };
 
 static struct portal_event *
-at(struct portal_events *e, size_t i)
+at(struct queue *q, size_t i)
 {
-	return &e->event[(e->first + i) % LIMIT_DMZ_EVENTS];
+	return &q->event[(q->first + i) % q->size];
 }
 
 static void
@@ -56,14 +68,14 @@ clear(struct portal_event *event)
 
 /* Takes nothing; false: there is no room. */
 static bool
-push(struct portal_events *e, uint64_t id, uint16_t type, struct span payload,
-    bool kept)
+push(
+    struct queue *q, uint64_t id, uint16_t type, struct span payload, bool kept)
 {
 	struct portal_event *event;
 
-	if (e->n == LIMIT_DMZ_EVENTS)
+	if (q->n == q->size)
 		return false;
-	event = at(e, e->n);
+	event = at(q, q->n);
 	*event = (struct portal_event){
 	    .id = id, .type = type, .kept = kept, .born_ms = clock_steady_ms()};
 	buf_init(&event->payload, LIMIT_DMZ_EVENT);
@@ -71,16 +83,16 @@ push(struct portal_events *e, uint64_t id, uint16_t type, struct span payload,
 		buf_clear(&event->payload);
 		return false;
 	}
-	e->n++;
+	q->n++;
 	return true;
 }
 
 static void
-forget_first(struct portal_events *e)
+forget_first(struct queue *q)
 {
-	clear(at(e, 0));
-	e->first = (e->first + 1) % LIMIT_DMZ_EVENTS;
-	e->n--;
+	clear(at(q, 0));
+	q->first = (q->first + 1) % q->size;
+	q->n--;
 }
 
 /* --- the file */
@@ -120,12 +132,13 @@ read_record(struct portal_events *e, struct span s)
 	if (unpack_end(&u) != ERR_OK)
 		return 0;
 	/* what is open was added last: the first of so many are noted */
-	if (e->n == LIMIT_DMZ_EVENTS)
-		forget_first(e);
-	if (!push(e, id, type, payload, true))
+	if (e->events.n == e->events.size)
+		forget_first(&e->events);
+	if (!push(&e->events, id, type, payload, true))
 		return 0;
 	/* ids that were in memory alone must not come again */
-	e->next_id = id + (UINT64_C(1) << 32);
+	e->said_id = id + (UINT64_C(1) << 40);
+	e->next_id = e->said_id + STEP;
 	return s.len;
 }
 
@@ -156,7 +169,7 @@ begin_file(struct portal_events *e)
 	err = file_create_synced(
 	    e->dir, file_name, SPAN(header, sizeof(header)), 0600, true);
 	e->size = HEADER;
-	e->next_id = 1;
+	e->next_id = STEP;
 	return err;
 }
 
@@ -173,7 +186,7 @@ open_file(struct portal_events *e)
 	buf_clear(&b);
 	if (err != ERR_OK && err != ERR_NOT_FOUND && err != ERR_TOO_BIG)
 		return err;
-	err = e->n == 0 ? begin_file(e) : ERR_OK;
+	err = e->events.n == 0 ? begin_file(e) : ERR_OK;
 	if (err != ERR_OK)
 		return err;
 	e->fd = openat(e->dir, file_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
@@ -191,6 +204,8 @@ portal_events_open(const char *dir)
 
 	if (e == NULL)
 		return NULL;
+	e->events = (struct queue){.event = e->event, .size = LIMIT_DMZ_EVENTS};
+	e->codes = (struct queue){.event = e->code, .size = LIMIT_DMZ_CODES};
 	e->fd = -1;
 	e->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	errno = 0;
@@ -211,8 +226,10 @@ portal_events_close(struct portal_events *e)
 
 	if (e == NULL)
 		return;
-	for (size_t i = 0; i < e->n; i++)
-		clear(at(e, i));
+	while (e->events.n > 0)
+		forget_first(&e->events);
+	while (e->codes.n > 0)
+		forget_first(&e->codes);
 	if (e->fd >= 0)
 		close(e->fd);
 	if (e->dir >= 0)
@@ -265,10 +282,13 @@ write_file(struct portal_events *e)
 	err = buf_put(&b, SPAN(magic, sizeof(magic)));
 	if (err == ERR_OK)
 		err = buf_put(&b, SPAN(e->instance, sizeof(e->instance)));
-	for (size_t i = 0; err == ERR_OK && i < e->n; i++)
-		if (at(e, i)->kept)
-			err = pack_record(&b, at(e, i)->id, at(e, i)->type,
-			    buf_span(&at(e, i)->payload));
+	for (size_t i = 0; err == ERR_OK && i < e->events.n; i++) {
+		const struct portal_event *event = at(&e->events, i);
+
+		if (event->kept)
+			err = pack_record(&b, event->id, event->type,
+			    buf_span(&event->payload));
+	}
 	/* not much would be gained, and soon it would be done again */
 	if (err == ERR_OK && b.len > LIMIT_DMZ_EVENTS_SIZE / 2)
 		err = ERR_LIMIT;
@@ -314,54 +334,99 @@ write_record(struct portal_events *e, uint16_t type, struct span payload)
 	return err;
 }
 
-/* --- the queue */
+/* --- the queues */
 
-void
-portal_events_add(struct portal_events *e, uint16_t type, struct span payload)
+static void
+forget_old_codes(struct portal_events *e)
 {
-	bool full = e->n == LIMIT_DMZ_EVENTS;
-	enum err err = full ? ERR_LIMIT : ERR_OK;
-	bool kept = !full && type != PROTO_OBJECT_CODE;
+	uint64_t now = clock_steady_ms();
 
-	if (kept) {
-		err = write_record(e, type, payload);
-		kept = err == ERR_OK;
+	while (e->codes.n > 0 &&
+	       now - at(&e->codes, 0)->born_ms >= LIMIT_DOOR_CODE_MS)
+		forget_first(&e->codes);
+}
+
+bool
+portal_events_has_room(struct portal_events *e, uint16_t type)
+{
+	size_t reserved =
+	    type == PROTO_OBJECT_OPENED ? LIMIT_DMZ_EVENTS_RESERVED : 0;
+
+	if (type == PROTO_OBJECT_CODE) {
+		forget_old_codes(e);
+		return e->codes.n < e->codes.size;
 	}
+	return e->events.n < e->events.size - reserved;
+}
+
+static bool
+add_event(struct portal_events *e, uint16_t type, struct span payload)
+{
+	enum err err = write_record(e, type, payload);
+
 	/* what the disk does not take is told as long as this process lives */
 	if (err != ERR_OK)
 		log_event(LOG_LVL_ERR, NULL, "portal-event",
 		    KV_STR("what", proto_name(type)), KV_ERR(err));
-	if (!full && !push(e, e->next_id, type, payload, kept))
+	if (!push(&e->events, e->next_id, type, payload, err == ERR_OK))
+		return false;
+	e->next_id += STEP;
+	return true;
+}
+
+bool
+portal_events_add(struct portal_events *e, uint16_t type, struct span payload)
+{
+	bool taken =
+	    portal_events_has_room(e, type) && payload.len <= LIMIT_DMZ_EVENT;
+
+	if (taken && type == PROTO_OBJECT_CODE)
+		taken = push(&e->codes, 0, type, payload, false);
+	else if (taken)
+		taken = add_event(e, type, payload);
+	if (!taken)
 		log_event(LOG_LVL_ERR, NULL, "portal-report-lost",
 		    KV_STR("what", proto_name(type)));
-	e->next_id++;
+	return taken;
 }
 
-static void
-pop(struct portal_events *e)
-{
-	forget_first(e);
-	if (e->n > 0 || e->size <= HEADER)
-		return;
-	/* all that was in it is inside; if that fails it is said twice */
-	if (ftruncate(e->fd, HEADER) == 0 && file_sync(e->fd) == ERR_OK)
-		e->size = HEADER;
-}
-
+/* Ids ascend in the order in which they are said: a code gets its own when it
+   is its turn, out of those that are free before the next event. There are none
+   before one that is under way, or was read from the file. */
 const struct portal_event *
 portal_events_first(struct portal_events *e)
 {
-	uint64_t now = clock_steady_ms();
+	struct portal_event *event, *code;
 
-	while (e->n > 0 && at(e, 0)->type == PROTO_OBJECT_CODE &&
-	       now - at(e, 0)->born_ms >= LIMIT_DOOR_CODE_MS)
-		pop(e);
-	return e->n > 0 ? at(e, 0) : NULL;
+	forget_old_codes(e);
+	code = e->codes.n > 0 ? at(&e->codes, 0) : NULL;
+	event = e->events.n > 0 ? at(&e->events, 0) : NULL;
+	if (code != NULL && code->id == 0 &&
+	    (event == NULL || e->said_id + 1 < event->id)) {
+		code->id = ++e->said_id;
+		if (e->next_id <= e->said_id)
+			e->next_id = e->said_id + STEP;
+	}
+	if (code != NULL && code->id != 0)
+		return code;
+	if (event != NULL && event->id > e->said_id)
+		e->said_id = event->id;
+	return event;
 }
 
 void
 portal_events_noted(struct portal_events *e, uint64_t id)
 {
-	if (e->n > 0 && at(e, 0)->id == id)
-		pop(e);
+	if (e->codes.n > 0 && id != 0 && at(&e->codes, 0)->id == id) {
+		forget_first(&e->codes);
+		return;
+	}
+	if (e->events.n == 0 || at(&e->events, 0)->id != id)
+		return;
+	forget_first(&e->events);
+	if (e->events.n > 0 || e->size <= HEADER)
+		return;
+	/* all that was in it is inside; if that fails it is said twice */
+	if (ftruncate(e->fd, HEADER) == 0 && file_sync(e->fd) == ERR_OK)
+		e->size = HEADER;
 }

@@ -31,6 +31,7 @@ struct portal_outside {
 	struct portal_wire *gateway;
 	struct portal_receiver *receiver;
 	struct portal_events *events;
+	struct portal_seen *seen;
 	uint64_t sent_id; /* of the event that is under way; 0: none */
 	uint64_t announce_at_ms;
 	/* the answer that goes in */
@@ -43,9 +44,13 @@ struct portal_outside {
 static void
 send_event(struct portal_outside *o)
 {
-	const struct portal_event *e = portal_events_first(o->events);
+	const struct portal_event *e;
 
-	if (o->gateway == NULL || e == NULL || o->sent_id == e->id)
+	/* what is asked for is under way from then on */
+	if (o->gateway == NULL)
+		return;
+	e = portal_events_first(o->events);
+	if (e == NULL || o->sent_id == e->id)
 		return;
 	o->sent_id = e->id;
 	portal_wire_send(o->gateway, &(struct proto_frame){.type = FRAME_EVENT,
@@ -62,6 +67,45 @@ object_of(struct span payload, uint8_t *out)
 
 	unpack_begin(&u, payload);
 	return object_id_parse(unpack_span(&u), out);
+}
+
+/* How often it is told is not for whoever opens it to say. */
+static void
+add_opened(struct portal_outside *o, struct span payload)
+{
+	uint64_t now_ms = clock_steady_ms();
+	struct arena *a = arena_new(LIMIT_DMZ_EVENT * 4);
+	uint8_t id[OBJECT_ID_SIZE];
+	struct proto_opened m;
+	const char *client;
+	struct buf b;
+
+	buf_init(&b, LIMIT_DMZ_EVENT);
+	if (a == NULL || proto_opened_unpack(payload, a, &m) != ERR_OK ||
+	    !object_id_parse(span_str(m.name), id))
+		fatal("portal: out of memory");
+	client = m.client;
+	switch (portal_seen_look(o->seen, id, client, now_ms)) {
+	case PORTAL_NEWS_NONE:
+		goto out;
+	case PORTAL_NEWS_MORE:
+		m.client = m.agent = "";
+		break;
+	case PORTAL_NEWS_CLIENT:
+		break;
+	}
+	if (proto_opened_pack(&m, &b) == ERR_OK &&
+	    portal_events_add(o->events, PROTO_OBJECT_OPENED, buf_span(&b)))
+		portal_seen_note(o->seen, id, client, now_ms);
+out:
+	buf_clear(&b);
+	arena_free(a);
+}
+
+bool
+portal_outside_takes_code(struct portal_outside *o)
+{
+	return portal_events_has_room(o->events, PROTO_OBJECT_CODE);
 }
 
 bool
@@ -84,8 +128,13 @@ portal_outside_report(
 	case PROTO_OBJECT_EXPIRED:
 		/* the gateway has a clock of its own */
 		return true;
+	case PROTO_OBJECT_OPENED:
+		add_opened(o, payload);
+		break;
+	default:
+		/* what finds no place is logged; a code was not made then */
+		(void)portal_events_add(o->events, type, payload);
 	}
-	portal_events_add(o->events, type, payload);
 	send_event(o);
 	return true;
 }
@@ -376,12 +425,16 @@ portal_outside_new(
 
 	if (o == NULL)
 		return NULL;
+	o->seen = portal_seen_new();
+	if (o->seen == NULL)
+		fatal("portal: out of memory");
 	o->opt = *opt;
 	o->answer_fd = -1;
 	o->events = portal_events_open(opt->dir);
 	if (o->events == NULL) {
 		(void)!err_why(
 		    why, ERR_IO, "%s/events: %s", opt->dir, strerror(errno));
+		portal_seen_free(o->seen);
 		free(o);
 		return NULL;
 	}
@@ -391,6 +444,7 @@ portal_outside_new(
 		(void)!err_why(
 		    why, ERR_IO, "%s: %s", opt->object_dir, strerror(errno));
 		portal_events_close(o->events);
+		portal_seen_free(o->seen);
 		free(o);
 		return NULL;
 	}
@@ -416,6 +470,7 @@ portal_outside_free(struct portal_outside *o)
 	portal_wire_free(o->gateway);
 	let_answer_go(o);
 	portal_events_close(o->events);
+	portal_seen_free(o->seen);
 	portal_receiver_close(o->receiver);
 	free(o);
 }

@@ -3,8 +3,8 @@
  *
  * The portal on another machine: the connection between the two
  * (dmz_wire.c), what the one in the DMZ keeps until the gateway has it
- * (dmz_events.c, dmz_receive.c), its side (dmz_outside.c), and that of the
- * gateway, which always calls (dmz_inside.c). docs/format-dmz.md.
+ * (dmz_events.c, dmz_seen.c, dmz_receive.c), its side (dmz_outside.c), and that
+ * of the gateway, which always calls (dmz_inside.c). docs/format-dmz.md.
  */
 #ifndef GATEWAY_PORTAL_DMZ_PRIVATE_H
 #define GATEWAY_PORTAL_DMZ_PRIVATE_H
@@ -65,13 +65,36 @@ struct portal_events *portal_events_open(const char *dir);
 void portal_events_close(struct portal_events *e);
 /* PROTO_PORTAL_INSTANCE octets: ids ascend as long as this is the same. */
 const uint8_t *portal_events_instance(const struct portal_events *e);
-/* Codes are kept in memory alone, as long as they are worth something. What
-   does not fit is lost, and logged. */
-void portal_events_add(
+/* Is there a place? Openings leave some to what matters more. */
+bool portal_events_has_room(struct portal_events *e, uint16_t type);
+/* Codes are kept in memory alone, as long as they are worth something. False:
+   it does not fit, is lost, and logged. */
+bool portal_events_add(
     struct portal_events *e, uint16_t type, struct span payload);
-/* The first that is not noted; NULL: none. Borrowed until it is. */
+/* The next one to be said, which it is until it is noted; NULL: none. Codes
+   come first. Borrowed until then. */
 const struct portal_event *portal_events_first(struct portal_events *e);
 void portal_events_noted(struct portal_events *e, uint64_t id);
+
+/* --- dmz_seen.c: who has opened what of late, in the DMZ */
+
+struct portal_seen;
+
+enum portal_news {
+	PORTAL_NEWS_NONE,   /* it is known, or lies beyond what is told */
+	PORTAL_NEWS_CLIENT, /* the first opening by this client */
+	PORTAL_NEWS_MORE,   /* by one after too many others: say no address */
+};
+
+struct portal_seen *portal_seen_new(void);
+void portal_seen_free(struct portal_seen *s);
+/* What an opening of this object is, in this hour, by this client, an address
+   as text. Times are of the steady clock. */
+enum portal_news portal_seen_look(const struct portal_seen *s,
+    const uint8_t *object, const char *client, uint64_t now_ms);
+/* It is told. */
+void portal_seen_note(struct portal_seen *s, const uint8_t *object,
+    const char *client, uint64_t now_ms);
 
 /* --- dmz_receive.c: objects on their way in, in the DMZ */
 
@@ -118,6 +141,8 @@ void portal_outside_free(struct portal_outside *o);
 /* A portal_report_fn; arg is the struct portal_outside. Takes everything. */
 bool portal_outside_report(
     void *arg, uint16_t type, uint64_t id, struct span payload);
+/* Is there a place for one more code? */
+bool portal_outside_takes_code(struct portal_outside *o);
 /* An answer is there. */
 void portal_outside_answered(struct portal_outside *o);
 void portal_outside_tick(struct portal_outside *o);

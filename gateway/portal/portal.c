@@ -74,6 +74,14 @@ on_opened(void *arg, const struct object_header *h, const char *client,
 	    p->reports, PROTO_OBJECT_OPENED, h->id, client, user_agent);
 }
 
+static bool
+takes_code(void *arg)
+{
+	struct portal *p = arg;
+
+	return p->outside == NULL || portal_outside_takes_code(p->outside);
+}
+
 static void
 on_code(void *arg, const struct object_header *h, const char *code)
 {
@@ -570,6 +578,7 @@ start_http(struct portal *p, const struct conf *c)
 		    ? open(c->paths.publish, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 		    : -1,
 	    .opened = on_opened,
+	    .takes_code = takes_code,
 	    .code = on_code,
 	    .account = on_account,
 	    .answered = on_answered,

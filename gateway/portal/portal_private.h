@@ -301,6 +301,8 @@ struct portal_http_options {
 	/* The index of an object was handed out; user_agent may be empty. */
 	void (*opened)(void *arg, const struct object_header *h,
 	    const char *client, struct span user_agent);
+	/* Can it be told who is to get one more code? */
+	bool (*takes_code)(void *arg);
 	/* The recipient is to get this code. */
 	void (*code)(
 	    void *arg, const struct object_header *h, const char *code);

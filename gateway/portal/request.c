@@ -257,6 +257,9 @@ handle_code(struct portal_request *req)
 		if (!object_door_has_code(header.door)) {
 			rc =
 			    portal_reply_error(req, MHD_HTTP_BAD_REQUEST, NULL);
+		} else if (!req->http->opt.takes_code(req->http->opt.arg)) {
+			rc = portal_reply_error(
+			    req, MHD_HTTP_SERVICE_UNAVAILABLE, NULL);
 		} else if (!portal_door_ask(req->http->door, header.id,
 			       clock_steady_ms(), ticket, code)) {
 			rc = portal_reply_error(

@@ -124,18 +124,25 @@ def test_no_link_goes_before_its_object_is_there(pair):
 
 
 def test_what_happens_without_a_gateway_is_told_once_it_is_back(pair):
-    link = pair.send()
+    link, other = pair.send(), pair.send()
+    events = pair.dmz.state / "portal" / "events"
     pair.wire.break_off()
-    for _ in range(3):
-        assert link.open().status == 200
+    assert link.open().status == 200
+    size = events.stat().st_size
+    # one client is told of once an hour
+    assert [link.open().status for _ in range(3)] == [200] * 3
+    assert events.stat().st_size == size
+    assert other.open().status == 200
+    assert events.stat().st_size > size
     pair.dmz.kill()
     pair.dmz.start()
     pair.wire.mend()
-    wait_for("all of it", lambda: pair.object(link)["views"] >= 3)
+    wait_for("all of it", lambda: pair.object(other)["views"] >= 1)
+    assert pair.object(link)["views"] == 1
     # what comes later has passed all that was to be said of it
     assert link.open().status == 200
-    wait_for("one more", lambda: pair.object(link)["views"] >= 4)
-    assert pair.object(link)["views"] == 4
+    wait_for("one more", lambda: pair.object(link)["views"] >= 2)
+    assert (pair.object(link)["views"], pair.object(other)["views"]) == (2, 1)
 
 
 def test_a_machine_that_was_lost_gets_everything_again(pair):

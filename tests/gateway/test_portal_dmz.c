@@ -160,7 +160,7 @@ Test(portal_dmz, each_side_says_its_own)
 static void
 add(struct portal_events *e, uint16_t type, const char *text)
 {
-	portal_events_add(e, type, span_str(text));
+	cr_assert(portal_events_add(e, type, span_str(text)), "%s", text);
 }
 
 static void
@@ -183,9 +183,9 @@ Test(portal_dmz, events_outlive_a_crash_and_codes_do_not, .init = set_up,
 	cr_assert_not_null(e);
 	memcpy(instance, portal_events_instance(e), sizeof(instance));
 	add(e, PROTO_OBJECT_OPENED, "one");
+	id = portal_events_first(e)->id;
 	add(e, PROTO_OBJECT_CODE, "123456");
 	add(e, PROTO_OBJECT_LOCKED, "two");
-	id = portal_events_first(e)->id;
 	/* another one's word changes nothing */
 	portal_events_noted(e, id + 1);
 	expect(e, "one");
@@ -266,13 +266,68 @@ Test(portal_dmz, there_is_an_end_to_what_is_kept, .init = set_up,
 	unsigned n = 0;
 
 	cr_assert_not_null(e);
-	for (unsigned i = 0; i < LIMIT_DMZ_EVENTS + 10; i++)
+	while (portal_events_has_room(e, PROTO_OBJECT_CODE)) {
 		add(e, PROTO_OBJECT_CODE, "123456");
-	while (portal_events_first(e) != NULL) {
-		portal_events_noted(e, portal_events_first(e)->id);
 		n++;
 	}
-	cr_expect_eq(n, LIMIT_DMZ_EVENTS);
+	cr_expect_eq(n, LIMIT_DMZ_CODES);
+	cr_expect_not(
+	    portal_events_add(e, PROTO_OBJECT_CODE, SPAN_LIT("123456")));
+	/* which is no reason to lose anything else */
+	add(e, PROTO_OBJECT_OPENED, "opened");
+	for (n = 0; n < LIMIT_DMZ_CODES; n++)
+		expect(e, "123456");
+	expect(e, "opened");
+	cr_expect_null(portal_events_first(e));
+	portal_events_close(e);
+}
+
+Test(portal_dmz, codes_come_first_and_ids_ascend, .init = set_up,
+    .fini = tear_down)
+{
+	struct portal_events *e = portal_events_open(dir);
+	uint64_t id = 0, last;
+
+	cr_assert_not_null(e);
+	add(e, PROTO_OBJECT_OPENED, "one");
+	add(e, PROTO_OBJECT_OPENED, "two");
+	add(e, PROTO_OBJECT_CODE, "111111");
+	for (unsigned i = 0; i < 2; i++) {
+		last = id;
+		id = portal_events_first(e)->id;
+		cr_expect_gt(id, last);
+		/* what is under way stays the first */
+		add(e, PROTO_OBJECT_CODE, "222222");
+		cr_expect_eq(portal_events_first(e)->id, id);
+		expect(e, i == 0 ? "111111" : "222222");
+	}
+	expect(e, "222222");
+	last = portal_events_first(e)->id;
+	cr_expect_gt(last, id);
+	/* an event that is under way, too */
+	add(e, PROTO_OBJECT_CODE, "333333");
+	expect(e, "one");
+	id = portal_events_first(e)->id;
+	cr_expect_gt(id, last);
+	expect(e, "333333");
+	cr_expect_gt(portal_events_first(e)->id, id);
+	last = portal_events_first(e)->id;
+	portal_events_close(e);
+
+	/* store may know what is in the file, or not: in any case it must hear
+	   of it before of a higher id */
+	e = portal_events_open(dir);
+	cr_assert_not_null(e);
+	add(e, PROTO_OBJECT_OPENED, "three");
+	add(e, PROTO_OBJECT_CODE, "444444");
+	expect(e, "one");
+	cr_expect_eq(portal_events_first(e)->id, last);
+	expect(e, "two");
+	cr_expect_gt(portal_events_first(e)->id, last);
+	last = portal_events_first(e)->id;
+	expect(e, "444444");
+	cr_expect_gt(portal_events_first(e)->id, last);
+	expect(e, "three");
 	portal_events_close(e);
 }
 
@@ -321,6 +376,27 @@ Test(portal_dmz, what_is_noted_takes_no_place_of_what_is_open, .init = set_up,
 	portal_events_close(e);
 }
 
+Test(portal_dmz, openings_take_no_place_of_locks, .init = set_up,
+    .fini = tear_down)
+{
+	struct portal_events *e = portal_events_open(dir);
+
+	cr_assert_not_null(e);
+	add(e, PROTO_OBJECT_OPENED, "one");
+	add(e, PROTO_OBJECT_OPENED, "two");
+	portal_events_close(e);
+	write_events(LIMIT_DMZ_EVENTS - LIMIT_DMZ_EVENTS_RESERVED - 2);
+	e = portal_events_open(dir);
+	cr_assert_not_null(e);
+	add(e, PROTO_OBJECT_OPENED, "three");
+	cr_expect_not(portal_events_has_room(e, PROTO_OBJECT_OPENED));
+	cr_expect_not(
+	    portal_events_add(e, PROTO_OBJECT_OPENED, SPAN_LIT("four")));
+	add(e, PROTO_OBJECT_LOCKED, "five");
+	add(e, PROTO_OBJECT_CODE, "123456");
+	portal_events_close(e);
+}
+
 Test(portal_dmz, a_file_that_is_full_is_written_anew, .init = set_up,
     .fini = tear_down)
 {
@@ -357,6 +433,76 @@ Test(portal_dmz, a_file_that_is_full_is_written_anew, .init = set_up,
 	expect(e, "four");
 	cr_expect_null(portal_events_first(e));
 	portal_events_close(e);
+}
+
+/* --- openings */
+
+enum { HOUR_MS = 3600 * 1000 };
+
+Test(portal_dmz, an_opening_is_news_once_an_hour_for_a_client)
+{
+	static const uint8_t one[OBJECT_ID_SIZE] = {1};
+	static const uint8_t two[OBJECT_ID_SIZE] = {2};
+	static const struct {
+		const char *name;
+		const uint8_t *object;
+		const char *client;
+		uint64_t now_ms;
+		enum portal_news want;
+	} rows[] = {
+	    {"the first", one, "192.0.2.1", 5, PORTAL_NEWS_CLIENT},
+	    {"again", one, "192.0.2.1", 5, PORTAL_NEWS_NONE},
+	    {"just before the hour is over", one, "192.0.2.1", HOUR_MS + 4,
+		PORTAL_NEWS_NONE},
+	    {"another object", two, "192.0.2.1", 9, PORTAL_NEWS_CLIENT},
+	    {"another client", one, "192.0.2.2", 9, PORTAL_NEWS_CLIENT},
+	    {"a network", one, "2001:db8:0:1::1", 9, PORTAL_NEWS_CLIENT},
+	    {"the same network", one, "2001:db8:0:1:8::2", 9, PORTAL_NEWS_NONE},
+	    {"another network", one, "2001:db8:0:2::1", 9, PORTAL_NEWS_CLIENT},
+	    {"a network that begins as an address", one, "c000:201::1", 9,
+		PORTAL_NEWS_CLIENT},
+	    {"no address", one, "", 9, PORTAL_NEWS_CLIENT},
+	    {"an hour later", one, "192.0.2.1", HOUR_MS + 5,
+		PORTAL_NEWS_CLIENT},
+	};
+	struct portal_seen *s = portal_seen_new();
+
+	cr_assert_not_null(s);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		enum portal_news is = portal_seen_look(
+		    s, rows[i].object, rows[i].client, rows[i].now_ms);
+
+		cr_expect_eq(is, rows[i].want, "%s", rows[i].name);
+		if (is != PORTAL_NEWS_NONE)
+			portal_seen_note(
+			    s, rows[i].object, rows[i].client, rows[i].now_ms);
+	}
+	portal_seen_free(s);
+}
+
+Test(portal_dmz, many_clients_of_one_object_are_told_of_once)
+{
+	static const uint8_t one[OBJECT_ID_SIZE] = {1};
+	static const uint8_t two[OBJECT_ID_SIZE] = {2};
+	struct portal_seen *s = portal_seen_new();
+	char client[24];
+
+	cr_assert_not_null(s);
+	for (unsigned i = 0; i < LIMIT_DMZ_SEEN_CLIENTS + 50; i++) {
+		enum portal_news is;
+
+		snprintf(client, sizeof(client), "192.0.2.%u", i);
+		is = portal_seen_look(s, one, client, 7);
+		cr_expect_eq(is,
+		    i < LIMIT_DMZ_SEEN_CLIENTS	  ? PORTAL_NEWS_CLIENT
+		    : i == LIMIT_DMZ_SEEN_CLIENTS ? PORTAL_NEWS_MORE
+						  : PORTAL_NEWS_NONE,
+		    "%u", i);
+		if (is != PORTAL_NEWS_NONE)
+			portal_seen_note(s, one, client, 7);
+	}
+	cr_expect_eq(portal_seen_look(s, two, client, 7), PORTAL_NEWS_CLIENT);
+	portal_seen_free(s);
 }
 
 /* --- objects */
