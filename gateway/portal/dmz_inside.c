@@ -277,6 +277,6 @@ portal_inside_free(struct portal_inside *in)
 	portal_push_stop(in);
 	portal_fetch_stop(in);
 	portal_hear_forget(in);
-	free(in->queue);
+	portal_queue_clear(&in->queue);
 	free(in);
 }

@@ -19,6 +19,20 @@ struct dmz_change {
 	bool asked; /* store waits for the report */
 };
 
+/* dmz_queue.c: those that wait; zeroed it is empty */
+struct dmz_queue {
+	struct dmz_place *place;
+	size_t first, n, room;
+};
+
+/* Behind the others, unless the same waits already; fatal when out of
+   memory. */
+void portal_queue_put(struct dmz_queue *q, const struct dmz_change *c);
+/* The first; false: there is none. */
+bool portal_queue_take(struct dmz_queue *q, struct dmz_change *out);
+bool portal_queue_has(struct dmz_queue *q, uint16_t type, const uint8_t *id);
+void portal_queue_clear(struct dmz_queue *q);
+
 enum dmz_push {
 	PUSH_IDLE = 0,
 	PUSH_OFFERED, /* or sent: what does it say? */
@@ -46,8 +60,7 @@ struct portal_inside {
 	uint64_t skew_s;
 
 	/* what is to be brought there: a queue, then all that is here */
-	struct dmz_change *queue;
-	size_t first, n, room;
+	struct dmz_queue queue;
 	bool synced;
 	bool started; /* the cursor has a value */
 	uint8_t cursor[OBJECT_ID_SIZE];

@@ -6,7 +6,6 @@
  * hears of it when the other side says that it is so there.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,25 +16,6 @@
 #include "gateway/portal/dmz_inside_private.h"
 #include "gateway/proto.h"
 
-static void
-put_back(struct portal_inside *in, const struct dmz_change *c)
-{
-	if (in->n == in->room) {
-		size_t room = in->room == 0 ? 64 : 2 * in->room;
-		struct dmz_change *grown = calloc(room, sizeof(*grown));
-
-		if (grown == NULL)
-			fatal("portal: out of memory");
-		for (size_t i = 0; i < in->n; i++)
-			grown[i] = in->queue[(in->first + i) % in->room];
-		free(in->queue);
-		in->queue = grown;
-		in->first = 0;
-		in->room = room;
-	}
-	in->queue[(in->first + in->n++) % in->room] = *c;
-}
-
 /* What comes next: what was asked for, then what may be missing there. */
 static bool
 take_next(struct portal_inside *in)
@@ -43,12 +23,8 @@ take_next(struct portal_inside *in)
 	struct object_header h;
 	enum err e;
 
-	if (in->n > 0) {
-		in->now = in->queue[in->first];
-		in->first = (in->first + 1) % in->room;
-		in->n--;
+	if (portal_queue_take(&in->queue, &in->now))
 		return true;
-	}
 	if (in->synced)
 		return false;
 	e = portal_objects_next(
@@ -240,7 +216,7 @@ on_not_now(struct portal_inside *in, const struct proto_frame *f)
 	if (!is_current(in, f))
 		return;
 	portal_inside_not_now(in, err_text((enum err)f->number));
-	put_back(in, &in->now);
+	portal_queue_put(&in->queue, &in->now);
 	let_file_go(in);
 	in->state = PUSH_IDLE;
 	in->pause_until_ms = clock_steady_ms() + LIMIT_DMZ_RETRY_MS;
@@ -269,7 +245,7 @@ void
 portal_push_stop(struct portal_inside *in)
 {
 	if (in->state != PUSH_IDLE)
-		put_back(in, &in->now);
+		portal_queue_put(&in->queue, &in->now);
 	in->state = PUSH_IDLE;
 	let_file_go(in);
 }
@@ -284,14 +260,6 @@ portal_inside_change(
 	if (type == PROTO_OBJECT_DROP)
 		portal_inside_was_here(in, object_id);
 	/* store says again what it has not heard of */
-	for (size_t i = 0; i < in->n; i++) {
-		struct dmz_change *q = &in->queue[(in->first + i) % in->room];
-
-		if (q->type != type || memcmp(q->id, c.id, sizeof(c.id)) != 0)
-			continue;
-		q->asked = true;
-		return;
-	}
-	put_back(in, &c);
+	portal_queue_put(&in->queue, &c);
 	portal_push_go_on(in);
 }

@@ -356,6 +356,25 @@ portal_index_end(struct db_txn *txn, enum err e)
 	return e;
 }
 
+/* Does the index say the same as the file? */
+static bool
+is_indexed(struct portal_objects *o, const struct object_header *h)
+{
+	uint8_t raw[OBJECT_HEADER_SIZE];
+	struct db_txn *txn;
+	struct span row;
+	bool same;
+
+	if (portal_index_read(o, &txn) != ERR_OK)
+		return false;
+	object_header_format(h, raw);
+	same = db_get(txn, TABLE_OBJECTS, SPAN(h->id, sizeof(h->id)), &row) ==
+		   ERR_OK &&
+	       span_eq(row, SPAN(raw, sizeof(raw)));
+	db_end(txn);
+	return same;
+}
+
 enum err
 portal_objects_add(struct portal_objects *o, const uint8_t *id)
 {
@@ -366,8 +385,10 @@ portal_objects_add(struct portal_objects *o, const uint8_t *id)
 
 	object_id_format(id, name);
 	e = read_file(o->dir, name, &h);
-	if (e == ERR_OK)
-		e = portal_index_write(o, &txn);
+	/* what store says again costs no write to the disk */
+	if (e != ERR_OK || is_indexed(o, &h))
+		return e;
+	e = portal_index_write(o, &txn);
 	if (e != ERR_OK)
 		return e;
 	return portal_index_end(txn, portal_index_put(txn, &h));

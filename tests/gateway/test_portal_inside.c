@@ -298,6 +298,40 @@ Test(portal_inside, one_that_cannot_be_read_keeps_no_other_back)
 	said_nothing();
 }
 
+Test(portal_inside, what_waits_goes_once_and_in_order_however_much_it_is)
+{
+	enum { MANY = 200 };
+	struct dmz_queue q = {.room = 0};
+	struct dmz_change c = {.type = PROTO_OBJECT_ADD}, out;
+	unsigned next = 0;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		/* some share a chain, whatever their end */
+		c.id[0] = (uint8_t)(i % 7);
+		c.id[OBJECT_ID_SIZE - 1] = (uint8_t)i;
+		c.asked = false;
+		cr_expect_not(portal_queue_has(&q, c.type, c.id), "%u", i);
+		portal_queue_put(&q, &c);
+		c.asked = true;
+		portal_queue_put(&q, &c);
+		cr_expect(portal_queue_has(&q, c.type, c.id), "%u", i);
+		cr_expect_not(
+		    portal_queue_has(&q, PROTO_OBJECT_DROP, c.id), "%u", i);
+		/* the ring goes round before it grows */
+		if (i % 3 != 0)
+			continue;
+		cr_assert(portal_queue_take(&q, &out));
+		cr_expect_eq(out.id[OBJECT_ID_SIZE - 1], next, "%u", i);
+		cr_expect(out.asked, "%u", i);
+		cr_expect_not(portal_queue_has(&q, out.type, out.id));
+		next++;
+	}
+	while (portal_queue_take(&q, &out))
+		cr_expect_eq(out.id[OBJECT_ID_SIZE - 1], next++);
+	cr_expect_eq(next, MANY);
+	portal_queue_clear(&q);
+}
+
 /* --- events */
 
 static void

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/digest.h"
+#include "common/file.h"
 #include "common/limits.h"
 #include "common/secret.h"
 #include "common/text.h"
@@ -188,6 +189,40 @@ Test(portal_objects, only_a_complete_object_of_that_name_is_taken)
 	cr_assert_eq(truncate(path, 158), 0);
 	cr_expect_eq(portal_objects_add(o, h.id), ERR_OK);
 	cr_expect_eq(portal_objects_add(o, h.id), ERR_OK, "again");
+	portal_objects_close(o);
+}
+
+static void
+read_index(struct buf *out)
+{
+	char path[160];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/data.mdb", index_dir);
+	fd = open(path, O_RDONLY);
+	cr_assert_geq(fd, 0);
+	buf_init(out, 16 * 1024 * 1024);
+	cr_assert_eq(file_read_all(fd, out), ERR_OK);
+	close(fd);
+}
+
+Test(portal_objects, what_is_said_again_is_not_written_again)
+{
+	struct object_header a = write_object(1, NOW + 10, OBJECT_FACTOR_NONE);
+	struct portal_objects *o = open_objects();
+	struct buf before, after;
+
+	cr_assert_eq(portal_objects_add(o, a.id), ERR_OK);
+	read_index(&before);
+	cr_assert_eq(portal_objects_add(o, a.id), ERR_OK);
+	read_index(&after);
+	cr_expect(span_eq(buf_span(&before), buf_span(&after)));
+	/* another header is another object */
+	a = write_object(1, NOW + 20, OBJECT_FACTOR_NONE);
+	cr_assert_eq(portal_objects_add(o, a.id), ERR_OK);
+	cr_expect(is_there(o, &a, NOW));
+	buf_clear(&before);
+	buf_clear(&after);
 	portal_objects_close(o);
 }
 
