@@ -9,41 +9,20 @@
 #include <string.h>
 
 #include "policy/policy.h"
-#include "tests/lib/store_rig.h"
+#include "tests/lib/store_pair.h"
 
 enum { HOUR_MS = 3600 * 1000, READY = 1000, PARKED = 2000, MESSAGE = 100 };
 
-static struct rig rig;
-static struct entry_rcpt both[2] = {
-    {"b@x.example", "b@x.example", "", 0},
-    {"c@x.example", "c@x.example", "", 0},
-};
-
-static void
-set_up(void)
-{
-	rig_init(&rig);
-	cr_assert_eq(rig_start(&rig), ERR_OK);
-}
-
-static void
-tear_down(void)
-{
-	rig_clear(&rig);
-}
-
-TestSuite(store_twin, .init = set_up, .fini = tear_down);
+TestSuite(store_twin, .init = pair_set_up, .fini = pair_tear_down);
 
 static void
 make(struct entry e[2])
 {
-	e[0] = rig_entry(&rig, READY, MESSAGE, ENTRY_READY);
-	e[1] = rig_entry(&rig, PARKED, MESSAGE, ENTRY_PENDING);
+	e[0] = pair_entry(READY, MESSAGE, ENTRY_READY);
+	e[1] = pair_entry(PARKED, MESSAGE, ENTRY_PENDING);
 	for (int i = 0; i < 2; i++) {
 		e[i].rung = RUNG_TLS;
 		e[i].strength = POLICY_STRENGTH_TLS;
-		e[i].rcpt = both;
-		e[i].n_rcpt = 2;
 	}
 	e[0].tls = ENTRY_TLS_AUTHENTICATED;
 	e[0].after = ENTRY_AFTER_AGAIN;
@@ -66,7 +45,6 @@ report(const uint8_t outcome[2], bool tls)
 {
 	struct proto_rcpt_result results[2];
 	struct proto_result r = {.rcpt = results, .n_rcpt = 0};
-	struct buf b;
 
 	for (uint32_t i = 0; i < 2; i++)
 		if (outcome[i] != UINT8_MAX)
@@ -76,10 +54,7 @@ report(const uint8_t outcome[2], bool tls)
 				.tls = tls && outcome[i] == PROTO_DEFERRED,
 				.status = "4.7.5",
 				.text = "no TLS"};
-	buf_init(&b, 4096);
-	cr_assert_eq(proto_result_pack(&r, &b), ERR_OK);
-	rig_send(&rig, ROLE_RELAY, 0, PROTO_RESULT, READY, buf_span(&b));
-	buf_clear(&b);
+	pair_report(READY, &r);
 	rig_run(&rig, 20);
 }
 

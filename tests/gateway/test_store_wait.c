@@ -11,30 +11,11 @@
 
 #include "common/limits.h"
 #include "common/pack.h"
-#include "tests/lib/store_rig.h"
+#include "tests/lib/store_pair.h"
 
 enum { ENTRY = 1000, MESSAGE = 100 };
 
-static struct rig rig;
-static struct entry_rcpt both[2] = {
-    {"b@x.example", "b@x.example", "", 0},
-    {"c@x.example", "c@x.example", "", 0},
-};
-
-static void
-set_up(void)
-{
-	rig_init(&rig);
-	cr_assert_eq(rig_start(&rig), ERR_OK);
-}
-
-static void
-tear_down(void)
-{
-	rig_clear(&rig);
-}
-
-TestSuite(store_wait, .init = set_up, .fini = tear_down);
+TestSuite(store_wait, .init = pair_set_up, .fini = pair_tear_down);
 
 static struct proto_committed
 told(void)
@@ -48,12 +29,10 @@ told(void)
 static void
 submit(bool waits)
 {
-	struct entry e = rig_entry(&rig, ENTRY, MESSAGE, ENTRY_READY);
+	struct entry e = pair_entry(ENTRY, MESSAGE, ENTRY_READY);
 	struct proto_submit m = {
 	    .attempt = 1, .waits = waits, .entry = &e, .n_entries = 1};
 
-	e.rcpt = both;
-	e.n_rcpt = 2;
 	rig_submit(&rig, 0, MESSAGE, &m);
 }
 
@@ -82,7 +61,6 @@ report_some(const struct said *said, uint32_t n, bool more)
 {
 	struct proto_rcpt_result results[2];
 	struct proto_result r = {.rcpt = results, .n_rcpt = n, .more = more};
-	struct buf b;
 
 	for (uint32_t i = 0; i < n; i++) {
 		results[i] = (struct proto_rcpt_result){.rcpt = i,
@@ -91,10 +69,7 @@ report_some(const struct said *said, uint32_t n, bool more)
 		    .status = "5.1.9",
 		    .text = i == 0 ? "first" : "second"};
 	}
-	buf_init(&b, 8192);
-	cr_assert_eq(proto_result_pack(&r, &b), ERR_OK);
-	rig_send(&rig, ROLE_RELAY, 0, PROTO_RESULT, ENTRY, buf_span(&b));
-	buf_clear(&b);
+	pair_report(ENTRY, &r);
 }
 
 static void
@@ -196,8 +171,8 @@ Test(store_wait, what_the_next_hop_says_of_all_is_the_answer)
 		cr_assert_eq(entries(), rows[i].left, "%s", rows[i].name);
 		cr_assert_eq(
 		    n_told(rows[i].told > 0), rows[i].told, "%s", rows[i].name);
-		tear_down();
-		set_up();
+		pair_tear_down();
+		pair_set_up();
 	}
 }
 
@@ -232,8 +207,8 @@ Test(store_wait, what_is_settled_in_between_is_part_of_the_answer)
 	c = told();
 	cr_assert_eq(c.reply.code, 250);
 	cr_assert_eq(entries(), 0);
-	tear_down();
-	set_up();
+	pair_tear_down();
+	pair_set_up();
 	begin();
 	report_some(some, 1, true);
 	report(some);
