@@ -25,6 +25,7 @@
 #include "gateway/cli/queue_private.h"
 #include "gateway/cli/queue_salvage_private.h"
 #include "gateway/conf.h"
+#include "gateway/dsn.h"
 #include "gateway/proto.h"
 #include "gateway/store/audit_line.h"
 #include "gateway/store/audit_reader.h"
@@ -290,6 +291,21 @@ note_gone(struct salvage *w, const json_t *rec, const char *member)
 		f->gone = true;
 }
 
+/* What failed and may not be bounced is held instead: it is open again. */
+static void
+note_held(struct salvage *w, const json_t *rec)
+{
+	struct salvage_find *f = NULL;
+	uint64_t id;
+
+	if (text_unid(cli_member(rec, "entry"), &id) == ERR_OK)
+		f = cli_salvage_find(w, id);
+	for (uint32_t k = 0; f != NULL && k < f->n_rcpt; k++)
+		if (f->done[k] == PROTO_FAILED &&
+		    (f->from[0] == '\0' || dsn_must_hold(f->rcpt[k].notify)))
+			f->done[k] = PROTO_DEFERRED;
+}
+
 static void
 note_record(struct salvage *w, const json_t *rec)
 {
@@ -299,6 +315,8 @@ note_record(struct salvage *w, const json_t *rec)
 	if (strcmp(type, "admin-delete") == 0) {
 		note_gone(w, rec, "entry");
 		note_gone(w, rec, "twin");
+	} else if (strcmp(type, "held") == 0) {
+		note_held(w, rec);
 	} else if (strcmp(type, "tls-spent") == 0 ||
 		   strcmp(type, "answered") == 0 ||
 		   strcmp(type, "abandoned") == 0) {

@@ -88,14 +88,30 @@ add(struct store *s, struct db_txn *txn, const struct entry *e,
 					     : err;
 }
 
+/* entry: 0 for none. */
+static enum err
+record(struct store *s, struct db_txn *txn, const struct json_t *request,
+    uint64_t message, uint64_t entry)
+{
+	json_int_t uid = json_integer_value(json_object_get(request, "uid"));
+	struct store_rec rec;
+
+	store_rec_begin(&rec, "salvaged");
+	store_rec_id(&rec, "id", message);
+	if (entry != 0)
+		store_rec_id(&rec, "entry", entry);
+	store_rec_str(&rec, "from",
+	    json_string_value(json_object_get(request, "directory")));
+	store_rec_num(&rec, "uid", (uint64_t)uid);
+	return store_add_record(s, txn, &rec);
+}
+
 enum err
 store_salvage(struct store *s, struct db_txn *txn, const struct json_t *request)
 {
 	const char *id = json_string_value(json_object_get(request, "id"));
 	const char *from =
 	    json_string_value(json_object_get(request, "directory"));
-	json_int_t uid = json_integer_value(json_object_get(request, "uid"));
-	struct store_rec rec;
 	struct span done;
 	struct entry e;
 	struct buf b;
@@ -111,14 +127,8 @@ store_salvage(struct store *s, struct db_txn *txn, const struct json_t *request)
 		err = ERR_IPC;
 	if (err == ERR_OK)
 		err = add(s, txn, &e, done, from);
-	if (err == ERR_OK) {
-		store_rec_begin(&rec, "salvaged");
-		store_rec_id(&rec, "id", e.message_id);
-		store_rec_id(&rec, "entry", e.id);
-		store_rec_str(&rec, "from", from);
-		store_rec_num(&rec, "uid", (uint64_t)uid);
-		err = store_add_record(s, txn, &rec);
-	}
+	if (err == ERR_OK)
+		err = record(s, txn, request, e.message_id, e.id);
 	buf_clear(&b);
 	return err;
 }
@@ -229,8 +239,6 @@ store_salvage_owed(
 	const char *id = json_string_value(json_object_get(request, "id"));
 	const char *from =
 	    json_string_value(json_object_get(request, "directory"));
-	json_int_t uid = json_integer_value(json_object_get(request, "uid"));
-	struct store_rec rec;
 	struct unpacker u;
 	struct dsn d;
 	struct buf b;
@@ -249,13 +257,8 @@ store_salvage_owed(
 		err = ERR_IPC;
 	if (err == ERR_OK)
 		err = add_owed(s, txn, &d);
-	if (err == ERR_OK) {
-		store_rec_begin(&rec, "salvaged");
-		store_rec_id(&rec, "id", number);
-		store_rec_str(&rec, "from", from);
-		store_rec_num(&rec, "uid", (uint64_t)uid);
-		err = store_add_record(s, txn, &rec);
-	}
+	if (err == ERR_OK)
+		err = record(s, txn, request, number, 0);
 	buf_clear(&b);
 	return err;
 }
