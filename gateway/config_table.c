@@ -45,9 +45,11 @@ const struct config_group config_groups[] = {
 	"it gets a DKIM signature (RFC 6376) when it leaves: protected or not, "
 	"and what the gateway writes itself. Mail whose sender (MAIL FROM) is "
 	"of another domain is not signed: a stranger may have sent it, and "
-	"somebody forwarded it. Of mail without a sender only reports and "
-	"automatic answers are, by what their header says. While it cannot be "
-	"signed it waits. The key is made or taken by sealgate dkim."},
+	"somebody forwarded it. Of mail without a sender only what the gateway "
+	"writes itself is: anybody can write the header of an automatic "
+	"answer. A server whose own answers are to be signed gives them a "
+	"sender of the domain, or signs them itself. While it cannot be "
+	"signed mail waits. The key is made or taken by sealgate dkim."},
     {"keystore", "", CONFIG_G_ONE, AT(conf, paths),
 	"Where certificates and keys are."},
     {"certificates", "", CONFIG_G_ONE, AT(conf, certs),

@@ -98,6 +98,12 @@ entry_seal(struct entry *e, const struct sealed_pub *pub, struct span text,
 }
 
 bool
+entry_is_own(const struct entry *e)
+{
+	return e->kind == ENTRY_READY && e->rung == 0 && e->from[0] == '\0';
+}
+
+bool
 entry_format_is_known(uint8_t format)
 {
 	return format >= ENTRY_FORMAT_2 && format <= ENTRY_FORMAT;

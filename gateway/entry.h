@@ -76,8 +76,9 @@ struct entry {
 	uint64_t message_id; /* queue id of the message it came from */
 	enum entry_kind kind;
 	enum entry_route route;
-	uint8_t rung;	  /* enum rung that was chosen; for pending: 0, or the
-			     rung tls that did not come about */
+	uint8_t rung;	  /* enum rung that was chosen, 0 of what is the
+			     gateway's own; for pending: 0, or the rung tls
+			     that did not come about */
 	uint8_t strength; /* of the rung; pending: the least that may be
 			     decided, which store checks */
 	uint8_t tls;	  /* enum entry_tls: what the hop must have at least */
@@ -142,6 +143,9 @@ enum err entry_pack_fixed(const struct entry *e, struct buf *out) MUST_CHECK;
    complete: size and digest. In the arena. ERR_TOO_BIG. */
 enum err entry_seal(struct entry *e, const struct sealed_pub *pub,
     struct span text, struct arena *arena) MUST_CHECK;
+/* Has the gateway written what is ready, without a message that was sealed or
+   passed on: a notification, an alarm, a report? No rung was chosen for it. */
+bool entry_is_own(const struct entry *e);
 /* Is the first octet of an entry that of a format that is read? */
 bool entry_format_is_known(uint8_t format);
 /* Leave nothing of where it came from, and no trace. */

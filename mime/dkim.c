@@ -206,34 +206,6 @@ mime_dkim_domain(struct mime_dkim *d, struct arena *a)
 	return list.addrs[0].domain;
 }
 
-/* Does the value begin with the word, and does the word end there? */
-static bool
-is_word(struct span value, const char *word)
-{
-	size_t at = 0, len = strlen(word);
-
-	while (at < value.len && memchr(" \t\r\n", value.data[at], 4) != NULL)
-		at++;
-	if (value.len - at < len ||
-	    !span_caseeq_str(SPAN(value.data + at, len), word))
-		return false;
-	at += len;
-	return at == value.len ||
-	       memchr(" \t\r\n;(", value.data[at], 6) != NULL;
-}
-
-bool
-mime_dkim_is_automatic(const struct mime_dkim *d)
-{
-	const struct mime_field *f =
-	    mime_header_find(&d->header, "content-type", NULL);
-
-	if (f != NULL && is_word(f->value, "multipart/report"))
-		return true;
-	f = mime_header_find(&d->header, "auto-submitted", NULL);
-	return f != NULL && !is_word(f->value, "no");
-}
-
 /* --- the header, RFC 6376 3.4.2 --- */
 
 /* Append unfolded, runs of blanks as one, none at the ends. */

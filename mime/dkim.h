@@ -41,9 +41,6 @@ enum err mime_dkim_finish(struct mime_dkim *d, struct arena *a) MUST_CHECK;
 /* After finish: the domain of the first address in From, in A-labels; "" if
    there is none. In the arena. */
 const char *mime_dkim_domain(struct mime_dkim *d, struct arena *a);
-/* After finish: does it say that no person has written it: a report of any kind
-   (RFC 6522), or an answer by itself (RFC 3834)? */
-bool mime_dkim_is_automatic(const struct mime_dkim *d);
 /* Append the field up to its "b=", and tell the digest that is to be signed.
    From and what is shown beside it are signed once more than they are there:
    none can be added. ERR_NOMEM. */

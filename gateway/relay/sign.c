@@ -138,8 +138,8 @@ ask(struct relay_sign *s)
 }
 
 /* What a stranger has sent and one of ours passes on says what it likes in
-   From: only who sends as that domain is signed for. Without a sender nobody
-   can be asked; bounces, receipts and answers of ours have none. */
+   From: only who sends as that domain is signed for. What has no sender must be
+   the gateway's own: nothing that a header says makes it so. */
 static bool
 is_sent_for(const struct relay_sign *s, const struct conf_dkim *c)
 {
@@ -148,12 +148,12 @@ is_sent_for(const struct relay_sign *s, const struct conf_dkim *c)
 	const char *at = strrchr(from, '@');
 
 	if (from[0] == '\0'
-		? mime_dkim_is_automatic(s->dkim[0])
+		? entry_is_own(&j->deliver.entry)
 		: at != NULL && conf_dkim_for(j->relay->conf, at + 1) == c)
 		return true;
 	log_event(LOG_LVL_NOTICE, j->id_text, "unsigned",
 	    KV_STR("domain", c->domain), KV_STR("from", from),
-	    KV_STR("why", from[0] == '\0' ? "it has no sender and is no report"
+	    KV_STR("why", from[0] == '\0' ? "it has no sender and is not ours"
 					  : "its sender is of another domain"));
 	return false;
 }

@@ -54,7 +54,6 @@ tell_begin(struct job *j)
 			       ks_addr_domain(span_str(j->envelope.from_key)))
 		       ? ENTRY_INBOUND
 		       : ENTRY_OUTBOUND;
-	e->rung = RUNG_CLEAR;
 	e->require = ENTRY_REQUIRE_NOTHING;
 	e->from = "";
 	e->from_key = "";

@@ -186,40 +186,6 @@ Test(dkim, whose_mail_it_is)
 	}
 }
 
-static const struct {
-	const char *head;
-	bool automatic;
-} kinds[] = {
-    {"From: a@b.example\r\n\r\n", false},
-    {"Auto-Submitted: auto-replied\r\n\r\n", true},
-    {"Auto-Submitted: auto-generated; x=y\r\n\r\n", true},
-    {"Auto-Submitted:\r\n no\r\n\r\n", false},
-    {"Auto-Submitted: No (really)\r\n\r\n", false},
-    {"Auto-Submitted: nobody\r\n\r\n", true},
-    {"Content-Type: multipart/report; report-type=x; boundary=b\r\n\r\n", true},
-    {"Content-Type:\r\n\tMultipart/Report;\r\n\tboundary=b\r\n\r\n", true},
-    {"Content-Type: multipart/reporting; boundary=b\r\n\r\n", false},
-    {"Content-Type: multipart/mixed; x=multipart/report\r\n\r\n", false},
-    {"Content-Type: multipart/rep\r\n\r\n", false},
-    {"Content-Type:\r\n\r\n", false},
-    {"\r\nAuto-Submitted: auto-replied", false},
-};
-
-Test(dkim, what_nobody_has_written)
-{
-	for (size_t i = 0; i < N(kinds); i++) {
-		struct arena *a = arena_new(1 << 20);
-		struct mime_dkim *d = mime_dkim_new();
-
-		cr_assert_eq(mime_dkim_put(d, span_str(kinds[i].head)), ERR_OK);
-		cr_assert_eq(mime_dkim_finish(d, a), ERR_OK);
-		cr_expect_eq(mime_dkim_is_automatic(d), kinds[i].automatic,
-		    "%s", kinds[i].head);
-		mime_dkim_free(d);
-		arena_free(a);
-	}
-}
-
 Test(dkim, each_kind_of_key_has_its_name)
 {
 	static const struct {
