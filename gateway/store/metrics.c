@@ -131,7 +131,7 @@ put_dmz(const struct store *s, struct buf *out)
 }
 
 static enum err
-put_keystore(struct store *s, struct buf *out)
+print_keystore(struct store *s, struct buf *out)
 {
 	struct ks_store *ks = store_keystore(s);
 	size_t keys = 0;
@@ -141,6 +141,24 @@ put_keystore(struct store *s, struct buf *out)
 		e = gauge(out, "sealgate_keystore_records",
 		    "Certificates and keys in the keystore.", keys);
 	return e == ERR_OK ? store_census_print(s->census, ks, out) : e;
+}
+
+/* One that cannot be read must not take along what is told of all else. */
+static enum err
+put_keystore(struct store *s, struct buf *out)
+{
+	struct buf part;
+	bool up;
+	enum err e;
+
+	buf_init(&part, LIMIT_IPC_PAYLOAD / 4);
+	up = print_keystore(s, &part) == ERR_OK;
+	e = gauge(out, "sealgate_keystore_up",
+	    "1 while the keystore can be read.", up ? 1 : 0);
+	if (e == ERR_OK && up)
+		e = buf_put(out, buf_span(&part));
+	buf_clear(&part);
+	return e;
 }
 
 enum err

@@ -120,6 +120,7 @@ def test_what_is_told_is_true(watched):
     assert grown('sealgate_delivery_seconds_count{direction="outbound"}') >= 3
     assert now["sealgate_escrow_objects"] == 1
     assert now['sealgate_queue_entries{state="held"}'] == 1
+    assert now["sealgate_keystore_up"] == 1
     assert now["sealgate_keystore_records"] == 3
     assert now["sealgate_intake_open"] == 1
     assert now["sealgate_discovery_answers"] == 1
@@ -287,6 +288,7 @@ RAISED_BY = {
     "SealgateSourceFails": {'sealgate_lookups_total{source="vks",result="failed"}': "0+1x450",
                             'sealgate_lookups_total{source="vks",result="found"}': "0x450"},
     "SealgateDiscoveryDown": {"sealgate_discovery_answers": "0x450"},
+    "SealgateKeystoreDown": {"sealgate_keystore_up": "0x450"},
     "SealgateRevocationUnknown": {
         'sealgate_revocation_known{kind="list",state="over"}': "1x450"},
     "SealgatePickupNearlyFull": {"sealgate_escrow_quota_bytes": "1000x450",
@@ -303,6 +305,7 @@ WELL = {
     "sealgate_intake_open": "1x450",
     "sealgate_store_answers": "1x450",
     "sealgate_discovery_answers": "1x450",
+    "sealgate_keystore_up": "1x450",
     "sealgate_disk_free_bytes": "100000000000x450",
     "sealgate_queue_oldest_seconds": "100x450",
     'sealgate_queue_entries{state="held"}': "0x450",

@@ -5,6 +5,8 @@
 
 #include <criterion/criterion.h>
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,5 +170,43 @@ Test(store_measures, a_submission_brings_them_and_a_delivery_adds_its_time)
 	expect_metric(&r,
 	    "sealgate_delivery_seconds_bucket{direction=\\\"outbound\\\","
 	    "le=\\\"300\\\"} 1\\n");
+	rig_clear(&r);
+}
+
+/* By which records of the keystore are counted. */
+static bool keystore_fails;
+
+int mdb_stat(void *txn, unsigned dbi, void *out);
+int
+mdb_stat(void *txn, unsigned dbi, void *out)
+{
+	static int (*real)(void *txn, unsigned dbi, void *out);
+
+	if (keystore_fails)
+		return EIO;
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "mdb_stat");
+	return real(txn, dbi, out);
+}
+
+Test(store_measures, a_keystore_that_cannot_be_read_leaves_all_else)
+{
+	struct rig r;
+	char *text;
+
+	rig_init(&r);
+	cr_assert_eq(rig_start(&r), ERR_OK);
+	expect_metric(&r, "\\nsealgate_keystore_up 1\\n");
+	expect_metric(&r, "\\nsealgate_keystore_records 0\\n");
+	keystore_fails = true;
+	expect_metric(&r, "\\nsealgate_keystore_up 0\\n");
+	expect_metric(&r, "\\nsealgate_intake_open 1\\n");
+	expect_metric(&r, "sealgate_messages_accepted_total{");
+	text = metrics(&r);
+	cr_assert_not_null(text);
+	cr_expect_null(strstr(text, "sealgate_keystore_records"), "%s", text);
+	free(text);
+	keystore_fails = false;
+	expect_metric(&r, "\\nsealgate_keystore_up 1\\n");
 	rig_clear(&r);
 }
