@@ -20,20 +20,22 @@
 #include "gateway/portal/dmz_private.h"
 #include "gateway/proto.h"
 
-enum { LISTEN_MAX = 16, ANNOUNCE_MS = 15000, PIECES = 16 };
+enum { LISTEN_MAX = 16, ANNOUNCE_MS = 15000, TELL_MS = 60000 };
 
 struct portal_outside {
 	struct portal_outside_options opt;
 	struct loop_io *io[LISTEN_MAX];
 	int fd[LISTEN_MAX];
 	/* who has called and not said hello; and the gateway, once it has */
-	struct portal_wire *guest[LIMIT_DMZ_STRANGERS];
+	struct portal_guest guest[LIMIT_DMZ_STRANGERS];
 	struct portal_wire *gateway;
 	struct portal_receiver *receiver;
 	struct portal_events *events;
 	struct portal_seen *seen;
 	uint64_t sent_id; /* of the event that is under way; 0: none */
 	uint64_t announce_at_ms;
+	uint64_t told_ms; /* when it was last logged who is refused; 0: never */
+	uint64_t refused; /* since */
 	/* the answer that goes in */
 	int answer_fd; /* -1: none */
 	uint64_t answer_id, answer_at;
@@ -203,6 +205,61 @@ begin_answer(struct portal_outside *o, uint64_t id)
 		    &(struct proto_frame){.type = FRAME_ANSWER_DATA, .id = id});
 }
 
+/* --- guests */
+
+size_t
+portal_guest_to_go(const struct portal_guest *guest)
+{
+	size_t best = LIMIT_DMZ_STRANGERS;
+	unsigned most = 0;
+
+	for (size_t i = 0; i < LIMIT_DMZ_STRANGERS; i++) {
+		unsigned n = 0;
+
+		if (guest[i].wire == NULL)
+			return i;
+		if (guest[i].up)
+			continue;
+		for (size_t j = 0; j < LIMIT_DMZ_STRANGERS; j++)
+			if (!guest[j].up && guest[j].wire != NULL &&
+			    guest[j].client.net_len ==
+				guest[i].client.net_len &&
+			    memcmp(guest[j].client.net, guest[i].client.net,
+				guest[i].client.net_len) == 0)
+				n++;
+		if (n > most) {
+			most = n;
+			best = i;
+		}
+	}
+	return best;
+}
+
+static struct portal_guest *
+find_guest(struct portal_outside *o, const struct portal_wire *w)
+{
+	for (size_t i = 0; i < LIMIT_DMZ_STRANGERS; i++)
+		if (o->guest[i].wire == w)
+			return &o->guest[i];
+	return NULL;
+}
+
+/* Anybody can be refused at any rate: that is said once a minute, of the last
+   one, with their number. */
+static void
+note_refused(struct portal_outside *o, const char *client, const char *why)
+{
+	uint64_t now = clock_steady_ms();
+
+	o->refused++;
+	if (o->told_ms != 0 && now - o->told_ms < TELL_MS)
+		return;
+	log_event(LOG_LVL_INFO, NULL, "dmz-refused", KV_STR("client", client),
+	    KV_STR("reason", why), KV_NUM("times", o->refused));
+	o->told_ms = now;
+	o->refused = 0;
+}
+
 /* --- what the gateway says */
 
 static void
@@ -259,6 +316,7 @@ static void
 on_hello(struct portal_outside *o, struct portal_wire *w,
     const struct proto_frame *f)
 {
+	struct portal_guest *guest;
 	uint64_t now_s = clock_unix_ms() / 1000;
 	uint64_t skew =
 	    now_s > f->offset ? now_s - f->offset : f->offset - now_s;
@@ -267,9 +325,9 @@ on_hello(struct portal_outside *o, struct portal_wire *w,
 		portal_wire_cut(w, "it is of another version");
 		return;
 	}
-	for (size_t i = 0; i < LIMIT_DMZ_STRANGERS; i++)
-		if (o->guest[i] == w)
-			o->guest[i] = NULL;
+	guest = find_guest(o, w);
+	if (guest != NULL)
+		guest->wire = NULL;
 	/* it knows that the old connection is no good, maybe before we do */
 	portal_wire_free(o->gateway);
 	let_answer_go(o);
@@ -332,6 +390,18 @@ on_up(void *arg, struct portal_wire *w)
 	    .number = PROTO_PORTAL_VERSION,
 	    .offset = clock_unix_ms() / 1000};
 
+	/* the gateway has called once more: its call before is no good, so
+	   that one place at most is kept by such */
+	for (size_t i = 0; i < LIMIT_DMZ_STRANGERS; i++) {
+		struct portal_guest *g = &o->guest[i];
+
+		if (g->wire == w) {
+			g->up = true;
+		} else if (g->wire != NULL && g->up) {
+			portal_wire_free(g->wire);
+			g->wire = NULL;
+		}
+	}
 	memcpy(f.raw, portal_events_instance(o->events), sizeof(f.raw));
 	portal_wire_send(w, &f);
 }
@@ -349,22 +419,24 @@ static void
 on_down(void *arg, struct portal_wire *w, const char *why)
 {
 	struct portal_outside *o = arg;
+	struct portal_guest *guest = find_guest(o, w);
 
-	log_event(w == o->gateway ? LOG_LVL_WARN : LOG_LVL_INFO, NULL,
-	    w == o->gateway ? "dmz-down" : "dmz-refused",
-	    KV_STR("reason", why));
 	if (w == o->gateway) {
+		log_event(
+		    LOG_LVL_WARN, NULL, "dmz-down", KV_STR("reason", why));
 		o->gateway = NULL;
 		let_answer_go(o);
+	} else if (guest != NULL) {
+		note_refused(o, guest->client.text, why);
+		guest->wire = NULL;
 	}
-	for (size_t i = 0; i < LIMIT_DMZ_STRANGERS; i++)
-		if (o->guest[i] == w)
-			o->guest[i] = NULL;
 	portal_wire_free(w);
 }
 
+/* Whoever reaches the port can call as often as they like: that must keep
+   neither the gateway out nor another network. */
 static void
-take_in(struct portal_outside *o, int fd)
+take_in(struct portal_outside *o, int fd, const struct sockaddr *from)
 {
 	static const struct portal_wire_events events = {
 	    .on_up = on_up,
@@ -372,18 +444,23 @@ take_in(struct portal_outside *o, int fd)
 	    .on_room = on_room,
 	    .on_down = on_down,
 	};
-	size_t i = 0;
+	struct portal_guest *last = &o->guest[LIMIT_DMZ_STRANGERS - 1];
+	size_t i = portal_guest_to_go(o->guest);
 
-	while (i < LIMIT_DMZ_STRANGERS && o->guest[i] != NULL)
-		i++;
-	/* the first that has not shown who it is makes room */
 	if (i == LIMIT_DMZ_STRANGERS) {
-		portal_wire_free(o->guest[0]);
-		memmove(o->guest, o->guest + 1,
-		    (LIMIT_DMZ_STRANGERS - 1) * sizeof(o->guest[0]));
-		i--;
+		close(fd);
+		return;
 	}
-	o->guest[i] =
+	if (o->guest[i].wire != NULL) {
+		note_refused(o, o->guest[i].client.text,
+		    "too many call who do not say who they are");
+		portal_wire_free(o->guest[i].wire);
+	}
+	memmove(&o->guest[i], &o->guest[i + 1],
+	    (LIMIT_DMZ_STRANGERS - 1 - i) * sizeof(o->guest[0]));
+	*last = (struct portal_guest){.up = false};
+	portal_client_of_socket(from, &last->client);
+	last->wire =
 	    portal_wire_new(o->opt.loop, o->opt.tls, fd, true, &events, o);
 }
 
@@ -393,11 +470,13 @@ on_listen(void *arg, unsigned events)
 	struct portal_outside *o = arg;
 
 	for (size_t i = 0; i < o->opt.n_listen_fd; i++) {
-		int fd =
-		    accept4(o->fd[i], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+		socklen_t len = sizeof(from);
+		int fd = accept4(o->fd[i], (struct sockaddr *)&from, &len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)
-			take_in(o, fd);
+			take_in(o, fd, (struct sockaddr *)&from);
 	}
 }
 
@@ -405,8 +484,8 @@ void
 portal_outside_tick(struct portal_outside *o)
 {
 	for (size_t i = 0; i < LIMIT_DMZ_STRANGERS; i++)
-		if (o->guest[i] != NULL)
-			portal_wire_tick(o->guest[i]);
+		if (o->guest[i].wire != NULL)
+			portal_wire_tick(o->guest[i].wire);
 	if (o->gateway == NULL)
 		return;
 	portal_wire_tick(o->gateway);
@@ -466,7 +545,7 @@ portal_outside_free(struct portal_outside *o)
 		close(o->fd[i]);
 	}
 	for (size_t i = 0; i < LIMIT_DMZ_STRANGERS; i++)
-		portal_wire_free(o->guest[i]);
+		portal_wire_free(o->guest[i].wire);
 	portal_wire_free(o->gateway);
 	let_answer_go(o);
 	portal_events_close(o->events);

@@ -134,6 +134,18 @@ struct portal_outside_options {
 	void *arg;
 };
 
+/* Who has called and not said hello. */
+struct portal_guest {
+	struct portal_wire *wire; /* NULL: the place is free */
+	struct portal_client client;
+	bool up; /* the handshake has shown that it is the gateway */
+};
+
+/* Which of LIMIT_DMZ_STRANGERS, the first to call first, makes room: a free
+   place, else the first of the address that has most of those that are not up.
+   LIMIT_DMZ_STRANGERS: all are. */
+size_t portal_guest_to_go(const struct portal_guest *guest);
+
 /* NULL: why says what is missing. */
 struct portal_outside *portal_outside_new(
     const struct portal_outside_options *opt, struct err_why *why);

@@ -55,9 +55,6 @@ struct portal_request {
 
 /* --- client.c */
 
-/* The other end of a connection. */
-void portal_client_of_socket(
-    const struct sockaddr *sa, struct portal_client *out);
 /* Is it believed when it names its client? */
 bool portal_client_is_proxy(
     const struct portal_http *h, const struct sockaddr *sa);

@@ -151,6 +151,10 @@ struct portal_client {
 	size_t net_len;
 };
 
+/* The other end of a connection (client.c). */
+void portal_client_of_socket(
+    const struct sockaddr *sa, struct portal_client *out);
+
 /* Check id and proof as they came (base64url). *out is set when granted. The
    answer, and the work done for it, are the same for every reason to refuse. */
 enum portal_access portal_access_check(struct portal_objects *o,

@@ -435,6 +435,49 @@ Test(portal_dmz, a_file_that_is_full_is_written_anew, .init = set_up,
 	portal_events_close(e);
 }
 
+/* --- guests */
+
+Test(portal_dmz, who_calls_often_makes_room_and_the_gateway_does_not)
+{
+	/* a letter is a network, a capital one is up, a point a free place */
+	static const struct {
+		const char *guests;
+		size_t want;
+	} rows[] = {
+	    {"........", 0},
+	    {"abc.....", 3},
+	    {"abcdefg.", 7},
+	    {"aaaaaaaa", 0},
+	    {"baaaaaaa", 1},
+	    {"bcbaaadd", 3},
+	    {"Aaaaaaaa", 1},
+	    {"AAAAbbcd", 4},
+	    {"AAAAabcc", 6},
+	    {"abcdefgh", 0},
+	    {"Abcdefgh", 1},
+	    {"AAAAAAAb", 7},
+	    {"AAAAAAAA", LIMIT_DMZ_STRANGERS},
+	};
+	/* only whether there is one matters */
+	struct portal_wire *any = (struct portal_wire *)(void *)dir;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct portal_guest guest[LIMIT_DMZ_STRANGERS] = {
+		    {.wire = NULL}};
+
+		for (size_t j = 0; j < LIMIT_DMZ_STRANGERS; j++) {
+			char c = rows[i].guests[j];
+
+			guest[j].wire = c == '.' ? NULL : any;
+			guest[j].up = c >= 'A' && c <= 'Z';
+			guest[j].client.net[0] = (uint8_t)(c | 0x20);
+			guest[j].client.net_len = 4;
+		}
+		cr_expect_eq(portal_guest_to_go(guest), rows[i].want, "%s",
+		    rows[i].guests);
+	}
+}
+
 /* --- openings */
 
 enum { HOUR_MS = 3600 * 1000 };
