@@ -106,7 +106,7 @@ Test(ipc, awaits_the_answer_and_no_other)
 			cr_assert_eq(ipc_send(a, rows[i].type, rows[i].id,
 					 SPAN_LIT("x"), &fd, 1),
 			    ERR_OK);
-		cr_expect_eq(ipc_await(b, 7, 1, rows[i].sent ? 5000 : 20, &m),
+		cr_expect_eq(ipc_await(b, 7, 1, rows[i].sent ? 60000 : 20, &m),
 		    rows[i].e, "%s", rows[i].name);
 		if (rows[i].e == ERR_OK) {
 			cr_expect(span_eq_str(m.payload, "x"));
@@ -114,7 +114,7 @@ Test(ipc, awaits_the_answer_and_no_other)
 			ipc_msg_clear(&m);
 		}
 		ipc_free(a);
-		cr_expect_eq(ipc_await(b, 7, 1, 5000, &m), ERR_CLOSED, "%s",
+		cr_expect_eq(ipc_await(b, 7, 1, 60000, &m), ERR_CLOSED, "%s",
 		    rows[i].name);
 		ipc_free(b);
 	}

@@ -888,7 +888,7 @@ Test(pgp, a_gpg_that_hangs_is_killed_and_the_process_ends)
 	pid_text = peer_read(pid_file);
 	gpg_pid = (pid_t)strtol(buf_cstr(&pid_text), NULL, 10);
 	cr_assert_gt(gpg_pid, 1);
-	for (int i = 0; i < 200 && !is_gone(gpg_pid); i++)
+	for (int i = 0; i < 6000 && !is_gone(gpg_pid); i++)
 		usleep(10000);
 	cr_expect(is_gone(gpg_pid));
 	buf_clear(&pid_text);

@@ -79,7 +79,7 @@ deliver(struct scene *s, struct proto_deliver *m, const struct entry *e)
 	uint64_t id = relay_driver_deliver(s->driver, m, e, SPAN_LIT(TEXT));
 	const struct proto_result *r;
 
-	relay_driver_wait(s->driver, 1, 20000);
+	relay_driver_wait(s->driver, 1, 60000);
 	r = relay_driver_result(s->driver, id);
 	cr_assert_not_null(r);
 	return r;
@@ -102,7 +102,7 @@ large_text(size_t size)
 Test(deliver, what_is_not_ready_is_never_sent)
 {
 	static const char *const script[] = {MANY};
-	struct scene s = begin(script, 8000);
+	struct scene s = begin(script, 60000);
 	struct entry e = sample(1);
 	struct proto_deliver m = {0};
 	const struct proto_result *r;
@@ -123,12 +123,12 @@ Test(deliver, an_altered_body_is_never_sent)
 	struct entry e = sample(1);
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		struct scene s = begin(script, 8000);
+		struct scene s = begin(script, 60000);
 		uint64_t id = relay_driver_deliver_broken(
 		    s.driver, &e, SPAN_LIT(TEXT), places[i]);
 		const struct proto_result *r;
 
-		relay_driver_wait(s.driver, 1, 20000);
+		relay_driver_wait(s.driver, 1, 60000);
 		r = relay_driver_result(s.driver, id);
 		cr_assert_not_null(r, "%zu", i);
 		cr_assert_eq(r->rcpt[0].outcome, PROTO_DEFERRED, "%zu", i);
@@ -148,18 +148,18 @@ Test(deliver, a_large_altered_body_never_gets_its_end)
 	struct entry e = sample(1);
 
 	for (int i = 0; i < 2; i++) {
-		struct scene s = begin(i == 0 ? data : bdat, 8000);
+		struct scene s = begin(i == 0 ? data : bdat, 60000);
 		uint64_t id = relay_driver_deliver_broken(
 		    s.driver, &e, buf_span(&text), SIZE_MAX);
 		const struct proto_result *r;
 
-		relay_driver_wait(s.driver, 1, 20000);
+		relay_driver_wait(s.driver, 1, 60000);
 		r = relay_driver_result(s.driver, id);
 		cr_assert_not_null(r);
 		cr_assert_eq(r->rcpt[0].outcome, PROTO_DEFERRED);
 		relay_driver_free(s.driver);
 		for (int k = 0;
-		     k < 400 && !script_peer_saw_plain(s.peer, CANARY); k++)
+		     k < 4000 && !script_peer_saw_plain(s.peer, CANARY); k++)
 			usleep(5000);
 		cr_assert(script_peer_saw_plain(s.peer, CANARY), "%d", i);
 		cr_assert(!script_peer_saw_plain(s.peer, "\r\n.\r\n"));
@@ -184,7 +184,7 @@ Test(deliver, a_large_body_arrives_whole)
 	struct entry e = sample(1);
 
 	for (int i = 0; i < 3; i++) {
-		struct scene s = begin(scripts[i], 20000);
+		struct scene s = begin(scripts[i], 60000);
 		uint64_t id =
 		    relay_driver_deliver_file(s.driver, &e, buf_span(&text));
 		const struct proto_result *r;
@@ -212,7 +212,7 @@ Test(deliver, a_large_body_arrives_whole)
 Test(deliver, sessions_are_used_again)
 {
 	static const char *const script[] = {MANY};
-	struct scene s = begin(script, 8000);
+	struct scene s = begin(script, 60000);
 	struct entry e = sample(1);
 	unsigned n = 300;
 
@@ -221,7 +221,7 @@ Test(deliver, sessions_are_used_again)
 
 		(void)relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
 	}
-	cr_assert_eq(relay_driver_wait(s.driver, n, 30000), n);
+	cr_assert_eq(relay_driver_wait(s.driver, n, 60000), n);
 	cr_assert_leq(script_peer_connections(s.peer), 20);
 	cr_assert_eq(script_peer_count(s.peer, "MAIL FROM"), n);
 	cr_assert_eq(
@@ -234,7 +234,7 @@ Test(deliver, a_transaction_that_failed_is_reset_before_the_next)
 	static const char *const script[] = {
 	    BARE "> MAIL\n" OK
 		 "> RCPT\n< 550 5.1.1 no\n> RSET\n" OK ENVELOPE DATA OK};
-	struct scene s = begin(script, 8000);
+	struct scene s = begin(script, 60000);
 	struct entry e = sample(1);
 	struct proto_deliver m = {0};
 	uint64_t id;
@@ -242,7 +242,7 @@ Test(deliver, a_transaction_that_failed_is_reset_before_the_next)
 	cr_assert_eq(deliver(&s, &m, &e)->rcpt[0].outcome, PROTO_FAILED);
 	memset(&m, 0, sizeof(m));
 	id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
-	relay_driver_wait(s.driver, 2, 20000);
+	relay_driver_wait(s.driver, 2, 60000);
 	cr_assert_eq(relay_driver_result(s.driver, id)->rcpt[0].outcome,
 	    PROTO_DELIVERED);
 	cr_assert_eq(script_peer_connections(s.peer), 1);
@@ -253,7 +253,7 @@ Test(deliver, only_open_recipients_are_asked_for)
 {
 	static const char *const script[] = {
 	    BARE "> MAIL\n" OK "> RCPT TO:<r2@\n" OK DATA OK};
-	struct scene s = begin(script, 8000);
+	struct scene s = begin(script, 60000);
 	struct entry e = sample(3);
 	uint32_t open[] = {1};
 	struct proto_deliver m = {.open = open, .n_open = 1};
@@ -268,7 +268,7 @@ Test(deliver, only_open_recipients_are_asked_for)
 Test(deliver, a_dead_destination_gives_back_what_waits)
 {
 	static const char *const script[] = {"< 421 no\n"};
-	struct scene s = begin(script, 8000);
+	struct scene s = begin(script, 60000);
 	struct entry e = sample(1);
 
 	for (int i = 0; i < 50; i++) {
@@ -276,7 +276,7 @@ Test(deliver, a_dead_destination_gives_back_what_waits)
 
 		(void)relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
 	}
-	cr_assert_eq(relay_driver_wait(s.driver, 50, 10000), 50);
+	cr_assert_eq(relay_driver_wait(s.driver, 50, 60000), 50);
 	cr_assert_leq(script_peer_connections(s.peer), 5);
 	end(&s);
 }
@@ -285,7 +285,7 @@ Test(deliver, a_dead_destination_gives_back_what_waits)
 Test(deliver, who_hangs_up_before_any_mail_is_not_asked_again_at_once)
 {
 	static const char *const script[] = {BARE};
-	struct scene s = begin(script, 8000);
+	struct scene s = begin(script, 60000);
 	struct entry e = sample(1);
 	struct proto_deliver m = {0};
 	const struct proto_result *r = deliver(&s, &m, &e);
@@ -304,12 +304,12 @@ Test(deliver, what_comes_right_after_a_failure_waits_a_moment)
 	struct proto_deliver m = {0};
 	uint64_t id;
 
-	s.driver = relay_driver_new(script_peer_port(s.peer), 8000);
+	s.driver = relay_driver_new(script_peer_port(s.peer), 60000);
 	relay_driver_start(s.driver);
 	cr_assert_eq(deliver(&s, &m, &e)->rcpt[0].outcome, PROTO_DEFERRED);
 	memset(&m, 0, sizeof(m));
 	id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
-	relay_driver_wait(s.driver, 2, 20000);
+	relay_driver_wait(s.driver, 2, 60000);
 	cr_expect_eq(relay_driver_result(s.driver, id)->rcpt[0].outcome,
 	    PROTO_DELIVERED);
 	end(&s);
@@ -330,7 +330,7 @@ Test(deliver, a_hanging_destination_does_not_block_another)
 	(void)relay_driver_deliver(s.driver, &slow, &e, SPAN_LIT(TEXT));
 	e.route = ENTRY_INBOUND;
 	id = relay_driver_deliver(s.driver, &quick, &e, SPAN_LIT(TEXT));
-	cr_assert_eq(relay_driver_wait(s.driver, 1, 10000), 1);
+	cr_assert_eq(relay_driver_wait(s.driver, 1, 60000), 1);
 	cr_assert_eq(relay_driver_result(s.driver, id)->rcpt[0].outcome,
 	    PROTO_DELIVERED);
 	end(&s);
@@ -342,7 +342,7 @@ Test(deliver, tls_sessions_are_resumed)
 	static const char *const script[] = {
 	    HELLO "< 250-x\n< 250 STARTTLS\n> STARTTLS\n< 220 go\ntls\n> EHLO\n"
 		  "< 250 mx\n" ENVELOPE DATA OK};
-	struct scene s = begin(script, 8000);
+	struct scene s = begin(script, 60000);
 	struct entry e = sample(1);
 	struct proto_deliver m = {0}, again = {0};
 	const struct proto_result *r = deliver(&s, &m, &e);
@@ -353,7 +353,7 @@ Test(deliver, tls_sessions_are_resumed)
 	/* the peer closes; the relay sees it */
 	relay_driver_wait(s.driver, 2, 100);
 	id = relay_driver_deliver(s.driver, &again, &e, SPAN_LIT(TEXT));
-	relay_driver_wait(s.driver, 2, 8000);
+	relay_driver_wait(s.driver, 2, 60000);
 	r = relay_driver_result(s.driver, id);
 	cr_assert_not_null(r);
 	cr_assert_eq(r->rcpt[0].outcome, PROTO_DELIVERED);
@@ -376,14 +376,14 @@ Test(deliver, a_result_is_kept_for_the_store_that_comes_back)
 	uint64_t id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
 
 	/* until the whole message is out */
-	for (int i = 0; i < 100 && script_peer_count(s.peer, "\r\n.\r\n") == 0;
+	for (int i = 0; i < 4000 && script_peer_count(s.peer, "\r\n.\r\n") == 0;
 	     i++)
 		relay_driver_wait(s.driver, 1, 5);
 	relay_driver_cut_store(s.driver);
 	relay_driver_wait(s.driver, 1, 1500);
 	cr_assert_null(relay_driver_result(s.driver, id));
 	relay_driver_new_store(s.driver);
-	relay_driver_wait(s.driver, 1, 5000);
+	relay_driver_wait(s.driver, 1, 60000);
 	cr_assert_not_null(relay_driver_result(s.driver, id));
 	cr_assert_eq(
 	    relay_driver_result(s.driver, id)->rcpt[0].outcome, PROTO_DEFERRED);
@@ -394,14 +394,14 @@ Test(deliver, a_store_that_asks_before_it_listens_gets_no_second_delivery)
 {
 	static const char *const script[] = {BARE ENVELOPE DATA
 	    "pause\n" OK "mark\n> MAIL\n" OK "> RCPT\n" OK DATA OK "again\n"};
-	struct scene s = begin(script, 8000);
+	struct scene s = begin(script, 60000);
 	struct entry e = sample(1);
 	struct proto_deliver m = {0}, again = {0}, other = {0};
 	uint64_t id, next;
 
 	e.id = entry_new_id();
 	id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
-	for (int i = 0; i < 100 && script_peer_count(s.peer, "\r\n.\r\n") == 0;
+	for (int i = 0; i < 4000 && script_peer_count(s.peer, "\r\n.\r\n") == 0;
 	     i++)
 		relay_driver_wait(s.driver, 1, 5);
 	relay_driver_cut_store(s.driver);
@@ -411,7 +411,7 @@ Test(deliver, a_store_that_asks_before_it_listens_gets_no_second_delivery)
 	(void)relay_driver_deliver(s.driver, &again, &e, SPAN_LIT(TEXT));
 	e.id = 0;
 	next = relay_driver_deliver(s.driver, &other, &e, SPAN_LIT(TEXT));
-	cr_assert_eq(relay_driver_wait(s.driver, 2, 5000), 2);
+	cr_assert_eq(relay_driver_wait(s.driver, 2, 60000), 2);
 	cr_assert_eq(relay_driver_result(s.driver, id)->rcpt[0].outcome,
 	    PROTO_DELIVERED);
 	cr_assert_eq(relay_driver_result(s.driver, next)->rcpt[0].outcome,
@@ -428,12 +428,12 @@ Test(deliver, without_store_nothing_is_begun)
 	struct proto_deliver m = {0};
 	uint64_t id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
 
-	for (int i = 0; i < 100 && script_peer_count(s.peer, "MAIL") == 0; i++)
+	for (int i = 0; i < 4000 && script_peer_count(s.peer, "MAIL") == 0; i++)
 		relay_driver_wait(s.driver, 1, 5);
 	relay_driver_cut_store(s.driver);
 	relay_driver_wait(s.driver, 1, 50);
 	relay_driver_new_store(s.driver);
-	relay_driver_wait(s.driver, 1, 5000);
+	relay_driver_wait(s.driver, 1, 60000);
 	cr_assert_eq(
 	    relay_driver_result(s.driver, id)->rcpt[0].outcome, PROTO_DEFERRED);
 	cr_assert(!script_peer_saw_plain(s.peer, SECRET_BODY));
@@ -450,7 +450,7 @@ Test(deliver, what_waits_is_recalled)
 
 	relay_driver_wait(s.driver, 1, 50);
 	relay_driver_recall(s.driver, id);
-	relay_driver_wait(s.driver, 1, 5000);
+	relay_driver_wait(s.driver, 1, 60000);
 	cr_assert_not_null(relay_driver_result(s.driver, id));
 	cr_assert_eq(
 	    relay_driver_result(s.driver, id)->rcpt[0].outcome, PROTO_DEFERRED);
@@ -460,15 +460,15 @@ Test(deliver, what_waits_is_recalled)
 Test(deliver, the_end_waits_for_the_reply_to_a_whole_message)
 {
 	static const char *const script[] = {BARE ENVELOPE DATA OK};
-	struct scene s = begin(script, 8000);
+	struct scene s = begin(script, 60000);
 	struct entry e = sample(1);
 	struct proto_deliver m = {0};
 	uint64_t id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
 
-	relay_driver_wait(s.driver, 1, 5000);
+	relay_driver_wait(s.driver, 1, 60000);
 	cr_assert_eq(relay_driver_result(s.driver, id)->rcpt[0].outcome,
 	    PROTO_DELIVERED);
-	cr_assert(relay_driver_stop(s.driver, 3000));
+	cr_assert(relay_driver_stop(s.driver, 60000));
 	end(&s);
 }
 
@@ -481,7 +481,7 @@ Test(deliver, the_end_is_bounded_and_gives_everything_back)
 	uint64_t first = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
 	uint64_t second;
 
-	for (int i = 0; i < 100 && script_peer_count(s.peer, "\r\n.\r\n") == 0;
+	for (int i = 0; i < 4000 && script_peer_count(s.peer, "\r\n.\r\n") == 0;
 	     i++)
 		relay_driver_wait(s.driver, 1, 5);
 	/* this one has no session yet, or one that is stuck before the dot */

@@ -342,7 +342,7 @@ run_row(const struct row *row)
 	struct script_peer *p =
 	    script_peer_new(row->script, row->script[1] == NULL ? 1 : 2);
 	struct relay_driver *d =
-	    relay_driver_new(script_peer_port(p), row->hangs ? 300 : 8000);
+	    relay_driver_new(script_peer_port(p), row->hangs ? 300 : 60000);
 	struct proto_deliver m = {0};
 	struct entry e = sample(row->n_rcpt, row->tls);
 	uint64_t id;
@@ -351,7 +351,7 @@ run_row(const struct row *row)
 		relay_driver_conf(d)->outbound.kind = CONF_VIA_LMTP;
 	relay_driver_start(d);
 	id = relay_driver_deliver(d, &m, &e, SPAN_LIT(TEXT));
-	relay_driver_wait(d, 1, 20000);
+	relay_driver_wait(d, 1, 60000);
 	check_result(row, relay_driver_result(d, id));
 	relay_driver_free(d);
 	check_seen(row, p);
@@ -478,7 +478,7 @@ run_written(const struct written *w)
 	snprintf(script, sizeof(script), "%s%s%s", HELLO, w->offer,
 	    w->outcome == D ? "> MAIL\n" OK "> RCPT\n" OK DATA OK QUIT : QUIT);
 	p = script_peer_new(scripts, 1);
-	d = relay_driver_new(script_peer_port(p), 8000);
+	d = relay_driver_new(script_peer_port(p), 60000);
 	e.rcpt = &rcpt;
 	e.envid = w->envid;
 	e.smtputf8 = w->smtputf8;
@@ -486,7 +486,7 @@ run_written(const struct written *w)
 	e.ret_hdrs = w->ret_hdrs;
 	relay_driver_start(d);
 	id = relay_driver_deliver(d, &m, &e, span_str(w->text));
-	relay_driver_wait(d, 1, 20000);
+	relay_driver_wait(d, 1, 60000);
 	r = relay_driver_result(d, id);
 	cr_assert_not_null(r, "%s", w->name);
 	cr_assert_eq(
@@ -513,14 +513,14 @@ Test(smtp_client, a_nul_never_leaves)
 {
 	static const char *const scripts[] = {BARE QUIT};
 	struct script_peer *p = script_peer_new(scripts, 1);
-	struct relay_driver *d = relay_driver_new(script_peer_port(p), 8000);
+	struct relay_driver *d = relay_driver_new(script_peer_port(p), 60000);
 	struct proto_deliver m = {0};
 	struct entry e = sample(1, 0);
 	uint64_t id;
 
 	relay_driver_start(d);
 	id = relay_driver_deliver(d, &m, &e, SPAN("a\0b\r\n", 5));
-	relay_driver_wait(d, 1, 20000);
+	relay_driver_wait(d, 1, 60000);
 	cr_assert_eq(relay_driver_result(d, id)->rcpt[0].outcome, F);
 	relay_driver_free(d);
 	cr_assert(!script_peer_saw_plain(p, "MAIL"));

@@ -124,7 +124,7 @@ run_row(const struct row *row)
 {
 	struct script_peer *p = script_peer_new(&row->script, 1);
 	struct relay_driver *d =
-	    relay_driver_new(script_peer_port(p), row->hangs ? 300 : 8000);
+	    relay_driver_new(script_peer_port(p), row->hangs ? 300 : 60000);
 	struct proto_deliver m = {0};
 	struct entry e = sample("192.0.2.7", row->tls);
 	const struct proto_result *r;
@@ -133,7 +133,7 @@ run_row(const struct row *row)
 	relay_driver_conf(d)->outbound.xclient = true;
 	relay_driver_start(d);
 	id = relay_driver_deliver(d, &m, &e, span_str(row->text));
-	relay_driver_wait(d, 1, 20000);
+	relay_driver_wait(d, 1, 60000);
 	r = relay_driver_result(d, id);
 	cr_assert_not_null(r, "%s", row->name);
 	cr_expect_eq(r->rcpt[0].outcome, row->outcome, "%s: %s", row->name,
@@ -201,7 +201,7 @@ static void
 run_said(const struct said *w)
 {
 	struct script_peer *p = script_peer_new(w->script, w->n_script);
-	struct relay_driver *d = relay_driver_new(script_peer_port(p), 8000);
+	struct relay_driver *d = relay_driver_new(script_peer_port(p), 60000);
 	struct proto_deliver m[3];
 	struct entry e[3];
 
@@ -214,7 +214,7 @@ run_said(const struct said *w)
 		e[i].route = w->untold[i] ? ENTRY_INBOUND : ENTRY_OUTBOUND;
 		(void)relay_driver_deliver(d, &m[i], &e[i], SPAN_LIT(TEXT));
 		cr_expect_eq(
-		    relay_driver_wait(d, i + 1, 20000), i + 1, "%s", w->name);
+		    relay_driver_wait(d, i + 1, 60000), i + 1, "%s", w->name);
 	}
 	relay_driver_free(d);
 	cr_expect_str_empty(script_peer_complaint(p), "%s: %s", w->name,
@@ -279,7 +279,7 @@ Test(xclient, a_greeting_that_is_no_name_is_not_repeated)
 	    HELLO "< 250-mx\n< 250 XCLIENT HELO\n> XCLIENT HELO=a;b\n"
 		  "< 220 mx\n> EHLO gw.example.com\n< 250 mx\n" SEND OK QUIT};
 	struct script_peer *p = script_peer_new(script, 1);
-	struct relay_driver *d = relay_driver_new(script_peer_port(p), 8000);
+	struct relay_driver *d = relay_driver_new(script_peer_port(p), 60000);
 	struct proto_deliver m = {0};
 	struct entry e = sample("192.0.2.7", 0);
 	uint64_t id;
@@ -288,7 +288,7 @@ Test(xclient, a_greeting_that_is_no_name_is_not_repeated)
 	relay_driver_conf(d)->outbound.xclient = true;
 	relay_driver_start(d);
 	id = relay_driver_deliver(d, &m, &e, SPAN_LIT(TEXT));
-	relay_driver_wait(d, 1, 20000);
+	relay_driver_wait(d, 1, 60000);
 	cr_expect_eq(relay_driver_result(d, id)->rcpt[0].outcome, D);
 	relay_driver_free(d);
 	cr_expect_str_empty(
@@ -301,7 +301,7 @@ Test(xclient, who_cannot_be_told_waits)
 	static const char *const script[] = {OFFER "hang"};
 	char helo[2000];
 	struct script_peer *p = script_peer_new(script, 1);
-	struct relay_driver *d = relay_driver_new(script_peer_port(p), 8000);
+	struct relay_driver *d = relay_driver_new(script_peer_port(p), 60000);
 	struct proto_deliver m = {0};
 	struct entry e = sample("192.0.2.7", 0);
 	uint64_t id;
@@ -312,7 +312,7 @@ Test(xclient, who_cannot_be_told_waits)
 	relay_driver_conf(d)->outbound.xclient = true;
 	relay_driver_start(d);
 	id = relay_driver_deliver(d, &m, &e, SPAN_LIT(TEXT));
-	relay_driver_wait(d, 1, 20000);
+	relay_driver_wait(d, 1, 60000);
 	cr_expect_eq(relay_driver_result(d, id)->rcpt[0].outcome, T);
 	relay_driver_free(d);
 	cr_expect_eq(script_peer_count(p, "MAIL"), 0);

@@ -18,7 +18,7 @@
 #include "gateway/proto.h"
 #include "gateway/role.h"
 
-enum { WAIT_MS = 5000, FREED = 0x5a };
+enum { WAIT_MS = 60000, FREED = 0x5a };
 
 static void
 print_conf(char *out, size_t size, const char *hostname)

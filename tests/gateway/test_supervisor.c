@@ -149,7 +149,7 @@ static size_t
 await_from(size_t from, const char *text)
 {
 	struct pollfd p = {.fd = log_fd, .events = POLLIN};
-	time_t end = time(NULL) + 20;
+	time_t end = time(NULL) + 60;
 	const char *found;
 
 	while ((found = strstr(log_text + from, text)) == NULL) {
@@ -220,7 +220,7 @@ must_notify(const char *state)
 	char text[256] = "";
 	ssize_t got;
 
-	cr_assert_eq(poll(&p, 1, 10000), 1, "no %s", state);
+	cr_assert_eq(poll(&p, 1, 60000), 1, "no %s", state);
 	got = recv(notify_fd, text, sizeof(text) - 1, 0);
 	cr_assert_gt(got, 0);
 	cr_expect_eq(
