@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/pack.h"
 #include "common/secret.h"
 #include "gateway/portal/dmz_inside_private.h"
@@ -89,11 +90,26 @@ clean_opened(struct portal_inside *in, struct arena *a, struct span payload,
 	return clean_view(in, a, payload, true, out);
 }
 
+/* Since it was locked it was unlocked here: store takes no notice either. */
+static bool
+is_unlocked(struct portal_inside *in)
+{
+	return portal_push_has(in, PROTO_OBJECT_UNTIL, in->event_object);
+}
+
 static enum err
 clean_locked(struct portal_inside *in, struct arena *a, struct span payload,
     struct buf *out)
 {
-	return clean_view(in, a, payload, false, out);
+	struct unpacker u;
+	enum err e = clean_view(in, a, payload, false, out);
+
+	if (e != ERR_OK)
+		return e;
+	unpack_begin(&u, payload);
+	in->event_locks = object_id_parse(unpack_span(&u), in->event_object) &&
+			  !is_unlocked(in);
+	return ERR_OK;
 }
 
 static enum err
@@ -135,6 +151,7 @@ portal_hear_forget(struct portal_inside *in)
 	buf_clear(&in->event);
 	in->event_id = 0;
 	in->event_sent = false;
+	in->event_locks = false;
 }
 
 /* As store takes it: which portal said it, and what. */
@@ -204,8 +221,15 @@ portal_hear_event(struct portal_inside *in, const struct proto_frame *f)
 void
 portal_inside_noted(struct portal_inside *in, uint64_t id)
 {
+	enum err e = ERR_OK;
+
 	if (in->event_id == 0 || in->event_id != id)
 		return;
+	/* so that it is locked on the next machine, too */
+	if (in->event_locks && !is_unlocked(in))
+		e = portal_objects_lock(in->opt.objects, in->event_object);
+	if (e != ERR_OK && e != ERR_NOT_FOUND)
+		log_event(LOG_LVL_ERR, NULL, "portal-attempts", KV_ERR(e));
 	portal_hear_forget(in);
 	portal_inside_send(in, FRAME_NOTED, id);
 }

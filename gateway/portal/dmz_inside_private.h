@@ -76,6 +76,9 @@ struct portal_inside {
 	/* the event that store has not noted; 0: none */
 	uint64_t event_id;
 	bool event_sent;
+	/* it says that this object is locked there */
+	bool event_locks;
+	uint8_t event_object[OBJECT_ID_SIZE];
 	struct buf event;
 	unsigned tokens;
 	/* what was here; the oldest makes room */
@@ -106,6 +109,9 @@ void portal_push_go_on(struct portal_inside *in);
 void portal_push_pieces(struct portal_inside *in);
 /* FRAME_WANT, FRAME_HAVE, FRAME_GONE, FRAME_NOT_NOW. */
 void portal_push_reply(struct portal_inside *in, const struct proto_frame *f);
+/* Is this change on its way there? */
+bool portal_push_has(
+    struct portal_inside *in, uint16_t type, const uint8_t *object_id);
 /* The connection is gone: what was begun is begun again. */
 void portal_push_stop(struct portal_inside *in);
 

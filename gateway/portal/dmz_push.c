@@ -52,7 +52,7 @@ let_file_go(struct portal_inside *in)
 }
 
 static void
-tell_change(struct portal_inside *in)
+tell_change(struct portal_inside *in, uint16_t type)
 {
 	char name[OBJECT_ID_TEXT_SIZE];
 	struct proto_object m = {.name = name,
@@ -69,9 +69,9 @@ tell_change(struct portal_inside *in)
 	proto_object_pack(&p, &m);
 	if (pack_end(&p) != ERR_OK)
 		fatal("portal: out of memory");
-	portal_wire_send(in->wire, &(struct proto_frame){.type = FRAME_TELL,
-				       .number = in->now.type,
-				       .octets = buf_span(&b)});
+	portal_wire_send(in->wire,
+	    &(struct proto_frame){
+		.type = FRAME_TELL, .number = type, .octets = buf_span(&b)});
 	buf_clear(&b);
 }
 
@@ -84,7 +84,7 @@ begin(struct portal_inside *in)
 	in->moved_ms = clock_steady_ms();
 	if (in->now.type == PROTO_OBJECT_DROP) {
 		in->header = (struct object_header){.expires_s = 0};
-		tell_change(in);
+		tell_change(in, in->now.type);
 		in->state = PUSH_TOLD;
 		return true;
 	}
@@ -203,7 +203,11 @@ on_have(struct portal_inside *in, const struct proto_frame *f)
 	    in->now.type == PROTO_OBJECT_DROP)
 		return;
 	if (in->state == PUSH_OFFERED && in->now.type != PROTO_OBJECT_ADD)
-		tell_change(in);
+		tell_change(in, in->now.type);
+	/* a machine that was replaced has counted no wrong proof of it */
+	else if (in->state == PUSH_OFFERED &&
+		 portal_objects_is_locked(in->opt.objects, in->now.id))
+		tell_change(in, PROTO_OBJECT_LOCK);
 	if (in->state == PUSH_OFFERED && in->now.type == PROTO_OBJECT_UNTIL)
 		in->state = PUSH_TOLD;
 	else
@@ -239,6 +243,15 @@ portal_push_reply(struct portal_inside *in, const struct proto_frame *f)
 	if (is_current(in, f) && in->state == PUSH_TOLD &&
 	    in->now.type == PROTO_OBJECT_DROP)
 		done(in);
+}
+
+bool
+portal_push_has(
+    struct portal_inside *in, uint16_t type, const uint8_t *object_id)
+{
+	return (in->state != PUSH_IDLE && in->now.type == type &&
+		   memcmp(in->now.id, object_id, sizeof(in->now.id)) == 0) ||
+	       portal_queue_has(&in->queue, type, object_id);
 }
 
 void

@@ -392,3 +392,48 @@ Test(portal_inside, what_was_opened_before_its_end_was_heard_of_is_told)
 	said(FRAME_NOTED);
 	said_nothing();
 }
+
+Test(portal_inside, what_was_locked_there_is_locked_on_the_next_machine)
+{
+	struct object_header h = make(1);
+
+	say_hello();
+	said(FRAME_HELLO);
+	said_object(&h);
+	hear_of(FRAME_HAVE, &h);
+	say_event(1, PROTO_OBJECT_LOCKED, &h);
+	cr_assert(is_told(1));
+	cr_expect_not(portal_objects_is_locked(objects, h.id), "not yet");
+	portal_inside_noted(in, 1);
+	said(FRAME_NOTED);
+	cr_expect(portal_objects_is_locked(objects, h.id));
+	wire.events->on_down(wire.arg, &wire, "it is replaced");
+	portal_inside_tick(in);
+	say_hello();
+	said(FRAME_HELLO);
+	said_object(&h);
+	hear_of(FRAME_HAVE, &h);
+	cr_expect_eq(said(FRAME_TELL)->number, PROTO_OBJECT_LOCK);
+	said_nothing();
+}
+
+Test(portal_inside, what_was_unlocked_meanwhile_stays_so)
+{
+	struct object_header h = make(1);
+
+	say_hello();
+	said(FRAME_HELLO);
+	said_object(&h);
+	hear_of(FRAME_HAVE, &h);
+	portal_inside_change(in, PROTO_OBJECT_UNTIL, h.id);
+	said_object(&h);
+	say_event(1, PROTO_OBJECT_LOCKED, &h);
+	cr_assert(is_told(1));
+	hear_of(FRAME_HAVE, &h);
+	cr_expect_eq(said(FRAME_TELL)->number, PROTO_OBJECT_UNTIL);
+	hear_of(FRAME_HAVE, &h);
+	portal_inside_noted(in, 1);
+	said(FRAME_NOTED);
+	cr_expect_not(portal_objects_is_locked(objects, h.id));
+	said_nothing();
+}
