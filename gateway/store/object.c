@@ -31,7 +31,7 @@ store_add_object(struct store *s, struct db_txn *txn,
 	enum err err;
 
 	if (o->name[0] == '\0' || o->name[0] == '.' ||
-	    strchr(o->name, '/') != NULL || strlen(o->name) > 64)
+	    strchr(o->name, '/') != NULL || strlen(o->name) > STORE_OBJECT_NAME)
 		return ERR_IPC;
 	err = store_object_get(txn, s->arena, o->name, &old);
 	/* a portal that has just started may have seen its file first */
@@ -59,7 +59,7 @@ store_add_object(struct store *s, struct db_txn *txn,
 	}
 	err = store_usage_permits(s, txn, &new);
 	if (err == ERR_OK)
-		err = store_usage_count(txn, &new, true);
+		err = store_usage_count(txn, o->name, &new, true);
 	if (err == ERR_OK)
 		err = store_object_put(txn, o->name, &new);
 	return err == ERR_OK && o->recovery.len > 0
@@ -71,7 +71,7 @@ enum err
 store_object_forget(struct store *s, struct db_txn *txn, const char *name,
     const struct store_object *o)
 {
-	enum err e = store_usage_count(txn, o, false);
+	enum err e = store_usage_count(txn, name, o, false);
 
 	if (e == ERR_OK)
 		e = store_seen_forget(s, txn, name);

@@ -32,7 +32,7 @@ take_in(struct db_txn *txn, const struct proto_object *m, uint64_t created_s)
 	    .door = m->door,
 	    .created_s = created_s,
 	    .last_client = ""};
-	enum err e = store_usage_count(txn, &o, true);
+	enum err e = store_usage_count(txn, m->name, &o, true);
 
 	return e == ERR_OK ? store_object_put(txn, m->name, &o) : e;
 }
@@ -95,7 +95,7 @@ store_object_claim(struct store *s, struct db_txn *txn, const struct entry *e)
 		return ERR_OK;
 	if (err != ERR_OK || !store_object_is_found(&o))
 		return err;
-	err = store_usage_count(txn, &o, false);
+	err = store_usage_count(txn, e->wait_object, &o, false);
 	o.message_id = e->message_id;
 	o.from = e->from;
 	o.from_key = e->from_key;
@@ -108,6 +108,6 @@ store_object_claim(struct store *s, struct db_txn *txn, const struct entry *e)
 		return err;
 	o.notice[0] = e->id;
 	o.n_notices = 1;
-	err = store_usage_count(txn, &o, true);
+	err = store_usage_count(txn, e->wait_object, &o, true);
 	return err == ERR_OK ? store_object_put(txn, e->wait_object, &o) : err;
 }

@@ -38,6 +38,8 @@ struct order {
 	uint64_t now_s;
 	const char **name; /* of the objects that it is about */
 	size_t n;
+	bool *known;	   /* of its addresses: there is an object for it */
+	struct arena *one; /* of the object that is looked at */
 	uint64_t created_s;
 	struct buf list; /* what is said of each... */
 	size_t unsaid;	 /* ...but of so many */
@@ -46,41 +48,46 @@ struct order {
 /* --- which --- */
 
 static bool
-is_meant(const struct proto_order *m, const struct store_object *o)
+is_meant(struct order *r, const struct store_object *o)
 {
+	const struct proto_order *m = r->m;
+	bool meant = m->n_only == 0;
+
 	if (o->message_id != m->message_id ||
 	    strcmp(o->from_key, m->from_key) != 0)
 		return false;
 	for (uint32_t i = 0; i < m->n_only; i++)
 		if (strcmp(m->only[i], o->rcpt_key) == 0)
-			return true;
-	return m->n_only == 0;
+			meant = r->known[i] = true;
+	return meant;
 }
 
 static enum err
 find(struct order *r)
 {
-	struct db_cursor *c = NULL;
-	struct store_object o;
-	struct span name, val;
+	size_t n = 0;
 	enum err e;
 
 	r->name = arena_array(r->s->arena, MINE_MAX, sizeof(*r->name));
-	if (r->name == NULL)
+	r->known = arena_array(
+	    r->s->arena, (size_t)r->m->n_only + 1, sizeof(*r->known));
+	if (r->name == NULL || r->known == NULL)
 		return ERR_NOMEM;
-	e = db_cursor_open(r->txn, STORE_OBJECT, &c);
-	while (e == ERR_OK && r->n < MINE_MAX) {
-		e = db_cursor_move(c, DB_NEXT, &name, &val);
-		if (e == ERR_OK)
-			e = store_object_unpack(val, r->s->arena, &o);
-		if (e != ERR_OK || !is_meant(r->m, &o))
-			continue;
-		r->created_s = o.created_s;
-		r->name[r->n] = arena_span_str(r->s->arena, name);
-		e = r->name[r->n++] == NULL ? ERR_NOMEM : ERR_OK;
+	e = store_objects_of(
+	    r->txn, r->s->arena, r->m->message_id, r->name, MINE_MAX, &n);
+	for (size_t i = 0; e == ERR_OK && i < n; i++) {
+		struct store_object o;
+
+		arena_reset(r->one);
+		e = store_object_get(r->txn, r->one, r->name[i], &o);
+		if (e == ERR_NOT_FOUND)
+			e = ERR_OK;
+		else if (e == ERR_OK && is_meant(r, &o)) {
+			r->created_s = o.created_s;
+			r->name[r->n++] = r->name[i];
+		}
 	}
-	db_cursor_close(c);
-	return e == ERR_NOT_FOUND ? ERR_OK : e;
+	return e;
 }
 
 /* --- what is done --- */
@@ -177,7 +184,7 @@ put_views(const struct order *r, const char *name, const struct store_object *o,
 	    "      opened %u time%s: first %s, last %s from %s\n", o->views,
 	    o->views == 1 ? "" : "s", first, last, o->last_client);
 	if (e == ERR_OK && r->m->word == PICKUP_WORD_REPORT)
-		e = store_seen_get(r->txn, r->s->arena, name, &v);
+		e = store_seen_get(r->txn, r->one, name, &v);
 	else
 		return e;
 	for (uint32_t i = 0; e == ERR_OK && i < v.n; i++)
@@ -222,8 +229,10 @@ apply_one(struct order *r, const char *name)
 {
 	struct store_object o;
 	const char *said = NULL;
-	enum err e = store_object_get(r->txn, r->s->arena, name, &o);
+	enum err e;
 
+	arena_reset(r->one);
+	e = store_object_get(r->txn, r->one, name, &o);
 	if (e == ERR_OK && r->m->word == PICKUP_WORD_RECALL)
 		e = recall(r, name, &o, &said);
 	else if (e == ERR_OK && r->m->word == PICKUP_WORD_EXTEND)
@@ -279,27 +288,12 @@ put_strangers(const struct order *r, struct buf *out)
 {
 	enum err e = ERR_OK;
 
-	for (uint32_t i = 0; e == ERR_OK && i < r->m->n_only; i++) {
-		bool known = false;
-
-		for (size_t k = 0; k < r->n && !known; k++) {
-			struct store_object o;
-
-			e = store_object_get(
-			    r->txn, r->s->arena, r->name[k], &o);
-			if (e == ERR_NOT_FOUND)
-				continue;
-			if (e != ERR_OK)
-				return e;
-			known = strcmp(o.rcpt_key, r->m->only[i]) == 0;
-		}
-		e = known
-			? ERR_OK
-			: buf_printf(out,
-			      "    %s\n      nothing of the message waits for "
-			      "this recipient\n",
-			      r->m->only[i]);
-	}
+	for (uint32_t i = 0; e == ERR_OK && i < r->m->n_only; i++)
+		if (!r->known[i])
+			e = buf_printf(out,
+			    "    %s\n      nothing of the message waits for "
+			    "this recipient\n",
+			    r->m->only[i]);
 	return e;
 }
 
@@ -360,17 +354,21 @@ store_object_order(struct store *s, struct db_txn *txn,
 	    .txn = txn,
 	    .m = m,
 	    .id = id,
-	    .now_s = clock_unix_ms() / 1000};
+	    .now_s = clock_unix_ms() / 1000,
+	    .one = arena_new(STORE_ARENA)};
 	enum err e;
 
-	if (m->word >= PICKUP_WORDS || m->from[0] == '\0')
-		return ERR_IPC;
 	buf_init(&r.list, LIST_MAX);
-	e = m->word == PICKUP_WORD_NONE ? ERR_OK : find(&r);
+	e = r.one == NULL ? ERR_NOMEM : ERR_OK;
+	if (m->word >= PICKUP_WORDS || m->from[0] == '\0')
+		e = ERR_IPC;
+	if (e == ERR_OK && m->word != PICKUP_WORD_NONE)
+		e = find(&r);
 	for (size_t i = 0; e == ERR_OK && i < r.n; i++)
 		e = apply_one(&r, r.name[i]);
 	if (e == ERR_OK)
 		e = answer(&r);
 	buf_clear(&r.list);
+	arena_free(r.one);
 	return e;
 }

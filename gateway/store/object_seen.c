@@ -6,6 +6,7 @@
  * the first opening by each client at once, of some clients an hour, and of the
  * rest as a number when the hour is over. Nothing of it is only in memory.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "common/limits.h"
@@ -17,7 +18,7 @@
 enum {
 	FORMAT = 1,
 	HOUR_MS = 3600 * 1000,
-	NAME_MAX_OCTETS = 64,
+	NAME_MAX_OCTETS = STORE_OBJECT_NAME,
 	KEY_MAX = sizeof(SEEN) - 1 + NAME_MAX_OCTETS,
 	BATCH = 256, /* objects in one look */
 	ROW_MAX = 16 * 1024,
@@ -276,7 +277,7 @@ store_seen_tick(struct store *s)
 
 struct due {
 	uint64_t now_ms, next_ms;
-	const char *name[BATCH];
+	char name[BATCH][NAME_MAX_OCTETS + 1];
 	size_t n;
 };
 
@@ -288,11 +289,14 @@ look_at(struct store *s, struct db_txn *txn, struct span key, struct span val,
 	    SPAN(key.data + sizeof(SEEN) - 1, key.len - (sizeof(SEEN) - 1));
 	struct store_seen v;
 	struct span o;
-	enum err e = unpack(val, s->arena, &v);
-	bool unsaid = e == ERR_OK && has_unsaid(&v);
+	bool unsaid;
+	enum err e;
 
+	arena_reset(s->arena);
+	e = unpack(val, s->arena, &v);
 	if (e != ERR_OK)
 		return e;
+	unsaid = has_unsaid(&v);
 	if (unsaid && !is_over(&v, d->now_ms)) {
 		if (v.hour_ms + HOUR_MS < d->next_ms)
 			d->next_ms = v.hour_ms + HOUR_MS;
@@ -302,8 +306,9 @@ look_at(struct store *s, struct db_txn *txn, struct span key, struct span val,
 	if (!unsaid && (!is_over(&v, d->now_ms) ||
 			   db_get(txn, STORE_OBJECT, name, &o) == ERR_OK))
 		return ERR_OK;
-	d->name[d->n] = arena_span_str(s->arena, name);
-	return d->name[d->n++] == NULL ? ERR_NOMEM : ERR_OK;
+	snprintf(d->name[d->n++], sizeof(d->name[0]), "%.*s", (int)name.len,
+	    (const char *)name.data);
+	return ERR_OK;
 }
 
 static enum err
@@ -338,6 +343,7 @@ store_apply_seen(struct store *s, struct db_txn *txn, struct store_op *op)
 		struct store_object o;
 		struct store_seen v;
 
+		arena_reset(s->arena);
 		e = store_object_get(txn, s->arena, d.name[i], &o);
 		if (e == ERR_NOT_FOUND) {
 			e = store_seen_forget(s, txn, d.name[i]);

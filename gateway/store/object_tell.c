@@ -6,6 +6,7 @@
  * over or over, and that it is locked. "Opened", never "read by": who it was
  * nobody here can know.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -337,7 +338,7 @@ store_unread_tick(struct store *s)
 struct unread {
 	uint64_t now_s;
 	uint64_t next_s;
-	const char *name[BATCH];
+	char name[BATCH][STORE_OBJECT_NAME + 1];
 	size_t n;
 };
 
@@ -345,17 +346,20 @@ static enum err
 look_at(struct store *s, struct span name, struct span val, struct unread *u)
 {
 	struct store_object o;
-	enum err e = store_object_unpack(val, s->arena, &o);
+	enum err e;
 
-	if (e != ERR_OK || !is_unread(&o) || u->n == BATCH)
+	arena_reset(s->arena);
+	e = store_object_unpack(val, s->arena, &o);
+	if (e != ERR_OK || !is_unread(&o))
 		return e;
 	if (warn_at(&o) > u->now_s) {
 		if (warn_at(&o) < u->next_s)
 			u->next_s = warn_at(&o);
 		return ERR_OK;
 	}
-	u->name[u->n] = arena_span_str(s->arena, name);
-	return u->name[u->n++] == NULL ? ERR_NOMEM : ERR_OK;
+	snprintf(u->name[u->n++], sizeof(u->name[0]), "%.*s", (int)name.len,
+	    (const char *)name.data);
+	return ERR_OK;
 }
 
 static enum err
@@ -365,7 +369,7 @@ find_unread(struct store *s, struct db_txn *txn, struct unread *u)
 	struct span name, val;
 	enum err e = db_cursor_open(txn, STORE_OBJECT, &c);
 
-	while (e == ERR_OK) {
+	while (e == ERR_OK && u->n < BATCH) {
 		e = db_cursor_move(c, DB_NEXT, &name, &val);
 		if (e == ERR_OK)
 			e = look_at(s, name, val, u);
@@ -386,6 +390,7 @@ store_apply_unread(struct store *s, struct db_txn *txn, struct store_op *op)
 	for (size_t i = 0; e == ERR_OK && i < u.n; i++) {
 		struct store_object o;
 
+		arena_reset(s->arena);
 		e = store_object_get(txn, s->arena, u.name[i], &o);
 		if (e == ERR_OK)
 			e = store_object_tell(

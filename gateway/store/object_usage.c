@@ -2,9 +2,10 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * How much mail waits for pick-up, in all and of each sender, and whether there
- * may be more. What is counted are rows of the same transaction that adds or
- * removes an object, so that any number of workers at a time keep to it; at
- * every start they are made anew from the objects.
+ * may be more; and which objects a message has, so that nobody has to look at
+ * all for that. Both are rows of the same transaction that adds or removes an
+ * object, so that any number of workers at a time keep to it; at every start
+ * they are made anew from the objects.
  */
 #include <string.h>
 
@@ -13,9 +14,14 @@
 #include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 
-#define USAGE "usage/"
+#define USAGE	"usage/"
+#define MESSAGE "message/"
 
-enum { KEY_MAX = sizeof(USAGE) - 1 + DIGEST_SIZE };
+enum {
+	KEY_MAX = sizeof(USAGE) - 1 + DIGEST_SIZE,
+	OF_MAX = sizeof(MESSAGE) - 1 + 8, /* before the name of an object */
+	ROW_MAX = OF_MAX + STORE_OBJECT_NAME,
+};
 
 /* Of one sender, or of all: an address may be longer than a key. */
 static struct span
@@ -93,13 +99,68 @@ count(struct db_txn *txn, const char *sender, uint64_t size, bool more)
 	return put(txn, sender, &u);
 }
 
+/* --- of a message --- */
+
+static struct span
+row_of(uint64_t message_id, const char *name, uint8_t out[ROW_MAX])
+{
+	size_t len = strnlen(name, STORE_OBJECT_NAME);
+
+	memcpy(out, MESSAGE, sizeof(MESSAGE) - 1);
+	for (unsigned i = 0; i < 8; i++)
+		out[sizeof(MESSAGE) - 1 + i] =
+		    (uint8_t)(message_id >> (56 - 8 * i));
+	memcpy(out + OF_MAX, name, len);
+	return SPAN(out, OF_MAX + len);
+}
+
+static enum err
+note(struct db_txn *txn, uint64_t message_id, const char *name, bool more)
+{
+	uint8_t row[ROW_MAX];
+	struct span key = row_of(message_id, name, row);
+	enum err e = more ? db_put(txn, STORE_STATE, key, SPAN_LIT("1"))
+			  : db_del(txn, STORE_STATE, key);
+
+	return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 enum err
-store_usage_count(struct db_txn *txn, const struct store_object *o, bool more)
+store_objects_of(struct db_txn *txn, struct arena *a, uint64_t message_id,
+    const char **out, size_t max, size_t *n_out)
+{
+	uint8_t row[ROW_MAX];
+	struct span from = row_of(message_id, "", row), key = from, val;
+	struct db_cursor *c = NULL;
+	size_t n = 0;
+	enum err e = db_cursor_open(txn, STORE_STATE, &c);
+
+	if (e == ERR_OK)
+		e = db_cursor_move(c, DB_SEEK, &key, &val);
+	while (e == ERR_OK && n < max && key.len > from.len &&
+	       memcmp(key.data, from.data, from.len) == 0) {
+		out[n] = arena_span_str(
+		    a, SPAN(key.data + from.len, key.len - from.len));
+		e = out[n++] == NULL ? ERR_NOMEM
+				     : db_cursor_move(c, DB_NEXT, &key, &val);
+	}
+	db_cursor_close(c);
+	if (e != ERR_OK && e != ERR_NOT_FOUND)
+		return e;
+	*n_out = n;
+	return ERR_OK;
+}
+
+enum err
+store_usage_count(struct db_txn *txn, const char *name,
+    const struct store_object *o, bool more)
 {
 	enum err e = count(txn, "", o->size, more);
 
-	return e == ERR_OK && o->from_key[0] != '\0'
-		   ? count(txn, o->from_key, o->size, more)
+	if (e == ERR_OK && o->from_key[0] != '\0')
+		e = count(txn, o->from_key, o->size, more);
+	return e == ERR_OK && !store_object_is_found(o)
+		   ? note(txn, o->message_id, name, more)
 		   : e;
 }
 
@@ -134,16 +195,16 @@ store_usage_permits(
 /* --- made anew --- */
 
 static enum err
-drop_all(struct db_txn *txn)
+drop_all(struct db_txn *txn, const char *prefix)
 {
 	struct db_cursor *c = NULL;
-	struct span key = SPAN_LIT(USAGE), val;
+	struct span from = span_str(prefix), key = from, val;
 	enum err e = db_cursor_open(txn, STORE_STATE, &c);
 
 	if (e == ERR_OK)
 		e = db_cursor_move(c, DB_SEEK, &key, &val);
-	while (e == ERR_OK && key.len >= sizeof(USAGE) - 1 &&
-	       memcmp(key.data, USAGE, sizeof(USAGE) - 1) == 0) {
+	while (e == ERR_OK && key.len >= from.len &&
+	       memcmp(key.data, from.data, from.len) == 0) {
 		e = db_cursor_del(c);
 		if (e == ERR_OK)
 			e = db_cursor_move(c, DB_NEXT, &key, &val);
@@ -158,9 +219,12 @@ store_apply_recount(struct store *s, struct db_txn *txn, struct store_op *op)
 	struct db_cursor *c = NULL;
 	struct store_object o;
 	struct span key, val;
-	enum err e = drop_all(txn);
+	const char *name;
+	enum err e = drop_all(txn, USAGE);
 
 	(void)op;
+	if (e == ERR_OK)
+		e = drop_all(txn, MESSAGE);
 	if (e == ERR_OK)
 		e = db_cursor_open(txn, STORE_OBJECT, &c);
 	while (e == ERR_OK) {
@@ -168,9 +232,11 @@ store_apply_recount(struct store *s, struct db_txn *txn, struct store_op *op)
 		if (e != ERR_OK)
 			break;
 		arena_reset(s->arena);
-		e = store_object_unpack(val, s->arena, &o);
+		name = arena_span_str(s->arena, key);
+		e = name == NULL ? ERR_NOMEM
+				 : store_object_unpack(val, s->arena, &o);
 		if (e == ERR_OK)
-			e = store_usage_count(txn, &o, true);
+			e = store_usage_count(txn, name, &o, true);
 	}
 	db_cursor_close(c);
 	return e == ERR_NOT_FOUND ? ERR_OK : e;

@@ -107,6 +107,8 @@ enum store_object_tell {
 	STORE_OBJECT_TELLS
 };
 
+enum { STORE_OBJECT_NAME = 64 }; /* octets, at most */
+
 struct store_object {
 	uint64_t size;
 	uint64_t expires_s;

@@ -38,9 +38,13 @@ struct store_usage {
 /* Of this sender (canonical), or with "" of all. */
 enum err store_usage_get(
     struct db_txn *txn, const char *sender, struct store_usage *out) MUST_CHECK;
-/* The object is one more, or one less. */
-enum err store_usage_count(
-    struct db_txn *txn, const struct store_object *o, bool more) MUST_CHECK;
+/* The object is one more, or one less: also of its message. */
+enum err store_usage_count(struct db_txn *txn, const char *name,
+    const struct store_object *o, bool more) MUST_CHECK;
+/* Names of the objects of a message, in the arena: so many at most. */
+enum err store_objects_of(struct db_txn *txn, struct arena *a,
+    uint64_t message_id, const char **out, size_t max,
+    size_t *n_out) MUST_CHECK;
 /* May there be this one, too? ERR_QUOTA. */
 enum err store_usage_permits(const struct store *s, struct db_txn *txn,
     const struct store_object *o) MUST_CHECK;
