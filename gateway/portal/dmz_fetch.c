@@ -26,7 +26,9 @@ refuse_answer(struct portal_inside *in, const struct dmz_answer *a, enum err e)
 {
 	/* it stays where it is: nobody has another */
 	in->bad[in->n_bad++ % DMZ_BAD] = a->id;
-	portal_inside_complain(in, "answer", err_text(e));
+	if (in->tokens > 0)
+		in->tokens--;
+	portal_inside_complain(in, TROUBLE_ANSWER, err_text(e));
 }
 
 static bool
@@ -76,7 +78,7 @@ fetch_next(struct portal_inside *in)
 			   e == ERR_MALFORMED || e == ERR_NOT_FOUND) {
 			refuse_answer(in, &in->coming, e);
 		} else {
-			portal_inside_complain(in, "answer", err_text(e));
+			portal_inside_complain(in, TROUBLE_ANSWER, err_text(e));
 		}
 	}
 }
@@ -93,7 +95,7 @@ portal_fetch_announced(struct portal_inside *in, const struct proto_frame *f)
 		if (in->answer[i].id == f->id)
 			return;
 	/* it is announced again */
-	if (in->n_answers == LIMIT_DMZ_ANSWERS)
+	if (in->n_answers == LIMIT_DMZ_ANSWERS || in->tokens == 0)
 		return;
 	*a = (struct dmz_answer){.id = f->id, .size = f->size};
 	memcpy(a->object, f->raw, sizeof(a->object));
@@ -125,7 +127,7 @@ end_answer(struct portal_inside *in)
 	else if (e == ERR_MALFORMED || e == ERR_UNSUPPORTED || e == ERR_LIMIT)
 		refuse_answer(in, &in->coming, e);
 	else
-		portal_inside_complain(in, "answer", err_text(e));
+		portal_inside_complain(in, TROUBLE_ANSWER, err_text(e));
 }
 
 void
@@ -149,7 +151,7 @@ portal_fetch_piece(struct portal_inside *in, const struct proto_frame *f)
 		refuse_answer(in, &in->coming, e);
 	} else if (e != ERR_OK) {
 		give_up_answer(in);
-		portal_inside_complain(in, "answer", err_text(e));
+		portal_inside_complain(in, TROUBLE_ANSWER, err_text(e));
 	} else if (in->got == in->coming.size) {
 		end_answer(in);
 	} else {

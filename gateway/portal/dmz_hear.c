@@ -152,6 +152,7 @@ portal_hear_forget(struct portal_inside *in)
 	in->event_id = 0;
 	in->event_sent = false;
 	in->event_locks = false;
+	in->event_refused = false;
 }
 
 /* As store takes it: which portal said it, and what. */
@@ -186,8 +187,17 @@ keep_event(struct portal_inside *in, const struct proto_frame *f)
 void
 portal_hear_forward(struct portal_inside *in)
 {
-	if (in->event_id == 0 || in->event_sent || in->tokens == 0)
+	uint64_t id = in->event_id;
+
+	if (id == 0 || in->event_sent || in->tokens == 0)
 		return;
+	/* who says what is refused is slowed down as well */
+	if (in->event_refused) {
+		in->tokens--;
+		portal_hear_forget(in);
+		portal_inside_send(in, FRAME_NOTED, id);
+		return;
+	}
 	if (!in->opt.event(in->opt.arg, PROTO_OBJECT_EVENT, in->event_id,
 		buf_span(&in->event)))
 		return;
@@ -206,14 +216,10 @@ portal_hear_event(struct portal_inside *in, const struct proto_frame *f)
 		return;
 	}
 	e = f->octets.len > LIMIT_DMZ_EVENT ? ERR_TOO_BIG : keep_event(in, f);
-	if (e != ERR_OK) {
-		/* an object that has just gone is nobody's fault; it is not to
-		   be said again in any case */
-		if (e != ERR_NOT_FOUND)
-			portal_inside_complain(in, "event", err_text(e));
-		portal_inside_send(in, FRAME_NOTED, f->id);
-		return;
-	}
+	if (e != ERR_OK)
+		portal_inside_complain(in, TROUBLE_EVENT, err_text(e));
+	/* it is not to be said again in any case */
+	in->event_refused = e != ERR_OK;
 	in->event_id = f->id;
 	portal_hear_forward(in);
 }

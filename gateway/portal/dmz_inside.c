@@ -22,31 +22,54 @@
 
 enum {
 	STALL_MS = 60000, /* without a reply to what was sent */
-	TELL_MS = 60000,  /* between two words on the same trouble */
+	TELL_MS = 60000,  /* the lines of each kind are counted in */
 };
 
-/* Is it worth a line, or was the same said a moment ago? */
+/* Is it worth a line, or was the same or enough said within this minute?
+ *unsaid: how often it was not, since the last line. */
 static bool
-is_news(struct portal_inside *in, const char *why)
+is_news(struct portal_inside *in, enum dmz_trouble kind, const char *why,
+    uint64_t *unsaid)
 {
+	struct dmz_told *t = &in->told[kind];
 	uint64_t now = clock_steady_ms();
+	bool same = false;
 
-	if (in->told_ms != 0 && now - in->told_ms < TELL_MS &&
-	    strcmp(in->told.text, why) == 0)
+	if (t->since_ms == 0 || now - t->since_ms >= TELL_MS) {
+		t->since_ms = now;
+		t->n = 0;
+	}
+	/* each end of a connection that stood is one of its own */
+	for (size_t i = 0; i < t->n && kind != TROUBLE_LINK; i++)
+		same = same || strcmp(t->why[i].text, why) == 0;
+	if (same || t->n == DMZ_LINES) {
+		t->unsaid++;
 		return false;
-	in->told_ms = now;
-	snprintf(in->told.text, sizeof(in->told.text), "%s", why);
+	}
+	snprintf(t->why[t->n].text, sizeof(t->why[t->n].text), "%s", why);
+	t->n++;
+	*unsaid = t->unsaid;
+	t->unsaid = 0;
 	return true;
 }
 
 void
 portal_inside_complain(
-    struct portal_inside *in, const char *what, const char *why)
+    struct portal_inside *in, enum dmz_trouble kind, const char *why)
 {
-	if (!is_news(in, why))
-		return;
-	log_event(LOG_LVL_WARN, NULL, "dmz-refused", KV_STR("what", what),
-	    KV_STR("reason", why));
+	static const char *const what[DMZ_TROUBLES] = {
+	    [TROUBLE_LINK] = "connection",
+	    [TROUBLE_CALL] = "connection",
+	    [TROUBLE_EVENT] = "event",
+	    [TROUBLE_ANSWER] = "answer",
+	    [TROUBLE_FULL] = "object",
+	};
+	uint64_t unsaid;
+
+	if (is_news(in, kind, why, &unsaid))
+		log_event(LOG_LVL_WARN, NULL, "dmz-refused",
+		    KV_STR("what", what[kind]), KV_STR("reason", why),
+		    KV_NUM("unsaid", unsaid));
 }
 
 void
@@ -80,13 +103,15 @@ tell_link(struct portal_inside *in)
 void
 portal_inside_not_now(struct portal_inside *in, const char *why)
 {
+	uint64_t unsaid;
+
 	if (strcmp(in->full.text, why) == 0)
 		return;
 	snprintf(in->full.text, sizeof(in->full.text), "%s", why);
 	tell_link(in);
-	if (why[0] != '\0')
-		log_event(
-		    LOG_LVL_ERR, NULL, "dmz-not-now", KV_STR("reason", why));
+	if (why[0] != '\0' && is_news(in, TROUBLE_FULL, why, &unsaid))
+		log_event(LOG_LVL_ERR, NULL, "dmz-not-now",
+		    KV_STR("reason", why), KV_NUM("unsaid", unsaid));
 }
 
 void
@@ -98,6 +123,21 @@ portal_inside_store(struct portal_inside *in)
 }
 
 /* --- the connection */
+
+static void
+say_up(struct portal_inside *in)
+{
+	uint64_t unsaid;
+
+	if (!is_news(in, TROUBLE_LINK, "", &unsaid))
+		return;
+	log_event(LOG_LVL_NOTICE, NULL, "dmz-up",
+	    KV_STR("address", in->opt.at->text), KV_NUM("skew_s", in->skew_s),
+	    KV_NUM("unsaid", unsaid));
+	if (in->skew_s > LIMIT_DMZ_SKEW_S)
+		log_event(LOG_LVL_WARN, NULL, "dmz-clock",
+		    KV_NUM("skew_s", in->skew_s));
+}
 
 static void
 on_hello(struct portal_inside *in, const struct proto_frame *f)
@@ -113,16 +153,12 @@ on_hello(struct portal_inside *in, const struct proto_frame *f)
 	}
 	memcpy(in->instance, f->raw, sizeof(in->instance));
 	in->up = in->was_up = true;
-	in->told_ms = 0;
+	in->up_ms = clock_steady_ms();
 	in->synced = in->started = false;
 	in->skew_s = skew;
 	in->full.text[0] = '\0';
 	tell_link(in);
-	log_event(LOG_LVL_NOTICE, NULL, "dmz-up",
-	    KV_STR("address", in->opt.at->text), KV_NUM("skew_s", skew));
-	if (skew > LIMIT_DMZ_SKEW_S)
-		log_event(
-		    LOG_LVL_WARN, NULL, "dmz-clock", KV_NUM("skew_s", skew));
+	say_up(in);
 	portal_wire_send(in->wire, &(struct proto_frame){.type = FRAME_HELLO,
 				       .number = PROTO_PORTAL_VERSION,
 				       .offset = now_s,
@@ -182,17 +218,20 @@ static void
 on_down(void *arg, struct portal_wire *w, const char *why)
 {
 	struct portal_inside *in = arg;
-	uint64_t now = clock_steady_ms();
+	uint64_t now = clock_steady_ms(), unsaid;
 
-	if (is_news(in, why) || in->up)
+	if (is_news(in, in->up ? TROUBLE_LINK : TROUBLE_CALL, why, &unsaid))
 		log_event(LOG_LVL_ERR, NULL, "dmz-down",
-		    KV_STR("address", in->opt.at->text), KV_STR("reason", why));
+		    KV_STR("address", in->opt.at->text), KV_STR("reason", why),
+		    KV_NUM("unsaid", unsaid));
 	portal_push_stop(in);
 	portal_fetch_stop(in);
 	portal_hear_forget(in);
 	in->wire = NULL;
 	/* at once if it stood: its machine may only have begun anew */
-	in->call_at_ms = in->up ? 0 : now + LIMIT_DMZ_RETRY_MS;
+	in->call_at_ms = in->up && now - in->up_ms >= LIMIT_DMZ_RETRY_MS
+			     ? 0
+			     : now + LIMIT_DMZ_RETRY_MS;
 	if (in->up || strcmp(in->why.text, why) != 0) {
 		snprintf(in->why.text, sizeof(in->why.text), "%s", why);
 		in->up = false;
@@ -220,7 +259,7 @@ call(struct portal_inside *in)
 	if (connect(fd, (const struct sockaddr *)(const void *)&at->sa,
 		at->sa_len) != 0 &&
 	    errno != EINPROGRESS) {
-		portal_inside_complain(in, "connection", strerror(errno));
+		portal_inside_complain(in, TROUBLE_CALL, strerror(errno));
 		close(fd);
 		return;
 	}

@@ -40,6 +40,26 @@ enum dmz_push {
 	PUSH_TOLD, /* of a change */
 };
 
+/* What is said in the log of what the other side does: of each kind so many
+   lines a minute, whatever it makes of them. */
+enum dmz_trouble {
+	TROUBLE_LINK, /* it stands, or not any more */
+	TROUBLE_CALL, /* it does not come to stand */
+	TROUBLE_EVENT,
+	TROUBLE_ANSWER,
+	TROUBLE_FULL, /* it takes no object */
+	DMZ_TROUBLES,
+};
+
+enum { DMZ_LINES = 6 };
+
+struct dmz_told {
+	uint64_t since_ms; /* of this minute; 0: nothing was said */
+	size_t n;
+	uint64_t unsaid;
+	struct err_why why[DMZ_LINES];
+};
+
 struct dmz_answer {
 	uint64_t id;
 	uint64_t size;
@@ -53,8 +73,8 @@ struct portal_inside {
 	bool was_up;
 	uint8_t instance[PROTO_PORTAL_INSTANCE];
 	uint64_t call_at_ms;
-	uint64_t told_ms;
-	struct err_why told; /* what was said then */
+	struct dmz_told told[DMZ_TROUBLES];
+	uint64_t up_ms;
 	struct err_why why;  /* it is not up */
 	struct err_why full; /* it is, and takes no object; "": it does */
 	uint64_t skew_s;
@@ -76,6 +96,7 @@ struct portal_inside {
 	/* the event that store has not noted; 0: none */
 	uint64_t event_id;
 	bool event_sent;
+	bool event_refused; /* store hears nothing of it */
 	/* it says that this object is locked there */
 	bool event_locks;
 	uint8_t event_object[OBJECT_ID_SIZE];
@@ -94,9 +115,9 @@ struct portal_inside {
 	size_t n_bad;
 };
 
-/* dmz_inside.c: say it, unless the same was said a moment ago. */
+/* dmz_inside.c: say it, unless the same or too much was said a moment ago. */
 void portal_inside_complain(
-    struct portal_inside *in, const char *what, const char *why);
+    struct portal_inside *in, enum dmz_trouble kind, const char *why);
 /* It cannot take an object, for this reason; "": it has taken one. */
 void portal_inside_not_now(struct portal_inside *in, const char *why);
 /* A frame that has an id and nothing else, if there is somebody to send it

@@ -407,6 +407,8 @@ Test(portal_inside, what_was_locked_there_is_locked_on_the_next_machine)
 	portal_inside_noted(in, 1);
 	said(FRAME_NOTED);
 	cr_expect(portal_objects_is_locked(objects, h.id));
+	/* it stood for a while: it is called again at once */
+	in->up_ms -= LIMIT_DMZ_RETRY_MS;
 	wire.events->on_down(wire.arg, &wire, "it is replaced");
 	portal_inside_tick(in);
 	say_hello();
@@ -436,4 +438,51 @@ Test(portal_inside, what_was_unlocked_meanwhile_stays_so)
 	said(FRAME_NOTED);
 	cr_expect_not(portal_objects_is_locked(objects, h.id));
 	said_nothing();
+}
+
+/* --- who says what is of no use */
+
+Test(portal_inside, what_is_refused_is_slowed_down_like_the_rest)
+{
+	const struct object_header stranger = {.id = {9}};
+
+	say_hello();
+	said(FRAME_HELLO);
+	for (uint64_t i = 1; i <= LIMIT_DMZ_EVENTS_BURST; i++) {
+		say_event(i, PROTO_OBJECT_OPENED, &stranger);
+		said(FRAME_NOTED);
+		wire.n = wire.read = 0;
+	}
+	say_event(LIMIT_DMZ_EVENTS_BURST + 1, PROTO_OBJECT_OPENED, &stranger);
+	said_nothing();
+	portal_inside_tick(in);
+	cr_expect_eq(said(FRAME_NOTED)->id, LIMIT_DMZ_EVENTS_BURST + 1);
+	cr_expect_eq(n_told, 0);
+	cr_expect_eq(in->told[TROUBLE_EVENT].n, 1);
+	cr_expect_eq(in->told[TROUBLE_EVENT].unsaid, LIMIT_DMZ_EVENTS_BURST);
+	cr_expect_null(wire.cut);
+}
+
+Test(portal_inside, a_connection_that_comes_and_goes_fills_no_log)
+{
+	for (unsigned i = 0; i < 100; i++) {
+		char why[16];
+
+		snprintf(why, sizeof(why), "reason %u", i);
+		say_hello();
+		wire.events->on_down(wire.arg, &wire, why);
+		wire.n = wire.read = 0;
+		/* it stood for a moment: not called again at once */
+		portal_inside_tick(in);
+		cr_expect_null(in->wire);
+		in->call_at_ms = 0;
+		portal_inside_tick(in);
+		wire.events->on_down(wire.arg, &wire, why);
+		in->call_at_ms = 0;
+		portal_inside_tick(in);
+	}
+	cr_expect_eq(in->told[TROUBLE_LINK].n, DMZ_LINES);
+	cr_expect_eq(in->told[TROUBLE_LINK].unsaid, 200 - DMZ_LINES);
+	cr_expect_eq(in->told[TROUBLE_CALL].n, DMZ_LINES);
+	cr_expect_eq(in->told[TROUBLE_CALL].unsaid, 100 - DMZ_LINES);
 }
