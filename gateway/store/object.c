@@ -277,7 +277,7 @@ store_apply_have(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (had)
 		o.tell = STORE_OBJECT_TOLD;
 	o.have = true;
-	s->unread_s = 0;
+	store_unread_expect(s, &o);
 	if (e == ERR_OK)
 		e = store_object_put(txn, name, &o);
 	return e == ERR_OK && !had ? record(s, txn, "object-ready", name) : e;

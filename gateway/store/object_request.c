@@ -250,7 +250,7 @@ store_object_until(struct store *s, struct db_txn *txn, const char *name,
 	o->warned = false;
 	o->tell = STORE_OBJECT_TELL_UNTIL;
 	s->tell_portal = true;
-	s->unread_s = 0;
+	store_unread_expect(s, o);
 	return store_object_put(txn, name, o);
 }
 

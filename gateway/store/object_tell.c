@@ -316,6 +316,15 @@ warn_at(const struct store_object *o)
 	return o->expires_s - before;
 }
 
+void
+store_unread_expect(struct store *s, const struct store_object *o)
+{
+	uint64_t at_s = warn_at(o);
+
+	if (at_s < s->unread_s)
+		s->unread_s = at_s;
+}
+
 static bool
 is_unread(const struct store_object *o)
 {

@@ -122,6 +122,8 @@ enum err store_object_mail(struct store *s, struct db_txn *txn, const char *to,
    day. False, and no record: it was. */
 bool store_object_unknown(
     struct store *s, const char *name, struct store_rec *rec) MUST_CHECK;
+/* This one may be to be told of: look for it when it is its time. */
+void store_unread_expect(struct store *s, const struct store_object *o);
 /* Look now and then for what expires soon and was not opened. */
 void store_unread_tick(struct store *s);
 store_apply_fn store_apply_unread, store_apply_code, store_apply_dmz;

@@ -295,3 +295,19 @@ Test(store_order, very_many_openings_are_swept_after_their_hour)
 	}
 	cr_expect_eq(v.n, 0);
 }
+
+/* That it is looked for costs a walk: not one with each that comes. */
+Test(store_order, what_comes_does_not_make_everything_be_looked_at)
+{
+	uint64_t at_s;
+
+	make_mine(0, 9 * HOUR_S);
+	at_s = clock_unix_ms() / 1000 + 24 * HOUR_S;
+	rig.store->unread_s = at_s;
+	hand_over();
+	/* three quarters of its time from now */
+	cr_expect_gt(rig.store->unread_s, at_s - 18 * HOUR_S);
+	cr_expect_lt(rig.store->unread_s, at_s - 17 * HOUR_S);
+	expect_said(order(PICKUP_WORD_EXTEND, 201, NULL, 0), "kept longer");
+	cr_expect_gt(rig.store->unread_s, at_s - 18 * HOUR_S);
+}
