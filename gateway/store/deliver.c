@@ -462,6 +462,7 @@ enum err
 store_apply_overdue(struct store *s, struct db_txn *txn, struct store_op *op)
 {
 	struct store_status st;
+	struct span o;
 	enum err e = store_status_get(txn, s->arena, op->id, &st);
 
 	if (e != ERR_OK)
@@ -469,6 +470,10 @@ store_apply_overdue(struct store *s, struct db_txn *txn, struct store_op *op)
 	store_touch(s, op->id);
 	if (st.state != STORE_WAITING)
 		return ERR_OK;
+	/* expired before the portal had it: there is nothing to wait for, as
+	   the audit log says, and whoever sent it was told */
+	if (db_get(txn, STORE_OBJECT, span_str(st.object), &o) == ERR_NOT_FOUND)
+		return store_remove(s, txn, op->id, st.in_file);
 	st.due_ms = store_now(s) + s->conf->retry.hold_ms;
 	e = store_status_put(txn, op->id, &st);
 	return e != ERR_OK

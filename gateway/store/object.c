@@ -345,6 +345,9 @@ store_apply_expired(struct store *s, struct db_txn *txn, struct store_op *op)
 		e = store_object_get(txn, s->arena, name, &o);
 	if (e == ERR_OK && o.views == 0 && o.tell != STORE_OBJECT_TELL_DROP)
 		e = store_object_tell(s, txn, &o, STORE_OBJECT_EXPIRED, "", "");
+	/* they wait for what does not come any more */
+	if (e == ERR_OK && !o.have)
+		e = store_object_unsay(s, txn, &o);
 	if (e == ERR_OK)
 		e = store_object_forget(s, txn, name, &o);
 	if (e == ERR_OK || e == ERR_NOT_FOUND)

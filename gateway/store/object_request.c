@@ -227,13 +227,22 @@ find(struct store *s, struct db_txn *txn, const json_t *request,
 }
 
 enum err
-store_object_drop(struct store *s, struct db_txn *txn, const char *name,
-    struct store_object *o)
+store_object_unsay(
+    struct store *s, struct db_txn *txn, const struct store_object *o)
 {
 	enum err e = ERR_OK;
 
 	for (uint32_t i = 0; e == ERR_OK && i < o->n_notices; i++)
 		e = forget_notice(s, txn, o->notice[i]);
+	return e;
+}
+
+enum err
+store_object_drop(struct store *s, struct db_txn *txn, const char *name,
+    struct store_object *o)
+{
+	enum err e = store_object_unsay(s, txn, o);
+
 	o->tell = STORE_OBJECT_TELL_DROP;
 	if (e == ERR_OK)
 		e = store_object_put(txn, name, o);

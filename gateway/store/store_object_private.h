@@ -185,6 +185,9 @@ enum err store_recovery_ask(struct store *s, struct db_txn *txn,
 enum err store_object_extend(struct store *s, struct db_txn *txn,
     const struct json_t *request) MUST_CHECK;
 
+/* Its notices that are not delivered yet go. */
+enum err store_object_unsay(struct store *s, struct db_txn *txn,
+    const struct store_object *o) MUST_CHECK;
 /* Revoke it; let it expire then and be locked no more. o is as it is read, and
    written. */
 enum err store_object_drop(struct store *s, struct db_txn *txn,

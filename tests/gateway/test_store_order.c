@@ -311,3 +311,45 @@ Test(store_order, what_comes_does_not_make_everything_be_looked_at)
 	expect_said(order(PICKUP_WORD_EXTEND, 201, NULL, 0), "kept longer");
 	cr_expect_gt(rig.store->unread_s, at_s - 18 * HOUR_S);
 }
+
+static bool
+has_notice(void)
+{
+	struct db_txn *txn = NULL;
+	struct store_status st;
+	enum err e;
+
+	cr_assert_eq(db_read(rig.store->db, &txn), ERR_OK);
+	e = store_status_get(txn, rig.arena, 1000, &st);
+	db_end(txn);
+	return e == ERR_OK;
+}
+
+Test(store_order, what_expires_before_the_portal_has_it_takes_its_notice_along)
+{
+	struct proto_deliver d;
+	struct store_object o;
+
+	make_mine(0, 9 * HOUR_S);
+	cr_assert(has_notice());
+	portal_names(PROTO_OBJECT_EXPIRED, MINE);
+	cr_assert(rig_own_mail(&rig, &d, &text));
+	expect_said(buf_cstr(&text), "has expired");
+	cr_expect_not(has_object(MINE, &o));
+	cr_expect_not(has_notice());
+}
+
+/* As versions before have left it. */
+Test(store_order, a_notice_that_waits_for_nothing_goes)
+{
+	struct db_txn *txn = NULL;
+
+	make_mine(0, 9 * HOUR_S);
+	cr_assert_eq(db_write(rig.store->db, &txn), ERR_OK);
+	cr_assert_eq(db_del(txn, STORE_OBJECT, SPAN_LIT(MINE)), ERR_OK);
+	cr_assert_eq(db_commit(txn), ERR_OK);
+	store_queue(rig.store, STORE_OP_OVERDUE, 1000, NULL, SPAN(NULL, 0));
+	for (int i = 0; i < 500 && has_notice(); i++)
+		rig_run(&rig, 10);
+	cr_expect_not(has_notice());
+}
