@@ -6,6 +6,7 @@
  * takes the message with the word. An order counts for objects of the very
  * sender alone.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -20,7 +21,7 @@ enum {
 	MINE_MAX = 1000, /* recipients of a message */
 	/* octets of what is said of recipients: the mail is in the spool as a
 	   whole, and may be longer than its text */
-	LIST_FULL = 56 * 1024,
+	LIST_FULL = 48 * 1024,
 	LIST_MAX = 64 * 1024,
 	BODY_MAX = 2 * LIST_MAX,
 };
@@ -29,6 +30,11 @@ enum {
 static const char soon[] =
     "taken back as soon as the portal is reached: until then who has the link "
     "can open it";
+
+/* One more recipient fits whatever its readers' programs call themselves: each
+   of those is one line, escaped to 511 octets. */
+static_assert(LIST_MAX >= LIST_FULL + (STORE_VIEWS + 1) * 700 + 4096,
+    "no room for the views of a recipient");
 
 struct order {
 	struct store *s;
@@ -181,7 +187,7 @@ put_views(const struct order *r, const char *name, const struct store_object *o,
 	text_time_ms(o->first_ms, first);
 	text_time_ms(o->last_ms, last);
 	e = buf_printf(out,
-	    "      opened %u time%s: first %s, last %s from %s\n", o->views,
+	    "      opened %u time%s: first %s, last %s from %.63s\n", o->views,
 	    o->views == 1 ? "" : "s", first, last, o->last_client);
 	if (e == ERR_OK && r->m->word == PICKUP_WORD_REPORT)
 		e = store_seen_get(r->txn, r->one, name, &v);
