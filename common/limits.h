@@ -243,6 +243,8 @@
 /* places of events for what is no opening; codes, which have a place each */
 #define LIMIT_DMZ_EVENTS_RESERVED 512u
 #define LIMIT_DMZ_CODES		  512u
+/* of these, accounts that are to be set */
+#define LIMIT_DMZ_ACCOUNTS 256u
 /* openings that are remembered for an hour; clients of an object of whom it is
    told, and one more time of all others */
 #define LIMIT_DMZ_SEEN	       4096u

@@ -150,10 +150,6 @@ check_dmz(const struct check *b)
 	if (c->portal_dmz.present && d->n_address > 1)
 		conf_find(
 		    b->f, CONF_ERROR, d->line, "at: expected one address");
-	if (c->portal_dmz.present && policy_wants_accounts(c->policy))
-		conf_find(b->f, CONF_ERROR, d->line,
-		    "second-factor = account is not available with portal dmz "
-		    "in this version");
 	if (d->n_peer == 0)
 		conf_find(
 		    b->f, CONF_ERROR, d->line, "peer: expected a fingerprint");

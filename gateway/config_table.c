@@ -90,7 +90,9 @@ const struct config_group config_groups[] = {
 	"here, too, without address: url, expires, answer-size, languages, "
 	"receipts and sent-notice are the gateway's business. What the gateway "
 	"publishes (keys, lists of revoked certificates) is not brought there: "
-	"crl-url of section ca says where those lists are."},
+	"crl-url of section ca says where those lists are. Of accounts "
+	"(second-factor = account) it is told the sealed keys, which it keeps "
+	"in memory."},
     {"portal", "gateway", CONFIG_G_OPT, AT(conf, portal_gateway),
 	"This machine is that portal and nothing else: sealgated runs no other "
 	"process here, and there is neither mail nor a key. Beside this "

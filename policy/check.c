@@ -361,15 +361,6 @@ policy_attaches(const struct policy *p)
 	return false;
 }
 
-bool
-policy_wants_accounts(const struct policy *p)
-{
-	for (size_t i = 0; i < p->n_rules; i++)
-		if (p->rules[i].pickup.account)
-			return true;
-	return false;
-}
-
 static void
 check_default(struct check *c)
 {

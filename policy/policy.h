@@ -173,8 +173,6 @@ enum policy_escrow policy_pickup_escrow(const struct policy_pickup *k);
 bool policy_pickup_is_attached(const struct policy_pickup *k);
 /* Does any rule say so? */
 bool policy_attaches(const struct policy *p);
-/* Does any rule ask for accounts? */
-bool policy_wants_accounts(const struct policy *p);
 /* Make a what a and b together ask for. An account that one of them asks for is
    instead of what both do: it is part of the key. */
 void policy_pickup_raise(

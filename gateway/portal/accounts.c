@@ -13,7 +13,7 @@
 #include "gateway/proto.h"
 
 enum {
-	BUCKETS = 4096,
+	BUCKETS = PORTAL_ACCOUNT_PARTS,
 	SETTING_MAX = 256, /* that are being set */
 	AGAIN_MS = 5000,   /* until store is told once more */
 };
@@ -122,6 +122,20 @@ portal_accounts_find(const struct portal_accounts *a, const uint8_t *id,
 		return ERR_NOT_FOUND;
 	*out = (*k)->account;
 	return ERR_OK;
+}
+
+bool
+portal_accounts_are_whole(const struct portal_accounts *a)
+{
+	return a->whole;
+}
+
+void
+portal_accounts_part(const struct portal_accounts *a, size_t part,
+    portal_account_fn *fn, void *arg)
+{
+	for (const struct known *k = a->bucket[part]; k != NULL; k = k->next)
+		fn(arg, &k->account);
 }
 
 /* --- being set */

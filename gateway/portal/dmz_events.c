@@ -4,8 +4,9 @@
  * What has happened in the DMZ and the gateway does not know yet: who has
  * opened what, what is locked, whom to mail a code. It is in a file before it
  * is sent, so that neither an outage nor a crash forgets it, and leaves when
- * the gateway has it on its own disk. Codes are no file's business; they go
- * first, because somebody waits for them, and have places of their own.
+ * the gateway has it on its own disk. Codes are no file's business, nor are
+ * keys of accounts and the digits that set them; they go first, because
+ * somebody waits for them, and have places of their own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -374,12 +375,36 @@ add_event(struct portal_events *e, uint16_t type, struct span payload)
 	return true;
 }
 
+/* A reader may ask for any number of accounts as fast as they like: few wait,
+   so that there is room for codes. */
+static bool
+add_account(struct portal_events *e, struct span payload)
+{
+	size_t n = 0;
+
+	forget_old_codes(e);
+	for (size_t i = 0; i < e->codes.n; i++) {
+		const struct portal_event *event = at(&e->codes, i);
+
+		if (event->type != PROTO_ACCOUNT_SET)
+			continue;
+		if (span_eq(buf_span(&event->payload), payload))
+			return true;
+		n++;
+	}
+	return n < LIMIT_DMZ_ACCOUNTS && payload.len <= LIMIT_DMZ_EVENT &&
+	       push(&e->codes, 0, PROTO_ACCOUNT_SET, payload, false);
+}
+
 bool
 portal_events_add(struct portal_events *e, uint16_t type, struct span payload)
 {
 	bool taken =
 	    portal_events_has_room(e, type) && payload.len <= LIMIT_DMZ_EVENT;
 
+	/* one for which there is no room is asked for again: it is not lost */
+	if (type == PROTO_ACCOUNT_SET)
+		return add_account(e, payload);
 	if (taken && type == PROTO_OBJECT_CODE)
 		taken = push(&e->codes, 0, type, payload, false);
 	else if (taken)

@@ -15,7 +15,7 @@
 #include "gateway/portal/dmz_inside_private.h"
 #include "gateway/proto.h"
 
-enum { CODE_DIGITS = 6, ARENA = 16 * 1024 };
+enum { CODE_DIGITS = 6, ACCOUNT_DIGITS_MAX = 16, ARENA = 16 * 1024 };
 
 static bool
 is_known(struct portal_inside *in, const char *name)
@@ -131,6 +131,22 @@ clean_code(struct portal_inside *in, struct arena *a, struct span payload,
 	return is_known(in, name) ? buf_put(out, payload) : ERR_NOT_FOUND;
 }
 
+/* Whether the digits are right store knows, and counts the wrong ones; whose
+   address it says stands in a mail to the account's owner. */
+static enum err
+clean_account(struct portal_inside *in, struct arena *a, struct span payload,
+    struct buf *out)
+{
+	struct proto_account_set m;
+	enum err e = proto_account_set_unpack(payload, a, &m);
+
+	if (e != ERR_OK)
+		return e;
+	if (!is_address(m.client) || strlen(m.digits) > ACCOUNT_DIGITS_MAX)
+		return ERR_MALFORMED;
+	return is_known(in, m.object) ? buf_put(out, payload) : ERR_NOT_FOUND;
+}
+
 /* Whatever a portal tells store by itself has its row here, or does not get
    from a DMZ to store. */
 static const struct {
@@ -141,6 +157,7 @@ static const struct {
     {PROTO_OBJECT_OPENED, clean_opened},
     {PROTO_OBJECT_LOCKED, clean_locked},
     {PROTO_OBJECT_CODE, clean_code},
+    {PROTO_ACCOUNT_SET, clean_account},
 };
 
 void

@@ -163,6 +163,7 @@ on_hello(struct portal_inside *in, const struct proto_frame *f)
 				       .number = PROTO_PORTAL_VERSION,
 				       .offset = now_s,
 				       .size = in->opt.answer_size});
+	portal_accounts_anew(in);
 	portal_push_go_on(in);
 }
 
@@ -211,6 +212,7 @@ static void
 on_room(void *arg, struct portal_wire *w)
 {
 	(void)w;
+	portal_accounts_go_on(arg);
 	portal_push_pieces(arg);
 }
 
@@ -290,6 +292,7 @@ portal_inside_tick(struct portal_inside *in)
 	if (in->up && is_stalled(in))
 		portal_wire_cut(in->wire, "it does not get on");
 	portal_hear_forward(in);
+	portal_accounts_go_on(in);
 	portal_push_go_on(in);
 }
 

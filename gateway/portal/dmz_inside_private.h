@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * Between the files of the gateway's side: the connection (dmz_inside.c), what
- * is brought there (dmz_push.c), what has happened there (dmz_hear.c), and
- * answers (dmz_fetch.c).
+ * is brought there (dmz_push.c, dmz_accounts.c), what has happened there
+ * (dmz_hear.c), and answers (dmz_fetch.c).
  */
 #ifndef GATEWAY_PORTAL_DMZ_INSIDE_PRIVATE_H
 #define GATEWAY_PORTAL_DMZ_INSIDE_PRIVATE_H
@@ -86,6 +86,12 @@ struct portal_inside {
 	uint8_t cursor[OBJECT_ID_SIZE];
 	uint64_t pause_until_ms;
 
+	/* accounts: the next part of the list, which is told to its end or not;
+	   whether store had told all when it last told some */
+	size_t accounts_at;
+	bool accounts_told;
+	bool accounts_whole;
+
 	enum dmz_push state;
 	struct dmz_change now;
 	struct object_header header;
@@ -135,6 +141,11 @@ bool portal_push_has(
     struct portal_inside *in, uint16_t type, const uint8_t *object_id);
 /* The connection is gone: what was begun is begun again. */
 void portal_push_stop(struct portal_inside *in);
+
+/* dmz_accounts.c: all of them from the beginning, after a hello. */
+void portal_accounts_anew(struct portal_inside *in);
+/* As much of it as the connection takes now. */
+void portal_accounts_go_on(struct portal_inside *in);
 
 /* dmz_hear.c: FRAME_EVENT. */
 void portal_hear_event(struct portal_inside *in, const struct proto_frame *f);

@@ -67,8 +67,9 @@ void portal_events_close(struct portal_events *e);
 const uint8_t *portal_events_instance(const struct portal_events *e);
 /* Is there a place? Openings leave some to what matters more. */
 bool portal_events_has_room(struct portal_events *e, uint16_t type);
-/* Codes are kept in memory alone, as long as they are worth something. False:
-   it does not fit, is lost, and logged. */
+/* Codes, and accounts that are to be set, are kept in memory alone, as long as
+   a code is worth something; an account once. False: it does not fit, is lost,
+   and logged, but for an account, which the page asks for again. */
 bool portal_events_add(
     struct portal_events *e, uint16_t type, struct span payload);
 /* The next one to be said, which it is until it is noted; NULL: none. Codes
@@ -165,12 +166,13 @@ struct portal_inside;
 
 struct portal_inside_options {
 	struct loop *loop;
-	struct net_tls_peers *tls;	/* borrowed */
-	const struct conf_addr *at;	/* of the portal; borrowed */
-	uint64_t answer_size;		/* of the largest one */
-	struct portal_objects *objects; /* borrowed */
-	struct portal_answers *answers; /* borrowed */
-	struct portal_reports *reports; /* borrowed: to store */
+	struct net_tls_peers *tls;	  /* borrowed */
+	const struct conf_addr *at;	  /* of the portal; borrowed */
+	uint64_t answer_size;		  /* of the largest one */
+	struct portal_objects *objects;	  /* borrowed */
+	struct portal_answers *answers;	  /* borrowed */
+	struct portal_accounts *accounts; /* borrowed: what store has told */
+	struct portal_reports *reports;	  /* borrowed: to store */
 	/* For store, which answers with PROTO_OBJECT_NOTED; false: there is no
 	   store now. */
 	portal_report_fn *event;
@@ -193,6 +195,12 @@ void portal_inside_was_here(struct portal_inside *in, const uint8_t *object_id);
 void portal_inside_noted(struct portal_inside *in, uint64_t id);
 /* Store has this answer. */
 void portal_inside_taken(struct portal_inside *in, uint64_t id);
+/* Accounts that store has told, and portal_accounts_take has taken. */
+void portal_inside_accounts(
+    struct portal_inside *in, const struct proto_accounts *m);
+/* PROTO_ACCOUNT_SAID, PROTO_ACCOUNT_DROP, as store says it. */
+void portal_inside_account(
+    struct portal_inside *in, uint16_t type, struct span payload);
 /* Store is new. */
 void portal_inside_store(struct portal_inside *in);
 void portal_inside_tick(struct portal_inside *in);

@@ -104,8 +104,13 @@ on_account(void *arg, const struct object_header *h, const char *digits,
 
 	object_id_format(h->id, name);
 	buf_init(&b, 1024);
+	if (proto_account_set_pack(&m, &b) != ERR_OK)
+		fatal("portal: out of memory");
 	/* what does not arrive is asked for again by the page */
-	if (p->store != NULL && proto_account_set_pack(&m, &b) == ERR_OK)
+	if (p->outside != NULL)
+		(void)portal_outside_report(
+		    p->outside, PROTO_ACCOUNT_SET, 0, buf_span(&b));
+	else if (p->store != NULL)
 		(void)!ipc_post(
 		    p->store, PROTO_ACCOUNT_SET, 0, buf_span(&b), NULL, 0);
 	if (b.data != NULL)
@@ -214,19 +219,27 @@ take_account(struct portal *p, uint16_t type, struct span payload)
 	switch (type) {
 	case PROTO_ACCOUNT_SAID:
 		e = proto_account_said_unpack(payload, &said);
-		if (e == ERR_OK)
-			portal_accounts_said(p->accounts, said.id, said.result);
-		return e == ERR_OK;
+		if (e != ERR_OK)
+			return false;
+		portal_accounts_said(p->accounts, said.id, said.result);
+		if (p->inside != NULL)
+			portal_inside_account(p->inside, type, payload);
+		return true;
 	case PROTO_ACCOUNT_DROP:
-		if (payload.len == PICKUP_ACCOUNT_ID)
-			portal_accounts_drop(p->accounts, payload.data);
-		return payload.len == PICKUP_ACCOUNT_ID;
+		if (payload.len != PICKUP_ACCOUNT_ID)
+			return false;
+		portal_accounts_drop(p->accounts, payload.data);
+		if (p->inside != NULL)
+			portal_inside_account(p->inside, type, payload);
+		return true;
 	case PROTO_ACCOUNTS:
 		a = arena_new(ACCOUNTS_ARENA);
 		e = a == NULL ? ERR_NOMEM
 			      : proto_accounts_unpack(payload, a, &all);
 		if (e == ERR_OK)
 			portal_accounts_take(p->accounts, &all);
+		if (e == ERR_OK && p->inside != NULL)
+			portal_inside_accounts(p->inside, &all);
 		arena_free(a);
 		return e == ERR_OK;
 	default:
@@ -628,6 +641,7 @@ start_inside(struct portal *p, const struct conf *c)
 	    .answer_size = c->portal.answer_size,
 	    .objects = p->objects,
 	    .answers = p->answers,
+	    .accounts = p->accounts,
 	    .reports = p->reports,
 	    .event = tell_store,
 	    .answered = on_answered,

@@ -193,6 +193,13 @@ void portal_accounts_drop(struct portal_accounts *a, const uint8_t *id);
 /* ERR_NOT_FOUND; ERR_BUSY: store has not told all of them yet. */
 enum err portal_accounts_find(const struct portal_accounts *a,
     const uint8_t *id, struct pickup_account *out) MUST_CHECK;
+/* Has store told all of them? */
+bool portal_accounts_are_whole(const struct portal_accounts *a);
+/* Each of one of as many parts. */
+enum { PORTAL_ACCOUNT_PARTS = 4096 };
+typedef void portal_account_fn(void *arg, const struct pickup_account *a);
+void portal_accounts_part(const struct portal_accounts *a, size_t part,
+    portal_account_fn *fn, void *arg);
 /* How the setting of this account by this object stands: ERR_OK: it is there;
    ERR_AGAIN: store has not answered; *tell: it is to be told (again). Else
    what store has said, once. Times are of the steady clock. */

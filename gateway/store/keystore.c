@@ -516,6 +516,12 @@ tell_events(struct store *s)
 }
 
 void
+store_keys_soon(struct store *s)
+{
+	loop_timer_start(s->keys->timer, 0, 0);
+}
+
+void
 store_keys_round(struct store *s)
 {
 	if (s->keys == NULL || s->stopping)

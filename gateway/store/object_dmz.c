@@ -19,14 +19,28 @@ static const char key[] = "dmz-event";
 
 enum { ROW = PROTO_PORTAL_INSTANCE + 8 };
 
-static const struct {
+/* Recorded in the transaction that says that it was heard, or taken when that
+   is durable: an account has digits to be compared, and each comparison counts.
+   After a crash in between the page asks again, as after any other. */
+static const struct event {
 	uint16_t type;
 	store_apply_fn *apply;
+	void (*take)(struct store *s, struct span payload);
 } events[] = {
-    {PROTO_OBJECT_OPENED, store_apply_opened},
-    {PROTO_OBJECT_LOCKED, store_apply_locked},
-    {PROTO_OBJECT_CODE, store_apply_code},
+    {PROTO_OBJECT_OPENED, store_apply_opened, NULL},
+    {PROTO_OBJECT_LOCKED, store_apply_locked, NULL},
+    {PROTO_OBJECT_CODE, store_apply_code, NULL},
+    {PROTO_ACCOUNT_SET, NULL, store_account_take},
 };
+
+static const struct event *
+find(uint16_t type)
+{
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (events[i].type == type)
+			return &events[i];
+	return NULL;
+}
 
 /* 0 if this instance has said nothing yet. */
 static enum err
@@ -60,37 +74,55 @@ put_last(struct db_txn *txn, const uint8_t *instance, uint64_t id)
 	return db_put(txn, STORE_STATE, span_str(key), SPAN(row, sizeof(row)));
 }
 
+static enum err
+unpack(const struct store_op *op, uint8_t *instance, const struct event **what,
+    struct span *payload)
+{
+	struct unpacker u;
+
+	unpack_begin(&u, op->payload);
+	unpack_raw(&u, instance, PROTO_PORTAL_INSTANCE);
+	*what = find(unpack_u16(&u));
+	*payload = unpack_span(&u);
+	return unpack_end(&u);
+}
+
 enum err
 store_apply_dmz(struct store *s, struct db_txn *txn, struct store_op *op)
 {
 	struct store_op inner = {.from = op->from};
 	uint8_t instance[PROTO_PORTAL_INSTANCE];
-	struct unpacker u;
+	const struct event *what;
 	uint64_t last = 0;
-	uint16_t type;
-	enum err e;
+	enum err e = unpack(op, instance, &what, &inner.payload);
 
-	unpack_begin(&u, op->payload);
-	unpack_raw(&u, instance, sizeof(instance));
-	type = unpack_u16(&u);
-	inner.payload = unpack_span(&u);
-	e = unpack_end(&u);
+	op->fresh = false;
 	if (e == ERR_OK)
 		e = last_of(txn, instance, &last);
 	if (e != ERR_OK || op->id <= last)
 		return e;
-	e = ERR_IPC;
-	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
-		if (events[i].type == type)
-			e = events[i].apply(s, txn, &inner);
-	return e == ERR_OK ? put_last(txn, instance, op->id) : e;
+	if (what == NULL)
+		return ERR_IPC;
+	if (what->apply != NULL)
+		e = what->apply(s, txn, &inner);
+	if (e == ERR_OK)
+		e = put_last(txn, instance, op->id);
+	op->fresh = e == ERR_OK;
+	return e;
 }
 
 /* What failed for good would fail again: it is not said again either. */
 void
 store_after_dmz(struct store *s, struct store_op *op)
 {
-	(void)s;
+	uint8_t instance[PROTO_PORTAL_INSTANCE];
+	const struct event *what;
+	struct span payload;
+
+	if (op->result == ERR_OK && op->fresh &&
+	    unpack(op, instance, &what, &payload) == ERR_OK &&
+	    what->take != NULL)
+		what->take(s, payload);
 	if (op->result != ERR_OK)
 		log_event(
 		    LOG_LVL_WARN, NULL, "not-recorded", KV_ERR(op->result));

@@ -320,8 +320,7 @@ check(
 }
 
 void
-store_account_came(
-    struct store *s, struct store_peer *portal, struct ipc_msg *m)
+store_account_take(struct store *s, struct span payload)
 {
 	struct store_accounts *a = accounts(s);
 	struct proto_account_set set;
@@ -329,9 +328,8 @@ store_account_came(
 	struct waiting *w;
 	enum err e;
 
-	(void)portal;
 	arena_reset(s->arena);
-	e = proto_account_set_unpack(m->payload, s->arena, &set);
+	e = proto_account_set_unpack(payload, s->arena, &set);
 	if (e != ERR_OK) {
 		log_event(LOG_LVL_ERR, NULL, "account-set", KV_ERR(e));
 		return;
@@ -349,6 +347,15 @@ store_account_came(
 	snprintf(w->object, sizeof(w->object), "%s", set.object);
 	snprintf(w->addr, sizeof(w->addr), "%s", o.rcpt_key);
 	snprintf(w->client, sizeof(w->client), "%s", set.client);
+	store_keys_soon(s);
+}
+
+void
+store_account_came(
+    struct store *s, struct store_peer *portal, struct ipc_msg *m)
+{
+	(void)portal;
+	store_account_take(s, m->payload);
 }
 
 /* --- writing --- */

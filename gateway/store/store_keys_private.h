@@ -57,6 +57,8 @@ void store_keys_admit(
     struct store *s, struct store_peer *from, struct ipc_msg *m);
 /* Write what was proposed; see what is new for the audit log. */
 void store_keys_round(struct store *s);
+/* There is something for a round. */
+void store_keys_soon(struct store *s);
 /* For others that write into it between rounds; borrowed. */
 struct ks_store *store_keystore(struct store *s);
 void store_keys_peer_gone(struct store *s, const struct store_peer *peer);

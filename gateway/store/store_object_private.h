@@ -140,9 +140,11 @@ bool store_dmz_is_away(const struct store *s);
    octets. Those that were made for it before are over. */
 enum { STORE_ACCOUNT_DIGITS = 6 };
 void store_account_digits(struct store *s, const char *object, char *out);
-/* PROTO_ACCOUNT_SET. */
+/* PROTO_ACCOUNT_SET, and what is in it: checked now, written and answered
+   soon. */
 void store_account_came(
     struct store *s, struct store_peer *portal, struct ipc_msg *m);
+void store_account_take(struct store *s, struct span payload);
 /* Write those that have come. ERR_BUSY: not now. */
 enum err store_accounts_write(struct store *s, struct ks_store *ks) MUST_CHECK;
 /* Tell the portal of all there are. */

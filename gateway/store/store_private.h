@@ -129,6 +129,7 @@ struct store_op {
 	bool waits;	    /* a submission: its client is not answered yet */
 	bool more;	    /* a result: others of the attempt come */
 	bool told;	    /* a notification: it is stored */
+	bool fresh;	    /* of a DMZ: it was not said before */
 	struct buf answer;  /* of a request */
 };
 

@@ -23,9 +23,11 @@ from pickup import run_node
 
 HERE = pathlib.Path(__file__).resolve().parent
 SENDER, CAROL = "sam@sender.example", "carol@partner.example"
+OWN = "own@partner.example"
 RULES = '''
 rule "inside" { to = "@sender.example" try = { clear } }
 rule "coded" { to = "coded@partner.example" try = { escrow } second-factor = code }
+rule "own" { to = "own@partner.example" try = { escrow } second-factor = account }
 rule "default" { try = { escrow } }
 '''
 CANARY = "Kanarienvogel im Grubenschacht"

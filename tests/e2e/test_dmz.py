@@ -2,15 +2,17 @@
 # Copyright (c) 2026 The Sealgate authors
 """The portal on another machine: everything that works with a portal here works
 with one there, whatever breaks off in between."""
+import hashlib
 import json
 import os
+import re
 import shutil
 import time
 
 import pytest
 
-from dmz import CANARY, CAROL, SENDER, pair  # noqa: F401
-from escrow import Link, mail_of, text_of
+from dmz import CANARY, CAROL, HERE, OWN, SENDER, pair  # noqa: F401
+from escrow import ACCOUNT, Link, b64, hkdf, mail_of, text_of, unb64
 from harness import message, portal_page, run, wait_for
 from pickup import run_node
 from test_pickup_sender import memory_of
@@ -79,6 +81,95 @@ def test_a_code_goes_by_mail_and_no_file(pair):
         assert path.name == "attempts" or code.encode() not in path.read_bytes(), path
     assert link.open(ticket=ticket, code="000000" if code != "000000" else "1").status == 403
     assert link.open(ticket=ticket, code=code).status == 200
+
+
+class Owner:
+    """Who reads mail for OWN, and sets an account there."""
+
+    def __init__(self, pair):
+        self.pair = pair
+
+    def codes(self):
+        return [code.replace(" ", "") for m in self.pair.mails(OWN) for code in
+                re.findall(r"^    ([0-9]{3}(?: [0-9]{3}){3})\r?$", text_of(m.data), re.M)]
+
+    def ask(self, link, path, **members):
+        """(ticket, code) of a mail that is asked for."""
+        n = len(self.codes())
+        reply = link.post(path, **members)
+        assert reply.status == 202
+        wait_for("the code", lambda: len(self.codes()) > n)
+        return json.loads(reply.text)["ticket"], self.codes()[-1]
+
+    def make(self, passphrase):
+        return json.loads(run_node(HERE / "make_account.mjs", str(self.pair.dmz.page()),
+                                   stdin=passphrase))
+
+    @staticmethod
+    def put(link, made, ticket, code, **more):
+        return link.post("/api/account", ticket=ticket, code=code[:6], digits=code[6:],
+                         **made, **more).status
+
+    def settled(self, *args, **more):
+        last = []
+        wait_for("an answer", lambda: last.append(self.put(*args, **more)) or last[-1] != 202)
+        return last[-1]
+
+    @staticmethod
+    def key(link, passphrase):
+        """What the portal says to this passphrase."""
+        account = unb64(link.account)
+        key = hashlib.pbkdf2_hmac("sha256", passphrase.encode(), account, 600000)
+        return link.post("/api/key", account=link.account,
+                         proof=b64(hkdf(key, account, b"sealgate account v1 proof"))).status
+
+
+def opens(link, passphrase):
+    return CANARY in run_node(portal_page() / "open-link.mjs", link.url, stdin=passphrase + "\n")
+
+
+def test_an_account_is_set_there_and_opens_what_comes_later(pair):
+    chosen, another = "granite lantern teapot", "another copper violin"
+    owner, link = Owner(pair), pair.send(OWN)
+    ticket, code = owner.ask(link, "/api/code", proof=link.proof())
+    made = owner.make(chosen)
+    wrong = "%s%06d" % (code[:6], (int(code[6:]) + 1) % 10 ** 6)
+    given = (link, made, ticket)
+    assert owner.settled(*given, wrong, proof=link.proof()) == 403
+    # what is asked for while nobody is there goes once somebody is, and into no file
+    pair.wire.break_off()
+    for _ in range(2):
+        assert owner.put(*given, code, proof=link.proof()) == 202
+    for path in (pair.dmz.state / "portal").iterdir():
+        for secret in (code[6:].encode(), unb64(made["wrapped"]), unb64(made["proof_hash"])):
+            assert path.name == "attempts" or secret not in path.read_bytes(), path
+    pair.wire.mend()
+    # a word on the wrong digits may be late
+    wait_for("the account", lambda: owner.put(*given, code, proof=link.proof()) == 201)
+    later = pair.send(OWN)
+    assert later.factor == ACCOUNT
+    # the machine forgets all of it, and is told again
+    pair.dmz.kill()
+    for path in pair.dmz.state.rglob("*"):
+        assert not path.is_file() or unb64(made["wrapped"]) not in path.read_bytes(), path
+    pair.dmz.start()
+    wait_for("the accounts", lambda: owner.key(later, chosen) == 200)
+    assert opens(later, chosen)
+    # forgotten: what was sealed to it opens no more, and what comes then does
+    ticket, code = owner.ask(later, "/api/reset")
+    assert owner.settled(later, owner.make(another), ticket, code) == 201
+    wait_for("the end of the old one", lambda: owner.key(later, chosen) == 404)
+    newest = pair.send(OWN)
+    assert newest.factor == ACCOUNT and newest.account != later.account
+    assert opens(newest, another)
+
+    def told():
+        return {r["rec"]["type"] for r in pair.gateway.audit()
+                if r["rec"]["type"].startswith("account-")}
+    wait_for("the log", lambda: told() == {"account-refused", "account-set", "account-reset"})
+    # an administrator takes it away
+    pair.gateway.cli("escrow", "account", "remove", OWN)
+    wait_for("its end there", lambda: owner.key(newest, another) == 404)
 
 
 def test_an_answer_comes_in_once(pair):

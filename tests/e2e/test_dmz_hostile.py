@@ -10,7 +10,7 @@ import time
 import pytest
 
 import dmz
-from dmz import CAROL, SENDER, Impostor, octets, pair  # noqa: F401
+from dmz import CAROL, OWN, SENDER, Impostor, octets, pair  # noqa: F401
 from escrow import unb64
 from harness import wait_for
 
@@ -61,13 +61,22 @@ def test_a_portal_with_another_certificate_is_told_nothing(pair):
     wait_for("the notice", lambda: len(pair.mails(CAROL)) > before)
 
 
-OPENED, EXPIRED, LOCKED = 112, 113, 117
+OPENED, EXPIRED, LOCKED, CODE, ACCOUNT_SET = 112, 113, 117, 118, 260
+# a point of the curve (docs/format-escrow.md, Test vectors)
+POINT = bytes.fromhex(
+    "04c6559d416dfb56af714f146d917c24abf818b2fb121604129649848230a2d2"
+    "58b2a6d82dc6c6734cf092ffaa9fc012f10f7008d3952a08d5797e85feaba5d977")
 
 
 def opened(link, client="192.0.2.7", at_ms=None, name=None):
     at_ms = int(time.time() * 1000) if at_ms is None else at_ms
     return (octets((name or link.id).encode()) + octets(client.encode()) + octets(b"agent") +
             struct.pack(">Q", at_ms))
+
+
+def account(link, digits="000000", client="192.0.2.7", name=None):
+    return (octets((name or link.id).encode()) + octets(digits.encode()) +
+            octets(client.encode()) + POINT + b"p" * 32 + b"w" * 48)
 
 
 FORGED = [("another's object", OPENED, lambda k: opened(k, name="A" * 22)),
@@ -78,7 +87,13 @@ FORGED = [("another's object", OPENED, lambda k: opened(k, name="A" * 22)),
           ("an expiry", EXPIRED, lambda k: octets(k.id.encode())),
           ("an unknown one", 40, lambda k: b""),
           ("too much", OPENED, lambda k: opened(k) + b"x" * 5000),
-          ("words for a code", 118, lambda k: octets(k.id.encode()) + octets(b"call me"))]
+          ("an account by another's object", ACCOUNT_SET, lambda k: account(k, name="A" * 22)),
+          ("an account from nowhere", ACCOUNT_SET, lambda k: account(k, client="me\nsaid")),
+          ("an account and many digits", ACCOUNT_SET, lambda k: account(k, digits="0" * 17)),
+          ("an account that is cut", ACCOUNT_SET, lambda k: account(k)[:-1]),
+          ("an account with more behind", ACCOUNT_SET, lambda k: account(k) + b"x"),
+          ("what store says of one", ACCOUNT_SET + 1, lambda k: b"i" * 16 + bytes(4)),
+          ("words for a code", CODE, lambda k: octets(k.id.encode()) + octets(b"call me"))]
 
 
 def test_what_a_taken_over_portal_says_is_checked(pair):
@@ -105,6 +120,40 @@ def test_what_a_taken_over_portal_says_is_checked(pair):
     assert len([m for m in pair.out.messages[mails:] if SENDER not in m.rcpts]) == 0
     wait_for("the real one", lambda: link.open().status == 200 and
              len(pair.records("viewed", link)) > 1)
+
+
+def test_an_account_takes_the_digits_that_were_mailed(pair):
+    """Whoever has the machine has a code mailed and guesses: store counts."""
+    link = pair.send(OWN)
+    before = len(pair.mails(OWN))
+    liar = Impostor(pair.wire, pair.b, instance=b"guesses accounts")
+    numbers = iter(range(1, 100))
+
+    def say(kind, payload):
+        number = next(numbers)
+        liar.event(number, kind, payload)
+        assert liar.hear(dmz.NOTED) == struct.pack(">Q", number)
+
+    def refused():
+        return len(pair.records("account-refused", link))
+
+    try:
+        say(ACCOUNT_SET, account(link))
+        say(CODE, octets(link.id.encode()) + octets(b"123456"))
+        wait_for("the code", lambda: len(pair.mails(OWN)) > before)
+        # five are compared, then none is
+        for i in range(8):
+            say(ACCOUNT_SET, account(link, digits="x%d" % i))
+    finally:
+        liar.close()
+    wait_for("the log", lambda: refused() == 5)
+    # what comes later has passed all that was to be said of it
+    later = pair.send()
+    assert later.open().status == 200
+    wait_for("the view", lambda: pair.records("viewed", later))
+    assert refused() == 5
+    assert pair.gateway.cli_json("escrow", "account", "list") == []
+    assert len(pair.mails(OWN)) == before + 1
 
 
 BROKEN = [("no frame", lambda s, k: s.s.sendall(b"\xff" * 64)),

@@ -163,6 +163,13 @@ static const struct {
     {7, "limits { message-size = 100M memory = 200M workers = 64"
 	" min-rate = 0 }\n"},
     {7, "retry { first = 200ms max = 1s warn = 2s hold = 2s expire = 4s }\n"},
+    {5, "portal { url = \"https://p.example\" }\n"
+	"portal dmz { at = \"192.0.2.1:8443\" tls-cert = \"/c\" tls-key = "
+	"\"/k\" peer = { "
+	"\"0000000000000000000000000000000000000000000000000000000000000"
+	"000\" } }\n"
+	"rule \"x\" { to = \"@x.example\" try = { escrow } second-factor = "
+	"account }\n"},
 };
 
 Test(config, takes_what_the_manual_offers)
@@ -322,16 +329,6 @@ static const struct {
     {5, "certificates { policies = \"1.2.x\" }\n", 5, "object identifier"},
     {5, "certificates { distrusted = \"abc\" }\n", 5, "64 hexadecimal"},
     {5, "\n", 6, "escrow"},
-    {5,
-	"portal { url = \"https://p.example\" }\n"
-	"portal dmz { at = \"192.0.2.1:8443\" tls-cert = \"/c\" tls-key = "
-	"\"/k\" "
-	"peer = { "
-	"\"0000000000000000000000000000000000000000000000000000000000000"
-	"000\" } }\n"
-	"rule \"x\" { to = \"@x.example\" try = { escrow } second-factor = "
-	"account }\n",
-	6, "second-factor = account is not available with portal dmz"},
     {5, "escrow { page = \"relative\" }\n", 5, "absolute path"},
     {5, "escrow { attachment-size = 1G }\n", 5, "attachment-size"},
     {6, "rule \"r\" { try = { escrow, hold } escrow = mail }\n", 6,

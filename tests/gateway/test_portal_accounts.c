@@ -108,6 +108,27 @@ Test(portal_accounts, many_are_found_and_those_that_go_are_gone)
 	cr_expect_eq(find(1), ERR_NOT_FOUND);
 }
 
+static void
+count(void *arg, const struct pickup_account *a)
+{
+	unsigned *seen = arg;
+
+	seen[a->public[1] << 8 | a->public[2]]++;
+}
+
+Test(portal_accounts, each_is_in_one_part)
+{
+	static unsigned seen[65536];
+
+	cr_expect_not(portal_accounts_are_whole(all));
+	tell(true, true, 0, MANY);
+	cr_expect(portal_accounts_are_whole(all));
+	for (size_t i = 0; i < PORTAL_ACCOUNT_PARTS; i++)
+		portal_accounts_part(all, i, count, seen);
+	for (unsigned i = 0; i < 65536; i++)
+		cr_assert_eq(seen[i], i < MANY ? 1 : 0, "%u", i);
+}
+
 static enum err
 set(unsigned i, const uint8_t *by, uint64_t now_ms, bool *told)
 {

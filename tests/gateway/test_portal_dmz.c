@@ -548,6 +548,44 @@ Test(portal_dmz, many_clients_of_one_object_are_told_of_once)
 	portal_seen_free(s);
 }
 
+Test(portal_dmz, accounts_are_in_no_file_and_few_wait, .init = set_up,
+    .fini = tear_down)
+{
+	struct portal_events *e = portal_events_open(dir);
+	char text[16];
+	size_t empty, n = 0;
+
+	cr_assert_not_null(e);
+	empty = file_size("events");
+	/* the page asks until it is answered: it is one */
+	add(e, PROTO_ACCOUNT_SET, "account 0");
+	add(e, PROTO_OBJECT_CODE, "account 1");
+	for (unsigned i = 0; i < LIMIT_DMZ_ACCOUNTS + 10; i++) {
+		snprintf(text, sizeof(text), "account %u", i);
+		for (unsigned again = 0; again < 2; again++)
+			cr_expect_eq(portal_events_add(
+					 e, PROTO_ACCOUNT_SET, span_str(text)),
+			    i < LIMIT_DMZ_ACCOUNTS, "%u", i);
+	}
+	cr_expect_eq(file_size("events"), empty);
+	add(e, PROTO_OBJECT_OPENED, "opened");
+	cr_expect_gt(file_size("events"), empty);
+	expect(e, "account 0");
+	expect(e, "account 1");
+	for (unsigned i = 1; i < LIMIT_DMZ_ACCOUNTS; i++) {
+		snprintf(text, sizeof(text), "account %u", i);
+		expect(e, text);
+	}
+	expect(e, "opened");
+	cr_expect_null(portal_events_first(e));
+	/* it has gone: who asks again is told of again */
+	add(e, PROTO_ACCOUNT_SET, "account 0");
+	for (; portal_events_first(e) != NULL; n++)
+		expect(e, "account 0");
+	cr_expect_eq(n, 1);
+	portal_events_close(e);
+}
+
 /* --- objects */
 
 enum { INDEX = 192, BODY = 70000 };

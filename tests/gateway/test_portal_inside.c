@@ -88,6 +88,7 @@ portal_wire_tick(struct portal_wire *w)
 static char root[64], dir[96], index_dir[96];
 static struct portal_objects *objects;
 static struct portal_reports *reports;
+static struct portal_accounts *accounts;
 static struct portal_inside *in;
 static int server;
 static struct conf_addr at = {.text = "127.0.0.1:1"};
@@ -154,6 +155,8 @@ set_up(void)
 	listen_somewhere();
 	opt.objects = objects;
 	opt.reports = reports;
+	accounts = portal_accounts_new();
+	opt.accounts = accounts;
 	wire.room = true;
 	in = portal_inside_new(&opt);
 	cr_assert_eq(wire.arg, in);
@@ -177,6 +180,7 @@ tear_down(void)
 {
 	portal_inside_free(in);
 	portal_reports_free(reports);
+	portal_accounts_free(accounts);
 	portal_objects_close(objects);
 	close(server);
 	empty(dir);

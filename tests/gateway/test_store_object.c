@@ -801,23 +801,6 @@ Test(store_prune, young_answers_keep_no_old_ones)
 
 static const char one[] = "instance one....", other[] = "instance two....";
 
-/* What its machine says, in the frame that the portal here puts around it. */
-static void
-say_event(const char *instance, uint64_t id, uint16_t type, struct span payload)
-{
-	struct packer p;
-	struct buf b;
-
-	buf_init(&b, 4096);
-	pack_begin(&p, &b);
-	pack_raw(&p, instance, 16);
-	pack_u16(&p, type);
-	pack_span(&p, payload);
-	cr_assert_eq(pack_end(&p), ERR_OK);
-	rig_send(&rig, ROLE_PORTAL, 0, PROTO_OBJECT_EVENT, id, buf_span(&b));
-	buf_clear(&b);
-}
-
 static void
 say_viewed(const char *instance, uint64_t id)
 {
@@ -829,7 +812,7 @@ say_viewed(const char *instance, uint64_t id)
 
 	buf_init(&b, 1024);
 	cr_assert_eq(proto_opened_pack(&m, &b), ERR_OK);
-	say_event(instance, id, PROTO_OBJECT_OPENED, buf_span(&b));
+	rig_send_dmz(&rig, instance, id, PROTO_OBJECT_OPENED, buf_span(&b));
 	buf_clear(&b);
 }
 
@@ -887,6 +870,7 @@ Test(store_object, what_a_dmz_may_not_say_is_noted_and_nothing_else)
 	    {"mail", PROTO_SUBMIT, ""},
 	    {"nothing", PROTO_OBJECT_OPENED, ""},
 	    {"what is cut", PROTO_OBJECT_LOCKED, "x"},
+	    {"an account that is none", PROTO_ACCOUNT_SET, OBJECT},
 	};
 	uint64_t id = 100;
 
@@ -900,7 +884,7 @@ Test(store_object, what_a_dmz_may_not_say_is_noted_and_nothing_else)
 		if (rows[i].payload[0] != '\0')
 			pack_str(&p, rows[i].payload);
 		cr_assert_eq(pack_end(&p), ERR_OK);
-		say_event(one, ++id, rows[i].type, buf_span(&b));
+		rig_send_dmz(&rig, one, ++id, rows[i].type, buf_span(&b));
 		cr_expect_eq(next_id(ROLE_PORTAL, PROTO_OBJECT_NOTED), id, "%s",
 		    rows[i].name);
 		buf_clear(&b);

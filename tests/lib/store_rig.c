@@ -316,6 +316,24 @@ rig_send(struct rig *r, enum role_id id, unsigned index, uint16_t type,
 		abort();
 }
 
+void
+rig_send_dmz(struct rig *r, const char *instance, uint64_t id, uint16_t type,
+    struct span payload)
+{
+	struct packer p;
+	struct buf b;
+
+	buf_init(&b, 4096);
+	pack_begin(&p, &b);
+	pack_raw(&p, instance, 16);
+	pack_u16(&p, type);
+	pack_span(&p, payload);
+	if (pack_end(&p) != ERR_OK)
+		abort();
+	rig_send(r, ROLE_PORTAL, 0, PROTO_OBJECT_EVENT, id, buf_span(&b));
+	buf_clear(&b);
+}
+
 /* Notifications that relay is to make come when a second is over: they are set
    aside, for no test to meet one in the place of something else. */
 static bool

@@ -76,6 +76,10 @@ void rig_advance(struct rig *r, uint64_t ms);
 
 void rig_send(struct rig *r, enum role_id id, unsigned index, uint16_t type,
     uint64_t msg_id, struct span payload);
+/* What a machine in a DMZ says, 16 octets of instance, in the frame that the
+   portal here puts around it. */
+void rig_send_dmz(struct rig *r, const char *instance, uint64_t id,
+    uint16_t type, struct span payload);
 /* The next message to that process; false when none comes in time. */
 bool rig_recv(
     struct rig *r, enum role_id id, unsigned index, struct ipc_msg *m);
