@@ -154,12 +154,8 @@ escrow(void)
 	rig_submit(&rig, 0, 100, &m);
 	cr_assert_eq(rig_committed(&rig, 100), ERR_OK);
 	/* by its submission, and by its name */
-	while (!rig_is_quiet(&rig, ROLE_PORTAL, 0)) {
-		struct ipc_msg in;
-
-		if (rig_recv(&rig, ROLE_PORTAL, 0, &in))
-			ipc_msg_clear(&in);
-	}
+	while (!rig_is_quiet(&rig, ROLE_PORTAL, 0))
+		continue; /* it has taken one */
 }
 
 static void
