@@ -3,6 +3,7 @@
 """An SMTP or LMTP server that keeps what it is sent, octet for octet, and
 misbehaves on request: replies are overridden per verb, connections dropped or
 left hanging, STARTTLS offered with a test certificate."""
+import contextlib
 import re
 import socket
 import ssl
@@ -184,14 +185,12 @@ class Dialogue:
             have += len(take)
         return b"".join(parts)
 
-    def say(self, code, text):
-        self.sock.sendall(("%d %s\r\n" % (code, text)).encode())
-
     # --- the dialogue
 
     def answer(self, verb, line, code, text, first=None):
         """Reply as told, or with code and text. True if the reply was positive;
-        first is called before such a one."""
+        first is called before such a one, and nobody sees what it did until the
+        reply is on its way."""
         b = self.server.behaviour(verb, line)
         if b == DROP:
             raise EOFError
@@ -201,12 +200,11 @@ class Dialogue:
         if b is not None and not isinstance(b, bytes):
             code, text = b
         good = b[:1] in (b"2", b"3") if isinstance(b, bytes) else code < 400
-        if good and first:
-            first()
-        if isinstance(b, bytes):
-            self.sock.sendall(b)
-        else:
-            self.say(code, text)
+        reply = b if isinstance(b, bytes) else b"%d %s\r\n" % (code, text.encode())
+        with self.server.changed if first else contextlib.nullcontext():
+            if good and first:
+                first()
+            self.sock.sendall(reply)
         return good
 
     def run(self):
@@ -287,7 +285,7 @@ class Dialogue:
 
     def do_data(self, line):
         if not self.message.rcpts:
-            self.say(503, "5.5.1 no recipients")
+            self.sock.sendall(b"503 5.5.1 no recipients\r\n")
             return
         if not self.answer("DATA", line, 354, "go on"):
             return
