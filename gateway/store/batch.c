@@ -426,9 +426,7 @@ after_commit(struct store *s)
 	store_waits_settle(s);
 	if (s->recall)
 		store_recall_changed(s);
-	if (s->tell_portal)
-		store_offer_objects(s);
-	s->tell_portal = false;
+	store_offer_changed(s);
 	if (e != ERR_OK) {
 		log_event(LOG_LVL_CRIT, NULL, "spool-unreadable", KV_ERR(e));
 		store_end(s, true);

@@ -219,6 +219,40 @@ store_offer_objects(struct store *s)
 	db_end(txn);
 }
 
+/* With ten thousand that wait for a portal which is away, one that is recalled
+   is not to be behind all of them. */
+void
+store_offer_changed(struct store *s)
+{
+	struct store_peer *portal = store_find_peer(s, ROLE_PORTAL, 0);
+	struct db_txn *txn = NULL;
+	size_t n = s->n_changed;
+	enum err e = ERR_OK;
+
+	s->n_changed = 0;
+	if (n == 0 || portal == NULL)
+		return;
+	if (n > STORE_CHANGED) {
+		store_offer_objects(s);
+		return;
+	}
+	e = db_read(s->db, &txn);
+	for (size_t i = 0; e == ERR_OK && i < n; i++) {
+		struct span stored;
+
+		e = db_get(txn, STORE_OBJECT, span_str(s->changed[i]), &stored);
+		/* it is over already */
+		if (e == ERR_NOT_FOUND)
+			e = ERR_OK;
+		else if (e == ERR_OK)
+			e = offer_stored(
+			    s, portal, span_str(s->changed[i]), stored);
+	}
+	if (e != ERR_OK && e != ERR_CLOSED)
+		log_event(LOG_LVL_ERR, NULL, "objects", KV_ERR(e));
+	db_end(txn);
+}
+
 /* --- from the portal --- */
 
 static enum err

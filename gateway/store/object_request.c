@@ -6,6 +6,7 @@
  * whenever the portal is new to it, so that what is revoked stays revoked.
  */
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -237,6 +238,16 @@ store_object_unsay(
 	return e;
 }
 
+static void
+note_changed(struct store *s, const char *name)
+{
+	if (s->n_changed < STORE_CHANGED)
+		snprintf(
+		    s->changed[s->n_changed], OBJECT_ID_TEXT_SIZE, "%s", name);
+	if (s->n_changed <= STORE_CHANGED)
+		s->n_changed++;
+}
+
 enum err
 store_object_drop(struct store *s, struct db_txn *txn, const char *name,
     struct store_object *o)
@@ -246,7 +257,7 @@ store_object_drop(struct store *s, struct db_txn *txn, const char *name,
 	o->tell = STORE_OBJECT_TELL_DROP;
 	if (e == ERR_OK)
 		e = store_object_put(txn, name, o);
-	s->tell_portal = true;
+	note_changed(s, name);
 	return e;
 }
 
@@ -258,7 +269,7 @@ store_object_until(struct store *s, struct db_txn *txn, const char *name,
 	o->locked = false;
 	o->warned = false;
 	o->tell = STORE_OBJECT_TELL_UNTIL;
-	s->tell_portal = true;
+	note_changed(s, name);
 	store_unread_expect(s, o);
 	return store_object_put(txn, name, o);
 }

@@ -23,6 +23,8 @@ void store_drop_submitted(struct store *s, struct span submission);
 /* Tell it of every object that it does not have yet, and of what has changed
    since it was told. */
 void store_offer_objects(struct store *s);
+/* Those that the last commit has changed. */
+void store_offer_changed(struct store *s);
 
 /* It is gone: out of the table, with all that is kept beside it. */
 enum err store_object_forget(struct store *s, struct db_txn *txn,

@@ -13,6 +13,7 @@
 #include "common/arena.h"
 #include "common/buf.h"
 #include "common/ipc.h"
+#include "common/object_header.h"
 #include "gateway/proto.h"
 #include "gateway/store/audit.h"
 #include "gateway/store/audit_rec.h"
@@ -36,6 +37,8 @@ enum {
 	STORE_SHARE_MAX = 256,
 	/* entries that are looked at in one round for who is due */
 	STORE_LOOK_MAX = 1024,
+	/* objects of one commit that the portal hears of by name */
+	STORE_CHANGED = 64,
 	/* milliseconds a message's id is remembered after its commit */
 	STORE_DONE_MS = 15 * 60 * 1000,
 	/* milliseconds until a failed commit is tried again */
@@ -177,8 +180,11 @@ struct store {
 	size_t n_orphans, cap_orphans;
 	unsigned n_batch; /* operations of the last commit */
 	bool recall;	  /* relay has what was held or deleted */
-	bool tell_portal; /* of objects that were changed */
-	uint64_t pruned;  /* store_done_prune() */
+	/* objects that the portal hears of after the commit; when there are
+	   more, of all that it has not confirmed */
+	char changed[STORE_CHANGED][OBJECT_ID_TEXT_SIZE];
+	size_t n_changed;
+	uint64_t pruned; /* store_done_prune() */
 	struct store_answering answering[LIMIT_ANSWER_UPLOADS];
 	uint64_t answer_turn; /* of the last one that was handed out */
 	bool wants_commit;    /* although nothing is in the batch */

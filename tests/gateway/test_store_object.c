@@ -327,6 +327,26 @@ Test(store_object, what_goes_makes_room_whatever_is_restarted)
 	expect_usage(2, 110);
 }
 
+/* What waits for a portal that is away is not said again for each of them. */
+Test(store_object, the_portal_hears_of_what_was_changed_alone)
+{
+	char name[32], *answer;
+
+	rig.conf.portal.present = true;
+	cr_assert_eq(submit_of(A, "A1", 100, 1), ERR_OK);
+	cr_assert_eq(submit_of(A, "A2", 100, 2), ERR_OK);
+	cr_assert_eq(submit_of(A, "A3", 100, 3), ERR_OK);
+	while (!rig_is_quiet(&rig, ROLE_PORTAL, 0))
+		continue; /* it has taken one */
+	answer = rig_request(
+	    &rig, "{\"verb\":\"escrow-revoke\",\"object\":\"A2\",\"uid\":0}");
+	cr_assert(answer != NULL && strstr(answer, "\"ok\":true") != NULL);
+	free(answer);
+	cr_expect_eq(told_portal(name), PROTO_OBJECT_DROP);
+	cr_expect_str_eq(name, "A2");
+	cr_expect(rig_is_quiet(&rig, ROLE_PORTAL, 0));
+}
+
 enum { RACERS = 24, FITTING = 7 };
 
 /* All at once, in one commit or in several: what fits gets in. */
