@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Ports that the service manager keeps: over a restart of the gateway a client
 waits instead of being refused, and one nobody configured is told of."""
-import os
+import fcntl
 import socket
 import smtplib
 import threading
@@ -43,9 +43,10 @@ def started(gw, sockets, monkeypatch):
 def test_a_client_is_not_refused_while_the_gateway_restarts(make_gateway, capture, monkeypatch):
     gw = make_gateway(capture.port, rules=CLEAR, start=False)
     unused = free_port()
-    # above those it is put at
     sockets = [listening(gw.port), listening(gw.portal_port), listening(unused)]
-    moved = [socket.socket(fileno=os.dup2(s.fileno(), 40 + i)) for i, s in enumerate(sockets)]
+    # above those that bash puts them at; a number of its own choice may be in use
+    moved = [socket.socket(fileno=fcntl.fcntl(s.fileno(), fcntl.F_DUPFD_CLOEXEC, 40))
+             for s in sockets]
     for s in sockets:
         s.close()
     wrapped(gw, moved)

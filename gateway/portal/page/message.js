@@ -189,6 +189,12 @@ export async function* contents(object, part, events = {}) {
    disk if need be, and what is in one costs this page no memory. */
 const BLOB_PIECE = 1 << 20;
 
+/* Wait until the browser has taken what is in the Blob: until then it is this
+   page that holds it, and a page can be faster than its browser. */
+async function taken(blob) {
+	await blob.slice(-1).arrayBuffer();
+}
+
 /* All pieces as one Blob; each, if given, hears every piece. */
 export async function collect(pieces, each) {
 	const blobs = [];
@@ -200,6 +206,7 @@ export async function collect(pieces, each) {
 		size += piece.length;
 		if (size >= BLOB_PIECE) {
 			blobs.push(new Blob(held));
+			await taken(blobs.at(-1));
 			held = [];
 			size = 0;
 		}
