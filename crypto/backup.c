@@ -42,9 +42,10 @@ struct crypto_backup {
 	struct secret *key; /* which it borrows */
 	uint32_t index;
 	uint8_t text[STREAM_CHUNK];
-	size_t len; /* in text */
-	size_t at;  /* handed out of it */
-	bool last;  /* text is the last chunk */
+	size_t len;   /* in text */
+	size_t at;    /* handed out of it */
+	bool last;    /* text is the last chunk */
+	enum err bad; /* of a chunk: nothing comes after it, no end either */
 	uint8_t sealed[STREAM_CHUNK + STREAM_TAG];
 	/* reading is one octet ahead, to know which chunk is the last */
 	uint8_t ahead;
@@ -335,7 +336,7 @@ crypto_backup_open(int fd, const struct secret *passphrase,
 /* One octet more than a chunk has: whether there is one says if it was the
    last. */
 static enum err
-read_chunk(struct crypto_backup *b)
+open_next(struct crypto_backup *b)
 {
 	size_t have = b->has_ahead, got;
 	uint8_t more;
@@ -365,6 +366,14 @@ read_chunk(struct crypto_backup *b)
 	return e;
 }
 
+static enum err
+read_chunk(struct crypto_backup *b)
+{
+	if (b->bad == ERR_OK)
+		b->bad = open_next(b);
+	return b->bad;
+}
+
 enum err
 crypto_backup_get(struct crypto_backup *b, void *out, size_t len)
 {
@@ -375,8 +384,11 @@ crypto_backup_get(struct crypto_backup *b, void *out, size_t len)
 	while (done < len) {
 		size_t n = b->len - b->at;
 
-		if (n == 0 && b->last)
-			return done == 0 ? ERR_NOT_FOUND : ERR_BAD_SEAL;
+		if (n == 0 && b->last && b->bad == ERR_OK) {
+			if (done == 0)
+				return ERR_NOT_FOUND;
+			b->bad = ERR_BAD_SEAL;
+		}
 		if (n == 0) {
 			e = read_chunk(b);
 			if (e != ERR_OK)
