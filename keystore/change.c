@@ -489,7 +489,7 @@ ks_change_merge(const struct ks_known *known, const struct ks_proposal *p,
 		out->source = old->source;
 		out->url = old->url;
 	}
-	if (old->domain.len > 0)
+	if (old->domain.len > 0 && !d->only_addr)
 		out->domain = old->domain;
 	if (r->n_caps == 0) {
 		out->n_caps = old->n_caps;

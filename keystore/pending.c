@@ -274,7 +274,29 @@ has(const struct ks_record *r, struct span addr)
 	return false;
 }
 
-/* One that is in the store already gets the address, and the better level. */
+/* Is it a whole domain whose key waits, by its own name or by convention that
+   of an address? */
+static bool
+is_of_domain(struct span name)
+{
+	return name.data[0] == '@' || span_starts_caseeq(name, "_domain@");
+}
+
+/* What was asked about, and of what the record was when it was asked nothing
+   else: that may have been deleted or distrusted since. */
+static void
+stand_for(struct ks_record *r, struct span name, struct span *addrs)
+{
+	r->addrs = addrs;
+	r->n_addrs = 0;
+	if (name.data[0] != '@')
+		addrs[r->n_addrs++] = name;
+	if (!is_of_domain(name))
+		r->domain = SPAN(NULL, 0);
+}
+
+/* One that is in the store already gets the name. It has one level for all it
+   stands for: what it was vouched for less does not rise with it. */
 static enum err
 join(struct ks_store *s, struct ks_record *r, struct span *addrs,
     struct arena *arena)
@@ -286,20 +308,18 @@ join(struct ks_store *s, struct ks_record *r, struct span *addrs,
 		return ERR_OK;
 	if (e != ERR_OK)
 		return e;
-	for (size_t i = 0; i < r->n_addrs; i++)
-		addrs[i] = r->addrs[i];
-	r->addrs = addrs;
+	if (old->flaw == KS_FLAW_REVOKED && r->flaw != KS_FLAW_REVOKED)
+		return ERR_KEY_REVOKED;
+	r->sources |= old->sources;
+	r->added = old->added;
+	if (old->trust < r->trust)
+		return ERR_OK;
+	r->trust = old->trust;
 	for (size_t i = 0; i < old->n_addrs && r->n_addrs < KS_ADDRS_MAX; i++)
 		if (!has(r, old->addrs[i]))
 			addrs[r->n_addrs++] = old->addrs[i];
-	r->sources |= old->sources;
-	r->added = old->added;
 	if (old->domain.len > 0)
 		r->domain = old->domain;
-	if (old->flaw == KS_FLAW_REVOKED && r->flaw != KS_FLAW_REVOKED)
-		return ERR_KEY_REVOKED;
-	if (old->trust > r->trust)
-		r->trust = old->trust;
 	return ERR_OK;
 }
 
@@ -328,6 +348,7 @@ ks_pending_approve(struct ks_store *s, const struct ks_pending *p,
 		for (size_t i = 0; i < o.n; i++)
 			if (o.list[i]->trust > r.trust)
 				r.trust = o.list[i]->trust;
+	stand_for(&r, p->name, addrs);
 	if (e == ERR_OK)
 		e = join(s, &r, addrs, arena);
 	for (size_t i = 0; i < o.n && e == ERR_OK && !beside; i++)

@@ -48,8 +48,9 @@ enum err ks_pending_copy(const struct ks_pending *p, struct arena *arena,
 /* The key that waits for the name becomes a record: at the given level, or
    (KS_DISTRUSTED) at the one it was proposed at, but not below that of the key
    it replaces. Other keys of its kind that are sealed to for the name become
-   candidates unless `beside`. who: for the history. Within ks_begin().
-   ERR_NOT_FOUND, ERR_KEY_EXPIRED. */
+   candidates unless `beside`. A key that is there already keeps what else it
+   stands for only if its level was as good. who: for the history. Within
+   ks_begin(). ERR_NOT_FOUND, ERR_KEY_EXPIRED, ERR_KEY_REVOKED. */
 enum err ks_pending_approve(struct ks_store *s, const struct ks_pending *p,
     enum ks_trust level, bool beside, struct span who, int64_t now,
     struct arena *arena) MUST_CHECK;

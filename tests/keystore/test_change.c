@@ -484,9 +484,11 @@ Test(change, a_level_that_rises_takes_no_other_address_along)
 	struct scene s;
 
 	set(&s, &row);
+	s.same.r.domain = SPAN_LIT("else.example");
 	merge(&s, addrs, &r);
 	cr_assert_eq(r.n_addrs, 1);
 	cr_expect(span_eq(r.addrs[0], SPAN_LIT(ADDR)));
+	cr_expect_eq(r.domain.len, 0, "nor a domain");
 	cr_expect_eq(r.source, WKD);
 	cr_expect_eq(r.sources, ks_source_bit(WKD) | ks_source_bit(HKP));
 	/* and of as good a source it is one more */
@@ -496,6 +498,7 @@ Test(change, a_level_that_rises_takes_no_other_address_along)
 	s.same.r.n_addrs = 1;
 	merge(&s, addrs, &r);
 	cr_expect_eq(r.n_addrs, 2);
+	cr_expect(span_eq(r.domain, SPAN_LIT("else.example")));
 }
 
 Test(change, an_update_keeps_what_the_source_does_not_know)
