@@ -10,20 +10,6 @@
 #include <string.h>
 
 const char *
-policy_sign_name(enum policy_sign s)
-{
-	switch (s) {
-	case POLICY_SIGN_NO:
-		return "no";
-	case POLICY_SIGN_IF_POSSIBLE:
-		return "if-possible";
-	case POLICY_SIGN_REQUIRED:
-		return "required";
-	}
-	return "?";
-}
-
-const char *
 policy_hp_name(enum policy_hp h)
 {
 	switch (h) {

@@ -169,7 +169,9 @@ pattern_stays_in(const struct pattern *p,
 	case PATTERN_EXACT:
 		return is_own(arg, p->text);
 	case PATTERN_BELOW:
-		at = (size_t)snprintf(below, sizeof(below), "x.%.*s",
+		/* no domain has this name, so that it is ours only where
+		   everything below is */
+		at = (size_t)snprintf(below, sizeof(below), "*.%.*s",
 		    (int)p->text.len, (const char *)p->text.data);
 		return at < sizeof(below) && is_own(arg, SPAN(below, at));
 	case PATTERN_NULL:

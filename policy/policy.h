@@ -201,7 +201,6 @@ struct policy_archive {
 	const char *addr; /* as it is written on an envelope */
 	const char *key;  /* canonical */
 };
-const char *policy_sign_name(enum policy_sign s);
 const char *policy_hp_name(enum policy_hp h);
 /* Make a what a and b together ask for. */
 void policy_form_raise(struct policy_form *a, const struct policy_form *b);
@@ -575,7 +574,7 @@ struct policy_path {
 enum err policy_paths(const struct policy *p, struct arena *arena,
     struct policy_path **out, size_t *n_out) MUST_CHECK;
 /* Does rule number i concern only recipients in domains that is_own() says yes
-   to? Of everything below a domain it is asked by a name below it. */
+   to? Of everything below a domain it is asked by "*.domain". */
 bool policy_rule_stays_in(const struct policy *p, size_t i,
     bool (*is_own)(const void *arg, struct span domain), const void *arg);
 

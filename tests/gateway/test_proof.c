@@ -120,3 +120,71 @@ Test(proof, a_test_says_what_came_out_instead)
 		conf_findings_clear(&f);
 	}
 }
+
+/* What is said to stay inside must not be able to leave. */
+Test(proof, mail_leaves_unless_every_recipient_is_in_an_own_domain)
+{
+	static const struct {
+		const char *domains, *to;
+		bool leaves;
+	} row[] = {
+	    {"\"own.example\"", "to = \"@own.example\"", false},
+	    {"\"own.example\"", "to = \"@OWN.example\"", false},
+	    {"\"own.example\"", "to = \"a@own.example\"", false},
+	    {"\"own.example\"", "to = { \"a@own.example\", \"@own.example\" }",
+		false},
+	    {"\"*.own.example\"", "to = \"@*.own.example\"", false},
+	    {"\"*.own.example\"", "to = \"@*.sub.own.example\"", false},
+	    {"\"*.own.example\"", "to = \"@sub.own.example\"", false},
+	    {"\"own.example\"", "to = { \"@own.example\", \"!b@own.example\" }",
+		false},
+	    {"\"own.example\"", "", true},
+	    {"\"own.example\"", "to = \"@partner.example\"", true},
+	    {"\"own.example\"", "to = \"a@partner.example\"", true},
+	    {"\"own.example\"", "to = \"@notown.example\"", true},
+	    {"\"own.example\"", "to = \"@*.own.example\"", true},
+	    {"\"own.example\"", "to = \"@sub.own.example\"", true},
+	    {"\"*.own.example\"", "to = \"@own.example\"", true},
+	    {"\"*.own.example\"", "to = \"@*.example\"", true},
+	    {"{ \"own.example\", \"*.own.example\" }",
+		"to = { \"@own.example\", \"@*.own.example\" }", false},
+	    /* a domain that is called as somebody might ask */
+	    {"\"x.own.example\"", "to = \"@*.own.example\"", true},
+	    {"\"own.example\"",
+		"to = { \"@own.example\", \"a@partner.example\" }", true},
+	    {"\"own.example\"", "to = \"!a@own.example\"", true},
+	    {"\"own.example\"", "to = \"!@partner.example\"", true},
+	    {"\"own.example\"", "to = { \"@own.example\", \"file:/nowhere\" }",
+		true},
+	};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct conf_findings f;
+		struct conf *c = NULL;
+		char text[4096], out[4096] = "";
+		FILE *to = fmemopen(out, sizeof(out), "w");
+
+		snprintf(text, sizeof(text),
+		    "hostname = \"gw.example.com\"\n"
+		    "domains = %s\n"
+		    "listen outbound { address = \"127.0.0.1:10025\" }\n"
+		    "relay outbound { via = \"mx\" }\n"
+		    "rule \"r\" { from = \"@own.example\" %s try = { clear } "
+		    "}\n"
+		    "rule \"rest\" { try = { reject } }\n",
+		    row[i].domains, row[i].to);
+		conf_findings_init(&f);
+		cr_assert_eq(conf_parse(span_str(text), "t.conf", &f, &c),
+		    ERR_OK, "%s: %s", row[i].to, f.n > 0 ? f.list[0].text : "");
+		proof_print(c, to);
+		fclose(to);
+		cr_expect_eq(strstr(out, "No mail can leave readable") == NULL,
+		    row[i].leaves, "%s of %s: %s", row[i].to, row[i].domains,
+		    out);
+		cr_expect_eq(strstr(out, "Readable to own domains") == NULL,
+		    row[i].leaves, "%s of %s: %s", row[i].to, row[i].domains,
+		    out);
+		conf_free(c);
+		conf_findings_clear(&f);
+	}
+}
