@@ -204,6 +204,10 @@ static const struct {
 	MIXED "--b1\r\n\r\nx\r\n--b1x\r\ny\r\n--b1--\r\n"},
     {"end with something behind it",
 	MIXED "--b1\r\n\r\nx\r\n--b1--x\r\n--b1--\r\n"},
+    {"outer boundary that begins like the inner",
+	HEAD "Content-Type: multipart/mixed; boundary=b12\r\n\r\n--b12\r\n"
+	     "Content-Type: multipart/mixed; boundary=b1\r\n\r\n--b1\r\n\r\n"
+	     "x\r\n--b1--\r\n--b12--\r\n"},
     {"inner boundary that begins like the outer",
 	MIXED "--b1\r\nContent-Type: multipart/mixed; boundary=b12\r\n\r\n"
 	      "--b12\r\n\r\nx\r\n--b12--\r\n--b1--\r\n"},
@@ -290,6 +294,34 @@ Test(tree, ambiguous_messages)
 }
 
 /* What stood in a signature has no From; what it has is read as strictly. */
+/* Behind the padding nobody looks: there is no room for a second message. */
+Test(tree, base64_that_goes_on_behind_its_end_is_ambiguous)
+{
+	static const struct {
+		size_t blanks;
+		bool ambiguous;
+	} rows[] = {{0, false}, {1000, false}, {40000, true}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct parsed p;
+		struct buf msg;
+
+		buf_init(&msg, 1 << 20);
+		cr_assert_eq(
+		    buf_puts(&msg,
+			HEAD "Content-Type: application/pdf\r\n"
+			     "Content-Transfer-Encoding: base64\r\n\r\nZg=="),
+		    ERR_OK);
+		for (size_t k = 0; k < rows[i].blanks; k += 100)
+			cr_assert_eq(buf_printf(&msg, "%98s\r\n", ""), ERR_OK);
+		parse(buf_span(&msg), false, &p);
+		cr_expect_eq(mime_tree_is_ambiguous(p.tree, NULL),
+		    rows[i].ambiguous, "%zu blanks", rows[i].blanks);
+		clear(&p);
+		buf_clear(&msg);
+	}
+}
+
 Test(tree, an_entity_is_no_message)
 {
 	static const struct {
