@@ -177,9 +177,3 @@ keys_registered_try(struct keys_registered *r, uint64_t id)
 							: ERR_OK;
 	return ERR_PERMISSION;
 }
-
-size_t
-keys_registered_count(const struct keys_registered *r)
-{
-	return r->n;
-}

@@ -37,6 +37,5 @@ const char *keys_registered_find(const struct keys_registered *r, uint64_t id,
 /* Count one attempt to open. ERR_PERMISSION beyond what a message with all its
    layers can need: nobody tries out keys here. */
 enum err keys_registered_try(struct keys_registered *r, uint64_t id) MUST_CHECK;
-size_t keys_registered_count(const struct keys_registered *r);
 
 #endif

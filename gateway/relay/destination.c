@@ -564,17 +564,3 @@ relay_dests_free(struct relay_dests *all)
 	loop_timer_free(all->sweep);
 	free(all);
 }
-
-unsigned
-relay_dests_busy(const struct relay_dests *all)
-{
-	unsigned n = 0;
-
-	for (unsigned b = 0; b < BUCKETS; b++)
-		for (const struct relay_dest *d = all->bucket[b]; d != NULL;
-		     d = d->next)
-			for (const struct relay_conn *c = d->conns; c != NULL;
-			     c = c->next)
-				n += c->mail != NULL ? 1 : 0;
-	return n;
-}

@@ -51,7 +51,5 @@ void relay_dests_give_back(
     struct relay_dests *all, const struct relay_job *job, const char *text);
 /* End every session but those that wait for the reply to a whole message. */
 void relay_dests_abandon(struct relay_dests *all, const char *text);
-/* Transactions under way. */
-unsigned relay_dests_busy(const struct relay_dests *all);
 
 #endif

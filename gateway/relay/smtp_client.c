@@ -654,12 +654,6 @@ relay_smtp_mail_max(const struct relay_smtp *s)
 	return s->offer.mail_max;
 }
 
-const char *
-relay_smtp_state_name(const struct relay_smtp *s)
-{
-	return states[s->state].name;
-}
-
 bool
 relay_smtp_is_past_dot(const struct relay_smtp *s)
 {

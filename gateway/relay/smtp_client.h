@@ -92,7 +92,6 @@ uint64_t relay_smtp_timeout_ms(const struct relay_smtp *s);
 uint64_t relay_smtp_progress(const struct relay_smtp *s);
 /* It takes no more mails after so many (RFC 9422); 0: it did not say. */
 uint64_t relay_smtp_mail_max(const struct relay_smtp *s);
-const char *relay_smtp_state_name(const struct relay_smtp *s);
 /* The end of the message may have reached the peer: a retry could deliver it
    twice. */
 bool relay_smtp_is_past_dot(const struct relay_smtp *s);
