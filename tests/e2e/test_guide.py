@@ -6,10 +6,14 @@ after the other in the order of the guide, against one running gateway."""
 import os
 import re
 import shlex
+import sys
 
 import pytest
 
 from harness import SEALGATED, TOP, USERS_BASE, free_port, message, run, wait_for
+
+sys.path.insert(0, str(TOP / "tests/long"))
+import sizing  # noqa: E402
 
 GUIDE = (TOP / "docs" / "guide.md").read_text()
 SENDER = "sam@example.com"
@@ -70,6 +74,22 @@ def test_a_test_of_a_fragment_can_fail(tls):
     conf = tls / "sealgate.conf"
     conf.write_text(adapted(FRAME + fragment.replace("expect = wait", "expect = clear"), tls))
     assert run(SEALGATED, "-n", "-f", conf, check=False).returncode != 0, at
+
+
+def test_its_figures_are_those_of_the_proof():
+    proof = (TOP / "docs" / "proof.md").read_text()
+    assert sizing.BEGIN + sizing.block(proof) + sizing.END in GUIDE, "tests/long/sizing.py writes them"
+    def near(said, measured):
+        return abs(float(re.search(said, GUIDE).group(1)) / measured - 1) < 0.05
+    logged, index, octets = map(int, re.search(
+        r"An audit log of (\d+) records.*?\((\d+) MB of index for (\d+) MB\)", proof,
+        re.S).groups())
+    assert near(r"(\d+) octets a record with its index", 1e6 * (index + octets) / logged)
+    keys, disk = map(int, re.search(r"A key store of (\d+) records.*?(\d+) MB on disk", proof,
+                                    re.S).groups())
+    assert near(r"The keystore: ([\d.]+) KB a key", 1e3 * disk / keys)
+    [memory] = re.findall(r"100000 entries: .* (\d+) KB of anonymous memory", proof)
+    assert near(r"the process store has (\d+) MB", int(memory) / 1000)
 
 
 RULES = ('rule "held" { to = { "held@partner.example" }  try = { hold } }\n'
