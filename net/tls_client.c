@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -121,6 +122,79 @@ net_tls_client_fault(const struct net_tls_client *t, const char *name)
 	return NET_TLS_FAULT_NONE;
 }
 
+/* --- what a certificate says of itself --- */
+
+static bool
+is_for(X509 *cert, const char *name)
+{
+	return X509_check_ip_asc(cert, name, 0) == 1 ||
+	       X509_check_host(cert, name, 0,
+		   X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+}
+
+static void
+add_name(char *out, size_t size, const ASN1_STRING *name)
+{
+	size_t len = strlen(out);
+	int n = ASN1_STRING_length(name);
+
+	if (n > 0 && (size_t)n + 1 < size - len)
+		snprintf(out + len, size - len, "%s%.*s", len > 0 ? " " : "", n,
+		    (const char *)ASN1_STRING_get0_data(name));
+}
+
+/* RFC 6125 6.4.4: the common name counts where there are no DNS names. */
+static void
+list_names(X509 *cert, char *out, size_t size)
+{
+	GENERAL_NAMES *all =
+	    X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	X509_NAME *subject = X509_get_subject_name(cert);
+	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(all); i++) {
+		const GENERAL_NAME *g = sk_GENERAL_NAME_value(all, i);
+
+		if (g->type == GEN_DNS)
+			add_name(out, size, g->d.dNSName);
+	}
+	if (out[0] == '\0' && at >= 0)
+		add_name(out, size,
+		    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+	GENERAL_NAMES_free(all);
+}
+
+static int64_t
+seconds_of(const ASN1_TIME *t)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+void
+net_tls_client_shown(const struct net_tls_client *t, const char *const *names,
+    size_t n_names, struct net_tls_shown *out)
+{
+	long rc = SSL_get_verify_result(t->ssl);
+	X509 *cert = SSL_get0_peer_certificate(t->ssl);
+
+	memset(out, 0, sizeof(*out));
+	out->chain = cert == NULL ? NET_TLS_FAULT_TRUST : fault_of(rc);
+	if (out->chain != NET_TLS_FAULT_NONE)
+		snprintf(out->reason, sizeof(out->reason), "%s",
+		    cert == NULL ? "no certificate"
+				 : X509_verify_cert_error_string(rc));
+	if (cert == NULL)
+		return;
+	for (size_t i = 0; i < n_names; i++)
+		out->named = out->named || is_for(cert, names[i]);
+	list_names(cert, out->names, sizeof(out->names));
+	out->begin_s = seconds_of(X509_get0_notBefore(cert));
+	out->end_s = seconds_of(X509_get0_notAfter(cert));
+	ERR_clear_error();
+}
+
 /* "3 1 1 0123…" */
 static void
 record_text(const struct net_tls_client *t, char out[NET_TLS_RECORD_MAX])
@@ -190,6 +264,13 @@ load_anchors(SSL_CTX *ctx, const char *file, struct err_why *why)
 		return ERR_OK;
 	return err_why(
 	    why, ERR_TLS, "%s: no certificates in PEM can be read", file);
+}
+
+enum err
+net_tls_clients_believe(
+    struct net_tls_clients *all, const char *file, struct err_why *why)
+{
+	return load_anchors(all->ctx, file, why);
 }
 
 enum err

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/buf.h"
 #include "common/digest.h"
@@ -117,6 +118,26 @@ void net_tls_client_facts(
    (a policy that is only tested): whatever was expected. */
 enum net_tls_fault net_tls_client_fault(
     const struct net_tls_client *t, const char *name);
+
+/* What a server's certificate says of itself, whoever vouches for it. */
+struct net_tls_shown {
+	bool named; /* it is for one of the names that were asked about */
+	/* Of its chain by the anchors, NET_TLS_FAULT_EXPIRED too: of a
+	   certificate in it. In words, "" without a fault. */
+	enum net_tls_fault chain;
+	char reason[96];
+	int64_t begin_s, end_s; /* Unix seconds */
+	/* The hosts that it is for, with blanks between; as many as there is
+	   room for. */
+	char names[NET_TLS_NAME_MAX];
+};
+/* After a handshake for which neither names nor records were expected. names
+   may be addresses. All zero and "no certificate" if it showed none. */
+void net_tls_client_shown(const struct net_tls_client *t,
+    const char *const *names, size_t n_names, struct net_tls_shown *out);
+/* Believe the anchors in file (PEM), too. ERR_TLS with the reason. */
+enum err net_tls_clients_believe(struct net_tls_clients *all, const char *file,
+    struct err_why *why) MUST_CHECK;
 /* The facts in one line for people and logs: "TLSv1.3 TLS_AES_256_GCM_SHA384
    dane 3 1 1 resumed sha256:…". */
 void net_tls_client_text(

@@ -68,6 +68,9 @@ look_at_libraries(struct doctor *d)
 		doctor_say(d, DOCTOR_BAD, "OpenSSL",
 		    "install the security updates of Debian (apt-get upgrade)",
 		    "%s", why.text);
+	/* a portal alone decrypts nothing */
+	if (d->conf != NULL && d->conf->portal_gateway.present)
+		return;
 	if (access("/usr/bin/gpg", X_OK) == 0 &&
 	    access("/usr/bin/gpg-agent", X_OK) == 0)
 		doctor_say(d, DOCTOR_OK, "GnuPG", NULL, "there");
@@ -115,8 +118,11 @@ say_findings(struct doctor *d, const struct conf_findings *f)
 	for (size_t i = 0; i < f->n; i++)
 		doctor_say(d,
 		    f->list[i].level == CONF_ERROR ? DOCTOR_BAD : DOCTOR_WARN,
-		    "configuration", "mend that, then: sealgate reload", "%s",
-		    conf_finding_text(f, i, line, sizeof(line)));
+		    "configuration",
+		    f->list[i].level == CONF_ERROR
+			? "mend that, then: sealgate reload"
+			: "nothing, where it is meant so",
+		    "%s", conf_finding_text(f, i, line, sizeof(line)));
 }
 
 static void
@@ -152,7 +158,8 @@ find_conf(struct doctor *d)
 	if (d->conf == NULL)
 		doctor_say(d, DOCTOR_BAD, "configuration",
 		    "sealgate check tells all of it, sealgate setup makes a "
-		    "new one",
+		    "new one; of a portal in a DMZ: sealgate -f "
+		    "/etc/sealgate/portal.conf doctor",
 		    "without it only this machine was looked at");
 }
 
@@ -165,12 +172,43 @@ look_at_permissions(struct doctor *d)
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		if (stat(paths[i], &st) == 0 && (st.st_mode & 022) != 0)
-			doctor_say(d, DOCTOR_BAD, "permissions", "chmod go-w",
+			doctor_say(d, DOCTOR_BAD, "permissions",
+			    "take that from them: chmod go-w FILE",
 			    "%s: mode %04o, others can change it", paths[i],
 			    (unsigned)(st.st_mode & 07777));
 		else if (i == 0)
 			doctor_say(d, DOCTOR_OK, "permissions", NULL,
 			    "nobody else can change %s", paths[i]);
+}
+
+/* A file that only its owner, and perhaps a group, has to do with. */
+static void
+look_at_secret(struct doctor *d, const char *path)
+{
+	struct stat st;
+
+	if (path != NULL && path[0] == '/' && stat(path, &st) == 0 &&
+	    (st.st_mode & 007) != 0)
+		doctor_say(d, DOCTOR_BAD, "permissions",
+		    "take it from them: chmod o= FILE",
+		    "%s: mode %04o, everybody on this machine can have it",
+		    path, (unsigned)(st.st_mode & 07777));
+}
+
+static void
+look_at_secrets(struct doctor *d)
+{
+	const struct conf *c = d->conf;
+	const struct conf_relay *r;
+
+	for (size_t i = 0; i < c->n_listen; i++)
+		look_at_secret(d, c->listen[i].tls_key);
+	look_at_secret(d, c->portal.tls_key);
+	look_at_secret(d, c->portal_dmz.tls_key);
+	look_at_secret(d, c->portal_gateway.tls_key);
+	look_at_secret(d, c->discovery.ldap.password_file);
+	for (unsigned i = 0; (r = conf_relay_at(c, i)) != NULL; i++)
+		look_at_secret(d, r->password_file);
 }
 
 static void
@@ -210,24 +248,26 @@ look_at_state(struct doctor *d)
 
 	if (fd < 0) {
 		doctor_say(d, DOCTOR_BAD, "state",
-		    "start sealgated once, which makes it", "%s: %s",
-		    d->conf->state, strerror(errno));
+		    d->conf->portal_gateway.present
+			? "start sealgate-portal once, which makes it"
+			: "start sealgated once, which makes it",
+		    "%s: %s", d->conf->state, strerror(errno));
 		return;
 	}
 	e = file_space(fd, &space);
 	close(fd);
 	if (e != ERR_OK || space < reserve)
 		doctor_say(d, DOCTOR_BAD, "disk",
-		    "make room: below limits { free-space } new mail is "
-		    "refused",
+		    "make room: below limits { free-space } nothing new is "
+		    "taken",
 		    "%s: %llu MiB free", d->conf->state,
 		    (unsigned long long)(space >> 20));
 	else
 		doctor_say(d, space < 4 * reserve ? DOCTOR_WARN : DOCTOR_OK,
 		    "disk",
-		    space < 4 * reserve ? "make room before mail is refused"
+		    space < 4 * reserve ? "make room before that happens"
 					: NULL,
-		    "%s: %llu MiB free, new mail is refused below %llu",
+		    "%s: %llu MiB free, nothing new is taken below %llu",
 		    d->conf->state, (unsigned long long)(space >> 20),
 		    (unsigned long long)(reserve >> 20));
 }
@@ -284,25 +324,33 @@ look_at_keystore(struct doctor *d)
 static void
 look_at_all(struct doctor *d)
 {
+	enum { ALWAYS, WITH_CONF, GATEWAY, NOT_ALONE, ALONE };
 	static const struct {
 		void (*look)(struct doctor *d);
-		bool needs_conf;
+		int when;
 	} checks[] = {
-	    {look_at_libraries, false},
-	    {look_at_machine, false},
-	    {look_at_gateway, false},
-	    {look_at_findings, true},
-	    {look_at_permissions, true},
-	    {look_at_master_key, true},
-	    {look_at_state, true},
-	    {doctor_ports, true},
-	    {doctor_next_hops, true},
-	    {doctor_names, true},
-	    {look_at_keystore, true},
+	    {look_at_libraries, ALWAYS},
+	    {look_at_machine, ALWAYS},
+	    {look_at_gateway, NOT_ALONE},
+	    {look_at_findings, WITH_CONF},
+	    {look_at_permissions, WITH_CONF},
+	    {look_at_secrets, WITH_CONF},
+	    {look_at_master_key, GATEWAY},
+	    {look_at_state, WITH_CONF},
+	    {doctor_dmz, ALONE}, /* before the next makes connections */
+	    {doctor_net, WITH_CONF},
+	    {doctor_names, WITH_CONF},
+	    {look_at_keystore, GATEWAY},
 	};
+	bool alone = d->conf != NULL && d->conf->portal_gateway.present;
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		if (checks[i].needs_conf && d->conf == NULL)
+		int when = checks[i].when;
+
+		if (alone ? when == GATEWAY || when == NOT_ALONE
+			  : when == ALONE)
+			continue;
+		if (d->conf == NULL && when != ALWAYS && when != NOT_ALONE)
 			continue;
 		checks[i].look(d);
 		fflush(stdout);

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * `sealgate doctor`, in three parts: doctor.c runs the checks and looks at this
- * machine, doctor_net.c at ports and servers, doctor_dns.c at names and at the
- * portal as others see it.
+ * `sealgate doctor`, in parts: doctor.c runs the checks and looks at this
+ * machine, doctor_net.c at ports and servers, doctor_tls.c at what they show
+ * as a certificate, doctor_dns.c at names and at the portal as others see it,
+ * doctor_dmz.c at a machine that is a portal and nothing else.
  */
 #ifndef GATEWAY_CLI_DOCTOR_H
 #define GATEWAY_CLI_DOCTOR_H
 
 #include "gateway/cli/cli.h"
 #include "gateway/cli/running.h"
+
+struct loop;
+struct net_dns;
+struct net_guard;
+struct probe;
 
 enum doctor_level {
 	DOCTOR_BAD, /* it does not work, or not as promised */
@@ -30,9 +36,33 @@ void doctor_say(struct doctor *d, enum doctor_level level, const char *what,
     const char *remedy, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 /* doctor_net.c */
-void doctor_ports(struct doctor *d);
-void doctor_next_hops(struct doctor *d);
+void doctor_net(struct doctor *d);
+
+/* doctor_tls.c: say what a handshake with one of our own ports has shown.
+   doubt: how bad it is that others do not know its issuer, or that it is for
+   another host than p->names[0]. */
+void doctor_certificate(struct doctor *d, const char *where,
+    const struct probe *p, enum doctor_level doubt);
+/* Is a certificate what a next hop must have to be known? "" if it is, else
+   what is wrong with it. */
+const char *doctor_not_known(const struct probe *p, char *out, size_t size);
+
 /* doctor_dns.c */
 void doctor_names(struct doctor *d);
+/* Any address, those of this machine, too. */
+extern const struct net_guard doctor_anywhere;
+/* The caller frees *out. ERR_CONFIG, ERR_NOMEM with the reason. */
+enum err doctor_dns(const struct conf *c, struct loop *loop,
+    struct net_dns **out, struct err_why *why) MUST_CHECK;
+/* The host that a URL names, without port and brackets. False: none. */
+bool doctor_url_host(const char *url, char *out, size_t size);
+
+/* doctor_dmz.c: what only a portal in a DMZ has, to be asked before its ports
+   are tried. */
+void doctor_dmz(struct doctor *d);
+/* The lines of /proc/net/tcp (or tcp6) that are connections made to this
+   address and established: proc(5). Pure. */
+size_t doctor_count_connections(
+    struct span table, const struct sockaddr_storage *at);
 
 #endif

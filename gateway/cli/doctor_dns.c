@@ -23,6 +23,10 @@ enum {
 	PAGE_MAX = 1 << 20,
 };
 
+static const struct net_range everywhere[] = {
+    {.family = AF_INET}, {.family = AF_INET6}};
+const struct net_guard doctor_anywhere = {everywhere, 2};
+
 struct names;
 
 struct question {
@@ -106,8 +110,11 @@ tell_host(struct question *q, const struct net_dns_answer *a)
 	else
 		doctor_say(q->n->d,
 		    a->err == ERR_DNS ? DOCTOR_BAD : DOCTOR_WARN, "DNS",
-		    "publish it, with a reverse record: other servers refuse "
-		    "mail from a name without an address",
+		    q->n->d->conf->portal_gateway.present
+			? "publish it: links lead to a name that everybody "
+			  "finds"
+			: "publish it, with a reverse record: other servers "
+			  "refuse mail from a name without an address",
 		    "%s: %s", q->name, err_text(a->err));
 }
 
@@ -167,7 +174,9 @@ ask_all(struct names *n)
 {
 	const struct conf *c = n->d->conf;
 
-	if (c->dnssec_anchors == NULL || c->dnssec_anchors[0] != '\0')
+	/* a portal alone delivers no mail, and relies on no proof */
+	if (!c->portal_gateway.present &&
+	    (c->dnssec_anchors == NULL || c->dnssec_anchors[0] != '\0'))
 		ask(n, c->dnssec_anchors == NULL ? "org" : c->domains[0],
 		    NET_DNS_TXT, tell_proof);
 	ask(n, c->hostname, NET_DNS_A, tell_host);
@@ -200,9 +209,8 @@ on_page(void *arg, const struct net_fetch_result *r)
 	one_less(n);
 }
 
-/* This machine's own addresses are as good as any here. */
 static void
-fetch_portal(struct names *n, const struct net_guard *guard, char *url)
+fetch_portal(struct names *n, const char *url)
 {
 	const struct conf *c = n->d->conf;
 	struct net_fetch_request req = {
@@ -212,18 +220,37 @@ fetch_portal(struct names *n, const struct net_guard *guard, char *url)
 	    .http = true,
 	};
 
-	if (!c->portal.present || net_fetcher_new(n->loop, n->dns, guard, NULL,
-				      &n->fetcher) != ERR_OK)
+	if (!c->portal.present ||
+	    net_fetcher_new(
+		n->loop, n->dns, &doctor_anywhere, NULL, &n->fetcher) != ERR_OK)
 		return;
 	n->fetch = net_fetch_start(n->fetcher, &req, on_page, n);
 	if (n->fetch != NULL)
 		n->open++;
 }
 
-static enum err
-open_dns(struct names *n, struct err_why *why)
+bool
+doctor_url_host(const char *url, char *out, size_t size)
 {
-	const struct conf *c = n->d->conf;
+	const char *host = url == NULL ? NULL : strstr(url, "://");
+	size_t len;
+
+	if (host == NULL)
+		return false;
+	host += 3;
+	if (host[0] == '[')
+		host++;
+	len = strcspn(host, host[-1] == '[' ? "]" : ":/");
+	if (len == 0 || len >= size)
+		return false;
+	snprintf(out, size, "%.*s", (int)len, host);
+	return true;
+}
+
+enum err
+doctor_dns(const struct conf *c, struct loop *loop, struct net_dns **out,
+    struct err_why *why)
+{
 	const struct sockaddr **servers =
 	    calloc(c->n_resolver + 1, sizeof(*servers));
 	enum err e = ERR_NOMEM;
@@ -231,8 +258,8 @@ open_dns(struct names *n, struct err_why *why)
 	for (size_t i = 0; servers != NULL && i < c->n_resolver; i++)
 		servers[i] = (const void *)&c->resolver[i].sa;
 	if (servers != NULL)
-		e = net_dns_new(n->loop, servers, c->n_resolver,
-		    c->dnssec_anchors, &n->dns, why);
+		e = net_dns_new(
+		    loop, servers, c->n_resolver, c->dnssec_anchors, out, why);
 	free(servers);
 	return e;
 }
@@ -240,14 +267,11 @@ open_dns(struct names *n, struct err_why *why)
 void
 doctor_names(struct doctor *d)
 {
-	static const struct net_range all[] = {
-	    {.family = AF_INET}, {.family = AF_INET6}};
-	const struct net_guard guard = {all, 2};
 	struct names n = {.d = d, .loop = loop_new()};
 	char url[NET_FETCH_URL_MAX];
 	struct err_why why = {""};
 
-	if (open_dns(&n, &why) != ERR_OK) {
+	if (doctor_dns(d->conf, n.loop, &n.dns, &why) != ERR_OK) {
 		doctor_say(d, DOCTOR_BAD, "DNS",
 		    "see resolver and dnssec-anchors in sealgate.conf(5)", "%s",
 		    why.text);
@@ -258,7 +282,7 @@ doctor_names(struct doctor *d)
 	snprintf(url, sizeof(url), "%s/frame",
 	    d->conf->portal.url == NULL ? "" : d->conf->portal.url);
 	ask_all(&n);
-	fetch_portal(&n, &guard, url);
+	fetch_portal(&n, url);
 	n.timer = loop_timer_new(n.loop, on_timer, &n);
 	loop_timer_start(n.timer, PATIENCE_MS, 0);
 	if (n.open > 0)

@@ -111,6 +111,13 @@ cli_status_show(struct cli *cli, int argc, char **argv)
 	if (argc != 1)
 		return cli_usage(cli);
 	running_look(cli, &r);
+	if (cli->conf != NULL && cli->conf->portal_gateway.present) {
+		running_clear(&r);
+		cli_say("%s is of a portal in a DMZ, which answers nobody but "
+			"its gateway: sealgate -f %s doctor looks at it",
+		    cli->conf_path, cli->conf_path);
+		return CLI_FAILED;
+	}
 	if (cli->json) {
 		put_all_json(&r);
 	} else {

@@ -35,8 +35,8 @@ class Authority:
             "-days", "30", "-subj", "/CN=Test CA")
         self.file.chmod(0o644)
 
-    def issue(self, *names):
-        """(certificate, key) files."""
+    def issue(self, *names, days=20):
+        """(certificate, key) files; a negative number of days: it is over."""
         stem = self.root / names[0]
         run("openssl", "req", "-nodes", "-newkey", "ec", "-pkeyopt",
             "ec_paramgen_curve:P-256", "-keyout", "%s.key" % stem, "-out",
@@ -44,7 +44,7 @@ class Authority:
         ext = pathlib.Path("%s.ext" % stem)
         ext.write_text("subjectAltName=%s\n" % ",".join("DNS:" + n for n in names))
         run("openssl", "x509", "-req", "-in", "%s.csr" % stem, "-CA", self.file, "-CAkey",
-            self.root / "ca.key", "-CAcreateserial", "-days", "20", "-extfile", ext,
+            self.root / "ca.key", "-CAcreateserial", "-days", days, "-extfile", ext,
             "-out", "%s.pem" % stem)
         return "%s.pem" % stem, "%s.key" % stem
 

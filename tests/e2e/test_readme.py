@@ -39,6 +39,8 @@ ELSEWHERE = {
         "tests/e2e/package_inside.sh", "systemctl enable --now sealgate-portal"),
     "sealgated --role portal": ("tests/e2e/dmz.py", "--role portal"),
     "sealgate doctor": ("tests/e2e/test_setup.py", 'gw.cli("doctor"'),
+    "sealgate -f /etc/sealgate/portal.conf doctor": (
+        "tests/e2e/test_doctor.py", "def test_a_machine_in_a_dmz_needs_what_it_needs"),
     "sealgate domain check partner.example": (
         "tests/e2e/test_tls_published.py", '"domain", "check"'),
     "sealgate domain check bank.example": (
@@ -54,6 +56,7 @@ ELSEWHERE = {
     "systemd-sysusers && systemd-tmpfiles --create": (
         "tests/e2e/test_readme.py", "def test_it_installs_without_packages"),
     "make -C build bench": ("tests/long/run", "make -C build bench"),
+    "tests/long/run bench": ("tests/long/run", '"bench": bench'),
     "packaging/check --long": "it is what runs the longest tests; the others are in it",
     "openssl genrsa -traditional -out gw.private 2048": (
         "tests/e2e/test_recipes_dkim.py", '"openssl", "genrsa", "-traditional", "-out"'),
@@ -144,6 +147,7 @@ def test_every_verb_that_any_document_names_is_one():
     for path in [*TOP.glob("*.md"), *TOP.glob("docs/*.md")]:
         for span in re.findall(r"`(sealgate [^`]+)`", path.read_text()):
             words = span.split()[1:]
+            words = words[2:] if words[0] == "-f" else words
             if words[-1].isdigit():
                 continue  # words that go into a hash
             for last in words[1].split("|") if len(words) > 1 else [""]:

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/pem.h>
@@ -152,6 +153,82 @@ talk(struct net_tls_clients *all, SSL_CTX *server,
 	close(fd[0]);
 	close(fd[1]);
 	return io;
+}
+
+/* What the server has shown, nothing being expected of it. */
+static void
+look(struct net_tls_clients *all, X509 *cert, const char *name,
+    struct net_tls_shown *out)
+{
+	SSL_CTX *server = make_server(cert, NULL);
+	struct net_tls_expect x = {.sni = "mx.example.org", .peer = name};
+	struct net_tls_client *c;
+	struct err_why why = {""};
+	enum net_io io = NET_IO_WANT_READ;
+	SSL *ssl = SSL_new(server);
+	int fd[2];
+
+	cr_assert_eq(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
+	SSL_set_fd(ssl, fd[1]);
+	SSL_set_accept_state(ssl);
+	c = net_tls_client_new(all, fd[0], &x);
+	for (int i = 0; i < 20 && io != NET_IO_DONE; i++) {
+		io = net_tls_client_handshake(c, &why);
+		(void)SSL_do_handshake(ssl);
+	}
+	cr_assert_eq(io, NET_IO_DONE, "%s", why.text);
+	net_tls_client_shown(c, &name, 1, out);
+	net_tls_client_free(c);
+	SSL_free(ssl);
+	SSL_CTX_free(server);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+Test(tls_client, what_a_certificate_says_of_itself_is_told, .init = setup,
+    .fini = teardown)
+{
+	static const struct {
+		const char *what, *name;
+		bool late, trusted, named;
+		enum net_tls_fault chain;
+	} row[] = {
+	    {"all right", "mx.example.org", false, true, true,
+		NET_TLS_FAULT_NONE},
+	    {"another name", "mx.example.net", false, true, false,
+		NET_TLS_FAULT_NONE},
+	    {"an address", "192.0.2.1", false, true, false, NET_TLS_FAULT_NONE},
+	    {"an unknown CA", "mx.example.org", false, false, true,
+		NET_TLS_FAULT_TRUST},
+	    {"over", "mx.example.org", true, true, true, NET_TLS_FAULT_EXPIRED},
+	    {"all of it", "mx.example.net", true, false, false,
+		NET_TLS_FAULT_TRUST},
+	};
+	struct net_tls_clients *own, *others;
+	struct net_tls_shown shown;
+	struct err_why why;
+	time_t now = time(NULL);
+
+	cr_assert_eq(net_tls_clients_new(NULL, &own, &why), ERR_OK);
+	cr_assert_eq(net_tls_clients_new(NULL, &others, &why), ERR_OK);
+	cr_assert_eq(net_tls_clients_believe(own, anchors, &why), ERR_OK);
+	cr_assert_eq(
+	    net_tls_clients_believe(others, "/nonexistent", &why), ERR_TLS);
+	for (size_t i = 0; i < N(row); i++) {
+		look(row[i].trusted ? own : others, row[i].late ? late : leaf,
+		    row[i].name, &shown);
+		cr_expect_eq(shown.named, row[i].named, "%s", row[i].what);
+		cr_expect_eq(shown.chain, row[i].chain, "%s: %s", row[i].what,
+		    shown.reason);
+		cr_expect_eq(shown.reason[0] == '\0',
+		    row[i].chain == NET_TLS_FAULT_NONE, "%s", row[i].what);
+		cr_expect_str_eq(shown.names, "mx.example.org");
+		cr_expect(shown.begin_s < now, "%s", row[i].what);
+		cr_expect_eq(shown.end_s < now, row[i].late, "%s", row[i].what);
+	}
+	net_tls_clients_free(own);
+	net_tls_clients_free(others);
 }
 
 enum records { NONE, EE_KEY, EE_CERT, TA, WRONG, WRONG_AND_TA };

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * What `sealgate doctor` reads: the kernel's tables of connections (proc(5)),
+ * and the host in a URL. What it says of servers: tests/e2e/test_doctor.py.
+ */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/file.h"
+#include "gateway/cli/doctor.h"
+
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+
+/* A word as the kernel writes it: as it lies in memory. */
+static unsigned
+word(const char *address)
+{
+	struct in_addr in;
+
+	cr_assert_eq(inet_pton(AF_INET, address, &in), 1);
+	return in.s_addr;
+}
+
+static struct sockaddr_storage
+at(const char *address, uint16_t port)
+{
+	struct sockaddr_storage out = {0};
+	struct sockaddr_in *in4 = (void *)&out;
+	struct sockaddr_in6 *in6 = (void *)&out;
+
+	if (strchr(address, ':') == NULL) {
+		in4->sin_family = AF_INET;
+		in4->sin_port = htons(port);
+		cr_assert_eq(inet_pton(AF_INET, address, &in4->sin_addr), 1);
+	} else {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(port);
+		cr_assert_eq(inet_pton(AF_INET6, address, &in6->sin6_addr), 1);
+	}
+	return out;
+}
+
+static const struct {
+	const char *name;
+	const char *local;
+	unsigned port;
+	const char *state;
+	const char *at; /* what is asked for */
+	unsigned at_port;
+	size_t n;
+} rows[] = {
+    {"a connection", "10.0.0.2", 8443, "01", "10.0.0.2", 8443, 1},
+    {"to any address", "10.0.0.2", 8443, "01", "0.0.0.0", 8443, 1},
+    {"of another port", "10.0.0.2", 8444, "01", "10.0.0.2", 8443, 0},
+    {"of another port, any address", "10.0.0.2", 443, "01", "0.0.0.0", 8443, 0},
+    {"of another address", "10.0.0.3", 8443, "01", "10.0.0.2", 8443, 0},
+    {"that listens", "10.0.0.2", 8443, "0A", "10.0.0.2", 8443, 0},
+    {"that has ended", "10.0.0.2", 8443, "06", "10.0.0.2", 8443, 0},
+    {"that the other side ended", "10.0.0.2", 8443, "08", "10.0.0.2", 8443, 0},
+};
+
+Test(doctor, connections_are_counted_by_address_port_and_state)
+{
+	static const char head[] =
+	    "  sl  local_address rem_address   st tx_queue rx_queue tr\n";
+	char table[512];
+
+	for (size_t i = 0; i < N(rows); i++) {
+		struct sockaddr_storage sa =
+		    at(rows[i].at, (uint16_t)rows[i].at_port);
+
+		snprintf(table, sizeof(table),
+		    "%s   0: %08X:%04X %08X:A0C2 %s 00000000:00000000\n", head,
+		    word(rows[i].local), rows[i].port, word("10.1.0.9"),
+		    rows[i].state);
+		cr_expect_eq(doctor_count_connections(span_str(table), &sa),
+		    rows[i].n, "%s", rows[i].name);
+		/* and the same without the end of the line */
+		table[strlen(table) - 1] = '\0';
+		cr_expect_eq(doctor_count_connections(span_str(table), &sa),
+		    rows[i].n, "%s, cut", rows[i].name);
+	}
+}
+
+Test(doctor, a_table_that_is_none_has_no_connections)
+{
+	static const char *const bad[] = {"", "\n", "x", "  0:", "  0: :20FB",
+	    "  0: :20FB y 01", "0: 0100007F:20FB 0100007F:1 1",
+	    "0: 0100007F:20FB 0100007F:1", "a: 0100007F:20FB 0100007F:1 01",
+	    "  0: 0100007F:20FBFFFF 0100007F:1 01"};
+	struct sockaddr_storage sa = at("127.0.0.1", 0x20fb);
+
+	for (size_t i = 0; i < N(bad); i++)
+		cr_expect_eq(doctor_count_connections(span_str(bad[i]), &sa), 0,
+		    "%zu", i);
+}
+
+/* The kernel itself: a connection of ours, of either family. */
+Test(doctor, the_table_of_this_machine_has_a_connection_of_ours)
+{
+	static const char *const hosts[] = {"127.0.0.1", "::1"};
+
+	for (size_t i = 0; i < N(hosts); i++) {
+		struct sockaddr_storage sa = at(hosts[i], 0);
+		socklen_t len = i == 0 ? sizeof(struct sockaddr_in)
+				       : sizeof(struct sockaddr_in6);
+		int server = socket(sa.ss_family, SOCK_STREAM, 0), client, got;
+		struct buf table;
+
+		if (server < 0 || bind(server, (void *)&sa, len) != 0) {
+			close(server);
+			continue; /* a machine without IPv6 */
+		}
+		cr_assert_eq(listen(server, 1), 0);
+		cr_assert_eq(getsockname(server, (void *)&sa, &len), 0);
+		client = socket(sa.ss_family, SOCK_STREAM, 0);
+		cr_assert_eq(connect(client, (void *)&sa, len), 0);
+		got = accept(server, NULL, NULL);
+		cr_assert_geq(got, 0);
+		buf_init(&table, 1 << 24);
+		cr_assert_eq(
+		    file_read_path(AT_FDCWD,
+			i == 0 ? "/proc/net/tcp" : "/proc/net/tcp6", &table),
+		    ERR_OK);
+		cr_expect_eq(doctor_count_connections(buf_span(&table), &sa), 1,
+		    "%s", hosts[i]);
+		buf_clear(&table);
+		close(got);
+		close(client);
+		close(server);
+	}
+}
+
+Test(doctor, the_host_of_a_url_is_found)
+{
+	static const struct {
+		const char *url, *host;
+	} urls[] = {
+	    {"https://post.example.com", "post.example.com"},
+	    {"https://post.example.com:8443", "post.example.com"},
+	    {"https://post.example.com/a:b", "post.example.com"},
+	    {"http://127.0.0.1:8080/x", "127.0.0.1"},
+	    {"https://[2001:db8::1]:8443/x", "2001:db8::1"},
+	    {"https://", NULL},
+	    {"https:///x", NULL},
+	    {"https://[]/x", NULL},
+	    {"post.example.com", NULL},
+	    {"", NULL},
+	    {NULL, NULL},
+	    {"https://a-name-that-is-too-long.example", NULL},
+	};
+	char host[24];
+
+	for (size_t i = 0; i < N(urls); i++) {
+		bool found = doctor_url_host(urls[i].url, host, sizeof(host));
+
+		cr_expect_eq(found, urls[i].host != NULL, "%s", urls[i].url);
+		if (found && urls[i].host != NULL)
+			cr_expect_str_eq(host, urls[i].host);
+	}
+}
