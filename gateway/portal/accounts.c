@@ -20,6 +20,7 @@ enum {
 
 struct known {
 	struct known *next;
+	uint32_t round; /* in which store named it last */
 	uint8_t id[PICKUP_ACCOUNT_ID];
 	struct pickup_account account;
 };
@@ -35,7 +36,11 @@ struct setting {
 
 struct portal_accounts {
 	struct known *bucket[BUCKETS];
-	bool whole;
+	bool whole; /* all have been named once */
+	/* store names all of them, anew or for the first time; what it does not
+	   name goes when it is done */
+	bool listing;
+	uint32_t round;
 	struct setting setting[SETTING_MAX];
 };
 
@@ -45,24 +50,27 @@ portal_accounts_new(void)
 	return calloc(1, sizeof(struct portal_accounts));
 }
 
+/* All but those of this round. */
 static void
-forget_all(struct portal_accounts *a)
+forget_others(struct portal_accounts *a, uint32_t round)
 {
 	for (size_t i = 0; i < BUCKETS; i++)
-		while (a->bucket[i] != NULL) {
-			struct known *k = a->bucket[i];
-
-			a->bucket[i] = k->next;
+		for (struct known **at = &a->bucket[i], *k;
+		     (k = *at) != NULL;) {
+			if (k->round == round) {
+				at = &k->next;
+				continue;
+			}
+			*at = k->next;
 			free(k);
 		}
-	a->whole = false;
 }
 
 void
 portal_accounts_free(struct portal_accounts *a)
 {
 	if (a != NULL)
-		forget_all(a);
+		forget_others(a, a->round + 1);
 	free(a);
 }
 
@@ -81,8 +89,10 @@ place(const struct portal_accounts *a, const uint8_t *id)
 void
 portal_accounts_take(struct portal_accounts *a, const struct proto_accounts *m)
 {
-	if (m->first)
-		forget_all(a);
+	if (m->first) {
+		a->listing = true;
+		a->round++;
+	}
 	for (uint32_t i = 0; i < m->n; i++) {
 		uint8_t id[PICKUP_ACCOUNT_ID];
 		struct known **k;
@@ -95,8 +105,13 @@ portal_accounts_take(struct portal_accounts *a, const struct proto_accounts *m)
 			fatal("portal: out of memory");
 		memcpy((*k)->id, id, sizeof(id));
 		(*k)->account = m->account[i];
+		(*k)->round = a->round;
 	}
-	a->whole = a->whole || m->last;
+	if (!m->last)
+		return;
+	forget_others(a, a->round);
+	a->listing = false;
+	a->whole = true;
 }
 
 void
@@ -127,7 +142,7 @@ portal_accounts_find(const struct portal_accounts *a, const uint8_t *id,
 bool
 portal_accounts_are_whole(const struct portal_accounts *a)
 {
-	return a->whole;
+	return a->whole && !a->listing;
 }
 
 void

@@ -53,6 +53,11 @@ begin_answer(struct portal_inside *in, const struct dmz_answer *a)
 	e = portal_objects_find(in->opt.objects, a->object, 0, &h);
 	if (e == ERR_OK)
 		e = portal_objects_may_answer(in->opt.objects, a->object);
+	/* it was given there before that heard that it is over: store says what
+	   becomes of it */
+	else if (e == ERR_NOT_FOUND &&
+		 portal_objects_was_here(in->opt.objects, a->object))
+		e = ERR_OK;
 	return e != ERR_OK ? e
 			   : portal_upload_begin_as(in->opt.answers, a->id,
 				 a->object, &nobody, a->size, &in->upload);
@@ -110,6 +115,19 @@ give_up_answer(struct portal_inside *in)
 	in->upload = NULL;
 }
 
+static enum err
+count_answer(struct portal_inside *in, const uint8_t *object)
+{
+	struct object_header h;
+
+	/* of what was here until a moment ago nothing is kept */
+	if (portal_objects_find(in->opt.objects, object, 0, &h) ==
+		ERR_NOT_FOUND &&
+	    portal_objects_was_here(in->opt.objects, object))
+		return ERR_OK;
+	return portal_objects_note_answer(in->opt.objects, object);
+}
+
 static void
 end_answer(struct portal_inside *in)
 {
@@ -117,8 +135,7 @@ end_answer(struct portal_inside *in)
 	enum err e = portal_upload_check(in->upload);
 
 	if (e == ERR_OK)
-		e = portal_objects_note_answer(
-		    in->opt.objects, in->coming.object);
+		e = count_answer(in, in->coming.object);
 	if (e == ERR_OK)
 		e = portal_upload_end(in->upload, &id);
 	give_up_answer(in);

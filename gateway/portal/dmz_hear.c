@@ -36,31 +36,15 @@ is_address(const char *text)
 	       inet_pton(AF_INET6, text, raw) == 1;
 }
 
-/* It was here a while ago: it was opened there before that had heard that it
-   is over, and its sender may have been told that nobody has. */
+/* It was opened there before that had heard that it is over, and its sender may
+   have been told that nobody has. */
 static bool
-was_known(const struct portal_inside *in, const char *name)
+was_known(struct portal_inside *in, const char *name)
 {
-	size_t n = in->n_gone < LIMIT_DMZ_GONE ? in->n_gone : LIMIT_DMZ_GONE;
 	uint8_t id[OBJECT_ID_SIZE];
 
-	if (!object_id_parse(span_str(name), id))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (memcmp(in->gone[i], id, sizeof(id)) == 0)
-			return true;
-	return false;
-}
-
-void
-portal_inside_was_here(struct portal_inside *in, const uint8_t *object_id)
-{
-	char name[OBJECT_ID_TEXT_SIZE];
-
-	object_id_format(object_id, name);
-	if (!was_known(in, name))
-		memcpy(in->gone[in->n_gone++ % LIMIT_DMZ_GONE], object_id,
-		    OBJECT_ID_SIZE);
+	return object_id_parse(span_str(name), id) &&
+	       portal_objects_was_here(in->opt.objects, id);
 }
 
 /* By an address, not in time to come; of an object that is here, or was. */

@@ -108,9 +108,6 @@ struct portal_inside {
 	uint8_t event_object[OBJECT_ID_SIZE];
 	struct buf event;
 	unsigned tokens;
-	/* what was here; the oldest makes room */
-	uint8_t gone[LIMIT_DMZ_GONE][OBJECT_ID_SIZE];
-	size_t n_gone;
 
 	struct dmz_answer answer[LIMIT_DMZ_ANSWERS];
 	size_t n_answers;

@@ -188,9 +188,6 @@ void portal_inside_free(struct portal_inside *in);
    then it is reported. */
 void portal_inside_change(
     struct portal_inside *in, uint16_t type, const uint8_t *object_id);
-/* It is not here any more; what was opened there before it hears of that is
-   still told to store. */
-void portal_inside_was_here(struct portal_inside *in, const uint8_t *object_id);
 /* Store has this event. */
 void portal_inside_noted(struct portal_inside *in, uint64_t id);
 /* Store has this answer. */

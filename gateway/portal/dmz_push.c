@@ -270,8 +270,6 @@ portal_inside_change(
 	struct dmz_change c = {.type = type, .asked = true};
 
 	memcpy(c.id, object_id, sizeof(c.id));
-	if (type == PROTO_OBJECT_DROP)
-		portal_inside_was_here(in, object_id);
 	/* store says again what it has not heard of */
 	portal_queue_put(&in->queue, &c);
 	portal_push_go_on(in);

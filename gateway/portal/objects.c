@@ -30,6 +30,7 @@ static const struct db_table tables[TABLES] = {
     [TABLE_EXPIRY] = {.name = "expiry"},
     [TABLE_WRONG] = {.name = "wrong"},
     [TABLE_ANSWERS] = {.name = "answers"},
+    [TABLE_GONE] = {.name = "gone"},
 };
 
 static void
@@ -137,7 +138,9 @@ portal_index_forget(struct db_txn *txn, const struct object_header *h)
 {
 	enum err e = db_del(txn, TABLE_ANSWERS, SPAN(h->id, sizeof(h->id)));
 
-	return e == ERR_OK || e == ERR_NOT_FOUND ? portal_index_del(txn, h) : e;
+	if (e == ERR_OK || e == ERR_NOT_FOUND)
+		e = portal_index_del(txn, h);
+	return e == ERR_OK ? portal_gone_note(txn, h->id) : e;
 }
 
 static enum err
@@ -203,6 +206,7 @@ forget_lost_files(struct portal_objects *o, struct db_txn *txn)
 	struct db_cursor *c;
 	struct object_header h;
 	struct span key, val;
+	uint8_t id[OBJECT_ID_SIZE] = {0};
 	enum err e = db_cursor_open(txn, TABLE_OBJECTS, &c);
 
 	if (e != ERR_OK)
@@ -210,7 +214,12 @@ forget_lost_files(struct portal_objects *o, struct db_txn *txn)
 	while ((e = db_cursor_move(c, DB_NEXT, &key, &val)) == ERR_OK) {
 		if (!is_stale(o, key, val, &h))
 			continue;
+		memcpy(
+		    id, key.data, key.len < sizeof(id) ? key.len : sizeof(id));
 		e = db_cursor_del(c);
+		/* a crash came when its file was gone and this was not */
+		if (e == ERR_OK)
+			e = portal_gone_note(txn, id);
 		if (e != ERR_OK)
 			break;
 	}

@@ -20,6 +20,7 @@ enum {
 	TABLE_EXPIRY,  /* expiry, 8 octets, and id: nothing */
 	TABLE_WRONG,   /* id: wrong proofs, 4 octets */
 	TABLE_ANSWERS, /* id: answers that were taken, 4 octets */
+	TABLE_GONE,    /* number, 8 octets, rising: id of one that was here */
 	TABLES,
 };
 
@@ -52,8 +53,11 @@ enum err portal_index_get(struct db_txn *txn, const uint8_t *id,
    none. */
 enum err portal_index_del(
     struct db_txn *txn, const struct object_header *h) MUST_CHECK;
-/* That, too: it is gone. */
+/* That, too: it is gone, which is remembered. */
 enum err portal_index_forget(
     struct db_txn *txn, const struct object_header *h) MUST_CHECK;
+
+/* objects_gone.c: one more; the oldest makes room. */
+enum err portal_gone_note(struct db_txn *txn, const uint8_t *id) MUST_CHECK;
 
 #endif

@@ -357,8 +357,6 @@ expire_objects(struct portal *p)
 		if (portal_objects_next_expiry(p->objects) > now_s)
 			return;
 		e = portal_objects_expire(p->objects, now_s, id);
-		if (e == ERR_OK && p->inside != NULL)
-			portal_inside_was_here(p->inside, id);
 		if (e == ERR_OK)
 			portal_report_object(
 			    p->reports, PROTO_OBJECT_EXPIRED, id);

@@ -106,6 +106,11 @@ enum err portal_objects_settle(
 enum err portal_objects_each_locked(
     struct portal_objects *o, portal_locked_fn *locked, void *arg) MUST_CHECK;
 
+/* objects_gone.c: was it one of the last LIMIT_DMZ_GONE that were here and are
+   not any more? What was opened elsewhere before that heard of it is still
+   told. Also after a restart, unless the index was made anew. */
+bool portal_objects_was_here(struct portal_objects *o, const uint8_t *id);
+
 /* Each that there is. */
 typedef void portal_object_fn(void *arg, const struct object_header *h);
 enum err portal_objects_each(
@@ -186,14 +191,15 @@ struct proto_accounts;
 
 struct portal_accounts *portal_accounts_new(void);
 void portal_accounts_free(struct portal_accounts *a);
-/* PROTO_ACCOUNTS, PROTO_ACCOUNT_DROP. */
+/* PROTO_ACCOUNTS, PROTO_ACCOUNT_DROP. While all are named anew those that were
+   there before are found. */
 void portal_accounts_take(
     struct portal_accounts *a, const struct proto_accounts *m);
 void portal_accounts_drop(struct portal_accounts *a, const uint8_t *id);
 /* ERR_NOT_FOUND; ERR_BUSY: store has not told all of them yet. */
 enum err portal_accounts_find(const struct portal_accounts *a,
     const uint8_t *id, struct pickup_account *out) MUST_CHECK;
-/* Has store told all of them? */
+/* Has store told all of them, and does not tell them anew? */
 bool portal_accounts_are_whole(const struct portal_accounts *a);
 /* Each of one of as many parts. */
 enum { PORTAL_ACCOUNT_PARTS = 4096 };

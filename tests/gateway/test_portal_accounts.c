@@ -85,12 +85,27 @@ Test(portal_accounts, nobody_is_refused_before_all_are_known)
 	cr_expect_eq(find(1), ERR_OK);
 	cr_expect_eq(find(2), ERR_OK);
 	cr_expect_eq(find(3), ERR_NOT_FOUND);
-	/* store is new: it says all of it again */
+}
+
+/* Store is new, or a gateway is back: meanwhile readers open their mail. */
+Test(portal_accounts, those_that_are_known_stay_while_all_are_told_anew)
+{
+	tell(true, true, 0, 3);
+	cr_expect(portal_accounts_are_whole(all));
 	tell(true, false, 1, 1);
-	cr_expect_eq(find(0), ERR_BUSY);
-	tell(false, true, 0, 0);
-	cr_expect_eq(find(0), ERR_NOT_FOUND);
+	cr_expect_not(portal_accounts_are_whole(all));
+	cr_expect_eq(find(0), ERR_OK);
+	cr_expect_eq(find(9), ERR_NOT_FOUND);
+	/* that broke off */
+	tell(true, false, 2, 1);
+	tell(false, false, 9, 1);
 	cr_expect_eq(find(1), ERR_OK);
+	tell(false, true, 0, 0);
+	cr_expect(portal_accounts_are_whole(all));
+	cr_expect_eq(find(0), ERR_NOT_FOUND);
+	cr_expect_eq(find(1), ERR_NOT_FOUND);
+	cr_expect_eq(find(2), ERR_OK);
+	cr_expect_eq(find(9), ERR_OK);
 }
 
 Test(portal_accounts, many_are_found_and_those_that_go_are_gone)

@@ -185,6 +185,22 @@ Test(portal_dmz_accounts, a_slow_connection_gets_what_changes_meanwhile)
 	expect_the_same("at the end");
 }
 
+/* Whoever reads there does not notice that all are told anew. */
+Test(portal_dmz_accounts, none_is_missing_meanwhile)
+{
+	tell(true, true, 0, MANY);
+	expect_the_same("at first");
+	room = 0;
+	portal_accounts_anew(&in);
+	while (!in.accounts_told) {
+		for (unsigned i = 0; i < MANY; i++)
+			cr_assert_eq(find(there, i), ERR_OK, "%u", i);
+		room = 1;
+		portal_accounts_go_on(&in);
+	}
+	expect_the_same("at the end");
+}
+
 Test(portal_dmz_accounts, who_was_away_is_told_anew)
 {
 	const struct proto_account_said m = {.result = ERR_EXISTS};

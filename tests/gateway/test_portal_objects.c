@@ -18,7 +18,7 @@
 #include "common/limits.h"
 #include "common/secret.h"
 #include "common/text.h"
-#include "gateway/portal/portal_private.h"
+#include "gateway/portal/objects_private.h"
 
 static char root[64], dir[96], index_dir[96];
 
@@ -561,4 +561,60 @@ Test(portal_access, every_refusal_takes_as_long)
 	}
 	portal_objects_close(o);
 	portal_throttle_free(t);
+}
+
+/* --- those that were here */
+
+Test(portal_objects, those_that_were_here_are_known_after_a_restart_too)
+{
+	struct portal_objects *o;
+	struct object_header expired, dropped, lost, here;
+	uint8_t id[OBJECT_ID_SIZE];
+	char path[160], name[OBJECT_ID_TEXT_SIZE];
+
+	expired = write_object(1, NOW, OBJECT_FACTOR_NONE);
+	dropped = write_object(2, NOW + 9, OBJECT_FACTOR_NONE);
+	lost = write_object(3, NOW + 9, OBJECT_FACTOR_NONE);
+	here = write_object(4, NOW + 9, OBJECT_FACTOR_NONE);
+	o = open_objects();
+	cr_assert_eq(portal_objects_expire(o, NOW, id), ERR_OK);
+	cr_assert_eq(portal_objects_drop(o, dropped.id), ERR_OK);
+	memset(id, 9, sizeof(id));
+	cr_assert_eq(portal_objects_drop(o, id), ERR_OK);
+	for (int i = 0; i < 2; i++) {
+		cr_expect(portal_objects_was_here(o, expired.id), "%d", i);
+		cr_expect(portal_objects_was_here(o, dropped.id), "%d", i);
+		cr_expect_not(portal_objects_was_here(o, here.id), "%d", i);
+		cr_expect_not(portal_objects_was_here(o, id), "%d", i);
+		portal_objects_close(o);
+		/* killed between a file and its row */
+		object_id_format(lost.id, name);
+		snprintf(path, sizeof(path), "%s/%s", dir, name);
+		(void)unlink(path);
+		o = open_objects();
+	}
+	cr_expect(portal_objects_was_here(o, lost.id));
+	portal_objects_close(o);
+}
+
+Test(portal_objects, there_is_an_end_to_those_that_were_here)
+{
+	struct portal_objects *o = open_objects();
+	uint8_t id[OBJECT_ID_SIZE] = {0};
+	struct db_txn *txn = NULL;
+
+	cr_assert_eq(portal_index_write(o, &txn), ERR_OK);
+	for (unsigned i = 0; i < LIMIT_DMZ_GONE + 2; i++) {
+		id[0] = (uint8_t)i;
+		id[1] = (uint8_t)(i >> 8);
+		cr_assert_eq(portal_gone_note(txn, id), ERR_OK);
+	}
+	cr_assert_eq(portal_index_end(txn, ERR_OK), ERR_OK);
+	cr_expect(portal_objects_was_here(o, id), "the last");
+	for (uint8_t i = 0; i < 4; i++) {
+		id[0] = i;
+		id[1] = 0;
+		cr_expect_eq(portal_objects_was_here(o, id), i >= 2, "%u", i);
+	}
+	portal_objects_close(o);
 }
