@@ -121,6 +121,7 @@ struct conf_dkim {
 	const char *domain; /* lower-case A-labels; those below it, too */
 	const char *selector;
 	const char *ed25519; /* selector of a second key, NULL: none */
+	bool null_sender;    /* mail without a sender, too, of who may sign */
 };
 
 /* Whose page it is; NULL where nothing is said. */

@@ -45,10 +45,8 @@ const struct config_group config_groups[] = {
 	"it gets a DKIM signature (RFC 6376) when it leaves: protected or not, "
 	"and what the gateway writes itself. Mail whose sender (MAIL FROM) is "
 	"of another domain is not signed: a stranger may have sent it, and "
-	"somebody forwarded it. Of mail without a sender only what the gateway "
-	"writes itself is: anybody can write the header of an automatic "
-	"answer. A server whose own answers are to be signed gives them a "
-	"sender of the domain, or signs them itself. While it cannot be "
+	"somebody forwarded it. Of mail without a sender what the gateway "
+	"writes itself is signed, else see null-sender. While it cannot be "
 	"signed mail waits. The key is made or taken by sealgate dkim."},
     {"keystore", "", CONFIG_G_ONE, AT(conf, paths),
 	"Where certificates and keys are."},
@@ -366,7 +364,9 @@ const struct config_entry config_entries[] = {
 	"The sender of mail for pick-up is told when it is opened for the first "
 	"time and from where, when it is about to expire or has expired and "
 	"nobody has opened it, and when it is locked because of wrong "
-	"passphrases."},
+	"passphrases. That mail, as the one of sent-notice, can be answered "
+	"with one word: recall, extend (see there) or report. All of them are "
+	"in English, the words also in the languages of languages."},
     {"portal", "sent-notice", CONFIG_T_BOOL, false, 0, 0, "false",
 	AT(conf_portal, sent_notice), 0,
 	"The sender of mail for pick-up is told for whom it waits, until when "
@@ -590,6 +590,15 @@ const struct config_entry config_entries[] = {
 	AT(conf_dkim, ed25519), 0,
 	"Selector of an Ed25519 key that signs, too (RFC 8463): shorter and "
 	"quicker, but not every receiver knows it yet."},
+    {"dkim", "null-sender", CONFIG_T_BOOL, false, 0, 0, "false",
+	AT(conf_dkim, null_sender), 0,
+	"Mail without a sender (notifications of our own server, automatic "
+	"answers) whose From is one address of the domain is signed, too, when "
+	"its client is listed in may-sign, or has signed in as somebody who "
+	"may write as that domain. Not for a server that passes on mail from "
+	"outside without a sender of its own: what says From in that a "
+	"stranger wrote. What came in by this gateway is known by its Received "
+	"field and not signed."},
 
     {"tls-reports", "contact", CONFIG_T_MAILBOX, true, 0, 0, NULL,
 	AT(conf_tls_reports, contact), 0,

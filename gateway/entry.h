@@ -101,7 +101,9 @@ struct entry {
 	const char *auth_id;   /* who had signed in, "" if nobody; of a ready
 				  entry: who is told by XCLIENT */
 	const char *auth_from; /* addresses and @domains that one may write as,
-				  canonical, with blanks between */
+				  canonical, with blanks between; of a ready
+				  entry without a sender: the @domain that may
+				  be signed for, "" for none */
 	const char *trace;     /* pending: the Received field */
 	struct entry_rcpt *rcpt;
 	uint32_t n_rcpt;

@@ -139,22 +139,24 @@ ask(struct relay_sign *s)
 
 /* What a stranger has sent and one of ours passes on says what it likes in
    From: only who sends as that domain is signed for. What has no sender must be
-   the gateway's own: nothing that a header says makes it so. */
+   the gateway's own, or a worker has seen who may write as that domain:
+   nothing that a header says makes it so. */
 static bool
 is_sent_for(const struct relay_sign *s, const struct conf_dkim *c)
 {
 	const struct relay_job *j = s->job;
-	const char *from = j->deliver.entry.from_key;
-	const char *at = strrchr(from, '@');
+	const struct entry *e = &j->deliver.entry;
+	const char *from = e->from_key;
+	const char *at = strrchr(from[0] == '\0' ? e->auth_from : from, '@');
 
-	if (from[0] == '\0'
-		? entry_is_own(&j->deliver.entry)
-		: at != NULL && conf_dkim_for(j->relay->conf, at + 1) == c)
+	if ((from[0] == '\0' && entry_is_own(e)) ||
+	    (at != NULL && conf_dkim_for(j->relay->conf, at + 1) == c))
 		return true;
 	log_event(LOG_LVL_NOTICE, j->id_text, "unsigned",
 	    KV_STR("domain", c->domain), KV_STR("from", from),
-	    KV_STR("why", from[0] == '\0' ? "it has no sender and is not ours"
-					  : "its sender is of another domain"));
+	    KV_STR("why", from[0] == '\0'
+			      ? "it has no sender, and nobody may sign it"
+			      : "its sender is of another domain"));
 	return false;
 }
 

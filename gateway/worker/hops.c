@@ -39,7 +39,9 @@ job_check_hops(struct job *j, struct err_why *why)
 		return e;
 	while ((f = mime_header_find(&h, "Received", f)) != NULL)
 		n += is_own(f->value, j->conf->hostname) ? 1 : 0;
-	return n <= LIMIT_OWN_HOPS
+	j->own_hops = n;
+	/* what was let in is not asked again */
+	return n <= LIMIT_OWN_HOPS || j->replaces != 0
 		   ? ERR_OK
 		   : err_why(why, ERR_LOOP, "it was here %u times before", n);
 }

@@ -201,6 +201,28 @@ job_raise_tls(struct entry *e, const struct decision *d)
 		e->tls = floors[d->rules.extra.tls];
 }
 
+/* Of mail without a sender: the domain of From, "@" first, that it may be
+   signed for by DKIM; "" for none. What was here before is somebody's mail that
+   one of ours passes on. */
+static const char *
+signed_domain(const struct job *j)
+{
+	const struct entry *env = &j->envelope;
+	const char *at =
+	    j->msg.author == NULL ? NULL : strrchr(j->msg.author, '@');
+	const struct conf_dkim *c =
+	    at == NULL ? NULL : conf_dkim_for(j->conf, at + 1);
+
+	if (env->from_key[0] != '\0' || c == NULL || !c->null_sender ||
+	    j->own_hops > 0 ||
+	    !conf_may_sign(j->conf, env->client, env->auth_id))
+		return "";
+	if (env->auth_id[0] != '\0' &&
+	    !entry_auth_may_use(env->auth_from, j->msg.author, true))
+		return "";
+	return at;
+}
+
 static struct entry *
 begin_entry(
     struct job *j, enum rung rung, struct job_rcpt *const *rcpts, uint32_t n)
@@ -236,6 +258,8 @@ begin_entry(
 	}
 	if (job_may_tell_login(j, e))
 		e->auth_id = j->envelope.auth_id;
+	if (e->route == ENTRY_OUTBOUND)
+		e->auth_from = signed_domain(j);
 	return e;
 }
 

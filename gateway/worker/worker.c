@@ -73,7 +73,7 @@ parse(struct job *j, struct err_why *why)
 		return err_why(
 		    why, ERR_POLICY_REJECT, "%s", j->msg.factor.flaw);
 	/* what was taken once is not refused for it */
-	return j->replaces == 0 ? job_check_hops(j, why) : ERR_OK;
+	return job_check_hops(j, why);
 }
 
 /* What the conditions of rules ask about it. */

@@ -89,6 +89,7 @@ struct job {
 	uint32_t attempt;
 	uint64_t replaces; /* the pending entry that is decided; 0 if new */
 	bool lmtp; /* who is refused is told by the reply, not by mail */
+	unsigned own_hops; /* how often it was here before */
 	/* what every entry that comes of it says: sender, times, flags */
 	struct entry envelope;
 	struct memfd_map map;
@@ -217,6 +218,9 @@ enum err seal_pending(struct job *j, enum entry_why why, const char *reason,
 /* The message as it came, as a pending entry: nothing that a private key says
    may change the reply. ERR_LOOP and other errors of mime_scan(). */
 enum err receive(struct job *j, struct err_why *why) MUST_CHECK;
+/* The same, held for an administrator, with an alarm. */
+enum err receive_held(
+    struct job *j, const char *reason, struct err_why *why) MUST_CHECK;
 
 /* --- binary.c: mail that came by BINARYMIME --- */
 
@@ -310,7 +314,9 @@ struct entry *tell_begin(struct job *j);
 enum err tell_sent(struct job *j) MUST_CHECK;
 /* --- words.c: what the sender says of mail for pick-up by answering --- */
 
-/* The address for answers about this message. */
+/* Have the digest for answers about this message made, for its submission. */
+enum err words_make_mac(struct job *j) MUST_CHECK;
+/* Their address; *out is NULL where none was made. */
 enum err words_address(struct job *j, const char **out) MUST_CHECK;
 /* Is that an address of this sender? ERR_USAGE: it is another kind of address;
    ERR_POLICY_REJECT. */

@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import signal
+import smtplib
 
 import dkim
 import pytest
@@ -131,6 +132,38 @@ def test_what_others_send_in_our_name_is_not(signing, peer):
         assert (b"DKIM-Signature" in m.data) == signed, (sender, more)
         assert not signed or verified(record, m.data)
     wait_for("the log", lambda: g.log().count("event=unsigned") == 6)
+
+
+def test_automatic_answers_of_our_own_server_are_where_asked_for(signing, peer):
+    """Of clients that may sign, from our domain, and of nothing that came in here."""
+    p = peer()
+    g, record = signing(p.port, listen='may-sign = "127.0.0.1" clients = "127.0.0.0/8"',
+                        dkim=DKIM.replace("}", "null-sender = true }"),
+                        rules='rule "held" { to = "dan@partner.example" try = { hold } }\n' + CLEAR)
+    passed_on = ("Received: from far.example ([192.0.2.1])\r\n\tby gw.sender.example with ESMTP id "
+                 "1;\r\n\tSun, 22 Nov 2026 08:00:00 +0000\r\n")
+    rows = [("", text(more="Auto-Submitted: auto-replied\r\n"), "127.0.0.1", True),
+            ("", text(), "127.0.0.1", True),
+            ("", text(), "127.0.0.2", False),
+            ("", text(more=passed_on), "127.0.0.1", False),
+            ("", text().replace(b"<sam@sender", b"<sam@other"), "127.0.0.1", False),
+            ("", text().replace(b"From: Sam <", b"From: x@other.example, <"), "127.0.0.1", False),
+            ("mallory@other.example", text(), "127.0.0.1", False)]
+    for n, (sender, octets, client, signed) in enumerate(rows, 1):
+        with smtplib.SMTP("127.0.0.1", g.port, timeout=60, source_address=(client, 0)) as s:
+            s.sendmail(sender, [CAROL], octets)
+        m = p.wait(n)[-1]
+        assert (b"DKIM-Signature" in m.data) == signed, rows[n - 1]
+        assert not signed or verified(record, m.data)
+    # one that was held is looked at again
+    held = text(more=passed_on).replace(CAROL.encode(), b"dan@partner.example")
+    for octets in (held, text()):
+        with smtplib.SMTP("127.0.0.1", g.port, timeout=60) as s:
+            s.sendmail("", ["dan@partner.example"], octets)
+    for entry in g.cli_json("queue", "list", "--state", "held"):
+        g.cli("queue", "release", entry["entry"])
+    signed = [b"DKIM-Signature" in m.data for m in p.wait(len(rows) + 2)[-2:]]
+    assert sorted(signed) == [False, True]
 
 
 def test_a_second_key_signs_as_well(signing, peer):
