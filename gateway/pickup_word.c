@@ -75,6 +75,54 @@ pickup_word_in(enum pickup_word w, const char *language)
 	return NULL;
 }
 
+static enum err
+put_word(const struct conf_portal *c, enum pickup_word w, const char *what,
+    struct buf *out)
+{
+	enum err e = buf_printf(out, "    %-8s %s", pickup_word_name(w), what);
+	const char *gap = " (";
+
+	for (size_t i = 0; e == ERR_OK && i < c->n_languages; i++) {
+		const char *word = pickup_word_in(w, c->languages[i]);
+
+		if (word == NULL || strcmp(c->languages[i], "en") == 0)
+			continue;
+		e = buf_printf(out, "%s%s", gap, word);
+		gap = ", ";
+	}
+	return e == ERR_OK ? buf_puts(out, gap[0] == ',' ? ")\n" : "\n") : e;
+}
+
+enum err
+pickup_word_list(const struct conf *conf, struct buf *out)
+{
+	const struct conf_portal *c = &conf->portal;
+	enum err e = put_word(c, PICKUP_WORD_RECALL,
+	    "nobody can open it any more, also who has read it", out);
+
+	if (e == ERR_OK && c->extend_s > 0)
+		e = put_word(
+		    c, PICKUP_WORD_EXTEND, "it can be opened for longer", out);
+	if (e == ERR_OK)
+		e = put_word(c, PICKUP_WORD_REPORT,
+		    "who has opened it, when and from where", out);
+	return e == ERR_OK
+		   ? buf_puts(out,
+			 "\nThat is for all who were sent a link; for some "
+			 "write their addresses behind\nthe word.\n")
+		   : e;
+}
+
+enum err
+pickup_word_help(const struct conf *conf, struct buf *out)
+{
+	enum err e = buf_puts(out,
+	    "\nYou can answer this mail with one word alone on the first "
+	    "line:\n\n");
+
+	return e == ERR_OK ? pickup_word_list(conf, out) : e;
+}
+
 /* --- the address --- */
 
 bool

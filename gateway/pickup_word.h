@@ -34,6 +34,11 @@ const char *pickup_word_name(enum pickup_word w);
 /* The word in a language of the notices ("de"), NULL if there is none. */
 const char *pickup_word_in(enum pickup_word w, const char *language);
 
+/* Append what can be said by answering: the words, also in the languages of the
+   notices, and what each does; and the same with how it is said. */
+enum err pickup_word_list(const struct conf *conf, struct buf *out) MUST_CHECK;
+enum err pickup_word_help(const struct conf *conf, struct buf *out) MUST_CHECK;
+
 enum { PICKUP_WORD_MAC = 16 }; /* octets of the keyed digest */
 
 /* Is this canonical address one that such answers go to? */

@@ -326,6 +326,7 @@ proto_submit_pack(const struct proto_submit *m, struct buf *out)
 		pack_str(&p, m->audit[i]);
 	proto_measures_pack(&p, &m->measures);
 	proto_order_pack(&p, &m->order);
+	pack_span(&p, m->reply_mac);
 	return pack_end(&p);
 }
 
@@ -367,6 +368,7 @@ proto_submit_unpack(struct span in, struct arena *a, struct proto_submit *out)
 		m.audit[i] = unpack_str(&u, a);
 	proto_measures_unpack(&u, a, &m.measures);
 	proto_order_unpack(&u, a, &m.order);
+	m.reply_mac = unpack_span(&u);
 	if (unpack_end(&u) != ERR_OK)
 		return u.err;
 	*out = m;

@@ -193,6 +193,9 @@ struct proto_submit {
 	struct proto_closed *closed;
 	uint32_t n_closed;
 	struct proto_order order;
+	/* Of the address for answers about its objects (gateway/pickup_word.h);
+	   empty: there is none. */
+	struct span reply_mac;
 	const char **audit; /* JSON objects, without the chain's fields */
 	uint32_t n_audit;
 	struct proto_measures measures;

@@ -20,6 +20,7 @@ proto_order_pack(struct packer *p, const struct proto_order *o)
 	pack_u32(p, o->n_only);
 	for (uint32_t i = 0; i < o->n_only; i++)
 		pack_str(p, o->only[i]);
+	pack_str(p, o->reply_to);
 }
 
 void
@@ -35,6 +36,7 @@ proto_order_unpack(struct unpacker *u, struct arena *a, struct proto_order *out)
 		    proto_unpack_array(u, a, 4, sizeof(*o.only), &o.n_only);
 		for (uint32_t i = 0; i < o.n_only; i++)
 			o.only[i] = unpack_str(u, a);
+		o.reply_to = unpack_str(u, a);
 	}
 	*out = o;
 }

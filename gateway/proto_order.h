@@ -18,6 +18,7 @@ struct proto_order {
 	const char *from_key;
 	const char **only; /* of which recipients, canonical; none: of all */
 	uint32_t n_only;
+	const char *reply_to; /* the address that it was said to */
 };
 
 void proto_order_pack(struct packer *p, const struct proto_order *o);

@@ -52,8 +52,8 @@ static const struct {
     [STORE_ALARM_INTAKE] = {"intake-closed",
 	"New mail was refused: the disk is full, or fails. sealgate status"},
     [STORE_ALARM_UNKNOWN] = {"object-unknown",
-	"The portal has an object that the spool does not know, as after a "
-	"restore: answers to it stay with the portal."},
+	"The portal has objects that the spool does not know, as after a "
+	"restore: answers to them are held. sealgate escrow list"},
 };
 
 /* --- collecting --- */

@@ -9,14 +9,17 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 
-/* workers that die of an answer until it is refused */
-enum { DEATHS_MAX = 6 };
+enum {
+	DEATHS_MAX = 6, /* workers that die of an answer until it is refused */
+	HOUR_MS = 3600 * 1000,
+};
 
 static void
 take_off(struct store *s, uint64_t id)
@@ -49,23 +52,8 @@ refuse(struct store *s, uint64_t id, const char *object, const char *why)
 	take_off(s, id);
 }
 
-/* The portal has what it answers, and store has lost it: the answer stays where
-   it is, because nobody has another. */
-static void
-leave(struct store *s, uint64_t id, const char *object)
-{
-	struct store_rec rec;
-	struct span text;
-
-	if (!store_object_unknown(s, object, &rec))
-		return;
-	store_rec_id(&rec, "id", id);
-	if (store_rec_end(&rec, &text) == ERR_OK)
-		store_queue(s, STORE_OP_RECORD, 0, NULL, text);
-	store_rec_clear(&rec);
-}
-
-/* What is known of the answer and of what it answers. */
+/* What is known of the answer and of what it answers; ERR_NOT_FOUND: of the
+   second nothing. */
 static enum err
 look_up(struct store *s, uint64_t id, const char *object,
     struct store_object *o, uint32_t *answers, bool *committed)
@@ -189,6 +177,8 @@ hand_out(struct store *s, const struct ipc_msg *m, const char *object,
     const struct store_object *o, int fd)
 {
 	struct store_peer *worker = store_idle_worker(s, ROLE_WORKER);
+	/* of what the spool has lost it is said who the answer says it is
+	   from, and it is held for an administrator */
 	const struct proto_answer_open open = {.object = object,
 	    .from = o->rcpt,
 	    .from_key = o->rcpt_key,
@@ -230,12 +220,26 @@ is_deadly(struct store *s, uint64_t id)
 	return a != NULL && a->deaths >= DEATHS_MAX;
 }
 
+/* Nothing is known of what it answers, so nothing counts its answers: so many
+   an hour, and the others are shown again. */
+static bool
+may_stray(struct store *s)
+{
+	uint64_t now = clock_steady_ms();
+
+	if (s->strays == 0 || now - s->strays_ms >= HOUR_MS) {
+		s->strays = 0;
+		s->strays_ms = now;
+	}
+	return s->strays++ < LIMIT_ANSWERS;
+}
+
 void
 store_answer_came(struct store *s, struct store_peer *portal, struct ipc_msg *m)
 {
 	struct proto_answer_came came;
 	struct store_object o = {0};
-	bool committed = false;
+	bool committed = false, gone;
 	uint32_t answers = 0;
 	int fd = ipc_msg_take_fd(m, 0);
 	enum err e;
@@ -245,12 +249,15 @@ store_answer_came(struct store *s, struct store_peer *portal, struct ipc_msg *m)
 	e = proto_answer_came_unpack(m->payload, s->arena, &came);
 	if (e == ERR_OK && fd >= 0)
 		e = look_up(s, m->id, came.object, &o, &answers, &committed);
+	gone = e == ERR_NOT_FOUND;
+	if (gone) {
+		o = (struct store_object){.rcpt = "", .rcpt_key = ""};
+		e = ERR_OK;
+	}
 	if (e == ERR_OK && committed)
 		take_off(s, m->id);
-	else if (e == ERR_NOT_FOUND ||
-		 (e == ERR_OK && store_object_is_found(&o)))
-		leave(s, m->id, came.object);
-	else if (e == ERR_OK && o.n_answer_to == 0)
+	else if (e == ERR_OK && !store_object_is_found(&o) &&
+		 o.n_answer_to == 0)
 		refuse(
 		    s, m->id, came.object, "what it answers takes no answers");
 	else if (e == ERR_OK && answers >= LIMIT_ANSWERS)
@@ -262,7 +269,7 @@ store_answer_came(struct store *s, struct store_peer *portal, struct ipc_msg *m)
 		refuse(s, m->id, came.object,
 		    "processes died while they worked on it");
 	} else if (e == ERR_OK && fd >= 0 && !s->stopping &&
-		   !is_under_way(s, m->id))
+		   !is_under_way(s, m->id) && (!gone || may_stray(s)))
 		hand_out(s, m, came.object, &o, fd);
 	if (fd >= 0)
 		close(fd);

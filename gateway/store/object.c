@@ -10,13 +10,15 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/object_header.h"
+#include "gateway/pickup_word.h"
 #include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 
 enum err
 store_add_object(struct store *s, struct db_txn *txn,
-    const struct proto_object *o, const struct entry *e, uint32_t n_entries)
+    const struct proto_object *o, const struct proto_submit *m)
 {
+	const struct entry *e = m->entry;
 	struct store_object old, new = {.size = o->size,
 				     .expires_s = o->expires_s,
 				     .from = "",
@@ -27,11 +29,14 @@ store_add_object(struct store *s, struct db_txn *txn,
 				     .door = o->door,
 				     .answer_to = o->answer_to,
 				     .n_answer_to = o->n_answer_to,
-				     .last_client = ""};
+				     .last_client = "",
+				     .reply_mac = m->reply_mac};
 	enum err err;
 
 	if (o->name[0] == '\0' || o->name[0] == '.' ||
-	    strchr(o->name, '/') != NULL || strlen(o->name) > STORE_OBJECT_NAME)
+	    strchr(o->name, '/') != NULL ||
+	    strlen(o->name) > STORE_OBJECT_NAME ||
+	    (m->reply_mac.len != 0 && m->reply_mac.len != PICKUP_WORD_MAC))
 		return ERR_IPC;
 	err = store_object_get(txn, s->arena, o->name, &old);
 	/* a portal that has just started may have seen its file first */
@@ -41,10 +46,10 @@ store_add_object(struct store *s, struct db_txn *txn,
 		err = ERR_EXISTS;
 	if (err != ERR_OK && err != ERR_NOT_FOUND)
 		return err;
-	new.notice = arena_array(s->arena, n_entries, sizeof(*new.notice));
+	new.notice = arena_array(s->arena, m->n_entries, sizeof(*new.notice));
 	if (new.notice == NULL)
 		return ERR_NOMEM;
-	for (uint32_t i = 0; i < n_entries; i++) {
+	for (uint32_t i = 0; i < m->n_entries; i++) {
 		if (strcmp(e[i].wait_object, o->name) != 0)
 			continue;
 		if (e[i].n_rcpt == 0)

@@ -273,19 +273,9 @@ put_help(const struct store *s, struct buf *out)
 	enum err e = buf_puts(out,
 	    "Your mail was not understood, and nothing was done. Please reply "
 	    "to the same\nmail as before, with one of these words alone on the "
-	    "first line:\n\n"
-	    "    recall   nobody can open the message any more, also who has "
-	    "read it\n");
+	    "first line:\n\n");
 
-	if (e == ERR_OK && s->conf->portal.extend_s > 0)
-		e = buf_puts(out, "    extend   it can be opened for longer\n");
-	return e == ERR_OK
-		   ? buf_puts(out,
-			 "    report   who has opened it, when and from where\n"
-			 "\n"
-			 "That is for all recipients; for some of them write "
-			 "their addresses behind\nthe word.\n")
-		   : e;
+	return e == ERR_OK ? pickup_word_list(s->conf, out) : e;
 }
 
 /* That an address behind the word is nobody's must not go by in silence. */
@@ -340,6 +330,9 @@ put_body(struct order *r, struct buf *out)
 static enum err
 answer(struct order *r)
 {
+	/* a program that answers everything must not be answered for ever */
+	bool understood =
+	    r->m->word != PICKUP_WORD_NONE && r->m->reply_to[0] != '\0';
 	struct buf body;
 	enum err e;
 
@@ -347,7 +340,8 @@ answer(struct order *r)
 	e = put_body(r, &body);
 	if (e == ERR_OK)
 		e = store_object_mail(r->s, r->txn, r->m->from, r->m->from_key,
-		    subject(r), buf_span(&body));
+		    subject(r), understood ? r->m->reply_to : NULL,
+		    buf_span(&body));
 	buf_clear(&body);
 	return e;
 }

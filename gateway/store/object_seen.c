@@ -241,8 +241,13 @@ enum err
 store_seen_answered(struct store *s, struct db_txn *txn, const char *name)
 {
 	struct store_seen v;
-	enum err e = store_seen_get(txn, s->arena, name, &v);
+	struct span object;
+	enum err e = db_get(txn, STORE_OBJECT, span_str(name), &object);
 
+	/* it is over since then, and what is counted of it would stay */
+	if (e != ERR_OK)
+		return e == ERR_NOT_FOUND ? ERR_OK : e;
+	e = store_seen_get(txn, s->arena, name, &v);
 	v.answers++;
 	return e == ERR_OK ? put(txn, name, &v) : e;
 }

@@ -17,6 +17,7 @@
 #include "common/secret.h"
 #include "common/text.h"
 #include "gateway/conf.h"
+#include "gateway/pickup_word.h"
 #include "gateway/store/store_object_private.h"
 #include "gateway/store/store_private.h"
 #include "mime/compose.h"
@@ -52,7 +53,7 @@ static const struct words words[] = {
 static enum err
 put_text(const struct store *s, const struct store_object *o,
     enum store_object_event what, const char *client, const char *agent,
-    struct buf *out)
+    bool may_reply, struct buf *out)
 {
 	char sent[TEXT_TIME_SIZE], until[TEXT_TIME_SIZE], plain[512];
 	enum err e;
@@ -77,6 +78,8 @@ put_text(const struct store *s, const struct store_object *o,
 		e = buf_puts(out,
 		    "Programs that look for malware may open links, too: the "
 		    "above says from where.\n");
+	if (e == ERR_OK && may_reply)
+		e = pickup_word_help(s->conf, out);
 	return e != ERR_OK ? e
 			   : buf_printf(out,
 				 "\n-- \nSent by the encryption gateway of "
@@ -86,7 +89,7 @@ put_text(const struct store *s, const struct store_object *o,
 
 static enum err
 write_mail(struct store *s, const char *to, const char *subject,
-    struct span body, struct buf *out)
+    const char *reply_to, struct span body, struct buf *out)
 {
 	static const struct mime_compose_field extra[] = {
 	    {"Auto-Submitted", "auto-generated"},
@@ -96,6 +99,7 @@ write_mail(struct store *s, const char *to, const char *subject,
 	struct mime_compose m = {.from_name = "Encryption gateway",
 	    .from = arena_printf(s->arena, "postmaster@%s", s->conf->hostname),
 	    .to = to,
+	    .reply_to = reply_to,
 	    .subject = subject,
 	    .date_s = (int64_t)(clock_unix_ms() / 1000),
 	    .extra = extra,
@@ -112,7 +116,8 @@ write_mail(struct store *s, const char *to, const char *subject,
 
 enum err
 store_object_mail(struct store *s, struct db_txn *txn, const char *to,
-    const char *to_key, const char *subject, struct span body)
+    const char *to_key, const char *subject, const char *reply_to,
+    struct span body)
 {
 	struct store_own_mail own = {
 	    .to = to, .to_key = to_key, .reason = STORE_OWN_RECEIPT};
@@ -123,7 +128,7 @@ store_object_mail(struct store *s, struct db_txn *txn, const char *to,
 	if (s->ready_pub.purpose != SEALED_READY)
 		return ERR_BUSY;
 	buf_init(&msg, 4 * body.len + MAIL_MAX);
-	e = write_mail(s, to, subject, body, &msg);
+	e = write_mail(s, to, subject, reply_to, body, &msg);
 	own.text = buf_span(&msg);
 	if (e == ERR_OK)
 		e = store_add_own_mail(s, txn, &own);
@@ -132,22 +137,45 @@ store_object_mail(struct store *s, struct db_txn *txn, const char *to,
 }
 
 enum err
+store_object_reply_to(
+    struct store *s, const struct store_object *o, const char **out)
+{
+	const char *addr = NULL;
+
+	if (o->reply_mac.len == PICKUP_WORD_MAC) {
+		addr = pickup_reply_address(
+		    s->conf, o->message_id, o->reply_mac.data, s->arena);
+		if (addr == NULL)
+			return ERR_NOMEM;
+	}
+	*out = addr;
+	return ERR_OK;
+}
+
+enum err
 store_object_tell(struct store *s, struct db_txn *txn,
     const struct store_object *o, enum store_object_event what,
     const char *client, const char *agent)
 {
+	const char *reply_to = NULL;
 	struct buf body;
 	enum err e;
 
 	if (!s->conf->portal.receipts || o->from[0] == '\0')
 		return ERR_OK;
+	/* of what has expired nothing can be said any more */
+	if (what != STORE_OBJECT_EXPIRED) {
+		e = store_object_reply_to(s, o, &reply_to);
+		if (e != ERR_OK)
+			return e;
+	}
 	buf_init(&body, MAIL_MAX);
-	e = put_text(s, o, what, client, agent, &body);
+	e = put_text(s, o, what, client, agent, reply_to != NULL, &body);
 	if (e == ERR_OK)
 		e = store_object_mail(s, txn, o->from, o->from_key,
 		    arena_printf(
 			s->arena, "%s%s", words[what].subject, o->rcpt),
-		    buf_span(&body));
+		    reply_to, buf_span(&body));
 	buf_clear(&body);
 	return e;
 }
@@ -215,7 +243,7 @@ send_code(struct store *s, struct db_txn *txn, const char *name,
 		    "\n-- \nSent by the encryption gateway of %s\n",
 		    s->conf->hostname);
 	if (e == ERR_OK)
-		e = write_mail(s, o->rcpt, "Your code to open a message",
+		e = write_mail(s, o->rcpt, "Your code to open a message", NULL,
 		    buf_span(&body), &msg);
 	own.text = buf_span(&msg);
 	if (e == ERR_OK)

@@ -481,7 +481,7 @@ tell_owner(struct store *s, struct db_txn *txn, const struct ks_event *e)
 		err = store_object_mail(s, txn, to, to,
 		    again ? "A new passphrase was chosen for your messages"
 			  : "A passphrase was chosen for your messages",
-		    buf_span(&body));
+		    NULL, buf_span(&body));
 	buf_clear(&body);
 	return err;
 }

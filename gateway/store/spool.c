@@ -16,8 +16,9 @@
 
 enum {
 	FORMAT = 1,
-	OBJECT_FORMAT = 3,
-	OBJECT_FORMAT_2 = 2, /* without codes */
+	OBJECT_FORMAT = 4,
+	OBJECT_FORMAT_3 = 3, /* without an address for answers */
+	OBJECT_FORMAT_2 = 2, /* nor codes */
 	DONE_FORMAT = 3,
 	DONE_FORMAT_2 = 2, /* without a reply */
 	SMALL_RECORD = 8 * 1024 + LIMIT_RECIPIENTS,
@@ -327,6 +328,7 @@ store_object_unpack(struct span in, struct arena *a, struct store_object *out)
 {
 	struct unpacker u;
 	struct store_object o = {0};
+	struct span mac = {0};
 	uint8_t format;
 
 	unpack_begin(&u, in);
@@ -340,7 +342,7 @@ store_object_unpack(struct span in, struct arena *a, struct store_object *out)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < o.n_notices; i++)
 		o.notice[i] = unpack_u64(&u);
-	if (format != OBJECT_FORMAT && format != OBJECT_FORMAT_2)
+	if (format < OBJECT_FORMAT_2 || format > OBJECT_FORMAT)
 		return ERR_DB_BROKEN;
 	o.message_id = unpack_u64(&u);
 	o.from = unpack_str(&u, a);
@@ -363,13 +365,18 @@ store_object_unpack(struct span in, struct arena *a, struct store_object *out)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < o.n_answer_to; i++)
 		o.answer_to[i] = unpack_str(&u, a);
-	if (format == OBJECT_FORMAT) {
+	if (format >= OBJECT_FORMAT_3) {
 		o.codes = unpack_u32(&u);
 		o.codes_ms = unpack_u64(&u);
 	}
+	if (format >= OBJECT_FORMAT)
+		mac = unpack_span(&u);
 	if (unpack_end(&u) != ERR_OK || o.factor >= OBJECT_FACTORS ||
 	    o.door >= OBJECT_DOORS || o.tell >= STORE_OBJECT_TELLS)
 		return ERR_DB_BROKEN;
+	/* what is written meanwhile must not change it */
+	if (arena_span(a, mac, &o.reply_mac) != ERR_OK)
+		return ERR_NOMEM;
 	*out = o;
 	return ERR_OK;
 }
@@ -421,6 +428,7 @@ store_object_put(
 		pack_str(&p, o->answer_to[i]);
 	pack_u32(&p, o->codes);
 	pack_u64(&p, o->codes_ms);
+	pack_span(&p, o->reply_mac);
 	e = pack_end(&p);
 	if (e == ERR_OK)
 		e = db_put(txn, STORE_OBJECT, span_str(name), buf_span(&b));

@@ -134,6 +134,9 @@ struct store_object {
 	const char *last_client;
 	uint32_t codes;	   /* mailed in the hour that began... */
 	uint64_t codes_ms; /* ...at this time of the spool's clock */
+	/* of the address for answers about it: PICKUP_WORD_MAC octets, or
+	   none */
+	struct span reply_mac;
 };
 
 enum err store_object_unpack(

@@ -13,9 +13,9 @@
 
 store_apply_fn store_apply_have, store_apply_opened, store_apply_expired,
     store_apply_dropped, store_apply_locked;
+/* One of those that a submission brings, with its notices. */
 enum err store_add_object(struct store *s, struct db_txn *txn,
-    const struct proto_object *o, const struct entry *e,
-    uint32_t n_entries) MUST_CHECK;
+    const struct proto_object *o, const struct proto_submit *m) MUST_CHECK;
 /* Tell the portal of what this submission brought. */
 void store_offer_submitted(struct store *s, struct span submission);
 /* It was not committed: have the portal delete the files of its objects. */
@@ -115,10 +115,15 @@ enum store_object_event {
 enum err store_object_tell(struct store *s, struct db_txn *txn,
     const struct store_object *o, enum store_object_event what,
     const char *client, const char *agent) MUST_CHECK;
-/* A mail of ours to the sender, whatever the configuration says. ERR_BUSY: not
-   now. */
+/* A mail of ours to the sender, whatever the configuration says; reply_to: the
+   address for answers, or NULL. ERR_BUSY: not now. */
 enum err store_object_mail(struct store *s, struct db_txn *txn, const char *to,
-    const char *to_key, const char *subject, struct span body) MUST_CHECK;
+    const char *to_key, const char *subject, const char *reply_to,
+    struct span body) MUST_CHECK;
+/* The address for answers about it, in the arena; *out is NULL where there is
+   none. */
+enum err store_object_reply_to(
+    struct store *s, const struct store_object *o, const char **out) MUST_CHECK;
 /* Begin the record of an object that the portal has and store does not know, as
    after a restore: all of them may be unknown then, so that it is said once a
    day. False, and no record: it was. */

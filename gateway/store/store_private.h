@@ -187,7 +187,10 @@ struct store {
 	uint64_t pruned; /* store_done_prune() */
 	struct store_answering answering[LIMIT_ANSWER_UPLOADS];
 	uint64_t answer_turn; /* of the last one that was handed out */
-	bool wants_commit;    /* although nothing is in the batch */
+	/* answers to what nothing is known of, in the hour that began then */
+	uint32_t strays;
+	uint64_t strays_ms;
+	bool wants_commit; /* although nothing is in the batch */
 
 	uint64_t unknown_ms; /* steady clock: object-unknown was said; 0: not */
 	uint64_t seen_ms;    /* when to look at how often they were, of the

@@ -120,8 +120,7 @@ add_all(struct store *s, struct db_txn *txn, const struct proto_submit *m,
 	enum err e = store_twins_check(m);
 
 	for (uint32_t i = 0; e == ERR_OK && i < m->n_objects; i++)
-		e = store_add_object(
-		    s, txn, &m->object[i], m->entry, m->n_entries);
+		e = store_add_object(s, txn, &m->object[i], m);
 	for (uint32_t i = 0; e == ERR_OK && i < m->n_entries; i++)
 		e = store_add_entry(s, txn, &m->entry[i], born_ms);
 	if (e == ERR_OK)

@@ -4,7 +4,9 @@
  * Answers to mail that was picked up: sealed by a browser, kept by the portal,
  * opened here and from then on a stranger's mail like any other, which an
  * opener looks into. Whom it is from and for is what store knows of the object
- * it answers; an answer that says otherwise is refused.
+ * it answers; an answer that says otherwise is refused. Of an object that store
+ * knows nothing of, the answer says it itself, and is held for an
+ * administrator.
  */
 #include <jansson.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "gateway/worker/worker_private.h"
+#include "keystore/record.h"
 #include "mime/addr.h"
 #include "mime/date.h"
 #include "mime/header.h"
@@ -24,19 +27,31 @@
 
 struct addressed {
 	const struct proto_answer_open *in;
+	const struct conf *conf;
 	struct arena *arena;
+	const char *from, *from_key; /* once the header is read */
 	struct proto_rcpt *rcpt;
 	uint32_t n;
 	const char *flaw;
 };
 
-static const char *
-one_of(const struct addressed *a, const char *key)
+/* Does store know nothing of what it answers? */
+static bool
+is_stray(const struct proto_answer_open *in)
 {
+	return in->from_key[0] == '\0';
+}
+
+static bool
+may_be_for(const struct addressed *a, const char *key)
+{
+	if (is_stray(a->in))
+		return conf_domain_is_ours(
+		    a->conf, ks_addr_domain(span_str(key)));
 	for (uint32_t i = 0; i < a->in->n_to; i++)
 		if (strcmp(a->in->to[i], key) == 0)
-			return a->in->to[i];
-	return NULL;
+			return true;
+	return false;
 }
 
 static void
@@ -45,6 +60,10 @@ add_rcpt(struct addressed *a, const char *addr, const char *key)
 	for (uint32_t i = 0; i < a->n; i++)
 		if (strcmp(a->rcpt[i].key, key) == 0)
 			return;
+	if (a->n == LIMIT_ANSWER_RCPTS) {
+		a->flaw = "it is for too many";
+		return;
+	}
 	a->rcpt[a->n++] = (struct proto_rcpt){.addr = addr,
 	    .key = key,
 	    .orcpt = "",
@@ -65,7 +84,7 @@ take_field(struct addressed *a, const struct mime_header *h, const char *name)
 			&list, NULL) != ERR_OK)
 			a->flaw = "an address of its header cannot be read";
 		for (size_t i = 0; a->flaw == NULL && i < list.n; i++) {
-			if (one_of(a, list.addrs[i].key) == NULL)
+			if (!may_be_for(a, list.addrs[i].key))
 				a->flaw = "it is for somebody who cannot be "
 					  "answered there";
 			else
@@ -76,24 +95,40 @@ take_field(struct addressed *a, const struct mime_header *h, const char *name)
 	return ERR_OK;
 }
 
-static enum err
-take_header(struct addressed *a, struct span text)
+/* The one address that it says it is from. */
+static void
+take_from(struct addressed *a, const struct mime_header *h)
 {
 	const struct mime_field *f = NULL;
 	struct mime_addr_list list;
+
+	a->from = a->in->from;
+	a->from_key = a->in->from_key;
+	if (mime_header_unique(h, "From", &f) != ERR_OK ||
+	    mime_addr_parse_list(
+		f->value, MIME_ADDR_UTF8, a->arena, &list, NULL) != ERR_OK ||
+	    list.n != 1) {
+		a->flaw = "it does not say whom it is from";
+	} else if (is_stray(a->in)) {
+		a->from = list.addrs[0].text;
+		a->from_key = list.addrs[0].key;
+	} else if (strcmp(list.addrs[0].key, a->in->from_key) != 0) {
+		a->flaw = "it is not from the recipient of the message";
+	}
+}
+
+static enum err
+take_header(struct addressed *a, struct span text)
+{
 	struct mime_header h;
 	enum err e = mime_header_parse(text, a->arena, &h, NULL);
 
 	if (e != ERR_OK)
 		return e == ERR_NOMEM ? e : ERR_MALFORMED;
-	a->rcpt = arena_array(a->arena, a->in->n_to + 1, sizeof(*a->rcpt));
+	a->rcpt = arena_array(a->arena, LIMIT_ANSWER_RCPTS, sizeof(*a->rcpt));
 	if (a->rcpt == NULL)
 		return ERR_NOMEM;
-	if (mime_header_unique(&h, "From", &f) != ERR_OK ||
-	    mime_addr_parse_list(
-		f->value, MIME_ADDR_UTF8, a->arena, &list, NULL) != ERR_OK ||
-	    list.n != 1 || strcmp(list.addrs[0].key, a->in->from_key) != 0)
-		a->flaw = "it is not from the recipient of the message";
+	take_from(a, &h);
 	e = take_field(a, &h, "To");
 	if (e == ERR_OK)
 		e = take_field(a, &h, "Cc");
@@ -165,6 +200,10 @@ read_addresses(int plain, struct addressed *a)
 
 /* --- as mail --- */
 
+static const char unknown[] =
+    "an answer to mail for pick-up that the spool does not know: whom it is "
+    "from and for it says itself";
+
 static enum err
 add_replied(struct job *j, const struct proto_answer_open *in)
 {
@@ -182,8 +221,8 @@ hand_in(struct worker *w, uint64_t id, const struct proto_answer_open *in,
 	uint64_t now_ms = clock_unix_ms();
 	struct proto_message m = {.attempt = 1,
 	    .inbound = true,
-	    .envelope = {.from = in->from,
-		.from_key = in->from_key,
+	    .envelope = {.from = a->from,
+		.from_key = a->from_key,
 		.envid = "",
 		.body_8bit = true,
 		.client = ENTRY_CLIENT_PORTAL,
@@ -211,7 +250,8 @@ hand_in(struct worker *w, uint64_t id, const struct proto_answer_open *in,
 	if (e == ERR_OK)
 		e = job_digest(&j);
 	if (e == ERR_OK)
-		e = receive(&j, why);
+		e = is_stray(in) ? receive_held(&j, unknown, why)
+				 : receive(&j, why);
 	if (e == ERR_OK)
 		e = add_replied(&j, in);
 	if (e == ERR_OK)
@@ -236,7 +276,8 @@ answer_take(struct worker *w, struct ipc_msg *msg)
 {
 	struct proto_answer_open in;
 	struct err_why why = {""};
-	struct addressed a = {.in = &in, .arena = w->arena};
+	struct addressed a = {
+	    .in = &in, .conf = role_conf(w->role), .arena = w->arena};
 	int fd = ipc_msg_take_fd(msg, 0), plain = -1;
 	enum err e = proto_answer_open_unpack(msg->payload, w->arena, &in);
 

@@ -6,6 +6,7 @@
  * tell what one would say. What is refused is refused for its structure, its
  * addresses, and what a signature is worth that everybody can read.
  */
+#include <jansson.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -166,8 +167,9 @@ meet_rules(struct job *j, const struct mime_scan *scan, struct err_why *why)
 
 /* --- committed as it came --- */
 
-enum err
-receive(struct job *j, struct err_why *why)
+static enum err
+take(struct job *j, enum entry_why state, const char *reason,
+    struct err_why *why)
 {
 	struct job_rcpt **all = arena_array(j->arena, j->n_rcpt, sizeof(*all));
 	struct mime_scan scan;
@@ -184,6 +186,31 @@ receive(struct job *j, struct err_why *why)
 		return e;
 	for (uint32_t i = 0; i < j->n_rcpt; i++)
 		all[i] = &j->rcpt[i];
-	e = seal_pending(j, ENTRY_WHY_RECEIVED, "", all, j->n_rcpt);
+	e = seal_pending(j, state, reason, all, j->n_rcpt);
 	return e == ERR_OK ? record_received(j, true) : e;
+}
+
+enum err
+receive(struct job *j, struct err_why *why)
+{
+	return take(j, ENTRY_WHY_RECEIVED, "", why);
+}
+
+enum err
+receive_held(struct job *j, const char *reason, struct err_why *why)
+{
+	char id[TEXT_ID_SIZE];
+	json_t *row;
+	enum err e = take(j, ENTRY_WHY_HELD, reason, why);
+
+	if (e != ERR_OK)
+		return e;
+	text_id(j->id, id);
+	log_event(LOG_LVL_WARN, id, "held",
+	    KV_STR("rcpt", j->rcpt[0].rcpt->addr),
+	    KV_NUM("recipients", j->n_rcpt), KV_STR("reason", reason));
+	row = record_start(j, "held");
+	json_object_set_new(row, "why", json_string("unknown-object"));
+	json_object_set_new(row, "reason", json_string(reason));
+	return record_end(j, row);
 }

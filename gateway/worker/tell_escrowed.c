@@ -106,50 +106,6 @@ put_list(const struct job *j, bool attached, const char *intro, struct buf *out)
 	return e;
 }
 
-/* The words in the languages of the notices. */
-static enum err
-put_words(
-    const struct job *j, enum pickup_word w, const char *what, struct buf *out)
-{
-	const struct conf_portal *c = &j->conf->portal;
-	enum err e = buf_printf(out, "    %-8s %s", pickup_word_name(w), what);
-	const char *gap = " (";
-
-	for (size_t i = 0; e == ERR_OK && i < c->n_languages; i++) {
-		const char *word = pickup_word_in(w, c->languages[i]);
-
-		if (word == NULL || strcmp(c->languages[i], "en") == 0)
-			continue;
-		e = buf_printf(out, "%s%s", gap, word);
-		gap = ", ";
-	}
-	return e == ERR_OK ? buf_puts(out, gap[0] == ',' ? ")\n" : "\n") : e;
-}
-
-/* What can be said by answering. */
-static enum err
-put_help(const struct job *j, struct buf *out)
-{
-	enum err e = buf_puts(out,
-	    "\nYou can answer this mail with one word alone on the first "
-	    "line:\n\n");
-
-	if (e == ERR_OK)
-		e = put_words(j, PICKUP_WORD_RECALL,
-		    "nobody can open it any more, also who has read it", out);
-	if (e == ERR_OK && j->conf->portal.extend_s > 0)
-		e = put_words(
-		    j, PICKUP_WORD_EXTEND, "it can be opened for longer", out);
-	if (e == ERR_OK)
-		e = put_words(j, PICKUP_WORD_REPORT,
-		    "who has opened it, when and from where", out);
-	return e == ERR_OK
-		   ? buf_puts(out,
-			 "\nThat is for all who were sent a link; for some "
-			 "write their addresses behind\nthe word.\n")
-		   : e;
-}
-
 /* An administrator sends it again: the link that was there is gone. */
 static bool
 is_resent(const struct job *j)
@@ -189,7 +145,7 @@ put_text(const struct job *j, bool codes, struct buf *out)
 		    "mail and nowhere else: without\nit nobody can open the "
 		    "message, and we cannot find it out.\n");
 	if (e == ERR_OK && has_links(j))
-		e = put_help(j, out);
+		e = pickup_word_help(j->conf, out);
 	if (e == ERR_OK)
 		e = buf_printf(out,
 		    "\n-- \nSent by the encryption gateway of %s\n",
@@ -226,7 +182,7 @@ write_mail(
 	    .extra = extra,
 	    .n_extra = 1,
 	    .body = body};
-	enum err err = has_links(j) ? words_address(j, &m.reply_to) : ERR_OK;
+	enum err err = words_address(j, &m.reply_to);
 
 	if (err != ERR_OK)
 		return err;
@@ -243,8 +199,13 @@ tell_escrowed(struct job *j)
 	bool any = false, codes = false;
 	struct entry *e;
 	struct buf body, msg;
-	enum err err;
+	enum err err = ERR_OK;
 
+	/* answers may come to what store writes later, too */
+	if (has_links(j) && j->envelope.from[0] != '\0')
+		err = words_make_mac(j);
+	if (err != ERR_OK)
+		return err;
 	for (uint32_t i = 0; i < j->n_rcpt; i++) {
 		any = any || waits(&j->rcpt[i]);
 		codes =

@@ -43,17 +43,27 @@ make_mac(struct worker *w, uint64_t message_id, const char *from_key,
 }
 
 enum err
-words_address(struct job *j, const char **out)
+words_make_mac(struct job *j)
 {
 	uint8_t mac[PICKUP_WORD_MAC];
-	const char *addr;
 	enum err e = make_mac(j->w, j->id, j->envelope.from_key, mac);
 
-	if (e != ERR_OK)
-		return e;
-	addr = pickup_reply_address(j->conf, j->id, mac, j->arena);
-	if (addr == NULL)
-		return ERR_NOMEM;
+	return e == ERR_OK ? arena_span(j->arena, SPAN(mac, sizeof(mac)),
+				 &j->out.reply_mac)
+			   : e;
+}
+
+enum err
+words_address(struct job *j, const char **out)
+{
+	const char *addr = NULL;
+
+	if (j->out.reply_mac.len > 0) {
+		addr = pickup_reply_address(
+		    j->conf, j->id, j->out.reply_mac.data, j->arena);
+		if (addr == NULL)
+			return ERR_NOMEM;
+	}
 	*out = addr;
 	return ERR_OK;
 }
@@ -185,7 +195,8 @@ words_take(struct job *j, struct err_why *why)
 	    .from = j->envelope.from,
 	    .from_key = j->envelope.from_key,
 	    .only = order.only,
-	    .n_only = order.n_only};
+	    .n_only = order.n_only,
+	    .reply_to = j->rcpt[0].rcpt->addr};
 	return record(j, message_id,
 	    order.word == PICKUP_WORD_NONE ? "none"
 					   : pickup_word_name(order.word));

@@ -160,6 +160,30 @@ def test_an_object_has_so_many_answers_and_no_more(gateway, capture, inside):
     assert answer(link, sealed).status == 409
 
 
+def test_one_to_what_the_spool_has_lost_waits_for_an_administrator(gateway, capture, inside):
+    """Whom it is from and for it says itself; nobody outside gets it."""
+    link = pick_up(gateway, capture)
+    sealed = [seal(gateway, link, mail(to=to))[1] for to in (SENDER, "eve@elsewhere.example")]
+    gateway.stop()
+    for path in (gateway.state / "spool").glob("*.mdb"):
+        path.unlink()
+    gateway.start()
+    wait_for("it to be known by its file", lambda: gateway.cli_json("escrow", "list"))
+    for octets in sealed:
+        assert answer(link, octets).status == 201
+    wait_for("a refusal", lambda: records(gateway, "answer-refused"))
+    (entry,) = wait_for("it to be held", lambda: gateway.cli_json("queue", "list"))
+    assert entry["state"] == "held" and "the spool does not know" in entry["reason"]
+    assert entry["from"] == CAROL and [r["addr"] for r in entry["rcpts"]] == [SENDER]
+    wait_for("the portal to forget it", lambda: not list(
+        (gateway.state / "portal").glob("answer.*")))
+    assert records(gateway, "held")[0]["why"] == "unknown-object"
+    assert not inside.messages
+    gateway.cli("queue", "release", entry["entry"])
+    wait_for("the answer", lambda: inside.messages)
+    assert WORD.encode() in inside.messages[0].data and inside.messages[0].rcpts == [SENDER]
+
+
 def test_what_the_portal_refuses(gateway, capture, inside):
     link = pick_up(gateway, capture)
     _, sealed = seal(gateway, link, mail())

@@ -116,6 +116,11 @@ def test_who_asks_for_it_keeps_it_longer_and_has_a_report(site):
     wait_for("the opening", lambda: site.objects()[soon.id]["views"] == 1)
     text = site.say(note, "Report.\n\nSam\n", "Report:")
     assert "127.0.0.1" in text and "opened 1 time" in text and "not opened yet" in text
+    # what was told of the opening can be answered as well
+    wait_for("the word", lambda: site.told("Opened: your message to soon@"))
+    opened = mail_of(site.told("Opened: your message to soon@")[-1].data)
+    assert opened["Reply-To"] == note["Reply-To"] and "bericht" in opened.get_content()
+    assert "opened 1 time" in site.say(opened, "report", "Report:")
     text = site.say(note, "extend soon@partner.example nobody@partner.example", "Kept longer:")
     assert "kept longer" in text and "nothing of the message waits for this" in text
     after = site.objects()
@@ -128,7 +133,7 @@ def test_what_is_not_understood_does_nothing_and_says_so(site):
     [link], note = site.send(CAROL)
     for body in ("Please recall this at once!", "recall\nextend\n", "> recall\n", ""):
         text = site.say(note, body, "Not understood:")
-        assert "recall" in text and "report" in text, body
+        assert "recall" in text and "report" in text and "bericht" in text, body
     assert link.open().status == 200
 
 

@@ -160,7 +160,15 @@ Test(proto, a_submission_survives_and_every_cut_is_refused)
 				.n_closed = 1,
 				.audit = audit,
 				.n_audit = 2,
-				.measures = {took, 2}},
+				.measures = {took, 2},
+				.order = {.word = 2,
+				    .message_id = 77,
+				    .from = "a",
+				    .from_key = "a@example.org",
+				    .only = answer_to,
+				    .n_only = 2,
+				    .reply_to = "x@example.org"},
+				.reply_mac = SPAN_LIT("sixteen octets..")},
 			    got;
 	struct arena *a = arena_new(1 << 20);
 	struct buf b;
@@ -185,6 +193,10 @@ Test(proto, a_submission_survives_and_every_cut_is_refused)
 	cr_assert_not(got.measures.list[0].failed);
 	cr_assert(got.measures.list[1].failed);
 	cr_assert_eq(got.measures.list[1].value, UINT64_MAX);
+	cr_assert_eq(got.order.message_id, 77);
+	cr_assert_str_eq(got.order.only[1], "b@example.org");
+	cr_assert_str_eq(got.order.reply_to, "x@example.org");
+	cr_assert(span_eq(got.reply_mac, m.reply_mac));
 	for (size_t n = 0; n < b.len; n++) {
 		arena_reset(a);
 		cr_assert_eq(proto_submit_unpack(SPAN(b.data, n), a, &got),

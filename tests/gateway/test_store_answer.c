@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/limits.h"
 #include "common/memfd.h"
 #include "tests/lib/store_rig.h"
 
@@ -76,19 +77,6 @@ alarm_comes(void)
 	return true;
 }
 
-Test(store_answer, what_answers_the_unknown_stays_with_the_portal)
-{
-	show(1, OBJECT);
-	show(2, OBJECT);
-	cr_expect(rig_is_quiet(&rig, ROLE_PORTAL, 0), "nothing is taken off");
-	cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0));
-	cr_expect(alarm_comes());
-	show(1, OBJECT);
-	cr_expect(rig_is_quiet(&rig, ROLE_PORTAL, 0));
-	rig_advance(&rig, ALARM_MS);
-	cr_expect(rig_is_quiet(&rig, ROLE_RELAY, 0), "once");
-}
-
 Test(store_answer, a_code_for_the_unknown_is_an_alarm)
 {
 	struct packer p;
@@ -131,6 +119,67 @@ static bool
 is_taken_off(uint64_t id)
 {
 	return comes(ROLE_PORTAL, 0, PROTO_ANSWER_TAKEN, id);
+}
+
+/* Without a word of whom it must be from. */
+static bool
+is_handed_out_as_stray(uint64_t id)
+{
+	struct proto_answer_open open;
+	struct ipc_msg m;
+	bool is;
+
+	if (!rig_recv(&rig, ROLE_WORKER, 0, &m))
+		return false;
+	is = m.type == PROTO_ANSWER_OPEN && m.id == (id | ENTRY_ID_ANSWER) &&
+	     proto_answer_open_unpack(m.payload, rig.arena, &open) == ERR_OK &&
+	     open.from_key[0] == '\0' && open.n_to == 0;
+	ipc_msg_clear(&m);
+	return is;
+}
+
+/* What a worker makes of it. */
+static void
+hold(uint64_t id)
+{
+	struct entry e =
+	    rig_entry(&rig, 5000 + id, id | ENTRY_ID_ANSWER, ENTRY_PENDING);
+	struct proto_submit m = {
+	    .attempt = 1, .entry = &e, .n_entries = 1, .digest = {(uint8_t)id}};
+
+	e.route = ENTRY_INBOUND;
+	e.why = ENTRY_WHY_HELD;
+	rig_submit(&rig, 0, id | ENTRY_ID_ANSWER, &m);
+	rig_run(&rig, 30);
+}
+
+Test(store_answer, what_answers_the_unknown_is_held)
+{
+	show(1, OBJECT);
+	cr_expect(is_handed_out_as_stray(1));
+	cr_expect(rig_is_quiet(&rig, ROLE_PORTAL, 0), "it is no mail yet");
+	hold(1);
+	cr_expect(is_taken_off(1));
+	show(1, OBJECT);
+	cr_expect(is_taken_off(1), "said again it is not made twice");
+	cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0));
+}
+
+/* Nothing else bounds them: a portal may make them up. */
+Test(store_answer, the_unknown_is_answered_so_often_an_hour)
+{
+	for (uint64_t id = 1; id <= LIMIT_ANSWERS; id++) {
+		show(id, OBJECT);
+		cr_assert(is_handed_out_as_stray(id), "%d", (int)id);
+		hold(id);
+		cr_assert(is_taken_off(id), "%d", (int)id);
+	}
+	show(99, OBJECT);
+	cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0));
+	cr_expect(rig_is_quiet(&rig, ROLE_PORTAL, 0), "it is asked again");
+	rig_advance(&rig, 60 * 60 * 1000);
+	show(99, OBJECT);
+	cr_expect(is_handed_out_as_stray(99));
 }
 
 /* Something that can be answered. */

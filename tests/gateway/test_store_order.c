@@ -17,7 +17,8 @@
 #include "gateway/store/store_private.h"
 #include "tests/lib/store_rig.h"
 
-#define MINE "AAAAAAAAAAAAAAAAAAAAAA"
+#define MINE	"AAAAAAAAAAAAAAAAAAAAAA"
+#define ANSWERS "pickup-1@gw.example"
 
 enum {
 	MESSAGE = 100,
@@ -36,6 +37,7 @@ set_up(void)
 	rig_init(&rig);
 	rig.conf.portal.present = rig.conf.portal.receipts = true;
 	rig.conf.portal.extend_s = 24 * HOUR_S;
+	rig.conf.hostname = "gw.example";
 	cr_assert_eq(rig_start(&rig), ERR_OK);
 	rig_connect(&rig, ROLE_PORTAL, 0);
 	buf_init(&text, 1024 * 1024);
@@ -140,7 +142,8 @@ make_mine(uint64_t before_s, uint64_t for_s)
 	    .entry = &e,
 	    .n_entries = 1,
 	    .object = &o,
-	    .n_objects = 1};
+	    .n_objects = 1,
+	    .reply_mac = SPAN_LIT("sixteen octets..")};
 
 	e.accepted_ms = now_ms - before_s * 1000;
 	e.wait_object = MINE;
@@ -170,7 +173,8 @@ order(enum pickup_word word, uint64_t id, const char **only, uint32_t n_only)
 		.from = "a@ours.example",
 		.from_key = "a@ours.example",
 		.only = only,
-		.n_only = n_only}};
+		.n_only = n_only,
+		.reply_to = ANSWERS}};
 	struct proto_deliver d;
 
 	rig_submit(&rig, 0, id, &m);
@@ -205,6 +209,34 @@ Test(store_order, an_order_finds_its_objects_among_very_many)
 	cr_assert_not(has_object(MINE, &o));
 	expect_said(order(PICKUP_WORD_REPORT, 203, NULL, 0),
 	    "nothing of your message waits");
+}
+
+/* What somebody has opened, and what is done, can be answered; what was not
+   understood cannot: a program may answer that. */
+Test(store_order, its_sender_can_answer_what_he_is_told)
+{
+	const struct proto_opened m = {.name = MINE,
+	    .client = "192.0.2.1",
+	    .agent = "",
+	    .at_ms = clock_unix_ms()};
+	struct proto_deliver d;
+	struct buf b;
+
+	make_mine(0, 9 * HOUR_S);
+	hand_over();
+	buf_init(&b, 4096);
+	cr_assert_eq(proto_opened_pack(&m, &b), ERR_OK);
+	portal_says(PROTO_OBJECT_OPENED, &b);
+	buf_clear(&b);
+	cr_assert(rig_own_mail(&rig, &d, &text));
+	/* of message 100, keyed with the octets above */
+	expect_said(buf_cstr(&text), "\r\nReply-To: <pickup-0000000000000064"
+				     "7369787465656e206f63746574732e2e@");
+	expect_said(buf_cstr(&text), "recall ");
+	expect_said(
+	    order(PICKUP_WORD_REPORT, 200, NULL, 0), "\r\nReply-To: <" ANSWERS);
+	cr_expect_null(
+	    strstr(order(PICKUP_WORD_NONE, 201, NULL, 0), "Reply-To"));
 }
 
 /* An older version has written no rows of messages. */
