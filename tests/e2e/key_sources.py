@@ -217,23 +217,41 @@ remote-control:
 
 class Turncoat:
     """A name server that says one address for a host at first and another ever
-    after, each to be forgotten at once. Nothing of it is signed."""
+    after, each to be forgotten at once. Nothing of it is signed. It says so by TCP
+    alone: by UDP the same question comes again when the answer takes its time."""
 
     def __init__(self, host, first, then):
         self.host, self.first, self.then = host.lower().rstrip("."), first, then
         self.asked = 0
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind(("127.0.0.1", 0))
-        self.port = self.sock.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.port = free_port()
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", self.port))
+        self.tcp = socket.create_server(("127.0.0.1", self.port))
+        for serve in (self.serve_udp, self.serve_tcp):
+            threading.Thread(target=serve, daemon=True).start()
 
-    def serve(self):
+    def serve_udp(self):
         while True:
             try:
-                question, peer = self.sock.recvfrom(4096)
+                question, peer = self.udp.recvfrom(4096)
             except OSError:
                 return
-            self.sock.sendto(self.answer(question), peer)
+            end = question.index(b"\0", 12) + 5
+            self.udp.sendto(question[:2] + b"\x86\0\0\1\0\0\0\0\0\0" + question[12:end], peer)
+
+    def serve_tcp(self):
+        while True:
+            try:
+                c, _ = self.tcp.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(c,), daemon=True).start()
+
+    def talk(self, c):
+        with c, c.makefile("rb") as questions:
+            while size := questions.read(2):
+                answer = self.answer(questions.read(int.from_bytes(size, "big")))
+                c.sendall(len(answer).to_bytes(2, "big") + answer)
 
     def answer(self, q):
         labels, at = [], 12
@@ -253,7 +271,8 @@ class Turncoat:
         return 'resolver = { "127.0.0.1:%d" }\ndnssec-anchors = none\n' % self.port
 
     def stop(self):
-        self.sock.close()
+        self.udp.close()
+        self.tcp.close()
 
 
 class Nginx(Dir):
@@ -291,7 +310,9 @@ http {{
     def put(self, path, octets):
         at = self.root / "www" / path.lstrip("/")
         at.parent.mkdir(parents=True, exist_ok=True)
-        at.write_bytes(octets)
+        whole = self.root / "new"  # nobody may get the half of it
+        whole.write_bytes(octets)
+        whole.replace(at)
 
     def put_wkd(self, addr, octets, advanced=True):
         local, domain = addr.split("@")

@@ -47,11 +47,9 @@ class Pki:
 
 
 @pytest.fixture
-def pki(tmp_path):
-    for p in (tmp_path, *tmp_path.parents):
-        if p.owner() == tmp_path.owner():
-            p.chmod(p.stat().st_mode | 0o055)
-    return Pki(tmp_path)
+def pki(root):
+    (root / "pki").mkdir()
+    return Pki(root / "pki")
 
 
 def der(crt):
@@ -63,17 +61,18 @@ def fingerprint(crt):
     return text.decode().split("=")[1].strip().replace(":", "").lower()
 
 
-def test_the_chain_of_a_directory_is_enough(make_gateway, capture, pki, tmp_path):
+def test_the_chain_of_a_directory_is_enough(make_gateway, capture, pki, root):
     crt, key = pki.make("max", "sub", "leaf", "max@dir.example")
-    ca = CA(tmp_path)
+    ca = CA(root / "ca")
     names = Names("ldap.example. 60 A 127.0.0.1\n").start()
     server = Slapd(ca, ["ldap.example"], {
         "max@dir.example": {"userCertificate;binary": [der(crt), der(pki.dir / "sub.crt")]},
     }).start()
     try:
         gw = make_gateway(capture.port, rules=RULES, options=names.options() + (
-            'discovery { sources = { "ldap" } ca-file = "%s" allow = { "127.0.0.0/8" } }\n'
-            'discovery ldap { url = "ldaps://ldap.example:%d" base = "dc=example" }\n'
+            'discovery { sources = { "ldap" } ca-file = "%s" allow = { "127.0.0.0/8" }'
+            ' timeout = 45s }\n'
+            'discovery ldap { url = "ldaps://ldap.example:%d" base = "dc=example" timeout = 45s }\n'
             % (ca.crt, server.tls_port)))
         gw.cli("key", "import", pki.dir / "root.crt")
         gw.send("sam@sender.example", "max@dir.example", message(to="max@dir.example"))

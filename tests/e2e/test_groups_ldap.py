@@ -65,7 +65,7 @@ def directory(ca):
 
 def options(port, more=""):
     return ('discovery { allow = { "127.0.0.0/8" } }\n'
-            'discovery ldap { url = "ldap://127.0.0.1:%d" starttls = false timeout = 2s }\n%s'
+            'discovery ldap { url = "ldap://127.0.0.1:%d" starttls = false timeout = 45s }\n%s'
             % (port, more))
 
 
