@@ -7,9 +7,9 @@ import email.policy
 import os
 import signal
 import threading
-import time
 
 from capture import Capture
+from harness import children, cmdline, wait_for
 from test_documents import pdf, program
 from test_pending import queue
 from test_lmtp_in import lhlo
@@ -122,14 +122,17 @@ def test_from_outside_and_by_lmtp(make_gateway, capture):
     assert attachment(capture.wait(1)[0].data).get_content() == OCTETS
 
 
-def put_aside(gw):
-    """Kill workers until a message of theirs is not looked into."""
-    for _ in range(40):
-        if gw.log().count("worker-died") >= 3:
-            break
-        for pid in gw.pids().get("worker", []):
+def put_aside(gw, tool):
+    """Kill the workers whenever one has a document read, and who reads it, until the
+    message is not looked into any more."""
+    def reading():
+        return [p for e in gw.pids().get("extract", []) for p in children(e)
+                if cmdline(p)[:1] == [str(tool)]]
+    for n in (1, 2, 3):
+        pids = wait_for("the program", reading)
+        for pid in gw.pids().get("worker", []) + pids:
             os.kill(pid, signal.SIGKILL)
-        time.sleep(1)
+        wait_for("the death", lambda: gw.log().count("event=worker-died") >= n)
 
 
 def test_what_was_put_aside_goes_on(make_gateway, capture, keys, root):
@@ -137,12 +140,12 @@ def test_what_was_put_aside_goes_on(make_gateway, capture, keys, root):
     gw = make_gateway(capture.port, import_keys=[keys.alice_crt], portal=False, rules=(
         'rule "words" { content = { "secret" } try = { smime, reject } }\n'
         'rule "default" { try = { clear } }\n'),
-        options='extract { pdf = "%s" timeout = 10s }\n' % tool)
+        options='extract { pdf = "%s" timeout = 25s }\n' % tool)
     octets = pdf("x") + OCTETS
     with Raw(gw) as c:
         c.greet()
         begin(c, ALICE)
-        killer = threading.Timer(1, put_aside, (gw,))
+        killer = threading.Thread(target=put_aside, args=(gw, tool))
         killer.start()
         assert chunks(c, mixed(ALICE).replace(OCTETS, octets)).startswith("250")
         killer.join()

