@@ -29,8 +29,8 @@ def fixture_web():
         web.start()
         web.options = names.options() + (
             'discovery { sources = { "wkd" } ca-file = "%s" '
-            'allow = { "127.0.0.0/8" } found-for = 1s }\n'
-            'discovery wkd { port = %d }\n' % (ca.crt, web.port))
+            'allow = { "127.0.0.0/8" } found-for = 1s timeout = 45s }\n'
+            'discovery wkd { port = %d timeout = 45s }\n' % (ca.crt, web.port))
         yield web
         web.stop()
         names.stop()
@@ -183,12 +183,11 @@ def test_keys_are_looked_at_in_turn_and_the_last_one_is_missed(
     old, lost = "otto@change.example", "lola@change.example"
     # often for this source, whatever holds for the others
     gw = make_gateway(capture.port, rules=RULES, options=web.options.replace(
-        "found-for = 1s", "found-for = 1d absent-for = 7s").replace(
-            "discovery wkd {", "discovery wkd { refresh = 7s"))
-    # taken in before it is over, and asked for again only then
-    for addr, until in ((lost, "never"), (old, "seconds=6")):
-        keys.gpg("--pinentry-mode", "loopback", "--passphrase", "",
-                 "--quick-generate-key", addr, "future-default", "default", until)
+        "found-for = 1s", "found-for = 1d absent-for = 3s").replace(
+            "discovery wkd {", "discovery wkd { refresh = 3s"))
+    quiet = ("--pinentry-mode", "loopback", "--passphrase", "")
+    for addr in (lost, old):
+        keys.gpg(*quiet, "--quick-generate-key", addr, "future-default", "default", "never")
         web.put_wkd(addr, keys.gpg("--export", addr).stdout)
 
     def both():  # a source that was slow is asked again
@@ -196,10 +195,13 @@ def test_keys_are_looked_at_in_turn_and_the_last_one_is_missed(
         done = gw.cli("--json", "key", "list", "--source", "wkd", check=False)
         return done.returncode == 0 and len(json.loads(done.stdout)) == 2
     wait_for("the keys", both)
+    [old_key] = [k["fingerprint"] for k in gw.cli_json("key", "list", old)]
+    keys.gpg(*quiet, "--quick-set-expire", old_key, "seconds=1")
+    web.put_wkd(old, keys.gpg("--export", old).stdout)
+    wait_for("the alarm of what is over", lambda: events(gw, "key-expired"))
     asked = len(web.requests())
     for path in pathlib.Path(web.root).rglob("hu/*"):
         path.unlink()
-    wait_for("the alarm of what is over", lambda: events(gw, "key-expired"))
     wait_for("the alarm of what is lost", lambda: events(gw, "key-lost"))
     assert len(web.requests()) > asked
     wait_for("another round", lambda: len(web.requests()) > asked + 3)

@@ -170,6 +170,22 @@ part_of_it(char **argv, size_t octets, bool die)
 	return 0;
 }
 
+/* gpg, on another day. */
+static int
+later(int argc, char **argv)
+{
+	char **args = calloc((size_t)argc + 3, sizeof(*args));
+
+	if (args == NULL)
+		return 2;
+	args[0] = argv[0];
+	args[1] = (char *)(uintptr_t) "--faked-system-time";
+	args[2] = (char *)(uintptr_t) "20400101T000000";
+	memcpy(args + 3, argv + 1, (size_t)argc * sizeof(*args));
+	execv(REAL, args);
+	return 127;
+}
+
 static int
 misbehave(const char *mode, int argc, char **argv)
 {
@@ -194,6 +210,8 @@ misbehave(const char *mode, int argc, char **argv)
 		return part_of_it(argv, 200, false);
 	else if (strcmp(mode, "die") == 0)
 		return part_of_it(argv, 200, true);
+	else if (strcmp(mode, "later") == 0)
+		return later(argc, argv);
 	else if (strcmp(mode, "hang") == 0)
 		for (;;)
 			pause();
@@ -207,11 +225,8 @@ main(int argc, char **argv)
 
 	read_mode(argv, mode, sizeof(mode));
 	if ((has(argv, "--encrypt") || signs(argv) || opens(argv)) &&
-	    mode[0] != '\0') {
-		if (strncmp(mode, "slow ", 5) != 0)
-			return misbehave(mode, argc, argv);
-		sleep((unsigned)strtoul(mode + 5, NULL, 10));
-	}
+	    mode[0] != '\0')
+		return misbehave(mode, argc, argv);
 	execv(REAL, argv);
 	return 127;
 }
