@@ -18,7 +18,7 @@ import pytest
 
 from capture import Capture
 from escrow import Link
-from harness import USERS_BASE, Gateway, free_port, message, run, wait_for
+from harness import PATIENCE, USERS_BASE, Gateway, free_port, message, run, wait_for
 from pickup import run_node
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -52,7 +52,9 @@ class Wire:
         self.port = self.server.getsockname()[1]
         self.cut = False
         self.calls = 0
+        self.drops = 0
         self.open = []
+        self.lock = threading.Lock()
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
@@ -62,15 +64,24 @@ class Wire:
             except OSError:
                 return
             self.calls += 1
+            with self.lock:
+                drops, to = self.drops, self.to
             if self.cut:
                 near.close()
                 continue
             try:
-                far = socket.create_connection(("127.0.0.1", self.to))
+                far = socket.create_connection(("127.0.0.1", to))
             except OSError:
                 near.close()
                 continue
-            self.open += [near, far]
+            with self.lock:
+                # not one more that was begun before all were dropped
+                good = drops == self.drops
+                self.open += [near, far] if good else []
+            if not good:
+                near.close()
+                far.close()
+                continue
             for a, b in ((near, far), (far, near)):
                 threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
 
@@ -90,13 +101,17 @@ class Wire:
             except OSError:
                 pass
 
-    def drop(self):
-        for s in self.open:
+    def drop(self, to=None):
+        """End all connections; those to come lead to another port."""
+        with self.lock:
+            self.to = to or self.to
+            self.drops += 1
+            ended, self.open = self.open, []
+        for s in ended:
             try:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
-        self.open = []
 
     def break_off(self):
         self.cut = True
@@ -127,13 +142,12 @@ class Impostor:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*own[:2])
         server = socket.create_server(("127.0.0.1", 0))
-        server.settimeout(30)
+        server.settimeout(PATIENCE)
         self.wire, self.back = wire, wire.to
-        wire.to = server.getsockname()[1]
-        wire.drop()
+        wire.drop(server.getsockname()[1])
         raw, _ = server.accept()
         server.close()
-        raw.settimeout(30)
+        raw.settimeout(PATIENCE)
         self.s = context.wrap_socket(raw, server_side=True)
         self.rest = b""
         self.say(HELLO, struct.pack(">IQQ", 1, int(time.time()), 0) + instance)
@@ -175,9 +189,8 @@ class Impostor:
         return self.hear(-1) is None
 
     def close(self):
-        self.wire.to = self.back
         self.s.close()
-        self.wire.drop()
+        self.wire.drop(self.back)
 
 
 class Dmz(Gateway):
