@@ -8,7 +8,7 @@ import smtplib
 import threading
 
 import harness
-from harness import free_port, message, wait_for
+from harness import PATIENCE, free_port, message, wait_for
 
 CLEAR = 'rule "clear" { try = { clear } }\n'
 
@@ -67,7 +67,7 @@ def test_a_client_is_not_refused_while_the_gateway_restarts(make_gateway, captur
     client = threading.Thread(target=hand_in)
     client.start()
     started(gw, moved, monkeypatch)
-    client.join(60)
+    client.join(PATIENCE)
     assert got == [{}]
     capture.wait(2)
     for s in moved:

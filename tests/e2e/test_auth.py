@@ -76,9 +76,10 @@ def test_with_curl_and_smtplib(make_gateway, capture, root, alice_file):
         s.login("alice", "wonder land")
         s.sendmail("x@other.example", [CAROL], message(to=CAROL))
     wait_for("both", lambda: len(capture.messages) == 2)
-    assert [m.mail_from for m in capture.messages] == [SENDER, "x@other.example"]
-    assert b"with ESMTPSA id" in capture.messages[0].data
-    assert b"alice" not in capture.messages[0].data  # a login is nobody's business
+    got = {m.mail_from: m.data for m in capture.messages}
+    assert set(got) == {SENDER, "x@other.example"}
+    assert b"with ESMTPSA id" in got[SENDER]
+    assert b"alice" not in got[SENDER]  # a login is nobody's business
     wait_for("the audit log", lambda: [
         r for r in gw.audit() if r["rec"].get("user") == "alice"])
     assert "wonder" not in gw.log()
@@ -202,13 +203,16 @@ def test_the_file_may_change_and_its_process_die(make_gateway, capture, root, al
     os.kill(gw.pids()["accounts"][0], signal.SIGSTOP)
     with Tls(gw) as c:
         c.say(b"AUTH PLAIN " + plain("alice", "wonder land") + b"\r\n")
+        with Raw(gw) as other:  # who is served later: that question was asked
+            other.greet()
         os.kill(gw.pids()["accounts"][0], signal.SIGKILL)
         c.reply(454)
 
-        def again():
+    def again():
+        with Tls(gw) as c:
             c.say(b"AUTH PLAIN " + plain("alice", "wonder land") + b"\r\n")
             return c.reply()[0].startswith("235")
-        wait_for("accounts to come back", again)
+    wait_for("accounts to come back", again)
     alice_file.write_text("alice:secret\n")
     check = run(gw.build / "sealgated", "-n", "-f", gw.conf, check=False)
     assert check.returncode != 0 and b"line 1" in check.stdout + check.stderr

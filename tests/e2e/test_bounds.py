@@ -6,7 +6,7 @@ import smtplib
 
 import pytest
 
-from harness import message
+from harness import message, wait_for
 from test_engine_failure import leftovers
 from test_forms import ALICE, BOB, SENDER, armor_of, parse
 from test_sign import MAY, signers
@@ -27,7 +27,8 @@ def test_variants_of_a_message_are_bounded(make_gateway, capture, keys):
     with pytest.raises(smtplib.SMTPDataError) as refused:
         gw.send(SENDER, hidden, message(to="list@sender.example", body=body))
     assert refused.value.smtp_code == 552
-    assert not capture.messages and leftovers(gw) == []
+    assert not capture.messages
+    wait_for("nothing to be left", lambda: leftovers(gw) == [])
     assert not gw.cli_json("queue", "list")
     # fewer go out, each to one
     gw.send(SENDER, hidden[:10], message(to="list@sender.example", body=body))

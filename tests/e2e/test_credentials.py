@@ -37,7 +37,7 @@ def fixture_gw(make_gateway, capture, root):
 
 def ended(gw, *args, wrap=()):
     return subprocess.run([*wrap, str(SEALGATED), "-f", str(gw.conf), *args], capture_output=True,
-                          text=True, check=False, timeout=60)
+                          text=True, check=False, timeout=90)
 
 
 def test_keys_come_from_the_service_manager(gw, capture):
@@ -46,13 +46,13 @@ def test_keys_come_from_the_service_manager(gw, capture):
     assert checked.returncode == 0 and "it was not looked at" in checked.stderr, checked.stderr
     gw.start()
     context = ssl.create_default_context(cafile=gw.tls_cert[0])
-    with smtplib.SMTP("localhost", gw.port, timeout=30) as s:
+    with smtplib.SMTP("localhost", gw.port, timeout=90) as s:
         s.starttls(context=context)
         s.sendmail("sam@sender.example", ["ann@partner.example"], message())
     capture.wait(1)
     # a reload reads it again, by the process that has it
     gw.cli("reload")
-    with smtplib.SMTP("localhost", gw.port, timeout=30) as s:
+    with smtplib.SMTP("localhost", gw.port, timeout=90) as s:
         s.starttls(context=context)
     assert gw.stop() == 0
     assert not (gw.root / "master.key").exists()

@@ -93,7 +93,8 @@ def test_one_directory_full_while_others_have_room(make_gateway, capture, keys, 
         codes = [outcome(gw, rcpt, text(rcpt, 400000)) for _ in range(4)]
         assert 250 in codes and 452 in codes and set(codes) == {250, 452}
         # nothing half-made is left, and small mail goes on
-        assert len(list(place.iterdir())) == codes.count(250)
+        wait_for("what was half-made to go", lambda: len(list(place.iterdir())) ==
+                 codes.count(250))
         assert outcome(gw, ALICE, text(ALICE)) == 250
         # one for whom there is no room: all or nothing
         assert outcome(gw, [ALICE, CAROL], text(ALICE, 400000)) == 452

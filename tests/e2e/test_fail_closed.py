@@ -75,7 +75,7 @@ def test_an_expired_key_never_leads_to_clear(make_gateway, capture, keys):
 
 def test_a_dead_discovery_never_leads_to_a_weaker_rung(make_gateway, capture, keys):
     gw = make_gateway(capture.port, rules=OPPORTUNISTIC,
-                      options="discovery { timeout = 500ms }\n")
+                      options="discovery { timeout = 3s }\n")
     assert send_outcome(gw, CAROL) == 250  # definitely no key: the rule says clear
     capture.wait(1)
     for pid in gw.pids()["discovery"]:
@@ -124,7 +124,8 @@ def test_a_full_disk_refuses_and_loses_nothing(capture, keys, root):
     mount.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=755", "tmpfs", str(mount)],
                    check=True)
-    gw = Gateway(mount / "gw", capture.port, limits="free-space = 4M")
+    gw = Gateway(mount / "gw", capture.port, limits="free-space = 4M",
+                 retry="first = 1s max = 2s")
     try:
         capture.verbs["MAIL"] = lambda line: (451, "4.3.0 later")
         gw.start()

@@ -89,9 +89,9 @@ def test_a_real_load_balancer_with_tls_behind_it(make_gateway, capture, root):
     conf.write_text("""
 defaults
   mode tcp
-  timeout connect 5s
-  timeout client 30s
-  timeout server 30s
+  timeout connect 30s
+  timeout client 90s
+  timeout server 90s
 listen smtp
   bind 127.0.0.1:%d
   server gw 127.0.0.1:%d send-proxy-v2

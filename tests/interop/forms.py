@@ -376,7 +376,7 @@ class Sender:
         """{person: Mail} for a message to these people."""
         sent = compose(to, form.sender)
         before = len(self.capture.messages)
-        with smtplib.SMTP("127.0.0.1", self.gateway.port, timeout=60) as s:
+        with smtplib.SMTP("127.0.0.1", self.gateway.port, timeout=90) as s:
             s.ehlo("client.sender.example")
             s.sendmail(form.sender, [p.addr for p in to], sent, mail_options=["BODY=8BITMIME"])
         got = {}
