@@ -4,10 +4,12 @@
  * What a right configuration needs from the machine: users that exist,
  * certificates that can be read and fit their keys. Nothing is changed here.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -309,6 +311,22 @@ check_attached(const struct conf *c, struct conf_findings *f)
 	attached_page_free(page);
 }
 
+/* Its process would end, and the gateway with it. */
+static void
+check_page(const struct conf *c, struct conf_findings *f)
+{
+	const char *page =
+	    c->portal.page != NULL ? c->portal.page : PKGDATADIR "/portal";
+	char path[STATE_PATH];
+
+	snprintf(path, sizeof(path), "%s/index.html", page);
+	if (c->portal.n_address > 0 && access(path, F_OK) != 0)
+		conf_find(f, CONF_WARN, c->portal.line,
+		    "page: %s: %s, and no portal starts without it: install "
+		    "it (make page, make install), or name its directory",
+		    path, strerror(errno));
+}
+
 /* One that has expired is used on: nobody can open by another what is sealed
    to it, and mail does not wait for it. */
 static void
@@ -372,6 +390,7 @@ state_check(const struct conf *c, bool starts, struct conf_findings *f)
 	check_accounts(c, f);
 	check_extract(c, f);
 	check_attached(c, f);
+	check_page(c, f);
 	check_recovery(c, f);
 	groups = groups_new();
 	groups_load(groups, c->policy, bad_group, f);

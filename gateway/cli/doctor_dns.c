@@ -85,10 +85,27 @@ on_timer(void *arg)
 
 /* --- what is asked */
 
+/* Nobody knows whether there is such a thing. */
+static bool
+is_no_answer(enum err e)
+{
+	return e == ERR_DNS || e == ERR_DNS_BOGUS;
+}
+
+static void
+say_no_answer(struct question *q, const char *what, enum err e)
+{
+	doctor_say(q->n->d, DOCTOR_BAD, what,
+	    e == ERR_DNS ? "check /etc/resolv.conf, or the option resolver"
+			 : "look at the line DNSSEC; if that works, at the "
+			   "signatures of the zone",
+	    "%s: %s", q->name, err_text(e));
+}
+
 static void
 tell_proof(struct question *q, const struct net_dns_answer *a)
 {
-	if (a->err == ERR_DNS || a->err == ERR_DNS_BOGUS)
+	if (is_no_answer(a->err))
 		doctor_say(q->n->d, DOCTOR_BAD, "DNSSEC",
 		    "ask name servers that hand signatures on (option "
 		    "resolver), or say dnssec-anchors = none",
@@ -107,9 +124,10 @@ tell_host(struct question *q, const struct net_dns_answer *a)
 	if (a->err == ERR_OK)
 		doctor_say(q->n->d, DOCTOR_OK, "DNS", NULL, "%s has an address",
 		    q->name);
+	else if (is_no_answer(a->err))
+		say_no_answer(q, "DNS", a->err);
 	else
-		doctor_say(q->n->d,
-		    a->err == ERR_DNS ? DOCTOR_BAD : DOCTOR_WARN, "DNS",
+		doctor_say(q->n->d, DOCTOR_WARN, "DNS",
 		    q->n->d->conf->portal_gateway.present
 			? "publish it: links lead to a name that everybody "
 			  "finds"
@@ -139,7 +157,9 @@ tell_mx(struct question *q, const struct net_dns_answer *a)
 		if (net_dns_mx(a->rdata[i], &pref, host) == ERR_OK &&
 		    strcmp(host, c->hostname) == 0)
 			ours = true;
-	if (a->err != ERR_OK)
+	if (is_no_answer(a->err))
+		say_no_answer(q, "MX", a->err);
+	else if (a->err != ERR_OK)
 		doctor_say(q->n->d, DOCTOR_WARN, "MX",
 		    "without MX records nobody can answer your mail", "%s: %s",
 		    q->name, err_text(a->err));

@@ -17,7 +17,7 @@ import pytest
 
 from capture import Capture
 from dmz import Dmz, Inside, Wire, certificate
-from harness import Gateway, free_port, run, wait_for
+from harness import SEALGATED, Gateway, free_port, run, wait_for
 from mail_domain import Authority
 from peers import Knot
 
@@ -138,6 +138,17 @@ def test_certificates_as_who_connects_sees_them(place, dns, certs, request):
     with_sections("", "")
     gw.cli("reload")
     assert shown()[1][:2] == [[], []]
+
+
+def test_a_portal_without_its_page_is_told_beforehand(place):
+    gw = Gateway(place / "nopage", free_port())
+    try:
+        assert run(SEALGATED, "-n", "-f", gw.conf).stderr.count(b"no portal starts") == 0
+        gw.conf.write_text(gw.conf.read_text().replace(str(gw.page()), "/nonexistent"))
+        done = run(SEALGATED, "-n", "-f", gw.conf)
+        assert b"page: /nonexistent/index.html: No such file" in done.stderr
+    finally:
+        gw.close()
 
 
 class Fake:

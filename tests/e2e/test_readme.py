@@ -3,8 +3,9 @@
 # Copyright (c) 2026 The Sealgate authors
 """What people read is true: every command in README, SECURITY, the guide and the
 recipes is run, and every option is accepted where they say it belongs, or it says
-below where else that is done. Blocks of the guide and of the recipes:
-test_guide.py, test_recipes.py, test_recipes_dkim.py."""
+below where else that is done. So are the examples of the manuals, and what the
+documents of formats name. Blocks of the guide and of the recipes: test_guide.py,
+test_recipes.py, test_recipes_dkim.py."""
 import os
 import pathlib
 import re
@@ -19,7 +20,8 @@ from peers import Postfix
 from test_guide import FRAME, adapted
 
 DOCUMENTS = ("README.md", "SECURITY.md", "docs/guide.md", "docs/recipes.md")
-TEXT = {d: (TOP / d).read_text() for d in DOCUMENTS}
+FORMATS = tuple(str(p.relative_to(TOP)) for p in sorted(TOP.glob("docs/format-*.md")))
+TEXT = {d: (TOP / d).read_text() for d in DOCUMENTS + FORMATS}
 SENDER = "you@example.com"
 
 # Commands that are not for a running gateway: the file that has what does it, and
@@ -49,6 +51,8 @@ ELSEWHERE = {
     "sealgate queue salvage": ("tests/e2e/test_salvage.py", '"queue", "salvage"'),
     "sealgate master-key rotate": ("tests/e2e/test_upgrade.py", 'gw.cli("master-key", "rotate")'),
     "sealgate user hash you@example.com": ("tests/e2e/test_auth.py", '"user", "hash"'),
+    "sealgate user hash sam sam@example.com @lab.example.com >>/etc/sealgate/users": (
+        "tests/e2e/test_auth.py", '"user", "hash"'),
     "postconf -e 'relayhost = [127.0.0.1]:10025' && postfix reload": (
         "tests/e2e/test_readme.py", "def test_postfix_hands_in_after_the_last_command"),
     "packaging/build && make -C build -s page && make -C build -s install": (
@@ -115,12 +119,20 @@ def lines_of_readme():
             and not line.startswith(" ")]
 
 
+def examples(manual):
+    """The literal blocks of its EXAMPLES."""
+    text = (TOP / "packaging/man" / manual).read_text().split(".Sh EXAMPLES\n")[1]
+    return re.findall(r"(?ms)^\.Bd -literal.*?\n(.*?)^\.Ed$", text.split("\n.Sh ")[0])
+
+
 COMMANDS = list(dict.fromkeys(
-    [c for c in lines_of_readme()]
+    [c for c in lines_of_readme() + "".join(examples("sealgate.8")).splitlines()]
     + [c for d in DOCUMENTS for c in map(as_command, spans(d)) if c is not None]))
 SNIPPETS = list(dict.fromkeys(
-    s for d in DOCUMENTS for s in spans(d)
-    if as_command(s) is None and s not in PROSE and re.search(r"[^!<>]=|\{ ", s)))
+    [s for d in DOCUMENTS for s in spans(d)
+     if as_command(s) is None and s not in PROSE and re.search(r"[^!<>]=|\{ ", s)]
+    + [s for d in FORMATS for s in spans(d)
+       if re.fullmatch(r"[a-z]+( [a-z]+)? \{ .* = .* \}|[a-z-]+ = [a-z]+", s)]))
 
 
 def test_nothing_is_passed_over():
@@ -129,6 +141,7 @@ def test_nothing_is_passed_over():
     told = [c for c in COMMANDS if not c.startswith(("sealgate ", "sealgated "))]
     assert set(told) <= set(ELSEWHERE), set(told) - set(ELSEWHERE)
     every = {s for d in DOCUMENTS for s in spans(d)}
+    assert len(examples("sealgate.8")) == 4 and len(examples("sealgate.conf.5")) == 2
     for span in ELSEWHERE:
         assert span in every or span in COMMANDS, "nobody says %s" % span
     for span in PROSE:
@@ -154,6 +167,9 @@ def test_every_verb_that_any_document_names_is_one():
                 assert " ".join([words[0], last]) in VERBS or words[0] in VERBS or (
                     not last and words[0] in nouns), "%s: `%s`" % (path.name, span)
                 seen += 1
+            rows = " ".join(r for v, r in VERBS.items() if v.split()[0] == words[0])
+            for option in re.findall(r"--[a-z-]+", span):
+                assert option == "--json" or option in rows, "%s: `%s`" % (path.name, span)
     assert seen > 60
 
 
@@ -213,6 +229,7 @@ def test_an_option_is_accepted_where_it_belongs(snippet, place):
         body += " try = { smime, escrow%s }%s" % (
             ", hold" if "attachment" in body else "",
             "" if "second-factor" in body else " second-factor = generated")
+    body = body.replace("lmdb:DIR", "lmdb:%s" % (place / "keystore"))
     if "next-hop" in body:
         text = text.replace('via = "mx"', 'via = "smtp.provider.example:587"')
     if "users = FILE" in body:
@@ -224,6 +241,15 @@ def test_an_option_is_accepted_where_it_belongs(snippet, place):
     conf.write_text(text + 'rule "default" { try = { smime, hold } }\n')
     done = run(SEALGATED, "-n", "-f", conf, check=False)
     assert done.returncode == 0, "%s\n%s\n%s" % (snippet, done.stderr.decode(), conf.read_text())
+
+
+@pytest.mark.parametrize("n", range(2))
+def test_an_example_of_the_manual_is_accepted(n, place):
+    text = examples("sealgate.conf.5")[n].replace("/etc/sealgate/users", str(place / "users"))
+    conf = place / "sealgate.conf"
+    conf.write_text(adapted(text, place))
+    done = run(SEALGATED, "-n", "-f", conf, check=False)
+    assert done.returncode == 0, done.stderr.decode() + conf.read_text()
 
 
 # --- commands
@@ -243,6 +269,7 @@ def fixture_stand(make_gateway, capture, keys, tmp_path):
     for name, source in (("alice.crt", keys.alice_crt), ("bob.asc", keys.bob_asc)):
         (tmp_path / name).write_bytes(source.read_bytes())
     gw.cli("key", "import", tmp_path / "bob.asc")
+    (tmp_path / "message.eml").write_bytes(message(sender=SENDER))
     (tmp_path / "message").write_bytes(run(
         "openssl", "cms", "-encrypt", "-aes-256-cbc", crt, input=b"\r\n" + message()).stdout)
     gw.send(SENDER, ["held@partner.example"], message(sender=SENDER))
@@ -258,7 +285,7 @@ def test_every_command_does_what_it_is_there_for(stand, tmp_path, monkeypatch):
     wait_for("the record in the files", lambda: stand.cli(
         "audit", "show", ident, check=False).returncode == 0)
     head = stand.cli_json("audit", "verify")
-    names = {"ID": ident, "ADDRESS": "bob@partner.example", "DOMAIN": "partner.example",
+    names = {"ID": ident, "1N7Q2ZK4H8XVC": ident, "ADDRESS": "bob@partner.example", "DOMAIN": "partner.example",
              "OBJECT": stand.cli_json("escrow", "list")[0]["id"], "NUMBER": "1", "NUMBER:HASH": "%d:%s" % (head["last"], head["hash"])}
     # what needs something that another one makes comes after it, what ends it last
     order = sorted((c for c in COMMANDS if c not in ELSEWHERE), key=lambda c: (
@@ -267,9 +294,9 @@ def test_every_command_does_what_it_is_there_for(stand, tmp_path, monkeypatch):
     for command in order:
         words = [names.get(w, w) for w in shlex.split(command)]
         stdin = subprocess.DEVNULL
-        if "<" in words:
-            stdin = open(words[-1], "rb")
-            words = words[:words.index("<")]
+        if "<" in command:
+            stdin = open(command.partition("<")[2].strip(), "rb")
+            words = shlex.split(command.partition("<")[0])
         program = {"sealgate": SEALGATE, "sealgated": SEALGATED}[words[0]]
         done = run(program, "-f", stand.conf, *words[1:], check=False, stdin=stdin)
         said = done.stdout.decode() + done.stderr.decode()
