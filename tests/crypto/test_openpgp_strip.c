@@ -162,9 +162,9 @@ Test(strip, a_flood_costs_neither_room_nor_time)
 		put_uid("Mallory <mallory@example.org>");
 	for (int i = 0; i < 1000; i++)
 		put_key(CRYPTO_PGP_TAG_PUBLIC_SUBKEY, (uint8_t)i, RSA_E);
-	clock_gettime(CLOCK_MONOTONIC, &a);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
 	cr_assert_eq(strip("alice@example.org"), ERR_OK, "%s", why.text);
-	clock_gettime(CLOCK_MONOTONIC, &b);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
 	cr_expect_lt(b.tv_sec - a.tv_sec, 2);
 	cr_expect_lt(out.len, 10240);
 	cr_expect_eq(count(CRYPTO_PGP_TAG_SIGNATURE), CRYPTO_PGP_STRIP_SIGS);

@@ -20,6 +20,7 @@
 #include "gateway/store/audit_rec.h"
 #include "gateway/store/audit_search.h"
 #include "gateway/store/audit_verify.h"
+#include "tests/lib/still_loop.h"
 #include "tests/lib/store_rig.h"
 
 enum {
@@ -35,7 +36,7 @@ set_up(void)
 {
 	rig_init(&rig);
 	/* at noon: no test runs into the next day by itself */
-	rig_wall_ms = 12 * HOUR_MS - (int64_t)(clock_unix_ms() % DAY_MS);
+	still_wall_ms = 12 * HOUR_MS - (int64_t)(clock_unix_ms() % DAY_MS);
 	cr_assert_eq(rig_start(&rig), ERR_OK);
 }
 
@@ -351,7 +352,7 @@ Test(audit_log, a_clock_that_is_set_breaks_no_chain)
 	uint64_t id = 1;
 
 	for (size_t i = 0; i < sizeof(step_ms) / sizeof(step_ms[0]); i++) {
-		rig_wall_ms += step_ms[i];
+		still_wall_ms += step_ms[i];
 		submit(id++);
 		rig_advance(&rig, 61 * 1000);
 		rig_run(&rig, 10);
@@ -363,7 +364,7 @@ Test(audit_log, a_clock_that_is_set_breaks_no_chain)
 	cr_assert_geq(v.lines, 2 * (id - 1));
 	cr_assert_eq(v.signed_seq, v.last);
 	/* and the next process goes on with it, at yet another time */
-	rig_wall_ms -= 40 * (int64_t)DAY_MS;
+	still_wall_ms -= 40 * (int64_t)DAY_MS;
 	cr_assert_eq(rig_start(&rig), ERR_OK);
 	submit(id);
 	rig_stop(&rig);

@@ -5,11 +5,13 @@
  * the test as supervisor and worker.
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -834,24 +836,18 @@ Test(pgp, inspects_behind_its_walls)
 	stop(&p);
 }
 
-/* Is the process gone, or waiting to be reaped by whoever has it now? */
+/* Is nobody left of the group? Who had lost his parent is ours. */
 static bool
-is_gone(pid_t pid)
+is_gone(pid_t group)
 {
-	char path[64];
-	struct buf b;
-	bool gone;
-	int fd;
+	pid_t got = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return true;
-	close(fd);
-	b = peer_read(path);
-	gone = b.len == 0;
-	buf_clear(&b);
-	return gone;
+	for (int i = 0; i < 9000 && got >= 0; i++) {
+		got = waitpid(-group, NULL, WNOHANG);
+		if (got == 0)
+			usleep(10000);
+	}
+	return got == -1 && errno == ECHILD;
 }
 
 Test(pgp, a_gpg_that_hangs_is_killed_and_the_process_ends)
@@ -859,23 +855,19 @@ Test(pgp, a_gpg_that_hangs_is_killed_and_the_process_ends)
 	static const char *const names[] = {"bob.pgp"};
 	struct process p;
 	struct err_why why = {""};
-	struct buf out, pid_text;
-	char tools[64], gpg[80], pid_file[80], script[400];
+	struct buf out;
+	char tools[64], gpg[80];
 	int status = 0;
-	pid_t gpg_pid;
 
+	cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	peer_dir_make(tools);
 	cr_assert_eq(chmod(tools, 0777), 0);
 	snprintf(gpg, sizeof(gpg), "%s/gpg", tools);
-	snprintf(pid_file, sizeof(pid_file), "%s/pid", tools);
-	snprintf(script, sizeof(script),
-	    "#!/bin/sh\n"
-	    "[ \"$1\" = --version ] && exec gpg --version\n"
-	    "trap '' TERM HUP PIPE\n"
-	    "echo $$ >%s\n"
-	    "exec sleep 1000\n",
-	    pid_file);
-	peer_write(gpg, span_str(script));
+	peer_write(
+	    gpg, SPAN_LIT("#!/bin/sh\n"
+			  "[ \"$1\" = --version ] && exec gpg --version\n"
+			  "trap '' TERM HUP PIPE\n"
+			  "exec sleep 1000\n"));
 	cr_assert_eq(chmod(gpg, 0755), 0);
 	start(&p, gpg, 500);
 	buf_init(&out, 100000);
@@ -885,13 +877,7 @@ Test(pgp, a_gpg_that_hangs_is_killed_and_the_process_ends)
 	cr_expect_eq(out.len, 0);
 	cr_assert_eq(waitpid(p.pid, &status, 0), p.pid);
 	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	pid_text = peer_read(pid_file);
-	gpg_pid = (pid_t)strtol(buf_cstr(&pid_text), NULL, 10);
-	cr_assert_gt(gpg_pid, 1);
-	for (int i = 0; i < 6000 && !is_gone(gpg_pid); i++)
-		usleep(10000);
-	cr_expect(is_gone(gpg_pid));
-	buf_clear(&pid_text);
+	cr_expect(is_gone(p.pid));
 	buf_clear(&out);
 	ipc_free(p.supervisor);
 	ipc_free(p.worker);

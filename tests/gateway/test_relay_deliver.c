@@ -11,8 +11,10 @@
 
 #include "common/digest.h"
 #include "common/stream.h"
+#include "tests/lib/outlast.h"
 #include "tests/lib/relay_driver.h"
 #include "tests/lib/script_peer.h"
+#include "tests/lib/still_loop.h"
 
 #define CANARY	    "CANARY-51d0"
 #define SECRET_BODY "BODY-9c2e"
@@ -28,6 +30,8 @@
 #define DATA	 "> DATA\n< 354 go\nbody\n"
 /* any number of messages */
 #define MANY CHUNK "mark\n> MAIL\n> RCPT\nbdat\n" OK OK OK "again\n"
+
+enum { PATIENCE_MS = 90000, LOOK_MS = 5 };
 
 static struct entry_rcpt rcpts[] = {
     {"r1@example.org", "r1@example.org", "rfc822;R1+40example.org", 0},
@@ -71,6 +75,16 @@ end(struct scene *s)
 	cr_assert_str_empty(script_peer_complaint(s->peer), "%s",
 	    script_peer_complaint(s->peer));
 	script_peer_free(s->peer);
+}
+
+/* Run the relay until the peer has that. */
+static void
+run_until_seen(struct scene *s, const char *what)
+{
+	for (int i = 0;
+	     i < PATIENCE_MS / LOOK_MS && script_peer_count(s->peer, what) == 0;
+	     i++)
+		relay_driver_wait(s->driver, 1, LOOK_MS);
 }
 
 static const struct proto_result *
@@ -158,9 +172,10 @@ Test(deliver, a_large_altered_body_never_gets_its_end)
 		cr_assert_not_null(r);
 		cr_assert_eq(r->rcpt[0].outcome, PROTO_DEFERRED);
 		relay_driver_free(s.driver);
-		for (int k = 0;
-		     k < 4000 && !script_peer_saw_plain(s.peer, CANARY); k++)
-			usleep(5000);
+		for (int k = 0; k < PATIENCE_MS / LOOK_MS &&
+				!script_peer_saw_plain(s.peer, CANARY);
+		     k++)
+			usleep(LOOK_MS * 1000);
 		cr_assert(script_peer_saw_plain(s.peer, CANARY), "%d", i);
 		cr_assert(!script_peer_saw_plain(s.peer, "\r\n.\r\n"));
 		cr_assert(!script_peer_saw_plain(s.peer, "LAST"));
@@ -350,7 +365,7 @@ Test(deliver, tls_sessions_are_resumed)
 
 	cr_assert_str_eq(proto_result_hop(r, &r->rcpt[0])->had, "encrypt");
 	cr_assert(!proto_result_hop(r, &r->rcpt[0])->resumed);
-	/* the peer closes; the relay sees it */
+	/* the peer closes; the relay sees it, or asks anew */
 	relay_driver_wait(s.driver, 2, 100);
 	id = relay_driver_deliver(s.driver, &again, &e, SPAN_LIT(TEXT));
 	relay_driver_wait(s.driver, 2, 60000);
@@ -370,17 +385,16 @@ Test(deliver, a_result_is_kept_for_the_store_that_comes_back)
 	static const char *const script[] = {
 	    BARE ENVELOPE "> DATA\n< 354 go\nbody\n"
 			  "hang"};
-	struct scene s = begin(script, 700);
+	struct scene s = begin(script, OUTLAST_MS);
 	struct entry e = sample(1);
 	struct proto_deliver m = {0};
 	uint64_t id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
 
 	/* until the whole message is out */
-	for (int i = 0; i < 4000 && script_peer_count(s.peer, "\r\n.\r\n") == 0;
-	     i++)
-		relay_driver_wait(s.driver, 1, 5);
+	outlast_await(s.driver, s.peer);
 	relay_driver_cut_store(s.driver);
-	relay_driver_wait(s.driver, 1, 1500);
+	still_pass(OUTLAST_MS);
+	relay_driver_wait(s.driver, 1, 50);
 	cr_assert_null(relay_driver_result(s.driver, id));
 	relay_driver_new_store(s.driver);
 	relay_driver_wait(s.driver, 1, 60000);
@@ -393,7 +407,7 @@ Test(deliver, a_result_is_kept_for_the_store_that_comes_back)
 Test(deliver, a_store_that_asks_before_it_listens_gets_no_second_delivery)
 {
 	static const char *const script[] = {BARE ENVELOPE DATA
-	    "pause\n" OK "mark\n> MAIL\n" OK "> RCPT\n" OK DATA OK "again\n"};
+	    "gate\n" OK "mark\n> MAIL\n" OK "> RCPT\n" OK DATA OK "again\n"};
 	struct scene s = begin(script, 60000);
 	struct entry e = sample(1);
 	struct proto_deliver m = {0}, again = {0}, other = {0};
@@ -401,11 +415,10 @@ Test(deliver, a_store_that_asks_before_it_listens_gets_no_second_delivery)
 
 	e.id = entry_new_id();
 	id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
-	for (int i = 0; i < 4000 && script_peer_count(s.peer, "\r\n.\r\n") == 0;
-	     i++)
-		relay_driver_wait(s.driver, 1, 5);
+	run_until_seen(&s, "\r\n.\r\n");
 	relay_driver_cut_store(s.driver);
-	relay_driver_wait(s.driver, 1, 800);
+	script_peer_open(s.peer);
+	relay_driver_wait(s.driver, 1, 100);
 	cr_assert_null(relay_driver_result(s.driver, id));
 	relay_driver_new_store(s.driver);
 	(void)relay_driver_deliver(s.driver, &again, &e, SPAN_LIT(TEXT));
@@ -428,8 +441,7 @@ Test(deliver, without_store_nothing_is_begun)
 	struct proto_deliver m = {0};
 	uint64_t id = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
 
-	for (int i = 0; i < 4000 && script_peer_count(s.peer, "MAIL") == 0; i++)
-		relay_driver_wait(s.driver, 1, 5);
+	run_until_seen(&s, "MAIL");
 	relay_driver_cut_store(s.driver);
 	relay_driver_wait(s.driver, 1, 50);
 	relay_driver_new_store(s.driver);
@@ -478,16 +490,16 @@ Test(deliver, the_end_is_bounded_and_gives_everything_back)
 	struct scene s = begin(script, 60000);
 	struct entry e = sample(1);
 	struct proto_deliver m = {0}, later = {0};
+	struct conf *c = relay_driver_conf(s.driver);
 	uint64_t first = relay_driver_deliver(s.driver, &m, &e, SPAN_LIT(TEXT));
 	uint64_t second;
 
-	for (int i = 0; i < 4000 && script_peer_count(s.peer, "\r\n.\r\n") == 0;
-	     i++)
-		relay_driver_wait(s.driver, 1, 5);
+	run_until_seen(&s, "\r\n.\r\n");
 	/* this one has no session yet, or one that is stuck before the dot */
 	second = relay_driver_deliver(s.driver, &later, &e, SPAN_LIT(TEXT));
 	relay_driver_wait(s.driver, 1, 20);
-	cr_assert(relay_driver_stop(s.driver, 6000));
+	c->limits.stop_ms = 50;
+	cr_assert(relay_driver_stop(s.driver, PATIENCE_MS));
 	cr_assert_null(relay_driver_result(s.driver, first));
 	(void)second;
 	end(&s);

@@ -64,10 +64,10 @@ connect_as(struct ipc *supervisor, enum role_id id)
 	return ipc_new(fds[0]);
 }
 
-/* The process: a message of the listener; then it needs keys, which are not
-   there yet. What it borrowed is looked at afterwards. */
+/* The process: a message of the listener, of which it tells; then it needs
+   keys, which are not there yet. What it borrowed is looked at afterwards. */
 static int
-work(int supervisor)
+work(int supervisor, int told)
 {
 	struct role *r;
 	struct role_peer from;
@@ -83,6 +83,8 @@ work(int supervisor)
 		return 1;
 	conf = role_conf(r);
 	hostname = conf->hostname;
+	if (write(told, "m", 1) != 1)
+		return 64;
 	if (role_wait_peer(r, ROLE_KEYS, 0, WAIT_MS) != ERR_OK)
 		return 2;
 	if (conf->hostname != hostname || strcmp(hostname, "old.example") != 0)
@@ -102,17 +104,21 @@ Test(role, what_a_message_needs_outlives_a_reload_and_a_new_peer)
 {
 	struct ipc *supervisor, *listener, *again, *keys;
 	char conf[1024];
-	int fds[2], status = 0;
+	int fds[2], told[2], status = 0;
 	struct ipc_msg m;
+	char octet;
 	pid_t pid;
 
 	cr_assert_eq(ipc_pair(&fds[0], &fds[1]), ERR_OK);
+	cr_assert_eq(pipe(told), 0);
 	pid = fork();
 	cr_assert_geq(pid, 0);
 	if (pid == 0) {
 		close(fds[0]);
-		_exit(work(fds[1]));
+		close(told[0]);
+		_exit(work(fds[1], told[1]));
 	}
+	close(told[1]);
 	close(fds[1]);
 	supervisor = ipc_new(fds[0]);
 	send_boot(supervisor);
@@ -123,7 +129,8 @@ Test(role, what_a_message_needs_outlives_a_reload_and_a_new_peer)
 	cr_assert_eq(ipc_send(listener, PROTO_MESSAGE, 1,
 			 span_str("a message in its channel"), NULL, 0),
 	    ERR_OK);
-	usleep(100 * 1000);
+	cr_assert_eq(read(told[0], &octet, 1), 1, "it ended");
+	close(told[0]);
 	print_conf(conf, sizeof(conf), "new.example");
 	cr_assert_eq(
 	    ipc_send(supervisor, PROTO_CONF, 0, span_str(conf), NULL, 0),

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "common/clock.h"
 #include "gateway/store/share.h"
 #include "gateway/store/store_private.h"
 #include "tests/lib/store_rig.h"
@@ -92,6 +92,16 @@ anonymous_kb(void)
 	return kb;
 }
 
+/* The store's own clock stands while it works. */
+static uint64_t
+machine_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 /* Everything that relay may have at first comes, each next hop's share. */
 static void
 take_deliveries(void)
@@ -116,9 +126,9 @@ Test(store_many, a_long_queue_is_at_work_soon_and_in_little_memory)
 	rig_init(&rig);
 	fill(n);
 	before = anonymous_kb();
-	start = clock_steady_ms();
+	start = machine_ms();
 	cr_assert_eq(rig_start(&rig), ERR_OK);
-	ms = clock_steady_ms() - start;
+	ms = machine_ms() - start;
 	take_deliveries();
 	kb = anonymous_kb() - before;
 	printf("figure: %u entries: at work after %u ms, %lu KB of anonymous "

@@ -15,6 +15,7 @@
 
 #include "common/limits.h"
 #include "common/text.h"
+#include "tests/lib/still_loop.h"
 #include "tests/lib/store_rig.h"
 
 static struct rig rig;
@@ -357,7 +358,7 @@ Test(store, steps_of_the_wall_clock_expire_nothing)
 
 	submit_ready(100, 1000);
 	cr_assert(rig_deliver(&rig, &d));
-	rig_wall_ms = 30ll * 24 * HOUR_MS;
+	still_wall_ms = 30ll * 24 * HOUR_MS;
 	rig_result(&rig, 1000, PROTO_DEFERRED);
 	rig_run(&rig, 10);
 	cr_assert(rig_is_quiet(&rig, ROLE_RELAY, 0));
@@ -367,7 +368,7 @@ Test(store, steps_of_the_wall_clock_expire_nothing)
 	cr_assert(rig_deliver(&rig, &d));
 	cr_assert_lt(d.age_ms, (uint64_t)HOUR_MS);
 	cr_assert_not(d.give_up);
-	rig_wall_ms = 0;
+	still_wall_ms = 0;
 }
 
 Test(store, what_relay_had_when_it_died_is_due_at_once)

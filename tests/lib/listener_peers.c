@@ -23,7 +23,7 @@
 #include "common/pack.h"
 #include "common/secret.h"
 
-enum { PATIENCE_MS = 60000 };
+enum { PATIENCE_MS = 90000, LOOK_MS = 10 };
 
 /* --- start and stop --- */
 
@@ -44,20 +44,20 @@ listen_socket(uint16_t *port)
 }
 
 static void
-conf_text(const struct peers *p, const char *in_listen, const char *sections,
-    char *out, size_t out_size)
+conf_text(const struct peers *p, const char *hostname, const char *in_listen,
+    const char *sections, char *out, size_t out_size)
 {
 	/* only root must say whose rights to take */
 	const char *users = geteuid() == 0 ? "users = 64200\n" : "";
 
 	snprintf(out, out_size,
-	    "hostname = \"gw.example.com\"\n"
+	    "hostname = \"%s\"\n"
 	    "state = \"/nonexistent/state\"\nruntime = \"/nonexistent/run\"\n"
 	    "domains = { \"example.com\" }\n%s"
 	    "listen outbound { address = \"127.0.0.1:%u\" %s }\n"
 	    "relay outbound { via = \"127.0.0.1:9\" }\n"
 	    "rule \"all\" { try = { reject } }\n%s",
-	    users, p->port, in_listen, sections);
+	    hostname, users, p->port, in_listen, sections);
 }
 
 static int
@@ -175,7 +175,7 @@ peers_start(
 	snprintf(with_tls, sizeof(with_tls), "%s%s", in_listen,
 	    tls ? " tls-cert = \"/nonexistent/c\" tls-key = \"/nonexistent/k\""
 		: "");
-	conf_text(p, with_tls, sections, conf, sizeof(conf));
+	conf_text(p, "gw.example.com", with_tls, sections, conf, sizeof(conf));
 	boot(p, conf, sock, tls);
 	expect_ready(p);
 }
@@ -184,11 +184,22 @@ void
 peers_conf(struct peers *p, const char *in_listen, const char *sections)
 {
 	char conf[4096];
+	bool new = false;
 
-	conf_text(p, in_listen, sections, conf, sizeof(conf));
+	conf_text(
+	    p, "new.example.com", in_listen, sections, conf, sizeof(conf));
 	cr_assert_eq(
 	    ipc_send(p->supervisor, PROTO_CONF, 0, span_str(conf), NULL, 0),
 	    ERR_OK);
+	for (int i = 0; i < PATIENCE_MS / LOOK_MS && !new; i++) {
+		int fd = peers_connect_from(p, "127.0.0.1");
+
+		new = strncmp(peers_expect(fd, "220 "), "220 new.", 8) == 0;
+		close(fd);
+		if (!new)
+			usleep(LOOK_MS * 1000);
+	}
+	cr_assert(new, "the new configuration is not taken");
 }
 
 void

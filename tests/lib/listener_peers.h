@@ -38,6 +38,7 @@ void peers_start(
 /* Tell it to stop, or see that it does; its exit status must be 0. */
 void peers_stop(struct peers *p);
 void peers_stop_begin(struct peers *p);
+/* A new configuration; from now on it greets as new.example.com. */
 void peers_conf(struct peers *p, const char *in_listen, const char *sections);
 
 /* A new channel to a peer; an old one is closed. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "common/digest.h"
@@ -298,23 +299,31 @@ relay_driver_deliver_file(
 /* --- running --- */
 
 static void
-on_time(void *arg)
+on_time(void *arg, unsigned events)
 {
 	struct relay_driver *d = arg;
 
+	(void)events;
 	d->timed_out = true;
 	loop_stop(d->loop);
 }
 
+/* Patience is the machine's time, whatever the loop's is. */
 static void
 run(struct relay_driver *d, unsigned ms)
 {
-	struct loop_timer *t = loop_timer_new(d->loop, on_time, d);
+	struct itimerspec end = {
+	    .it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	struct loop_io *io;
 
+	must(fd >= 0 && timerfd_settime(fd, 0, &end, NULL) == 0, "timer");
+	io = loop_io_new(d->loop, fd, on_time, d);
+	loop_io_set(io, LOOP_READ);
 	d->timed_out = false;
-	loop_timer_start(t, ms, 0);
 	loop_run(d->loop);
-	loop_timer_free(t);
+	loop_io_free(io);
+	close(fd);
 }
 
 unsigned

@@ -40,6 +40,9 @@ struct script_peer {
 	pthread_mutex_t lock;
 	struct conn conn[CONNS_MAX];
 	unsigned n_conns;
+	unsigned n_hanging; /* came so far, ever */
+	bool open;
+	pthread_cond_t opened;
 	struct buf plain;
 	struct buf secret;
 	char complaint[256];
@@ -211,9 +214,22 @@ send_long(struct conn *c)
 static bool
 hang(struct conn *c)
 {
+	pthread_mutex_lock(&c->peer->lock);
+	c->peer->n_hanging++;
+	pthread_mutex_unlock(&c->peer->lock);
 	while (fill(c))
 		continue;
 	return false;
+}
+
+static bool
+wait_at_gate(struct conn *c)
+{
+	pthread_mutex_lock(&c->peer->lock);
+	while (!c->peer->open)
+		pthread_cond_wait(&c->peer->opened, &c->peer->lock);
+	pthread_mutex_unlock(&c->peer->lock);
+	return true;
 }
 
 /* One step; false ends the connection. */
@@ -248,8 +264,8 @@ do_step(struct conn *c, const char *step)
 		return say(c, "this is no TLS at all\r\n", 23);
 	if (strcmp(step, "long") == 0)
 		return send_long(c);
-	if (strcmp(step, "pause") == 0)
-		return usleep(300000) == 0;
+	if (strcmp(step, "gate") == 0)
+		return wait_at_gate(c);
 	if (strcmp(step, "hang") == 0)
 		return hang(c);
 	fatal("script_peer: unknown step: %s", step);
@@ -334,6 +350,7 @@ script_peer_new(const char *const *scripts, unsigned n)
 	buf_init(&p->plain, SEEN_MAX);
 	buf_init(&p->secret, SEEN_MAX);
 	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->opened, NULL);
 	must(pthread_create(&p->thread, NULL, accept_all, p) == 0, "thread");
 	return p;
 }
@@ -345,6 +362,7 @@ script_peer_free(struct script_peer *p)
 		return;
 	shutdown(p->fd, SHUT_RDWR);
 	pthread_join(p->thread, NULL);
+	script_peer_open(p);
 	for (unsigned i = 0; i < p->n_conns; i++) {
 		shutdown(p->conn[i].fd, SHUT_RDWR);
 		pthread_join(p->conn[i].thread, NULL);
@@ -354,6 +372,7 @@ script_peer_free(struct script_peer *p)
 	SSL_CTX_free(p->ctx);
 	buf_clear(&p->plain);
 	buf_clear(&p->secret);
+	pthread_cond_destroy(&p->opened);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
@@ -373,6 +392,26 @@ script_peer_connections(struct script_peer *p)
 	n = p->n_conns;
 	pthread_mutex_unlock(&p->lock);
 	return n;
+}
+
+unsigned
+script_peer_hanging(struct script_peer *p)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&p->lock);
+	n = p->n_hanging;
+	pthread_mutex_unlock(&p->lock);
+	return n;
+}
+
+void
+script_peer_open(struct script_peer *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->open = true;
+	pthread_cond_broadcast(&p->opened);
+	pthread_mutex_unlock(&p->lock);
 }
 
 static unsigned

@@ -20,7 +20,7 @@ struct script_peer;
      tls      become a TLS server
      junk     send octets that are not TLS
      long     send a reply line without end
-     pause    do nothing for 300 ms
+     gate     wait for script_peer_open()
      hang     wait until the client closes
      again    go back to the first "mark"
      mark     where "again" goes to
@@ -31,6 +31,10 @@ struct script_peer *script_peer_new(const char *const *scripts, unsigned n);
 void script_peer_free(struct script_peer *p);
 uint16_t script_peer_port(const struct script_peer *p);
 unsigned script_peer_connections(struct script_peer *p);
+/* How many of them came to hang. */
+unsigned script_peer_hanging(struct script_peer *p);
+/* Open the gate, for all and for good. */
+void script_peer_open(struct script_peer *p);
 /* Did these octets arrive, in clear or inside TLS? */
 bool script_peer_saw_plain(struct script_peer *p, const char *what);
 bool script_peer_saw_secret(struct script_peer *p, const char *what);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * The rig takes the place of common/clock.c in its program.
+ * Store, the loop and the test are one thread, and its time passes while there
+ * is nothing else to do: what a test waits for takes no time of the machine.
  */
 #include "tests/lib/store_rig.h"
 
@@ -11,40 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/secret.h"
 #include "policy/policy.h"
+#include "tests/lib/still_loop.h"
 
 enum { WAIT_MS = 60000, QUIET_MS = 60, STEP_MS = 2 };
-
-uint64_t rig_ahead_ms;
-int64_t rig_wall_ms;
-
-static uint64_t
-read_ms(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-uint64_t
-clock_unix_ms(void)
-{
-	return read_ms(CLOCK_REALTIME) + rig_ahead_ms + (uint64_t)rig_wall_ms;
-}
-
-uint64_t
-clock_steady_ms(void)
-{
-	return read_ms(CLOCK_MONOTONIC) + rig_ahead_ms;
-}
 
 static const char *
 path(struct rig *r, int i, const char *name)
@@ -135,6 +111,7 @@ rig_start_without_keys(struct rig *r)
 	if (e != ERR_OK)
 		return e;
 	r->ended = r->failed = false;
+	still_set(STILL_JUMPS);
 	r->loop = loop_new();
 	store_start(r->store, r->loop, on_end, r);
 	rig_connect(r, ROLE_LISTENER, 0);
@@ -180,7 +157,7 @@ rig_stop(struct rig *r)
 	rig_disconnect(r, ROLE_RELAY, 0);
 	for (unsigned k = 0; k < RIG_INDEXES; k++)
 		rig_disconnect(r, ROLE_WORKER, k);
-	for (int i = 0; i < 200 && !r->ended; i++)
+	for (int i = 0; i < WAIT_MS / STEP_MS && !r->ended; i++)
 		rig_run(r, STEP_MS);
 	rig_kill(r);
 }
@@ -303,7 +280,7 @@ rig_run(struct rig *r, unsigned ms)
 void
 rig_advance(struct rig *r, uint64_t ms)
 {
-	rig_ahead_ms += ms;
+	still_ahead_ms += ms;
 	rig_run(r, 2 * STEP_MS);
 }
 

@@ -2,7 +2,7 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * A store in this process on a throw-away directory, the other processes
- * played by the test, and a clock that the test moves.
+ * played by the test, and time of the test's own (tests/lib/still_loop.h).
  */
 #ifndef TESTS_LIB_STORE_RIG_H
 #define TESTS_LIB_STORE_RIG_H
@@ -47,11 +47,6 @@ struct rig {
 	struct proto_notify notify;
 	unsigned n_notify, n_notify_seen;
 };
-
-/* Milliseconds that both clocks are ahead of the real ones. */
-extern uint64_t rig_ahead_ms;
-/* The same for the wall clock alone. */
-extern int64_t rig_wall_ms;
 
 void rig_init(struct rig *r);
 /* Removes the directory. */

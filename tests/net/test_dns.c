@@ -58,7 +58,7 @@ ask(struct loop *loop, struct net_dns *dns, const char *name,
 	memset(s, 0, sizeof(*s));
 	s->loop = loop;
 	cr_assert_not_null(net_dns_ask(dns, name, type, on_answer, s));
-	loop_timer_start(t, 15000, 0);
+	loop_timer_start(t, 90000, 0);
 	loop_run(loop);
 	loop_timer_free(t);
 	cr_assert(s->called, "no answer for %s", name);

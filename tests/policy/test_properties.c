@@ -5,13 +5,12 @@
  * thousands of random ones: no failure leads to a weaker rung, none to clear,
  * raising never lowers, order does not matter where it must not. An oracle that
  * follows the words of the design literally is compared with the real thing.
- * SEED=n repeats a run.
+ * SEED=n is another sequence; tests/long/run takes many.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/arena.h"
 #include "policy/policy.h"
@@ -46,8 +45,7 @@ static uint64_t
 start(void)
 {
 	const char *s = getenv("SEED");
-	uint64_t first = s != NULL ? strtoull(s, NULL, 10)
-				   : (uint64_t)time(NULL) * 2654435761u | 1;
+	uint64_t first = s != NULL ? strtoull(s, NULL, 10) : 20261122;
 
 	seed = first;
 	fprintf(stderr, "SEED=%llu\n", (unsigned long long)first);

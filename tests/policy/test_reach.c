@@ -2,12 +2,11 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * The rule that covers another is found without comparing all: on random rules
- * it is the one that comparing all finds. SEED=n repeats a run.
+ * it is the one that comparing all finds. SEED=n is another sequence.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "policy/policy_private.h"
 
@@ -92,8 +91,7 @@ Test(reach, what_is_found_is_what_comparing_all_finds)
 	const char *given = getenv("SEED");
 	unsigned covered = 0;
 
-	seed = given != NULL ? strtoull(given, NULL, 10)
-			     : (uint64_t)time(NULL) * 2654435761u | 1;
+	seed = given != NULL ? strtoull(given, NULL, 10) : 20261122;
 	fprintf(stderr, "SEED=%llu\n", (unsigned long long)seed);
 	for (int n = 0; n < CASES; n++) {
 		struct policy *p = policy_new();
