@@ -284,6 +284,7 @@ usage_of(enum crypto_profile profile, bool rsa)
 		return rsa ? "critical,digitalSignature,keyEncipherment"
 			   : "critical,digitalSignature,keyAgreement";
 	case CRYPTO_PROFILE_SIGN:
+	case CRYPTO_PROFILE_LINK:
 		return "critical,digitalSignature";
 	case CRYPTO_PROFILE_ENCRYPT:
 		return rsa ? "critical,keyEncipherment"
@@ -314,6 +315,9 @@ add_extensions(X509 *x, const struct crypto_issue *what, X509 *issuer)
 		return false;
 	if (ca)
 		return true;
+	if (what->profile == CRYPTO_PROFILE_LINK)
+		return add_text(
+		    x, &ctx, NID_ext_key_usage, "serverAuth,clientAuth");
 	return add_text(x, &ctx, NID_ext_key_usage, "emailProtection") &&
 	       add_addrs(x, what->addrs, what->n_addrs) &&
 	       (what->profile == CRYPTO_PROFILE_SIGN ||
@@ -387,14 +391,15 @@ static enum err
 check_request(const struct crypto_issue *what, const struct crypto_issuer *by,
     struct err_why *why)
 {
-	bool ca = what->profile == CRYPTO_PROFILE_CA;
+	bool own = what->profile == CRYPTO_PROFILE_CA ||
+		   what->profile == CRYPTO_PROFILE_LINK;
 
-	if (usage_of(what->profile, true) == NULL || ca != (by->cert == NULL) ||
-	    ca != (what->n_addrs == 0) ||
-	    (ca && (what->name == NULL || what->name[0] == '\0')))
+	if (usage_of(what->profile, true) == NULL ||
+	    own != (by->cert == NULL) || own != (what->n_addrs == 0) ||
+	    (own && (what->name == NULL || what->name[0] == '\0')))
 		return err_why(why, ERR_MALFORMED,
-		    "a certificate for mail needs an address, one of a CA a "
-		    "name");
+		    "a certificate for mail needs an address, one that signs "
+		    "itself a name");
 	if (by->cert != NULL && !by->cert->info.is_ca)
 		return err_why(why, ERR_KEY_UNUSABLE, "not a CA");
 	if (by->cert != NULL &&

@@ -2,8 +2,9 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * What a CA of ours signs: its own certificate, certificates for mail, and the
- * list of those it takes back. Who may have one, and where they are kept, is
- * decided in gateway/. RFC 5280, RFC 8550, RFC 8551 §2.5.2, RFC 9598.
+ * list of those it takes back; and what signs itself to be known by a
+ * fingerprint. Who may have one, and where they are kept, is decided in
+ * gateway/. RFC 5280, RFC 8550, RFC 8551 §2.5.2, RFC 9598.
  */
 #ifndef CRYPTO_ISSUE_H
 #define CRYPTO_ISSUE_H
@@ -23,6 +24,8 @@ enum crypto_profile {
 	CRYPTO_PROFILE_BOTH, /* signs and is sealed to */
 	CRYPTO_PROFILE_SIGN,
 	CRYPTO_PROFILE_ENCRYPT,
+	/* for TLS between two machines that go by its fingerprint alone */
+	CRYPTO_PROFILE_LINK,
 };
 
 enum {
@@ -44,7 +47,7 @@ struct crypto_issue {
 	struct span spki;	  /* the public key, SubjectPublicKeyInfo */
 	const char *name;	  /* common name; NULL: the first address, where
 				     it fits */
-	const struct span *addrs; /* canonical; none for a CA */
+	const struct span *addrs; /* canonical; none for a CA or a link */
 	size_t n_addrs;
 	int64_t not_before;  /* Unix seconds */
 	int64_t not_after;   /* never beyond the issuer's */
@@ -54,7 +57,8 @@ struct crypto_issue {
 /* Who signs. key is borrowed from crypto_private_pkey() or
    crypto_key_delegate_pkey(). */
 struct crypto_issuer {
-	const struct crypto_cert *cert; /* NULL: what is issued signs itself */
+	const struct crypto_cert *cert; /* NULL: what is issued signs itself,
+					   as a CA and a link do */
 	struct evp_pkey_st *key;
 };
 

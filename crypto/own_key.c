@@ -159,8 +159,11 @@ no_passphrase(char *out, int size, int writes, void *arg)
 	return -1;
 }
 
-enum err
-crypto_own_mail_read(struct span pem, struct secret **out)
+/* One key and nothing more, which parse() takes. */
+static enum err
+read_pem(struct span pem,
+    enum err (*parse)(struct span, struct crypto_private **),
+    struct secret **out)
 {
 	struct crypto_private *key = NULL;
 	struct secret *octets = NULL;
@@ -178,7 +181,7 @@ crypto_own_mail_read(struct span pem, struct secret **out)
 	if (pkey != NULL && second == NULL)
 		e = to_secret(pkey, &octets);
 	if (e == ERR_OK)
-		e = crypto_private_parse_mail(secret_span(octets), &key);
+		e = parse(secret_span(octets), &key);
 	if (e == ERR_OK) {
 		*out = octets;
 		octets = NULL;
@@ -190,6 +193,18 @@ crypto_own_mail_read(struct span pem, struct secret **out)
 	BIO_free(bio);
 	ERR_clear_error();
 	return e;
+}
+
+enum err
+crypto_own_mail_read(struct span pem, struct secret **out)
+{
+	return read_pem(pem, crypto_private_parse_mail, out);
+}
+
+enum err
+crypto_own_key_read(struct span pem, struct secret **out)
+{
+	return read_pem(pem, crypto_private_parse, out);
 }
 
 void

@@ -58,6 +58,8 @@ enum err crypto_own_mail_public(
    DER. The caller frees. ERR_MALFORMED, ERR_UNSUPPORTED (neither RSA of a
    fitting size nor Ed25519), ERR_NOMEM. */
 enum err crypto_own_mail_read(struct span pem, struct secret **out) MUST_CHECK;
+/* The same for a key that is not for DKIM: RSA or one of the curves. */
+enum err crypto_own_key_read(struct span pem, struct secret **out) MUST_CHECK;
 
 /* SHA-256 of the SubjectPublicKeyInfo: what a private key is filed under until
    there is a certificate for it. */

@@ -2,11 +2,13 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * `sealgate setup`: from nothing to a configuration that is right, a master key
- * and, where they are wanted, a CA and keys of the domains. What options do not
- * say is found on this machine or asked for at the terminal. Nothing that is
- * there is ever overwritten, and nothing is written before the whole is known
- * to be good. The configuration is written last: as long as it is not there
- * the command can be run again, and goes on where it was interrupted.
+ * and, where they are wanted, a CA, keys of the domains and what a portal in a
+ * DMZ needs; or, with --role portal, to the configuration of that portal. What
+ * options do not say is found on this machine or asked for at the terminal.
+ * Nothing that is there is ever overwritten, and nothing is written before the
+ * whole is known to be good. The configuration is written last: as long as it
+ * is not there the command can be run again, and goes on where it was
+ * interrupted.
  */
 #include "gateway/cli/setup.h"
 
@@ -26,7 +28,7 @@
 #include "gateway/proof.h"
 #include "gateway/state.h"
 
-enum { TEXT_MAX = 64 * 1024, PATH_SIZE = 1024 };
+enum { PATH_SIZE = 1024 };
 
 struct wish {
 	struct setup s;
@@ -35,27 +37,11 @@ struct wish {
 	bool no_portal; /* it was said, so nobody is asked */
 };
 
-/* Can it stand in quotes, as one word? */
-static bool
-set(char *to, const char *value)
-{
-	size_t len = strlen(value);
-
-	for (size_t i = 0; i < len; i++)
-		if (value[i] <= ' ' || value[i] > '~' || value[i] == '"' ||
-		    value[i] == '\\')
-			return false;
-	if (len == 0 || len >= SETUP_VALUE)
-		return false;
-	memcpy(to, value, len + 1);
-	return true;
-}
-
 static bool
 add_domain(struct setup *s, const char *value)
 {
 	return s->n_domain < SETUP_DOMAINS &&
-	       set(s->domain[s->n_domain], value) && ++s->n_domain > 0;
+	       setup_set(s->domain[s->n_domain], value) && ++s->n_domain > 0;
 }
 
 /* --- options */
@@ -73,6 +59,9 @@ enum setup_option {
 	O_PORTAL_ADDRESS,
 	O_PORTAL_CERT,
 	O_PORTAL_KEY,
+	O_PORTAL_DMZ,
+	O_PEER,
+	O_ROLE,
 	O_STATE,
 	O_RUNTIME,
 	O_USERS,
@@ -95,6 +84,9 @@ static const struct option options[] = {
     {"portal-address", required_argument, NULL, O_PORTAL_ADDRESS},
     {"portal-cert", required_argument, NULL, O_PORTAL_CERT},
     {"portal-key", required_argument, NULL, O_PORTAL_KEY},
+    {"portal-dmz", required_argument, NULL, O_PORTAL_DMZ},
+    {"peer", required_argument, NULL, O_PEER},
+    {"role", required_argument, NULL, O_ROLE},
     {"state", required_argument, NULL, O_STATE},
     {"runtime", required_argument, NULL, O_RUNTIME},
     {"users", required_argument, NULL, O_USERS},
@@ -132,6 +124,10 @@ place(struct setup *s, int option)
 		return s->portal_cert;
 	case O_PORTAL_KEY:
 		return s->portal_key;
+	case O_PORTAL_DMZ:
+		return s->dmz;
+	case O_PEER:
+		return s->peer;
 	case O_STATE:
 		return s->state;
 	case O_RUNTIME:
@@ -139,6 +135,7 @@ place(struct setup *s, int option)
 	case O_USERS:
 		return s->users;
 	case O_DOMAIN:
+	case O_ROLE:
 	case O_SIGN:
 	case O_DOMAIN_KEYS:
 	case O_ETC:
@@ -165,9 +162,38 @@ take_option(struct wish *w, int option, const char *value)
 		return add_domain(&w->s, value);
 	else if (option == O_PORTAL && strcmp(value, "none") == 0)
 		w->no_portal = true;
+	else if (option == O_ROLE)
+		return w->s.alone = strcmp(value, "portal") == 0;
 	else
-		return to != NULL && set(to, value);
+		return to != NULL && setup_set(to, value);
 	return true;
+}
+
+/* What only one of the two machines has is a mistake on the other. */
+static enum err
+check_together(const struct setup *s)
+{
+	bool mail = s->n_domain > 0 || s->mail_server[0] != '\0' ||
+		    s->listen[0] != '\0' || s->next_hop[0] != '\0' ||
+		    s->inbound[0] != '\0' || s->tls_cert[0] != '\0' ||
+		    s->tls_key[0] != '\0' || s->runtime[0] != '\0' || s->sign ||
+		    s->domain_keys;
+	bool page = s->portal_address[0] != '\0' || s->portal_cert[0] != '\0' ||
+		    s->portal_key[0] != '\0';
+
+	if (s->alone && mail)
+		cli_say("--role portal: no mail passes there, expected no "
+			"option but --portal..., --peer, --hostname, --state, "
+			"--users and --dry-run");
+	else if (!s->alone && s->peer[0] != '\0' && s->dmz[0] == '\0')
+		cli_say("--peer: expected --portal-dmz beside it");
+	else if (!s->alone && s->peer[0] != '\0' && page)
+		cli_say("--peer: the portal has been set up on its machine, "
+			"expected --portal-address, --portal-cert and "
+			"--portal-key there");
+	else
+		return ERR_OK;
+	return ERR_USAGE;
 }
 
 static enum err
@@ -179,95 +205,17 @@ read_options(struct wish *w, int argc, char **argv)
 		if (c == '?')
 			return ERR_USAGE;
 		if (!take_option(w, c, optarg)) {
-			cli_say("--%s: expected one word without quotes, not "
-				"\"%s\"%s",
-			    options[index].name, optarg,
-			    c == O_DOMAIN ? ", 16 times at most" : "");
+			cli_say("--%s: expected %s, not \"%s\"%s",
+			    options[index].name,
+			    c == O_ROLE ? "portal" : "one word without quotes",
+			    optarg, c == O_DOMAIN ? ", 16 times at most" : "");
 			return ERR_USAGE;
 		}
 	}
-	return optind == argc ? ERR_OK : ERR_USAGE;
+	return optind == argc ? check_together(&w->s) : ERR_USAGE;
 }
 
-/* --- questions */
-
-/* Ask until the answer can be used; an empty one takes what is there. */
-static enum err
-ask(const char *question, const char *hint, char *to)
-{
-	char line[SETUP_VALUE + 2];
-
-	for (;;) {
-		fprintf(stderr, "%s%s%s%s: ", question,
-		    to[0] == '\0' && hint[0] == '\0' ? "" : " [",
-		    to[0] == '\0' ? hint : to,
-		    to[0] == '\0' && hint[0] == '\0' ? "" : "]");
-		if (fgets(line, sizeof(line), stdin) == NULL)
-			return ERR_CLOSED;
-		line[strcspn(line, "\r\n")] = '\0';
-		if (line[0] == '\0' && (to[0] != '\0' || hint[0] != '\0'))
-			return ERR_OK;
-		if (set(to, line))
-			return ERR_OK;
-		fputs("One word, without quotes.\n", stderr);
-	}
-}
-
-/* Nothing but yes is one. */
-static enum err
-ask_yes(const char *question, bool *out)
-{
-	char answer[SETUP_VALUE] = "";
-	enum err e = ERR_OK;
-
-	if (*out)
-		return ERR_OK;
-	do {
-		answer[0] = '\0';
-		e = ask(question, "no", answer);
-	} while (e == ERR_OK && answer[0] != '\0' &&
-		 strcmp(answer, "yes") != 0 && strcmp(answer, "no") != 0);
-	if (e == ERR_OK)
-		*out = strcmp(answer, "yes") == 0;
-	return e;
-}
-
-static enum err
-ask_all(struct wish *w)
-{
-	struct setup *s = &w->s;
-	enum err e;
-
-	fputs("An empty answer takes what stands in brackets.\n", stderr);
-	e = ask("Name of this gateway in the DNS", "", s->hostname);
-	if (e == ERR_OK)
-		e = ask("Your mail domain (more of them with --domain)", "",
-		    s->domain[0]);
-	if (e == ERR_OK && s->n_domain == 0)
-		s->n_domain = 1;
-	if (e == ERR_OK)
-		e = ask("Your mail server, HOST:PORT", "", s->mail_server);
-	if (e == ERR_OK)
-		e = ask("Where it hands mail in, ADDRESS:PORT", "", s->listen);
-	if (e == ERR_OK)
-		e = ask("Where mail goes, mx or HOST:PORT", "", s->next_hop);
-	if (e == ERR_OK && s->inbound[0] == '\0')
-		e = ask("Where mail from outside comes in, ADDRESS:PORT",
-		    "not here", s->inbound);
-	if (e == ERR_OK && s->portal[0] == '\0' && !w->no_portal)
-		e = ask("Where recipients without keys pick mail up, "
-			"https://HOST",
-		    "nowhere: such mail is held", s->portal);
-	if (e == ERR_OK)
-		e = ask_yes("Sign what leaves, with certificates of a CA that "
-			    "is made here, yes or no",
-		    &s->sign);
-	if (e == ERR_OK)
-		e = ask_yes("Make keys of your domains, for partners whose "
-			    "gateway seals to all of you, yes or no",
-		    &s->domain_keys);
-	return e;
-}
+/* --- what nobody says */
 
 static void
 set_default(char *to, const char *value)
@@ -295,7 +243,7 @@ set_beside(char *to, const char *conf, const char *name)
 	if (snprintf(dir, sizeof(dir), "%s%s%.*s/%s", cwd,
 		conf[0] == '/' || len == 0 ? "" : "/", len, conf,
 		name) < SETUP_VALUE)
-		set(to, dir);
+		setup_set(to, dir);
 }
 
 /* What nobody says is so; before anything is asked. */
@@ -310,11 +258,41 @@ fill_in(struct wish *w, const char *conf)
 	set_default(s->next_hop, "mx");
 	if (geteuid() == 0) {
 		set_default(s->state, "/var/lib/sealgate");
-		set_default(s->users, "sealgate");
+		set_default(s->users, SETUP_USERS);
 	} else {
 		set_beside(s->state, conf, "state");
 		set_beside(s->runtime, conf, "run");
 	}
+}
+
+/* The portal of another machine: it has no mail to be found or asked about. */
+static void
+fill_in_portal(struct setup *s, const char *conf)
+{
+	if (geteuid() == 0) {
+		set_default(s->state, SETUP_PORTAL_STATE);
+		set_default(s->users, SETUP_USERS);
+	} else {
+		set_beside(s->state, conf, "state");
+	}
+}
+
+static enum err
+check_said(const struct setup *s)
+{
+	if (s->alone && (s->portal[0] == '\0' || s->dmz[0] == '\0'))
+		cli_say("--portal and --portal-dmz are needed: what readers go "
+			"to, and where the gateway is waited for");
+	else if (!s->alone && (s->hostname[0] == '\0' || s->n_domain == 0))
+		cli_say(
+		    "--hostname and --domain are needed: they are not to be "
+		    "found on this machine");
+	else if (s->dmz[0] != '\0' && s->portal[0] == '\0')
+		cli_say("--portal is needed beside --portal-dmz: what readers "
+			"go to");
+	else
+		return ERR_OK;
+	return ERR_USAGE;
 }
 
 static enum err
@@ -323,25 +301,45 @@ complete(struct wish *w, const char *conf)
 	struct setup *s = &w->s;
 	enum err e = ERR_OK;
 
-	fill_in(w, conf);
+	if (s->alone)
+		fill_in_portal(s, conf);
+	else
+		fill_in(w, conf);
 	if (isatty(STDIN_FILENO))
-		e = ask_all(w);
-	if (e == ERR_OK && (s->hostname[0] == '\0' || s->n_domain == 0)) {
-		cli_say(
-		    "--hostname and --domain are needed: they are not to be "
-		    "found on this machine");
-		e = ERR_USAGE;
-	}
+		e = setup_ask(s, w->no_portal);
+	if (e == ERR_OK)
+		e = check_said(s);
+	if (e != ERR_OK)
+		return e;
+	if (s->alone && s->hostname[0] == '\0')
+		setup_url_name(s->portal, s->hostname);
 	set_default(s->portal_address,
 	    s->portal_cert[0] != '\0' ? "0.0.0.0:443" : "127.0.0.1:8443");
-	return e;
+	set_beside(s->link_cert, conf, SETUP_LINK_CERT);
+	set_beside(s->link_key, conf, SETUP_LINK_KEY);
+	return ERR_OK;
 }
 
 /* --- files */
 
+/* Before they are written the certificates of the link cannot be looked at. */
+static void
+check_state(struct conf *c, bool link_there, struct conf_findings *f)
+{
+	struct conf_dmz *link =
+	    c->portal_gateway.present ? &c->portal_gateway : &c->portal_dmz;
+	const char *cert = link->tls_cert;
+
+	if (!link_there)
+		link->tls_cert = NULL;
+	state_check(c, false, f);
+	link->tls_cert = cert;
+}
+
 /* The configuration as sealgated would read it; what is wrong is said. */
 static enum err
-check(struct cli *cli, const struct buf *text, struct conf **out)
+check(
+    struct cli *cli, const struct buf *text, bool link_there, struct conf **out)
 {
 	struct conf_findings f;
 	char line[PATH_SIZE];
@@ -351,8 +349,9 @@ check(struct cli *cli, const struct buf *text, struct conf **out)
 	conf_findings_init(&f);
 	e = conf_parse(buf_span(text), cli->conf_path, &f, out);
 	if (e == ERR_OK) {
-		state_check(*out, false, &f);
-		proof_run_tests(*out, &f, &tests);
+		check_state(*out, link_there, &f);
+		if (!(*out)->portal_gateway.present)
+			proof_run_tests(*out, &f, &tests);
 	}
 	if (e == ERR_OK && f.n_errors > 0)
 		e = ERR_CONFIG;
@@ -362,16 +361,24 @@ check(struct cli *cli, const struct buf *text, struct conf **out)
 	return e;
 }
 
+/* The directory of a path, with its slash. */
+static void
+dir_of(const char *path, char out[PATH_SIZE])
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(out, PATH_SIZE, "%.*s",
+	    slash == NULL ? 2 : (int)(slash - path + 1),
+	    slash == NULL ? "./" : path);
+}
+
 /* The directory of the configuration, made if it is not there. */
 static enum err
 open_above(const char *path, int *out)
 {
-	const char *slash = strrchr(path, '/');
 	char dir[PATH_SIZE];
 
-	snprintf(dir, sizeof(dir), "%.*s",
-	    slash == NULL ? 1 : (int)(slash - path + 1),
-	    slash == NULL ? "." : path);
+	dir_of(path, dir);
 	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
 		return err_from_errno(errno);
 	*out = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -380,8 +387,8 @@ open_above(const char *path, int *out)
 
 /* Names that a write which was interrupted leaves (common/file.c): the second
    name of a master key must not stay. */
-static void
-sweep(int dir)
+void
+setup_sweep(int dir)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -408,78 +415,144 @@ name_of(const char *path)
 	return slash == NULL ? path : slash + 1;
 }
 
+/* Master key and what is sealed with it; *said when what is wrong was. */
+static enum err
+write_keys(struct cli *cli, const struct setup *s, const struct conf *conf,
+    int dir, struct err_why *why, bool *said)
+{
+	int fd = -1;
+	enum err e = state_master_key(conf, &fd, why);
+
+	if (e == ERR_OK && (s->sign || s->domain_keys)) {
+		e = setup_keys(cli, s, conf, fd, dir);
+		*said = e != ERR_OK;
+	}
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
+/* Is it right now that all its files are there? */
+static enum err
+check_again(struct cli *cli, const struct buf *text, bool *said)
+{
+	struct conf *conf = NULL;
+	enum err e = check(cli, text, true, &conf);
+
+	conf_free(conf);
+	*said = e != ERR_OK;
+	return e;
+}
+
+/* A portal that has not been told of its gateway yet gets no configuration. */
+static bool
+knows_all(const struct setup *s)
+{
+	return !s->alone || s->peer[0] != '\0';
+}
+
 /* Keys first: a configuration without them would look finished. */
 static enum err
 write_all(struct cli *cli, const struct setup *s, const struct conf *conf,
-    const struct buf *text)
+    const struct buf *text, const struct setup_link *link)
 {
 	struct err_why why = {""};
-	struct stat st;
-	bool had = stat(conf->master_key, &st) == 0, said = false;
-	int fd = -1, dir = -1;
+	bool said = false;
+	int dir = -1;
 	enum err e = open_above(cli->conf_path, &dir);
 
 	if (e == ERR_OK) {
-		sweep(dir);
-		e = state_master_key(conf, &fd, &why);
+		setup_sweep(dir);
+		e = setup_link_write(dir, link, conf, &why);
 	}
-	if (e == ERR_OK && (s->sign || s->domain_keys)) {
-		e = setup_keys(cli, s, conf, fd, dir);
-		said = e != ERR_OK;
-	}
-	if (e == ERR_OK)
+	if (e == ERR_OK && !s->alone)
+		e = write_keys(cli, s, conf, dir, &why, &said);
+	if (e == ERR_OK && link->present)
+		e = check_again(cli, text, &said);
+	if (e == ERR_OK && knows_all(s))
 		e = file_create_synced(
 		    dir, name_of(cli->conf_path), buf_span(text), 0644, false);
-	if (fd >= 0)
-		close(fd);
 	if (dir >= 0)
 		close(dir);
-	if (e != ERR_OK) {
-		if (!said)
-			cli_say("%s: %s", cli->conf_path,
-			    why.text[0] != '\0' ? why.text : err_text(e));
-		cli_say("run this again when that is mended: it goes on where "
-			"it was");
+	if (e == ERR_OK)
 		return e;
-	}
-	printf("%s is the configuration.\n", cli->conf_path);
-	if (had)
+	if (!said)
+		cli_say("%s: %s", cli->conf_path,
+		    why.text[0] != '\0' ? why.text : err_text(e));
+	cli_say("run this again when that is mended: it goes on where it was");
+	return e;
+}
+
+static void
+say_written(const struct setup *s, const struct conf *conf, const char *path,
+    bool had_key)
+{
+	if (knows_all(s))
+		printf("%s is the configuration.\n", path);
+	if (s->alone)
+		return;
+	if (had_key)
 		printf("%s is the master key, as it was.\n", conf->master_key);
 	else
 		printf("%s is the master key. COPY IT OFF THIS MACHINE NOW: "
 		       "without it nobody\ncan read what the gateway keeps, "
 		       "backups included.\n",
 		    conf->master_key);
-	return e;
+	if (s->server != SETUP_OTHER)
+		printf("The mail server of this machine is %s.\n",
+		    setup_server_name(s->server));
+}
+
+/* Its text, and what it says. */
+static enum err
+make_text(struct cli *cli, struct setup *s, struct setup_link *link,
+    struct buf *text, struct conf **out)
+{
+	char dir[PATH_SIZE];
+	struct setup whole;
+	enum err e;
+
+	dir_of(cli->conf_path, dir);
+	e = setup_link_find(s, dir, link);
+	whole = *s;
+	/* a place for the one that is to be told */
+	if (e == ERR_OK && s->alone && s->peer[0] == '\0')
+		snprintf(whole.peer, sizeof(whole.peer), "%s", link->ours.fpr);
+	if (e == ERR_OK)
+		e = setup_text(&whole, text);
+	return e == ERR_OK ? check(cli, text, false, out) : e;
 }
 
 static enum err
-make(struct cli *cli, const struct wish *w)
+make(struct cli *cli, struct wish *w)
 {
 	struct conf *conf = NULL;
+	struct setup_link link;
+	struct stat st;
 	struct buf text;
+	bool had_key;
 	enum err e;
 
-	buf_init(&text, TEXT_MAX);
-	e = setup_text(&w->s, &text);
-	if (e == ERR_OK)
-		e = check(cli, &text, &conf);
+	buf_init(&text, SETUP_TEXT_MAX);
+	setup_link_init(&link);
+	e = make_text(cli, &w->s, &link, &text, &conf);
+	had_key = e == ERR_OK && conf->master_key != NULL &&
+		  stat(conf->master_key, &st) == 0;
 	/* what the verbs that setup_keys() calls go by */
 	cli->conf = conf;
 	if (e == ERR_OK && w->dry_run)
 		printf("%.*s", (int)text.len, (const char *)text.data);
 	else if (e == ERR_OK)
-		e = write_all(cli, &w->s, conf, &text);
+		e = write_all(cli, &w->s, conf, &text, &link);
 	else
 		cli_say("nothing was written");
 	if (e == ERR_OK && !w->dry_run) {
-		if (w->s.server != SETUP_OTHER)
-			printf("The mail server of this machine is %s.\n",
-			    setup_server_name(w->s.server));
-		setup_next_steps(&w->s, cli->conf_path, stdout);
+		say_written(&w->s, conf, cli->conf_path, had_key);
+		setup_next_steps(&w->s, &link, cli->conf_path, stdout);
 	}
 	cli->conf = NULL;
 	conf_free(conf);
+	setup_link_clear(&link);
 	buf_clear(&text);
 	return e;
 }
@@ -496,6 +569,9 @@ cli_setup(struct cli *cli, int argc, char **argv)
 	e = read_options(&w, argc, argv);
 	if (e == ERR_USAGE)
 		return cli_usage(cli);
+	/* its unit reads another one */
+	if (w.s.alone && strcmp(cli->conf_path, SETUP_CONF) == 0)
+		cli->conf_path = SETUP_DIR SETUP_PORTAL_CONF;
 	if (!w.dry_run && lstat(cli->conf_path, &st) == 0) {
 		cli_say("%s is there already, and stays as it is: sealgated -n "
 			"checks it, -f FILE sets up another one",

@@ -254,11 +254,10 @@ make_unless(
 static enum err
 hand_out(struct step *s, int dir, const char *name)
 {
-	struct buf pem, old;
+	struct buf pem;
 	enum err e;
 
 	buf_init(&pem, PEM_MAX);
-	buf_init(&old, PEM_MAX);
 	s->fd = memfd_create("ca", MFD_CLOEXEC);
 	if (s->fd < 0)
 		return err_from_errno(errno);
@@ -268,11 +267,8 @@ hand_out(struct step *s, int dir, const char *name)
 	if (e == ERR_OK)
 		e = file_read_all(s->fd, &pem);
 	if (e == ERR_OK)
-		e = file_create_synced(dir, name, buf_span(&pem), 0644, false);
-	if (e == ERR_EXISTS && file_read_path(dir, name, &old) == ERR_OK &&
-	    span_eq(buf_span(&old), buf_span(&pem)))
-		e = ERR_OK;
-	else if (e == ERR_EXISTS) {
+		e = setup_leave(dir, name, buf_span(&pem), 0644);
+	if (e == ERR_EXISTS) {
 		cli_say("%s is there, and is not the certificate of the CA: "
 			"move it away",
 		    name);
@@ -281,7 +277,6 @@ hand_out(struct step *s, int dir, const char *name)
 	close(s->fd);
 	s->fd = -1;
 	buf_clear(&pem);
-	buf_clear(&old);
 	return e;
 }
 

@@ -2,15 +2,11 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * The text of the first configuration: only what was decided, each part with a
- * word on why it is there and where it is described. And the lines for the mail
- * server, which are the same in the guide.
+ * word on why it is there and where it is described.
  */
 #include <string.h>
 
 #include "gateway/cli/setup.h"
-
-/* Where the unit of systemd looks. */
-#define SETUP_CONF SYSCONFDIR "/sealgate/sealgate.conf"
 
 /* The first error stays; nothing is appended behind it. */
 struct draft {
@@ -91,19 +87,46 @@ put_ways(struct draft *d, const struct setup *s)
 	    s->next_hop, s->mail_server);
 }
 
+/* Two addresses, for two kinds of callers: readers, and the gateway. */
 static void
-put_portal(struct draft *d, const struct setup *s)
+put_page(struct draft *d, const struct setup *s)
 {
-	if (s->portal[0] == '\0')
-		return;
-	put(d,
-	    "\n# Who has no key gets a link, and picks the message up "
-	    "here.\nportal {\n\taddress  = \"%s\"\n\turl      = \"%s\"\n",
+	put(d, "portal {\n\taddress  = \"%s\"\n\turl      = \"%s\"\n",
 	    s->portal_address, s->portal);
 	if (s->portal_cert[0] != '\0')
 		put(d, "\ttls-cert = \"%s\"\n\ttls-key  = \"%s\"\n",
 		    s->portal_cert, s->portal_key);
 	put(d, "}\n");
+}
+
+static void
+put_link(struct draft *d, const struct setup *s)
+{
+	put(d, "portal %s {\n\t%s = \"%s\"\n", s->alone ? "gateway" : "dmz",
+	    s->alone ? "address " : "at      ", s->dmz);
+	put(d, "\ttls-cert = \"%s\"\n\ttls-key  = \"%s\"\n", s->link_cert,
+	    s->link_key);
+	put(d, "\t# the certificate of the %s\n\tpeer     = \"%s\"\n}\n",
+	    s->alone ? "gateway" : "portal", s->peer);
+}
+
+static void
+put_portal(struct draft *d, const struct setup *s)
+{
+	if (s->portal[0] == '\0')
+		return;
+	put(d, "\n# Who has no key gets a link, and picks the message up %s.\n",
+	    s->dmz[0] == '\0' ? "here" : "on another machine");
+	if (s->dmz[0] == '\0') {
+		put_page(d, s);
+		return;
+	}
+	put(d, "portal     { url = \"%s\" }\n", s->portal);
+	put(d,
+	    "# This gateway connects to it there, and nothing from there to "
+	    "here. Each knows the\n# other by the SHA-256 fingerprint of its "
+	    "certificate.\n");
+	put_link(d, s);
 }
 
 static void
@@ -138,142 +161,84 @@ put_rules(struct draft *d, const struct setup *s)
 	    s->domain[0], s->domain[0], last, s->domain[0], s->domain[0]);
 }
 
-enum err
-setup_text(const struct setup *s, struct buf *out)
+static void
+put_users(struct draft *d, const struct setup *s, const char *which)
 {
-	struct draft d = {.out = out, .err = ERR_OK};
+	if (s->users[0] == '\0')
+		return;
+	if (strspn(s->users, "0123456789") == strlen(s->users))
+		put(d, "users    = %s\n", s->users);
+	else
+		put(d, "users    = \"%s\"       # %s\n", s->users, which);
+}
 
-	put(&d,
+static void
+put_gateway(struct draft *d, const struct setup *s)
+{
+	put(d,
 	    "# Written by sealgate setup. The options are described in "
 	    "sealgate.conf(5);\n# after every change: sealgated -n, then "
 	    "sealgate reload.\n\n"
 	    "hostname = \"%s\"\nstate    = \"%s\"\n",
 	    s->hostname, s->state);
 	if (s->runtime[0] != '\0')
-		put(&d, "runtime  = \"%s\"\n", s->runtime);
-	if (s->users[0] != '\0' &&
-	    strspn(s->users, "0123456789") == strlen(s->users))
-		put(&d, "users    = %s\n", s->users);
-	else if (s->users[0] != '\0')
-		put(&d,
-		    "users    = \"%s\"       # sealgate-listener, "
-		    "sealgate-worker, ...\n",
-		    s->users);
-	put(&d, "domains  = {");
-	put_domains(&d, s, "");
-	put(&d, " }\n");
-	put_ways(&d, s);
-	put_portal(&d, s);
-	put_rules(&d, s);
+		put(d, "runtime  = \"%s\"\n", s->runtime);
+	put_users(d, s, "sealgate-listener, sealgate-worker, ...");
+	put(d, "domains  = {");
+	put_domains(d, s, "");
+	put(d, " }\n");
+	put_ways(d, s);
+	put_portal(d, s);
+	put_rules(d, s);
+}
+
+static void
+put_alone(struct draft *d, const struct setup *s)
+{
+	put(d,
+	    "# Written by sealgate setup: the portal of a gateway on another "
+	    "machine, and nothing\n# else. The options are described in "
+	    "sealgate.conf(5); after every change:\n# sealgated -n -f with "
+	    "this file, then systemctl restart sealgate-portal.\n\n"
+	    "hostname = \"%s\"\nstate    = \"%s\"\n",
+	    s->hostname, s->state);
+	put_users(d, s, "sealgate-portal, and no other");
+	put(d, "\n# Readers come here.\n");
+	put_page(d, s);
+	put(d, "# The gateway alone may reach this address, and nothing begins "
+	       "here: let a firewall see\n# to it. Each knows the other by the "
+	       "SHA-256 fingerprint of its certificate.\n");
+	put_link(d, s);
+}
+
+enum err
+setup_text(const struct setup *s, struct buf *out)
+{
+	struct draft d = {.out = out, .err = ERR_OK};
+
+	if (s->alone)
+		put_alone(&d, s);
+	else
+		put_gateway(&d, s);
 	return d.err;
 }
 
-/* --- what to do now */
-
-static void
-say_mail_server(const struct setup *s, FILE *out)
+void
+setup_url_host(const char *url, char out[SETUP_VALUE])
 {
-	const char *colon = strrchr(s->listen, ':');
-	int len = colon == NULL ? 0 : (int)(colon - s->listen);
-	const char *port = colon == NULL ? "" : colon + 1;
+	const char *host = strstr(url, "://");
+	int len;
 
-	switch (s->server) {
-	case SETUP_POSTFIX:
-		fprintf(out,
-		    "Let Postfix hand in what leaves:\n\n"
-		    "    postconf -e 'relayhost = [%.*s]:%s'\n"
-		    "    postfix reload\n",
-		    len, s->listen, port);
-		return;
-	case SETUP_EXIM:
-		fprintf(out,
-		    "Let Exim hand in what leaves: this router, before the "
-		    "one that looks up MX\nrecords (on Debian, with one file: "
-		    "in the section routers of\n/etc/exim4/exim4.conf.template)"
-		    ":\n\n"
-		    "    sealgate:\n"
-		    "      driver = manualroute\n"
-		    "      domains = ! +local_domains\n"
-		    "      transport = remote_smtp\n"
-		    "      route_list = * %.*s::%s byname\n"
-		    "      host_find_failed = defer\n"
-		    "      self = send\n"
-		    "      no_more\n",
-		    len, s->listen, port);
-		return;
-	case SETUP_OPENSMTPD:
-		fprintf(out,
-		    "Let OpenSMTPD hand in what leaves, in smtpd.conf:\n\n"
-		    "    action \"sealgate\" relay host smtp://%s\n"
-		    "    match from local for any action \"sealgate\"\n",
-		    s->listen);
-		return;
-	case SETUP_OTHER:
-		break;
-	}
-	fprintf(out,
-	    "Let your mail server hand all mail that leaves to %s (a relay "
-	    "host or\nsmart host, without a login).\n",
-	    s->listen);
-}
-
-/* The directory of the configuration, with its slash. */
-static int
-dir_len(const char *conf)
-{
-	const char *slash = strrchr(conf, '/');
-
-	return slash == NULL ? 0 : (int)(slash - conf) + 1;
-}
-
-static void
-say_start(const struct setup *s, const char *conf, FILE *out)
-{
-	if (s->users[0] != '\0' && strcmp(conf, SETUP_CONF) == 0)
-		fputs("    systemctl enable --now sealgated\n"
-		      "    sealgate doctor\n",
-		    out);
-	else
-		fprintf(out,
-		    "    sealgated -f %s &\n"
-		    "    sealgate -f %s doctor\n",
-		    conf, conf);
+	host = host == NULL ? url : host + 3;
+	len = (int)(host[0] == '[' ? strcspn(host, "]") + 1
+				   : strcspn(host, ":/?#"));
+	snprintf(out, SETUP_VALUE, "%.*s", len, host);
 }
 
 void
-setup_next_steps(const struct setup *s, const char *conf, FILE *out)
+setup_url_name(const char *url, char out[SETUP_VALUE])
 {
-	bool ours = strcmp(conf, SETUP_CONF) == 0;
-
-	fprintf(out,
-	    "\n1. Look at it, and at what -n says of ways by which mail can "
-	    "leave readable:\n\n    sealgated -n -f %s\n\n"
-	    "2. Start it:\n\n",
-	    conf);
-	say_start(s, conf, out);
-	fputs("\n3. ", out);
-	say_mail_server(s, out);
-	if (s->sign || s->domain_keys)
-		fprintf(out,
-		    "\nGive partners the certificate of your CA, %.*s%s. "
-		    "What it has issued:\n\n    sealgate%s%s key list\n",
-		    dir_len(conf), conf, SETUP_CA_FILE, ours ? "" : " -f ",
-		    ours ? "" : conf);
-	if (s->inbound[0] != '\0')
-		fprintf(out,
-		    "\nWhen that works, let the MX record of %s point to %s.\n",
-		    s->domain[0], s->hostname);
-	if (s->portal[0] != '\0' && s->portal_cert[0] == '\0')
-		fprintf(out,
-		    "\nLet the web server of %s pass all paths on to "
-		    "http://%s unchanged.\n",
-		    s->portal, s->portal_address);
-	fputs("\n4. Test it:\n\n", out);
-	if (!ours)
-		fprintf(out, "    export SEALGATE_CONF=%s\n", conf);
-	fprintf(out,
-	    "    sealgate key import colleague.crt\n"
-	    "    sealgate explain --from you@%s --to somebody@partner.example\n"
-	    "    sealgate queue list\n    sealgate audit list --last 5\n",
-	    s->domain[0]);
+	setup_url_host(url, out);
+	if (out[0] == '[' || strspn(out, "0123456789.") == strlen(out))
+		snprintf(out, SETUP_VALUE, "localhost");
 }

@@ -260,11 +260,12 @@ const struct cli_verb cli_verbs[] = {
 	"[--listen ADDRESS:PORT] [--next-hop mx|HOST:PORT] [--inbound "
 	"ADDRESS:PORT [--tls-cert FILE --tls-key FILE]] [--portal URL|none "
 	"[--portal-address ADDRESS:PORT] [--portal-cert FILE --portal-key "
-	"FILE]] [--sign] [--domain-keys] [--state DIRECTORY] [--runtime "
-	"DIRECTORY] [--users PREFIX|NUMBER] [--etc DIRECTORY] [--dry-run]",
+	"FILE] [--portal-dmz ADDRESS:PORT [--peer FINGERPRINT]]] [--sign] "
+	"[--domain-keys] [--state DIRECTORY] [--runtime DIRECTORY] [--users "
+	"PREFIX|NUMBER] [--etc DIRECTORY] [--role portal] [--dry-run]",
 	"Write the first configuration, the master key and, if wanted, a CA "
-	"and keys of the domains; asks what is not said, and tells what to do "
-	"next",
+	"and keys of the domains; with --role portal, that of a portal in a "
+	"DMZ; asks what is not said, and tells what to do next",
 	cli_setup},
     {NULL, "doctor", "",
 	"Look at everything that the gateway needs, and say what to do about "

@@ -208,6 +208,53 @@ Test(issue, a_ca_may_issue_no_cas_and_signs_itself)
 	end_key(&ca);
 }
 
+Test(issue, a_link_signs_itself_and_is_for_tls_alone)
+{
+	struct crypto_issue what = {.profile = CRYPTO_PROFILE_LINK,
+	    .name = "gw.example.com",
+	    .not_before = now - DAY,
+	    .not_after = now + 3650 * DAY};
+	struct span addr = SPAN_LIT("anna@example.com");
+	struct crypto_issuer self, ca_key;
+	struct err_why why = {""};
+	struct holder link, ca;
+	struct buf der, text;
+
+	buf_init(&der, CRYPTO_ISSUED_MAX);
+	make_ca(&ca, CRYPTO_OWN_P256);
+	make_key(&link, CRYPTO_OWN_P256);
+	self = (struct crypto_issuer){NULL, crypto_private_pkey(link.key)};
+	ca_key = (struct crypto_issuer){ca.cert, crypto_private_pkey(ca.key)};
+	what.spki = buf_span(&link.spki);
+	cr_assert_eq(crypto_issue_cert(&what, &self, &der, &why), ERR_OK, "%s",
+	    why.text);
+	cr_assert_eq(
+	    crypto_cert_parse(buf_span(&der), &link.cert, &why), ERR_OK);
+	cr_expect(crypto_cert_info(link.cert)->self_signed);
+	cr_expect_not(crypto_cert_info(link.cert)->is_ca);
+	cr_expect_not(crypto_cert_info(link.cert)->can_seal);
+	write_pem("link.pem", "CERTIFICATE", buf_span(&der));
+	text = text_of("x509", "link.pem");
+	cr_expect(says(&text, "TLS Web Server Authentication, TLS Web Client"));
+	cr_expect(says(&text, "Digital Signature\n"));
+	cr_expect_not(says(&text, "E-mail Protection"));
+	/* nobody issues it, and it is for nobody's mail */
+	cr_expect_eq(
+	    crypto_issue_cert(&what, &ca_key, &der, &why), ERR_MALFORMED);
+	what.addrs = &addr;
+	what.n_addrs = 1;
+	cr_expect_eq(
+	    crypto_issue_cert(&what, &self, &der, &why), ERR_MALFORMED);
+	what.n_addrs = 0;
+	what.name = "";
+	cr_expect_eq(
+	    crypto_issue_cert(&what, &self, &der, &why), ERR_MALFORMED);
+	buf_clear(&text);
+	buf_clear(&der);
+	end_key(&link);
+	end_key(&ca);
+}
+
 Test(issue, addresses_that_are_no_ascii_or_no_name_have_their_place)
 {
 	struct span addr[] = {

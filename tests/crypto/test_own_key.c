@@ -105,6 +105,50 @@ Test(own_key, a_key_for_mail_is_read_and_shown)
 	peer_dir_remove(dir);
 }
 
+Test(own_key, one_that_is_not_for_dkim_is_read_alone)
+{
+	static const struct {
+		const char *args[2];
+		size_t times;
+		enum err e;
+	} rows[] = {
+	    {{"EC", "ec_paramgen_curve:P-256"}, 1, ERR_OK},
+	    {{"EC", "ec_paramgen_curve:P-384"}, 1, ERR_OK},
+	    {{"RSA", "rsa_keygen_bits:2048"}, 1, ERR_OK},
+	    {{"EC", "ec_paramgen_curve:P-256"}, 2, ERR_MALFORMED},
+	    {{"EC", "ec_paramgen_curve:P-256"}, 0, ERR_MALFORMED},
+	    {{"RSA", "rsa_keygen_bits:1024"}, 1, ERR_UNSUPPORTED},
+	    {{"ED25519", NULL}, 1, ERR_UNSUPPORTED},
+	};
+	struct buf pem, text;
+	char dir[64];
+
+	cr_assert_eq(crypto_private_init(), ERR_OK);
+	peer_dir_make(dir);
+	buf_init(&text, 1 << 16);
+	for (size_t i = 0; i < N(rows); i++) {
+		const char *opt = rows[i].args[1];
+		struct secret *octets = NULL;
+
+		cr_assert_eq(
+		    peer_run(NULL, NULL, "openssl", "genpkey", "-algorithm",
+			rows[i].args[0], "-out", peer_path(dir, "new"),
+			opt == NULL ? NULL : "-pkeyopt", opt, NULL),
+		    0);
+		pem = peer_read(peer_path(dir, "new"));
+		buf_reset(&text);
+		for (size_t n = 0; n < rows[i].times; n++)
+			cr_assert_eq(buf_put(&text, buf_span(&pem)), ERR_OK);
+		buf_clear(&pem);
+		cr_expect_eq(crypto_own_key_read(buf_span(&text), &octets),
+		    rows[i].e, "row %zu", i);
+		cr_expect_eq(octets != NULL, rows[i].e == ERR_OK, "row %zu", i);
+		secret_free(octets);
+	}
+	buf_clear(&text);
+	peer_dir_remove(dir);
+}
+
 Test(own_key, those_for_mail_are_for_no_certificate)
 {
 	static const enum crypto_own_alg mail[] = {

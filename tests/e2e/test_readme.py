@@ -35,6 +35,8 @@ ELSEWHERE = {
     "apt-get install ./build/debian/sealgate_*.deb": (
         "tests/e2e/package_inside.sh", 'apt-get install -y -qq "$@"'),
     "sealgate setup": ("tests/e2e/test_setup.py", "def test_a_person_is_asked"),
+    "sealgate setup --role portal": (
+        "tests/e2e/test_setup_dmz.py", "def test_each_makes_its_own_key"),
     "systemctl enable --now sealgated": (
         "tests/e2e/package_inside.sh", "systemctl enable --now sealgated"),
     "systemctl enable --now sealgate-portal": (

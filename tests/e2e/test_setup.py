@@ -186,7 +186,7 @@ def test_a_person_is_asked(tmp_path, etc):
     ours, its = pty.openpty()
     os.write(ours, b"gw.sender.example\n" b"sender.example\n" b"10.0.0.5:25\n"
              b"two words\n" b"10.0.0.2:10025\n" b"\n" b"\n" b"https://post.sender.example\n"
-             b"\n" b"perhaps\n" b"no\n")
+             b"\n" b"\n" b"perhaps\n" b"no\n")
     # the name of this machine, or of its domain, must not be what is taken
     done = setup(conf, "--etc", str(etc), stdin=its)
     os.close(ours)
