@@ -35,19 +35,30 @@ def fixture_verbs():
     return verbs
 
 
-def bash(script, words):
-    text = ". %s\nCOMP_WORDS=(%s)\nCOMP_CWORD=%d\n_sealgate\n" \
-        'printf "%%s\\n" "${COMPREPLY[@]}"\n' % (
-            script, " ".join("'%s'" % w for w in words), len(words) - 1)
-    return set(out("bash", "--norc", "-c", text).split())
+def quoted(words):
+    return " ".join("'%s'" % w for w in words)
 
 
-def zsh(script, words):
-    text = "compadd() { shift; print -l -- $@ }\n_files() { print FILES }\n" \
-        ". %s\nwords=(%s)\nCURRENT=%d\nPREFIX='%s'\n_sealgate\n" % (
-            script, " ".join("'%s'" % w for w in words), len(words), words[-1])
-    got = set(out("zsh", "-f", "-c", text).split()) - {"FILES"}
-    return {w for w in got if w.startswith(words[-1])}
+def bash(script, *lines):
+    """What is offered at the end of each line, by one shell."""
+    text = ". %s\n" % script
+    for words in lines:
+        text += "COMP_WORDS=(%s)\nCOMP_CWORD=%d\nCOMPREPLY=()\n_sealgate\n" \
+            'echo "${COMPREPLY[*]}"\n' % (quoted(words), len(words) - 1)
+    got = out("bash", "--norc", "-c", text).split("\n")
+    assert len(got) == len(lines) + 1
+    return [set(line.split()) for line in got[:-1]]
+
+
+def zsh(script, *lines):
+    text = "compadd() { shift; print -n -- \"$@ \" }\n_files() { }\n. %s\n" % script
+    for words in lines:
+        text += "words=(%s)\nCURRENT=%d\nPREFIX='%s'\n_sealgate\nprint\n" % (
+            quoted(words), len(words), words[-1])
+    got = out("zsh", "-f", "-c", text).split("\n")
+    assert len(got) == len(lines) + 1
+    return [{w for w in line.split() if w.startswith(words[-1])}
+            for line, words in zip(got, lines)]
 
 
 @pytest.mark.parametrize("shell", [bash, zsh])
@@ -55,23 +66,24 @@ def test_every_verb_and_option_is_offered(verbs, tmp_path, shell):
     assert shutil.which(shell.__name__), "is among the packages of the tests"
     script = tmp_path / "script"
     script.write_text(out(SEALGATE, "completion", shell.__name__))
-    first = shell(script, ["sealgate", ""])
-    assert {words[0] for words, _ in verbs} | {"-f", "--json", "--help"} == first
     nouns = {}
     for words, _ in verbs:
         if len(words) == 2:
             nouns.setdefault(words[0], set()).add(words[1])
-    for noun in ("key", "queue", "domain"):
-        assert shell(script, ["sealgate", "--json", "-f", "x", noun, ""]) == nouns[noun]
-    assert shell(script, ["sealgate", "key", "tr"]) == {"trust"}
-    for words, options in verbs:
-        if words[0] in ("key", "explain", "backup", "dkim"):
-            got = shell(script, ["sealgate", *words, "--"])
-            assert got == set(options) | {"--json"}, words
-    # where a file stands, files
-    assert shell(script, ["sealgate", "key", "import", "x"]) == set()
-    assert shell(script, ["sealgate", "-f", ""]) == set()
-    assert shell(script, ["sealgate", "nothing", "at", ""]) == set()
+    assert len(nouns) > 5
+    wanted = [(["sealgate", ""], {words[0] for words, _ in verbs} | {"-f", "--json", "--help"}),
+              (["sealgate", "key", "tr"], {"trust"}),
+              # where a file stands, files
+              (["sealgate", "key", "import", "x"], set()),
+              (["sealgate", "-f", ""], set()),
+              (["sealgate", "nothing", "at", ""], set())]
+    wanted += [(["sealgate", "--json", "-f", "x", noun, ""], known)
+               for noun, known in nouns.items()]
+    wanted += [(["sealgate", *words, "--"], set(options) | {"--json"})
+               for words, options in verbs]
+    got = shell(script, *(words for words, _ in wanted))
+    for (words, known), offered in zip(wanted, got):
+        assert offered == known, words
 
 
 def test_another_shell_is_wrong_usage():
