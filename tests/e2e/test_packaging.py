@@ -30,7 +30,7 @@ def test_the_profile_is_one(tmp_path):
     done = parsed(PROFILE)
     said = [line for line in done.stderr.splitlines() if not line.startswith("Cache ")]
     assert done.returncode == 0 and not said, said
-    for old, new in (("capability setuid,", "capability setuidd,"), ("rwkl,", "rwklq,"),
+    for old, new in (("capability setuid,", "capability setuidd,"), ("rwkl,\n", "rwklq,\n"),
                      ("include <tunables/global>", "include <tunables/none>")):
         assert old in PROFILE.read_text()
         broken = tmp_path / "profile"
