@@ -35,7 +35,8 @@
 	"disable-dirmngr\n"                                                    \
 	"lock-never\n"
 static const char conf_seal[] = CONF_ALL "no-autostart\n"
-					 "no-keyring\n"
+					 "no-default-keyring\n"
+					 "keyring " PGP_KEYRING "\n"
 					 "no-encrypt-to\n"
 					 "no-throw-keyids\n"
 					 "personal-cipher-preferences AES256 "
@@ -247,9 +248,11 @@ crypto_pgp_open(const char *home, const char *gpg, unsigned timeout_ms,
 		e = open_side(&pgp->sign, gpg, conf_sign, why);
 	if (e == ERR_OK)
 		e = open_side(&pgp->open, gpg, conf_open, why);
+	/* gpg would make one each time */
+	if (e == ERR_OK)
+		e = crypto_pgp_file_write(
+		    &pgp->seal, PGP_KEYRING, SPAN(NULL, 0), why);
 	if (e == ERR_OK) {
-		gpgme_set_armor(pgp->seal.ctx, 1);
-		gpgme_set_armor(pgp->sign.ctx, 1);
 		*out = pgp;
 		pgp = NULL;
 	}
@@ -289,5 +292,6 @@ crypto_pgp_close(struct crypto_pgp *pgp)
 	if (pgp->admit.dir >= 0)
 		rmdir(pgp->admit.home);
 	close_side(&pgp->seal);
+	crypto_pgp_checked_clear(pgp);
 	free(pgp);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * What goes into gpg and what comes out of it: from memory that is mapped to a
- * file in memory, so that nothing of a message lies on the heap.
+ * What comes out of gpg: into a file in memory, so that nothing of a message
+ * lies on the heap.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,9 +16,6 @@ enum {
 	RECIPIENT_ROOM = 4096,	/* octets of a session key, generously */
 	FIXED_ROOM = 64 * 1024, /* armor, signature */
 };
-
-/* A larger block than GPGME's own: fewer calls for a large message. */
-#define BLOCK "65536"
 
 enum err
 crypto_pgp_output_begin(struct pgp_output *o, int fd, size_t in_len,
@@ -37,61 +34,41 @@ crypto_pgp_output_begin(struct pgp_output *o, int fd, size_t in_len,
 	return ERR_OK;
 }
 
-enum err
-crypto_pgp_output_end(struct pgp_output *o, enum err e)
+static void
+take_back(const struct pgp_output *o)
 {
-	if (e == ERR_OK)
-		return e;
-	/* nothing of a failed operation is left, whatever the caller does */
 	if (ftruncate(o->fd, o->start) != 0 ||
 	    lseek(o->fd, o->start, SEEK_SET) < 0)
 		fatal("cannot take back what gpg wrote: %s", strerror(errno));
+}
+
+void
+crypto_pgp_output_again(struct pgp_output *o)
+{
+	take_back(o);
+	o->len = 0;
+	o->e = ERR_OK;
+}
+
+enum err
+crypto_pgp_output_end(struct pgp_output *o, enum err e)
+{
+	/* nothing of a failed operation is left, whatever the caller does */
+	if (e != ERR_OK)
+		take_back(o);
 	return e;
 }
 
-static ssize_t
-write_output(void *arg, const void *data, size_t len)
+enum err
+crypto_pgp_output_add(struct pgp_output *o, struct span octets)
 {
-	struct pgp_output *o = arg;
-
-	if (o->e == ERR_OK && len > o->max - o->len)
+	if (o->e == ERR_OK && octets.len > o->max - o->len)
 		o->e = ERR_TOO_BIG;
 	if (o->e == ERR_OK)
-		o->e = file_write_all(o->fd, SPAN(data, len));
-	if (o->e != ERR_OK) {
-		errno = ENOSPC;
-		return -1;
-	}
-	o->len += len;
-	return (ssize_t)len;
-}
-
-static struct gpgme_data_cbs output_calls = {.write = write_output};
-
-enum err
-crypto_pgp_data(struct span in, struct pgp_output *o, gpgme_data_t *in_out,
-    gpgme_data_t *out_out, struct err_why *why)
-{
-	gpgme_data_t from = NULL, to = NULL;
-	gpgme_error_t err;
-
-	/* 0: borrowed, not copied */
-	err = gpgme_data_new_from_mem(
-	    &from, in.len == 0 ? "" : (const char *)in.data, in.len, 0);
-	if (err == 0)
-		err = gpgme_data_new_from_cbs(&to, &output_calls, o);
-	if (err == 0)
-		err = gpgme_data_set_flag(from, "io-buffer-size", BLOCK);
-	if (err == 0)
-		err = gpgme_data_set_flag(to, "io-buffer-size", BLOCK);
-	if (err != 0) {
-		gpgme_data_release(from);
-		gpgme_data_release(to);
-		return crypto_pgp_engine_why(why, err, "no data");
-	}
-	*in_out = from;
-	*out_out = to;
-	return ERR_OK;
+		o->e = file_write_all(o->fd, octets);
+	if (o->e == ERR_OK)
+		o->len += octets.len;
+	return o->e;
 }
 
 enum err

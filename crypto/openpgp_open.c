@@ -27,26 +27,13 @@ struct report {
 	unsigned no_key;	 /* one of several session keys, or all */
 	char opened[2 * 20 + 1]; /* fingerprint of the primary key */
 	unsigned cipher;
+	gpgme_error_t error; /* 0: it names none */
 };
-
-/* The n-th word of a status line, from 0. */
-static struct span
-word(const char *args, unsigned n)
-{
-	const char *end;
-
-	while (n-- > 0) {
-		args += strcspn(args, " ");
-		args += strspn(args, " ");
-	}
-	end = args + strcspn(args, " ");
-	return SPAN(args, (size_t)(end - args));
-}
 
 static void
 take_opened(struct report *r, const char *args)
 {
-	struct span fpr = word(args, 1);
+	struct span fpr = crypto_pgp_status_word(args, 1);
 
 	if (fpr.len == sizeof(r->opened) - 1)
 		memcpy(r->opened, fpr.data, fpr.len);
@@ -57,11 +44,12 @@ take_info(struct report *r, const char *args)
 {
 	uint64_t cipher;
 
-	if (text_number(word(args, 1), 0, 255, &cipher) == ERR_OK)
+	if (text_number(crypto_pgp_status_word(args, 1), 0, 255, &cipher) ==
+	    ERR_OK)
 		r->cipher = (unsigned)cipher;
 }
 
-static gpgme_error_t
+static void
 take_status(void *arg, const char *keyword, const char *args)
 {
 	struct report *r = arg;
@@ -83,7 +71,8 @@ take_status(void *arg, const char *keyword, const char *args)
 		take_opened(r, args);
 	else if (strcmp(keyword, "DECRYPTION_INFO") == 0)
 		take_info(r, args);
-	return 0;
+	else if (strcmp(keyword, "FAILURE") == 0)
+		r->error = crypto_pgp_status_error(args);
 }
 
 /* RFC 9580 §9.3 */
@@ -114,27 +103,24 @@ closed(struct err_why *why)
 	return err_why(why, ERR_CRYPTO, "%s", CRYPTO_REASON_CLOSED);
 }
 
-/* One message, opened whole? */
+/* One message, opened whole? One without an integrity check has no GOODMDC. */
 static bool
-is_whole(const struct report *r, gpgme_ctx_t ctx)
+is_whole(const struct report *r)
 {
-	gpgme_decrypt_result_t result = gpgme_op_decrypt_result(ctx);
-
-	return result != NULL && result->unsupported_algorithm == NULL &&
-	       !result->legacy_cipher_nomdc && r->failed == 0 &&
-	       r->begin == 1 && r->okay == 1 && r->good_mdc == 1;
+	return r->failed == 0 && r->begin == 1 && r->okay == 1 &&
+	       r->good_mdc == 1;
 }
 
 static enum err
-check(const struct report *r, gpgme_ctx_t ctx, gpgme_error_t err,
-    struct err_why *why)
+check(const struct report *r, int status, struct err_why *why)
 {
-	if (err == 0 && is_whole(r, ctx))
+	/* its status is 2 when one of several keys did not do */
+	if ((status == 0 || status == 2) && r->error == 0 && is_whole(r))
 		return ERR_OK;
 	/* a gpg that said nothing of the message did not work */
 	if (r->failed == 0 && r->okay == 0 && r->no_key == 0)
 		return crypto_pgp_engine_why(why,
-		    err != 0 ? err : gpgme_error(GPG_ERR_GENERAL),
+		    r->error != 0 ? r->error : gpgme_error(GPG_ERR_GENERAL),
 		    "gpg could not open");
 	return closed(why);
 }
@@ -145,29 +131,23 @@ static enum err
 unwrap(struct crypto_pgp *pgp, struct span in, struct pgp_output *out,
     struct report *report, struct err_why *why)
 {
-	struct pgp_side *side = &pgp->open;
-	gpgme_data_t from = NULL, to = NULL;
-	gpgme_error_t err;
-	enum err e = crypto_pgp_data(in, out, &from, &to, why);
+	struct pgp_job job = {
+	    .in = in, .out = out, .status = take_status, .arg = report};
+	struct pgp_args args;
+	int status = -1;
+	enum err e = crypto_pgp_args_begin(&args, &pgp->open, 2);
 
 	if (e != ERR_OK)
-		return e;
-	crypto_pgp_run_clear(&side->run);
-	gpgme_set_status_cb(side->ctx, take_status, report);
-	err = gpgme_set_ctx_flag(side->ctx, "full-status", "1");
-	if (err == 0)
-		err = gpgme_op_decrypt_ext_start(
-		    side->ctx, GPGME_DECRYPT_UNWRAP, from, to);
-	e = crypto_pgp_run(side, err, pgp->timeout_ms, &err, why);
-	gpgme_set_status_cb(side->ctx, NULL, NULL);
-	/* gpg may have broken off because of us */
+		return err_why(why, e, "%s", err_text(e));
+	crypto_pgp_args_add(&args, "--decrypt");
+	crypto_pgp_args_add(&args, "--unwrap");
+	job.argv = args.argv;
+	e = crypto_pgp_spawn(&pgp->open, &job, pgp->timeout_ms, &status, why);
+	crypto_pgp_args_clear(&args);
+	/* gpg was broken off because of us */
 	if ((e == ERR_OK || e == ERR_ENGINE) && out->e != ERR_OK)
-		e = err_why(why, out->e, "%s", err_text(out->e));
-	else if (e == ERR_OK)
-		e = check(report, side->ctx, err, why);
-	gpgme_data_release(from);
-	gpgme_data_release(to);
-	return e;
+		return err_why(why, out->e, "%s", err_text(out->e));
+	return e == ERR_OK ? check(report, status, why) : e;
 }
 
 /* --- the request --- */

@@ -71,14 +71,23 @@ struct pgp_kept {
 	uint64_t used; /* the smaller the longer ago */
 };
 
+struct pgp_checked; /* openpgp_checked.c */
+
+/* A certificate whose own signatures gpg has checked. */
+struct pgp_found {
+	const char *fpr;  /* in hexadecimal; NULL: it has not */
+	struct span ring; /* as a keyring of gpg's has it */
+};
+
 struct crypto_pgp {
-	struct pgp_side seal;  /* no keyring: keys come as files */
+	struct pgp_side seal;  /* keys come as files, or in its keyring */
 	struct pgp_side admit; /* a keyring that lasts for one inspection */
 	struct pgp_side sign;  /* a keyring of secret keys, with an agent */
 	struct pgp_side open;  /* the same; its keyring is of the request */
 	struct pgp_kept kept[CRYPTO_PGP_SECRETS];
 	struct pgp_secret secrets[CRYPTO_PGP_SECRETS];
-	uint64_t secrets_used; /* counts */
+	struct pgp_checked *checked; /* NULL: none so far */
+	uint64_t secrets_used;	     /* counts */
 	unsigned timeout_ms;
 };
 
@@ -101,6 +110,37 @@ void crypto_pgp_run_clear(struct pgp_run *run);
    ERR_TIMEOUT, ERR_ENGINE. */
 enum err crypto_pgp_run(struct pgp_side *side, gpgme_error_t started,
     unsigned timeout_ms, gpgme_error_t *out, struct err_why *why) MUST_CHECK;
+/* What a run of gpg is about; all borrowed. */
+struct pgp_job {
+	char *const *argv;
+	struct span in;
+	struct pgp_output *out; /* its e: what went wrong with it */
+	/* for each line of its status */
+	void (*status)(void *arg, const char *keyword, const char *args);
+	void *arg;
+};
+/* Run gpg without GPGME. *exit_out: its status, -1 if it was killed. When
+   something is wrong with the output gpg is killed. ERR_TIMEOUT (killed, too,
+   but perhaps not yet gone), ERR_ENGINE, what the system says. */
+enum err crypto_pgp_spawn(struct pgp_side *side, const struct pgp_job *job,
+    unsigned timeout_ms, int *exit_out, struct err_why *why) MUST_CHECK;
+
+/* The n-th word of what stands behind a keyword, from 0. */
+struct span crypto_pgp_status_word(const char *args, unsigned n);
+/* The error in the words of FAILURE; never none. */
+gpgme_error_t crypto_pgp_status_error(const char *args);
+
+/* The arguments of a run, borrowed until it is over. */
+struct pgp_args {
+	char **argv;
+	size_t n, max;
+};
+/* Those of every run, and room for more. */
+enum err crypto_pgp_args_begin(
+    struct pgp_args *a, const struct pgp_side *side, size_t room) MUST_CHECK;
+void crypto_pgp_args_add(struct pgp_args *a, const char *arg);
+void crypto_pgp_args_clear(struct pgp_args *a);
+
 /* "what: text of err", as an ERR_ENGINE (ERR_NOMEM if it is that). */
 enum err crypto_pgp_engine_why(
     struct err_why *why, gpgme_error_t err, const char *what);
@@ -113,22 +153,47 @@ enum err crypto_pgp_output_begin(struct pgp_output *o, int fd, size_t in_len,
     size_t n_certs, struct err_why *why) MUST_CHECK;
 /* Hand on e; unless it is ERR_OK the file is as it was at the beginning. */
 enum err crypto_pgp_output_end(struct pgp_output *o, enum err e) MUST_CHECK;
-/* GPGME's view of input and output; the caller releases both. */
-enum err crypto_pgp_data(struct span in, struct pgp_output *o,
-    gpgme_data_t *in_out, gpgme_data_t *out_out,
-    struct err_why *why) MUST_CHECK;
 /* Append up to max octets of the output from there on. */
 enum err crypto_pgp_output_read(const struct pgp_output *o, uint64_t from,
     size_t max, struct buf *out) MUST_CHECK;
+/* Append; what was wrong with the first such stays in o->e. */
+enum err crypto_pgp_output_add(
+    struct pgp_output *o, struct span octets) MUST_CHECK;
+/* Forget what was written so far, for another run. */
+void crypto_pgp_output_again(struct pgp_output *o);
 /* ERR_ENGINE unless the output begins and ends so. */
 enum err crypto_pgp_output_is(
     const struct pgp_output *o, const char *first, const char *last) MUST_CHECK;
 
-/* Seal with the keys of a side; pgp->sign: and sign with the one signer that
-   its context has. What was written on failure is the caller's to take back. */
-enum err crypto_pgp_seal_with(struct crypto_pgp *pgp, struct pgp_side *side,
-    const struct span *certs, size_t n, struct span in, struct pgp_output *out,
+/* The signature that gpg says it has made. */
+struct pgp_created {
+	unsigned n; /* how often it said so */
+	char type;  /* 'D': detached, 'S': normal */
+	uint64_t hash, class;
+	char fpr[2 * 20 + 1]; /* of the key or subkey */
+};
+/* The words of SIG_CREATED. */
+void crypto_pgp_created_take(struct pgp_created *c, const char *args);
+/* The fingerprint in hexadecimal, for gpg. */
+void crypto_pgp_secret_name(
+    const struct pgp_secret *secret, char out[2 * 20 + 1]);
+
+/* Seal, and sign with secret unless it is NULL; what gpg says of the signature
+   goes to *created then. What was written on failure is the caller's to take
+   back. */
+enum err crypto_pgp_seal_with(struct crypto_pgp *pgp, const struct span *certs,
+    size_t n, const struct pgp_secret *secret, struct span in,
+    struct pgp_output *out, struct pgp_created *created,
     struct err_why *why) MUST_CHECK;
+
+/* Is there what gpg made of this certificate when it checked it? The second
+   time that it is asked for, gpg is run for that. out->fpr is NULL if gpg has
+   to look at it itself; borrowed until the next call. ERR_TIMEOUT. */
+enum err crypto_pgp_checked_find(struct crypto_pgp *pgp, struct span cert,
+    struct pgp_found *out, struct err_why *why) MUST_CHECK;
+/* It did not do: gpg looks at this certificate itself from now on. */
+void crypto_pgp_checked_refuse(struct crypto_pgp *pgp, struct span cert);
+void crypto_pgp_checked_clear(struct crypto_pgp *pgp);
 
 /* The name of an algorithm or curve. */
 void crypto_pgp_alg_name(const gpgme_subkey_t key, char out[16]);

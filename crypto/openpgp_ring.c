@@ -29,8 +29,6 @@ crypto_pgp_forget_secrets(struct crypto_pgp *pgp)
 
 	for (size_t i = 0; i < CRYPTO_PGP_SECRETS; i++)
 		drop(&pgp->secrets[i]);
-	if (pgp->sign.ctx != NULL)
-		gpgme_signers_clear(pgp->sign.ctx);
 	/* a process that cannot rid itself of keys must not go on */
 	if (pgp->sign.dir >= 0 &&
 	    crypto_pgp_home_forget(&pgp->sign, true, &why) != ERR_OK)
@@ -211,6 +209,19 @@ crypto_pgp_ring_judge(struct crypto_pgp *pgp, const char *fpr,
 	return ERR_OK;
 }
 
+static void
+name_of(const uint8_t fpr[20], char out[2 * 20 + 1])
+{
+	for (size_t i = 0; i < 20; i++)
+		snprintf(out + 2 * i, 3, "%02X", fpr[i]);
+}
+
+void
+crypto_pgp_secret_name(const struct pgp_secret *secret, char out[2 * 20 + 1])
+{
+	name_of(secret->fpr, out);
+}
+
 static enum err
 put_in(struct crypto_pgp *pgp, const struct crypto_pgp_signer *signer,
     struct pgp_secret **out, struct err_why *why)
@@ -222,8 +233,7 @@ put_in(struct crypto_pgp *pgp, const struct crypto_pgp_signer *signer,
 
 	if (e != ERR_OK)
 		return e;
-	for (size_t i = 0; i < 20; i++)
-		snprintf(hex + 2 * i, 3, "%02X", signer->fpr.data[i]);
+	name_of(signer->fpr.data, hex);
 	e = crypto_pgp_ring_import(
 	    &pgp->sign, pgp->timeout_ms, signer->secret, why);
 	if (e == ERR_OK)

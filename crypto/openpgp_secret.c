@@ -81,12 +81,10 @@ write_out(struct crypto_pgp *pgp, const char *fpr, gpgme_export_mode_t mode,
 	enum err e;
 
 	crypto_pgp_run_clear(&side->run);
-	gpgme_set_armor(side->ctx, 0);
 	err = gpgme_data_new_from_cbs(&data, &secret_calls, s);
 	if (err == 0)
 		err = gpgme_op_export_start(side->ctx, fpr, mode, data);
 	e = crypto_pgp_run(side, err, pgp->timeout_ms, &err, why);
-	gpgme_set_armor(side->ctx, 1);
 	gpgme_data_release(data);
 	if (e == ERR_OK && s->full)
 		e = err_why(why, ERR_TOO_BIG, "a key of more than %u octets",

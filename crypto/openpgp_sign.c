@@ -12,22 +12,23 @@
 #include <string.h>
 
 #include "common/limits.h"
+#include "common/text.h"
 #include "crypto/openpgp_kind.h"
 #include "crypto/openpgp_private.h"
 
 /* RFC 3156 §5: "pgp-" and the name of the hash. Only those that every reader
    has and nobody can forge. */
 static const struct {
-	gpgme_hash_algo_t algo;
+	uint64_t algo; /* RFC 9580 §9.5 */
 	const char *micalg;
 } hashes[] = {
-    {GPGME_MD_SHA256, "pgp-sha256"},
-    {GPGME_MD_SHA384, "pgp-sha384"},
-    {GPGME_MD_SHA512, "pgp-sha512"},
+    {8, "pgp-sha256"},
+    {9, "pgp-sha384"},
+    {10, "pgp-sha512"},
 };
 
 static const char *
-micalg_of(gpgme_hash_algo_t algo)
+micalg_of(uint64_t algo)
 {
 	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++)
 		if (hashes[i].algo == algo)
@@ -35,21 +36,34 @@ micalg_of(gpgme_hash_algo_t algo)
 	return NULL;
 }
 
+void
+crypto_pgp_created_take(struct pgp_created *c, const char *args)
+{
+	struct span type = crypto_pgp_status_word(args, 0);
+	struct span fpr = crypto_pgp_status_word(args, 5);
+
+	c->n++;
+	if (type.len != 1 || fpr.len != sizeof(c->fpr) - 1 ||
+	    text_number(crypto_pgp_status_word(args, 2), 0, 255, &c->hash) !=
+		ERR_OK ||
+	    text_number(crypto_pgp_status_word(args, 3), 0, 255, &c->class) !=
+		ERR_OK)
+		return;
+	c->type = (char)type.data[0];
+	memcpy(c->fpr, fpr.data, fpr.len);
+}
+
 /* One signature, of the kind and by the subkey that was meant? */
 static enum err
-check_result(struct crypto_pgp *pgp, const struct pgp_secret *secret,
-    gpgme_sig_mode_t type, const char **micalg_out, struct err_why *why)
+check_created(const struct pgp_created *c, const struct pgp_secret *secret,
+    char type, const char **micalg_out, struct err_why *why)
 {
-	gpgme_sign_result_t result = gpgme_op_sign_result(pgp->sign.ctx);
-	gpgme_new_signature_t sig = result == NULL ? NULL : result->signatures;
-
-	if (sig == NULL || sig->next != NULL ||
-	    result->invalid_signers != NULL || sig->type != type ||
-	    sig->sig_class != 0)
+	/* class 0: of a binary text */
+	if (c->n != 1 || c->type != type || c->class != 0)
 		return err_why(why, ERR_ENGINE, "gpg did not sign");
-	if (sig->fpr == NULL || strcmp(sig->fpr, secret->sub) != 0)
+	if (strcmp(c->fpr, secret->sub) != 0)
 		return err_why(why, ERR_ENGINE, "gpg signed with another key");
-	*micalg_out = micalg_of(sig->hash_algo);
+	*micalg_out = micalg_of(c->hash);
 	if (*micalg_out == NULL)
 		return err_why(why, ERR_ENGINE, "gpg signed with a weak hash");
 	return ERR_OK;
@@ -80,40 +94,53 @@ check_signature(const struct pgp_output *out, struct err_why *why)
 	return ERR_OK;
 }
 
-static enum err
-choose_signer(struct crypto_pgp *pgp, const struct crypto_pgp_signer *signer,
-    struct pgp_secret **out, struct err_why *why)
-{
-	gpgme_error_t err;
-	enum err e = crypto_pgp_secret_use(pgp, signer, out, why);
+struct signed_report {
+	struct pgp_created created;
+	gpgme_error_t error; /* 0: it names none */
+};
 
-	if (e != ERR_OK)
-		return e;
-	gpgme_signers_clear(pgp->sign.ctx);
-	err = gpgme_signers_add(pgp->sign.ctx, (*out)->key);
-	return err == 0 ? ERR_OK : crypto_pgp_engine_why(why, err, "no signer");
+static void
+take_status(void *arg, const char *keyword, const char *args)
+{
+	struct signed_report *r = arg;
+
+	if (strcmp(keyword, "SIG_CREATED") == 0)
+		crypto_pgp_created_take(&r->created, args);
+	else if (strcmp(keyword, "FAILURE") == 0)
+		r->error = crypto_pgp_status_error(args);
 }
 
 static enum err
-run_sign(struct crypto_pgp *pgp, struct span in, struct pgp_output *out,
+run_sign(struct crypto_pgp *pgp, const struct pgp_secret *secret,
+    struct span in, struct pgp_output *out, struct pgp_created *created,
     struct err_why *why)
 {
-	struct pgp_side *side = &pgp->sign;
-	gpgme_data_t from = NULL, to = NULL;
-	gpgme_error_t err;
-	enum err e = crypto_pgp_data(in, out, &from, &to, why);
+	struct signed_report report = {.error = 0};
+	struct pgp_job job = {
+	    .in = in, .out = out, .status = take_status, .arg = &report};
+	struct pgp_args args;
+	char name[2 * 20 + 1];
+	int status = -1;
+	enum err e = crypto_pgp_args_begin(&args, &pgp->sign, 4);
 
 	if (e != ERR_OK)
-		return e;
-	crypto_pgp_run_clear(&side->run);
-	err = gpgme_op_sign_start(side->ctx, from, to, GPGME_SIG_MODE_DETACH);
-	e = crypto_pgp_run(side, err, pgp->timeout_ms, &err, why);
+		return err_why(why, e, "%s", err_text(e));
+	crypto_pgp_secret_name(secret, name);
+	crypto_pgp_args_add(&args, "--armor");
+	crypto_pgp_args_add(&args, "--detach-sign");
+	crypto_pgp_args_add(&args, "--local-user");
+	crypto_pgp_args_add(&args, name);
+	job.argv = args.argv;
+	e = crypto_pgp_spawn(&pgp->sign, &job, pgp->timeout_ms, &status, why);
+	crypto_pgp_args_clear(&args);
 	if (e == ERR_OK && out->e != ERR_OK)
 		e = err_why(why, out->e, "%s", err_text(out->e));
-	else if (e == ERR_OK && err != 0)
-		e = crypto_pgp_engine_why(why, err, "gpg could not sign");
-	gpgme_data_release(from);
-	gpgme_data_release(to);
+	else if (e == ERR_OK && status != 0)
+		e = crypto_pgp_engine_why(why,
+		    report.error != 0 ? report.error
+				      : gpgme_error(GPG_ERR_GENERAL),
+		    "gpg could not sign");
+	*created = report.created;
 	return e;
 }
 
@@ -121,7 +148,6 @@ run_sign(struct crypto_pgp *pgp, struct span in, struct pgp_output *out,
 static enum err
 done(struct crypto_pgp *pgp, struct pgp_output *out, enum err e)
 {
-	gpgme_signers_clear(pgp->sign.ctx);
 	if (e != ERR_OK && e != ERR_TIMEOUT)
 		crypto_pgp_forget_secrets(pgp);
 	return crypto_pgp_output_end(out, e);
@@ -132,6 +158,7 @@ crypto_pgp_sign(struct crypto_pgp *pgp, const struct crypto_pgp_signer *signer,
     struct span in, int out, char micalg[CRYPTO_PGP_MICALG],
     struct err_why *why)
 {
+	struct pgp_created created = {0};
 	struct pgp_output output;
 	struct pgp_secret *secret;
 	const char *hash = NULL;
@@ -140,12 +167,11 @@ crypto_pgp_sign(struct crypto_pgp *pgp, const struct crypto_pgp_signer *signer,
 
 	if (e != ERR_OK)
 		return e;
-	e = choose_signer(pgp, signer, &secret, why);
+	e = crypto_pgp_secret_use(pgp, signer, &secret, why);
 	if (e == ERR_OK)
-		e = run_sign(pgp, in, &output, why);
+		e = run_sign(pgp, secret, in, &output, &created, why);
 	if (e == ERR_OK)
-		e = check_result(
-		    pgp, secret, GPGME_SIG_MODE_DETACH, &hash, why);
+		e = check_created(&created, secret, 'D', &hash, why);
 	if (e == ERR_OK)
 		e = check_signature(&output, why);
 	e = done(pgp, &output, e);
@@ -159,6 +185,7 @@ crypto_pgp_seal_sign(struct crypto_pgp *pgp, const struct span *certs, size_t n,
     const struct crypto_pgp_signer *signer, struct span in, int out,
     struct err_why *why)
 {
+	struct pgp_created created = {0};
 	struct pgp_output output;
 	struct pgp_secret *secret;
 	const char *hash;
@@ -166,12 +193,11 @@ crypto_pgp_seal_sign(struct crypto_pgp *pgp, const struct span *certs, size_t n,
 
 	if (e != ERR_OK)
 		return e;
-	e = choose_signer(pgp, signer, &secret, why);
+	e = crypto_pgp_secret_use(pgp, signer, &secret, why);
 	if (e == ERR_OK)
 		e = crypto_pgp_seal_with(
-		    pgp, &pgp->sign, certs, n, in, &output, why);
+		    pgp, certs, n, secret, in, &output, &created, why);
 	if (e == ERR_OK)
-		e = check_result(
-		    pgp, secret, GPGME_SIG_MODE_NORMAL, &hash, why);
+		e = check_created(&created, secret, 'S', &hash, why);
 	return done(pgp, &output, e);
 }

@@ -453,8 +453,8 @@ Test(openpgp_sign, one_that_cannot_sign_or_be_sealed_to_fails_both)
 /* gpg does everything but the last step, which a script does. */
 #define FAKE(does)                                                             \
 	"#!/bin/sh\n"                                                          \
-	"for a; do case $a in --detach|--encrypt|-e|-se|--sign|-b|-s) " does   \
-	";; esac; done\n"                                                      \
+	"for a; do case $a in "                                                \
+	"--detach-sign|--encrypt|-e|-se|--sign|-b|-s) " does ";; esac; done\n" \
 	"exec gpg \"$@\"\n"
 
 Test(openpgp_sign, a_gpg_that_lies_or_dies_is_not_believed)

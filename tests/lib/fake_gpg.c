@@ -93,7 +93,7 @@ put(const char *data, size_t len)
 static bool
 signs(char **argv)
 {
-	return has(argv, "--detach") || has(argv, "--sign");
+	return has(argv, "--detach-sign") || has(argv, "--sign");
 }
 
 static bool

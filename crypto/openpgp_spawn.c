@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: ISC
+ * Copyright (c) 2026 The Sealgate authors
+ *
+ * One run of gpg for what every message needs: to seal, to sign, to open. GPGME
+ * forks its caller twice for a run, which costs as much as half of gpg's own
+ * work when the caller has as many libraries as this one; posix_spawn() does
+ * not copy the process. gpg is told what GPGME would tell it, and what it says
+ * of itself is read from its status descriptor (gnupg doc/DETAILS). Everything
+ * that needs judgement of keys stays with GPGME.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/text.h"
+#include "crypto/openpgp_private.h"
+
+enum {
+	BLOCK = 32 * 1024,
+	LINE = 4096,   /* of the status; what is longer says nothing to us */
+	STATUS_FD = 3, /* gpg's */
+	GONE_STEP_MS = 1,
+};
+
+#define STATUS_PREFIX "[GNUPG:] "
+
+/* The ends of the pipes that are ours; -1: closed. */
+struct talk {
+	const struct pgp_job *job;
+	pid_t pid;
+	int in, out, status;
+	size_t written;
+	char line[LINE];
+	size_t line_len;
+	bool too_long; /* the line in hand */
+	uint64_t end;  /* clock_steady_ms() */
+};
+
+static void
+shut(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* --- the start --- */
+
+struct pipes {
+	int in[2], out[2], status[2];
+};
+
+static void
+pipes_close(struct pipes *p)
+{
+	for (int i = 0; i < 2; i++) {
+		shut(&p->in[i]);
+		shut(&p->out[i]);
+		shut(&p->status[i]);
+	}
+}
+
+static enum err
+pipes_open(struct pipes *p)
+{
+	*p = (struct pipes){{-1, -1}, {-1, -1}, {-1, -1}};
+	if (pipe2(p->in, O_CLOEXEC) == 0 && pipe2(p->out, O_CLOEXEC) == 0 &&
+	    pipe2(p->status, O_CLOEXEC) == 0 &&
+	    fcntl(p->in[1], F_SETFL, O_NONBLOCK) == 0)
+		return ERR_OK;
+	pipes_close(p);
+	return err_from_errno(errno);
+}
+
+/* All others of our descriptors are closed by exec. */
+static int
+spawn(const char *program, char *const *argv, const struct pipes *p,
+    posix_spawn_file_actions_t *actions, pid_t *pid_out)
+{
+	/* messages for people are thrown away; a locale would be loaded */
+	char *env[] = {(char *)"PATH=/usr/bin:/bin", (char *)"LC_ALL=C", NULL};
+	int rc = posix_spawn_file_actions_adddup2(actions, p->in[0], 0);
+
+	if (rc == 0)
+		rc = posix_spawn_file_actions_adddup2(actions, p->out[1], 1);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_addopen(
+		    actions, 2, "/dev/null", O_WRONLY, 0);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_adddup2(
+		    actions, p->status[1], STATUS_FD);
+	return rc != 0
+		   ? rc
+		   : posix_spawn(pid_out, program, actions, NULL, argv, env);
+}
+
+static enum err
+start(struct talk *t, const struct pgp_side *side, struct err_why *why)
+{
+	gpgme_engine_info_t engine = gpgme_ctx_get_engine_info(side->ctx);
+	posix_spawn_file_actions_t actions;
+	struct pipes p;
+	enum err e;
+	int rc;
+
+	while (engine != NULL && engine->protocol != GPGME_PROTOCOL_OpenPGP)
+		engine = engine->next;
+	if (engine == NULL || engine->file_name == NULL)
+		return err_why(why, ERR_ENGINE, "there is no gpg");
+	e = pipes_open(&p);
+	if (e != ERR_OK)
+		return err_why(why, e, "no pipe to gpg");
+	rc = posix_spawn_file_actions_init(&actions);
+	if (rc == 0) {
+		rc = spawn(
+		    engine->file_name, t->job->argv, &p, &actions, &t->pid);
+		posix_spawn_file_actions_destroy(&actions);
+	}
+	if (rc == 0) {
+		t->in = p.in[1];
+		t->out = p.out[0];
+		t->status = p.status[0];
+		p.in[1] = p.out[0] = p.status[0] = -1;
+	}
+	pipes_close(&p);
+	return rc == 0 ? ERR_OK
+		       : err_why(why, err_from_errno(rc), "cannot run %s: %s",
+			     engine->file_name, strerror(rc));
+}
+
+/* --- the talk --- */
+
+static void
+write_in(struct talk *t)
+{
+	size_t left = t->job->in.len - t->written;
+	ssize_t n =
+	    left == 0 ? 0 : write(t->in, t->job->in.data + t->written, left);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n > 0)
+		t->written += (size_t)n;
+	/* one that does not want to read on says why */
+	if (n < 0 || t->written == t->job->in.len)
+		shut(&t->in);
+}
+
+static void
+read_out(struct talk *t)
+{
+	char block[BLOCK];
+	ssize_t n = read(t->out, block, sizeof(block));
+
+	if (n < 0 && errno == EINTR)
+		return;
+	if (n <= 0 || crypto_pgp_output_add(
+			  t->job->out, SPAN(block, (size_t)n)) != ERR_OK)
+		shut(&t->out);
+	/* it may be what somebody sealed */
+	explicit_bzero(block, sizeof(block));
+}
+
+static void
+take_line(struct talk *t)
+{
+	char *keyword = t->line + strlen(STATUS_PREFIX), *args;
+
+	t->line[t->line_len] = '\0';
+	if (t->too_long ||
+	    strncmp(t->line, STATUS_PREFIX, strlen(STATUS_PREFIX)) != 0)
+		return;
+	args = keyword + strcspn(keyword, " ");
+	if (*args != '\0')
+		*args++ = '\0';
+	t->job->status(t->job->arg, keyword, args);
+}
+
+static void
+read_status(struct talk *t)
+{
+	char block[LINE];
+	ssize_t n = read(t->status, block, sizeof(block));
+
+	if (n < 0 && errno == EINTR)
+		return;
+	if (n <= 0)
+		shut(&t->status);
+	for (ssize_t i = 0; i < n; i++) {
+		if (block[i] == '\n') {
+			take_line(t);
+			t->line_len = 0;
+			t->too_long = false;
+		} else if (t->line_len < LINE - 1) {
+			t->line[t->line_len++] = block[i];
+		} else {
+			t->too_long = true;
+		}
+	}
+}
+
+/* Until gpg has closed what it writes to. */
+static enum err
+converse(struct talk *t)
+{
+	while (t->out >= 0 || t->status >= 0) {
+		/* poll() passes over a negative descriptor */
+		struct pollfd p[3] = {{.fd = t->in, .events = POLLOUT},
+		    {.fd = t->out, .events = POLLIN},
+		    {.fd = t->status, .events = POLLIN}};
+		uint64_t now = clock_steady_ms();
+
+		if (now >= t->end)
+			return ERR_TIMEOUT;
+		if (poll(p, 3, (int)(t->end - now)) < 0 && errno != EINTR)
+			return err_from_errno(errno);
+		if (p[0].revents != 0)
+			write_in(t);
+		if (p[1].revents != 0)
+			read_out(t);
+		if (p[2].revents != 0)
+			read_status(t);
+		/* what it writes on is not wanted any more */
+		if (t->job->out->e != ERR_OK)
+			break;
+	}
+	return ERR_OK;
+}
+
+/* It is about to end; in the same moment, as a rule. */
+static enum err
+await(struct talk *t, int *exit_out)
+{
+	for (;;) {
+		int status = 0;
+		pid_t pid = waitpid(t->pid, &status, WNOHANG);
+
+		if (pid == t->pid) {
+			t->pid = -1;
+			*exit_out =
+			    WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+			return ERR_OK;
+		}
+		if (pid < 0 && errno != EINTR)
+			return ERR_ENGINE;
+		if (clock_steady_ms() >= t->end)
+			return ERR_TIMEOUT;
+		(void)poll(NULL, 0, GONE_STEP_MS);
+	}
+}
+
+enum err
+crypto_pgp_spawn(struct pgp_side *side, const struct pgp_job *job,
+    unsigned timeout_ms, int *exit_out, struct err_why *why)
+{
+	struct talk t = {.job = job,
+	    .pid = -1,
+	    .in = -1,
+	    .out = -1,
+	    .status = -1,
+	    .end = clock_steady_ms() + timeout_ms};
+	enum err e = start(&t, side, why);
+
+	if (e != ERR_OK)
+		return e;
+	e = converse(&t);
+	if (job->out->e != ERR_OK)
+		kill(t.pid, SIGKILL);
+	shut(&t.in);
+	shut(&t.out);
+	shut(&t.status);
+	if (e == ERR_OK)
+		e = await(&t, exit_out);
+	if (t.pid > 0)
+		kill(t.pid, SIGKILL);
+	if (e == ERR_TIMEOUT)
+		return err_why(
+		    why, e, "gpg did not finish within %u ms", timeout_ms);
+	return e == ERR_OK
+		   ? e
+		   : err_why(why, ERR_ENGINE, "the talk with gpg broke off");
+}
+
+/* --- what it says --- */
+
+struct span
+crypto_pgp_status_word(const char *args, unsigned n)
+{
+	const char *end;
+
+	while (n-- > 0) {
+		args += strcspn(args, " ");
+		args += strspn(args, " ");
+	}
+	end = args + strcspn(args, " ");
+	return SPAN(args, (size_t)(end - args));
+}
+
+gpgme_error_t
+crypto_pgp_status_error(const char *args)
+{
+	uint64_t code;
+
+	return text_number(crypto_pgp_status_word(args, 1), 1, UINT32_MAX,
+		   &code) == ERR_OK
+		   ? (gpgme_error_t)code
+		   : gpgme_error(GPG_ERR_GENERAL);
+}
+
+/* --- what it is told --- */
+
+enum err
+crypto_pgp_args_begin(
+    struct pgp_args *a, const struct pgp_side *side, size_t room)
+{
+	static const char *const first[] = {"gpg", "--batch", "--no-tty",
+	    "--status-fd", "3", "--exit-on-status-write-error", "--charset",
+	    "utf8", "--homedir"};
+
+	*a = (struct pgp_args){.max = sizeof(first) / sizeof(first[0]) + room};
+	a->argv = calloc(a->max + 2, sizeof(*a->argv));
+	if (a->argv == NULL)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		crypto_pgp_args_add(a, first[i]);
+	a->max++;
+	crypto_pgp_args_add(a, side->home);
+	return ERR_OK;
+}
+
+void
+crypto_pgp_args_add(struct pgp_args *a, const char *arg)
+{
+	if (a->n == a->max)
+		fatal("more arguments for gpg than there is room for");
+	a->argv[a->n++] = (char *)(uintptr_t)arg;
+}
+
+void
+crypto_pgp_args_clear(struct pgp_args *a)
+{
+	free(a->argv);
+	*a = (struct pgp_args){0};
+}
