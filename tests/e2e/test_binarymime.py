@@ -9,7 +9,7 @@ import signal
 import threading
 
 from capture import Capture
-from harness import children, cmdline, wait_for
+from harness import children, cmdline, is_zombie, wait_for
 from test_documents import pdf, program
 from test_pending import queue
 from test_lmtp_in import lhlo
@@ -123,21 +123,24 @@ def test_from_outside_and_by_lmtp(make_gateway, capture):
 
 
 def put_aside(gw, tool):
-    """Kill the workers whenever one has a document read, and who reads it, until the
+    """Kill the worker whenever it has a document read, and who reads it, until the
     message is not looked into any more."""
     def reading():
         return [p for e in gw.pids().get("extract", []) for p in children(e)
                 if cmdline(p)[:1] == [str(tool)]]
     for n in (1, 2, 3):
-        pids = wait_for("the program", reading)
-        for pid in gw.pids().get("worker", []) + pids:
+        programs = wait_for("the program", reading)
+        pids = gw.pids()["worker"] + programs
+        for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        wait_for("the death", lambda: gw.log().count("event=worker-died") >= n)
+        wait_for("the death", lambda: gw.log().count("event=worker-died") >= n and
+                 all(is_zombie(pid) for pid in pids))
 
 
 def test_what_was_put_aside_goes_on(make_gateway, capture, keys, root):
     tool = program(root, "sleeps", "pause();")
-    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], portal=False, rules=(
+    gw = make_gateway(capture.port, import_keys=[keys.alice_crt], portal=False,
+                      limits="workers = 1", rules=(
         'rule "words" { content = { "secret" } try = { smime, reject } }\n'
         'rule "default" { try = { clear } }\n'),
         options='extract { pdf = "%s" timeout = 25s }\n' % tool)
