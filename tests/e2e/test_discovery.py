@@ -355,13 +355,13 @@ def test_hostile_web_servers(make_gateway, capture, keys, ca, started):
     names = started(Names("openpgpkey.evil.example. 60 A 127.0.0.1\n"
                           "openpgpkey.wrong.example. 60 A 127.0.0.1\n"
                           "other.example. 60 A 127.0.0.1\nnotevil.example. 60 A 127.0.0.1\n"))
-    gw = make_gateway(capture.port, rules=OPPORTUNISTIC, options=options(
-        ca, names, ["wkd"], sections=(
-            "discovery wkd { port = %d timeout = 8s }\n" % web.port)))
+    gw, hasty = (make_gateway(capture.port, rules=OPPORTUNISTIC, options=options(
+        ca, names, ["wkd"], sections="discovery wkd { port = %d timeout = %s }\n" % (
+            web.port, soon))) for soon in ("45s", "3s"))
     found = {}
 
     def ask(local):
-        found[local] = lookup(gw, local + "@evil.example")
+        found[local] = lookup(hasty if local == "drip" else gw, local + "@evil.example")
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(ask, rows))
