@@ -6,6 +6,7 @@
  * here; that is config_value.c.
  */
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -459,7 +460,11 @@ check_limits(const struct check *b)
 	/* which waits for several operations of gpg is at work */
 	if (l->engine_ms > 2 * l->hang_ms)
 		conf_find(b->f, CONF_ERROR, 0,
-		    "limits: engine: expected at most twice hang");
+		    "limits: engine is %g s (60 s where it is not written) and "
+		    "hang %g s: expected at most twice hang, that is engine = "
+		    "%" PRIu64 "s or less, or a longer hang",
+		    (double)l->engine_ms / 1000, (double)l->hang_ms / 1000,
+		    2 * l->hang_ms / 1000);
 	if (r->first_ms > r->max_ms)
 		conf_find(
 		    b->f, CONF_ERROR, 0, "retry: first is longer than max");

@@ -518,7 +518,7 @@ const struct config_entry config_entries[] = {
     {"limits", "stop", CONFIG_T_MS, false, 100, 10 * MINUTE, "20s",
 	AT(conf_limits, stop_ms), 0,
 	"What is in progress may take so long when the gateway is stopped."},
-    {"limits", "hang", CONFIG_T_MS, false, 100, DAY, "1min",
+    {"limits", "hang", CONFIG_T_MS, false, 500, DAY, "1min",
 	AT(conf_limits, hang_ms), 0,
 	"A process that does not answer for so long is killed and started "
 	"anew; nothing is lost. Those that work on one message at a time have "

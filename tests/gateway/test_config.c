@@ -497,7 +497,9 @@ static const struct {
     {7, "limits { workers = 0 }\n", 7, "from 1 to 64"},
     {7, "limits { connections = 5K }\n", 7, "expected a number"},
     {7, "limits { connections = 5 }\n", 0, "connections-per-client"},
-    {7, "limits { hang = 29s }\n", 0, "engine: expected at most twice hang"},
+    {7, "limits { hang = 29s }\n", 0,
+	"engine is 60 s (60 s where it is not written) and hang 29 s: expected "
+	"at most twice hang, that is engine = 58s or less"},
     {7, "limits { engine = 121s }\n", 0, "at most twice hang"},
     {7, "retry { first = 1h max = 1min }\n", 0, "first is longer than max"},
     {7, "retry { expire = 1h }\n", 0, "must not be longer than expire"},
