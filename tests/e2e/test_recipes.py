@@ -156,13 +156,15 @@ def test_dovecot(make_gateway, capture, peer):
 
 
 def test_haproxy(make_gateway, capture, root):
-    back, front = free_port(), free_port()
-    gw = configured(make_gateway, capture, "conf haproxy",
-                    [("127.0.0.1:10025", "127.0.0.1:%d" % back)], CLEAR, portal=False)
-    gw.start()
+    front, back = free_port(), [free_port(), free_port()]
+    gateways = [configured(make_gateway, capture, "conf haproxy", [
+        ("127.0.0.1:10025", "127.0.0.1:%d" % port)], CLEAR, portal=False) for port in back]
+    for gw in gateways:
+        gw.start()
     conf = root / "haproxy.cfg"
     conf.write_text(block("haproxy smtp", [
-        ("127.0.0.1:25", "127.0.0.1:%d" % front), ("127.0.0.1:10025", "127.0.0.1:%d" % back)]))
+        ("127.0.0.1:25", "127.0.0.1:%d" % front), ("127.0.0.1:10025", "127.0.0.1:%d" % back[0]),
+        ("127.0.0.1:10035", "127.0.0.1:%d" % back[1])]))
     home = unpacked("haproxy")
     libs = ":".join(str(p) for p in home.glob("usr/lib/*-linux-gnu"))
     proc = subprocess.Popen([str(home / "usr/sbin/haproxy"), "-db", "-f", str(conf)],
@@ -176,6 +178,13 @@ def test_haproxy(make_gateway, capture, root):
                 s.ehlo("x")
                 s.mail(SAM)
                 assert (s.rcpt(ALICE)[0] == 250) == good
+        # while one is away the other has all the mail, whoever's turn it is
+        gateways[0].stop()
+        for _ in range(2):
+            with smtplib.SMTP("127.0.0.1", front, timeout=90,
+                              source_address=("127.0.0.9", 0)) as s:
+                s.sendmail(SAM, [ALICE], message())
+        capture.wait(2)
     finally:
         stop(proc)
 
