@@ -10,6 +10,7 @@ import pytest
 
 import apparmor
 from capture import Capture
+from dmz import CAROL, SENDER, Dmz, Inside, certificate
 from escrow import Link
 from harness import BUILD, SEALGATED, free_port, message, run, wait_for
 from peers import unpacked
@@ -95,10 +96,10 @@ rule "default" { try = { smime, pgp, escrow } sign = if-possible auto-issue = tr
 """
 
 
-def places(gw):
+def places(gw, state="/var/lib/sealgate"):
     """[(where it is here, where a package has it)], the longest first."""
     names = [(SEALGATED, "/usr/sbin/sealgated"), (gw.page(), "/usr/share/sealgate/portal"),
-             (BUILD, "/usr/share/sealgate"), (gw.state, "/var/lib/sealgate"),
+             (BUILD, "/usr/share/sealgate"), (gw.state, state),
              ("%s.notify" % gw.runtime, "/run/systemd/notify"), (gw.runtime, "/run/sealgate"),
              (gw.root, "/etc/sealgate"), ("/proc/self/exe", "/usr/sbin/sealgated")]
     return sorted(((str(a), b) for a, b in names), key=lambda n: -len(n[0]))
@@ -156,6 +157,12 @@ def work(gw, capture, back, keys):
     gw.cli("status", check=False)
 
 
+def watched(trace):
+    """What runs a program and leaves in a directory what it did."""
+    trace.mkdir()
+    return [*apparmor.arguments(), "-o", str(trace / "t")]
+
+
 def test_it_allows_what_the_gateway_does(profile, make_gateway, capture, keys, root):
     back = Capture().start()
     try:
@@ -163,8 +170,7 @@ def test_it_allows_what_the_gateway_does(profile, make_gateway, capture, keys, r
             capture.port, start=False, rules=RULE, inbound=back.port, listen_in="", tls=True,
             listen='may-sign = { "127.0.0.0/8" }', options=CONF % (free_port(), free_port()))
         trace = root / "trace"
-        trace.mkdir(mode=0o777)
-        gw.wrap = [*apparmor.arguments(), "-o", str(trace / "t")]
+        gw.wrap = watched(trace)
         gw.start()
         names = places(gw)
         work(gw, capture, back, keys)
@@ -180,3 +186,32 @@ def test_it_allows_what_the_gateway_does(profile, make_gateway, capture, keys, r
         less = apparmor.Profile("")
         less.rules = [r for r in profile.rules if not r[1].match(gone)]
         assert gone in refused(less, trace, names), gone
+
+
+def test_it_allows_what_a_portal_in_a_dmz_does(profile, capture, root):
+    ours, theirs = certificate(root, "inside"), certificate(root, "outside")
+    portal = Dmz(root / "dmz", theirs, ours[2])
+    gateway = Inside(root / "gw", capture.port, portal.portal_port, portal.link_port, ours,
+                     theirs[2], rules='rule "default" { try = { escrow } }\n')
+    for key in (ours[1], theirs[1]):
+        key.chmod(0o600)
+    trace = root / "trace"
+    portal.wrap += watched(trace)
+    try:
+        portal.start()
+        gateway.start()
+        gateway.send(SENDER, CAROL, message(to=CAROL))
+        link = Link(capture.wait(1)[0].data)
+        assert link.open().status == 200
+        wait_for("what it told", lambda: [r for r in gateway.audit()
+                                          if r["rec"]["type"] == "viewed"])
+        assert portal.stop() == 0
+    finally:
+        gateway.close()
+        portal.close()
+    names = places(portal, "/var/lib/sealgate-portal") + [(str(root), "/etc/sealgate")]
+    assert refused(profile, trace, names) == {}
+    less = apparmor.Profile("")
+    less.rules = [r for r in profile.rules if not r[1].match("/var/lib/sealgate-portal/escrow/x")]
+    assert any(p.startswith("/var/lib/sealgate-portal/escrow/") for p in refused(
+        less, trace, names))
