@@ -87,8 +87,8 @@ const struct config_group config_groups[] = {
 	"to it, and it never connects to the gateway. Section portal stands "
 	"here, too, without address: url, expires, answer-size, languages, "
 	"receipts and sent-notice are the gateway's business. What the gateway "
-	"publishes (keys, lists of revoked certificates) is not brought there: "
-	"crl-url of section ca says where those lists are. Of accounts "
+	"publishes (keys, lists of revoked certificates) is brought there, and "
+	"what has changed of it within seconds. Of accounts "
 	"(second-factor = account) it is told the sealed keys, which it keeps "
 	"in memory."},
     {"portal", "gateway", CONFIG_G_OPT, AT(conf, portal_gateway),

@@ -32,6 +32,12 @@ enum proto_frame_type {
 	FRAME_NOTED = 19,	 /* id: of an event, which is durable inside */
 	FRAME_ANSWER_GET = 20,	 /* id: of an answer */
 	FRAME_ANSWER_TAKEN = 21, /* id: it can go */
+	FRAME_PUBLISHED = 22,	 /* size; octets: name of a file for everybody,
+				    which follows in pieces */
+	FRAME_PUBLISHED_DATA = 23, /* offset; octets */
+	FRAME_PUBLISHED_LIST = 24, /* number: 1 all of them follow, 0 these were
+				      all: what is not among them goes */
+	FRAME_WITHDRAWN = 25,	   /* octets: name of one that goes */
 	/* DMZ → gateway */
 	FRAME_WANT = 32,	/* raw: object; offset: send it from there */
 	FRAME_HAVE = 33,	/* raw: object, which is on disk */

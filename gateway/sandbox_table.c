@@ -399,7 +399,8 @@ const struct sandbox_profile sandbox_profiles[ROLE_COUNT] =
 const struct sandbox_profile sandbox_portal_elsewhere = {
     .list = {base, loop, call_out, threads, read_files, write_files},
     .inet = true,
-    .place = {CONF(escrow, SANDBOX_CHANGE), CONF(portal, SANDBOX_CHANGE)},
+    .place = {CONF(escrow, SANDBOX_CHANGE), CONF(portal, SANDBOX_CHANGE),
+	CONF(publish, SANDBOX_READ)},
 };
 
 const struct sandbox_profile sandbox_portal_alone = {

@@ -165,6 +165,7 @@ on_hello(struct portal_inside *in, const struct proto_frame *f)
 				       .size = in->opt.answer_size});
 	portal_accounts_anew(in);
 	portal_push_go_on(in);
+	portal_publish_anew(in);
 }
 
 static void
@@ -214,6 +215,7 @@ on_room(void *arg, struct portal_wire *w)
 	(void)w;
 	portal_accounts_go_on(arg);
 	portal_push_pieces(arg);
+	portal_publish_go_on(arg);
 }
 
 static void
@@ -294,6 +296,7 @@ portal_inside_tick(struct portal_inside *in)
 	portal_hear_forward(in);
 	portal_accounts_go_on(in);
 	portal_push_go_on(in);
+	portal_publish_go_on(in);
 }
 
 struct portal_inside *
@@ -306,6 +309,8 @@ portal_inside_new(const struct portal_inside_options *opt)
 	in->opt = *opt;
 	in->fd = -1;
 	in->tokens = LIMIT_DMZ_EVENTS_BURST;
+	if (opt->publish_fd >= 0)
+		in->publisher = portal_publisher_new(opt->publish_fd);
 	call(in);
 	return in;
 }
@@ -320,5 +325,6 @@ portal_inside_free(struct portal_inside *in)
 	portal_fetch_stop(in);
 	portal_hear_forget(in);
 	portal_queue_clear(&in->queue);
+	portal_publisher_free(in->publisher);
 	free(in);
 }

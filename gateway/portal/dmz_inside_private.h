@@ -92,6 +92,8 @@ struct portal_inside {
 	bool accounts_told;
 	bool accounts_whole;
 
+	struct portal_publisher *publisher; /* NULL: nothing is published */
+
 	enum dmz_push state;
 	struct dmz_change now;
 	struct object_header header;
@@ -143,6 +145,14 @@ void portal_push_stop(struct portal_inside *in);
 void portal_accounts_anew(struct portal_inside *in);
 /* As much of it as the connection takes now. */
 void portal_accounts_go_on(struct portal_inside *in);
+
+/* dmz_publish.c: what anybody may have, from a directory that it takes. */
+struct portal_publisher *portal_publisher_new(int dir);
+void portal_publisher_free(struct portal_publisher *p);
+/* All of it from the beginning, after a hello. */
+void portal_publish_anew(struct portal_inside *in);
+/* As much of it as the connection takes now, and what has changed since. */
+void portal_publish_go_on(struct portal_inside *in);
 
 /* dmz_hear.c: FRAME_EVENT. */
 void portal_hear_event(struct portal_inside *in, const struct proto_frame *f);

@@ -30,6 +30,7 @@ struct portal_outside {
 	struct portal_guest guest[LIMIT_DMZ_STRANGERS];
 	struct portal_wire *gateway;
 	struct portal_receiver *receiver;
+	struct portal_published *published;
 	struct portal_events *events;
 	struct portal_seen *seen;
 	uint64_t sent_id; /* of the event that is under way; 0: none */
@@ -333,6 +334,7 @@ on_hello(struct portal_outside *o, struct portal_wire *w,
 	let_answer_go(o);
 	o->gateway = w;
 	o->sent_id = 0;
+	portal_published_begin(o->published);
 	portal_answers_limit(o->opt.answers, f->size);
 	log_event(LOG_LVL_NOTICE, NULL, "dmz-up", KV_NUM("skew_s", skew));
 	if (skew > LIMIT_DMZ_SKEW_S)
@@ -371,6 +373,14 @@ on_frame(void *arg, struct portal_wire *w, const struct proto_frame *f)
 		return;
 	case FRAME_ANSWER_GET:
 		begin_answer(o, f->id);
+		return;
+	case FRAME_PUBLISHED:
+	case FRAME_PUBLISHED_DATA:
+	case FRAME_PUBLISHED_LIST:
+	case FRAME_WITHDRAWN:
+		if (portal_published_take(o->published, f) != ERR_OK)
+			portal_wire_cut(
+			    w, "what it publishes does not fit together");
 		return;
 	case FRAME_ANSWER_TAKEN:
 		o->opt.tell(
@@ -517,11 +527,15 @@ portal_outside_new(
 		free(o);
 		return NULL;
 	}
+	o->published = portal_published_open(opt->dir, opt->reserve);
 	o->receiver =
 	    portal_receiver_open(opt->object_dir, opt->objects, opt->reserve);
-	if (o->receiver == NULL) {
-		(void)!err_why(
-		    why, ERR_IO, "%s: %s", opt->object_dir, strerror(errno));
+	if (o->receiver == NULL || o->published == NULL) {
+		(void)!err_why(why, ERR_IO, "%s: %s",
+		    o->receiver == NULL ? opt->object_dir : opt->dir,
+		    strerror(errno));
+		portal_published_close(o->published);
+		portal_receiver_close(o->receiver);
 		portal_events_close(o->events);
 		portal_seen_free(o->seen);
 		free(o);
@@ -551,5 +565,6 @@ portal_outside_free(struct portal_outside *o)
 	portal_events_close(o->events);
 	portal_seen_free(o->seen);
 	portal_receiver_close(o->receiver);
+	portal_published_close(o->published);
 	free(o);
 }

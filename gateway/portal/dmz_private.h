@@ -115,6 +115,22 @@ enum err portal_receiver_offer(struct portal_receiver *r, const uint8_t *header,
 enum err portal_receiver_put(struct portal_receiver *r, const uint8_t *id,
     uint64_t offset, struct span piece) MUST_CHECK;
 
+/* --- dmz_published.c: what anybody may have, in the DMZ */
+
+struct portal_published;
+
+/* In this directory, but for reserve octets of its disk. NULL when it cannot
+   be had, and errno says why. */
+struct portal_published *portal_published_open(
+    const char *dir, uint64_t reserve);
+void portal_published_close(struct portal_published *p);
+/* Another connection: what was begun there is void. */
+void portal_published_begin(struct portal_published *p);
+/* FRAME_PUBLISHED, _PUBLISHED_DATA, _PUBLISHED_LIST, FRAME_WITHDRAWN. ERR_IPC:
+   it does not fit together. What cannot be kept is logged. */
+enum err portal_published_take(
+    struct portal_published *p, const struct proto_frame *f) MUST_CHECK;
+
 /* --- dmz_outside.c: the portal in the DMZ */
 
 struct portal_outside;
@@ -173,6 +189,8 @@ struct portal_inside_options {
 	struct portal_answers *answers;	  /* borrowed */
 	struct portal_accounts *accounts; /* borrowed: what store has told */
 	struct portal_reports *reports;	  /* borrowed: to store */
+	int publish_fd; /* directory of what anybody may have; -1: none; taken
+			 */
 	/* For store, which answers with PROTO_OBJECT_NOTED; false: there is no
 	   store now. */
 	portal_report_fn *event;

@@ -569,6 +569,13 @@ open_objects(struct portal *p, const struct conf *c)
 		    p->http, p->objects, p->throttle, p->answers, p->accounts);
 }
 
+static int
+open_directory(const char *path)
+{
+	return path == NULL ? -1
+			    : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 static void
 start_http(struct portal *p, const struct conf *c)
 {
@@ -584,10 +591,9 @@ start_http(struct portal *p, const struct conf *c)
 	    .proxies = c->portal.proxies,
 	    .n_proxies = c->portal.n_proxies,
 	    .assets = p->assets,
-	    .publish_fd =
-		c->paths.publish != NULL
-		    ? open(c->paths.publish, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-		    : -1,
+	    .publish_fd = open_directory(
+		c->portal_gateway.present ? c->paths.portal : c->paths.publish),
+	    .publish_flat = c->portal_gateway.present,
 	    .opened = on_opened,
 	    .takes_code = takes_code,
 	    .code = on_code,
@@ -641,6 +647,7 @@ start_inside(struct portal *p, const struct conf *c)
 	    .answers = p->answers,
 	    .accounts = p->accounts,
 	    .reports = p->reports,
+	    .publish_fd = open_directory(c->paths.publish),
 	    .event = tell_store,
 	    .answered = on_answered,
 	    .arg = p,

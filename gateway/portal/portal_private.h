@@ -262,6 +262,15 @@ void portal_answers_limit(struct portal_answers *a, uint64_t max);
 /* Store has it. */
 void portal_answers_taken(const struct portal_answers *a, uint64_t id);
 
+/* --- published.c: what anybody may have */
+
+/* Is that the name of such a file, below the directory of gateway/publish.h? */
+bool portal_published_is_path(const char *path);
+/* Its name where files have no directories, in a DMZ. */
+#define PORTAL_PUBLISHED "published."
+enum { PORTAL_PUBLISHED_NAME = sizeof(PORTAL_PUBLISHED) + 2 * 32 };
+void portal_published_name(const char *path, char out[PORTAL_PUBLISHED_NAME]);
+
 /* --- range.c */
 
 /* A Range header for a representation of size octets: first octet and length.
@@ -314,7 +323,8 @@ struct portal_http_options {
 	const struct conf_net *proxies; /* borrowed, see portal_client_find */
 	size_t n_proxies;
 	struct portal_assets *assets; /* borrowed */
-	int publish_fd; /* directory of what anybody may have; -1: none */
+	int publish_fd;	   /* directory of what anybody may have; -1: none */
+	bool publish_flat; /* its files are named by portal_published_name */
 	/* The index of an object was handed out; user_agent may be empty. */
 	void (*opened)(void *arg, const struct object_header *h,
 	    const char *client, struct span user_agent);

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/digest.h"
+#include "common/text.h"
 #include "gateway/portal/http_private.h"
 
 enum {
@@ -85,18 +87,50 @@ wkd_path(const char *host, const char *url, char out[PATH_SIZE])
 	       wkd_file(domain, slash + 1, out);
 }
 
+static bool
+is_list(const char *name)
+{
+	return strlen(name) == LIST_LEN + 4 &&
+	       strcmp(name + LIST_LEN, ".crl") == 0 &&
+	       strspn(name, "0123456789abcdef") >= LIST_LEN;
+}
+
 /* The host is not looked at: what a certificate names may be an alias. */
 static bool
 list_path(const char *url, char out[PATH_SIZE])
 {
 	const char *name = url + strlen("/crl/");
-	size_t len = strlen(name);
 
-	if (len != LIST_LEN + 4 || strcmp(name + LIST_LEN, ".crl") != 0 ||
-	    strspn(name, "0123456789abcdef") < LIST_LEN)
+	if (!is_list(name))
 		return false;
 	snprintf(out, PATH_SIZE, "crl/%s", name);
 	return true;
+}
+
+bool
+portal_published_is_path(const char *path)
+{
+	char domain[DOMAIN_MAX + 1], same[PATH_SIZE];
+	const char *rest;
+
+	if (strncmp(path, "crl/", 4) == 0)
+		return is_list(path + 4);
+	rest = strncmp(path, "wkd/", 4) == 0 ? strchr(path + 4, '/') : NULL;
+	return rest != NULL &&
+	       read_domain(path + 4, (size_t)(rest - path) - 4, domain) &&
+	       wkd_file(domain, rest + 1, same) && strcmp(path, same) == 0;
+}
+
+void
+portal_published_name(const char *path, char out[PORTAL_PUBLISHED_NAME])
+{
+	struct span octets = span_str(path);
+	uint8_t digest[DIGEST_SIZE];
+	size_t len = strlen(PORTAL_PUBLISHED);
+
+	digest_sha256(&octets, 1, digest);
+	memcpy(out, PORTAL_PUBLISHED, len);
+	text_hex(SPAN(digest, sizeof(digest)), out + len);
 }
 
 bool
@@ -110,13 +144,18 @@ enum MHD_Result
 portal_published_reply(struct portal_request *req, const char *host)
 {
 	bool list = strncmp(req->url, "/crl/", 5) == 0;
-	int dir = req->http->opt.publish_fd, fd = -1;
-	char path[PATH_SIZE];
+	const struct portal_http_options *opt = &req->http->opt;
+	char path[PATH_SIZE], flat[PORTAL_PUBLISHED_NAME];
 	struct stat st;
+	int fd = -1;
 
-	if (dir >= 0 && (list ? list_path(req->url, path)
-			      : host != NULL && wkd_path(host, req->url, path)))
-		fd = openat(dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (opt->publish_fd >= 0 &&
+	    (list ? list_path(req->url, path)
+		  : host != NULL && wkd_path(host, req->url, path))) {
+		portal_published_name(path, flat);
+		fd = openat(opt->publish_fd, opt->publish_flat ? flat : path,
+		    O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	}
 	if (fd < 0)
 		return portal_reply_error(req, MHD_HTTP_NOT_FOUND, NULL);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {

@@ -12,9 +12,10 @@ import pytest
 
 from dmz import CANARY, CAROL, HERE, OWN, SENDER, pair  # noqa: F401
 from escrow import ACCOUNT, Link, b64, hkdf, mail_of, text_of, unb64
-from harness import message, octets_below, portal_page, run, wait_for
+from harness import Keys, message, octets_below, portal_page, run, wait_for
 from pickup import run_node
 from test_pickup_sender import memory_of
+from test_publish import ask, wkd_hash
 
 CODED = "coded@partner.example"
 
@@ -334,3 +335,33 @@ def test_one_configuration_is_not_the_other(pair):
     assert pair.dmz.stop() == 0
     assert pair.dmz.log().count("event=killed") == killed, "it ends by itself"
     pair.dmz.start()
+
+
+def test_what_the_gateway_publishes_is_there(pair, tmp_path):
+    """Served there, also while the gateway is away, and gone when it is withdrawn."""
+    path = "/.well-known/openpgpkey/hu/%s?l=sam" % wkd_hash("sam")
+
+    def there():
+        return ask(pair.dmz, "sender.example", path)
+    ring = Keys(tmp_path)
+    quiet = ["--pinentry-mode", "loopback", "--passphrase", ""]
+    try:
+        ring.gpg(*quiet, "--quick-generate-key", "Sam <%s>" % SENDER, "future-default",
+                 "default", "never")
+        secret = tmp_path / "published.sec"
+        secret.write_bytes(ring.gpg(*quiet, "--export-secret-keys", "<%s>" % SENDER).stdout)
+    finally:
+        ring.close()
+    pair.gateway.cli("key", "import", secret)
+    fpr = pair.gateway.cli_json("key", "list", SENDER)[0]["fingerprint"]
+    assert there()[0] == 404
+    pair.gateway.cli("key", "publish", fpr)
+    wait_for("the key", lambda: there()[0] == 200)
+    key = there()[1]
+    pair.wire.break_off()
+    pair.dmz.kill()
+    pair.dmz.start()
+    assert there()[:2] == (200, key)
+    pair.gateway.cli("key", "publish", "--off", fpr)
+    pair.wire.mend()
+    wait_for("it to go", lambda: there()[0] == 404)

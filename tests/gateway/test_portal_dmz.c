@@ -57,6 +57,10 @@ static const struct proto_frame whole[] = {
     {.type = FRAME_NOTED, .id = 5},
     {.type = FRAME_ANSWER_GET, .id = UINT64_MAX},
     {.type = FRAME_ANSWER_TAKEN, .id = 1},
+    {.type = FRAME_PUBLISHED, .size = 3},
+    {.type = FRAME_PUBLISHED_DATA, .offset = 9},
+    {.type = FRAME_PUBLISHED_LIST, .number = 1},
+    {.type = FRAME_WITHDRAWN},
     {.type = FRAME_WANT, .raw = {1}, .offset = 65536},
     {.type = FRAME_HAVE, .raw = {2}},
     {.type = FRAME_GONE, .raw = {3}},
@@ -79,7 +83,10 @@ Test(portal_dmz, a_frame_comes_out_as_it_went_in_and_never_half)
 		size_t used = 0;
 
 		if (in.type == FRAME_DATA || in.type == FRAME_TELL ||
-		    in.type == FRAME_EVENT || in.type == FRAME_ANSWER_DATA)
+		    in.type == FRAME_EVENT || in.type == FRAME_ANSWER_DATA ||
+		    in.type == FRAME_PUBLISHED ||
+		    in.type == FRAME_PUBLISHED_DATA ||
+		    in.type == FRAME_WITHDRAWN)
 			in.octets = SPAN(octets, sizeof(octets));
 		buf_init(&b, 4096);
 		cr_assert_eq(proto_frame_put(&in, &b), ERR_OK, "%s", name);
