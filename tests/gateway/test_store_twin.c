@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/store/store_private.h"
 #include "policy/policy.h"
 #include "tests/lib/store_pair.h"
 
@@ -182,6 +183,32 @@ Test(store_twin, who_has_it_is_not_decided_for_again)
 	rig_run(&rig, 20);
 	cr_assert(rig_deliver(&rig, &d));
 	cr_expect_eq(d.entry.id, 3000);
+}
+
+/* As no version leaves it: damage must neither lose the one that is there nor
+   try it for ever. */
+Test(store_twin, without_its_original_it_is_held_for_an_administrator)
+{
+	struct entry e[2];
+	struct proto_deliver d;
+	struct db_txn *txn = NULL;
+
+	make(e);
+	cr_assert_eq(submit(e, 2), ERR_OK);
+	cr_assert(rig_deliver(&rig, &d));
+	report(neither, true);
+	cr_assert_eq(db_write(rig.store->db, &txn), ERR_OK);
+	cr_assert_eq(store_entry_del(txn, PARKED), ERR_OK);
+	cr_assert_eq(db_commit(txn), ERR_OK);
+	rig_advance(&rig, 2 * HOUR_MS);
+	cr_assert(rig_deliver(&rig, &d));
+	cr_expect_eq(d.entry.id, READY);
+	report(neither, true);
+	cr_expect(
+	    answer_has("{\"verb\":\"queue-list\"}", "\"state\":\"held\""));
+	rig_advance(&rig, 10 * HOUR_MS);
+	cr_expect(rig_is_quiet(&rig, ROLE_RELAY, 0));
+	cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0));
 }
 
 static const struct {

@@ -666,3 +666,31 @@ Test(change, a_domain_key_is_judged_beside_its_like)
 	cr_expect(span_eq(r.domain, SPAN_LIT("b.example")));
 	cr_expect_eq(r.n_addrs, 0);
 }
+
+/* What no row above can say: who asks, another kind, another domain. */
+Test(change, a_fingerprint_that_is_taken_is_not_given_away)
+{
+	const struct row row = {.kind = KS_OPENPGP,
+	    .same = {'A', WKD, DISC, ELSEWHERE},
+	    .comes = {'A', WKD, DISC, 0}};
+	struct ks_decision d;
+	struct scene s;
+
+	set(&s, &row);
+	s.p.maker = (enum ks_maker)(KS_MAKER_ADMIN + 1);
+	ks_change_decide(&ks_rules_default, &s.known, &s.p, &d);
+	cr_expect_eq(d.change, KS_CHANGE_REFUSE);
+	cr_expect_eq(d.err, ERR_PERMISSION);
+	set(&s, &row);
+	s.same.r.kind = KS_SMIME;
+	ks_change_decide(&ks_rules_default, &s.known, &s.p, &d);
+	cr_expect_eq(d.change, KS_CHANGE_REFUSE);
+	cr_expect_eq(d.err, ERR_EXISTS);
+	set(&s, &row);
+	s.p.addr = SPAN(NULL, 0);
+	s.comes.r.domain = SPAN_LIT("b.example");
+	s.same.r.domain = SPAN_LIT("else.example");
+	ks_change_decide(&ks_rules_default, &s.known, &s.p, &d);
+	cr_expect_eq(d.change, KS_CHANGE_REFUSE);
+	cr_expect_eq(d.err, ERR_EXISTS);
+}

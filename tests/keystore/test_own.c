@@ -138,6 +138,52 @@ Test(own, what_a_ca_issued_is_found_and_nothing_of_another)
 	cr_expect(s.automatic);
 }
 
+/* By it the issuer knows whose certificate was taken back. */
+Test(own, a_certificate_of_ours_says_whether_it_was_revoked)
+{
+	struct ks_ca first = {.fpr = FPR(ones)}, second = {.fpr = FPR(twos)};
+	struct ks_issued good = {.ca = FPR(ones),
+	    .fpr = FPR(threes),
+	    .serial = SPAN_LIT("good"),
+	    .not_after = 99};
+	struct ks_issued revoked = {.ca = FPR(twos),
+	    .fpr = FPR(threes),
+	    .serial = SPAN_LIT("revoked"),
+	    .not_after = 99,
+	    .revoked_at = 55,
+	    .reason = 4};
+	static const uint8_t too_long[KS_ID_MAX + 1];
+	uint8_t key[1 + 32 + 4] = "i", reason = 77;
+	int64_t at = 77;
+
+	cr_assert_eq(ks_ca_put(store, &first), ERR_OK);
+	cr_assert_eq(ks_ca_put(store, &second), ERR_OK);
+	cr_assert_eq(ks_issued_put(store, &good), ERR_OK);
+	cr_assert_eq(ks_issued_put(store, &revoked), ERR_OK);
+	/* another's, or none that there can be */
+	cr_expect_eq(ks_issued_state(store, SPAN_LIT("goo"), &at, &reason),
+	    ERR_NOT_FOUND);
+	cr_expect_eq(
+	    ks_issued_state(store, SPAN(NULL, 0), &at, &reason), ERR_NOT_FOUND);
+	cr_expect_eq(ks_issued_state(
+			 store, SPAN(too_long, sizeof(too_long)), &at, &reason),
+	    ERR_NOT_FOUND);
+	cr_expect(at == 77 && reason == 77, "left alone");
+	cr_assert_eq(ks_issued_state(store, good.serial, &at, &reason), ERR_OK);
+	cr_expect(at == 0 && reason == 0);
+	cr_assert_eq(
+	    ks_issued_state(store, revoked.serial, &at, &reason), ERR_OK);
+	cr_expect(at == 55 && reason == 4);
+	/* a row that cannot be read is no word that it is good */
+	memset(key + 1, 1, 32);
+	memcpy(key + 33, "good", 4);
+	cr_assert_eq(store->ops->row_put(store, KS_ROW_OWN,
+			 SPAN(key, sizeof(key)), SPAN_LIT("\x02")),
+	    ERR_OK);
+	cr_expect_eq(
+	    ks_issued_state(store, good.serial, &at, &reason), ERR_DB_BROKEN);
+}
+
 static enum err
 count_fpr(void *ctx, struct span fpr)
 {
