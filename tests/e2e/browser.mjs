@@ -10,7 +10,8 @@
  * a word and what it needs; see STEPS. Prints a line for each: {seen: what they
  * saw, in a list} or {error}.
  *
- * usage: browser.mjs MODULES
+ * usage: browser.mjs MODULES PATIENCE, which is how long each step may take, in
+ * milliseconds
  */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -19,6 +20,7 @@ import readline from 'node:readline';
 
 const require = createRequire(`${process.argv[2]}/`);
 const { chromium } = require('playwright-core');
+const patience = Number(process.argv[3]);
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic',
 	'--no-first-run', '--disable-background-networking',
@@ -239,6 +241,7 @@ const waited = new Set();
 
 async function scan(browser, url) {
 	const context = await browser.newContext({ ignoreHTTPSErrors: true });
+	context.setDefaultTimeout(patience);
 	const page = await context.newPage();
 	const asked = [];
 	page.on('request', request => asked.push(request.url()));
@@ -278,8 +281,8 @@ async function read(browser, spec) {
 }
 
 async function follow(context, spec) {
+	context.setDefaultTimeout(spec.timeout ?? patience);
 	const page = await context.newPage();
-	page.setDefaultTimeout(spec.timeout ?? 30000);
 	const seen = { scripted: spec.javascript ?? true, dialogs: 0, popups: 0, console: [], asked: [] };
 	page.on('dialog', d => { seen.dialogs++; d.dismiss(); });
 	page.on('console', m => seen.console.push(m.text()));
@@ -308,7 +311,7 @@ async function follow(context, spec) {
 }
 
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium',
-	headless: true, args: FLAGS });
+	headless: true, args: FLAGS, timeout: patience });
 for await (const line of readline.createInterface({ input: process.stdin })) {
 	try {
 		const seen = [];

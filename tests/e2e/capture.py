@@ -97,6 +97,11 @@ class Capture:
             assert self.changed.wait_for(lambda: len(self.sessions) >= n, seconds)
             return list(self.sessions)
 
+    def hung_up(self, seconds=PATIENCE):
+        """Nobody is connected any more: all that was sent has arrived."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: not self.open, seconds)
+
     def everything(self):
         """All octets that ever arrived."""
         return b"".join(s.plain + s.secret for s in self.sessions)

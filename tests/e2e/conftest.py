@@ -27,10 +27,13 @@ def pytest_configure(config):
 
 # Files that take long, longest first: side by side with others they begin before
 # them, so that none is left over at the end.
-SLOW = ("test_discovery", "test_reader", "test_relay_tls", "test_key_cli", "test_open_floods",
-        "test_tls_published", "test_issue", "test_crash", "test_reader_hostile",
-        "test_open_makers", "test_revocation", "test_wait", "test_key_approval",
-        "test_tls_rung", "test_tls_reports", "test_audit", "test_portal", "test_recipes")
+SLOW = ("test_reader", "test_discovery", "test_portal", "test_relay_tls", "test_attachment",
+        "test_reader_hostile", "test_pickup_account", "test_issue", "test_key_approval",
+        "test_key_cli", "test_open_floods", "test_audit", "test_crash", "test_pickup_factor",
+        "test_reader_reply", "test_tls_published", "test_salvage", "test_reader_factor",
+        "test_pickup_reader", "test_interop", "test_open_makers", "test_revocation", "test_wait",
+        "test_auth", "test_leftovers", "test_setup", "test_readme", "test_tls_rung",
+        "test_tls_reports", "test_recipes")
 
 
 def pytest_collection_modifyitems(items):

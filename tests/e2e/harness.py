@@ -3,6 +3,10 @@
 """A gateway in a throw-away directory on loopback ports, keys for its users,
 and ways to look at its processes. Used by the end-to-end tests, the benchmark
 and packaging/quickstart; everything started here is stopped by pid."""
+import array
+import atexit
+import fcntl
+import functools
 import json
 import os
 import pathlib
@@ -13,7 +17,9 @@ import smtplib
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
+import termios
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -75,14 +81,40 @@ def run(*args, **kwargs):
 
 
 def wait_for(what, condition, seconds=PATIENCE):
-    """Poll until condition() is true and return what it returned."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    """Poll until condition() is true and return what it returned. Less and less
+    often: asking costs time, too, of which what is waited for has less then."""
+    until, pause = time.monotonic() + seconds, 0.01
+    while True:
+        late = time.monotonic() >= until
         got = condition()
         if got:
             return got
-        time.sleep(0.02)
-    raise Problem("waited %.0f s in vain for %s" % (seconds, what))
+        if late:
+            raise Problem("waited %.0f s in vain for %s" % (seconds, what))
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.1)
+
+
+def all_heard(sock):
+    """Wait until who listens on this machine has read all that was said to it on
+    this connection, over TCP on IPv4."""
+    def ends():
+        host, port = sock.getsockname()
+        there_host, there_port = sock.getpeername()
+        names = ["%08X:%04X" % (int.from_bytes(socket.inet_aton(h), sys.byteorder), p)
+                 for h, p in ((there_host, there_port), (host, port))]
+        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines():
+            words = line.split()
+            if words[1:3] == names:
+                return int(words[4].partition(":")[2], 16) == 0
+        return True  # nobody is there any more
+    sent = array.array("i", [0])
+
+    def arrived():
+        fcntl.ioctl(sock, termios.TIOCOUTQ, sent)
+        return sent[0] == 0
+    wait_for("it to arrive", arrived)
+    wait_for("it to be read", ends)
 
 
 class Keys:
@@ -138,11 +170,24 @@ class Keys:
         shutil.rmtree(self.gnupg, ignore_errors=True)
 
 
+@functools.cache
 def portal_page(build=BUILD):
     """The page that opens messages, complete with its modules from npm."""
     page = build / "gateway/portal/page"
     run("sh", TOP / "gateway/portal/page/fetch-modules", page)
     return page
+
+
+@functools.cache
+def open_page(build=BUILD):
+    """The same for every user: started by root, the portal has one of its own, who
+    may not reach a checkout below a home directory, and is given a copy."""
+    if os.geteuid() != 0:
+        return portal_page(build)
+    top = pathlib.Path(tempfile.mkdtemp(prefix="sge-page."))
+    atexit.register(shutil.rmtree, top, ignore_errors=True)
+    top.chmod(0o755)
+    return shutil.copytree(portal_page(build), top / "page")
 
 
 class Gateway:
@@ -209,15 +254,15 @@ class Gateway:
         self.conf.write_text(text + (self.RULES if rules is None else rules))
 
     def page(self):
-        """Started by root, the portal has a user of its own, who may not reach
-        a checkout below a home directory: it gets a copy."""
-        page = portal_page(self.build)
-        if os.geteuid() != 0:
-            return page
-        copy = self.root / "page"
-        if not copy.exists():
-            shutil.copytree(page, copy)
-        return copy
+        return open_page(self.build)
+
+    def change_conf(self, old, new):
+        """What stands there once, for who runs, too."""
+        text = self.conf.read_text()
+        assert text.count(old) == 1, old
+        self.conf.write_text(text.replace(old, new))
+        if self.proc is not None:
+            self.cli("reload")
 
     # --- running
 
@@ -272,12 +317,18 @@ class Gateway:
 
     def kill(self):
         """SIGKILL to every process at once, as a power cut does."""
+        # it starts no others from here on
+        self.proc.send_signal(signal.SIGSTOP)
+        wait_for("the supervisor to stand still", lambda: self.proc.poll() is not None
+                 or state_of(self.proc.pid) in "tT")
         pids = [self.proc.pid] + [p for ps in self.pids().values() for p in ps]
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        # and none of them sees another die
+        for signo in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                try:
+                    os.kill(pid, signo)
+                except ProcessLookupError:
+                    pass
         self.proc.wait()
         wait_for("the processes to go", lambda: not any(
             pathlib.Path("/proc/%d" % p).exists() and not is_zombie(p) for p in pids))
@@ -370,11 +421,17 @@ def cmdline(pid):
         return []
 
 
-def is_zombie(pid):
+def state_of(pid):
+    """The letter of its state; of one that is gone as of one that is to be reaped."""
     try:
-        return "\nState:\tZ" in pathlib.Path("/proc/%d/status" % pid).read_text()
+        text = pathlib.Path("/proc/%d/status" % pid).read_text()
     except OSError:
-        return True
+        return "Z"
+    return text.partition("\nState:\t")[2][:1]
+
+
+def is_zombie(pid):
+    return state_of(pid) == "Z"
 
 
 def opened_body(entity):

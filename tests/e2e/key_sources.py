@@ -15,7 +15,7 @@ import threading
 import urllib.parse
 import urllib.request
 
-from harness import Problem, free_port, run, wait_for
+from harness import PATIENCE, Problem, free_port, run, wait_for
 from peers import port_is_open, stop, unpacked
 
 ZBASE32 = "ybndrfg8ejkmcpqxot1uwisza345h769"
@@ -399,7 +399,7 @@ class Rude:
             threading.Thread(target=self.talk, args=(raw,), daemon=True).start()
 
     def talk(self, raw):
-        raw.settimeout(30)
+        raw.settimeout(PATIENCE)
         try:
             with self.context.wrap_socket(raw, server_side=True) as c:
                 head = b""

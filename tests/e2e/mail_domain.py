@@ -141,8 +141,8 @@ class MailDomain:
                    self.ca.file))
 
     def sections(self):
-        return ('discovery { allow = { "127.0.0.0/8" } ca-file = "%s" }\n'
-                'discovery mta-sts { port = %d timeout = 2s }\n'
+        return ('discovery { allow = { "127.0.0.0/8" } ca-file = "%s" timeout = 1min }\n'
+                'discovery mta-sts { port = %d timeout = 1min }\n'
                 % (self.ca.file, self.web.port))
 
     def stop(self):

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import BUILD, TOP, Problem, free_port, run, wait_for
+from harness import BUILD, PATIENCE, TOP, Problem, free_port, run, wait_for
 
 PEERS = BUILD / "peers"
 
@@ -34,7 +34,7 @@ def port_is_open(port):
         return False
 
 
-def stop(proc, seconds=10):
+def stop(proc, seconds=PATIENCE):
     """End a process that was started here."""
     if proc is None or proc.poll() is not None:
         return

@@ -73,7 +73,7 @@ class Portal:
              str(page), str(self.objects), str(self.index), *(tls or ())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
             env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0",
-                 **{"PORTAL_" + k.upper(): str(v) for k, v in settings.items()}})
+                 **{"PORTAL_" + k.upper(): str(int(v) if isinstance(v, float) else v) for k, v in settings.items()}})
         self.told = []
         self.heard = threading.Condition()
         threading.Thread(target=self.listen, daemon=True).start()
@@ -94,19 +94,36 @@ class Portal:
             assert self.heard.wait_for(found, seconds), (start, self.told)
             return found()
 
-    def opened(self):
-        return [t for t in self.told if t.startswith("opened ")]
+    def opened(self, n=0):
+        """What it has told of openings, once there are n of them."""
+        def found():
+            return [t for t in self.told if t.startswith("opened ")]
+        with self.heard:
+            assert self.heard.wait_for(lambda: len(found()) >= n, PATIENCE), self.told
+            return found()
 
-    def put(self, parts, **more):
+    def forget(self):
+        with self.heard:
+            self.told.clear()
+
+    def make(self, parts, **more):
+        """The file of an object that it has not heard of."""
         spec = {"dir": str(self.objects), "expires_in": 3600,
                 "from": "Alice <alice@example.org>", "to": "carol@example.net",
                 "subject": "Quarterly figures", "parts": parts, **more}
         made = json.loads(run_node(HERE / "make_object.mjs",
                                    stdin=json.dumps(spec)))
+        made["url"] = f"{self.url}/m/{made['id']}#{made['link']}"
+        return made
+
+    def add(self, made):
         self.process.stdin.write(f"add {made['id']}\n".encode())
         self.process.stdin.flush()
+
+    def put(self, parts, **more):
+        made = self.make(parts, **more)
+        self.add(made)
         self.wait_for(f"object-have {made['id']}")
-        made["url"] = f"{self.url}/m/{made['id']}#{made['link']}"
         return made
 
     def ask(self, method, path, body=None, source=None, **headers):
@@ -124,7 +141,7 @@ class Portal:
         c.close()
         return reply
 
-    def raw(self, octets, seconds=20):
+    def raw(self, octets, seconds=PATIENCE):
         """What comes back, and whether the connection was ended by the portal."""
         return raw(self.port, octets, seconds)
 
@@ -142,7 +159,7 @@ class Portal:
             self.log.close()
 
 
-def raw(port, octets, seconds=20):
+def raw(port, octets, seconds=PATIENCE):
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as s:
         got = b""
         try:
@@ -180,8 +197,8 @@ class Browser:
 
     def __init__(self, modules):
         self.process = subprocess.Popen(
-            ["node", str(HERE / "browser.mjs"), str(modules)], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            ["node", str(HERE / "browser.mjs"), str(modules), str(int(PATIENCE * 1000))],
+            text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         atexit.register(self.stop)
 
     @classmethod
@@ -193,7 +210,8 @@ class Browser:
     def read(self, specs):
         self.process.stdin.write(json.dumps(specs) + "\n")
         self.process.stdin.flush()
-        ready, _, _ = select.select([self.process.stdout], [], [], 150)
+        # each step has PATIENCE; this is for a browser that has hung up
+        ready, _, _ = select.select([self.process.stdout], [], [], 5 * PATIENCE)
         line = self.process.stdout.readline() if ready else ""
         if not line:
             self.stop()

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from harness import message, octets_below, wait_for
+from harness import PATIENCE, message, octets_below, wait_for
 from test_kill_calls import Traced
 
 ALICE, CAROL = "alice@partner.example", "carol@partner.example"
@@ -66,7 +66,7 @@ class Mail:
         for x in t:
             x.start()
         for x in t:
-            x.join(60)
+            x.join(2 * PATIENCE)  # the client has its own
             assert not x.is_alive(), "a client got no answer"
 
     def all_there(self):

@@ -5,7 +5,6 @@ recipients of a message, whatever became of the gateway meanwhile, and nothing t
 who may not have sent it."""
 import email
 import email.policy
-import time
 
 import pytest
 
@@ -72,9 +71,10 @@ def test_a_crash_between_result_and_notification(make_gateway, inside, keys):
                           import_keys=[keys.alice_crt])
         gw.send(SENDER, [ALICE, ERIN], message(body=CANARY + "\r\n", to=ALICE + ", " + ERIN))
         wait_for("both results", lambda: gw.log().count('result="failed"') >= 2)
-        time.sleep(0.2)
-        # durable as a rule, and it takes a second until something is made of them
+        # it takes a second until something is made of them, as a rule
+        settled(gw)
         gw.kill()
+        inside.hung_up()
         told = len(inside.messages)
         gw.start()
         assert sorted(blocks(inside.wait(1)[0].data)) == [ALICE, ERIN]

@@ -36,8 +36,7 @@ def test_what_cannot_be_opened_now_waits_and_is_opened_later(gw, capture, people
         gw.send_in(EVE, OTTO, head() + pgp_mime(seal(people, TEXT, by=EVE)))
         gw.send_in(EVE, OTTO, head() + signed)
         wait_for("both to be tried (%s)" % mode, lambda: all(
-            gw.log()[seen:].count("event=" + what) > 1 for what in ("pgp-open", "pgp-verify")),
-                 seconds=20)
+            gw.log()[seen:].count("event=" + what) > 1 for what in ("pgp-open", "pgp-verify")))
         assert len(queue(gw)) == 2, mode
         assert len(capture.messages) == 2 * n, mode
         misbehave(gw, "")
@@ -45,4 +44,4 @@ def test_what_cannot_be_opened_now_waits_and_is_opened_later(gw, capture, people
         said = sorted(verdicts(g.data)[0].split(b";")[0] for g in got)
         assert said == [b"encrypted, signed-good", b"signed-good"], (mode, said)
         assert all(SECRET in g.data for g in got), mode
-    wait_for("an empty queue", lambda: not queue(gw))
+        wait_for("an empty queue", lambda: not queue(gw))

@@ -62,7 +62,7 @@ class Bench:
                 + extra + entity)
         self.gateway.send_in(sender, to, mail)
         got = wait_for("the message", lambda: [
-            m.data for m in self.capture.messages if mark in m.data], 20)[0]
+            m.data for m in self.capture.messages if mark in m.data])[0]
         verdicts = re.findall(rb"^Sealgate-Verdict: ((?:.|\r\n[ \t])*)\r\n", got, re.M)
         assert len(verdicts) == 1, got[:2000]
         text = re.sub(r"\r\n[ \t]", " ", verdicts[0].decode())

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import SEALGATED, message, run, wait_for
+from harness import PATIENCE, SEALGATED, message, run, wait_for
 
 SENDER, CAROL = "sam@sender.example", "carol@partner.example"
 CLEAR = 'rule "clear" { try = { clear } }\n'
@@ -104,7 +104,7 @@ def test_a_sigterm_to_every_process_is_an_orderly_end(make_gateway, capture):
     s.send(message() + b".\r\n")
     assert s.getreply()[0] == 250
     s.close()
-    assert gw.proc.wait(30) == 0
+    assert gw.proc.wait(PATIENCE) == 0
     gw.proc = None
     assert "signal=15" not in gw.log()
     gw.start()

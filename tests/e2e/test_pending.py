@@ -26,7 +26,7 @@ def freeze(gw, role, signo):
 def test_an_undecided_recipient_waits_and_is_decided_later(make_gateway, capture, keys):
     """Discovery is silent: alice's key is here, carol's may be anywhere."""
     gw = make_gateway(capture.port, import_keys=[keys.alice_crt], inbound=capture.port,
-                      options="discovery { timeout = 300ms }\n", retry="first = 300ms",
+                      options="discovery { timeout = 300ms }\n", retry="first = 300ms max = 1s",
                       rules='rule "all" { try = { smime, escrow } }\n')
     freeze(gw, "discovery", signal.SIGSTOP)
     to = [ALICE, CAROL, OURS]
@@ -41,7 +41,7 @@ def test_an_undecided_recipient_waits_and_is_decided_later(make_gateway, capture
 
 def test_undecided_mail_survives_a_power_cut(make_gateway, capture, keys):
     gw = make_gateway(capture.port, import_keys=[keys.alice_crt],
-                      options="discovery { timeout = 300ms }\n", retry="first = 1s",
+                      options="discovery { timeout = 300ms }\n", retry="first = 1s max = 1s",
                       rules='rule "all" { try = { smime, escrow } }\n')
     freeze(gw, "discovery", signal.SIGSTOP)
     gw.send(SENDER, [ALICE, CAROL], message(body=CANARY.decode() + "\r\n"))
@@ -54,15 +54,22 @@ def test_undecided_mail_survives_a_power_cut(make_gateway, capture, keys):
 
 def test_what_is_given_up_and_has_no_sender_is_held(make_gateway, capture, keys):
     """It is too long for the spool: the file it lies in is another then."""
+    long, short = "warn = 1h hold = 1h expire = 1h", "warn = 1s hold = 1s expire = 1s"
     gw = make_gateway(capture.port, import_keys=[keys.alice_crt],
                       options="discovery { timeout = 300ms }\n",
-                      retry="first = 300ms max = 1s warn = 1s hold = 2s expire = 2s",
+                      retry="first = 1h max = 1h " + long,
                       rules='rule "all" { try = { smime, escrow } }\n')
     freeze(gw, "discovery", signal.SIGSTOP)
     gw.send("", [ALICE, CAROL], message(body=(CANARY.decode() + "\r\n") * 20000))
     assert [m.rcpts for m in capture.wait(1)] == [[ALICE]]
-    (before,) = wait_for("the file", lambda: len(queue(gw)) == 1 and [
-        p.name for p in (gw.state / "bodies").iterdir()])
+    (entry,) = wait_for("hers to go", lambda: queue(gw) if len(queue(gw)) == 1 else None)
+    (before,) = wait_for("the file", lambda: (
+        lambda names: names if len(names) == 1 else None)(
+            [p.name for p in (gw.state / "bodies").iterdir()]))
+    assert entry["state"] == "queued" and before == entry["entry"]
+    gw.change_conf(long, short)
+    wait_for("its time to be over", lambda: queue(gw)[0]["age_s"] >= 1)
+    gw.cli("queue", "flush")
     wait_for("it to be held", lambda: [e for e in queue(gw) if e["state"] == "held"])
     (body,) = wait_for("the new file", lambda: [
         p for p in (gw.state / "bodies").iterdir() if p.name != before])

@@ -12,7 +12,7 @@ import threading
 
 from capture import Capture
 from escrow import Link, mail_of, text_of
-from harness import message, run, wait_for
+from harness import PATIENCE, message, run, wait_for
 from pickup import needs_browser, read_with_browser
 
 SENDER, CAROL = "sam@sender.example", "carol@partner.example"
@@ -143,7 +143,8 @@ def pass_on_code(capture, path):
     def codes():
         return [found for m in capture.messages
                 for found in re.findall(r"^    ([0-9]{6})\s*$", text_of(m.data), re.M)]
-    wait_for("the code", codes)
+    # the browser has to come as far first
+    wait_for("the code", codes, 5 * PATIENCE)
     path.write_text(codes()[0])
 
 
@@ -159,7 +160,8 @@ def test_a_code_is_asked_for_and_typed_in(
     pressed = read_with_browser(browser_modules, link.url, ["click", "axe", "wait"])
     assert pressed["axe"] == [] and "Send me a code" in pressed["visible"]
     assert len(capture.messages) == 1
-    mailed = threading.Thread(target=pass_on_code, args=(capture, tmp_path / "code"))
+    mailed = threading.Thread(target=pass_on_code, args=(capture, tmp_path / "code"),
+                              daemon=True)
     mailed.start()
     seen = read_with_browser(
         browser_modules, link.url,
@@ -171,7 +173,7 @@ def test_a_code_is_asked_for_and_typed_in(
          ["file", "#code", str(tmp_path / "code")], "click",
          ["see", "#message:visible"],
          # the browser is known for an hour
-         "reload", "click", ["see", "#message:visible"]], mobile=True, timeout=60000)
+         "reload", "click", ["see", "#message:visible"]], mobile=True)
     mailed.join()
     assert seen["texts"][0] == "The code has six digits."
     assert seen["texts"][1].startswith("This code does not fit")
@@ -189,8 +191,8 @@ def test_the_notice_is_signed_where_the_key_of_its_sender_is(make_gateway, captu
     both = keys.root / "sam-notice.both.pem"
     both.write_bytes(crt.read_bytes() + pem.read_bytes())
     gateway = make_gateway(
-        capture.port, rules=RULES, import_keys=[both],
-        listen='may-sign = { "127.0.0.0/8" }', portal='languages = { "fr", "en" }')
+        capture.port, rules=RULES, import_keys=[both], listen='may-sign = { "127.0.0.0/8" }',
+        portal='receipts = false languages = { "fr", "en" }')
     gateway.send(SENDER, CAROL, message(to=CAROL))
     wait_for("the notice", lambda: capture.messages)
     notice = capture.messages[0].data
@@ -269,7 +271,7 @@ def test_an_answer_written_on_the_page_is_delivered_inside(
              ["files", "#compose-files", [{"path": str(tmp_path / "Plan ü.bin")}]],
              ["press", "#compose-send"], ["see", "#compose-more:visible"], "axe",
              ["text", "#compose-status"], ["shot", shots("answered")]],
-            mobile=True, timeout=60000)
+            mobile=True)
         assert seen["texts"] == [
             f"Your answer to {SENDER}, ina@sender.example was sent encrypted."]
         assert seen["axe"] == [] and seen["console"] == []

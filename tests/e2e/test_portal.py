@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from harness import PATIENCE
 from pickup import (HERE, Portal, file_part, needs_browser, read_with_browser,
                     readers, run_node, text_part)
 
@@ -48,7 +49,7 @@ def test_reader_sees_the_message_and_saves_the_attachment(portal, browser_module
     assert (file["name"], file["size"]) == ("Figures 2026.xlsx", len(octets))
     assert file["sha256"] == hashlib.sha256(octets).hexdigest()
     assert seen["console"] == []
-    [opened] = portal.opened()
+    [opened] = portal.opened(1)
     assert opened.startswith(f"opened {made['id']} 127.0.0.1 Mozilla/")
 
 
@@ -187,7 +188,7 @@ def test_scanner_learns_and_consumes_nothing(portal, browser_modules):
     assert portal.opened() == []
     seen = read_with_browser(browser_modules, made["url"], ["click"])
     assert seen["text"] == "secret figures\n"
-    assert len(portal.opened()) == 1
+    assert len(portal.opened(1)) == 1
 
 
 # --- the interface
@@ -234,7 +235,7 @@ def test_many_wrong_proofs_are_slowed_but_lock_nobody_out(portal):
     made = portal.put([text_part("Hello\r\n")])
     wrong = base64.urlsafe_b64encode(bytes(32)).decode().rstrip("=")
     statuses = [portal.open(made["id"], wrong).status for _ in range(40)]
-    assert statuses[0] == 404 and statuses[-1] == 429
+    assert statuses[0] == 404 and set(statuses) == {404, 429}
     assert portal.open(made["id"], made["proof"]).status == 200
 
 
@@ -291,18 +292,17 @@ def test_object_that_cannot_be_read_yet_is_taken_in_later(portal, tmp_path):
     path = portal.objects / made["id"]
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")  # not followed: an I/O error
-    portal.told.clear()
-    portal.process.stdin.write(f"add {made['id']}\n".encode())
-    portal.process.stdin.flush()
-    time.sleep(0.3)
-    assert portal.told == []
+    portal.forget()
+    portal.add(made)
+    # what is announced behind it is there
+    portal.put([text_part("Hello\r\n")])
+    assert not [t for t in portal.told if made["id"] in t]
     (tmp_path / "elsewhere").rename(path)
-    portal.wait_for(f"object-have {made['id']}", 15)
+    portal.wait_for(f"object-have {made['id']}")
 
 
-@pytest.mark.alone
 def test_idle_connections_do_not_hold_up_the_end(tmp_path, page):
-    portal = Portal(tmp_path, page)
+    portal = Portal(tmp_path, page, stop_ms=PATIENCE * 1000)
     idle = [http.client.HTTPConnection("127.0.0.1", portal.port)
             for _ in range(5)]
     for c in idle:
@@ -310,14 +310,14 @@ def test_idle_connections_do_not_hold_up_the_end(tmp_path, page):
         c.getresponse().read()
     start = time.monotonic()
     assert portal.stop() == 0
-    assert time.monotonic() - start < 1.8
+    assert time.monotonic() - start < PATIENCE / 2
 
 
 def test_index_is_rebuilt_and_expiry_is_kept(tmp_path, page):
     portal = Portal(tmp_path, page)
     kept = portal.put([text_part("kept\r\n")])
-    short = portal.put([text_part("short\r\n")], expires_in=3)
     assert portal.stop() == 0
+    short = portal.make([text_part("short\r\n")], expires_in=2)
     for path in portal.index.iterdir():
         path.unlink()
     portal = Portal(tmp_path, page)
@@ -345,6 +345,6 @@ def test_tls_is_1_2_or_better_and_says_so(tmp_path, page, certificate):
                         (["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-SHA384"], False)):
         done = subprocess.run(
             ["openssl", "s_client", "-connect", f"127.0.0.1:{portal.port}",
-             *args], input=b"", capture_output=True, timeout=20)
+             *args], input=b"", capture_output=True, timeout=PATIENCE)
         assert (done.returncode == 0) == works, (args, done.stderr)
     assert portal.stop() == 0

@@ -5,6 +5,7 @@ differently, other sites, names that are not its own, ways out of its directory,
 bombs of ranges, and the tools that hold connections. Each is refused, and others
 are served meanwhile."""
 import base64
+import concurrent.futures
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ import time
 
 import pytest
 
-from harness import wait_for
+from harness import PATIENCE, wait_for
 from key_sources import Dir, libraries
 from peers import free_port, unpacked
 from pickup import Portal, file_part, needs_browser, raw, read_with_browser, text_part
@@ -27,7 +28,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory, page):
-    p = Portal(tmp_path_factory.mktemp("portal"), page, request_ms=3000)
+    p = Portal(tmp_path_factory.mktemp("portal"), page, request_ms=PATIENCE * 1000)
     yield p
     assert p.stop() == 0
 
@@ -37,13 +38,16 @@ def letter(portal):
     return portal.put([text_part("Hello\r\n"), file_part(os.urandom(200_000))])
 
 
-@pytest.fixture(scope="module")
-def slow_portal(tmp_path_factory, page, certificate):
-    """Impatient, and with TLS of its own, so that nobody is a proxy."""
-    p = Portal(tmp_path_factory.mktemp("slow"), page, tls=certificate, request_ms=2000,
-               per_client=150)
-    yield p
-    assert p.stop() == 0
+@pytest.fixture
+def with_tls(tmp_path, page, certificate):
+    """With TLS of its own nobody is a proxy."""
+    made = []
+
+    def make(**settings):
+        made.append(Portal(tmp_path, page, tls=certificate, **settings))
+        return made[0]
+    yield make
+    assert made[0].stop() == 0
 
 
 # --- where does a request end?
@@ -89,7 +93,8 @@ AMBIGUOUS = {
     "an odd version": "GET /frame HTTP/3.7\r\nHost: {host}\r\n\r\n",
     "no version": "GET /frame\r\n\r\n",
     "another protocol": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "an absolute address": "GET http://elsewhere/frame HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    "an absolute address": "GET http://elsewhere/frame HTTP/1.1\r\nHost: {host}\r\n"
+                           "Connection: close\r\n\r\n",
     "a proxy's method": "CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n",
     "a huge header": GET + "X: " + "y" * 60000 + "\r\n\r\n",
     "a huge address": "GET /" + "y" * 60000 + " HTTP/1.1\r\nHost: {host}\r\n\r\n",
@@ -178,7 +183,7 @@ def front(portal):
 
 
 def ask_front(front, path, source="127.0.0.1", more=""):
-    with socket.create_connection(("127.0.0.1", front.port), timeout=20,
+    with socket.create_connection(("127.0.0.1", front.port), timeout=PATIENCE,
                                   source_address=(source, 0)) as s:
         s.sendall(("GET %s HTTP/1.1\r\nHost: x\r\n%sConnection: close\r\n\r\n"
                    % (path, more)).encode())
@@ -228,12 +233,12 @@ FORWARDED = [  # what the client wrote, behind a proxy that adds "203.0.113.9"
 
 def opened_from(portal, made, headers, source="127.0.0.1"):
     """Whom the portal tells of as the client."""
-    del portal.told[:]
+    portal.forget()
     body = '{"id":"%s","proof":"%s"}' % (made["id"], made["proof"])
     text = "POST /api/open HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n" \
         "Content-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s" % (
             portal.port, len(body), "".join(h + "\r\n" for h in headers), body)
-    with socket.create_connection(("127.0.0.1", portal.port), timeout=20,
+    with socket.create_connection(("127.0.0.1", portal.port), timeout=PATIENCE,
                                   source_address=(source, 0)) as s:
         if portal.tls:
             s = ssl.create_default_context(cafile=portal.tls[0]).wrap_socket(
@@ -249,9 +254,9 @@ def test_a_proxy_is_believed_and_nobody_else(portal, letter, front, tmp_path, pa
         headers = ["X-Forwarded-For: " + line for line in lines]
         assert opened_from(portal, letter, headers) == want, lines
     # what its client says of itself goes through the proxy and is not taken
-    del portal.told[:]
+    portal.forget()
     body = '{"id":"%s","proof":"%s"}' % (letter["id"], letter["proof"])
-    with socket.create_connection(("127.0.0.1", front.port), timeout=20,
+    with socket.create_connection(("127.0.0.1", front.port), timeout=PATIENCE,
                                   source_address=("127.0.0.9", 0)) as s:
         s.sendall(("POST /api/open HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n"
                    "X-Forwarded-For: 192.0.2.2\r\nX-Real-IP: 192.0.2.3\r\n"
@@ -268,10 +273,11 @@ def test_a_proxy_is_believed_and_nobody_else(portal, letter, front, tmp_path, pa
     assert named.stop() == 0
 
 
-def test_with_tls_nobody_is_a_proxy(slow_portal):
-    made = slow_portal.put([text_part("Hello\r\n")])
+def test_with_tls_nobody_is_a_proxy(with_tls):
+    portal = with_tls()
+    made = portal.put([text_part("Hello\r\n")])
     headers = ["X-Forwarded-For: 203.0.113.9"]
-    assert opened_from(slow_portal, made, headers, source="127.0.0.5") == "127.0.0.5"
+    assert opened_from(portal, made, headers, source="127.0.0.5") == "127.0.0.5"
 
 
 # --- other sites
@@ -283,7 +289,7 @@ FOREIGN = ["https://elsewhere.example", "null", "http://127.0.0.1", "https://127
 
 def test_other_sites_can_ask_for_nothing(portal, letter):
     body = '{"id":"%s","proof":"%s"}' % (letter["id"], letter["proof"])
-    del portal.told[:]
+    portal.forget()
     for origin in FOREIGN:
         origin = origin.replace("PORT", str(portal.port))
         for path in ("/api/open", "/api/code"):
@@ -428,27 +434,35 @@ def test_what_is_not_there_looks_like_what_is_kept_from_you(portal, letter):
 
 # --- who holds connections
 
-def test_who_is_slow_is_cut_off(slow_portal):
-    for begin, piece in ((b"GET /frame HTTP/1.1\r\nHost: x\r\n", b"X: y\r\n"),
-                         (b"POST /api/open HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-                          b"Content-Length: 500\r\n\r\n" % slow_portal.port, b"x"), (b"", b"")):
-        start = time.monotonic()
-        context = ssl.create_default_context(cafile=slow_portal.tls[0])
-        with socket.create_connection(("127.0.0.1", slow_portal.port), timeout=30) as plain, \
+def dawdle(portal, begin, piece):
+    """Seconds until the portal has had enough of who says a little now and then."""
+    start = time.monotonic()
+    context = ssl.create_default_context(cafile=portal.tls[0])
+    try:
+        with socket.create_connection(("127.0.0.1", portal.port), timeout=PATIENCE) as plain, \
                 context.wrap_socket(plain, server_hostname="127.0.0.1") as s:
-            try:
-                s.sendall(begin)
-                s.settimeout(0.2)
-                while time.monotonic() - start < 25:
-                    try:
-                        if s.recv(1000) == b"":
-                            break
-                    except TimeoutError:
-                        if piece:
-                            s.sendall(piece)
-            except OSError:
-                pass
-        assert 1.5 < time.monotonic() - start < 25
+            s.sendall(begin)
+            s.settimeout(0.2)
+            while time.monotonic() - start < PATIENCE:
+                try:
+                    if s.recv(1000) == b"":
+                        break
+                except TimeoutError:
+                    if piece:
+                        s.sendall(piece)
+    except OSError:
+        pass
+    return time.monotonic() - start
+
+
+def test_who_is_slow_is_cut_off(with_tls):
+    portal = with_tls(request_ms=2000)
+    attempts = ((b"GET /frame HTTP/1.1\r\nHost: x\r\n", b"X: y\r\n"),
+                (b"POST /api/open HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+                 b"Content-Length: 500\r\n\r\n" % portal.port, b"x"), (b"", b""))
+    with concurrent.futures.ThreadPoolExecutor(len(attempts)) as pool:
+        for seconds in pool.map(lambda a: dawdle(portal, *a), attempts):
+            assert 1.5 < seconds < PATIENCE
 
 
 def sockets_of(process):
@@ -465,10 +479,11 @@ def test_one_client_does_not_take_all_the_places(tmp_path, page, certificate):
     portal = Portal(tmp_path, page, tls=certificate, per_client=10, connections=30,
                     request_ms=90000)
     before = sockets_of(portal.process)
-    held = [socket.create_connection(("127.0.0.1", portal.port), timeout=20) for _ in range(60)]
+    held = [socket.create_connection(("127.0.0.1", portal.port), timeout=PATIENCE) for _ in range(60)]
     try:
         wait_for("most to be closed", lambda: sum(is_closed(s) for s in held) >= 50)
         assert sum(is_closed(s) for s in held) == 50
+        wait_for("those to be gone", lambda: sockets_of(portal.process) - before <= 10)
         assert sockets_of(portal.process) - before == 10
         assert portal.ask("GET", "/frame", source="127.0.0.2").status == 200
         # of a place that is given back somebody else has the use
@@ -528,31 +543,33 @@ ATTACKS = {
 
 @pytest.mark.skipif(not os.path.exists("/usr/bin/slowhttptest"),
                     reason="slowhttptest is not installed")
-def test_slowhttptest(slow_portal, tmp_path):
+def test_slowhttptest(with_tls, tmp_path):
     """All its kinds of attack at the same time, 200 connections; the limit for a
     client is 150."""
-    base = "https://127.0.0.1:%d" % slow_portal.port
-    before = sockets_of(slow_portal.process)
-    neighbour = Neighbour(slow_portal)
+    portal = with_tls(request_ms=8000, per_client=150)
+    base = "https://127.0.0.1:%d" % portal.port
+    before = sockets_of(portal.process)
+    neighbour = Neighbour(portal)
     neighbour.start()
     tools = {}
     for name, args in ATTACKS.items():
         args = args[:-1] + [base + args[-1]]
         tools[name] = subprocess.Popen(
-            ["slowhttptest", "-c", "50", "-r", "50", "-i", "1", "-l", "9", "-p", "3", *args],
+            ["slowhttptest", "-c", "50", "-r", "50", "-i", "1", "-l", "90", "-p", "3", *args],
             stdin=subprocess.DEVNULL, stdout=open(tmp_path / name, "wb"),
             stderr=subprocess.STDOUT, cwd=tmp_path)
     # while the attackers still hold on, their connections are gone
     wait_for("the attack", lambda: neighbour.most - before > 30)
-    wait_for("all of them to be cut off", lambda: sockets_of(slow_portal.process) - before < 10)
+    wait_for("all of them to be cut off", lambda: sockets_of(portal.process) - before < 10)
     for tool in tools.values():
         tool.send_signal(signal.SIGINT)
-        tool.wait(30)
+        tool.wait(PATIENCE)
     neighbour.over.set()
     neighbour.join()
     assert neighbour.statuses == {200}
     assert neighbour.most - before <= 155
-    assert sorted(neighbour.seconds)[len(neighbour.seconds) // 2] < 1
+    # long before who attacks is cut off
+    assert sorted(neighbour.seconds)[len(neighbour.seconds) // 2] < 4
     for name in tools:
         said = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", (tmp_path / name).read_text(errors="replace"))
         assert "slow HTTP test status" in said, said[-500:]

@@ -170,7 +170,7 @@ def test_the_list_of_the_ca_is_where_its_certificates_say(gw, root):
 
     assert is_good()
     gw.cli("ca", "revoke", fpr)
-    assert not is_good()
+    wait_for("the list with it", lambda: not is_good())
 
 
 def test_dns_records_stand_in_a_zone_that_knot_takes(gw, root):

@@ -214,17 +214,20 @@ def test_a_large_message_is_not_held_in_memory(portal, browser_modules):
                        {"type": "video/mp4", "encoding": "binary", "name": "film.mp4",
                         "disposition": "attachment", "size": size}])
     film, whole = ["measure", "#attachment-list button"], ["measure", "#eml"]
+    late = []
     for seen in readers(browser_modules, *(
-            {"url": made["url"], "mobile": mobile, "timeout": 100000,
+            {"url": made["url"], "mobile": mobile, "timeout": 300000,
              "steps": ["click", film, whole, ["save", film[1]], ["save", whole[1]]]}
             for mobile in (False, True))):
         films, messages = seen["saved"][::2], seen["saved"][1::2]
         assert [f["size"] for f in films] == [size] * 2
         assert films[0]["sha256"] == films[1]["sha256"]
         assert {m["sha256"] for m in messages} == {made["message_sha256"]}
-        for samples in seen["held"]:
-            late = [octets for percent, octets in samples if percent >= 50]
-            assert late and max(late) < 40 << 20, samples
+        late += [octets for samples in seen["held"] for percent, octets in samples
+                 if percent >= 50]
+        assert all(octets < 40 << 20 for octets in late), seen["held"]
+    # a download can be over before there was a second look at it
+    assert late
 
 
 # --- a bad line

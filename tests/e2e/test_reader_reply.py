@@ -13,6 +13,7 @@ import threading
 
 import pytest
 
+from harness import PATIENCE
 from pickup import (HERE, AnswerTaker, Portal, file_part, needs_browser,
                     read_with_browser, run_node, text_part)
 
@@ -44,7 +45,7 @@ def put(taker, **more):
 def opened(taker, octets):
     done = subprocess.run(
         ["node", str(HERE / "open_answer.mjs"), taker.key["private"]],
-        input=octets, capture_output=True, timeout=60, check=True)
+        input=octets, capture_output=True, timeout=PATIENCE, check=True)
     got = json.loads(done.stdout)
     return got["id"], email.message_from_bytes(
         base64.b64decode(got["message"]), policy=email.policy.default)

@@ -334,9 +334,9 @@ def test_postfix_hands_in_after_the_last_command(make_gateway, capture, keys):
                    "export MAIL_CONFIG=%s/etc; postconf -e default_transport=smtp && %s" % (
                        p.root, line.replace("10025", str(gw.port))), check=False)
         assert done.returncode == 0, done.stderr.decode() + p.log()
-        with smtplib.SMTP("127.0.0.1", p.port, timeout=60) as s:
+        with smtplib.SMTP("127.0.0.1", p.port, timeout=90) as s:
             s.sendmail(SENDER, ["alice@partner.example"], message(sender=SENDER))
-        assert b"application/pkcs7-mime" in capture.wait(1, 30)[0].data
+        assert b"application/pkcs7-mime" in capture.wait(1)[0].data
     finally:
         p.stop()
 

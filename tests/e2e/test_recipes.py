@@ -152,7 +152,7 @@ def test_dovecot(make_gateway, capture, peer):
                     [("127.0.0.1:24", "127.0.0.1:%d" % dovecot.port)], CLEAR, listen_in="")
     gw.start()
     gw.send_in("eve@partner.example", [ANN], message(sender="eve@partner.example", to=ANN))
-    assert b"Hello." in wait_for("it", lambda: dovecot.messages("ann"), 20)[0]
+    assert b"Hello." in wait_for("it", lambda: dovecot.messages("ann"))[0]
 
 
 def test_haproxy(make_gateway, capture, root):

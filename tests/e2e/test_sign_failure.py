@@ -86,7 +86,7 @@ def test_an_engine_that_takes_too_long(start, capture, keys, signers):
     listed(gw)
     for to in (CAROL, BOB):
         wait_for("a first signature", lambda: (hand_in(gw, to, results),
-                                               results[to] == 250)[1], 60)
+                                               results[to] == 250)[1])
     capture.wait(2)
     capture.messages.clear()
     capture.sessions.clear()
@@ -99,7 +99,7 @@ def test_an_engine_that_takes_too_long(start, capture, keys, signers):
     wait_for("another pgp process", lambda: set(gw.pids().get("pgp", before)) - set(before))
     for to in (CAROL, BOB):
         wait_for("gpg to work again", lambda: (hand_in(gw, to, results),
-                                               results[to] == 250)[1], 60)
+                                               results[to] == 250)[1])
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_keys_that_hang_while_they_are_needed(signing, capture):
     assert CANARY.encode() not in capture.everything() + gw.log().encode()
     for to in (ALICE, BOB, CAROL):
         wait_for("a signature for " + to, lambda: (hand_in(gw, to, results),
-                                                   results[to] == 250)[1], 60)
+                                                   results[to] == 250)[1])
 
 
 def test_keys_that_die_while_they_are_needed(signing, capture):

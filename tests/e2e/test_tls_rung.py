@@ -95,7 +95,7 @@ def test_a_promise_that_fails_sends_it_down_the_ladder(domain, gateway_to, keys,
     ladder, rule, who, fate = row
     d = domain()
     to = "alice@" + DOMAIN if who else CAROL
-    g = gateway_to(d, ladder, retry=RETRY + " tls-wait = 2s")
+    g = gateway_to(d, ladder, retry=RETRY + " tls-wait = 1h")
     g.send(SENDER, CAROL, mail())
     d.peer.wait()
     if who:
@@ -106,6 +106,7 @@ def test_a_promise_that_fails_sends_it_down_the_ladder(domain, gateway_to, keys,
     (entry,) = g.cli_json("queue", "list")
     assert entry["kind"] == "ready"
     assert not on_disk(g, CANARY)
+    g.change_conf("tls-wait = 1h", "tls-wait = 1s")
     if fate == "sealed":
         (m,) = d.peer.wait()
         assert b"pkcs7-mime" in m.data and CANARY.encode() not in m.data
@@ -113,10 +114,8 @@ def test_a_promise_that_fails_sends_it_down_the_ladder(domain, gateway_to, keys,
         assert len(records(g, "tls-spent")) == 1
         wait_for("the end", lambda: not g.cli_json("queue", "list"))
     else:
-        def held():
-            (e,) = g.cli_json("queue", "list")
-            return e["state"] == "held"
-        wait_for("the hold", held)
+        wait_for("the hold", lambda: [
+            e["state"] for e in g.cli_json("queue", "list")] == ["held"])
         d.peer.tls = tls
     assert CANARY.encode() not in d.peer.everything()
     assert len(d.peer.messages) == (1 if fate == "sealed" else 0)
@@ -127,14 +126,15 @@ def test_a_promise_that_fails_sends_it_down_the_ladder(domain, gateway_to, keys,
 def test_a_refusal_comes_when_all_time_is_over(domain, gateway_to, capture, ladder, fate):
     """Forced and exclusive TLS."""
     d = domain()
-    g = gateway_to(d, ladder, retry=RETRY + " tls-wait = 100ms warn = 2s hold = 2s expire = 3s",
-                   inbound=capture.port)
+    long, short = "warn = 1h hold = 1h expire = 1h", "warn = 1s hold = 1s expire = 1s"
+    g = gateway_to(d, ladder, retry=RETRY + " tls-wait = 100ms " + long, inbound=capture.port)
     g.send(SENDER, CAROL, mail())
     d.peer.wait()
     strip(d)
     g.send(SENDER, CAROL, mail())
     wait_for("a deferral", lambda: len(records(g, "deferred")) > 1)
     assert not records(g, fate)
+    g.change_conf(long, short)
     wait_for("the end", lambda: records(g, fate))
     wait_for("an empty queue", lambda: not g.cli_json("queue", "list"))
     nothing_said(d)
@@ -174,10 +174,10 @@ def test_each_recipient_has_the_end_of_its_own_rule(domain, gateway_to, capture,
     for who, fate in zip((CAROL, dave), fates):
         if fate == "held":
             wait_for("the hold", lambda: any(
-                e["state"] == "held" for e in g.cli_json("queue", "list")), 15)
+                e["state"] == "held" for e in g.cli_json("queue", "list")))
         elif fate:
             wait_for("the end of " + who, lambda: any(
-                r["rcpt"] == who for r in records(g, fate)), 15)
+                r["rcpt"] == who for r in records(g, fate)))
     nothing_said(d)
 
 

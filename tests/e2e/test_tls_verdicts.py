@@ -8,6 +8,7 @@ import concurrent.futures
 import contextlib
 import os
 import pathlib
+import random
 import re
 import shutil
 import smtplib
@@ -26,7 +27,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a resolver at port 53
 
 SENDER, DOMAIN = "sam@sender.example", "partner.example"
 CANARY = "canary 7672 canary"
-RESOLVER = "127.0.0.99"  # its port cannot be said in resolv.conf
+# its port cannot be said in resolv.conf: an address that nobody else here has
+RESOLVER = "127.%d.%d.%d" % tuple(random.SystemRandom().randrange(1, 255) for _ in range(3))
 WRONG = "3 1 1 " + "ab" * 32
 
 # host, names of its certificate (none: signed by itself; None: no TLS), TLSA

@@ -17,7 +17,7 @@ import time
 import pytest
 
 from capture import Capture
-from harness import SEALGATED, TOP, free_port, message, run, wait_for
+from harness import PATIENCE, SEALGATED, TOP, free_port, message, run, wait_for
 from peers import port_is_open, stop, unpacked
 from test_seal import open_link
 
@@ -245,6 +245,10 @@ class Flow:
                 return
             except (OSError, smtplib.SMTPServerDisconnected):
                 pass
+            except smtplib.SMTPRecipientsRefused as e:
+                if any(code >= 500 for code, _ in e.recipients.values()):
+                    self.refused.append(str(e))
+                    return
             except smtplib.SMTPResponseException as e:
                 if e.smtp_code >= 500:
                     self.refused.append(str(e))
@@ -253,7 +257,7 @@ class Flow:
 
     def end(self):
         self.over.set()
-        self.thread.join(60)
+        self.thread.join(2 * PATIENCE)
         assert not self.thread.is_alive()
 
 

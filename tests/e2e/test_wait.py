@@ -12,7 +12,7 @@ import time
 import pytest
 
 from capture import Capture
-from harness import message, wait_for
+from harness import PATIENCE, message, wait_for
 from peers import Postfix
 from test_open_smime import EVE, INNER, OTTO, p7m, people, seal  # noqa: F401
 from test_smtp_in import Raw
@@ -83,7 +83,7 @@ def test_the_client_hears_the_next_hop(make_gateway, capture):
 
 def test_what_is_not_alike_is_ours(make_gateway, capture):
     own = Capture().start()
-    gw = waiting(make_gateway, capture.port, inbound=own.port, limits="wait-limit = 2s")
+    gw = waiting(make_gateway, capture.port, inbound=own.port, limits="wait-limit = 5min")
     capture.verbs = {"RCPT": lambda line: (550, "5.1.1 no") if b"dave" in line else None}
     code, text = answer(gw, [CAROL, DAVE])
     assert code == 250 and "accepted as" in text
@@ -95,6 +95,10 @@ def test_what_is_not_alike_is_ours(make_gateway, capture):
     gw.cli("queue", "flush", queue(gw)[0]["entry"])
     capture.wait(3)
     # nobody says anything
+    wait_for("both to be gone", lambda: queue(gw) == [])
+    gw.stop()
+    gw.change_conf("wait-limit = 5min", "wait-limit = 2s")
+    gw.start()
     capture.stop()
     assert answer(gw)[0] == 250
     assert len(queue(gw)) == 1
@@ -105,7 +109,7 @@ def test_nobody_waits_longer_than_the_limit(make_gateway, capture):
     held = threading.Event()
 
     def slowly(line):
-        held.wait(30)
+        held.wait(PATIENCE)
         return (550, "5.7.1 too late")
     own = Capture().start()
     gw = waiting(make_gateway, capture.port, inbound=own.port, limits="wait-limit = 2s")
@@ -113,7 +117,7 @@ def test_nobody_waits_longer_than_the_limit(make_gateway, capture):
     began = time.monotonic()
     code, text = answer(gw)
     assert code == 250 and "accepted as" in text
-    assert 1.9 < time.monotonic() - began < 20
+    assert time.monotonic() - began > 1.9
     held.set()
     own.wait(1)  # 250 was said: the refusal comes by mail
     assert not records(gw, "answered")
@@ -127,7 +131,7 @@ def test_several_variants_are_answered_at_once(make_gateway, capture, keys):
         CLEAR, 'rule "all" { try = { smime, clear } }\n'))
     gw.start()
     gw.cli("key", "import", alice[0])
-    capture.verbs = {".": lambda line: held.wait(30) and None}
+    capture.verbs = {".": lambda line: held.wait(PATIENCE) and None}
     code, text = answer(gw, ["alice@partner.example", CAROL])
     assert code == 250 and "accepted as" in text
     held.set()
@@ -154,7 +158,7 @@ def test_mail_from_outside(make_gateway, capture, people):  # noqa: F811
     own.verbs = {}
     assert stranger(plain) == (250, b"2.0.0 taken")
     held = threading.Event()
-    own.verbs = {".": lambda line: held.wait(30) and (554, "5.7.1 a virus inside")}
+    own.verbs = {".": lambda line: held.wait(PATIENCE) and (554, "5.7.1 a virus inside")}
     code, text = stranger(p7m(seal(INNER, people.otto[0])))
     assert code == 250 and b"accepted as" in text
     held.set()
@@ -186,17 +190,19 @@ def kill_role(gw, role):
 def test_whoever_dies_meanwhile_the_client_is_answered_once(make_gateway, capture, role):
     held = threading.Event()
     gw = waiting(make_gateway, capture.port)
-    capture.verbs = {".": [lambda line: held.wait(30) and None]}
+    capture.verbs = {".": [lambda line: held.wait(PATIENCE) and None]}
     got = []
     t = threading.Thread(target=lambda: got.append(answer(gw)))
     t.start()
     capture.wait_sessions(1)
     wait_for("the delivery", lambda: any(b"DATA" in s.lines or any(
         line.startswith(b"BDAT") for line in s.lines) for s in capture.sessions))
+    old = gw.pids()[role]
     kill_role(gw, role)
-    time.sleep(1)
+    wait_for("another", lambda: len(gw.pids().get(role, [])) == len(old)
+             and not set(gw.pids()[role]) & set(old))
     held.set()
-    t.join(60)
+    t.join(2 * PATIENCE)
     assert got and got[0][0] == 250, got
     wait_for("an empty queue", lambda: queue(gw) == [])
     # a reply that was lost is the only way to a second one
@@ -207,7 +213,7 @@ def test_who_has_closed_the_sending_end_is_answered(make_gateway, capture):
     held = threading.Event()
     capture.extensions.remove("CHUNKING")
     gw = waiting(make_gateway, capture.port)
-    capture.verbs = {".": lambda line: held.wait(30) and (250, "2.0.0 as 4711")}
+    capture.verbs = {".": lambda line: held.wait(PATIENCE) and (250, "2.0.0 as 4711")}
     with Raw(gw) as c:
         c.greet()
         c.say(b"MAIL FROM:<%s>\r\n" % SENDER.encode()).reply(250)
@@ -226,8 +232,9 @@ def test_who_has_closed_the_sending_end_is_answered(make_gateway, capture):
 def test_what_lost_its_client_is_not_delivered_again(make_gateway, capture, what):
     held = threading.Event()
     capture.extensions.remove("CHUNKING")
-    gw = waiting(make_gateway, capture.port, limits="wait-limit = 3s")
-    capture.verbs = {"MAIL": [lambda line: held.wait(30) and (451, "4.3.0 no")] * 3}
+    gw = waiting(make_gateway, capture.port,
+                 limits="wait-limit = %s" % ("5min" if what == "listener" else "8s"))
+    capture.verbs = {"MAIL": [lambda line: held.wait(PATIENCE) and (451, "4.3.0 no")] * 3}
     with Raw(gw) as c:
         c.greet()
         c.say(b"MAIL FROM:<%s>\r\n" % SENDER.encode()).reply(250)

@@ -8,8 +8,8 @@
  * usage: portal_driver ADDRESS:PORT URL PAGE OBJECTS INDEX [CERT KEY]
  * Port 0 is any; it is printed, and put in the place of "PORT" in URL.
  * PORTAL_NAME, _LOGO, _COLOUR, _IMPRINT, _HELP and _CONNECTIONS are the options
- * of that name, PORTAL_PER_CLIENT and PORTAL_REQUEST_MS those about limits, and
- * PORTAL_PROXY is the address of a proxy.
+ * of that name, PORTAL_PER_CLIENT, PORTAL_REQUEST_MS and PORTAL_STOP_MS those
+ * about limits, and PORTAL_PROXY is the address of a proxy.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -227,7 +227,7 @@ int
 main(int argc, char **argv)
 {
 	static struct role r = {.sockets = {-1}};
-	static struct conf c = {.limits.stop_ms = 2000};
+	static struct conf c;
 	static struct conf_net proxy = {.family = AF_INET, .prefix = 32};
 	char url[256];
 	int a, b, port, rc;
@@ -246,6 +246,7 @@ main(int argc, char **argv)
 		    strstr(argv[2], "PORT") + 4);
 	else
 		snprintf(url, sizeof(url), "%s", argv[2]);
+	c.limits.stop_ms = number("PORTAL_STOP_MS", 2000);
 	c.portal.url = url;
 	c.portal.page = argv[3];
 	c.paths.escrow = argv[4];
