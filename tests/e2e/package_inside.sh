@@ -10,8 +10,8 @@ export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 
 fail() {
 	echo "FAILED: $*"
-	systemctl status --no-pager sealgated || true
-	journalctl --no-pager -u sealgated -n 40 || true
+	systemctl status --no-pager sealgated sealgate-portal || true
+	journalctl --no-pager -u sealgated -u sealgate-portal -n 40 || true
 	exit 1
 }
 # check WHAT COMMAND...
@@ -144,39 +144,73 @@ check "it runs, started anew" until_true sh -c '[ "$(systemctl show -p MainPID -
 check "mail is still there after the upgrade" until_true queued 1
 check "its conffile is the administrator's" grep -q '^# mine' /etc/apparmor.d/local/usr.sbin.sealgated
 
-# the portal of another gateway, alone: never root, with keys of its own
-cat >/etc/sealgate/portal.conf <<'EOT'
-hostname = "post.example.com"
-state    = "/var/lib/sealgate-portal"
-users    = "sealgate"
-portal {
-	address  = "127.0.0.1:443"
-	url      = "https://post.example.com"
-	tls-cert = "/etc/sealgate/portal.pem"
-	tls-key  = "credential:portal-key"
-}
-portal gateway {
-	address  = "127.0.0.1:9443"
-	tls-cert = "/etc/sealgate/portal.pem"
-	tls-key  = "credential:link-key"
-	peer     = "3F:2A:91:0C:7E:55:D8:14:6B:F0:A3:9D:C2:48:E7:31:5C:8A:06:BF:72:E9:1D:40:A6:93:FB:25:68:0E:C7:D4"
-}
-EOT
-cp /etc/credstore/sealgate.portal-key /etc/credstore/sealgate.link-key
+# the portal of a gateway on another machine, never root; here it is the same one, so
+# that both units and what setup makes for the two are tried
+dmz=(--portal https://post.example.com --portal-dmz 127.0.0.1:9443)
+check "starting it unconfigured does nothing" systemctl start sealgate-portal
+check "it does not run then" no systemctl is-active sealgate-portal
+check "the portal's certificate is made" sealgate setup --role portal "${dmz[@]}" </dev/null
+check "its key is its group's" test "$(stat -c '%a %U %G' /etc/sealgate/link.key)" = "440 root sealgate-portal"
+theirs=$(openssl x509 -in /etc/sealgate/link.pem -noout -fingerprint -sha256 | sed 's/.*=//')
+mkdir /root/gateway
+check "the gateway's setup knows it" sealgate -f /root/gateway/sealgate.conf setup \
+	--hostname gw.example.com --domain example.com --state /root/gateway/state \
+	"${dmz[@]}" --peer "$theirs" </dev/null
+ours=$(openssl x509 -in /root/gateway/link.pem -noout -fingerprint -sha256 | sed 's/.*=//')
+check "and the portal's the gateway" sealgate setup --role portal "${dmz[@]}" --peer "$ours" \
+	--portal-address 127.0.0.1:443 --portal-cert /etc/sealgate/portal.pem \
+	--portal-key credential:portal-key </dev/null
+check "what it writes is good" sealgated -n -f /etc/sealgate/portal.conf
 check "a portal of the DMZ starts" systemctl enable --now sealgate-portal
 check "it runs" systemctl is-active sealgate-portal
 check "it is not root" sh -c '[ "$(ps -o user= -p "$(systemctl show -p MainPID --value sealgate-portal)")" != root ]'
+check "what it keeps is its own" test "$(stat -c '%a %U' /var/lib/sealgate-portal/escrow)" = "700 sealgate-portal"
+check "its unit is as narrow as installed" systemd-analyze security --no-pager --threshold=15 sealgate-portal
+check "and the gateway's" systemd-analyze security --no-pager --threshold=25 sealgated
 check "it serves its page" sh -c 'openssl s_client -connect 127.0.0.1:443 -CAfile \
 	/etc/sealgate/portal.pem -verify_return_error -servername localhost </dev/null'
+cp /root/gateway/link.pem /etc/sealgate/gateway.pem
+cp /root/gateway/link.key /etc/sealgate/gateway.key
+{
+	sed '/^portal {/,/}$/d' /root/sealgate.conf
+	echo 'portal { url = "https://post.example.com" }'
+	sed -n '/^portal dmz/,/^}/p' /root/gateway/sealgate.conf | sed 's|/root/gateway/link|/etc/sealgate/gateway|'
+} >/etc/sealgate/sealgate.conf
+check "the gateway with that portal is configured" sealgated -n
+check "it starts with it" systemctl restart sealgated
+check "it reaches it" until_true sealgate status
+kill -9 "$(systemctl show -p MainPID --value sealgate-portal)"
+check "a portal that dies comes back" until_true sh -c 'systemctl is-active sealgate-portal && sealgate status'
+pid=$(systemctl show -p MainPID --value sealgate-portal)
+check "the same package installs anew" apt-get install -y -qq --reinstall /root/debs/next.deb
+check "and starts the portal anew" until_true sh -c '[ "$(systemctl show -p MainPID --value sealgate-portal)" != '"$pid"' ] &&
+	systemctl is-active sealgate-portal && sealgate status'
 
 check "it is removed" apt-get remove -y -qq sealgate
 check "nothing runs" no pgrep sealgated
 check "its state stays" test -f /var/lib/sealgate/spool/data.mdb
+check "the portal's, too" test -f /var/lib/sealgate-portal/format
 check "its configuration stays" test -f /etc/sealgate/sealgate.conf
 check "it installs again" installed "$deb"
 check "and starts" systemctl start sealgated
 check "with its mail" until_true queued 1
+
+# purging: the configuration goes, what nobody can make again only when it is said
+mv /etc/credstore/sealgate.master-key /etc/sealgate/master.key
 check "it is purged" apt-get purge -y -qq sealgate
-check "nothing is left" no ls -d /etc/sealgate /var/lib/sealgate /run/sealgate /etc/apparmor.d/usr.sbin.sealgated
-no journalctl -q --no-pager -u sealgated -g 'status=159|event=refused' | grep . && fail "walls were hit"
+check "its configuration is gone" no ls /etc/sealgate/sealgate.conf /etc/sealgate/portal.conf /etc/apparmor.d/usr.sbin.sealgated
+check "the master key is there" test -f /etc/sealgate/master.key
+check "mail and keys are there" test -f /var/lib/sealgate/spool/data.mdb -a -f /var/lib/sealgate/keystore/data.mdb
+check "what the portal has is there" test -f /var/lib/sealgate-portal/format
+check "it installs over them" installed "$deb"
+grep -v '^master-key' /root/sealgate.conf >/etc/sealgate/sealgate.conf
+check "starts" systemctl start sealgated
+check "with the mail that was kept" until_true queued 1
+check "somebody says what may go" sh -c 'echo sealgate sealgate/purge-state boolean true | debconf-set-selections'
+check "it is purged again" apt-get purge -y -qq sealgate
+check "nothing is left" no ls -d /etc/sealgate /var/lib/sealgate /var/lib/sealgate-portal /run/sealgate /etc/apparmor.d/usr.sbin.sealgated
+check "a first package installs" installed "$deb"
+check "and goes without a question" apt-get purge -y -qq sealgate
+check "with all that it made" no ls -d /etc/sealgate /var/lib/sealgate /var/lib/sealgate-portal
+no journalctl -q --no-pager -u sealgated -u sealgate-portal -g 'status=159|event=refused' | grep . && fail "walls were hit"
 echo "all good"

@@ -149,7 +149,7 @@ def test_the_package_lives_a_whole_life(layer):
         str(p) for p in nspawn.glob("lib/*-linux-gnu")]
     script = (
         'mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/merged" &&'
-        ' exec timeout 240 "$3" -D "$2/merged" --register=no --keep-unit --private-network'
+        ' exec timeout 480 "$3" -D "$2/merged" --register=no --keep-unit --private-network'
         ' --console=pipe --quiet --system-call-filter="landlock_create_ruleset'
         ' landlock_add_rule landlock_restrict_self" -b')
     done = subprocess.run(

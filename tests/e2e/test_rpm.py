@@ -112,4 +112,7 @@ def test_what_it_does_when_installed(built):
     for name in ("guide.md", "recipes.md", "SECURITY.md", "mandatory.conf", "sealgated.socket",
                  "sealgate.rules.yml", "certbot-deploy"):
         assert "/" + name in doc, doc
-    assert "%s" % run("rpm", "-qp", "--qf", "%{LICENSE}", built["sealgate"]).stdout.decode() == "ISC"
+    for name, licence in (("sealgate", "ISC AND (MPL-2.0 OR Apache-2.0) AND MIT-0"),
+                          ("sealgate-doc", "ISC")):
+        said = run("rpm", "-qp", "--qf", "%{LICENSE}", built[name]).stdout.decode()
+        assert said == licence
