@@ -316,7 +316,8 @@ store_apply_have(struct store *s, struct db_txn *txn, struct store_op *op)
 	if (had)
 		o.tell = STORE_OBJECT_TOLD;
 	o.have = true;
-	store_unread_expect(s, &o);
+	if (e == ERR_OK)
+		e = store_unread_expect(s, txn, name, &o);
 	if (e == ERR_OK)
 		e = store_object_put(txn, name, &o);
 	return e == ERR_OK && !had ? record(s, txn, "object-ready", name) : e;

@@ -109,5 +109,7 @@ store_object_claim(struct store *s, struct db_txn *txn, const struct entry *e)
 	o.notice[0] = e->id;
 	o.n_notices = 1;
 	err = store_usage_count(txn, e->wait_object, &o, true);
+	if (err == ERR_OK)
+		err = store_unread_expect(s, txn, e->wait_object, &o);
 	return err == ERR_OK ? store_object_put(txn, e->wait_object, &o) : err;
 }

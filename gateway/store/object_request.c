@@ -265,13 +265,15 @@ enum err
 store_object_until(struct store *s, struct db_txn *txn, const char *name,
     struct store_object *o, uint64_t expires_s)
 {
+	enum err e;
+
 	o->expires_s = expires_s;
 	o->locked = false;
 	o->warned = false;
 	o->tell = STORE_OBJECT_TELL_UNTIL;
 	note_changed(s, name);
-	store_unread_expect(s, o);
-	return store_object_put(txn, name, o);
+	e = store_unread_expect(s, txn, name, o);
+	return e == ERR_OK ? store_object_put(txn, name, o) : e;
 }
 
 enum err

@@ -24,13 +24,9 @@
 
 enum {
 	MAIL_MAX = 64 * 1024,
-	DAY_S = 24 * 3600,
-	WARN_MAX_S = 3 * DAY_S, /* before the expiry, at most */
-	LOOK_MAX_S = 60,	/* between looks */
 	CODE_DIGITS = 6,
 	HOUR_MS = 3600 * 1000,
-	UNKNOWN_MS = DAY_S * 1000,
-	BATCH = 256, /* senders that are told in one look */
+	UNKNOWN_MS = 24 * HOUR_MS,
 };
 
 struct words {
@@ -329,114 +325,4 @@ store_apply_code(struct store *s, struct db_txn *txn, struct store_op *op)
 	store_rec_begin(&rec, "code-sent");
 	store_rec_str(&rec, "object", name);
 	return store_add_record(s, txn, &rec);
-}
-
-/* --- what nobody has opened --- */
-
-/* From then on its sender is told. */
-static uint64_t
-warn_at(const struct store_object *o)
-{
-	uint64_t life =
-	    o->expires_s > o->created_s ? o->expires_s - o->created_s : 0;
-	uint64_t before = life / 4 < WARN_MAX_S ? life / 4 : WARN_MAX_S;
-
-	return o->expires_s - before;
-}
-
-void
-store_unread_expect(struct store *s, const struct store_object *o)
-{
-	uint64_t at_s = warn_at(o);
-
-	if (at_s < s->unread_s)
-		s->unread_s = at_s;
-}
-
-static bool
-is_unread(const struct store_object *o)
-{
-	return o->have && o->views == 0 && !o->warned && !o->locked &&
-	       o->tell != STORE_OBJECT_TELL_DROP;
-}
-
-void
-store_unread_tick(struct store *s)
-{
-	uint64_t now_s = clock_unix_ms() / 1000;
-
-	if (!s->conf->portal.present || s->stopping || now_s < s->unread_s)
-		return;
-	/* the operation says when to look again */
-	s->unread_s = now_s + LOOK_MAX_S;
-	store_queue(s, STORE_OP_UNREAD, 0, NULL, SPAN(NULL, 0));
-}
-
-struct unread {
-	uint64_t now_s;
-	uint64_t next_s;
-	char name[BATCH][STORE_OBJECT_NAME + 1];
-	size_t n;
-};
-
-static enum err
-look_at(struct store *s, struct span name, struct span val, struct unread *u)
-{
-	struct store_object o;
-	enum err e;
-
-	arena_reset(s->arena);
-	e = store_object_unpack(val, s->arena, &o);
-	if (e != ERR_OK || !is_unread(&o))
-		return e;
-	if (warn_at(&o) > u->now_s) {
-		if (warn_at(&o) < u->next_s)
-			u->next_s = warn_at(&o);
-		return ERR_OK;
-	}
-	snprintf(u->name[u->n++], sizeof(u->name[0]), "%.*s", (int)name.len,
-	    (const char *)name.data);
-	return ERR_OK;
-}
-
-static enum err
-find_unread(struct store *s, struct db_txn *txn, struct unread *u)
-{
-	struct db_cursor *c = NULL;
-	struct span name, val;
-	enum err e = db_cursor_open(txn, STORE_OBJECT, &c);
-
-	while (e == ERR_OK && u->n < BATCH) {
-		e = db_cursor_move(c, DB_NEXT, &name, &val);
-		if (e == ERR_OK)
-			e = look_at(s, name, val, u);
-	}
-	db_cursor_close(c);
-	return e == ERR_NOT_FOUND ? ERR_OK : e;
-}
-
-enum err
-store_apply_unread(struct store *s, struct db_txn *txn, struct store_op *op)
-{
-	struct unread u = {.now_s = clock_unix_ms() / 1000};
-	enum err e;
-
-	(void)op;
-	u.next_s = u.now_s + DAY_S;
-	e = find_unread(s, txn, &u);
-	for (size_t i = 0; e == ERR_OK && i < u.n; i++) {
-		struct store_object o;
-
-		arena_reset(s->arena);
-		e = store_object_get(txn, s->arena, u.name[i], &o);
-		if (e == ERR_OK)
-			e = store_object_tell(
-			    s, txn, &o, STORE_OBJECT_UNREAD, "", "");
-		o.warned = true;
-		if (e == ERR_OK)
-			e = store_object_put(txn, u.name[i], &o);
-	}
-	if (e == ERR_OK)
-		s->unread_s = u.n == BATCH ? u.now_s : u.next_s;
-	return e;
 }

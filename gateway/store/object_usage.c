@@ -194,8 +194,8 @@ store_usage_permits(
 
 /* --- made anew --- */
 
-static enum err
-drop_all(struct db_txn *txn, const char *prefix)
+enum err
+store_state_drop(struct db_txn *txn, const char *prefix)
 {
 	struct db_cursor *c = NULL;
 	struct span from = span_str(prefix), key = from, val;
@@ -220,11 +220,13 @@ store_apply_recount(struct store *s, struct db_txn *txn, struct store_op *op)
 	struct store_object o;
 	struct span key, val;
 	const char *name;
-	enum err e = drop_all(txn, USAGE);
+	enum err e = store_state_drop(txn, USAGE);
 
 	(void)op;
 	if (e == ERR_OK)
-		e = drop_all(txn, MESSAGE);
+		e = store_state_drop(txn, MESSAGE);
+	if (e == ERR_OK)
+		e = store_unread_forget_all(txn);
 	if (e == ERR_OK)
 		e = db_cursor_open(txn, STORE_OBJECT, &c);
 	while (e == ERR_OK) {
@@ -237,6 +239,8 @@ store_apply_recount(struct store *s, struct db_txn *txn, struct store_op *op)
 				 : store_object_unpack(val, s->arena, &o);
 		if (e == ERR_OK)
 			e = store_usage_count(txn, name, &o, true);
+		if (e == ERR_OK)
+			e = store_unread_expect(s, txn, name, &o);
 	}
 	db_cursor_close(c);
 	return e == ERR_NOT_FOUND ? ERR_OK : e;

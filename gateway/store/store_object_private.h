@@ -51,6 +51,8 @@ enum err store_objects_of(struct db_txn *txn, struct arena *a,
 enum err store_usage_permits(const struct store *s, struct db_txn *txn,
     const struct store_object *o) MUST_CHECK;
 store_apply_fn store_apply_recount;
+/* Delete the rows of the table state whose keys begin so. */
+enum err store_state_drop(struct db_txn *txn, const char *prefix) MUST_CHECK;
 
 /* --- object_found.c: objects that only their files tell of --- */
 
@@ -129,17 +131,24 @@ enum err store_object_reply_to(
    day. False, and no record: it was. */
 bool store_object_unknown(
     struct store *s, const char *name, struct store_rec *rec) MUST_CHECK;
-/* This one may be to be told of: look for it when it is its time. */
-void store_unread_expect(struct store *s, const struct store_object *o);
-/* Look now and then for what expires soon and was not opened. */
-void store_unread_tick(struct store *s);
-store_apply_fn store_apply_unread, store_apply_code, store_apply_dmz;
+store_apply_fn store_apply_code, store_apply_dmz;
 void store_after_dmz(struct store *s, struct store_op *op);
 void store_dmz_link(
     struct store *s, struct store_peer *portal, struct ipc_msg *m);
 /* Readers go to a machine that is not reached: what was changed is not so there
    yet. */
 bool store_dmz_is_away(const struct store *s);
+
+/* --- object_unread.c: what expires soon and was not opened --- */
+
+/* This one may be to be told of: look at it when it is its time. */
+enum err store_unread_expect(struct store *s, struct db_txn *txn,
+    const char *name, const struct store_object *o) MUST_CHECK;
+/* Look whether it is for any. */
+void store_unread_tick(struct store *s);
+store_apply_fn store_apply_unread;
+/* They are expected anew: at a start. */
+enum err store_unread_forget_all(struct db_txn *txn) MUST_CHECK;
 
 /* --- pickup_account.c: accounts of those who pick up mail --- */
 
