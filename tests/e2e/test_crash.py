@@ -103,7 +103,11 @@ def check_disk(gw):
 @contextlib.contextmanager
 def swap_file(root):
     """Swap space of our own while something runs, searched afterwards; without it
-    where it cannot be had."""
+    where it cannot be had. Only where a number of kills was asked for: beside other
+    tests, whoever runs short of memory, this one included, would have it there."""
+    if "SEALGATE_KILLS" not in os.environ:
+        yield
+        return
     path = pathlib.Path(root) / "swap"
     path.write_bytes(bytes(32 << 20))
     path.chmod(0o600)
@@ -117,9 +121,10 @@ def swap_file(root):
     try:
         yield
     finally:
+        data = path.read_bytes()
         if on:
-            assert_unreadable(path, path.read_bytes())
             subprocess.run(["swapoff", str(path)], check=True)
+        assert_unreadable(path, data)
         print("figure: " + ("a swap file was in use, and shows nothing" if on else
                             "no swap file could be used here: skipped"))
         path.unlink()
