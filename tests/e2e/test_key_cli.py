@@ -261,7 +261,7 @@ def test_an_older_copy_takes_nothing_back(gw):
 
     try:
         gpg("20260101T000000", "--quick-gen-key", "old@example.org",
-            "future-default", "default", "1y")
+            "future-default", "default", "20y")
         older = gpg("20260102T000000", "--export")
         listing = gpg("20260102T000000", "--with-colons", "--list-keys")
         fpr = next(l.split(b":")[9] for l in listing.splitlines()
