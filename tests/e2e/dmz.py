@@ -17,7 +17,7 @@ import time
 import pytest
 
 from capture import Capture
-from escrow import Link
+from escrow import Link, text_of
 from harness import PATIENCE, USERS_BASE, Gateway, free_port, message, run, wait_for
 from pickup import run_node
 
@@ -262,12 +262,16 @@ class Pair:
     def mails(self, rcpt):
         return [m for m in self.out.messages + self.back.messages if rcpt in m.rcpts]
 
+    def notices(self, rcpt):
+        """Of these, those with a link: other mail comes when it comes."""
+        return [m for m in self.mails(rcpt) if "/m/" in text_of(m.data)]
+
     def send(self, rcpt=CAROL, body=CANARY, wait=True):
-        before = len(self.mails(rcpt))
+        before = len(self.notices(rcpt))
         self.gateway.send(SENDER, rcpt, message(to=rcpt, body=body + "\r\n"))
         if wait:
-            wait_for("the notice", lambda: len(self.mails(rcpt)) > before)
-            return Link(self.mails(rcpt)[-1].data)
+            wait_for("the notice", lambda: len(self.notices(rcpt)) > before)
+            return Link(self.notices(rcpt)[-1].data)
         return None
 
     def object(self, link):

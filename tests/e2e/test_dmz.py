@@ -202,11 +202,11 @@ def test_an_answer_comes_in_once(pair):
 
 def test_no_link_goes_before_its_object_is_there(pair):
     pair.wire.break_off()
-    before = len(pair.mails(CAROL))
+    before = len(pair.notices(CAROL))
     pair.send(wait=False)
     calls = pair.wire.calls
     wait_for("an attempt", lambda: pair.wire.calls > calls)
-    assert len(pair.mails(CAROL)) == before
+    assert len(pair.notices(CAROL)) == before
     waits = [o for o in pair.gateway.cli_json("escrow", "list") if o["state"] == "waiting"]
     assert len(waits) == 1
     # neither a restart here nor one there changes it
@@ -214,10 +214,10 @@ def test_no_link_goes_before_its_object_is_there(pair):
     pair.gateway.start()
     pair.dmz.stop()
     pair.wire.mend()
-    assert len(pair.mails(CAROL)) == before
+    assert len(pair.notices(CAROL)) == before
     pair.dmz.start()
-    wait_for("the notice", lambda: len(pair.mails(CAROL)) > before)
-    link = Link(pair.mails(CAROL)[-1].data)
+    wait_for("the notice", lambda: len(pair.notices(CAROL)) > before)
+    link = Link(pair.notices(CAROL)[-1].data)
     assert link.open().status == 200
 
 
@@ -254,16 +254,16 @@ def test_a_machine_that_was_lost_gets_everything_again(pair):
 
 
 def test_large_ones_go_on_where_they_broke_off(pair):
-    before = len(pair.mails(CAROL))
+    before = len(pair.notices(CAROL))
     pair.gateway.send(SENDER, CAROL, message(to=CAROL, body=("x" * 70 + "\r\n") * 300000))
     for _ in range(3):
         wait_for("a beginning", lambda: list((pair.dmz.state / "escrow").glob("*.part")) or
-                 len(pair.mails(CAROL)) > before)
+                 len(pair.notices(CAROL)) > before)
         pair.wire.drop()
     pair.dmz.kill()
     pair.dmz.start()
-    wait_for("the notice", lambda: len(pair.mails(CAROL)) > before)
-    link = Link(pair.mails(CAROL)[-1].data)
+    wait_for("the notice", lambda: len(pair.notices(CAROL)) > before)
+    link = Link(pair.notices(CAROL)[-1].data)
     assert link.open().status == 200
     here = (pair.gateway.state / "escrow" / link.id).read_bytes()
     assert here == (pair.dmz.state / "escrow" / link.id).read_bytes()
@@ -277,19 +277,19 @@ def test_a_full_disk_there_keeps_notices_here(pair):
     pair.dmz.limits = "free-space = 1024G"
     pair.dmz.write_conf()
     pair.dmz.start()
-    before = len(pair.mails(CAROL))
+    before = len(pair.notices(CAROL))
     try:
         pair.send(wait=False)
         wait_for("the trouble", lambda: b"takes no message" in
                  pair.gateway.cli("status", check=False).stdout)
-        assert len(pair.mails(CAROL)) == before
+        assert len(pair.notices(CAROL)) == before
     finally:
         pair.dmz.stop()
         pair.dmz.limits = ""
         pair.dmz.write_conf()
         pair.dmz.start()
-    wait_for("the notice", lambda: len(pair.mails(CAROL)) > before)
-    assert Link(pair.mails(CAROL)[-1].data).open().status == 200
+    wait_for("the notice", lambda: len(pair.notices(CAROL)) > before)
+    assert Link(pair.notices(CAROL)[-1].data).open().status == 200
     wait_for("the end of the trouble", lambda: b"takes no message" not in
              pair.gateway.cli("status", check=False).stdout)
 

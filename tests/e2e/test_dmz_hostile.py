@@ -47,18 +47,18 @@ def test_a_portal_with_another_certificate_is_told_nothing(pair):
     pair.dmz.own, own = pair.stranger, pair.dmz.own
     pair.dmz.write_conf()
     pair.dmz.start()
-    before = len(pair.mails(CAROL))
+    before = len(pair.notices(CAROL))
     try:
         pair.send(wait=False)
         wait_for("the log", lambda: "its certificate is not one of those in peer" in
                  pair.gateway.log())
-        assert len(pair.mails(CAROL)) == before
+        assert len(pair.notices(CAROL)) == before
     finally:
         pair.dmz.stop()
         pair.dmz.own = own
         pair.dmz.write_conf()
         pair.dmz.start()
-    wait_for("the notice", lambda: len(pair.mails(CAROL)) > before)
+    wait_for("the notice", lambda: len(pair.notices(CAROL)) > before)
 
 
 OPENED, EXPIRED, LOCKED, CODE, ACCOUNT_SET = 112, 113, 117, 118, 260
