@@ -355,7 +355,8 @@ check(
 	}
 	if (e == ERR_OK && f.n_errors > 0)
 		e = ERR_CONFIG;
-	for (size_t i = 0; i < f.n; i++)
+	/* what is no error was said the first time */
+	for (size_t i = 0; i < f.n && (e != ERR_OK || !link_there); i++)
 		cli_say("%s", conf_finding_text(&f, i, line, sizeof(line)));
 	conf_findings_clear(&f);
 	return e;

@@ -160,3 +160,42 @@ def test_the_package_lives_a_whole_life(layer):
     result = tmp / "upper/root/result"
     said = result.read_text(errors="replace") if result.exists() else ""
     assert said.endswith("all good\n"), said[-20000:] + done.stdout[-3000:] + done.stderr[-2000:]
+
+
+@pytest.fixture(name="unpacked", scope="module")
+def fixture_unpacked(tmp_path_factory):
+    """What the three packages have, one beside the other."""
+    root = tmp_path_factory.mktemp("debs")
+    debs = list(DEBS.glob("sealgate*.deb"))
+    if not debs:
+        pytest.skip("no packages: packaging/debian/build makes them")
+    assert len(debs) == 3, debs
+    for deb in debs:
+        run("dpkg-deb", "-x", deb, root)
+    return root
+
+
+@pytest.mark.long
+def test_debuggers_find_what_belongs_to_the_programs(unpacked):
+    for program in ("usr/sbin/sealgated", "usr/bin/sealgate"):
+        notes = run("readelf", "-n", unpacked / program).stdout.decode()
+        build = re.search(r"Build ID: ([0-9a-f]+)", notes).group(1)
+        symbols = unpacked / "usr/lib/debug/.build-id" / build[:2] / (build[2:] + ".debug")
+        assert ".debug_info" in run("readelf", "-SW", symbols).stdout.decode()
+
+
+@pytest.mark.long
+def test_documents_lead_to_what_is_installed(unpacked):
+    """But README.md, which is about the sources, too."""
+    doc = unpacked / "usr/share/doc/sealgate"
+    seen = 0
+    for page in [p for p in doc.rglob("*.md") if p.name != "README.md"]:
+        for link in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+            if "://" not in link:
+                assert (page.parent / link).exists(), (page, link)
+                seen += 1
+    ours = {str(p.relative_to(TOP)) for p in (TOP / "docs").glob("*.md")}
+    assert {str(p.relative_to(doc)) for p in (doc / "docs").glob("*.md")} == ours
+    assert seen > 20
+    for example in (TOP / "packaging/examples").glob("*.conf"):
+        assert (doc / "examples" / example.name).exists(), example
