@@ -23,6 +23,8 @@ def pytest_configure(config):
         "markers", "alone: measures time or memory, and runs beside no other test")
     config.addinivalue_line(
         "markers", "long: takes minutes, for packaging/check --long")
+    config.addinivalue_line(
+        "markers", "counted: quick, and reaches much of the gateway: for tests/coverage")
 
 
 # Files that take long, longest first: side by side with others they begin before
@@ -35,8 +37,16 @@ SLOW = ("test_reader", "test_discovery", "test_portal", "test_relay_tls", "test_
         "test_auth", "test_leftovers", "test_setup", "test_readme", "test_tls_rung",
         "test_tls_reports", "test_recipes")
 
+# Files that packaging/check runs a second time, against a build that counts what is
+# reached: seconds each, and together through every process of the gateway.
+COUNTED = ("test_key_trust", "test_lmtp_in", "test_notices", "test_open_harvest",
+           "test_open_roundtrip", "test_pickup_words", "test_recipients", "test_tls_verdicts")
+
 
 def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in COUNTED:
+            item.add_marker("counted")
     items.sort(key=lambda item: SLOW.index(item.path.stem) if item.path.stem in SLOW
                else len(SLOW))
 
