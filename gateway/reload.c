@@ -103,6 +103,12 @@ refuse_restarts(
 	    {"the first of users and recipients of listen",
 		conf_has_accounts(old) == conf_has_accounts(new)},
 	    {"section portal", old->portal.present == new->portal.present},
+	    /* the portal answers for the one it started with, links have this
+	     */
+	    {"portal: url", same_text(old->portal.url, new->portal.url)},
+	    {"whether the portal has a tls-cert",
+		(old->portal.tls_cert == NULL) ==
+		    (new->portal.tls_cert == NULL)},
 	    {"escrow: recovery-certificate",
 		same_text(old->escrow.recovery, new->escrow.recovery)},
 	    {"the first rule with escrow = attachment",

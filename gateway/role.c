@@ -338,12 +338,19 @@ new_conf(struct role *r, struct ipc_msg *m)
 {
 	struct new_tls tls = {r, m, 0};
 	struct conf *old = r->conf, *c;
+	bool keeps = r->attached && r->events.on_conf == NULL;
 
-	if (r->attached && r->events.on_conf == NULL)
+	if (keeps && (r->events.on_files == NULL || m->n_fds == 0))
 		return;
 	c = read_conf(m->payload, old->file);
 	if (c == NULL)
 		return;
+	if (keeps) {
+		state_each_file(c, r->id, take_tls, &tls);
+		conf_free(c);
+		r->events.on_files(r->arg);
+		return;
+	}
 	r->conf = c;
 	if (m->n_fds > 0)
 		state_each_file(c, r->id, take_tls, &tls);

@@ -124,6 +124,10 @@ struct role_events {
 	/* role_conf() has changed, and role_take_fd() gives certificates that
 	   were opened anew. May be NULL. */
 	void (*on_conf)(void *arg);
+	/* For who has no on_conf: the configuration stays the one that it
+	   started with, and role_take_fd() gives its files, opened anew. May be
+	   NULL. */
+	void (*on_files)(void *arg);
 	/* For control alone: what the supervisor answers. May be NULL. */
 	void (*on_answer)(void *arg, struct ipc_msg *m);
 };

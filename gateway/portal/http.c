@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,8 +199,8 @@ start_daemon(struct portal_http *h, int fd)
 {
 	bool tls = h->opt.tls_cert != NULL;
 	struct MHD_OptionItem tls_options[] = {
-	    {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)h->opt.tls_cert},
-	    {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)h->opt.tls_key},
+	    {MHD_OPTION_HTTPS_CERT_CALLBACK, 0,
+		(void *)(uintptr_t)portal_certificate_give},
 	    {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)PRIORITIES},
 	    {MHD_OPTION_END, 0, NULL},
 	};
@@ -218,32 +217,7 @@ start_daemon(struct portal_http *h, int fd)
 	    1, MHD_OPTION_UNESCAPE_CALLBACK, keep_as_it_is, h,
 	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_ARRAY,
-	    tls ? tls_options : tls_options + 3, MHD_OPTION_END);
-}
-
-/* The library only says that it did not start; this says why. */
-static enum err
-check_tls(const struct portal_http_options *opt, struct err_why *why)
-{
-	gnutls_certificate_credentials_t cred;
-	gnutls_datum_t cert = {(unsigned char *)(uintptr_t)opt->tls_cert, 0};
-	gnutls_datum_t key = {(unsigned char *)(uintptr_t)opt->tls_key, 0};
-	int rc;
-
-	if (opt->tls_cert == NULL)
-		return ERR_OK;
-	cert.size = (unsigned)strlen(opt->tls_cert);
-	key.size = (unsigned)strlen(opt->tls_key);
-	if (gnutls_certificate_allocate_credentials(&cred) != 0)
-		return ERR_NOMEM;
-	rc = gnutls_certificate_set_x509_key_mem(
-	    cred, &cert, &key, GNUTLS_X509_FMT_PEM);
-	gnutls_certificate_free_credentials(cred);
-	if (rc < 0)
-		return err_why(why, ERR_TLS,
-		    "tls-cert and tls-key of the portal: %s",
-		    gnutls_strerror(rc));
-	return ERR_OK;
+	    tls ? tls_options : tls_options + 2, MHD_OPTION_END);
 }
 
 static enum err
@@ -294,7 +268,10 @@ portal_http_new(const struct portal_http_options *opt, struct portal_http **out,
 	h->door = portal_door_new();
 	e = h->door != NULL ? split_url(h, why) : ERR_NOMEM;
 	if (e == ERR_OK)
-		e = check_tls(opt, why);
+		e = opt->tls_cert == NULL
+			? ERR_OK
+			: portal_certificate_show(
+			      opt->tls_cert, opt->tls_key, why);
 	if (e == ERR_OK)
 		e = make_page(h);
 	if (e == ERR_OK)
@@ -319,6 +296,7 @@ portal_http_free(struct portal_http *h)
 	     h->page != NULL && i < portal_assets_count(h->opt.assets); i++)
 		if (h->page[i] != NULL)
 			MHD_destroy_response(h->page[i]);
+	portal_certificate_forget();
 	portal_door_free(h->door);
 	free(h->daemon);
 	free(h->page);

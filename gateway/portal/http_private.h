@@ -7,6 +7,8 @@
 #ifndef GATEWAY_PORTAL_HTTP_PRIVATE_H
 #define GATEWAY_PORTAL_HTTP_PRIVATE_H
 
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 
 #include "common/limits.h"
@@ -52,6 +54,15 @@ struct portal_request {
 	size_t body_len;
 	uint8_t body[LIMIT_PORTAL_BODY];
 };
+
+/* --- certificate.c */
+
+/* Called by GnuTLS in each handshake (gnutls_certificate_retrieve_function2).
+ */
+int portal_certificate_give(gnutls_session_t session,
+    const gnutls_datum_t *issuers, int n_issuers,
+    const gnutls_pk_algorithm_t *algs, int n_algs, gnutls_pcert_st **chain,
+    unsigned *n, gnutls_privkey_t *key);
 
 /* --- client.c */
 

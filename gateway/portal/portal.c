@@ -492,6 +492,45 @@ on_stop(void *arg)
 	loop_timer_start(p->tick, 0, TICK_MS);
 }
 
+/* A certificate that was renewed: both files are read anew. What does not fit
+   together is told, and the one before it is shown on. */
+static void
+on_files(void *arg)
+{
+	struct portal *p = arg;
+	int cert_fd = role_take_fd(p->role, ROLE_FD_TLS_CERT, 0);
+	int key_fd = role_take_fd(p->role, ROLE_FD_TLS_KEY, 0);
+	struct err_why why = {"cannot be read"};
+	struct buf cert, key;
+	enum err e = ERR_OK;
+
+	buf_init(&cert, PEM_MAX);
+	buf_init(&key, PEM_MAX);
+	/* who began without TLS goes on without it */
+	if (p->cert.len == 0 || cert_fd < 0 || key_fd < 0)
+		goto out;
+	e = file_read_all(cert_fd, &cert);
+	if (e == ERR_OK)
+		e = file_read_all(key_fd, &key);
+	if (e == ERR_OK && (buf_cstr(&cert) == NULL || buf_cstr(&key) == NULL))
+		e = ERR_NOMEM;
+	if (e == ERR_OK)
+		e = portal_certificate_show(
+		    buf_cstr(&cert), buf_cstr(&key), &why);
+	if (e != ERR_OK)
+		log_event(
+		    LOG_LVL_ERR, NULL, "certificate", KV_STR("why", why.text));
+out:
+	if (key.len > 0)
+		secret_wipe(key.data, key.len);
+	buf_clear(&cert);
+	buf_clear(&key);
+	if (cert_fd >= 0)
+		close(cert_fd);
+	if (key_fd >= 0)
+		close(key_fd);
+}
+
 /* --- start */
 
 /* The PEM text behind a descriptor, as a string. */
@@ -689,6 +728,7 @@ start_loop(struct portal *p)
 	static const struct role_events events = {
 	    .on_peer = on_peer,
 	    .on_stop = on_stop,
+	    .on_files = on_files,
 	};
 
 	p->tick = loop_timer_new(p->loop, on_tick, p);

@@ -342,6 +342,14 @@ struct portal_http_options {
 	void *arg;
 };
 
+/* certificate.c: show visitors this certificate with its chain, and its private
+   key, PEM texts, from now on; connections that are open go on. There is one
+   for the process. ERR_TLS with the reason, and what was shown stays. */
+enum err portal_certificate_show(
+    const char *cert, const char *key, struct err_why *why) MUST_CHECK;
+/* No connection may be left. */
+void portal_certificate_forget(void);
+
 enum err portal_http_new(const struct portal_http_options *opt,
     struct portal_http **out, struct err_why *why) MUST_CHECK;
 void portal_http_free(struct portal_http *h);

@@ -186,6 +186,7 @@ check "the same package installs anew" apt-get install -y -qq --reinstall /root/
 check "and starts the portal anew" until_true sh -c '[ "$(systemctl show -p MainPID --value sealgate-portal)" != '"$pid"' ] &&
 	systemctl is-active sealgate-portal && sealgate status'
 
+check "it takes a renewed certificate" systemctl reload sealgate-portal
 check "it is removed" apt-get remove -y -qq sealgate
 check "nothing runs" no pgrep sealgated
 check "its state stays" test -f /var/lib/sealgate/spool/data.mdb

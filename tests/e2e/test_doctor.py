@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import ssl
 import tempfile
@@ -103,6 +104,11 @@ def test_certificates_as_who_connects_sees_them(place, dns, certs, request):
     def is_right(lines):
         return [(level, text[:len(right[0][1])]) for level, text in lines] == right
 
+    def in_use(what, condition):
+        """Once a reload has come to every process."""
+        gw.cli("reload")
+        return wait_for(what, lambda: [x for x in [shown()[1]] if condition(*x)])[0]
+
     with_sections(certs["right"], certs["another"])
     gw.start()
     said, (outbound, inbound, web) = shown()
@@ -117,27 +123,24 @@ def test_certificates_as_who_connects_sees_them(place, dns, certs, request):
         os.rename(old, old + ".old")
         shutil.copy(new, old)
     assert shown()[1][1] == inbound
-    gw.cli("reload")
-    assert is_right(shown()[1][1])
+    in_use("the renewed one", lambda _, inbound, web: is_right(inbound)
+           and "is for %s and not" % OURS in web[0][1])
     for old in certs["files"]["another"]:
         os.rename(old + ".old", old)
+    # url is in links that have been sent
+    before = gw.conf.read_text()
+    gw.conf.write_text(before.replace("https://127.0.0.1:", "https://localhost:"))
+    assert b"portal: url cannot change" in gw.cli("reload", check=False).stderr
     # TLS at once, and a load balancer in front
     with_sections(certs["right"] + ' proxies = { "127.0.0.1" }', certs["over"] + " tls = implicit")
-    gw.cli("reload")
-    _, (outbound, inbound, _) = shown()
-    assert is_right(outbound)
-    [(level, text)] = inbound
-    assert level == "bad" and "the certificate ended on" in text
+    in_use("these", lambda outbound, inbound, _: is_right(outbound)
+           and [level for level, text in inbound if "the certificate ended on" in text] == ["bad"])
     with_sections(certs["right"] + " lmtp = true", certs["self-signed"])
-    gw.cli("reload")
-    _, (outbound, inbound, _) = shown()
-    assert is_right(outbound)
-    [(level, text)] = inbound
-    assert level == "warn" and "self-signed" in text
+    in_use("those", lambda outbound, inbound, _: is_right(outbound)
+           and [level for level, text in inbound if "self-signed" in text] == ["warn"])
     # without TLS there is nothing to look at
     with_sections("", "")
-    gw.cli("reload")
-    assert shown()[1][:2] == [[], []]
+    in_use("none", lambda outbound, inbound, _: not outbound and not inbound)
 
 
 def test_a_portal_without_its_page_is_told_beforehand(place):
@@ -376,3 +379,23 @@ def test_a_machine_in_a_dmz_needs_what_it_needs(place, dns, request):
     assert any(level == "bad" and str(outside[1]) in text for level, text in said["permissions"])
     done = dmz.cli("status", check=False)
     assert done.returncode == 3 and b"doctor looks at it" in done.stderr
+
+
+def test_a_certificate_renewed_in_a_dmz_is_seen(place, dns, certs, request):
+    """No socket is there to ask for it: a signal does, as `systemctl reload` sends."""
+    (place / "renewed").mkdir()
+    own = certificate(place / "renewed", "out")
+    dmz = Dmz(place / "dmz-tls", own, own[2], options=dns, section=certs["another"])
+    request.addfinalizer(dmz.close)
+    where = "127.0.0.1:%d" % dmz.portal_port
+
+    def name():
+        return [text for _, text in about(doctor(dmz)[0]["TLS"], where)][0]
+
+    dmz.start()
+    assert "is for mail.other.example and not for 127.0.0.1" in name()
+    for old, new in zip(certs["files"]["another"], certs["files"]["right"]):
+        shutil.copy(new, old)
+    assert "is for mail.other.example" in name()
+    dmz.proc.send_signal(signal.SIGHUP)
+    wait_for("the other certificate", lambda: "is for " + OURS in name())

@@ -71,6 +71,8 @@ ELSEWHERE = {
 
 # Words with a blank or "=" that are neither a command nor an option.
 PROSE = {
+    'GROUP=sealgate-portal RELOAD="systemctl reload sealgate-portal"': "of the hook, run by "
+    "test_recipes.py",
     "forged-verdict=inside": "a word of a verdict",
     "NOTIFY=NEVER RET=HDRS": "words of SMTP",
     "from any": "of OpenSMTPD", "from local": "of OpenSMTPD",
