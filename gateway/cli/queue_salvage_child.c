@@ -90,10 +90,32 @@ hash_in(struct salvage *w, struct salvage_find *f)
 	*id = *message = w->n;
 }
 
-static const char *
-keep(struct salvage *w, const char *text)
+const char *
+cli_salvage_keep(struct salvage *w, const char *text)
 {
 	return cli_salvage_must(arena_strdup(w->arena, text));
+}
+
+struct salvage_find *
+cli_salvage_add(
+    struct salvage *w, const struct salvage_find *new, uint32_t n_rcpt)
+{
+	struct salvage_find *f;
+
+	if (w->n == w->cap) {
+		w->cap = w->cap == 0 ? 256 : 2 * w->cap;
+		w->find = cli_salvage_must(
+		    realloc(w->find, w->cap * sizeof(*w->find)));
+	}
+	f = &w->find[w->n++];
+	*f = *new;
+	f->rcpt =
+	    cli_salvage_must(arena_array(w->arena, n_rcpt, sizeof(*f->rcpt)));
+	f->done = cli_salvage_must(arena_alloc(w->arena, n_rcpt));
+	f->owed =
+	    cli_salvage_must(arena_array(w->arena, n_rcpt, sizeof(*f->owed)));
+	hash_in(w, f);
+	return f;
 }
 
 static void
@@ -104,36 +126,26 @@ on_found(void *arg, const struct entry *e, struct span record)
 
 	if (cli_salvage_find(w, e->id) != NULL)
 		return;
-	if (w->n == w->cap) {
-		w->cap = w->cap == 0 ? 256 : 2 * w->cap;
-		w->find = cli_salvage_must(
-		    realloc(w->find, w->cap * sizeof(*w->find)));
-	}
-	f = &w->find[w->n++];
-	*f = (struct salvage_find){.id = e->id,
-	    .message_id = e->message_id,
-	    .kind = e->kind,
-	    .in_file = e->file[0] != '\0',
-	    .from = keep(w, e->from),
-	    .from_key = keep(w, e->from_key),
-	    .envid = keep(w, e->envid),
-	    .accepted_ms = e->accepted_ms,
-	    .twin = e->twin,
-	    .n_rcpt = e->n_rcpt,
-	    .record = record};
-	f->rcpt = cli_salvage_must(
-	    arena_array(w->arena, e->n_rcpt, sizeof(*f->rcpt)));
-	f->done = cli_salvage_must(arena_alloc(w->arena, e->n_rcpt));
-	f->owed = cli_salvage_must(
-	    arena_array(w->arena, e->n_rcpt, sizeof(*f->owed)));
+	f = cli_salvage_add(w,
+	    &(struct salvage_find){.id = e->id,
+		.message_id = e->message_id,
+		.kind = e->kind,
+		.in_file = e->file[0] != '\0',
+		.from = cli_salvage_keep(w, e->from),
+		.from_key = cli_salvage_keep(w, e->from_key),
+		.envid = cli_salvage_keep(w, e->envid),
+		.accepted_ms = e->accepted_ms,
+		.twin = e->twin,
+		.n_rcpt = e->n_rcpt,
+		.record = record},
+	    e->n_rcpt);
 	for (uint32_t i = 0; i < e->n_rcpt; i++)
 		f->rcpt[i] = (struct entry_rcpt){
-		    .addr = keep(w, e->rcpt[i].addr),
+		    .addr = cli_salvage_keep(w, e->rcpt[i].addr),
 		    .key = "",
-		    .orcpt = keep(w, e->rcpt[i].orcpt),
+		    .orcpt = cli_salvage_keep(w, e->rcpt[i].orcpt),
 		    .notify = e->rcpt[i].notify,
 		};
-	hash_in(w, f);
 }
 
 static int
@@ -194,9 +206,12 @@ scan_file(struct salvage *w)
 		return false;
 	}
 	/* mapped to the end of the process: records point into it */
-	if (p != NULL)
-		store_salvage_scan(SPAN(p, (size_t)st.st_size), w->ids,
-		    w->n_ids, w->scan, on_found, w);
+	if (p == NULL)
+		return true;
+	store_salvage_scan(SPAN(p, (size_t)st.st_size), w->ids, w->n_ids,
+	    w->scan, on_found, w);
+	store_salvage_notices(
+	    SPAN(p, (size_t)st.st_size), w->scan, cli_owed_row, w);
 	return true;
 }
 
@@ -523,7 +538,7 @@ leave_all(struct salvage *w, int fd, uint64_t *gone)
 		if (!cli_owed_leave(w, f, &left) ||
 		    (left && !tell(fd, CLI_SALVAGED_OWED, f->message_id)))
 			return false;
-		*gone += f->gone ? 1 : 0;
+		*gone += f->gone && !f->row ? 1 : 0;
 		if (!f->gone &&
 		    (!leave(w, f) || !tell(fd, CLI_SALVAGED_ENTRY, f->id)))
 			return false;

@@ -2,8 +2,9 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * Who failed in an environment that was moved aside before a notification of
- * it was made: the audit log has the failure and not the notification. Store
- * tells the sender once, however often it is asked (salvaged.c there).
+ * it was made: the audit log has the failure, or store's own row of it was
+ * found, and the log has no notification. Store tells the sender once, however
+ * often it is asked (salvaged.c there).
  */
 #include <errno.h>
 #include <jansson.h>
@@ -14,15 +15,94 @@
 #include "gateway/cli/ask.h"
 #include "gateway/cli/queue_salvage_private.h"
 #include "gateway/dsn.h"
+#include "gateway/proto.h"
 #include "gateway/store/salvage.h"
+
+/* --- what store had noted --- */
+
+enum { ROOM = 4 }; /* recipients that a row has room for at first */
+
+static struct salvage_find *
+find_row(struct salvage *w, uint64_t message_id)
+{
+	struct salvage_find *f = cli_salvage_first(w, message_id);
+
+	while (f != NULL && !f->row)
+		f = cli_salvage_next(w, f);
+	return f;
+}
+
+/* Twice as many, whenever there are as many as a power of two. */
+static void
+make_room(struct salvage *w, struct salvage_find *f)
+{
+	uint32_t n = f->n_rcpt;
+	struct salvage_find more = *f;
+
+	if (n < ROOM || (n & (n - 1)) != 0)
+		return;
+	more.rcpt = cli_salvage_must(
+	    arena_array(w->arena, 2 * (size_t)n, sizeof(*more.rcpt)));
+	more.done = cli_salvage_must(arena_alloc(w->arena, 2 * (size_t)n));
+	more.owed = cli_salvage_must(
+	    arena_array(w->arena, 2 * (size_t)n, sizeof(*more.owed)));
+	memcpy(more.rcpt, f->rcpt, n * sizeof(*f->rcpt));
+	memcpy(more.done, f->done, n);
+	memcpy(more.owed, f->owed, n * sizeof(*f->owed));
+	*f = more;
+}
+
+static void
+add_fact(struct salvage *w, struct salvage_find *f, const struct dsn_rcpt *r)
+{
+	struct salvage_owed *o;
+
+	for (uint32_t k = 0; k < f->n_rcpt; k++)
+		if (strcmp(f->rcpt[k].addr, r->addr) == 0)
+			return; /* another copy of its page */
+	make_room(w, f);
+	o = cli_salvage_must(arena_alloc(w->arena, sizeof(*o)));
+	*o = (struct salvage_owed){.status = cli_salvage_keep(w, r->status),
+	    .peer = cli_salvage_keep(w, r->peer),
+	    .text = cli_salvage_keep(w, r->text),
+	    .code = r->code};
+	f->rcpt[f->n_rcpt] =
+	    (struct entry_rcpt){.addr = cli_salvage_keep(w, r->addr),
+		.key = "",
+		.orcpt = cli_salvage_keep(w, r->orcpt)};
+	f->owed[f->n_rcpt] = o;
+	f->done[f->n_rcpt++] = PROTO_FAILED;
+}
+
+void
+cli_owed_row(void *arg, uint64_t message_id, const struct dsn *head,
+    const struct dsn_rcpt *fact)
+{
+	struct salvage *w = arg;
+	struct salvage_find *f = find_row(w, message_id);
+
+	if (head != NULL && f == NULL)
+		(void)cli_salvage_add(w,
+		    &(struct salvage_find){.message_id = message_id,
+			.kind = ENTRY_PENDING,
+			.gone = true,
+			.row = true,
+			.from = cli_salvage_keep(w, head->from),
+			.from_key = cli_salvage_keep(w, head->from_key),
+			.envid = cli_salvage_keep(w, head->envid),
+			.accepted_ms = head->accepted_ms},
+		    ROOM);
+	/* without a head there is nobody to tell */
+	else if (fact != NULL && f != NULL && fact->action == MIME_DSN_FAILED)
+		add_fact(w, f, fact);
+}
 
 /* --- what the log says --- */
 
-static char *
+static const char *
 keep(struct salvage *w, const json_t *rec, const char *member)
 {
-	return cli_salvage_must(
-	    arena_strdup(w->arena, cli_member(rec, member)));
+	return cli_salvage_keep(w, cli_member(rec, member));
 }
 
 /* What a decision has closed has only the reason's number here. NULL: nobody

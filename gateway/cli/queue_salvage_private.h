@@ -15,6 +15,8 @@
 #include "gateway/cli/audit_private.h"
 #include "gateway/entry.h"
 
+struct dsn;
+struct dsn_rcpt;
 struct json_t;
 
 enum { SALVAGE_PATH_SIZE = 1200, SALVAGE_BUCKETS = 1 << 16 };
@@ -36,6 +38,7 @@ struct salvage_find {
 	bool in_file;
 	bool gone;	  /* deleted, or nobody is left */
 	bool noted;	  /* a notification, and the log has it */
+	bool row;	  /* no entry: what a sender was to be told */
 	const char *from; /* "" the null sender */
 	const char *from_key;
 	const char *envid;
@@ -70,6 +73,11 @@ struct salvage {
 
 /* What an allocation has given; there is no going on without it. */
 void *cli_salvage_must(void *p);
+/* A copy that stays. */
+const char *cli_salvage_keep(struct salvage *w, const char *text);
+/* One more, with room for so many recipients; its ids are set by then. */
+struct salvage_find *cli_salvage_add(
+    struct salvage *w, const struct salvage_find *new, uint32_t n_rcpt);
 /* NULL when it was not found. */
 struct salvage_find *cli_salvage_find(struct salvage *w, uint64_t id);
 /* The first find of a message, and the next behind one; NULL: there is none. */
@@ -87,6 +95,10 @@ bool cli_salvage_put(const char *path, struct span octets);
 
 /* --- queue_salvage_owed.c: what senders were not told yet --- */
 
+/* What store had noted itself, a store_salvage_notice_fn: before the log is
+   read, which says what senders were told of it. */
+void cli_owed_row(void *arg, uint64_t message_id, const struct dsn *head,
+    const struct dsn_rcpt *fact);
 /* One record of the log, in its order. */
 void cli_owed_note(struct salvage *w, const struct json_t *rec);
 /* When all are noted: a notification that is there although the log does not

@@ -4,7 +4,8 @@
  * Entries in an environment that cannot be used: found in its raw octets by
  * the magic of their sealed bodies, those with a body in a file by their ids.
  * What LMDB has freed is found, too: who looks must know what was delivered.
- * Nothing is opened here; a body opens only beside its own envelope.
+ * Nothing is opened here; a body opens only beside its own envelope. What
+ * senders were to be told is found in its rows (salvage_notice.c).
  */
 #ifndef GATEWAY_STORE_SALVAGE_H
 #define GATEWAY_STORE_SALVAGE_H
@@ -28,6 +29,18 @@ typedef void store_salvage_fn(
    bodies, rising. The arena is reset at every entry. */
 void store_salvage_scan(struct span data, const uint64_t *ids, size_t n_ids,
     struct arena *a, store_salvage_fn *found, void *arg);
+
+/* What a sender was to be told: a row of the table notice, borrowed for the
+   call. head has no recipients; of a fact it is NULL. Whether he was told since
+   the rows do not say. */
+struct dsn;
+struct dsn_rcpt;
+typedef void store_salvage_notice_fn(void *arg, uint64_t message_id,
+    const struct dsn *head, const struct dsn_rcpt *fact);
+
+/* Look through the octets of data.mdb for those rows, all heads first. */
+void store_salvage_notices(struct span data, struct arena *a,
+    store_salvage_notice_fn *found, void *arg);
 
 /* The octets of a file in STORE_SALVAGE_DIR: an entry, and what is known of
    its recipients (an octet each, enum proto_outcome). */

@@ -216,6 +216,31 @@ def test_a_sender_is_told_once_of_what_had_failed(make_gateway, capture, keys):
     gw.cli("audit", "verify")
 
 
+def test_a_sender_is_told_although_nothing_of_his_mail_is_left(make_gateway, capture):
+    """The places of its entries were used again: what store had noted itself is found."""
+    bob, gone = "bob@other.example", ("r%d@other.example" % n for n in range(9))
+    gw = make_gateway(capture.port, retry="first = 1h",
+                      rules='rule "all" { try = { clear } }\n')
+    capture.verbs["RCPT"] = lambda line: HANG if b"dora" in line else (550, "5.1.1 no")
+    gw.send(SENDER, [bob, DORA, *gone], text(0))
+    wait_for("the bounces", lambda: len(records(gw, "bounced")) == 10)
+    gw.kill()
+    assert not records(gw, "notified")
+    damage(gw)
+    path = gw.state / "spool" / "data.mdb"
+    path.write_bytes(path.read_bytes().replace(b"SGSB", b"XXXX"))
+    capture.verbs.clear()
+    gw.start()
+    wait_for("a gateway that answers", lambda: answers(gw))
+    said = gw.cli_json("queue", "salvage")
+    assert (said["taken"], said["told"], said["done"]) == (0, 1, 0), said
+    (notice,) = wait_for("the notification", lambda: [
+        m.data for m in capture.wait(0) if m.rcpts == [SENDER]])
+    assert notice.count(b"Action: failed") == 10 and bob.encode() in notice
+    wait_for("the records", lambda: len(records(gw, "notified")) == 10)
+    assert gw.cli_json("queue", "salvage")["told"] == 0
+
+
 def test_twins_come_back_as_twins(domain, gateway_to):
     """Mail by TLS comes back with the original that is parked for it; what was
     deleted or dropped does not, nor what its original has taken over from."""

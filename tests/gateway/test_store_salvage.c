@@ -15,7 +15,9 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "gateway/dsn.h"
+#include "gateway/store/notice.h"
 #include "gateway/store/salvage.h"
+#include "gateway/store/store_private.h"
 #include "tests/lib/store_rig.h"
 
 enum { FOUND_MAX = 64, FILE_MAX = 8 * 1024 * 1024 };
@@ -303,4 +305,114 @@ Test(salvage, nobody_is_told_what_does_not_fit)
 	/* none of these counts as told */
 	leave_owed(7, 7, "s@own.example", 1);
 	cr_expect(owed_says(7, "\"ok\":true"));
+}
+
+/* --- rows of what senders are to be told --- */
+
+enum { ROWS = 12 };
+
+static struct rows {
+	unsigned heads, facts;
+	char from[64], addr[ROWS][64];
+	size_t longest;
+} rows;
+
+static void
+on_row(void *arg, uint64_t message_id, const struct dsn *head,
+    const struct dsn_rcpt *fact)
+{
+	cr_assert_eq(arg, &rows);
+	cr_expect_eq(message_id, 700);
+	if (head != NULL) {
+		cr_expect_eq(rows.facts, 0, "heads come first");
+		snprintf(rows.from, sizeof(rows.from), "%s", head->from);
+		rows.heads++;
+		return;
+	}
+	for (unsigned i = 0; i < rows.facts; i++)
+		if (strcmp(rows.addr[i], fact->addr) == 0)
+			return; /* a page that was copied */
+	cr_assert_lt(rows.facts, ROWS);
+	snprintf(
+	    rows.addr[rows.facts++], sizeof(rows.addr[0]), "%s", fact->addr);
+	cr_expect_str_eq(fact->status, "5.1.1");
+	if (strlen(fact->text) > rows.longest)
+		rows.longest = strlen(fact->text);
+}
+
+static void
+note_rows(void)
+{
+	static char longest[9000];
+	char addr[ROWS][64];
+	struct dsn_rcpt r[ROWS];
+	struct dsn d = {.message_id = 700,
+	    .from = "sam@ours.example",
+	    .from_key = "sam@ours.example",
+	    .envid = "",
+	    .rcpt = r,
+	    .n_rcpt = ROWS};
+	struct db_txn *txn = NULL;
+
+	memset(longest, 'x', sizeof(longest) - 1);
+	for (unsigned i = 0; i < ROWS; i++) {
+		snprintf(addr[i], sizeof(addr[0]), "r%u@example.org", i);
+		r[i] = (struct dsn_rcpt){.addr = addr[i],
+		    .orcpt = "",
+		    .action = MIME_DSN_FAILED,
+		    .status = "5.1.1",
+		    .reason = "",
+		    .advice = "",
+		    .peer = "",
+		    /* one has pages of its own */
+		    .text = i == 5 ? longest : "no"};
+	}
+	cr_assert_eq(db_write(rig.store->db, &txn), ERR_OK);
+	cr_assert_eq(store_notice_add(rig.store, txn, &d), ERR_OK);
+	cr_assert_eq(db_commit(txn), ERR_OK);
+}
+
+Test(salvage, what_senders_were_to_be_told_is_found)
+{
+	struct span data;
+
+	note_rows();
+	rig_kill(&rig);
+	data = read_file();
+	memset((uint8_t *)(uintptr_t)data.data, 0, 8192);
+	store_salvage_notices(data, rig.arena, on_row, &rows);
+	cr_expect_geq(rows.heads, 1);
+	cr_expect_str_eq(rows.from, "sam@ours.example");
+	cr_expect_eq(rows.facts, ROWS);
+	cr_expect_eq(rows.longest, 8999);
+}
+
+Test(salvage, what_only_looks_like_a_row_is_none)
+{
+	static uint8_t octets[4096];
+	struct span data, addr = SPAN_LIT("r3@example.org");
+	size_t at;
+
+	note_rows();
+	rig_kill(&rig);
+	data = read_file();
+	/* a length that runs over the row's end */
+	while ((at = span_find(data, 0, addr)) < data.len) {
+		((uint8_t *)(uintptr_t)data.data)[at - 1]++;
+		((uint8_t *)(uintptr_t)data.data)[at + 1] = 'X';
+	}
+	store_salvage_notices(data, rig.arena, on_row, &rows);
+	cr_expect_eq(rows.facts, ROWS - 1);
+	/* keys and sizes everywhere, and nothing behind them */
+	rows = (struct rows){.heads = 0};
+	for (size_t i = 0; i + 8 <= sizeof(octets); i += 8)
+		memcpy(octets + i, "\377\377\0\0\0\0\x0c\0", 8);
+	for (size_t n = 0; n < 64; n++)
+		store_salvage_notices(
+		    SPAN(octets, sizeof(octets) - n), rig.arena, on_row, &rows);
+	for (size_t i = 0; i + 8 <= sizeof(octets); i += 8)
+		memcpy(octets + i, "\1\0\0\0\1\0\x0c\0", 8);
+	store_salvage_notices(
+	    SPAN(octets, sizeof(octets)), rig.arena, on_row, &rows);
+	cr_expect_eq(rows.heads + rows.facts, 0);
 }
