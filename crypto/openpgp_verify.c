@@ -22,6 +22,31 @@ enum {
 	SIGNATURES_MAX = 256 * 1024, /* octets */
 };
 
+/* Without notes (GnuPG's "ring trust"): in a keyring gpg takes them for its
+   own, and does not check the signatures that they call checked. What is no
+   certificate would end the ring for gpg: it is left out. */
+static enum err
+put_cert(struct buf *ring, struct span cert)
+{
+	struct crypto_pgp_piece piece;
+	struct crypto_pgp_packet p;
+	size_t one = 0;
+	enum err e;
+
+	if (crypto_pgp_split(cert, &piece, 1, &one, NULL) != ERR_OK)
+		return ERR_OK;
+	for (size_t pos = 0; pos < cert.len; pos += p.size) {
+		struct span rest = SPAN(cert.data + pos, cert.len - pos);
+
+		e = crypto_pgp_packet_next(rest, &p);
+		if (e == ERR_OK && p.tag != CRYPTO_PGP_TAG_TRUST)
+			e = buf_put(ring, SPAN(rest.data, p.size));
+		if (e != ERR_OK)
+			return e;
+	}
+	return ERR_OK;
+}
+
 enum err
 crypto_pgp_keyring_write(struct crypto_pgp *pgp, struct pgp_kept *const *kept,
     size_t n, const struct span *certs, size_t n_certs, struct err_why *why)
@@ -37,14 +62,8 @@ crypto_pgp_keyring_write(struct crypto_pgp *pgp, struct pgp_kept *const *kept,
 	for (size_t i = 0; i < n && e == ERR_OK; i++)
 		if (kept[i] != NULL)
 			e = buf_put(&ring, buf_span(&kept[i]->pub));
-	for (size_t i = 0; i < n_certs && e == ERR_OK; i++) {
-		struct crypto_pgp_piece piece;
-		size_t one = 0;
-
-		/* what is no certificate would end the ring for gpg */
-		if (crypto_pgp_split(certs[i], &piece, 1, &one, NULL) == ERR_OK)
-			e = buf_put(&ring, certs[i]);
-	}
+	for (size_t i = 0; i < n_certs && e == ERR_OK; i++)
+		e = put_cert(&ring, certs[i]);
 	if (e != ERR_OK)
 		err_why(why, e, "%s", err_text(e));
 	else

@@ -9,7 +9,7 @@
  *
  * User: users.pgp. Behind its walls it can execute gpg, gpgconf, gpgsm and
  * gpg-agent, write to its home, and open sockets to nobody but them
- * (gateway/sandbox_table.c). Kept small: GPGME forks it twice per request.
+ * (gateway/sandbox_table.c). Kept small: GPGME forks it twice where it is used.
  *
  * Takes PROTO_PGP_SEAL, PROTO_PGP_SIGN, PROTO_PGP_SEAL_SIGN, PROTO_PGP_INSPECT,
  * PROTO_PGP_OPEN and PROTO_PGP_VERIFY from any peer, and from keys what it

@@ -133,6 +133,61 @@ Test(openpgp_verify, a_signature_is_what_its_key_and_hash_are)
 	homes_remove(&d.h);
 }
 
+/* A certificate with gpg's note behind each packet that it has checked it and
+   found it good (gnupg doc/DETAILS). damaged: the signature that binds its
+   first subkey does not hold. */
+static void
+forge(const char *name, bool damaged, struct buf *out)
+{
+	struct buf b = peer_read(peer_data(name));
+	struct crypto_pgp_packet p;
+	unsigned before = 0;
+
+	buf_init(out, 65536);
+	for (size_t pos = 0; pos < b.len; pos += p.size) {
+		cr_assert_eq(
+		    crypto_pgp_packet_next(SPAN(b.data + pos, b.len - pos), &p),
+		    ERR_OK);
+		if (damaged && before == CRYPTO_PGP_TAG_PUBLIC_SUBKEY) {
+			b.data[pos + p.size - 1] ^= 1;
+			damaged = false;
+		}
+		before = p.tag;
+		cr_assert_eq(buf_put(out, SPAN(b.data + pos, p.size)), ERR_OK);
+		cr_assert_eq(
+		    buf_put(out, SPAN("\xb0\x06\x00\x03gpg\x00", 8)), ERR_OK);
+	}
+	buf_clear(&b);
+}
+
+/* In a keyring gpg believes them: one that comes with mail would tell of a
+   subkey that its key never bound. */
+Test(openpgp_verify, notes_in_a_certificate_are_not_believed)
+{
+	struct desk d;
+	struct buf sig;
+
+	desk_make(&d);
+	sign(&d, "-a -u sub@example.com");
+	sig = peer_read(peer_path(d.h.dir, "sig"));
+	for (int damaged = 0; damaged < 2; damaged++) {
+		struct buf forged;
+		struct span cert;
+
+		forge("sign/sub.pgp", damaged != 0, &forged);
+		cert = buf_span(&forged);
+		cr_assert_eq(crypto_pgp_verify(d.h.pgp, buf_span(&sig),
+				 SPAN_LIT(TEXT), &cert, 1, &d.sigs, &d.why),
+		    ERR_OK, "%s", d.why.text);
+		cr_assert_eq(d.sigs.n, 1);
+		cr_expect_eq(d.sigs.sig[0].status == CRYPTO_SIGNED_GOOD,
+		    damaged == 0, "%d: %s", damaged, d.sigs.sig[0].reason);
+		buf_clear(&forged);
+	}
+	buf_clear(&sig);
+	homes_remove(&d.h);
+}
+
 Test(openpgp_verify, a_revoked_key_is_said_to_be_revoked)
 {
 	struct desk d;
