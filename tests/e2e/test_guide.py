@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from harness import SEALGATED, TOP, USERS_BASE, free_port, message, run, wait_for
+from harness import SEALGATED, TOP, USERS_BASE, free_port, message, portal_page, run, wait_for
 
 sys.path.insert(0, str(TOP / "tests/long"))
 import sizing  # noqa: E402
@@ -63,6 +63,8 @@ def test_the_fragment_fits_the_frame(at, fragment, tls):
     # the rule of the frame comes before those of the fragment, as the guide says;
     # what names its host is a whole configuration
     whole = fragment if fragment.startswith("hostname") else FRAME + fragment
+    if "escrow = attachment" in whole:  # which needs the page that was built
+        whole += 'escrow { page = "%s" }\n' % portal_page()
     conf.write_text(adapted(whole, tls))
     done = run(SEALGATED, "-n", "-f", conf, check=False)
     assert done.returncode == 0, "guide.md:%d: %s" % (at, done.stderr.decode())
