@@ -177,6 +177,20 @@ def test_every_verb_that_any_document_names_is_one():
     assert seen > 60
 
 
+def test_every_command_that_a_manual_names_is_one():
+    seen, prose = 0, {"as", "full?", "command"}
+    for path in TOP.glob("packaging/man/*.[1-9]"):
+        for line in re.findall(r"\bsealgate (?:--json |-f \S+ )*([a-z].*)", path.read_text()):
+            words = [w.strip(".,:;)") for w in line.split()]
+            verb = next((v for v in (" ".join(words[:2]), words[0]) if v in VERBS), None)
+            assert verb or words[0] in prose or any(
+                v.startswith(words[0] + " ") for v in VERBS), (path.name, line)
+            for option in re.findall(r"--[a-z-]+", line) if verb else ():
+                assert option == "--json" or option in VERBS[verb], (path.name, line)
+            seen += verb is not None
+    assert seen > 50
+
+
 def test_what_is_done_elsewhere_is_done_there():
     for command, where in ELSEWHERE.items():
         if isinstance(where, tuple):
