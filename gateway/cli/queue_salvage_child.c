@@ -124,8 +124,17 @@ on_found(void *arg, const struct entry *e, struct span record)
 	struct salvage *w = arg;
 	struct salvage_find *f;
 
-	if (cli_salvage_find(w, e->id) != NULL)
+	bool whole = store_salvage_is_whole(w->data, record);
+
+	f = cli_salvage_find(w, e->id);
+	if (f != NULL) {
+		/* one of its copies may be a part with something behind it */
+		if (whole && !f->whole) {
+			f->record = record;
+			f->whole = true;
+		}
 		return;
+	}
 	f = cli_salvage_add(w,
 	    &(struct salvage_find){.id = e->id,
 		.message_id = e->message_id,
@@ -137,7 +146,8 @@ on_found(void *arg, const struct entry *e, struct span record)
 		.accepted_ms = e->accepted_ms,
 		.twin = e->twin,
 		.n_rcpt = e->n_rcpt,
-		.record = record},
+		.record = record,
+		.whole = whole},
 	    e->n_rcpt);
 	for (uint32_t i = 0; i < e->n_rcpt; i++)
 		f->rcpt[i] = (struct entry_rcpt){
@@ -208,10 +218,9 @@ scan_file(struct salvage *w)
 	/* mapped to the end of the process: records point into it */
 	if (p == NULL)
 		return true;
-	store_salvage_scan(SPAN(p, (size_t)st.st_size), w->ids, w->n_ids,
-	    w->scan, on_found, w);
-	store_salvage_notices(
-	    SPAN(p, (size_t)st.st_size), w->scan, cli_owed_row, w);
+	w->data = SPAN(p, (size_t)st.st_size);
+	store_salvage_scan(w->data, w->ids, w->n_ids, w->scan, on_found, w);
+	store_salvage_notices(w->data, w->scan, cli_owed_row, w);
 	return true;
 }
 

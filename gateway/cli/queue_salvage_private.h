@@ -49,6 +49,7 @@ struct salvage_find {
 	uint8_t *done;
 	const struct salvage_owed **owed; /* NULL: nothing */
 	struct span record;		  /* in the mapped file */
+	bool whole;			  /* it certainly is */
 	/* places in the list, from 1, of the next with the same hash */
 	size_t next_id, next_message;
 };
@@ -59,6 +60,7 @@ struct salvage {
 	struct audit_names names;
 	const char
 	    *name; /* of the directory, the same below spool and bodies */
+	struct span data; /* the mapped file */
 	struct arena *scan;
 	struct arena *arena;
 	struct salvage_find *find;

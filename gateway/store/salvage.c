@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/limits.h"
 #include "common/sealed.h"
@@ -140,6 +141,105 @@ store_salvage_scan(struct span data, const uint64_t *ids, size_t n_ids,
 {
 	scan_bodies(data, a, found, arg);
 	scan_ids(data, ids, n_ids, a, found, arg);
+}
+
+/* --- pages --- */
+
+/* LMDB's page: its number (8 octets), 2 that say nothing here, flags (2), in a
+   leaf the end of the places of its nodes (2) and the begin of the nodes (2),
+   in what is too large for a leaf how many pages it has (4); in the machine's
+   order. Then in a leaf the places, 2 octets each. A node: the size of its data
+   (4), flags (2), the size of its key (2), the key, the data. */
+enum {
+	PAGE_HEAD = 16,
+	PAGE_FLAGS = 10,
+	PAGE_PLACES_END = 12,
+	LEAF = 2,
+	OVERFLOW = 4,
+	NODE_HEAD = 8,
+};
+
+uint64_t
+store_salvage_number(const uint8_t *p, unsigned n)
+{
+	uint16_t two;
+	uint32_t four;
+	uint64_t eight;
+
+	switch (n) {
+	case sizeof(two):
+		memcpy(&two, p, n);
+		return two;
+	case sizeof(four):
+		memcpy(&four, p, n);
+		return four;
+	}
+	memcpy(&eight, p, sizeof(eight));
+	return eight;
+}
+
+static uint64_t
+number_at(struct span data, size_t at, unsigned n)
+{
+	return store_salvage_number(data.data + at, n);
+}
+
+/* at: of the record, in the page that begins there. */
+static bool
+is_in_leaf(struct span data, size_t page, size_t at, size_t size)
+{
+	size_t end = (size_t)number_at(data, page + PAGE_PLACES_END, 2);
+
+	for (size_t i = PAGE_HEAD; i + 2 <= end && page + i + 2 <= at; i += 2) {
+		size_t node = page + (size_t)number_at(data, page + i, 2);
+		size_t key;
+
+		if (node + NODE_HEAD > at)
+			continue;
+		key = (size_t)number_at(data, node + 6, 2);
+		if (node + NODE_HEAD + key == at &&
+		    number_at(data, node, 4) == size &&
+		    number_at(data, node + 4, 2) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A page behind the first that was used again begins with its own number. */
+static bool
+is_in_pages(struct span data, size_t first, size_t size, size_t page_size)
+{
+	size_t n = (PAGE_HEAD + size + page_size - 1) / page_size;
+
+	if (number_at(data, first + PAGE_PLACES_END, 4) < n)
+		return false;
+	for (size_t i = 1; i < n; i++) {
+		size_t at = first + i * page_size;
+
+		if (data.len - at >= 8 &&
+		    number_at(data, at, 8) == at / page_size)
+			return false;
+	}
+	return true;
+}
+
+bool
+store_salvage_is_whole(struct span data, struct span record)
+{
+	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+	size_t at = (size_t)(record.data - data.data);
+	size_t page = at - at % page_size;
+
+	if (at - page < PAGE_HEAD)
+		return false;
+	switch (number_at(data, page + PAGE_FLAGS, 2)) {
+	case LEAF:
+		return is_in_leaf(data, page, at, record.len);
+	case OVERFLOW:
+		return at - page == PAGE_HEAD &&
+		       is_in_pages(data, page, record.len, page_size);
+	}
+	return false;
 }
 
 /* --- what is handed to store --- */

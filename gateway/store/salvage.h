@@ -30,6 +30,14 @@ typedef void store_salvage_fn(
 void store_salvage_scan(struct span data, const uint64_t *ids, size_t n_ids,
     struct arena *a, store_salvage_fn *found, void *arg);
 
+/* Is this record, which was found in data, where its page says that one is, and
+   are its pages all its own? Else it may be what was left of a copy when the
+   page moved it, and its end is something else's. */
+bool store_salvage_is_whole(struct span data, struct span record);
+
+/* A number that LMDB has written, of 2, 4 or 8 octets. */
+uint64_t store_salvage_number(const uint8_t *p, unsigned n);
+
 /* What a sender was to be told: a row of the table notice, borrowed for the
    call. head has no recipients; of a fact it is NULL. Whether he was told since
    the rows do not say. */

@@ -15,9 +15,8 @@
 enum {
 	FORMAT = 1, /* as notice.c writes them */
 	KEY = 12,
-	/* before the key: the size of the data (2 and 2 octets, the low ones
-	   first), flags (2), the size of the key (2); all in the machine's
-	   order, which is that of the octets on every machine we run on */
+	/* before the key: the size of the data (4 octets), flags (2), the size
+	   of the key (2), in the machine's order */
 	BEFORE = 8,
 	BIG = 1,	/* flag: the data are pages of their own, whose number
 			   stands in their place */
@@ -34,16 +33,6 @@ struct row {
 };
 
 static uint64_t
-number_of(const uint8_t *p, unsigned n)
-{
-	uint64_t v = 0;
-
-	while (n-- > 0)
-		v = v << 8 | p[n];
-	return v;
-}
-
-static uint64_t
 key_of(const uint8_t *p, unsigned n)
 {
 	uint64_t v = 0;
@@ -57,15 +46,15 @@ key_of(const uint8_t *p, unsigned n)
 static bool
 read_row(struct span data, size_t key, struct row *out)
 {
-	size_t size = (size_t)number_of(data.data + key - BEFORE, 4);
-	bool big = number_of(data.data + key - 4, 2) == BIG;
+	size_t size = (size_t)store_salvage_number(data.data + key - BEFORE, 4);
+	bool big = store_salvage_number(data.data + key - 4, 2) == BIG;
 	size_t at = key + KEY, page = (size_t)sysconf(_SC_PAGESIZE);
 	uint64_t pages = data.len / page, at_page;
 
 	if (size == 0 || size > ROW_MAX || data.len - key < KEY + 8)
 		return false;
 	if (big) {
-		at_page = number_of(data.data + at, 8);
+		at_page = store_salvage_number(data.data + at, 8);
 		if (at_page >= pages)
 			return false;
 		at = (size_t)at_page * page + PAGE_HEAD;
@@ -111,7 +100,8 @@ static void
 scan(struct span data, bool heads, struct arena *a,
     store_salvage_notice_fn *found, void *arg)
 {
-	struct span mark = SPAN_LIT("\x0c\0"); /* the size of the key */
+	const uint16_t size = KEY;
+	struct span mark = SPAN(&size, sizeof(size));
 	size_t at = BEFORE - mark.len;
 	struct dsn_rcpt fact;
 	struct dsn head;
@@ -120,7 +110,7 @@ scan(struct span data, bool heads, struct arena *a,
 	for (; (at = span_find(data, at, mark)) < data.len; at++) {
 		size_t key = at + mark.len;
 
-		if (number_of(data.data + key - 4, 2) > BIG ||
+		if (store_salvage_number(data.data + key - 4, 2) > BIG ||
 		    !read_row(data, key, &r))
 			continue;
 		arena_reset(a);

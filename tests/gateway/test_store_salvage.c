@@ -179,6 +179,83 @@ Test(salvage, what_is_cut_off_or_altered_is_left_out)
 	cr_assert_eq(f.n, 0);
 }
 
+/* Where a page is moved together parts of what stood there stay between its
+   places and its nodes: one may begin as one entry and go on as another. */
+struct copies {
+	struct span data;
+	unsigned n, whole;
+	size_t at, len; /* of one that is whole */
+};
+
+static void
+on_copy(void *arg, const struct entry *e, struct span record)
+{
+	struct copies *c = arg;
+
+	if (e->id != 101)
+		return;
+	c->n++;
+	if (!store_salvage_is_whole(c->data, record))
+		return;
+	c->whole++;
+	c->at = (size_t)(record.data - c->data.data);
+	c->len = record.len;
+}
+
+Test(salvage, a_part_of_an_entry_is_told_from_the_whole)
+{
+	static const size_t sizes[] = {200, 9000};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct copies c = {.n = 0};
+		struct span data;
+		size_t left;
+
+		submit(101, sizes[i], ENTRY_READY, false);
+		rig_kill(&rig);
+		data = c.data = read_file();
+		store_salvage_scan(data, NULL, 0, rig.arena, on_copy, &c);
+		cr_assert_geq(c.whole, 1, "%zu", sizes[i]);
+		/* the same octets where no page says that there are any;
+		   of pages that were copied there are more */
+		for (int k = 0; k < 32 && c.whole > 0; k++) {
+			left = c.at - 6;
+			memmove((uint8_t *)(uintptr_t)data.data + left,
+			    data.data + c.at, c.len);
+			c.n = c.whole = 0;
+			store_salvage_scan(
+			    data, NULL, 0, rig.arena, on_copy, &c);
+		}
+		cr_expect_eq(c.whole, 0, "%zu", sizes[i]);
+		cr_expect_geq(c.n, 1, "%zu", sizes[i]);
+		rig_clear(&rig);
+		set_up();
+	}
+}
+
+Test(salvage, pages_that_were_used_again_make_it_no_whole)
+{
+	struct copies c = {.n = 0};
+	struct span data;
+	uint64_t number;
+	size_t page, page_size = (size_t)sysconf(_SC_PAGESIZE);
+
+	submit(101, 9000, ENTRY_READY, false);
+	rig_kill(&rig);
+	data = c.data = read_file();
+	store_salvage_scan(data, NULL, 0, rig.arena, on_copy, &c);
+	cr_assert_geq(c.whole, 1);
+	for (int k = 0; k < 32 && c.whole > 0; k++) {
+		page = c.at + page_size - c.at % page_size;
+		number = page / page_size;
+		memcpy((uint8_t *)(uintptr_t)data.data + page, &number, 8);
+		c.n = c.whole = 0;
+		store_salvage_scan(data, NULL, 0, rig.arena, on_copy, &c);
+	}
+	cr_expect_eq(c.whole, 0);
+	cr_expect_geq(c.n, 1);
+}
+
 Test(salvage, what_is_handed_over_is_checked)
 {
 	struct entry e = rig_entry(&rig, 7, 7, ENTRY_READY), out;
