@@ -64,5 +64,7 @@ void doctor_dmz(struct doctor *d);
    address and established: proc(5). Pure. */
 size_t doctor_count_connections(
     struct span table, const struct sockaddr_storage *at);
+/* The same of this machine's table, now. *known: could it be read? */
+size_t doctor_connections_to(const struct sockaddr_storage *at, bool *known);
 
 #endif

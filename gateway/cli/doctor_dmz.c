@@ -16,7 +16,13 @@
 #include "gateway/cli/doctor.h"
 #include "gateway/conf.h"
 
-enum { TABLE_MAX = 16 * 1024 * 1024, ADDRESS_SIZE = 48 };
+enum {
+	TABLE_MAX = 16 * 1024 * 1024,
+	ADDRESS_SIZE = 48,
+	/* The kernel writes its table piece by piece: while others come and go
+	   a connection that stands can be missing from one look. */
+	LOOKS = 20,
+};
 
 /* As the kernel writes it: the address word by word as it lies in memory,
    nothing for any address. */
@@ -77,26 +83,33 @@ doctor_count_connections(struct span table, const struct sockaddr_storage *at)
 	return n;
 }
 
-static size_t
-count_gateways(const struct conf_dmz *dmz, bool *known)
+size_t
+doctor_connections_to(const struct sockaddr_storage *at, bool *known)
 {
+	const char *file =
+	    at->ss_family == AF_INET ? "/proc/net/tcp" : "/proc/net/tcp6";
 	struct buf table;
 	size_t n = 0;
 
 	*known = true;
-	for (size_t i = 0; i < dmz->n_address; i++) {
-		const struct sockaddr_storage *sa = &dmz->address[i].sa;
-
+	for (int i = 0; i < LOOKS && n == 0 && *known; i++) {
 		buf_init(&table, TABLE_MAX);
-		if (file_read_path(AT_FDCWD,
-			sa->ss_family == AF_INET ? "/proc/net/tcp"
-						 : "/proc/net/tcp6",
-			&table) == ERR_OK)
-			n += doctor_count_connections(buf_span(&table), sa);
-		else
-			*known = false;
+		*known = file_read_path(AT_FDCWD, file, &table) == ERR_OK;
+		if (*known)
+			n = doctor_count_connections(buf_span(&table), at);
 		buf_clear(&table);
 	}
+	return n;
+}
+
+static size_t
+count_gateways(const struct conf_dmz *dmz, bool *known)
+{
+	size_t n = 0;
+
+	*known = true;
+	for (size_t i = 0; i < dmz->n_address && *known; i++)
+		n += doctor_connections_to(&dmz->address[i].sa, known);
 	return n;
 }
 
