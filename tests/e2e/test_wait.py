@@ -199,8 +199,11 @@ def test_whoever_dies_meanwhile_the_client_is_answered_once(make_gateway, captur
         line.startswith(b"BDAT") for line in s.lines) for s in capture.sessions))
     old = gw.pids()[role]
     kill_role(gw, role)
-    wait_for("another", lambda: len(gw.pids().get(role, [])) == len(old)
-             and not set(gw.pids()[role]) & set(old))
+
+    def is_another():
+        now = gw.pids().get(role, [])
+        return len(now) == len(old) and not set(now) & set(old)
+    wait_for("another", is_another)
     held.set()
     t.join(2 * PATIENCE)
     assert got and got[0][0] == 250, got
