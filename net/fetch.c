@@ -440,12 +440,16 @@ say_addresses(struct net_fetch *t, const struct net_host *h)
 			return ERR_NOMEM;                                      \
 	} while (0)
 
+/* Who is given more time than usual may need more for the handshake, too. */
 static enum err
 set_limits(struct net_fetch *t, long left_ms)
 {
+	long connect_ms =
+	    left_ms / 2 > CONNECT_MS ? left_ms / 2 : (long)CONNECT_MS;
+
 	SET(CURLOPT_TIMEOUT_MS, left_ms);
 	SET(CURLOPT_CONNECTTIMEOUT_MS,
-	    left_ms < CONNECT_MS ? left_ms : (long)CONNECT_MS);
+	    left_ms < connect_ms ? left_ms : connect_ms);
 	SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->req.max);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, t);
