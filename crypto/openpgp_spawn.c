@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,7 +81,7 @@ pipes_open(struct pipes *p)
 	return err_from_errno(errno);
 }
 
-/* All others of our descriptors are closed by exec. */
+/* It gets these four descriptors and no other of ours. */
 static int
 spawn(const char *program, char *const *argv, const struct pipes *p,
     posix_spawn_file_actions_t *actions, pid_t *pid_out)
@@ -97,6 +98,9 @@ spawn(const char *program, char *const *argv, const struct pipes *p,
 	if (rc == 0)
 		rc = posix_spawn_file_actions_adddup2(
 		    actions, p->status[1], STATUS_FD);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_addclosefrom_np(
+		    actions, STATUS_FD + 1);
 	return rc != 0
 		   ? rc
 		   : posix_spawn(pid_out, program, actions, NULL, argv, env);
@@ -235,11 +239,24 @@ converse(struct talk *t)
 	return ERR_OK;
 }
 
+/* Until it has ended, or the time is over. */
+static void
+wait_for_end(const struct talk *t, uint64_t now)
+{
+	int fd = pidfd_open(t->pid, 0);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	/* a kernel before 5.3 has none: look again and again */
+	(void)poll(&p, 1, fd >= 0 ? (int)(t->end - now) : GONE_STEP_MS);
+	shut(&fd);
+}
+
 /* It is about to end; in the same moment, as a rule. */
 static enum err
 await(struct talk *t, int *exit_out)
 {
 	for (;;) {
+		uint64_t now;
 		int status = 0;
 		pid_t pid = waitpid(t->pid, &status, WNOHANG);
 
@@ -251,9 +268,10 @@ await(struct talk *t, int *exit_out)
 		}
 		if (pid < 0 && errno != EINTR)
 			return ERR_ENGINE;
-		if (clock_steady_ms() >= t->end)
+		now = clock_steady_ms();
+		if (now >= t->end)
 			return ERR_TIMEOUT;
-		(void)poll(NULL, 0, GONE_STEP_MS);
+		wait_for_end(t, now);
 	}
 }
 

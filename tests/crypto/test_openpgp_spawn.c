@@ -119,6 +119,10 @@ Test(openpgp_spawn, what_it_says_and_how_it_ends_is_told)
 		""},
 	    {"for a; do last=$a; done; echo $last", 0, "", "--last\n"},
 	    {"echo $LC_ALL", 0, "", "C\n"},
+	    /* its four descriptors and the one that ls reads with */
+	    {"exec ls /proc/self/fd", 0, "", "0\n1\n2\n3\n4\n"},
+	    /* it ends after it has closed what it writes to */
+	    {"exec 1>&- 3>&-; sleep 0.1; exit 4", 4, "", ""},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
