@@ -5,8 +5,10 @@
  */
 #include "crypto/cms_secret.h"
 
+#include <string.h>
 #include <unistd.h>
 
+#include "common/memfd.h"
 #include "common/secret.h"
 #include "crypto/cert.h"
 #include "crypto/cms_open.h"
@@ -34,14 +36,19 @@ open_cms(struct span cms, const struct crypto_cert *cert,
 	    .max = size};
 	struct crypto_cms_opened opened;
 	struct secret *s = secret_new(size);
+	struct memfd_map text = {0};
 	int fd = -1;
 	enum err e = s == NULL ? ERR_NOMEM : crypto_cms_open_init(false, why);
 
 	if (e == ERR_OK)
 		e = crypto_cms_open(cms, &o, &fd, &opened, why);
-	if (e == ERR_OK && (!opened.authenticated ||
-			       pread(fd, s->data, size, 0) != (ssize_t)size))
+	if (e == ERR_OK)
+		e = memfd_map(fd, size, &text);
+	if (e == ERR_OK && (!opened.authenticated || text.data.len != size))
 		e = ERR_BAD_SEAL;
+	if (e == ERR_OK)
+		memcpy(s->data, text.data.data, size);
+	memfd_unmap(&text);
 	if (fd >= 0)
 		close(fd);
 	if (e == ERR_OK)

@@ -13,6 +13,8 @@
 #include "common/secret.h"
 #include "common/stream.h"
 #include "crypto/cert.h"
+#include "crypto/cms_form.h"
+#include "crypto/cms_seal.h"
 #include "crypto/pkcs12.h"
 #include "tests/crypto/peer.h"
 
@@ -305,6 +307,67 @@ Test(backup, a_header_of_a_stranger)
 		cr_expect_null(b, "%s", rows[i].what);
 		crypto_backup_free(b);
 		close(fd);
+	}
+}
+
+/* The key of one that is sealed to a certificate is in a message of its own. */
+Test(backup, a_key_that_is_none_opens_nothing)
+{
+	static const struct {
+		const char *what;
+		size_t size;
+		enum crypto_cms_cipher cipher;
+		const char *cert; /* NULL: that of the bundle */
+		bool good;
+	} rows[] = {
+	    {"as it should be", STREAM_KEY, CRYPTO_CMS_AES256_GCM, NULL, true},
+	    {"shorter", STREAM_KEY - 1, CRYPTO_CMS_AES256_GCM, NULL, false},
+	    {"longer", STREAM_KEY + 1, CRYPTO_CMS_AES256_GCM, NULL, false},
+	    {"one octet", 1, CRYPTO_CMS_AES256_GCM, NULL, false},
+	    {"without a tag", STREAM_KEY, CRYPTO_CMS_AES256_CBC, NULL, false},
+	    {"for somebody else", STREAM_KEY, CRYPTO_CMS_AES256_GCM, "p384.der",
+		false},
+	};
+
+	for (size_t i = 0; i < N(rows); i++) {
+		const struct crypto_cms_form form = {.cipher = rows[i].cipher};
+		struct crypto_cert *other = NULL, *to = cert;
+		struct crypto_backup *b = NULL;
+		struct buf cms, file, der;
+		bool needs_key;
+		enum err e;
+		int fd;
+
+		if (rows[i].cert != NULL) {
+			der = peer_read(peer_data(rows[i].cert));
+			cr_assert_eq(
+			    crypto_cert_parse(buf_span(&der), &other, NULL),
+			    ERR_OK);
+			buf_clear(&der);
+			to = other;
+		}
+		buf_init(&cms, ROOM);
+		buf_init(&file, ROOM);
+		cr_assert_eq(crypto_cms_seal_buf(&to, 1, &form, now(),
+				 SPAN(text.data, rows[i].size), &cms, NULL),
+		    ERR_OK, "%s", rows[i].what);
+		cr_assert_eq(
+		    buf_printf(&file, MAGIC "%c%c%c%c\2%c%c%c%c", 0, 0,
+			(int)((cms.len + 12) >> 8), (int)(cms.len + 12) & 255,
+			0, 0, (int)(cms.len >> 8), (int)cms.len & 255),
+		    ERR_OK);
+		cr_assert_eq(buf_put(&file, buf_span(&cms)), ERR_OK);
+		cr_assert_eq(buf_put(&file, SPAN_LIT(PREFIX)), ERR_OK);
+		fd = file_of(buf_span(&file));
+		e = crypto_backup_open(fd, NULL, &bundle, &needs_key, &b, NULL);
+		cr_expect_eq(e == ERR_OK, rows[i].good, "%s: %s", rows[i].what,
+		    err_name(e));
+		cr_expect_eq(b != NULL, rows[i].good, "%s", rows[i].what);
+		crypto_backup_free(b);
+		close(fd);
+		crypto_cert_unref(other);
+		buf_clear(&cms);
+		buf_clear(&file);
 	}
 }
 
