@@ -34,7 +34,7 @@ open_cms(struct span cms, const struct crypto_cert *cert,
 	    .decrypt = open_one,
 	    .ctx = private,
 	    .max = size};
-	struct crypto_cms_opened opened;
+	struct crypto_cms_opened opened = {0};
 	struct secret *s = secret_new(size);
 	struct memfd_map text = {0};
 	int fd = -1;
