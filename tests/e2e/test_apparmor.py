@@ -6,6 +6,8 @@ processes, or a program that one of them runs, opens, makes, locks, maps or runs
 while mail goes both ways in every form is named by a rule. This machine's kernel
 need not have AppArmor: strace looks, and the profile is read as its parser expands
 it. What is elsewhere in a test than in a package is put into its place first."""
+import os
+
 import pytest
 
 import apparmor
@@ -16,6 +18,8 @@ from harness import BUILD, SEALGATED, free_port, message, run, wait_for
 from peers import unpacked
 from test_packaging import PROFILE
 
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root sees what processes that are not dumpable have open")
 INTERNAL = ("/memfd:", "/dev/pts/", "anon_inode:", "socket:", "pipe:", "/SYSV")
 
 
@@ -163,6 +167,7 @@ def watched(trace):
     return [*apparmor.arguments(), "-o", str(trace / "t")]
 
 
+@needs_root
 def test_it_allows_what_the_gateway_does(profile, make_gateway, capture, keys, root):
     back = Capture().start()
     try:
@@ -188,6 +193,7 @@ def test_it_allows_what_the_gateway_does(profile, make_gateway, capture, keys, r
         assert gone in refused(less, trace, names), gone
 
 
+@needs_root
 def test_it_allows_what_a_portal_in_a_dmz_does(profile, capture, root):
     ours, theirs = certificate(root, "inside"), certificate(root, "outside")
     portal = Dmz(root / "dmz", theirs, ours[2])
