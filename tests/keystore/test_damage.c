@@ -218,7 +218,7 @@ Test(damage, a_reader_that_died_does_not_make_the_file_grow)
 	int fds[2];
 	pid_t pid;
 
-	cr_assert_eq(fill(store, 0, KEYS), ERR_OK);
+	cr_assert_eq(fill(store, 0, KEYS / 4), ERR_OK);
 	cr_assert_eq(pipe(fds), 0);
 	pid = fork();
 	if (pid == 0) {
@@ -232,11 +232,11 @@ Test(damage, a_reader_that_died_does_not_make_the_file_grow)
 	cr_assert_eq(kill(pid, SIGKILL), 0);
 	cr_assert_eq(waitpid(pid, NULL, 0), pid);
 	for (uint32_t i = 0; i < 10; i++)
-		cr_assert_eq(fill(store, 0, KEYS), ERR_OK);
+		cr_assert_eq(fill(store, 0, KEYS / 4), ERR_OK);
 	path_of("data.mdb", path);
 	cr_assert_eq(stat(path, &before), 0);
 	for (uint32_t i = 0; i < 20; i++)
-		cr_assert_eq(fill(store, 0, KEYS), ERR_OK);
+		cr_assert_eq(fill(store, 0, KEYS / 4), ERR_OK);
 	cr_assert_eq(stat(path, &after), 0);
 	cr_expect_lt(after.st_size, 2 * before.st_size, "%jd then %jd",
 	    (intmax_t)before.st_size, (intmax_t)after.st_size);
