@@ -139,7 +139,9 @@ static void
 set_up(void)
 {
 	struct err_why why = {""};
-	struct portal_inside_options opt = {.at = &at, .event = tell};
+	/* nothing is published */
+	struct portal_inside_options opt = {
+	    .at = &at, .event = tell, .publish_fd = -1};
 
 	secret_init();
 	snprintf(root, sizeof(root), "/tmp/sginside.XXXXXX");
