@@ -50,8 +50,13 @@ struct config_rule {
 bool config_set(const struct config_target *t, const struct config_entry *e,
     const struct config_value *v);
 
-/* --- between config_value.c and config_net.c */
+/* --- between config_value.c, config_list.c and config_net.c */
 
+/* config_list.c: one of the types that are lists. */
+bool config_set_list(const struct config_target *t,
+    const struct config_entry *e, const struct config_value *v);
+/* An absolute path without "." or ".." in it? */
+bool config_is_path(const char *p);
 /* Add "found this, expected that"; false. */
 bool config_bad(const struct config_target *t, const struct config_value *v,
     const struct config_entry *e, const char *expected);
