@@ -207,27 +207,29 @@ def test_without_javascript_the_page_says_so(portal, browser_modules, shots):
 # --- large messages
 
 def test_a_large_message_is_not_held_in_memory(portal, browser_modules):
-    """100 MiB, as an attachment and as a whole, each twice, on a desk and on a
+    """100 MiB, as an attachment and as a whole, each twice on a desk and once on a
     phone: the page holds a few MiB of it at a time."""
     size = 100 << 20
     made = portal.put([text_part("Hello\r\n"),
                        {"type": "video/mp4", "encoding": "binary", "name": "film.mp4",
                         "disposition": "attachment", "size": size}])
     film, whole = ["measure", "#attachment-list button"], ["measure", "#eml"]
-    late = []
+    films, messages, late = [], [], []
     for seen in readers(browser_modules, *(
             {"url": made["url"], "mobile": mobile, "timeout": 300000,
-             "steps": ["click", film, whole, ["save", film[1]], ["save", whole[1]]]}
-            for mobile in (False, True))):
-        films, messages = seen["saved"][::2], seen["saved"][1::2]
-        assert [f["size"] for f in films] == [size] * 2
-        assert films[0]["sha256"] == films[1]["sha256"]
-        assert {m["sha256"] for m in messages} == {made["message_sha256"]}
+             "steps": ["click", film, whole, *again]}
+            for mobile, again in ((False, [["save", film[1]], ["save", whole[1]]]),
+                                  (True, [])))):
+        films += seen["saved"][::2]
+        messages += seen["saved"][1::2]
         late += [octets for samples in seen["held"] for percent, octets in samples
                  if percent >= 50]
         assert all(octets < 40 << 20 for octets in late), seen["held"]
     # a download can be over before there was a second look at it
     assert late
+    assert [f["size"] for f in films] == [size] * 3
+    assert len({f["sha256"] for f in films}) == 1
+    assert [m["sha256"] for m in messages] == [made["message_sha256"]] * 3
 
 
 # --- a bad line
