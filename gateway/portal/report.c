@@ -2,9 +2,9 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * What the portal tells: objects that can be picked up, were opened, have
- * expired. To whom, store or a gateway on another machine, portal.c says. What
- * happens while there is nobody waits for the next one, up to a limit; what is
- * lost beyond it is logged.
+ * expired. To whom: store (told.c) or a gateway on another machine (start.c).
+ * What happens while there is nobody waits for the next one, up to a limit;
+ * what is lost beyond it is logged.
  */
 #include <stdlib.h>
 #include <string.h>
