@@ -273,7 +273,7 @@ on_greeting(struct relay_smtp *s, const struct relay_reply *r)
 static void
 log_in(struct relay_smtp *s)
 {
-	/* config_check.c has seen to that, and this is a password */
+	/* config_check_mail.c has seen to that, and this is a password */
 	if (s->tls == NULL || s->setup.expect->tls != ENTRY_TLS_AUTHENTICATED)
 		smtp_fail(s, RELAY_FAULT_LOGIN, NULL,
 		    "no login without TLS that is authenticated");

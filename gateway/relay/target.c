@@ -31,7 +31,7 @@ join_names(const struct conf_relay *c, char out[RELAY_NAMES_MAX])
 {
 	size_t at = 0;
 
-	/* config_check.c has seen that they fit */
+	/* config_check_mail.c has seen that they fit */
 	for (size_t i = 0; i < c->n_tls_names && at < RELAY_NAMES_MAX; i++)
 		at += (size_t)snprintf(out + at, RELAY_NAMES_MAX - at, "%s%s",
 		    i == 0 ? "" : " ", c->tls_names[i]);
