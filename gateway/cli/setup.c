@@ -565,6 +565,9 @@ cli_setup(struct cli *cli, int argc, char **argv)
 	struct stat st;
 	enum err e;
 
+	/* the services read what is written here as other users: the modes are
+	   those given with each file, also under an umask of 077 */
+	umask(022);
 	/* what a daemon would log is said here */
 	log_init("setup", 0, LOG_LVL_ERR, false);
 	e = read_options(&w, argc, argv);

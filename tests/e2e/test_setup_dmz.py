@@ -109,6 +109,25 @@ def test_each_makes_its_own_key(two, capture, tmp_path):
     carry(portal, gateway, capture)
 
 
+def test_a_narrow_umask_hides_nothing_from_the_services(short):
+    """They read it as users of their own; what is secret stays so."""
+    dmz = ("--portal", "https://post.sender.example", "--portal-dmz", "127.0.0.1:9443",
+           "--peer", NOBODY)
+    for mask in (0o027, 0o077):
+        for role, words in (("gateway", (*NAMES, "--sign", *dmz)),
+                            ("portal", ("--role", "portal", *dmz))):
+            root = short / ("%s.%o" % (role, mask))
+            root.mkdir()
+            etc = root / "etc"
+            done = setup(etc / "new.conf", *words, "--state", str(root / "state"), umask=mask)
+            assert done.returncode == 0, done.stderr
+            assert etc.stat().st_mode & 0o777 == 0o755
+            modes = {p.name: p.stat().st_mode & 0o777 for p in etc.iterdir()}
+            secret = {n: modes.pop(n) for n in ("link.key", "master.key") if n in modes}
+            assert len(modes) > 1 and set(modes.values()) == {0o644}, modes
+            assert secret and not any(m & 0o337 for m in secret.values()), secret
+
+
 def test_the_gateway_makes_both(two, capture, tmp_path):
     portal, gateway = two
     done = of_gateway(gateway, portal, tmp_path, "--portal-address",
