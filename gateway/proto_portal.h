@@ -16,11 +16,18 @@
 
 enum { PROTO_PORTAL_VERSION = 1, PROTO_PORTAL_INSTANCE = 16 };
 
+/* What a DMZ can do beyond the first of its version, in the size of its hello:
+   frames that it does not know would end the connection. */
+enum proto_portal_can {
+	PROTO_PORTAL_PUBLISHED = 1, /* FRAME_PUBLISHED and its like */
+};
+
 enum proto_frame_type {
 	/* both, first of all: the DMZ speaks first */
 	FRAME_HELLO = 1, /* number: version; offset: seconds since 1970; size:
-			    octets of the largest answer; raw: instance, zero
-			    for a gateway */
+			    octets of the largest answer, from a DMZ bits of
+			    enum proto_portal_can; raw: instance, zero for a
+			    gateway */
 	FRAME_PING = 2,
 	FRAME_PONG = 3,
 	/* gateway → DMZ */

@@ -63,6 +63,7 @@ portal_inside_complain(
 	    [TROUBLE_EVENT] = "event",
 	    [TROUBLE_ANSWER] = "answer",
 	    [TROUBLE_FULL] = "object",
+	    [TROUBLE_PUBLISHED] = "published",
 	};
 	uint64_t unsaid;
 
@@ -156,6 +157,7 @@ on_hello(struct portal_inside *in, const struct proto_frame *f)
 	in->up_ms = clock_steady_ms();
 	in->synced = in->started = false;
 	in->skew_s = skew;
+	in->publishes = (f->size & PROTO_PORTAL_PUBLISHED) != 0;
 	in->full.text[0] = '\0';
 	tell_link(in);
 	say_up(in);

@@ -48,6 +48,7 @@ enum dmz_trouble {
 	TROUBLE_EVENT,
 	TROUBLE_ANSWER,
 	TROUBLE_FULL, /* it takes no object */
+	TROUBLE_PUBLISHED,
 	DMZ_TROUBLES,
 };
 
@@ -93,6 +94,7 @@ struct portal_inside {
 	bool accounts_whole;
 
 	struct portal_publisher *publisher; /* NULL: nothing is published */
+	bool publishes;			    /* it takes what is */
 
 	enum dmz_push state;
 	struct dmz_change now;

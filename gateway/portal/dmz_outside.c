@@ -398,7 +398,8 @@ on_up(void *arg, struct portal_wire *w)
 	struct portal_outside *o = arg;
 	struct proto_frame f = {.type = FRAME_HELLO,
 	    .number = PROTO_PORTAL_VERSION,
-	    .offset = clock_unix_ms() / 1000};
+	    .offset = clock_unix_ms() / 1000,
+	    .size = PROTO_PORTAL_PUBLISHED};
 
 	/* the gateway has called once more: its call before is no good, so
 	   that one place at most is kept by such */

@@ -274,7 +274,7 @@ portal_publish_go_on(struct portal_inside *in)
 {
 	struct portal_publisher *p = in->publisher;
 
-	if (!in->up || p == NULL)
+	if (!in->up || p == NULL || !in->publishes)
 		return;
 	if (p->whole && p->fd < 0 && p->at == p->files.n &&
 	    clock_steady_ms() >= p->look_at_ms)
@@ -290,6 +290,11 @@ portal_publish_anew(struct portal_inside *in)
 
 	if (p == NULL)
 		return;
+	if (!in->publishes) {
+		portal_inside_complain(in, TROUBLE_PUBLISHED,
+		    "its version takes nothing that is published");
+		return;
+	}
 	let_go(p);
 	clear(&p->files);
 	p->whole = false;

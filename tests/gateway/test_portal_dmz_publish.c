@@ -32,6 +32,7 @@ static char root[64], from[96], to[96];
 static struct portal_inside in;
 static struct portal_published *there;
 static unsigned room, frames; /* that it takes, and has taken */
+static unsigned complaints;
 static uint64_t ahead_ms;
 
 /* In the place of the connection: what is sent is heard at once. */
@@ -51,6 +52,16 @@ portal_wire_send(struct portal_wire *w, const struct proto_frame *f)
 	cr_assert_leq(f->octets.len, LIMIT_DMZ_PIECE);
 	cr_assert_eq(portal_published_take(there, f), ERR_OK, "%s",
 	    proto_frame_name(f->type));
+}
+
+/* In the place of dmz_inside.c. */
+void
+portal_inside_complain(
+    struct portal_inside *inside, enum dmz_trouble kind, const char *why)
+{
+	(void)inside;
+	(void)why;
+	complaints += kind == TROUBLE_PUBLISHED;
 }
 
 /* In the place of the clocks. */
@@ -105,10 +116,11 @@ start(void)
 	there = portal_published_open(to, 0);
 	cr_assert_not_null(there);
 	in = (struct portal_inside){.up = true,
+	    .publishes = true,
 	    .publisher =
 		portal_publisher_new(open(from, O_RDONLY | O_DIRECTORY))};
 	room = 1000;
-	frames = 0;
+	frames = complaints = 0;
 	ahead_ms = 0;
 }
 
@@ -259,6 +271,21 @@ Test(portal_dmz_publish, a_slow_connection_that_breaks_loses_nothing)
 	room = 1000;
 	portal_publish_go_on(&in);
 	expect(LIST, large, sizeof(large) - 7);
+}
+
+Test(portal_dmz_publish, a_gateway_that_does_not_publish_takes_nothing_away)
+{
+	publish(SAM, "sam", 3);
+	portal_publish_anew(&in);
+	/* an earlier version says hello, and no list */
+	in.publishes = false;
+	portal_published_begin(there);
+	frames = 0;
+	portal_publish_anew(&in);
+	look_again();
+	cr_expect_eq(frames, 0);
+	cr_expect_eq(complaints, 1);
+	expect(SAM, "sam", 3);
 }
 
 Test(portal_dmz_publish, what_does_not_fit_together_is_refused)

@@ -446,6 +446,47 @@ Test(portal_inside, what_was_unlocked_meanwhile_stays_so)
 	said_nothing();
 }
 
+/* --- what is published */
+
+static void
+say_hello_of(uint64_t can)
+{
+	hear((struct proto_frame){
+	    .type = FRAME_HELLO, .number = PROTO_PORTAL_VERSION, .size = can});
+	said(FRAME_HELLO);
+}
+
+Test(portal_inside, what_an_earlier_version_does_not_know_is_not_said)
+{
+	in->publisher = portal_publisher_new(open(dir, O_RDONLY | O_DIRECTORY));
+	say_hello_of(0);
+	said_nothing();
+	portal_inside_tick(in);
+	wire.events->on_room(wire.arg, &wire);
+	said_nothing();
+	cr_expect_eq(in->told[TROUBLE_PUBLISHED].n, 1, "but it is logged");
+	cr_expect_null(wire.cut);
+}
+
+Test(portal_inside, what_is_published_is_said_to_this_version_and_later_ones)
+{
+	static const uint64_t can[] = {PROTO_PORTAL_PUBLISHED, UINT64_MAX};
+
+	in->publisher = portal_publisher_new(open(dir, O_RDONLY | O_DIRECTORY));
+	for (size_t i = 0; i < sizeof(can) / sizeof(can[0]); i++) {
+		say_hello_of(can[i]);
+		cr_expect_eq(said(FRAME_PUBLISHED_LIST)->number, 1);
+		cr_expect_eq(said(FRAME_PUBLISHED_LIST)->number, 0);
+		said_nothing();
+		in->up_ms -= LIMIT_DMZ_RETRY_MS;
+		wire.events->on_down(wire.arg, &wire, "it is replaced");
+		portal_inside_tick(in);
+	}
+	/* it can have been replaced by an earlier one */
+	say_hello_of(0);
+	said_nothing();
+}
+
 /* --- who says what is of no use */
 
 Test(portal_inside, what_is_refused_is_slowed_down_like_the_rest)
