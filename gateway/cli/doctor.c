@@ -25,7 +25,7 @@
 #include "gateway/state.h"
 #include "keystore/store.h"
 
-enum { LINE_SIZE = 1024, KEY_OCTETS = 32 };
+enum { KEY_OCTETS = 32 };
 
 void
 doctor_say(struct doctor *d, enum doctor_level level, const char *what,
@@ -33,12 +33,16 @@ doctor_say(struct doctor *d, enum doctor_level level, const char *what,
 {
 	static const char *const words[] = {
 	    [DOCTOR_BAD] = "bad", [DOCTOR_WARN] = "warn", [DOCTOR_OK] = "ok"};
-	char text[LINE_SIZE];
+	char text[DOCTOR_TEXT];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (d->up != -1) {
+		doctor_pass(d->up, level, what, remedy, text);
+		return;
+	}
 	if (level == DOCTOR_BAD)
 		d->n_bad++;
 	if (d->cli->json) {
@@ -113,7 +117,7 @@ look_at_machine(struct doctor *d)
 static void
 say_findings(struct doctor *d, const struct conf_findings *f)
 {
-	char line[LINE_SIZE];
+	char line[DOCTOR_TEXT];
 
 	for (size_t i = 0; i < f->n; i++)
 		doctor_say(d,
@@ -338,8 +342,7 @@ look_at_all(struct doctor *d)
 	    {look_at_master_key, GATEWAY},
 	    {look_at_state, WITH_CONF},
 	    {doctor_dmz, ALONE}, /* before the next makes connections */
-	    {doctor_net, WITH_CONF},
-	    {doctor_names, WITH_CONF},
+	    {doctor_strangers, WITH_CONF},
 	    {look_at_keystore, GATEWAY},
 	};
 	bool alone = d->conf != NULL && d->conf->portal_gateway.present;
@@ -360,7 +363,7 @@ look_at_all(struct doctor *d)
 int
 cli_doctor(struct cli *cli, int argc, char **argv)
 {
-	struct doctor d = {.cli = cli};
+	struct doctor d = {.cli = cli, .up = -1};
 
 	(void)argv;
 	if (argc != 1)

@@ -4,7 +4,8 @@
  * `sealgate doctor`, in parts: doctor.c runs the checks and looks at this
  * machine, doctor_net.c at ports and servers, doctor_tls.c at what they show
  * as a certificate, doctor_dns.c at names and at the portal as others see it,
- * doctor_dmz.c at a machine that is a portal and nothing else.
+ * doctor_dmz.c at a machine that is a portal and nothing else. What talks to
+ * others runs in a process that is not root, doctor_child.c.
  */
 #ifndef GATEWAY_CLI_DOCTOR_H
 #define GATEWAY_CLI_DOCTOR_H
@@ -23,17 +24,40 @@ enum doctor_level {
 	DOCTOR_OK,
 };
 
+enum { DOCTOR_TEXT = 1024, DOCTOR_END = DOCTOR_OK + 1 };
+
 struct doctor {
 	struct cli *cli;
 	const struct conf *conf; /* NULL: there is none that is right */
 	struct running running;
 	struct json_t *lines; /* with --json: what was said */
 	unsigned n_bad;
+	int up; /* where lines go from the child; -1: we are not the child */
 };
 
 /* Say how one thing is. remedy: what to do about it, NULL for DOCTOR_OK. */
 void doctor_say(struct doctor *d, enum doctor_level level, const char *what,
     const char *remedy, const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+/* --- doctor_child.c --- */
+
+/* As it comes from the child; level is DOCTOR_END behind the last. */
+struct doctor_line {
+	int level;
+	char what[32], remedy[512];
+	char text[DOCTOR_TEXT];
+};
+
+/* doctor_net() and doctor_names() in a child that has given up root for good.
+   That it was not heard to the end is said, too. */
+void doctor_strangers(struct doctor *d);
+/* Of the child: hand a line to its parent; ends the process when nobody takes
+   it. */
+void doctor_pass(
+    int fd, int level, const char *what, const char *remedy, const char *text);
+/* Say what comes from the child. False: what is no line came, or no end within
+   ms. */
+bool doctor_hear(struct doctor *d, int fd, unsigned ms);
 
 /* doctor_net.c */
 void doctor_net(struct doctor *d);

@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import ssl
+import sys
 import tempfile
 import threading
 
@@ -18,7 +19,7 @@ import pytest
 
 from capture import Capture
 from dmz import Dmz, Inside, Wire, certificate
-from harness import SEALGATED, Gateway, free_port, run, wait_for
+from harness import SEALGATED, USERS_BASE, Gateway, free_port, run, wait_for
 from mail_domain import Authority
 from peers import Knot
 
@@ -162,6 +163,21 @@ def test_a_portal_without_its_page_is_told_beforehand(place):
         gw.close()
 
 
+def user_of(s):
+    """Who made the connection that this is the other end of, as the kernel says."""
+    def kernel(at):
+        # the address as it lies in memory
+        return "%08X:%04X" % (int.from_bytes(socket.inet_aton(at[0]), sys.byteorder), at[1])
+
+    # the port can be one of another connection, too, and of one that is over
+    ours = [kernel(s.getpeername()), kernel(s.getsockname()), "01"]
+
+    def look():
+        lines = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+        return [f[7] for f in map(str.split, lines) if f[1:4] == ours]
+    return int(wait_for("the line of %s" % ours, look)[0])
+
+
 class Fake:
     """A server that does one thing with whoever connects."""
 
@@ -170,6 +186,7 @@ class Fake:
         self.server = socket.create_server(("127.0.0.1", 0))
         self.at = "127.0.0.1:%d" % self.server.getsockname()[1]
         self.open = []
+        self.users = set()
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
@@ -254,6 +271,16 @@ class Fake:
         s.sendall(b"220 go on\r\n")
         with self.context.wrap_socket(s, server_side=True) as inside:
             inside.recv(1)
+
+    def who(self, s):
+        self.users.add(user_of(s))
+        self.ehlo(s, b"mx.example")
+        s.recv(512)
+
+    def who_web(self, s):
+        self.users.add(user_of(s))
+        s.recv(4096)
+        s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
 
     def close(self):
         self.server.close()
@@ -342,6 +369,30 @@ def test_what_does_not_answer_costs_no_more_than_its_time(place, dns, certs, req
     [(level, line)] = about(hops, "nowhere.sender.example:25")
     assert level == "bad"
     assert about(hops, "127.0.0.1:%d" % gw.out_port)[0][0] == "bad"
+
+
+def test_who_talks_to_strangers_is_not_root(place, dns, request):
+    hop, web = Fake("who"), Fake("who_web")
+    for server in (hop, web):
+        request.addfinalizer(server.close)
+    gw = Gateway(place / "who", int(hop.at.split(":")[1]), options=dns)
+    request.addfinalizer(gw.close)
+    gw.change_conf('url = "http://127.0.0.1:%d"' % gw.portal_port, 'url = "http://%s"' % web.at)
+    said, _ = doctor(gw)
+    # relay is the sixth
+    assert hop.users == web.users == {USERS_BASE + 6 if os.geteuid() == 0 else os.geteuid()}
+    assert said["next hop"][0] == ("ok", hop.at + " answers, without STARTTLS")
+    assert said["portal"] == [("ok", "http://%s opens" % web.at)]
+    assert said["DNSSEC"] == [("ok", "works")]
+    # and nobody else does it where there is no such user
+    if os.geteuid() == 0:
+        gw.change_conf("users = %d\n" % USERS_BASE, "")
+        for server in (hop, web):
+            server.users.clear()
+        said, well = doctor(gw)
+        assert not well and not {"next hop", "portal", "DNS"} & set(said), said
+        assert "neither ports nor servers nor names were looked at" in said["port"][0][1]
+        assert not hop.users and not web.users
 
 
 def test_a_machine_in_a_dmz_needs_what_it_needs(place, dns, request):

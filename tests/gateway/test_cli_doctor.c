@@ -2,10 +2,12 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * What `sealgate doctor` reads: the kernel's tables of connections (proc(5)),
- * and the host in a URL. What it says of servers: tests/e2e/test_doctor.py.
+ * the host in a URL, the lines of its child. What it says of servers:
+ * tests/e2e/test_doctor.py.
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +15,8 @@
 
 #include "common/buf.h"
 #include "gateway/cli/doctor.h"
+
+enum { HEAR_MS = 20000 };
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -162,4 +166,99 @@ Test(doctor, the_host_of_a_url_is_found)
 		if (found && urls[i].host != NULL)
 			cr_expect_str_eq(host, urls[i].host);
 	}
+}
+
+/* --- the child */
+
+/* Whether what is sent by then, with the channel cut behind it, is heard to
+   its end; *out is what was said of it. The caller frees. */
+static bool
+hear(const struct doctor_line *lines, size_t n, size_t last, json_t **out)
+{
+	struct cli cli = {.json = true};
+	struct doctor d = {.cli = &cli, .lines = json_array(), .up = -1};
+	int fd[2];
+	bool whole;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
+	for (size_t i = 0; i < n; i++) {
+		size_t size = i + 1 < n ? sizeof(lines[i]) : last;
+
+		cr_assert_eq(send(fd[1], &lines[i], size, 0), (ssize_t)size);
+	}
+	close(fd[1]);
+	whole = doctor_hear(&d, fd[0], HEAR_MS);
+	close(fd[0]);
+	*out = d.lines;
+	return whole;
+}
+
+static struct doctor_line
+line_of(int level, const char *what, const char *remedy, const char *text)
+{
+	struct doctor_line l = {.level = level};
+
+	snprintf(l.what, sizeof(l.what), "%s", what);
+	snprintf(l.remedy, sizeof(l.remedy), "%s", remedy);
+	snprintf(l.text, sizeof(l.text), "%s", text);
+	return l;
+}
+
+static const char *
+member(const json_t *lines, size_t i, const char *name)
+{
+	const char *s =
+	    json_string_value(json_object_get(json_array_get(lines, i), name));
+
+	return s == NULL ? "-" : s;
+}
+
+Test(doctor, lines_of_the_child_are_said_as_they_come)
+{
+	struct doctor_line lines[] = {
+	    line_of(DOCTOR_OK, "port", "", "answers"),
+	    line_of(DOCTOR_BAD, "next hop", "mend it", "\033[2J\xff"),
+	    line_of(DOCTOR_END, "", "", ""),
+	};
+	json_t *said;
+
+	cr_expect(hear(lines, N(lines), sizeof(lines[0]), &said));
+	cr_expect_eq(json_array_size(said), 2);
+	cr_expect_str_eq(member(said, 0, "level"), "ok");
+	cr_expect_str_eq(member(said, 0, "what"), "port");
+	cr_expect_str_eq(member(said, 0, "remedy"), "-");
+	cr_expect_str_eq(member(said, 1, "level"), "bad");
+	cr_expect_str_eq(member(said, 1, "remedy"), "mend it");
+	json_decref(said);
+	/* without the end nobody knows what is missing */
+	cr_expect_not(hear(lines, 2, sizeof(lines[0]), &said));
+	cr_expect_eq(json_array_size(said), 2);
+	json_decref(said);
+}
+
+Test(doctor, a_child_that_says_what_is_no_line_is_not_heard_on)
+{
+	struct doctor_line good = line_of(DOCTOR_BAD, "port", "do", "text");
+	struct doctor_line bad[] = {good, good, good, good, good, good, good};
+	json_t *said;
+
+	bad[0].level = DOCTOR_END + 1;
+	bad[1].level = -1;
+	memset(bad[2].what, 'x', sizeof(bad[2].what));
+	memset(bad[3].remedy, 'x', sizeof(bad[3].remedy));
+	memset(bad[4].text, 'x', sizeof(bad[4].text));
+	bad[5].what[0] = '\033';
+	bad[6].remedy[0] = '\n';
+	for (size_t i = 0; i < N(bad); i++) {
+		struct doctor_line lines[] = {
+		    good, bad[i], line_of(DOCTOR_END, "", "", "")};
+
+		cr_expect_not(
+		    hear(lines, 3, sizeof(lines[0]), &said), "%zu", i);
+		cr_expect_eq(json_array_size(said), 1, "%zu", i);
+		json_decref(said);
+	}
+	cr_expect_not(hear(&good, 1, sizeof(good) - 1, &said));
+	cr_expect_eq(json_array_size(said), 0);
+	json_decref(said);
 }
