@@ -210,6 +210,21 @@ check "with the mail that was kept" until_true queued 1
 check "somebody says what may go" sh -c 'echo sealgate sealgate/purge-state boolean true | debconf-set-selections'
 check "it is purged again" apt-get purge -y -qq sealgate
 check "nothing is left" no ls -d /etc/sealgate /var/lib/sealgate /var/lib/sealgate-portal /run/sealgate /etc/apparmor.d/usr.sbin.sealgated
+# what is set up beside, or has only its key here, sealed by systemd, is kept as well
+check "it installs once more" installed "$deb"
+mkdir /etc/sealgate/gw2
+check "a gateway is set up beside" sealgate -f /etc/sealgate/gw2/sealgate.conf setup \
+	--hostname gw.example.com --domain example.com --state /var/lib/sealgate/gw2 </dev/null
+check "it is purged without being told more" apt-get purge -y -qq sealgate
+check "its master key is there" test -f /etc/sealgate/gw2/master.key
+rm -r /etc/sealgate/gw2 /var/lib/sealgate/gw2
+check "it installs for the next" installed "$deb"
+cp /root/sealgate.conf /etc/sealgate/
+echo sealed >/etc/sealgate/master.cred
+check "it is purged with nothing but a credential" apt-get purge -y -qq sealgate
+check "the credential is there" grep -q sealed /etc/sealgate/master.cred
+check "the configuration is not" no test -e /etc/sealgate/sealgate.conf
+rm /etc/sealgate/master.cred
 check "a first package installs" installed "$deb"
 check "and goes without a question" apt-get purge -y -qq sealgate
 check "with all that it made" no ls -d /etc/sealgate /var/lib/sealgate /var/lib/sealgate-portal
