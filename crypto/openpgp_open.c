@@ -349,6 +349,9 @@ crypto_pgp_open_message(struct crypto_pgp *pgp,
 		    pgp, &o, packets.data, fd_out, &found.sigs, why);
 	memfd_unmap(&o.in);
 	memfd_unmap(&packets);
+	/* of a file of ours: nobody here refuses a key, or misses one */
+	if (e == ERR_PERMISSION || e == ERR_NOT_FOUND)
+		e = ERR_ENGINE;
 	if (e == ERR_OK)
 		*result = found;
 	return e;

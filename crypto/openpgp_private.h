@@ -121,7 +121,8 @@ struct pgp_job {
 };
 /* Run gpg without GPGME. *exit_out: its status, -1 if it was killed. When
    something is wrong with the output gpg is killed. ERR_TIMEOUT (killed, too,
-   but perhaps not yet gone), ERR_ENGINE, what the system says. */
+   but perhaps not yet gone), ERR_NOMEM, ERR_ENGINE: also when it cannot be
+   started. */
 enum err crypto_pgp_spawn(struct pgp_side *side, const struct pgp_job *job,
     unsigned timeout_ms, int *exit_out, struct err_why *why) MUST_CHECK;
 

@@ -69,16 +69,16 @@ pipes_close(struct pipes *p)
 	}
 }
 
-static enum err
+/* 0, or an errno. */
+static int
 pipes_open(struct pipes *p)
 {
 	*p = (struct pipes){{-1, -1}, {-1, -1}, {-1, -1}};
 	if (pipe2(p->in, O_CLOEXEC) == 0 && pipe2(p->out, O_CLOEXEC) == 0 &&
 	    pipe2(p->status, O_CLOEXEC) == 0 &&
 	    fcntl(p->in[1], F_SETFL, O_NONBLOCK) == 0)
-		return ERR_OK;
-	pipes_close(p);
-	return err_from_errno(errno);
+		return 0;
+	return errno;
 }
 
 /* It gets these four descriptors and no other of ours. */
@@ -106,23 +106,23 @@ spawn(const char *program, char *const *argv, const struct pipes *p,
 		   : posix_spawn(pid_out, program, actions, NULL, argv, env);
 }
 
+/* A gpg that cannot be started is no better than one that fails: what the
+   system calls it must not be taken for something about keys or messages. */
 static enum err
 start(struct talk *t, const struct pgp_side *side, struct err_why *why)
 {
 	gpgme_engine_info_t engine = gpgme_ctx_get_engine_info(side->ctx);
 	posix_spawn_file_actions_t actions;
 	struct pipes p;
-	enum err e;
 	int rc;
 
 	while (engine != NULL && engine->protocol != GPGME_PROTOCOL_OpenPGP)
 		engine = engine->next;
 	if (engine == NULL || engine->file_name == NULL)
 		return err_why(why, ERR_ENGINE, "there is no gpg");
-	e = pipes_open(&p);
-	if (e != ERR_OK)
-		return err_why(why, e, "no pipe to gpg");
-	rc = posix_spawn_file_actions_init(&actions);
+	rc = pipes_open(&p);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_init(&actions);
 	if (rc == 0) {
 		rc = spawn(
 		    engine->file_name, t->job->argv, &p, &actions, &t->pid);
@@ -135,9 +135,10 @@ start(struct talk *t, const struct pgp_side *side, struct err_why *why)
 		p.in[1] = p.out[0] = p.status[0] = -1;
 	}
 	pipes_close(&p);
-	return rc == 0 ? ERR_OK
-		       : err_why(why, err_from_errno(rc), "cannot run %s: %s",
-			     engine->file_name, strerror(rc));
+	return rc == 0
+		   ? ERR_OK
+		   : err_why(why, rc == ENOMEM ? ERR_NOMEM : ERR_ENGINE,
+			 "cannot run %s: %s", engine->file_name, strerror(rc));
 }
 
 /* --- the talk --- */

@@ -309,6 +309,9 @@ open_one(const struct layer *l, int fd, const struct crypto_pgp_structure *s,
 		stay_closed(l->v, l->form, reason_of(e, why, o->arena));
 		return ERR_NOT_FOUND;
 	}
+	/* here it would say that there is nothing to open */
+	if (e == ERR_NOT_FOUND)
+		e = ERR_ENGINE;
 	if (e != ERR_OK)
 		return e;
 	if (result.secret >= ask.n_fprs)
@@ -529,7 +532,8 @@ verify(const struct mime_pgp *shape, const struct open_pgp *o,
 	if (fd >= 0)
 		close(fd);
 	buf_clear(&sig);
-	return e;
+	/* as in open_one() */
+	return e == ERR_NOT_FOUND ? ERR_ENGINE : e;
 }
 
 static enum err

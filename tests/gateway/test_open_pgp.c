@@ -337,6 +337,7 @@ Test(open_pgp, what_does_not_open_says_what_anybody_may_know)
 	    {ERR_LIMIT, ERR_NOT_FOUND, "the reason"},
 	    /* ours: it comes again */
 	    {ERR_ENGINE, ERR_ENGINE, NULL},
+	    {ERR_NOT_FOUND, ERR_ENGINE, NULL},
 	    {ERR_TIMEOUT, ERR_TIMEOUT, NULL},
 	    {ERR_CRASHED, ERR_CRASHED, NULL},
 	    {ERR_NOMEM, ERR_NOMEM, NULL},
@@ -475,6 +476,27 @@ Test(open_pgp, a_signature_that_is_none_is_bad)
 		cr_assert_eq(peel(&d), ERR_OK);
 		crypto_verdict_bind(&d.v, NULL, 0);
 		cr_expect_eq(d.v.signature, CRYPTO_SIGNED_BAD);
+		desk_clear(&d);
+	}
+}
+
+Test(open_pgp, a_signature_that_could_not_be_looked_at_comes_again)
+{
+	static const struct {
+		enum err answer, e;
+	} rows[] = {
+	    {ERR_ENGINE, ERR_ENGINE},
+	    {ERR_NOT_FOUND, ERR_ENGINE},
+	    {ERR_CRASHED, ERR_CRASHED},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct desk d;
+
+		desk_make(&d, SIGNED);
+		d.answer = rows[i].answer;
+		cr_expect_eq(peel(&d), rows[i].e, "row %zu", i);
+		cr_expect_eq(d.asked, 1, "row %zu", i);
 		desk_clear(&d);
 	}
 }
