@@ -3,7 +3,7 @@
  *
  * Sockets that never block, one poll(2) for all and one deadline: a server that
  * hangs, or sends an octet now and then, costs what all of them may cost and
- * no more.
+ * no more. The addresses of one server share that time.
  */
 #include "gateway/cli/probe.h"
 
@@ -38,6 +38,7 @@ static void
 call_next(struct probe *p)
 {
 	for (; p->at < p->n_addr; p->at++) {
+		uint64_t now = clock_steady_ms();
 		const struct sockaddr *sa = (const void *)&p->addr[p->at];
 
 		p->fd = socket(sa->sa_family,
@@ -46,6 +47,11 @@ call_next(struct probe *p)
 		    (connect(p->fd, sa, p->addr_len[p->at]) == 0 ||
 			errno == EINPROGRESS)) {
 			p->events = POLLOUT;
+			p->next_ms = now;
+			/* what is left is for all that are left */
+			if (p->end_ms > now)
+				p->next_ms +=
+				    (p->end_ms - now) / (p->n_addr - p->at);
 			return;
 		}
 		p->no = errno;
@@ -54,6 +60,15 @@ call_next(struct probe *p)
 		p->fd = -1;
 	}
 	p->over = true;
+}
+
+static void
+give_up_address(struct probe *p)
+{
+	close(p->fd);
+	p->fd = -1;
+	p->at++;
+	call_next(p);
 }
 
 /* A connection that is new takes a line at once. */
@@ -135,10 +150,7 @@ finish_connect(struct probe *p)
 	if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &p->no, &len) != 0)
 		p->no = errno;
 	if (p->no != 0) {
-		close(p->fd);
-		p->fd = -1;
-		p->at++;
-		call_next(p);
+		give_up_address(p);
 		return WAITS;
 	}
 	if (getsockname(p->fd, (void *)&own, &own_len) == 0 &&
@@ -310,26 +322,52 @@ go_on(struct probe *p)
 		hang_up(p);
 }
 
+/* An address that neither takes nor refuses a connection, as a firewall makes
+   it, leaves time for those behind it: until then it may. */
+static uint64_t
+patience_ends(const struct probe *p)
+{
+	return !p->over && p->step == PROBE_CONNECT && p->at + 1 < p->n_addr
+		   ? p->next_ms
+		   : p->end_ms;
+}
+
+static void
+look_at(struct probe *p, bool ready, uint64_t now)
+{
+	if (p->over)
+		return;
+	if (ready) {
+		go_on(p);
+	} else if (now >= patience_ends(p) && now < p->end_ms) {
+		p->no = ETIMEDOUT;
+		give_up_address(p);
+	}
+}
+
 /* Wait for any of them; false: there is none left to wait for. */
 static bool
-wait_for_any(struct probe *list, struct pollfd *fds, size_t n, int ms)
+wait_for_any(struct probe *list, struct pollfd *fds, size_t n, uint64_t end)
 {
+	uint64_t now = clock_steady_ms(), until = end;
 	bool any = false;
 	int rc;
 
 	for (size_t i = 0; i < n; i++) {
+		if (patience_ends(&list[i]) < until)
+			until = patience_ends(&list[i]);
 		fds[i] = (struct pollfd){
 		    list[i].over ? -1 : list[i].fd, list[i].events, 0};
 		any = any || !list[i].over;
 	}
 	if (!any)
 		return false;
-	rc = poll(fds, n, ms);
-	if (rc <= 0)
-		return rc < 0 && errno == EINTR;
+	rc = poll(fds, n, until > now ? (int)(until - now) : 0);
+	if (rc < 0)
+		return errno == EINTR;
+	/* now is before poll(2): what was late and has come is not given up */
 	for (size_t i = 0; i < n; i++)
-		if (!list[i].over && fds[i].revents != 0)
-			go_on(&list[i]);
+		look_at(&list[i], fds[i].revents != 0, now);
 	return true;
 }
 
@@ -337,15 +375,16 @@ void
 probe_all(struct probe *list, size_t n, unsigned ms)
 {
 	struct pollfd *fds = calloc(n + 1, sizeof(*fds));
-	uint64_t end = clock_steady_ms() + ms, now;
+	uint64_t end = clock_steady_ms() + ms;
 
 	for (size_t i = 0; i < n; i++) {
 		snprintf(list[i].peer, PROBE_PEER, "%zu", i);
 		list[i].fd = -1;
+		list[i].end_ms = end;
 		call_next(&list[i]);
 	}
-	while (fds != NULL && (now = clock_steady_ms()) < end)
-		if (!wait_for_any(list, fds, n, (int)(end - now)))
+	while (fds != NULL && clock_steady_ms() < end)
+		if (!wait_for_any(list, fds, n, end))
 			break;
 	for (size_t i = 0; i < n; i++) {
 		list[i].hung = !list[i].over;

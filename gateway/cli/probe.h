@@ -40,7 +40,8 @@ enum probe_step {
 
 /* One port. What is borrowed must be there until probe_all() has returned. */
 struct probe {
-	/* Tried in turn until one connects. */
+	/* Tried in turn until one connects; each has an equal share of what is
+	   left of the time. */
 	struct sockaddr_storage addr[PROBE_ADDRS];
 	socklen_t addr_len[PROBE_ADDRS];
 	size_t n_addr;
@@ -69,6 +70,7 @@ struct probe {
 	int fd;
 	short events;
 	size_t at, len;
+	uint64_t next_ms, end_ms; /* when the next address has its turn */
 	bool over;
 	char peer[PROBE_PEER];
 	struct net_tls_client *client;

@@ -2,8 +2,8 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * What `sealgate doctor` reads: the kernel's tables of connections (proc(5)),
- * the host in a URL, the lines of its child. What it says of servers:
- * tests/e2e/test_doctor.py.
+ * the host in a URL, the lines of its child, servers of several addresses. What
+ * it says of servers: tests/e2e/test_doctor.py.
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -15,8 +15,9 @@
 
 #include "common/buf.h"
 #include "gateway/cli/doctor.h"
+#include "gateway/cli/probe.h"
 
-enum { HEAR_MS = 20000 };
+enum { HEAR_MS = 20000, PROBE_MS = 4000 };
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -261,4 +262,51 @@ Test(doctor, a_child_that_says_what_is_no_line_is_not_heard_on)
 	cr_expect_not(hear(&good, 1, sizeof(good) - 1, &said));
 	cr_expect_eq(json_array_size(said), 0);
 	json_decref(said);
+}
+
+/* --- servers of several addresses */
+
+/* A server on this machine; with a client it has no room for another, and the
+   kernel drops what is to become a connection without a word: listen(2). */
+static struct sockaddr_storage
+serve(int *server, int *client)
+{
+	struct sockaddr_storage sa = at("127.0.0.1", 0);
+	socklen_t len = sizeof(struct sockaddr_in);
+
+	*server = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(bind(*server, (void *)&sa, len), 0);
+	cr_assert_eq(listen(*server, client == NULL ? 8 : 0), 0);
+	cr_assert_eq(getsockname(*server, (void *)&sa, &len), 0);
+	if (client == NULL)
+		return sa;
+	*client = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(connect(*client, (void *)&sa, len), 0);
+	return sa;
+}
+
+Test(doctor, an_address_that_is_silent_leaves_time_for_the_next)
+{
+	int silent, there, client;
+	struct sockaddr_storage none = serve(&silent, &client);
+	struct sockaddr_storage good = serve(&there, NULL);
+	const struct sockaddr_storage *const order[][2] = {
+	    {&none, &good}, {&good, &none}, {&none, &none}};
+	static struct probe p[N(order)];
+
+	for (size_t i = 0; i < N(order); i++) {
+		p[i] = (struct probe){.kind = PROBE_OPEN, .n_addr = 2};
+		for (size_t k = 0; k < 2; k++) {
+			p[i].addr[k] = *order[i][k];
+			p[i].addr_len[k] = sizeof(struct sockaddr_in);
+		}
+	}
+	probe_all(p, N(order), PROBE_MS);
+	cr_expect_eq(p[0].step, PROBE_DONE, "silent first");
+	cr_expect_eq(p[1].step, PROBE_DONE, "silent last");
+	cr_expect_eq(p[2].step, PROBE_CONNECT, "none answers");
+	cr_expect(p[2].hung);
+	close(client);
+	close(silent);
+	close(there);
 }
