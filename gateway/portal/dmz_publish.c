@@ -41,6 +41,7 @@ struct portal_publisher {
 	struct files files; /* sorted; as they were at the last look */
 	size_t at;	    /* the next to be told */
 	bool whole;	    /* all were, since the hello */
+	bool broken;	    /* since the last look not all could be read */
 	int fd;		    /* of the one that goes; -1 */
 	uint64_t left, offset;
 	uint64_t look_at_ms;
@@ -106,34 +107,53 @@ add(struct files *f, const char *name, const struct stat *st)
 		fatal("portal: out of memory");
 }
 
-static void
+static enum err walk(
+    int at, const char *below, unsigned depth, struct files *out);
+
+/* What has gone meanwhile is not there. */
+static enum err
+visit(int at, const char *name, unsigned depth, struct files *out)
+{
+	struct stat st;
+
+	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? ERR_OK : err_from_errno(errno);
+	if (S_ISDIR(st.st_mode) && depth < DEPTH)
+		return walk(at, name, depth + 1, out);
+	if (S_ISREG(st.st_mode))
+		add(out, name, &st);
+	return ERR_OK;
+}
+
+/* All there is, or an error: what a list lacks is withdrawn. */
+static enum err
 walk(int at, const char *below, unsigned depth, struct files *out)
 {
 	int fd = openat(at, below[0] == '\0' ? "." : below,
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	char name[PATH_MAX_OCTETS];
-	struct dirent *e;
-	struct stat st;
+	struct dirent *entry;
+	enum err e = ERR_OK;
 
 	if (d == NULL) {
+		if (errno != ENOENT || depth == 0)
+			e = err_from_errno(errno);
 		if (fd >= 0)
 			close(fd);
-		return;
+		return e;
 	}
-	while ((e = readdir(d)) != NULL) {
-		if (e->d_name[0] == '.' ||
+	/* the end and an error look the same but for this */
+	while (e == ERR_OK && (errno = 0, entry = readdir(d)) != NULL)
+		if (entry->d_name[0] != '.' &&
 		    snprintf(name, sizeof(name), "%s%s%s", below,
 			below[0] == '\0' ? "" : "/",
-			e->d_name) >= (int)sizeof(name) ||
-		    fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-			continue;
-		if (S_ISDIR(st.st_mode) && depth < DEPTH)
-			walk(at, name, depth + 1, out);
-		else if (S_ISREG(st.st_mode))
-			add(out, name, &st);
-	}
+			entry->d_name) < (int)sizeof(name))
+			e = visit(at, name, depth, out);
+	if (e == ERR_OK && errno != 0)
+		e = err_from_errno(errno);
 	closedir(d);
+	return e;
 }
 
 static int
@@ -143,13 +163,26 @@ by_name(const void *a, const void *b)
 	    ((const struct file *)a)->name, ((const struct file *)b)->name);
 }
 
+/* Whether it has it or not: what could not be read may be there as it was. */
 static void
 withdraw(struct portal_inside *in, const struct file *f)
 {
-	if (f->told)
-		portal_wire_send(
-		    in->wire, &(struct proto_frame){.type = FRAME_WITHDRAWN,
-				  .octets = span_str(f->name)});
+	portal_wire_send(
+	    in->wire, &(struct proto_frame){.type = FRAME_WITHDRAWN,
+			  .octets = span_str(f->name)});
+}
+
+/* What is there stays there, and it is looked again; a list has no end until
+   all of it was read. */
+static void
+could_not_read(struct portal_inside *in, enum err e)
+{
+	struct err_why why;
+
+	in->publisher->broken = true;
+	(void)!err_why(
+	    &why, e, "what is published cannot be read: %s", err_text(e));
+	portal_inside_complain(in, TROUBLE_PUBLISHED, why.text);
 }
 
 /* The list anew. What the other side has of it, and is the same, it has. */
@@ -159,8 +192,16 @@ look(struct portal_inside *in)
 	struct portal_publisher *p = in->publisher;
 	struct files now = {.n = 0};
 	size_t old = 0;
+	enum err e = walk(p->dir, "", 0, &now);
 
-	walk(p->dir, "", 0, &now);
+	p->look_at_ms = clock_steady_ms() + LIMIT_DMZ_PUBLISHED_MS;
+	p->broken = false;
+	p->at = 0;
+	if (e != ERR_OK) {
+		clear(&now);
+		could_not_read(in, e);
+		return;
+	}
 	if (now.n > 0)
 		qsort(now.list, now.n, sizeof(*now.list), by_name);
 	for (size_t i = 0; i <= now.n; i++) {
@@ -182,8 +223,6 @@ look(struct portal_inside *in)
 	}
 	clear(&p->files);
 	p->files = now;
-	p->at = 0;
-	p->look_at_ms = clock_steady_ms() + LIMIT_DMZ_PUBLISHED_MS;
 }
 
 /* --- on its way */
@@ -196,17 +235,24 @@ say_list(struct portal_inside *in, uint32_t number)
 			  .type = FRAME_PUBLISHED_LIST, .number = number});
 }
 
-/* What cannot be read is what it was there; it is looked at again. */
 static void
 begin(struct portal_inside *in, struct file *f)
 {
 	struct portal_publisher *p = in->publisher;
 
 	p->fd = openat(p->dir, f->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (p->fd < 0)
+	if (p->fd < 0) {
+		/* that it has gone, the next look finds */
+		if (errno != ENOENT)
+			could_not_read(in, err_from_errno(errno));
 		return;
-	if (fstat(p->fd, &f->st) != 0 ||
-	    (uint64_t)f->st.st_size > LIMIT_DMZ_PUBLISHED) {
+	}
+	if (fstat(p->fd, &f->st) != 0) {
+		could_not_read(in, err_from_errno(errno));
+		let_go(p);
+		return;
+	}
+	if ((uint64_t)f->st.st_size > LIMIT_DMZ_PUBLISHED) {
 		let_go(p);
 		return;
 	}
@@ -232,7 +278,10 @@ send_piece(struct portal_inside *in)
 	if (n < 0 && errno == EINTR)
 		return;
 	if (n <= 0) {
-		let_go(p); /* the next one makes it void there */
+		/* the next one makes it void there */
+		p->files.list[p->at - 1].told = false;
+		could_not_read(in, n < 0 ? err_from_errno(errno) : ERR_IO);
+		let_go(p);
 		return;
 	}
 	portal_wire_send(
@@ -260,7 +309,7 @@ step(struct portal_inside *in)
 
 		if (!f->told)
 			begin(in, f);
-	} else if (!p->whole) {
+	} else if (!p->whole && !p->broken) {
 		p->whole = true;
 		say_list(in, 0);
 	} else {
@@ -276,7 +325,7 @@ portal_publish_go_on(struct portal_inside *in)
 
 	if (!in->up || p == NULL || !in->publishes)
 		return;
-	if (p->whole && p->fd < 0 && p->at == p->files.n &&
+	if (p->fd < 0 && p->at == p->files.n &&
 	    clock_steady_ms() >= p->look_at_ms)
 		look(in);
 	while (portal_wire_has_room(in->wire) && step(in))

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -286,6 +287,81 @@ Test(portal_dmz_publish, a_gateway_that_does_not_publish_takes_nothing_away)
 	cr_expect_eq(frames, 0);
 	cr_expect_eq(complaints, 1);
 	expect(SAM, "sam", 3);
+}
+
+/* Nothing can be opened; or it can again. */
+static void
+let_open(bool yes)
+{
+	static struct rlimit before;
+	struct rlimit none;
+
+	if (!yes)
+		cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, yes ? &before : &none), 0);
+}
+
+Test(portal_dmz_publish, a_directory_that_cannot_be_read_withdraws_nothing)
+{
+	publish(SAM, "sam", 3);
+	publish(BOB, "bob", 3);
+	portal_publish_anew(&in);
+	frames = 0;
+	let_open(false);
+	look_again();
+	let_open(true);
+	cr_expect_eq(frames, 0);
+	cr_expect_eq(complaints, 1);
+	look_again();
+	cr_expect_eq(frames, 0, "it is there");
+	/* the same after a hello: there is no end of the list until all of it
+	   was read */
+	publish(BOB, NULL, 0);
+	portal_published_begin(there);
+	let_open(false);
+	portal_publish_anew(&in);
+	let_open(true);
+	expect(SAM, "sam", 3);
+	expect(BOB, "bob", 3);
+	look_again();
+	expect(SAM, "sam", 3);
+	expect(BOB, NULL, 0);
+}
+
+Test(portal_dmz_publish, a_file_that_cannot_be_read_is_not_withdrawn)
+{
+	publish(SAM, "sam", 3);
+	publish(BOB, "bob", 3);
+	portal_publish_anew(&in);
+	publish(SAM, "Sam", 3);
+	publish(BOB, NULL, 0);
+	portal_published_begin(there);
+	room = 1;
+	portal_publish_anew(&in);
+	room = 1000;
+	let_open(false);
+	portal_publish_go_on(&in);
+	let_open(true);
+	cr_expect_eq(complaints, 1);
+	expect(SAM, "sam", 3);
+	expect(BOB, "bob", 3);
+	look_again();
+	expect(SAM, "Sam", 3);
+	expect(BOB, NULL, 0);
+	/* one that could not be read and then went does not stay */
+	publish(SAM, "SAM", 3);
+	room = 0;
+	look_again();
+	room = 1000;
+	let_open(false);
+	portal_publish_go_on(&in);
+	let_open(true);
+	cr_expect_eq(complaints, 2);
+	publish(SAM, NULL, 0);
+	look_again();
+	expect(SAM, NULL, 0);
 }
 
 Test(portal_dmz_publish, what_does_not_fit_together_is_refused)
