@@ -170,11 +170,44 @@ store_answer_object(const struct store *s, uint64_t id)
 	return NULL;
 }
 
-/* --- messages --- */
+/* --- answers to what nothing is known of --- */
+
+/* Nothing counts them for what they answer: so many an hour, and the others are
+   shown again. One that was handed out before is counted. */
+static bool
+may_stray(struct store *s, const struct store_answering *a, uint64_t id)
+{
+	uint64_t now = clock_steady_ms();
+
+	if (s->strays == 0 || now - s->strays_ms >= HOUR_MS) {
+		s->strays = 0;
+		s->strays_ms = now;
+	}
+	return s->strays < LIMIT_ANSWERS || (a->id == id && a->counted);
+}
 
 static void
+count_stray(struct store *s, struct store_answering *a)
+{
+	if (!a->counted)
+		s->strays++;
+	a->counted = true;
+}
+
+/* Nothing has become of it yet. */
+static void
+uncount_stray(struct store *s, const struct store_answering *a)
+{
+	if (a->counted && s->strays > 0)
+		s->strays--;
+}
+
+/* --- messages --- */
+
+/* gone: nothing is known of what it answers. */
+static void
 hand_out(struct store *s, const struct ipc_msg *m, const char *object,
-    const struct store_object *o, int fd)
+    const struct store_object *o, bool gone, int fd)
 {
 	struct store_peer *worker = store_idle_worker(s, ROLE_WORKER);
 	/* of what the spool has lost it is said who the answer says it is
@@ -188,7 +221,7 @@ hand_out(struct store *s, const struct ipc_msg *m, const char *object,
 	struct buf b;
 
 	/* without a worker or a place the portal says it again */
-	if (worker == NULL || a == NULL)
+	if (worker == NULL || a == NULL || (gone && !may_stray(s, a, m->id)))
 		return;
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	if (proto_answer_open_pack(&open, &b) == ERR_OK &&
@@ -197,7 +230,10 @@ hand_out(struct store *s, const struct ipc_msg *m, const char *object,
 		*a = (struct store_answering){.id = m->id,
 		    .worker = worker,
 		    .turn = ++s->answer_turn,
-		    .deaths = a->id == m->id ? a->deaths : 0};
+		    .deaths = a->id == m->id ? a->deaths : 0,
+		    .counted = a->id == m->id && a->counted};
+		if (gone)
+			count_stray(s, a);
 		snprintf(a->object, sizeof(a->object), "%s", object);
 	}
 	buf_clear(&b);
@@ -218,20 +254,6 @@ is_deadly(struct store *s, uint64_t id)
 	const struct store_answering *a = find(s, id);
 
 	return a != NULL && a->deaths >= DEATHS_MAX;
-}
-
-/* Nothing is known of what it answers, so nothing counts its answers: so many
-   an hour, and the others are shown again. */
-static bool
-may_stray(struct store *s)
-{
-	uint64_t now = clock_steady_ms();
-
-	if (s->strays == 0 || now - s->strays_ms >= HOUR_MS) {
-		s->strays = 0;
-		s->strays_ms = now;
-	}
-	return s->strays++ < LIMIT_ANSWERS;
 }
 
 void
@@ -269,8 +291,8 @@ store_answer_came(struct store *s, struct store_peer *portal, struct ipc_msg *m)
 		refuse(s, m->id, came.object,
 		    "processes died while they worked on it");
 	} else if (e == ERR_OK && fd >= 0 && !s->stopping &&
-		   !is_under_way(s, m->id) && (!gone || may_stray(s)))
-		hand_out(s, m, came.object, &o, fd);
+		   !is_under_way(s, m->id))
+		hand_out(s, m, came.object, &o, gone, fd);
 	if (fd >= 0)
 		close(fd);
 }
@@ -288,6 +310,8 @@ store_answer_failed(
 	/* what is not in the list any more the portal says again */
 	if (e != ERR_OK || id == 0)
 		return;
+	if (result == ERR_AGAIN)
+		uncount_stray(s, find(s, id));
 	forget(s, id);
 	if (result != ERR_AGAIN) {
 		refuse(s, id, "", why);

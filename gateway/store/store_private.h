@@ -71,6 +71,7 @@ struct store_answering {
 	const struct store_peer *worker; /* NULL: it died */
 	uint64_t turn;			 /* order in which workers got them */
 	bool excused; /* the worker said that it cannot work now */
+	bool counted; /* among the strays */
 	unsigned deaths;
 	char object[65]; /* that it answers */
 };

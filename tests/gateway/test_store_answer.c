@@ -268,6 +268,35 @@ Test(store_answer, of_which_workers_die_is_refused_and_not_its_neighbours)
 	cr_expect(rig_is_quiet(&rig, ROLE_PORTAL, 0));
 }
 
+/* The hour's are those that were handed out, each once. */
+Test(store_answer, what_nobody_took_is_not_of_the_hours)
+{
+	rig_disconnect(&rig, ROLE_WORKER, 0);
+	rig_run(&rig, 30);
+	for (uint64_t i = 0; i <= LIMIT_ANSWERS; i++)
+		show(1, OBJECT);
+	rig_connect(&rig, ROLE_WORKER, 0);
+	rig_run(&rig, 30);
+	for (uint64_t i = 0; i <= LIMIT_ANSWERS; i++) {
+		show(1, OBJECT);
+		cr_assert(is_handed_out_as_stray(1), "%d", (int)i);
+		fail(1, ERR_AGAIN);
+	}
+	for (int i = 0; i < 3; i++) {
+		show(1, OBJECT);
+		cr_assert(is_handed_out_as_stray(1), "%d", i);
+		die();
+	}
+	for (uint64_t id = 1; id <= LIMIT_ANSWERS; id++) {
+		show(id, OBJECT);
+		cr_assert(is_handed_out_as_stray(id), "%d", (int)id);
+		hold(id);
+		cr_assert(is_taken_off(id), "%d", (int)id);
+	}
+	show(99, OBJECT);
+	cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0));
+}
+
 Test(store_answer, a_worker_that_begins_anew_died_of_nothing)
 {
 	escrow();
