@@ -112,11 +112,14 @@ is_whole(const struct report *r)
 }
 
 static enum err
-check(const struct report *r, int status, struct err_why *why)
+check(const struct report *r, const struct pgp_end *end, struct err_why *why)
 {
 	/* its status is 2 when one of several keys did not do */
-	if ((status == 0 || status == 2) && r->error == 0 && is_whole(r))
-		return ERR_OK;
+	if ((end->status == 0 || end->status == 2) && r->error == 0 &&
+	    is_whole(r))
+		return end->cut ? err_why(why, ERR_ENGINE,
+				      "gpg did not read all of it")
+				: ERR_OK;
 	/* a gpg that said nothing of the message did not work */
 	if (r->failed == 0 && r->okay == 0 && r->no_key == 0)
 		return crypto_pgp_engine_why(why,
@@ -134,7 +137,7 @@ unwrap(struct crypto_pgp *pgp, struct span in, struct pgp_output *out,
 	struct pgp_job job = {
 	    .in = in, .out = out, .status = take_status, .arg = report};
 	struct pgp_args args;
-	int status = -1;
+	struct pgp_end end = {.status = -1};
 	enum err e = crypto_pgp_args_begin(&args, &pgp->open, 2);
 
 	if (e != ERR_OK)
@@ -142,12 +145,12 @@ unwrap(struct crypto_pgp *pgp, struct span in, struct pgp_output *out,
 	crypto_pgp_args_add(&args, "--decrypt");
 	crypto_pgp_args_add(&args, "--unwrap");
 	job.argv = args.argv;
-	e = crypto_pgp_spawn(&pgp->open, &job, pgp->timeout_ms, &status, why);
+	e = crypto_pgp_spawn(&pgp->open, &job, pgp->timeout_ms, &end, why);
 	crypto_pgp_args_clear(&args);
 	/* gpg was broken off because of us */
 	if ((e == ERR_OK || e == ERR_ENGINE) && out->e != ERR_OK)
 		return err_why(why, out->e, "%s", err_text(out->e));
-	return e == ERR_OK ? check(report, status, why) : e;
+	return e == ERR_OK ? check(report, &end, why) : e;
 }
 
 /* --- the request --- */

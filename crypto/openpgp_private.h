@@ -119,12 +119,17 @@ struct pgp_job {
 	void (*status)(void *arg, const char *keyword, const char *args);
 	void *arg;
 };
-/* Run gpg without GPGME. *exit_out: its status, -1 if it was killed. When
-   something is wrong with the output gpg is killed. ERR_TIMEOUT (killed, too,
-   but perhaps not yet gone), ERR_NOMEM, ERR_ENGINE: also when it cannot be
-   started. */
+/* How a run ended. */
+struct pgp_end {
+	int status; /* -1: it was killed */
+	bool cut;   /* it closed its input before all was written */
+};
+/* Run gpg without GPGME. When something is wrong with the output gpg is killed.
+   ERR_TIMEOUT (killed, too, but perhaps not yet gone), ERR_NOMEM, ERR_ENGINE:
+   also when it cannot be started, and when it says that all is well and did not
+   read all of its input. */
 enum err crypto_pgp_spawn(struct pgp_side *side, const struct pgp_job *job,
-    unsigned timeout_ms, int *exit_out, struct err_why *why) MUST_CHECK;
+    unsigned timeout_ms, struct pgp_end *out, struct err_why *why) MUST_CHECK;
 
 /* The n-th word of what stands behind a keyword, from 0. */
 struct span crypto_pgp_status_word(const char *args, unsigned n);

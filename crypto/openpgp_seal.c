@@ -186,9 +186,8 @@ encrypt(struct crypto_pgp *pgp, struct pgp_side *side,
 	    .out = out,
 	    .status = take_status,
 	    .arg = &report};
-	int status = -1;
-	enum err e =
-	    crypto_pgp_spawn(side, &job, pgp->timeout_ms, &status, why);
+	struct pgp_end end = {.status = -1};
+	enum err e = crypto_pgp_spawn(side, &job, pgp->timeout_ms, &end, why);
 
 	if (e != ERR_OK)
 		return e;
@@ -196,7 +195,7 @@ encrypt(struct crypto_pgp *pgp, struct pgp_side *side,
 		return err_why(why, out->e, "%s", err_text(out->e));
 	*bad_out = report.bad > 0 ||
 		   gpgme_err_code(report.error) == GPG_ERR_UNUSABLE_PUBKEY;
-	if (!*bad_out && (status != 0 || report.end != 1))
+	if (!*bad_out && (end.status != 0 || report.end != 1))
 		return crypto_pgp_engine_why(why,
 		    report.error != 0 ? report.error
 				      : gpgme_error(GPG_ERR_GENERAL),

@@ -120,7 +120,7 @@ run_sign(struct crypto_pgp *pgp, const struct pgp_secret *secret,
 	    .in = in, .out = out, .status = take_status, .arg = &report};
 	struct pgp_args args;
 	char name[2 * 20 + 1];
-	int status = -1;
+	struct pgp_end end = {.status = -1};
 	enum err e = crypto_pgp_args_begin(&args, &pgp->sign, 4);
 
 	if (e != ERR_OK)
@@ -131,11 +131,11 @@ run_sign(struct crypto_pgp *pgp, const struct pgp_secret *secret,
 	crypto_pgp_args_add(&args, "--local-user");
 	crypto_pgp_args_add(&args, name);
 	job.argv = args.argv;
-	e = crypto_pgp_spawn(&pgp->sign, &job, pgp->timeout_ms, &status, why);
+	e = crypto_pgp_spawn(&pgp->sign, &job, pgp->timeout_ms, &end, why);
 	crypto_pgp_args_clear(&args);
 	if (e == ERR_OK && out->e != ERR_OK)
 		e = err_why(why, out->e, "%s", err_text(out->e));
-	else if (e == ERR_OK && status != 0)
+	else if (e == ERR_OK && end.status != 0)
 		e = crypto_pgp_engine_why(why,
 		    report.error != 0 ? report.error
 				      : gpgme_error(GPG_ERR_GENERAL),

@@ -42,6 +42,7 @@ struct talk {
 	char line[LINE];
 	size_t line_len;
 	bool too_long; /* the line in hand */
+	bool broken;   /* a pipe failed: gpg does not know, we do */
 	uint64_t end;  /* clock_steady_ms() */
 };
 
@@ -154,7 +155,9 @@ write_in(struct talk *t)
 		return;
 	if (n > 0)
 		t->written += (size_t)n;
-	/* one that does not want to read on says why */
+	/* one that does not want to read on says why; to gpg anything else is
+	   the end of the text, wherever it was cut */
+	t->broken = t->broken || (n < 0 && errno != EPIPE);
 	if (n < 0 || t->written == t->job->in.len)
 		shut(&t->in);
 }
@@ -167,6 +170,7 @@ read_out(struct talk *t)
 
 	if (n < 0 && errno == EINTR)
 		return;
+	t->broken = t->broken || n < 0;
 	if (n <= 0 || crypto_pgp_output_add(
 			  t->job->out, SPAN(block, (size_t)n)) != ERR_OK)
 		shut(&t->out);
@@ -197,6 +201,7 @@ read_status(struct talk *t)
 
 	if (n < 0 && errno == EINTR)
 		return;
+	t->broken = t->broken || n < 0;
 	if (n <= 0)
 		shut(&t->status);
 	for (ssize_t i = 0; i < n; i++) {
@@ -234,7 +239,7 @@ converse(struct talk *t)
 		if (p[2].revents != 0)
 			read_status(t);
 		/* what it writes on is not wanted any more */
-		if (t->job->out->e != ERR_OK)
+		if (t->job->out->e != ERR_OK || t->broken)
 			break;
 	}
 	return ERR_OK;
@@ -254,7 +259,7 @@ wait_for_end(const struct talk *t, uint64_t now)
 
 /* It is about to end; in the same moment, as a rule. */
 static enum err
-await(struct talk *t, int *exit_out)
+await(struct talk *t, struct pgp_end *out)
 {
 	for (;;) {
 		uint64_t now;
@@ -263,8 +268,9 @@ await(struct talk *t, int *exit_out)
 
 		if (pid == t->pid) {
 			t->pid = -1;
-			*exit_out =
+			out->status =
 			    WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+			out->cut = t->written < t->job->in.len;
 			return ERR_OK;
 		}
 		if (pid < 0 && errno != EINTR)
@@ -278,7 +284,7 @@ await(struct talk *t, int *exit_out)
 
 enum err
 crypto_pgp_spawn(struct pgp_side *side, const struct pgp_job *job,
-    unsigned timeout_ms, int *exit_out, struct err_why *why)
+    unsigned timeout_ms, struct pgp_end *out, struct err_why *why)
 {
 	struct talk t = {.job = job,
 	    .pid = -1,
@@ -291,15 +297,19 @@ crypto_pgp_spawn(struct pgp_side *side, const struct pgp_job *job,
 	if (e != ERR_OK)
 		return e;
 	e = converse(&t);
-	if (job->out->e != ERR_OK)
+	if (job->out->e != ERR_OK || t.broken)
 		kill(t.pid, SIGKILL);
 	shut(&t.in);
 	shut(&t.out);
 	shut(&t.status);
 	if (e == ERR_OK)
-		e = await(&t, exit_out);
+		e = await(&t, out);
 	if (t.pid > 0)
 		kill(t.pid, SIGKILL);
+	if (e == ERR_OK && t.broken)
+		e = ERR_ENGINE;
+	if (e == ERR_OK && out->cut && out->status == 0)
+		return err_why(why, ERR_ENGINE, "gpg did not read all of it");
 	if (e == ERR_TIMEOUT)
 		return err_why(
 		    why, e, "gpg did not finish within %u ms", timeout_ms);

@@ -585,6 +585,9 @@ Test(openpgp_open, what_grows_too_much_is_cut_off)
 
 /* --- a gpg that does not work --- */
 
+/* It reads nothing of a long message; else it has read all of a short one. */
+#define DEAF "exec 0<&-; "
+
 Test(openpgp_open, a_gpg_that_misbehaves_opens_nothing)
 {
 	static const struct {
@@ -593,7 +596,7 @@ Test(openpgp_open, a_gpg_that_misbehaves_opens_nothing)
 	} rows[] = {
 	    {"exit 2", ERR_ENGINE},
 	    {"exit 0", ERR_ENGINE},
-	    {"cat >/dev/null; echo text", ERR_ENGINE},
+	    {"echo text", ERR_ENGINE},
 	    {"echo text; kill -9 $$", ERR_ENGINE},
 	    /* in what it prints, as a file name could bring it */
 	    {"printf '[GNUPG:] BEGIN_DECRYPTION\\n[GNUPG:] DECRYPTION_OKAY\\n"
@@ -612,15 +615,30 @@ Test(openpgp_open, a_gpg_that_misbehaves_opens_nothing)
 	    {"s \"$k\" BEGIN_DECRYPTION DECRYPTION_OKAY GOODMDC; echo text",
 		ERR_CRYPTO},
 	    {"s \"$k\" BEGIN_DECRYPTION DECRYPTION_OKAY GOODMDC; l", ERR_OK},
+	    {"s \"$k\" BEGIN_DECRYPTION DECRYPTION_OKAY GOODMDC; l; exit 2",
+		ERR_OK},
+	    {DEAF
+		"s \"$k\" BEGIN_DECRYPTION DECRYPTION_OKAY GOODMDC; l; exit 2",
+		ERR_ENGINE},
+	    {DEAF "s \"$k\" BEGIN_DECRYPTION DECRYPTION_OKAY GOODMDC; l",
+		ERR_ENGINE},
+	    {DEAF "s BEGIN_DECRYPTION DECRYPTION_FAILED; exit 2", ERR_CRYPTO},
 	    {"sleep 100", ERR_TIMEOUT},
 	};
+	struct buf big = peer_octets(200000);
 	struct desk d;
 	struct err_why why = {""};
 	char script[1024];
 
 	desk_make(&d);
+	peer_write(peer_path(d.h.dir, "octets"), buf_span(&big));
+	buf_clear(&big);
+	GPG(&d.h, "-r", "sam@example.com", "-e", peer_path(d.h.dir, "octets"));
+	keep_as(&d, "big");
 	GPG(&d.h, "-r", "sam@example.com", "-e", peer_path(d.h.dir, "text"));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool deaf = strncmp(rows[i].script, DEAF, strlen(DEAF)) == 0;
+
 		/* itself until it is to decrypt */
 		snprintf(script, sizeof(script),
 		    "#!/bin/bash\n"
@@ -633,8 +651,8 @@ Test(openpgp_open, a_gpg_that_misbehaves_opens_nothing)
 		    "k='DECRYPTION_KEY "
 		    "7F3532B7172CBDC6564D6CEC7D6DED7288C82F1B "
 		    "C5AA6DD11384BB6907722CD9BF786D36DC1D5756 -'\n"
-		    "%s\n",
-		    rows[i].script);
+		    "%s%s\n",
+		    deaf ? "" : "cat >/dev/null\n", rows[i].script);
 		peer_write(peer_path(d.h.dir, "gpg"), span_str(script));
 		cr_assert_eq(peer_run(NULL, NULL, "chmod", "700",
 				 peer_path(d.h.dir, "gpg"), NULL),
@@ -645,8 +663,8 @@ Test(openpgp_open, a_gpg_that_misbehaves_opens_nothing)
 			rows[i].e == ERR_TIMEOUT ? 2000 : HOMES_TIMEOUT,
 			&d.h.pgp, &why),
 		    ERR_OK, "%s", why.text);
-		cr_expect_eq(open_file(&d, "m"), rows[i].e, "%s: %s",
-		    rows[i].script, d.why.text);
+		cr_expect_eq(open_file(&d, deaf ? "big" : "m"), rows[i].e,
+		    "row %zu, %s: %s", i, rows[i].script, d.why.text);
 	}
 	desk_remove(&d);
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,7 +23,8 @@ struct run {
 	struct pgp_output out;
 	char said[8192]; /* keyword|args; */
 	struct err_why why;
-	int status, fd;
+	struct pgp_end end;
+	int fd;
 };
 
 static void
@@ -59,7 +61,7 @@ run(struct run *r, const char *script, struct span in, uint64_t max,
 			 r->h.gateway, fake, HOMES_TIMEOUT, &r->h.pgp, &r->why),
 	    ERR_OK, "%s", r->why.text);
 	r->said[0] = '\0';
-	r->status = -2;
+	r->end.status = -2;
 	r->fd = out_new("");
 	cr_assert_eq(
 	    crypto_pgp_output_begin(&r->out, r->fd, 0, 0, &r->why), ERR_OK);
@@ -68,7 +70,7 @@ run(struct run *r, const char *script, struct span in, uint64_t max,
 	crypto_pgp_args_add(&args, "--last");
 	job.argv = args.argv;
 	e = crypto_pgp_spawn(
-	    &r->h.pgp->seal, &job, timeout_ms, &r->status, &r->why);
+	    &r->h.pgp->seal, &job, timeout_ms, &r->end, &r->why);
 	crypto_pgp_args_clear(&args);
 	return e;
 }
@@ -126,13 +128,17 @@ Test(openpgp_spawn, what_it_says_and_how_it_ends_is_told)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct run r = {.status = 0};
+		struct run r = {.fd = -1};
+		/* one that does not read it may end before it is written */
+		const char *in =
+		    strstr(rows[i].script, "cat") != NULL ? "text" : "";
 
-		cr_assert_eq(run(&r, rows[i].script, SPAN_LIT("text"), 1000,
-				 HOMES_TIMEOUT),
+		cr_assert_eq(
+		    run(&r, rows[i].script, span_str(in), 1000, HOMES_TIMEOUT),
 		    ERR_OK, "%s: %s", rows[i].script, r.why.text);
-		cr_expect_eq(r.status, rows[i].status, "%s: %d", rows[i].script,
-		    r.status);
+		cr_expect_eq(r.end.status, rows[i].status, "%s: %d",
+		    rows[i].script, r.end.status);
+		cr_expect(!r.end.cut, "%s", rows[i].script);
 		cr_expect_str_eq(
 		    r.said, rows[i].said, "%s: %s", rows[i].script, r.said);
 		cr_expect(wrote(&r, rows[i].wrote), "%s", rows[i].script);
@@ -143,7 +149,7 @@ Test(openpgp_spawn, what_it_says_and_how_it_ends_is_told)
 Test(openpgp_spawn, more_than_a_pipe_holds_passes_both_ways)
 {
 	struct buf in = peer_octets(3000017), out;
-	struct run r = {.status = 0};
+	struct run r = {.fd = -1};
 
 	cr_assert_eq(run(&r, "exec cat", buf_span(&in), in.len, HOMES_TIMEOUT),
 	    ERR_OK, "%s", r.why.text);
@@ -155,21 +161,55 @@ Test(openpgp_spawn, more_than_a_pipe_holds_passes_both_ways)
 	/* nobody reads it: no reason to wait, and none to die */
 	cr_assert_eq(
 	    run(&r, "exit 3", buf_span(&in), 10, HOMES_TIMEOUT), ERR_OK);
-	cr_expect_eq(r.status, 3);
+	cr_expect_eq(r.end.status, 3);
+	cr_expect(r.end.cut);
 	run_end(&r);
 	buf_clear(&in);
 }
 
+/* Success is not believed of a gpg that cannot have seen all of the text. */
+Test(openpgp_spawn, one_that_got_half_of_it_has_failed)
+{
+	static const char all_is_well[] =
+	    "echo '[GNUPG:] END_ENCRYPTION' >&3; echo whole; exit 0";
+	struct buf in = peer_octets(3000017);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	struct run r = {.fd = -1};
+	char script[128];
+	uint8_t *half;
+
+	snprintf(script, sizeof(script), "head -c 10 >/dev/null; exec 0<&-; %s",
+	    all_is_well);
+	cr_expect_eq(
+	    run(&r, script, buf_span(&in), 1000, HOMES_TIMEOUT), ERR_ENGINE);
+	cr_expect_str_eq(r.said, "END_ENCRYPTION|;");
+	cr_expect_not_null(strstr(r.why.text, "did not read all"));
+	run_end(&r);
+	buf_clear(&in);
+	/* a write that fails behind the first page, for gpg the end of it */
+	half = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(half, MAP_FAILED);
+	cr_assert_eq(mprotect(half + page, page, PROT_NONE), 0);
+	r = (struct run){.fd = -1};
+	snprintf(script, sizeof(script), "cat >/dev/null; %s", all_is_well);
+	cr_expect_eq(run(&r, script, SPAN(half, 2 * page), 1000, HOMES_TIMEOUT),
+	    ERR_ENGINE);
+	cr_expect_not_null(strstr(r.why.text, "broke off"), "%s", r.why.text);
+	run_end(&r);
+	munmap(half, 2 * page);
+}
+
 Test(openpgp_spawn, one_that_writes_without_end_is_killed)
 {
-	struct run r = {.status = 0};
+	struct run r = {.fd = -1};
 
 	cr_expect_eq(run(&r, "while :; do echo x; done", SPAN_LIT(""), 100,
 			 HOMES_TIMEOUT),
 	    ERR_OK, "%s", r.why.text);
 	cr_expect_eq(r.out.e, ERR_TOO_BIG);
 	cr_expect_leq(r.out.len, 100);
-	cr_expect_eq(r.status, -1);
+	cr_expect_eq(r.end.status, -1);
 	run_end(&r);
 }
 
@@ -180,7 +220,7 @@ Test(openpgp_spawn, one_that_hangs_is_killed_and_given_up)
 	    "exec sleep 600", "exec 1>&- 3>&-; exec sleep 600"};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct run r = {.status = 0};
+		struct run r = {.fd = -1};
 		int status = 0;
 
 		cr_expect_eq(run(&r, rows[i], SPAN_LIT("text"), 100, 200),
@@ -196,7 +236,7 @@ Test(openpgp_spawn, one_that_hangs_is_killed_and_given_up)
 
 Test(openpgp_spawn, one_that_is_not_there_is_an_error)
 {
-	struct run r = {.status = 0};
+	struct run r = {.fd = -1};
 	struct pgp_job job = {.status = hear, .arg = &r, .out = &r.out};
 	struct pgp_args args;
 	char fake[96];
@@ -210,7 +250,7 @@ Test(openpgp_spawn, one_that_is_not_there_is_an_error)
 	/* whatever the system says: not there, and not to be run */
 	for (size_t i = 0; i < 2; i++) {
 		cr_expect_eq(crypto_pgp_spawn(&r.h.pgp->seal, &job,
-				 HOMES_TIMEOUT, &r.status, &r.why),
+				 HOMES_TIMEOUT, &r.end, &r.why),
 		    ERR_ENGINE, "%zu", i);
 		cr_expect_not_null(
 		    strstr(r.why.text, "cannot run"), "%s", r.why.text);
