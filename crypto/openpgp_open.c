@@ -114,6 +114,9 @@ is_whole(const struct report *r)
 static enum err
 check(const struct report *r, const struct pgp_end *end, struct err_why *why)
 {
+	/* killed: the message may have nothing to do with it */
+	if (end->status < 0)
+		return err_why(why, ERR_ENGINE, "gpg was killed");
 	/* its status is 2 when one of several keys did not do */
 	if ((end->status == 0 || end->status == 2) && r->error == 0 &&
 	    is_whole(r))
