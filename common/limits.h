@@ -250,10 +250,12 @@
 #define LIMIT_DMZ_SEEN	       4096u
 #define LIMIT_DMZ_SEEN_CLIENTS 16u
 /* octets of a published file, files, and milliseconds until it is looked
-   whether they have changed */
+   whether they have changed, and until all are told anew to a DMZ that could
+   not keep one */
 #define LIMIT_DMZ_PUBLISHED	  (16ull * 1024 * 1024)
 #define LIMIT_DMZ_PUBLISHED_FILES 1000000u
 #define LIMIT_DMZ_PUBLISHED_MS	  10000u
+#define LIMIT_DMZ_PUBLISHED_AGAIN 60000u
 /* answers that a DMZ has announced and that wait to be fetched */
 #define LIMIT_DMZ_ANSWERS 256u
 /* seconds that two clocks may differ before it is told */

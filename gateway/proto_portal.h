@@ -49,7 +49,8 @@ enum proto_frame_type {
 	FRAME_WANT = 32,	/* raw: object; offset: send it from there */
 	FRAME_HAVE = 33,	/* raw: object, which is on disk */
 	FRAME_GONE = 34,	/* raw: object, which is not there any more */
-	FRAME_NOT_NOW = 35,	/* raw: object; number: enum err */
+	FRAME_NOT_NOW = 35,	/* raw: object, or zero of what is published;
+				   number: enum err */
 	FRAME_EVENT = 36,	/* id: ascending; number: type; octets: a
 				   message as the portal sends it to store */
 	FRAME_ANSWER = 37,	/* id; raw: object; size: octets of the file */

@@ -173,6 +173,7 @@ on_hello(struct portal_inside *in, const struct proto_frame *f)
 static void
 on_frame(void *arg, struct portal_wire *w, const struct proto_frame *f)
 {
+	static const uint8_t no_object[sizeof(f->raw)];
 	struct portal_inside *in = arg;
 
 	if (f->type == FRAME_HELLO) {
@@ -184,10 +185,16 @@ on_frame(void *arg, struct portal_wire *w, const struct proto_frame *f)
 		return;
 	}
 	switch (f->type) {
+	case FRAME_NOT_NOW:
+		if (memcmp(f->raw, no_object, sizeof(no_object)) == 0) {
+			portal_publish_not_now(in, (enum err)f->number);
+			return;
+		}
+		portal_push_reply(in, f);
+		return;
 	case FRAME_WANT:
 	case FRAME_HAVE:
 	case FRAME_GONE:
-	case FRAME_NOT_NOW:
 		portal_push_reply(in, f);
 		return;
 	case FRAME_EVENT:

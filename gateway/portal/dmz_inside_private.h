@@ -155,6 +155,8 @@ void portal_publisher_free(struct portal_publisher *p);
 void portal_publish_anew(struct portal_inside *in);
 /* As much of it as the connection takes now, and what has changed since. */
 void portal_publish_go_on(struct portal_inside *in);
+/* It could not keep all of it: it is told all anew, later. */
+void portal_publish_not_now(struct portal_inside *in, enum err e);
 
 /* dmz_hear.c: FRAME_EVENT. */
 void portal_hear_event(struct portal_inside *in, const struct proto_frame *f);

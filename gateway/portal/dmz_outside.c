@@ -314,6 +314,22 @@ on_data(struct portal_outside *o, const struct proto_frame *f)
 }
 
 static void
+on_published(struct portal_outside *o, const struct proto_frame *f)
+{
+	/* of no object */
+	struct proto_frame not_now = {.type = FRAME_NOT_NOW};
+	enum err e = portal_published_take(o->published, f);
+
+	if (e == ERR_IPC) {
+		portal_wire_cut(
+		    o->gateway, "what it publishes does not fit together");
+	} else if (e != ERR_OK) {
+		not_now.number = (uint32_t)e;
+		portal_wire_send(o->gateway, &not_now);
+	}
+}
+
+static void
 on_hello(struct portal_outside *o, struct portal_wire *w,
     const struct proto_frame *f)
 {
@@ -378,9 +394,7 @@ on_frame(void *arg, struct portal_wire *w, const struct proto_frame *f)
 	case FRAME_PUBLISHED_DATA:
 	case FRAME_PUBLISHED_LIST:
 	case FRAME_WITHDRAWN:
-		if (portal_published_take(o->published, f) != ERR_OK)
-			portal_wire_cut(
-			    w, "what it publishes does not fit together");
+		on_published(o, f);
 		return;
 	case FRAME_ANSWER_TAKEN:
 		o->opt.tell(

@@ -127,7 +127,8 @@ void portal_published_close(struct portal_published *p);
 /* Another connection: what was begun there is void. */
 void portal_published_begin(struct portal_published *p);
 /* FRAME_PUBLISHED, _PUBLISHED_DATA, _PUBLISHED_LIST, FRAME_WITHDRAWN. ERR_IPC:
-   it does not fit together. What cannot be kept is logged. */
+   it does not fit together. Any other: not all of it could be kept, which is
+   said and logged once until a list begins. */
 enum err portal_published_take(
     struct portal_published *p, const struct proto_frame *f) MUST_CHECK;
 

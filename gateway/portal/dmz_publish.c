@@ -45,6 +45,7 @@ struct portal_publisher {
 	int fd;		    /* of the one that goes; -1 */
 	uint64_t left, offset;
 	uint64_t look_at_ms;
+	uint64_t again_at_ms; /* from the beginning; 0: no need */
 };
 
 struct portal_publisher *
@@ -318,16 +319,34 @@ step(struct portal_inside *in)
 	return true;
 }
 
+/* From the beginning. */
+static void
+start(struct portal_inside *in)
+{
+	struct portal_publisher *p = in->publisher;
+
+	let_go(p);
+	clear(&p->files);
+	p->whole = false;
+	p->again_at_ms = 0;
+	say_list(in, 1);
+	look(in);
+}
+
 void
 portal_publish_go_on(struct portal_inside *in)
 {
 	struct portal_publisher *p = in->publisher;
+	uint64_t now = clock_steady_ms();
 
 	if (!in->up || p == NULL || !in->publishes)
 		return;
-	if (p->fd < 0 && p->at == p->files.n &&
-	    clock_steady_ms() >= p->look_at_ms)
-		look(in);
+	if (p->fd < 0 && p->at == p->files.n) {
+		if (p->again_at_ms != 0 && now >= p->again_at_ms)
+			start(in);
+		else if (now >= p->look_at_ms)
+			look(in);
+	}
 	while (portal_wire_has_room(in->wire) && step(in))
 		continue;
 }
@@ -335,19 +354,25 @@ portal_publish_go_on(struct portal_inside *in)
 void
 portal_publish_anew(struct portal_inside *in)
 {
-	struct portal_publisher *p = in->publisher;
-
-	if (p == NULL)
+	if (in->publisher == NULL)
 		return;
 	if (!in->publishes) {
 		portal_inside_complain(in, TROUBLE_PUBLISHED,
 		    "its version takes nothing that is published");
 		return;
 	}
-	let_go(p);
-	clear(&p->files);
-	p->whole = false;
-	say_list(in, 1);
-	look(in);
+	start(in);
 	portal_publish_go_on(in);
+}
+
+void
+portal_publish_not_now(struct portal_inside *in, enum err e)
+{
+	struct portal_publisher *p = in->publisher;
+
+	if (p == NULL || !in->publishes)
+		return;
+	portal_inside_complain(in, TROUBLE_PUBLISHED, err_text(e));
+	if (p->again_at_ms == 0)
+		p->again_at_ms = clock_steady_ms() + LIMIT_DMZ_PUBLISHED_AGAIN;
 }

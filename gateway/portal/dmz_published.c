@@ -29,6 +29,7 @@ struct named {
 struct portal_published {
 	int dir;
 	uint64_t reserve;
+	bool failed; /* since the list began: it was said */
 	bool coming; /* pieces of this one: */
 	struct named file;
 	uint64_t size;
@@ -78,8 +79,20 @@ void
 portal_published_begin(struct portal_published *p)
 {
 	let_go(p);
-	p->listing = false;
+	p->failed = p->listing = false;
 	p->n_seen = 0;
+}
+
+/* Say it, once until it is all told anew. */
+static enum err
+could_not(struct portal_published *p, const char *file, enum err e)
+{
+	if (e == ERR_OK || p->failed)
+		return ERR_OK;
+	p->failed = true;
+	log_event(
+	    LOG_LVL_ERR, NULL, "dmz-publish", KV_STR("file", file), KV_ERR(e));
+	return e;
 }
 
 /* --- one */
@@ -133,7 +146,7 @@ write_file(const struct portal_published *p)
 }
 
 /* All of it is here. */
-static void
+static enum err
 finish(struct portal_published *p)
 {
 	struct buf old;
@@ -146,10 +159,8 @@ finish(struct portal_published *p)
 	buf_clear(&old);
 	if (!same)
 		e = write_file(p);
-	if (e != ERR_OK)
-		log_event(LOG_LVL_ERR, NULL, "dmz-publish",
-		    KV_STR("file", p->file.text), KV_ERR(e));
 	let_go(p);
+	return could_not(p, p->file.text, e);
 }
 
 static enum err
@@ -165,23 +176,27 @@ begin(struct portal_published *p, const struct proto_frame *f)
 		return e;
 	p->size = f->size;
 	p->coming = true;
-	if (p->size == 0)
-		finish(p);
-	return ERR_OK;
+	return p->size == 0 ? finish(p) : ERR_OK;
 }
 
 static enum err
 take_piece(struct portal_published *p, const struct proto_frame *f)
 {
-	enum err e;
-
 	if (!p->coming || f->offset != p->octets.len || f->octets.len == 0 ||
 	    f->octets.len > p->size - p->octets.len)
 		return ERR_IPC;
-	e = buf_put(&p->octets, f->octets);
-	if (e == ERR_OK && p->octets.len == p->size)
-		finish(p);
-	return e;
+	/* out of memory: all of it comes anew on the next connection */
+	if (buf_put(&p->octets, f->octets) != ERR_OK)
+		return ERR_IPC;
+	return p->octets.len == p->size ? finish(p) : ERR_OK;
+}
+
+static enum err
+remove_file(const struct portal_published *p, const char *name)
+{
+	return unlinkat(p->dir, name, 0) == 0 || errno == ENOENT
+		   ? ERR_OK
+		   : err_from_errno(errno);
 }
 
 static enum err
@@ -191,10 +206,7 @@ withdraw(struct portal_published *p, struct span path)
 
 	if (!read_name(path, &n))
 		return ERR_IPC;
-	if (unlinkat(p->dir, n.text, 0) != 0 && errno != ENOENT)
-		log_event(LOG_LVL_ERR, NULL, "dmz-publish",
-		    KV_STR("file", n.text), KV_ERR(err_from_errno(errno)));
-	return ERR_OK;
+	return could_not(p, n.text, remove_file(p, n.text));
 }
 
 /* --- all */
@@ -218,32 +230,45 @@ is_seen(const struct portal_published *p, const char *name)
 	       bsearch(&n, p->seen, p->n_seen, sizeof(n), compare) != NULL;
 }
 
-static void
+/* What does not go is still handed out: it is tried again. */
+static enum err
 sweep(struct portal_published *p)
 {
 	int fd = openat(p->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	struct dirent *entry;
+	enum err e = ERR_OK, one;
 
 	if (d == NULL) {
+		e = err_from_errno(errno);
 		if (fd >= 0)
 			close(fd);
-		return;
+		return could_not(p, ".", e);
 	}
 	if (p->n_seen > 0)
 		qsort(p->seen, p->n_seen, sizeof(*p->seen), compare);
-	while ((e = readdir(d)) != NULL)
-		if (strncmp(e->d_name, UNFINISHED, strlen(UNFINISHED)) == 0 ||
-		    (strncmp(e->d_name, PORTAL_PUBLISHED,
-			 strlen(PORTAL_PUBLISHED)) == 0 &&
-			!is_seen(p, e->d_name)))
-			(void)!unlinkat(p->dir, e->d_name, 0);
+	/* the end and an error look the same but for this */
+	while (errno = 0, (entry = readdir(d)) != NULL) {
+		if (strncmp(entry->d_name, UNFINISHED, strlen(UNFINISHED)) !=
+			0 &&
+		    (strncmp(entry->d_name, PORTAL_PUBLISHED,
+			 strlen(PORTAL_PUBLISHED)) != 0 ||
+			is_seen(p, entry->d_name)))
+			continue;
+		one = remove_file(p, entry->d_name);
+		e = e == ERR_OK ? one : e;
+	}
+	if (errno != 0)
+		e = err_from_errno(errno);
 	closedir(d);
+	return could_not(p, ".", e);
 }
 
 enum err
 portal_published_take(struct portal_published *p, const struct proto_frame *f)
 {
+	enum err e = ERR_OK;
+
 	switch (f->type) {
 	case FRAME_PUBLISHED:
 		return begin(p, f);
@@ -254,8 +279,9 @@ portal_published_take(struct portal_published *p, const struct proto_frame *f)
 	}
 	let_go(p);
 	if (f->number == 0 && p->listing)
-		sweep(p);
+		e = sweep(p);
 	p->listing = f->number != 0;
+	p->failed = p->failed && !p->listing;
 	p->n_seen = 0;
-	return ERR_OK;
+	return e;
 }

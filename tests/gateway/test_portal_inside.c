@@ -487,6 +487,24 @@ Test(portal_inside, what_is_published_is_said_to_this_version_and_later_ones)
 	said_nothing();
 }
 
+Test(portal_inside, what_it_could_not_keep_of_it_is_logged)
+{
+	const struct proto_frame not_now = {
+	    .type = FRAME_NOT_NOW, .number = ERR_DISK_FULL};
+
+	/* to whom nothing was said it says nothing */
+	say_hello_of(PROTO_PORTAL_PUBLISHED);
+	hear(not_now);
+	cr_expect_eq(in->told[TROUBLE_PUBLISHED].n, 0);
+	in->publisher = portal_publisher_new(open(dir, O_RDONLY | O_DIRECTORY));
+	hear(not_now);
+	hear(not_now);
+	cr_expect_eq(in->told[TROUBLE_PUBLISHED].n, 1);
+	cr_expect_eq(in->told[TROUBLE_PUBLISHED].unsaid, 1);
+	cr_expect_str_empty(in->full.text, "that is of objects");
+	cr_expect_null(wire.cut);
+}
+
 /* --- who says what is of no use */
 
 Test(portal_inside, what_is_refused_is_slowed_down_like_the_rest)
