@@ -33,6 +33,8 @@ enum err state_master_key(
 /* What the name of a master key gets while `sealgate master-key rotate` has not
    wrapped everything by it. */
 #define STATE_KEY_NEXT ".new"
+/* In the portal's directory in a DMZ while its gateway is connected. */
+#define STATE_DMZ_CONNECTED "connected"
 /* Keep another gateway from this state directory as long as *fd_out is open.
    ERR_BUSY. */
 enum err state_lock(

@@ -2,9 +2,11 @@
  * Copyright (c) 2026 The Sealgate authors
  *
  * A portal in a DMZ has no socket for the command line and calls nobody:
- * whether its gateway is there says the kernel's table of connections.
+ * whether its gateway is there says a file that it keeps while it is. Whether
+ * that file is of a portal that runs says the kernel's table of connections.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,10 +17,12 @@
 #include "crypto/cert.h"
 #include "gateway/cli/doctor.h"
 #include "gateway/conf.h"
+#include "gateway/state.h"
 
 enum {
 	TABLE_MAX = 16 * 1024 * 1024,
 	ADDRESS_SIZE = 48,
+	PATH_SIZE = 4096,
 	/* The kernel writes its table piece by piece: while others come and go
 	   a connection that stands can be missing from one look. */
 	LOOKS = 20,
@@ -113,14 +117,28 @@ count_gateways(const struct conf_dmz *dmz, bool *known)
 	return n;
 }
 
+/* Has the portal seen its certificate? Anybody can call. */
+static bool
+is_marked(const struct conf *c, bool *known)
+{
+	char path[PATH_SIZE];
+	bool there;
+
+	snprintf(
+	    path, sizeof(path), "%s/" STATE_DMZ_CONNECTED, c->paths.portal);
+	there = access(path, F_OK) == 0;
+	*known = there || errno == ENOENT;
+	return there;
+}
+
 static void
 look_at_gateway(struct doctor *d)
 {
 	const struct conf_dmz *dmz = &d->conf->portal_gateway;
 	bool known;
-	size_t n = count_gateways(dmz, &known);
+	bool up = is_marked(d->conf, &known) && count_gateways(dmz, &known) > 0;
 
-	if (n > 0)
+	if (up)
 		doctor_say(d, DOCTOR_OK, "gateway", NULL, "is connected to %s",
 		    dmz->address[0].text);
 	else
@@ -166,7 +184,7 @@ static void
 look_for_master_key(struct doctor *d)
 {
 	const char *slash = strrchr(d->conf->file, '/');
-	char path[4096];
+	char path[PATH_SIZE];
 
 	snprintf(path, sizeof(path), "%.*smaster.key",
 	    slash == NULL ? 0 : (int)(slash - d->conf->file + 1),

@@ -7,6 +7,8 @@
  * of store for the rest of the portal.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,8 +21,14 @@
 #include "common/pack.h"
 #include "gateway/portal/dmz_private.h"
 #include "gateway/proto.h"
+#include "gateway/state.h"
 
-enum { LISTEN_MAX = 16, ANNOUNCE_MS = 15000, TELL_MS = 60000 };
+enum {
+	LISTEN_MAX = 16,
+	ANNOUNCE_MS = 15000,
+	TELL_MS = 60000,
+	PATH_SIZE = 4096
+};
 
 struct portal_outside {
 	struct portal_outside_options opt;
@@ -41,6 +49,24 @@ struct portal_outside {
 	int answer_fd; /* -1: none */
 	uint64_t answer_id, answer_at;
 };
+
+/* For `sealgate doctor`: to its eyes whoever has called is connected. It shall
+   rather say that nobody is than that a stranger is the gateway. */
+static void
+mark_connected(const struct portal_outside *o, bool connected)
+{
+	char path[PATH_SIZE];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/" STATE_DMZ_CONNECTED, o->opt.dir);
+	if (!connected) {
+		(void)!unlink(path);
+		return;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+}
 
 /* --- events */
 
@@ -349,6 +375,7 @@ on_hello(struct portal_outside *o, struct portal_wire *w,
 	portal_wire_free(o->gateway);
 	let_answer_go(o);
 	o->gateway = w;
+	mark_connected(o, true);
 	o->sent_id = 0;
 	portal_published_begin(o->published);
 	portal_answers_limit(o->opt.answers, f->size);
@@ -450,6 +477,7 @@ on_down(void *arg, struct portal_wire *w, const char *why)
 		log_event(
 		    LOG_LVL_WARN, NULL, "dmz-down", KV_STR("reason", why));
 		o->gateway = NULL;
+		mark_connected(o, false);
 		let_answer_go(o);
 	} else if (guest != NULL) {
 		note_refused(o, guest->client.text, why);
@@ -534,6 +562,8 @@ portal_outside_new(
 		fatal("portal: out of memory");
 	o->opt = *opt;
 	o->answer_fd = -1;
+	/* it is not known how the process before has ended */
+	mark_connected(o, false);
 	o->events = portal_events_open(opt->dir);
 	if (o->events == NULL) {
 		(void)!err_why(
@@ -576,6 +606,7 @@ portal_outside_free(struct portal_outside *o)
 	for (size_t i = 0; i < LIMIT_DMZ_STRANGERS; i++)
 		portal_wire_free(o->guest[i].wire);
 	portal_wire_free(o->gateway);
+	mark_connected(o, false);
 	let_answer_go(o);
 	portal_events_close(o->events);
 	portal_seen_free(o->seen);

@@ -423,6 +423,10 @@ def test_a_machine_in_a_dmz_needs_what_it_needs(place, dns, request):
     assert [x for x, _ in said["DNS"]] == [x for x, _ in said["portal"]] == ["ok"]
     assert said["master key"] == [("ok", "none is here, and none is needed")]
     assert outside[2] in said["fingerprint"][0][1]
+    # who has shown no certificate is somebody, and not the gateway
+    with socket.create_connection(("127.0.0.1", dmz.link_port)):
+        [(level, text)] = doctor(dmz)[0]["gateway"]
+        assert level == "bad" and "is not connected" in text
     said, _ = doctor(gw)
     assert any(level == "bad" and "no connection to the portal in the DMZ" in text
                for level, text in said["gateway"])
@@ -431,6 +435,17 @@ def test_a_machine_in_a_dmz_needs_what_it_needs(place, dns, request):
         lambda x: x if x["gateway"][0][0] == "ok" else None)(doctor(dmz)[0]))
     # what is left to say is of this machine: its clock, swap, disk
     assert {what for what, lines in said.items() if "bad" in dict(lines)} <= {"disk"}, said
+    wire.break_off()
+    wait_for("its end", lambda: not (dmz.state / "portal" / "connected").exists())
+    with socket.create_connection(("127.0.0.1", dmz.link_port)):
+        assert doctor(dmz)[0]["gateway"][0][0] == "bad"
+    wire.mend()
+    wait_for("its return", (dmz.state / "portal" / "connected").exists)
+    # what a process has left that was killed says nothing
+    dmz.kill()
+    (dmz.state / "portal" / "connected").touch()
+    assert doctor(dmz)[0]["gateway"][0][0] == "bad"
+    dmz.start()
     (dmz.root / "master.key").write_bytes(bytes(32))
     outside[1].chmod(0o644)
     said, _ = doctor(dmz)
