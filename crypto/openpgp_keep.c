@@ -150,10 +150,23 @@ read_public(struct crypto_pgp *pgp, struct pgp_kept *kept)
 		return err_from_errno(errno);
 	e = file_read_all(fd, &kept->pub);
 	close(fd);
+	if (e != ERR_OK && e != ERR_TOO_BIG)
+		return e;
 	/* one key, or it is not what was asked for */
 	if (e == ERR_OK)
 		e = crypto_pgp_split(buf_span(&kept->pub), &piece, 1, &n, NULL);
 	return e == ERR_OK ? read_ids(kept, piece.key) : ERR_MALFORMED;
+}
+
+/* Did gpg come to the end of it? It breaks off where its agent fails. */
+static enum err
+check_import(struct crypto_pgp *pgp, struct err_why *why)
+{
+	gpgme_import_result_t r = gpgme_op_import_result(pgp->open.ctx);
+
+	return r != NULL && r->secret_read <= r->considered
+		   ? ERR_OK
+		   : err_why(why, ERR_ENGINE, "gpg broke off an import");
 }
 
 /* The errors that the key's own octets lead to are ERR_MALFORMED. */
@@ -177,6 +190,8 @@ import(struct crypto_pgp *pgp, struct span secret, struct pgp_kept *kept,
 	if (e == ERR_OK)
 		e = crypto_pgp_ring_import(
 		    &pgp->open, pgp->timeout_ms, secret, why);
+	if (e == ERR_OK)
+		e = check_import(pgp, why);
 	crypto_pgp_run_clear(&pgp->open.run);
 	if (e != ERR_OK)
 		return e;

@@ -223,7 +223,9 @@ enum err crypto_pgp_agent_lock(struct crypto_pgp *pgp, const char *keygrip,
 enum err crypto_pgp_export_secret(struct crypto_pgp *pgp, const char *fpr,
     struct secret **out, struct err_why *why) MUST_CHECK;
 
-/* Import secret keys into a side, one or many. */
+/* Import secret keys into a side, one or many. ERR_OK also when gpg took none
+   of them; ERR_ENGINE when it did not come to an end, ERR_TIMEOUT, ERR_NOMEM.
+ */
 enum err crypto_pgp_ring_import(struct pgp_side *side, unsigned timeout_ms,
     struct span octets, struct err_why *why) MUST_CHECK;
 /* What the signing side knows of a key whose secret part is there, and which

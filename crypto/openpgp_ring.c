@@ -106,21 +106,42 @@ check_import(struct crypto_pgp *pgp, const char *fpr, struct err_why *why)
 	return ERR_OK;
 }
 
+/* It comes last, whatever gpg took or refused. */
+static gpgme_error_t
+note_result(void *arg, const char *keyword, const char *args)
+{
+	bool *ended = arg;
+
+	(void)args;
+	*ended = *ended || strcmp(keyword, "IMPORT_RES") == 0;
+	return 0;
+}
+
 enum err
 crypto_pgp_ring_import(struct pgp_side *side, unsigned timeout_ms,
     struct span octets, struct err_why *why)
 {
 	gpgme_data_t data = NULL;
 	gpgme_error_t err;
+	bool ended = false;
 	enum err e;
 
 	crypto_pgp_run_clear(&side->run);
+	gpgme_set_status_cb(side->ctx, note_result, &ended);
 	err = gpgme_data_new_from_mem(
 	    &data, (const char *)octets.data, octets.len, 0);
 	if (err == 0)
+		err = gpgme_set_ctx_flag(side->ctx, "full-status", "1");
+	if (err == 0)
 		err = gpgme_op_import_start(side->ctx, data);
 	e = crypto_pgp_run(side, err, timeout_ms, &err, why);
-	/* what gpg did not take shows in its result */
+	gpgme_set_status_cb(side->ctx, NULL, NULL);
+	/* what gpg did not take shows in its result; without one it says
+	   nothing of the key */
+	if (e == ERR_OK && !ended)
+		e = crypto_pgp_engine_why(why,
+		    err != 0 ? err : gpgme_error(GPG_ERR_GENERAL),
+		    "gpg could not import");
 	gpgme_data_release(data);
 	return e;
 }

@@ -585,6 +585,40 @@ Test(openpgp_open, what_grows_too_much_is_cut_off)
 
 /* --- a gpg that does not work --- */
 
+/* The key is as good as ever, and opens the message with the next gpg. */
+Test(openpgp_open, a_gpg_that_fails_to_import_says_nothing_of_a_key)
+{
+	static const char *const rows[] = {"exit 2", "exit 0", "kill -9 $$",
+	    "exec gpg --agent-program /bin/false \"$@\"", "exec gpg \"$@\""};
+	struct err_why why = {""};
+	struct desk d;
+	char script[256];
+
+	desk_make(&d);
+	GPG(&d.h, "-r", "sam@example.com", "-e", peer_path(d.h.dir, "text"));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool good = i + 1 == sizeof(rows) / sizeof(rows[0]);
+
+		snprintf(script, sizeof(script),
+		    "#!/bin/sh\n"
+		    "for a; do [ \"$a\" != --import ] || { %s; }; done\n"
+		    "exec gpg \"$@\"\n",
+		    rows[i]);
+		peer_write(peer_path(d.h.dir, "gpg"), span_str(script));
+		cr_assert_eq(peer_run(NULL, NULL, "chmod", "700",
+				 peer_path(d.h.dir, "gpg"), NULL),
+		    0);
+		crypto_pgp_close(d.h.pgp);
+		cr_assert_eq(
+		    crypto_pgp_open(d.h.gateway, peer_path(d.h.dir, "gpg"),
+			HOMES_TIMEOUT, &d.h.pgp, &why),
+		    ERR_OK, "%s", why.text);
+		cr_expect_eq(open_file(&d, "m"), good ? ERR_OK : ERR_ENGINE,
+		    "%s: %s", rows[i], d.why.text);
+	}
+	desk_remove(&d);
+}
+
 /* It reads nothing of a long message; else it has read all of a short one. */
 #define DEAF "exec 0<&-; "
 
