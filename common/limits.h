@@ -170,12 +170,15 @@
 #define LIMIT_OBJECT_EXTEND_S (3650u * 24 * 3600)
 
 /* whom an answer may go to, answers to one object, octets of all that wait,
-   uploads at a time, and of one client */
+   uploads at a time, and of one client; held answers, and their octets, with
+   which no more to what the spool does not know are taken */
 #define LIMIT_ANSWER_RCPTS	    50u
 #define LIMIT_ANSWERS		    20u
 #define LIMIT_ANSWERS_SIZE	    (2ull * 1024 * 1024 * 1024)
 #define LIMIT_ANSWER_UPLOADS	    16u
 #define LIMIT_ANSWER_UPLOADS_CLIENT 4u
+#define LIMIT_STRAYS		    100u
+#define LIMIT_STRAYS_SIZE	    (512ull * 1024 * 1024)
 
 /* --- portal */
 /* octets of one file of the page */

@@ -7,6 +7,7 @@
  * portal chooses among ids of answers alone, so that no other message is met.
  */
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -19,6 +20,7 @@
 enum {
 	DEATHS_MAX = 6, /* workers that die of an answer until it is refused */
 	HOUR_MS = 3600 * 1000,
+	FULL_MS = 10 * 1000, /* between looks whether more may be held */
 };
 
 static void
@@ -194,6 +196,88 @@ count_stray(struct store *s, struct store_answering *a)
 	a->counted = true;
 }
 
+struct held {
+	struct store *s;
+	struct db_txn *txn;
+	uint32_t n;
+	uint64_t octets;
+	enum err e;
+};
+
+static void
+add_held(void *arg, struct store_item *item)
+{
+	struct held *h = arg;
+	struct entry entry = {.body_size = 0};
+
+	if (item->state != STORE_HELD ||
+	    (item->message_id & ENTRY_ID_ANSWER) == 0 || h->n >= LIMIT_STRAYS ||
+	    h->e != ERR_OK)
+		return;
+	h->n++;
+	h->e = store_entry_get(h->txn, h->s->arena, item->id, &entry);
+	h->octets += entry.body_size;
+}
+
+/* What is held, and what workers have that will be. */
+static enum err
+count_held(struct store *s, struct held *h)
+{
+	enum err e;
+
+	*h = (struct held){.s = s};
+	for (size_t i = 0; i < LIMIT_ANSWER_UPLOADS; i++)
+		if (s->answering[i].worker != NULL && s->answering[i].stray) {
+			h->n++;
+			h->octets += s->answering[i].size;
+		}
+	e = db_read(s->db, &h->txn);
+	if (e != ERR_OK)
+		return e;
+	store_index_each(s->index, add_held, h);
+	db_end(h->txn);
+	return h->e;
+}
+
+static void
+tell_full(struct store *s, const char *object)
+{
+	struct store_rec rec;
+	struct span text;
+
+	log_event(LOG_LVL_WARN, NULL, "answer-waits", KV_STR("object", object),
+	    KV_STR("reason",
+		"no more answers to what the spool does not know are held"));
+	if (!store_object_unknown(s, object, &rec))
+		return;
+	if (store_rec_end(&rec, &text) == ERR_OK)
+		store_queue(s, STORE_OP_RECORD, 0, NULL, text);
+	store_rec_clear(&rec);
+}
+
+/* May one more be held? A portal may make up any number of them, and they stay
+   until an administrator has looked at them: the others stay with it. */
+static bool
+has_room(struct store *s, const char *object)
+{
+	uint64_t now = clock_steady_ms();
+	struct held h;
+
+	if (s->full_ms != 0 && now - s->full_ms < FULL_MS)
+		return false;
+	/* of what cannot be counted nothing is held */
+	if (count_held(s, &h) != ERR_OK)
+		return false;
+	if (h.n < LIMIT_STRAYS && h.octets < LIMIT_STRAYS_SIZE) {
+		s->full_ms = 0;
+		return true;
+	}
+	if (s->full_ms == 0)
+		tell_full(s, object);
+	s->full_ms = now;
+	return false;
+}
+
 /* Nothing has become of it yet. */
 static void
 uncount_stray(struct store *s, const struct store_answering *a)
@@ -218,10 +302,14 @@ hand_out(struct store *s, const struct ipc_msg *m, const char *object,
 	    .to = o->answer_to,
 	    .n_to = o->n_answer_to};
 	struct store_answering *a = place(s, m->id);
+	bool stray = o->rcpt_key[0] == '\0';
+	struct stat st = {.st_size = 0};
 	struct buf b;
 
 	/* without a worker or a place the portal says it again */
 	if (worker == NULL || a == NULL || (gone && !may_stray(s, a, m->id)))
+		return;
+	if (stray && (fstat(fd, &st) != 0 || !has_room(s, object)))
 		return;
 	buf_init(&b, LIMIT_IPC_PAYLOAD);
 	if (proto_answer_open_pack(&open, &b) == ERR_OK &&
@@ -231,7 +319,9 @@ hand_out(struct store *s, const struct ipc_msg *m, const char *object,
 		    .worker = worker,
 		    .turn = ++s->answer_turn,
 		    .deaths = a->id == m->id ? a->deaths : 0,
-		    .counted = a->id == m->id && a->counted};
+		    .counted = a->id == m->id && a->counted,
+		    .stray = stray,
+		    .size = (uint64_t)st.st_size};
 		if (gone)
 			count_stray(s, a);
 		snprintf(a->object, sizeof(a->object), "%s", object);

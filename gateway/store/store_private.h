@@ -70,8 +70,10 @@ struct store_answering {
 	uint64_t id;
 	const struct store_peer *worker; /* NULL: it died */
 	uint64_t turn;			 /* order in which workers got them */
-	bool excused; /* the worker said that it cannot work now */
-	bool counted; /* among the strays */
+	bool excused;  /* the worker said that it cannot work now */
+	bool counted;  /* among the strays */
+	bool stray;    /* nobody knows whom it must be from: it will be held */
+	uint64_t size; /* octets of a stray */
 	unsigned deaths;
 	char object[65]; /* that it answers */
 };
@@ -191,6 +193,7 @@ struct store {
 	/* answers to what nothing is known of, in the hour that began then */
 	uint32_t strays;
 	uint64_t strays_ms;
+	uint64_t full_ms;  /* steady clock: no more are held; 0: they are */
 	bool wants_commit; /* although nothing is in the batch */
 
 	uint64_t unknown_ms; /* steady clock: object-unknown was said; 0: not */

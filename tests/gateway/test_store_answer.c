@@ -5,11 +5,15 @@
  * what has the only copy of one keeps it until it is mail, or refused.
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/limits.h"
 #include "common/memfd.h"
+#include "common/text.h"
 #include "tests/lib/store_rig.h"
 
 #define OBJECT "AAAAAAAAAAAAAAAAAAAAAA"
@@ -153,6 +157,46 @@ hold(uint64_t id)
 	rig_run(&rig, 30);
 }
 
+/* The same of one so large. */
+static void
+hold_large(uint64_t id, uint64_t size)
+{
+	struct entry e =
+	    rig_entry(&rig, 5000 + id, id | ENTRY_ID_ANSWER, ENTRY_PENDING);
+	struct proto_submit m = {
+	    .attempt = 1, .entry = &e, .n_entries = 1, .digest = {(uint8_t)id}};
+	char name[TEXT_ID_SIZE], path[200];
+	int fd;
+
+	text_id(e.id, name);
+	snprintf(path, sizeof(path), "%s/%s", rig.conf.paths.bodies, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	cr_assert_eq(ftruncate(fd, (off_t)sealed_size(size)), 0);
+	close(fd);
+	e.route = ENTRY_INBOUND;
+	e.why = ENTRY_WHY_HELD;
+	e.body_size = size;
+	e.body = SPAN(NULL, 0);
+	e.file = name;
+	rig_submit(&rig, 0, id | ENTRY_ID_ANSWER, &m);
+	rig_run(&rig, 30);
+}
+
+/* An administrator does not want it. */
+static void
+discard(uint64_t id)
+{
+	char name[TEXT_ID_SIZE], request[128], *answer;
+
+	text_id(5000 + id, name);
+	snprintf(request, sizeof(request),
+	    "{\"verb\":\"queue-delete\",\"id\":\"%s\",\"uid\":0}", name);
+	answer = rig_request(&rig, request);
+	cr_assert_not_null(answer);
+	cr_assert_not_null(strstr(answer, "\"ok\":true"), "%s", answer);
+	free(answer);
+}
+
 Test(store_answer, what_answers_the_unknown_is_held)
 {
 	show(1, OBJECT);
@@ -180,6 +224,62 @@ Test(store_answer, the_unknown_is_answered_so_often_an_hour)
 	rig_advance(&rig, 60 * 60 * 1000);
 	show(99, OBJECT);
 	cr_expect(is_handed_out_as_stray(99));
+}
+
+static void
+hold_next(uint64_t id)
+{
+	if ((id - 1) % LIMIT_ANSWERS == 0)
+		rig_advance(&rig, 60 * 60 * 1000);
+	show(id, OBJECT);
+	cr_assert(is_handed_out_as_stray(id), "%d", (int)id);
+}
+
+/* They stay until somebody has looked at them. */
+Test(store_answer, so_many_of_the_unknown_are_held_and_no_more)
+{
+	uint64_t id;
+
+	for (id = 1; id < LIMIT_STRAYS; id++) {
+		hold_next(id);
+		hold(id);
+		cr_assert(is_taken_off(id), "%d", (int)id);
+	}
+	rig_advance(&rig, 60 * 60 * 1000);
+	/* that one will be held, too */
+	show(id, OBJECT);
+	cr_assert(is_handed_out_as_stray(id));
+	show(id + 1, OBJECT);
+	cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0), "one too many is coming");
+	hold(id);
+	cr_assert(is_taken_off(id));
+	rig_advance(&rig, 60 * 60 * 1000);
+	show(id + 1, OBJECT);
+	cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0), "the hour is no matter");
+	cr_expect(rig_is_quiet(&rig, ROLE_PORTAL, 0), "it stays there");
+	discard(1);
+	rig_advance(&rig, 60 * 1000);
+	show(id + 1, OBJECT);
+	cr_expect(is_handed_out_as_stray(id + 1));
+}
+
+Test(store_answer, so_many_octets_of_the_unknown_are_held_and_no_more)
+{
+	const uint64_t n = 4, size = LIMIT_STRAYS_SIZE / n;
+
+	for (uint64_t id = 1; id <= n; id++) {
+		show(id, OBJECT);
+		cr_assert(is_handed_out_as_stray(id), "%d", (int)id);
+		hold_large(id, size);
+		cr_assert(is_taken_off(id), "%d", (int)id);
+	}
+	show(n + 1, OBJECT);
+	cr_expect(rig_is_quiet(&rig, ROLE_WORKER, 0));
+	cr_expect(alarm_comes());
+	discard(2);
+	rig_advance(&rig, 60 * 1000);
+	show(n + 1, OBJECT);
+	cr_expect(is_handed_out_as_stray(n + 1));
 }
 
 /* Something that can be answered. */
