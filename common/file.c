@@ -93,9 +93,8 @@ put_in_place(int dir_fd, const char *tmp, const char *name, bool replace)
 	return ERR_OK;
 }
 
-enum err
-file_create_synced(
-    int dir_fd, const char *name, struct span s, mode_t mode, bool replace)
+static enum err
+create(int dir_fd, const char *name, struct span s, mode_t mode, bool replace)
 {
 	char tmp[64];
 	int fd;
@@ -113,11 +112,24 @@ file_create_synced(
 		e = err_from_errno(errno);
 	if (e == ERR_OK)
 		e = put_in_place(dir_fd, tmp, name, replace);
-	if (e != ERR_OK) {
+	if (e != ERR_OK)
 		unlinkat(dir_fd, tmp, 0);
-		return e;
-	}
-	return file_sync_dir(dir_fd);
+	return e;
+}
+
+enum err
+file_create_synced(
+    int dir_fd, const char *name, struct span s, mode_t mode, bool replace)
+{
+	enum err e = create(dir_fd, name, s, mode, replace);
+
+	return e == ERR_OK ? file_sync_dir(dir_fd) : e;
+}
+
+enum err
+file_replace(int dir_fd, const char *name, struct span s, mode_t mode)
+{
+	return create(dir_fd, name, s, mode, true);
 }
 
 /* Two writes may bear one mtime, and anybody may set it: not so ctime. */

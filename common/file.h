@@ -24,6 +24,10 @@ enum err file_read_path(
    of the directory. With replace false an existing file is ERR_EXISTS. */
 enum err file_create_synced(int dir_fd, const char *name, struct span s,
     mode_t mode, bool replace) MUST_CHECK;
+/* The same, replacing what there is, but for the sync of the directory: after a
+   crash it is what it was or what it is to be, and whole. */
+enum err file_replace(
+    int dir_fd, const char *name, struct span s, mode_t mode) MUST_CHECK;
 /* Is it the same file, and not written to in between? */
 bool file_is_as_before(const struct stat *a, const struct stat *b);
 enum err file_sync(int fd) MUST_CHECK;

@@ -19,7 +19,7 @@
 
 enum { PATH_MAX_OCTETS = 512 };
 
-/* of file_create_synced(): a kill leaves one */
+/* of file_replace(): a kill leaves one */
 #define UNFINISHED ".tmp."
 
 struct named {
@@ -140,8 +140,9 @@ write_file(const struct portal_published *p)
 	if (e == ERR_OK &&
 	    (space < p->reserve || space - p->reserve < p->octets.len))
 		e = ERR_DISK_FULL;
-	return e == ERR_OK ? file_create_synced(p->dir, p->file.text,
-				 buf_span(&p->octets), 0600, true)
+	/* a name that a crash takes back comes anew with the next list */
+	return e == ERR_OK ? file_replace(p->dir, p->file.text,
+				 buf_span(&p->octets), 0600)
 			   : e;
 }
 
@@ -261,6 +262,9 @@ sweep(struct portal_published *p)
 	if (errno != 0)
 		e = err_from_errno(errno);
 	closedir(d);
+	/* once for all of them: nothing else goes on meanwhile */
+	if (e == ERR_OK)
+		e = file_sync_dir(p->dir);
 	return could_not(p, ".", e);
 }
 

@@ -33,7 +33,7 @@ static char root[64], from[96], to[96];
 static struct portal_inside in;
 static struct portal_published *there;
 static unsigned room, frames; /* that it takes, and has taken */
-static unsigned complaints;
+static unsigned complaints, syncs;
 static uint64_t ahead_ms;
 
 /* In the place of the connection: what is sent is heard at once. */
@@ -58,6 +58,15 @@ portal_wire_send(struct portal_wire *w, const struct proto_frame *f)
 	/* as dmz_outside.c says it, and dmz_inside.c hears it */
 	if (e != ERR_OK)
 		portal_publish_not_now(&in, e);
+}
+
+/* In the place of the disk's. */
+int
+fsync(int fd)
+{
+	(void)fd;
+	syncs++;
+	return 0;
 }
 
 /* In the place of dmz_inside.c. */
@@ -232,6 +241,20 @@ Test(portal_dmz_publish, it_is_there_as_it_is_here)
 	expect(BOB, "bob", 3);
 	expect(LIST, NULL, 0);
 	cr_expect_eq(frames, 5, "what has changed, and nothing else");
+}
+
+Test(portal_dmz_publish, a_list_is_synced_once_but_for_what_is_in_its_files)
+{
+	publish(SAM, "sam", 3);
+	publish(BOB, "bob", 3);
+	publish(NONE, "", 0);
+	syncs = 0;
+	portal_publish_anew(&in);
+	cr_expect_eq(syncs, 3 + 1);
+	syncs = 0;
+	portal_published_begin(there);
+	portal_publish_anew(&in);
+	cr_expect_eq(syncs, 1, "nothing is written again");
 }
 
 Test(portal_dmz_publish, what_went_while_nobody_was_there_goes)
