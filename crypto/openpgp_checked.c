@@ -27,14 +27,15 @@ enum {
 	OCTETS_MAX = 4096, /* of one; this process is forked for each message */
 	RING_MAX = 2 * OCTETS_MAX, /* with the notes */
 	WORTH_MAX = 8,
+	REFUSED_FOR = 100, /* times that it is asked for */
 };
 
 struct pgp_checked {
 	uint8_t digest[32]; /* of the certificate as it comes */
 	struct buf ring;    /* empty: gpg was not asked, or did not take it */
 	char fpr[2 * 20 + 1];
-	bool refused;	/* by gpg: not asked again */
-	unsigned worth; /* others with its place it outlasts; 0: free */
+	unsigned refused; /* so often gpg is not asked: it did not take it */
+	unsigned worth;	  /* others with its place it outlasts; 0: free */
 };
 
 static struct pgp_checked *
@@ -137,11 +138,14 @@ crypto_pgp_checked_find(struct crypto_pgp *pgp, struct span cert,
 	}
 	if (slot->worth < WORTH_MAX)
 		slot->worth++;
-	if (slot->ring.len == 0 && !slot->refused) {
+	if (slot->refused > 0) {
+		/* it may not have been the certificate's fault */
+		slot->refused--;
+	} else if (slot->ring.len == 0) {
 		e = ask_gpg(pgp, cert, slot, &other);
 		if (e != ERR_OK) {
 			buf_clear(&slot->ring);
-			slot->refused = true;
+			slot->refused = REFUSED_FOR;
 		}
 		/* gpg may be at it still: the process ends */
 		if (e == ERR_TIMEOUT)
@@ -164,7 +168,7 @@ crypto_pgp_checked_refuse(struct crypto_pgp *pgp, struct span cert)
 	if (slot == NULL || memcmp(slot->digest, digest, sizeof(digest)) != 0)
 		return;
 	buf_clear(&slot->ring);
-	slot->refused = true;
+	slot->refused = REFUSED_FOR;
 }
 
 void

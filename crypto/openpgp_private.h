@@ -197,7 +197,7 @@ enum err crypto_pgp_seal_with(struct crypto_pgp *pgp, const struct span *certs,
    to look at it itself; borrowed until the next call. ERR_TIMEOUT. */
 enum err crypto_pgp_checked_find(struct crypto_pgp *pgp, struct span cert,
     struct pgp_found *out, struct err_why *why) MUST_CHECK;
-/* It did not do: gpg looks at this certificate itself from now on. */
+/* It did not do: gpg looks at this certificate itself for a while. */
 void crypto_pgp_checked_refuse(struct crypto_pgp *pgp, struct span cert);
 void crypto_pgp_checked_clear(struct crypto_pgp *pgp);
 

@@ -418,11 +418,14 @@ crypto_pgp_seal_with(struct crypto_pgp *pgp, const struct span *certs, size_t n,
 		return e;
 	/* whatever is wrong with what was kept of these keys, gpg says what is
 	   wrong with them as they came */
-	for (size_t i = 0; i < n; i++)
-		crypto_pgp_checked_refuse(pgp, certs[i]);
 	crypto_pgp_output_again(out);
 	quick = false;
-	return seal_once(pgp, &s, &quick, why);
+	e = seal_once(pgp, &s, &quick, why);
+	/* where that fails, too, it may be one of them, or gpg: the others have
+	   nothing to do with it */
+	for (size_t i = 0; i < n && (e == ERR_OK || n == 1); i++)
+		crypto_pgp_checked_refuse(pgp, certs[i]);
+	return e;
 }
 
 enum err

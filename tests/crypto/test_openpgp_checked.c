@@ -224,6 +224,45 @@ Test(openpgp_checked, another_key_in_its_place_is_not_sealed_to)
 	homes_remove(&h);
 }
 
+/* One key that is bad, or a gpg that fails, costs the others nothing. */
+Test(openpgp_checked, only_what_is_at_fault_is_refused)
+{
+	struct buf b[2] = {peer_read(peer_data("bob.pgp")),
+	    peer_read(peer_data("revoked.pgp"))};
+	const struct span certs[2] = {buf_span(&b[0]), buf_span(&b[1])};
+	struct homes h;
+
+	homes_make(&h);
+	for (size_t k = 0; k < TIMES; k++) {
+		struct err_why why = {""};
+
+		cr_expect_eq(seal(&h, certs, 2, &why), ERR_KEY_REVOKED,
+		    "%zu: %s", k, why.text);
+	}
+	cr_expect(is_checked(&h, certs[0]));
+	for (size_t i = 0; i < 2; i++)
+		buf_clear(&b[i]);
+	homes_remove(&h);
+}
+
+Test(openpgp_checked, what_was_refused_is_asked_for_again)
+{
+	struct buf b = peer_read(peer_data("bob.pgp"));
+	struct span cert = buf_span(&b);
+	struct homes h;
+	unsigned n = 0;
+
+	homes_make(&h);
+	cr_expect(!is_checked(&h, cert));
+	cr_expect(is_checked(&h, cert));
+	crypto_pgp_checked_refuse(h.pgp, cert);
+	while (n < 1000 && !is_checked(&h, cert))
+		n++;
+	cr_expect(n >= 10 && n < 1000, "%u", n);
+	buf_clear(&b);
+	homes_remove(&h);
+}
+
 Test(openpgp_checked, a_place_goes_to_who_comes_more_often)
 {
 	struct buf b = peer_read(peer_data("bob.pgp"));
