@@ -457,6 +457,14 @@ Test(openpgp_sign, one_that_cannot_sign_or_be_sealed_to_fails_both)
 	"--detach-sign|--encrypt|-e|-se|--sign|-b|-s) " does ";; esac; done\n" \
 	"exec gpg \"$@\"\n"
 
+/* With the key that was meant. */
+#define SAYS_IT_SIGNED(does)                                                   \
+	FAKE("cat >/dev/null; echo '[GNUPG:] SIG_CREATED D 22 10 00 "          \
+	     "1790000000 C5AA6DD11384BB6907722CD9BF786D36DC1D5756' >&3; " does \
+	     "; exit 0")
+#define BEGIN "printf -- '-----BEGIN PGP SIGNATURE-----\\n\\n"
+#define END   "-----END PGP SIGNATURE-----\\n'"
+
 Test(openpgp_sign, a_gpg_that_lies_or_dies_is_not_believed)
 {
 	static const char *const names[] = {"bob.pgp"};
@@ -470,6 +478,10 @@ Test(openpgp_sign, a_gpg_that_lies_or_dies_is_not_believed)
 	    {FAKE("kill -9 $$"), ERR_ENGINE, HOMES_TIMEOUT},
 	    {FAKE("exec cat"), ERR_ENGINE, HOMES_TIMEOUT},
 	    {FAKE("cat >/dev/null; exit 0"), ERR_ENGINE, HOMES_TIMEOUT},
+	    /* all is well, but for the signature: none, and half of one */
+	    {SAYS_IT_SIGNED("echo text"), ERR_ENGINE, HOMES_TIMEOUT},
+	    {SAYS_IT_SIGNED(BEGIN "aGVsbG8K\\n" END), ERR_ENGINE,
+		HOMES_TIMEOUT},
 	    {FAKE("exec sleep 60"), ERR_TIMEOUT, 1500},
 	};
 	struct person p = person("sam");
@@ -490,6 +502,10 @@ Test(openpgp_sign, a_gpg_that_lies_or_dies_is_not_believed)
 		    ERR_OK, "%s", why.text);
 		cr_expect_eq(sign(&h, &p, SPAN_LIT(TEXT), micalg, &why),
 		    rows[i].e, "%s: %s", rows[i].script, why.text);
+		if (strstr(rows[i].script, "SIG_CREATED") != NULL)
+			cr_expect_str_eq(why.text,
+			    "gpg ended without a whole signature", "%s",
+			    rows[i].script);
 		cr_expect_eq(seal_sign(&h, &p, names, 1, SPAN_LIT(TEXT), &why),
 		    rows[i].e, "%s: %s", rows[i].script, why.text);
 		homes_remove(&h);

@@ -125,9 +125,16 @@ echo(int argc, char **argv, const char *before, const char *behind)
 	char part[4096];
 	ssize_t n;
 
-	if (signs(argv))
-		status(argv, "SIG_CREATED D 22 10 00 1790000000 "
-			     "0123456789ABCDEF0123456789ABCDEF01234567");
+	if (signs(argv)) {
+		const char *fpr = after(argv, "--local-user");
+		char line[128];
+
+		snprintf(line, sizeof(line),
+		    "SIG_CREATED %c 22 10 00 1790000000 %s",
+		    has(argv, "--detach-sign") ? 'D' : 'S',
+		    fpr != NULL ? fpr : "");
+		status(argv, line);
+	}
 	status(argv, "BEGIN_ENCRYPTION 2 9");
 	put(before, strlen(before));
 	while ((n = read(input_fd(argc, argv), part, sizeof(part))) > 0)
@@ -200,7 +207,7 @@ misbehave(const char *mode, int argc, char **argv)
 	else if (strcmp(mode, "echo") == 0)
 		return echo(argc, argv, "", "");
 	else if (strcmp(mode, "armor") == 0)
-		return has(argv, "--detach")
+		return has(argv, "--detach-sign")
 			   ? echo(argc, argv,
 				 "-----BEGIN PGP SIGNATURE-----\n\n",
 				 "-----END PGP SIGNATURE-----\n")
