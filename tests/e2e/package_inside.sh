@@ -27,6 +27,15 @@ check() {
 no() {
 	! "$@"
 }
+gone() {
+	local f
+	for f; do
+		[ ! -e "$f" ] || {
+			echo "$f is there"
+			return 1
+		}
+	done
+}
 until_true() {
 	for _ in $(seq 300); do
 		"$@" >/dev/null 2>&1 && return 0
@@ -199,7 +208,7 @@ check "with its mail" until_true queued 1
 # purging: the configuration goes, what nobody can make again only when it is said
 mv /etc/credstore/sealgate.master-key /etc/sealgate/master.key
 check "it is purged" apt-get purge -y -qq sealgate
-check "its configuration is gone" no ls /etc/sealgate/sealgate.conf /etc/sealgate/portal.conf /etc/apparmor.d/usr.sbin.sealgated
+check "its configuration is gone" gone /etc/sealgate/sealgate.conf /etc/sealgate/portal.conf /etc/apparmor.d/usr.sbin.sealgated
 check "the master key is there" test -f /etc/sealgate/master.key
 check "mail and keys are there" test -f /var/lib/sealgate/spool/data.mdb -a -f /var/lib/sealgate/keystore/data.mdb
 check "what the portal has is there" test -f /var/lib/sealgate-portal/format
@@ -209,14 +218,17 @@ check "starts" systemctl start sealgated
 check "with the mail that was kept" until_true queued 1
 check "somebody says what may go" sh -c 'echo sealgate sealgate/purge-state boolean true | debconf-set-selections'
 check "it is purged again" apt-get purge -y -qq sealgate
-check "nothing is left" no ls -d /etc/sealgate /var/lib/sealgate /var/lib/sealgate-portal /run/sealgate /etc/apparmor.d/usr.sbin.sealgated
+check "nothing is left" gone /etc/sealgate /var/lib/sealgate /var/lib/sealgate-portal /run/sealgate /etc/apparmor.d/usr.sbin.sealgated
 # what is set up beside, or has only its key here, sealed by systemd, is kept as well
 check "it installs once more" installed "$deb"
 mkdir /etc/sealgate/gw2
 check "a gateway is set up beside" sealgate -f /etc/sealgate/gw2/sealgate.conf setup \
 	--hostname gw.example.com --domain example.com --state /var/lib/sealgate/gw2 </dev/null
+mkdir -p /var/lib/sealgate/gw2/spool
+echo x >/var/lib/sealgate/gw2/spool/data.mdb
 check "it is purged without being told more" apt-get purge -y -qq sealgate
 check "its master key is there" test -f /etc/sealgate/gw2/master.key
+check "its mail, too" test -s /var/lib/sealgate/gw2/spool/data.mdb
 rm -r /etc/sealgate/gw2 /var/lib/sealgate/gw2
 check "it installs for the next" installed "$deb"
 cp /root/sealgate.conf /etc/sealgate/
@@ -225,8 +237,22 @@ check "it is purged with nothing but a credential" apt-get purge -y -qq sealgate
 check "the credential is there" grep -q sealed /etc/sealgate/master.cred
 check "the configuration is not" no test -e /etc/sealgate/sealgate.conf
 rm /etc/sealgate/master.cred
+# a file system of its own cannot be removed: it is emptied, and the answer forgotten
+mkdir -p /var/lib/sealgate
+check "the state has a file system of its own" mount -t tmpfs -o mode=711 state /var/lib/sealgate
+check "it installs on that" installed "$deb"
+echo x >/var/lib/sealgate/mail
+check "somebody says again what may go" sh -c 'echo sealgate sealgate/purge-state boolean true | debconf-set-selections'
+check "it is purged all the same" apt-get purge -y -qq sealgate
+check "what was in it is gone" test -z "$(ls -A /var/lib/sealgate)"
+check "nothing else is left" gone /etc/sealgate /var/lib/sealgate-portal
+check "it is there once more" installed "$deb"
+echo x >/var/lib/sealgate/mail
+check "it is purged with no word" apt-get purge -y -qq sealgate
+check "the mail is there" test -s /var/lib/sealgate/mail
+check "the file system goes" umount /var/lib/sealgate
 check "a first package installs" installed "$deb"
 check "and goes without a question" apt-get purge -y -qq sealgate
-check "with all that it made" no ls -d /etc/sealgate /var/lib/sealgate /var/lib/sealgate-portal
+check "with all that it made" gone /etc/sealgate /var/lib/sealgate /var/lib/sealgate-portal
 no journalctl -q --no-pager -u sealgated -u sealgate-portal -g 'status=159|event=refused' | grep . && fail "walls were hit"
 echo "all good"

@@ -96,6 +96,34 @@ def test_what_is_said_to_go_goes(root):
         assert not left, (name, left)
 
 
+def test_an_answer_holds_once(root):
+    """It is forgotten before anything goes: whatever stops that, the next asks."""
+    there = []
+
+    def on(words):
+        there.append((words[0], (root / "etc/sealgate/master.key").exists()))
+
+    put(root, "etc/sealgate/master.key")
+    said = purge(root, "true", on)
+    at = said.index(["GET", QUESTION])
+    assert said[at + 1:] == [["RESET", QUESTION], ["FSET", QUESTION, "seen", "false"]]
+    assert all(was for _, was in there) and not (root / "etc/sealgate").exists()
+
+
+def test_a_directory_elsewhere_is_emptied(root):
+    """One that cannot be removed itself, here a link, is no reason to stop."""
+    state = root / "var/lib/sealgate"
+    state.rename(root / "elsewhere")
+    state.symlink_to(root / "elsewhere")
+    put(root, "elsewhere/spool/data.mdb", "beyond/mine")
+    (root / "elsewhere/link").symlink_to(root / "beyond")
+    purge(root)
+    assert (root / "elsewhere/spool/data.mdb").exists()
+    purge(root, "true")
+    assert not list((root / "elsewhere").iterdir()) and (root / "beyond/mine").exists()
+    assert not (root / "var/lib/sealgate-portal").exists()
+
+
 def test_what_was_never_used_goes_without_a_question(root):
     assert purge(root) == []
     assert not [p for p in root.rglob("*") if "sealgate" in p.name]
