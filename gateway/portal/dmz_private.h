@@ -119,8 +119,8 @@ enum err portal_receiver_put(struct portal_receiver *r, const uint8_t *id,
 
 struct portal_published;
 
-/* In this directory, but for reserve octets of its disk. NULL when it cannot
-   be had, and errno says why. */
+/* In a directory of their own below this one, but for reserve octets of its
+   disk. NULL when it cannot be had, and errno says why. */
 struct portal_published *portal_published_open(
     const char *dir, uint64_t reserve);
 void portal_published_close(struct portal_published *p);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: ISC
  * Copyright (c) 2026 The Sealgate authors
  *
- * What the gateway publishes, in the DMZ: files of the portal's own directory,
- * each replaced in one step. They are served while there is no gateway, too;
- * what a whole list does not name goes with its end.
+ * What the gateway publishes, in the DMZ: files of a directory below the
+ * portal's, each replaced in one step. They are served while there is no
+ * gateway, too; what a whole list does not name goes with its end.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/file.h"
@@ -17,13 +18,14 @@
 #include "common/log.h"
 #include "gateway/portal/dmz_private.h"
 
-enum { PATH_MAX_OCTETS = 512 };
+enum {
+	PATH_MAX_OCTETS = 512,
+	PREFIX = sizeof(PORTAL_PUBLISHED) - 1,
+};
 
-/* of file_replace(): a kill leaves one */
-#define UNFINISHED ".tmp."
-
+/* In the directory, which has no others but what a kill has left. */
 struct named {
-	char text[PORTAL_PUBLISHED_NAME];
+	char text[PORTAL_PUBLISHED_NAME - PREFIX];
 };
 
 struct portal_published {
@@ -39,6 +41,24 @@ struct portal_published {
 	size_t n_seen, max_seen;
 };
 
+/* Made if it is not there; -1: errno says why. */
+static int
+open_directory(const char *above)
+{
+	int fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC), dir = -1;
+	int no;
+
+	if (fd < 0)
+		return -1;
+	if (mkdirat(fd, PORTAL_PUBLISHED, 0700) == 0 || errno == EEXIST)
+		dir = openat(
+		    fd, PORTAL_PUBLISHED, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	no = errno;
+	close(fd);
+	errno = no;
+	return dir;
+}
+
 struct portal_published *
 portal_published_open(const char *dir, uint64_t reserve)
 {
@@ -48,7 +68,7 @@ portal_published_open(const char *dir, uint64_t reserve)
 		return NULL;
 	p->reserve = reserve;
 	buf_init(&p->octets, LIMIT_DMZ_PUBLISHED);
-	p->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	p->dir = open_directory(dir);
 	if (p->dir < 0) {
 		free(p);
 		return NULL;
@@ -101,7 +121,7 @@ could_not(struct portal_published *p, const char *file, enum err e)
 static bool
 read_name(struct span path, struct named *out)
 {
-	char text[PATH_MAX_OCTETS];
+	char text[PATH_MAX_OCTETS], name[PORTAL_PUBLISHED_NAME];
 
 	if (path.len >= sizeof(text) ||
 	    memchr(path.data, '\0', path.len) != NULL)
@@ -110,7 +130,8 @@ read_name(struct span path, struct named *out)
 	text[path.len] = '\0';
 	if (!portal_published_is_path(text))
 		return false;
-	portal_published_name(text, out->text);
+	portal_published_name(text, name);
+	memcpy(out->text, name + PREFIX, sizeof(out->text));
 	return true;
 }
 
@@ -250,11 +271,9 @@ sweep(struct portal_published *p)
 		qsort(p->seen, p->n_seen, sizeof(*p->seen), compare);
 	/* the end and an error look the same but for this */
 	while (errno = 0, (entry = readdir(d)) != NULL) {
-		if (strncmp(entry->d_name, UNFINISHED, strlen(UNFINISHED)) !=
-			0 &&
-		    (strncmp(entry->d_name, PORTAL_PUBLISHED,
-			 strlen(PORTAL_PUBLISHED)) != 0 ||
-			is_seen(p, entry->d_name)))
+		if (strcmp(entry->d_name, ".") == 0 ||
+		    strcmp(entry->d_name, "..") == 0 ||
+		    is_seen(p, entry->d_name))
 			continue;
 		one = remove_file(p, entry->d_name);
 		e = e == ERR_OK ? one : e;

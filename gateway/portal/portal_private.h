@@ -266,8 +266,9 @@ void portal_answers_taken(const struct portal_answers *a, uint64_t id);
 
 /* Is that the name of such a file, below the directory of gateway/publish.h? */
 bool portal_published_is_path(const char *path);
-/* Its name where files have no directories, in a DMZ. */
-#define PORTAL_PUBLISHED "published."
+/* Its name below the portal's directory in a DMZ, where all are in one that
+   holds nothing else. */
+#define PORTAL_PUBLISHED "published/"
 enum { PORTAL_PUBLISHED_NAME = sizeof(PORTAL_PUBLISHED) + 2 * 32 };
 void portal_published_name(const char *path, char out[PORTAL_PUBLISHED_NAME]);
 
