@@ -95,6 +95,19 @@ def wait_for(what, condition, seconds=PATIENCE):
         pause = min(pause * 1.3, 0.1)
 
 
+def until_taken(send, *args):
+    """Send until it is taken: a new certificate takes its time on a busy machine,
+    and 451 says so."""
+    def taken():
+        try:
+            send(*args)
+        except smtplib.SMTPDataError as e:
+            assert e.smtp_code == 451, e
+            return False
+        return True
+    wait_for("the message to be taken", taken)
+
+
 def all_heard(sock):
     """Wait until who listens on this machine has read all that was said to it on
     this connection, over TCP on IPv4."""

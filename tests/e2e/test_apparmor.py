@@ -14,7 +14,7 @@ import apparmor
 from capture import Capture
 from dmz import CAROL, SENDER, Dmz, Inside, certificate
 from escrow import Link
-from harness import BUILD, SEALGATED, free_port, message, run, wait_for
+from harness import BUILD, SEALGATED, free_port, message, run, until_taken, wait_for
 from peers import unpacked
 from test_packaging import PROFILE
 
@@ -140,7 +140,7 @@ def work(gw, capture, back, keys):
     made = gw.cli_json("key", "generate", "--kind", "openpgp", "sam@sender.example")["key"]["fingerprint"]
     for rcpt in ("alice", "bob", "carol"):
         to = rcpt + "@partner.example"
-        gw.send("sam@sender.example", to, message(to=to, body="x\r\n" * 200000))
+        until_taken(gw.send, "sam@sender.example", to, message(to=to, body="x\r\n" * 200000))
     got = {m.rcpts[0].partition("@")[0]: m.data for m in capture.wait(3)}
     assert b"pkcs7" in got["alice"] and b"BEGIN PGP" in got["bob"]
     assert Link(got["carol"]).open().status == 200
@@ -153,7 +153,7 @@ def work(gw, capture, back, keys):
     body = ("--b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n\r\n--b\r\n"
             "Content-Type: application/octet-stream\r\n\r\n%s\r\n--b--\r\n"
             % sealed.decode().replace("\n", "\r\n"))
-    gw.send_in("eve@partner.example", [to], message(
+    until_taken(gw.send_in, "eve@partner.example", [to], message(
         sender="eve@partner.example", to=to, extra="MIME-Version: 1.0\r\n" + kind, body=body))
     wait_for("what was opened", lambda: [m for m in back.messages if b"\r\nHello." in m.data])
     gw.cli("reload")

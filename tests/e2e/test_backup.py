@@ -135,8 +135,11 @@ def test_killed_while_it_restores_nothing_is_there(saved, fresh):
         if keys_of(fresh):
             assert whole(fresh) == whole(saved)
             return
-    fresh.cli("restore", "--passphrase-file", saved.top / "pass",
-              saved.top / "by-pass")
+    # the last one may have died with its commit in the file and not yet in the lock
+    # file: who reads sees nothing until the next writer has put that right
+    done = fresh.cli("restore", "--passphrase-file", saved.top / "pass",
+                     saved.top / "by-pass", check=False)
+    assert done.returncode == 0 or b"an empty one" in done.stderr, done
     assert whole(fresh) == whole(saved)
 
 

@@ -75,6 +75,17 @@ def doctor(gw):
     return out, said["ok"]
 
 
+def doctor_sees(gw, what, condition):
+    """The first run that does: all servers of one share its time, and a busy machine
+    may be too slow for some."""
+    return wait_for(what, lambda: next(
+        ((said, well) for said, well in [doctor(gw)] if condition(said)), None))
+
+
+def levels(said, what):
+    return [level for level, _ in said.get(what, [])]
+
+
 def about(lines, where):
     """Of the lines with this place in front, in their order."""
     return [(level, text[len(str(where)) + 2:]) for level, text in lines
@@ -97,15 +108,14 @@ def test_certificates_as_who_connects_sees_them(place, dns, certs, request):
 
     all_answer = [("ok", p + " answers") for p in ports]
 
-    def look():
-        said, well = doctor(gw)
-        assert not well
-        return said, [about(said.get("TLS", []), p) for p in ports]
+    def tls(said):
+        return [about(said.get("TLS", []), p) for p in ports]
 
-    def shown():
-        said, lines = look()
-        assert said["port"] == all_answer, said
-        return said, lines
+    def shown(what, condition):
+        said, well = doctor_sees(gw, what, lambda said: (
+            said.get("port") == all_answer and condition(*tls(said))))
+        assert not well
+        return said, tls(said)
 
     right = [("ok", "TLSv1.3, for %s, issued by who is known, until " % OURS)]
 
@@ -115,13 +125,12 @@ def test_certificates_as_who_connects_sees_them(place, dns, certs, request):
     def in_use(what, condition):
         """Once a reload has come to every process, which may be after its answer."""
         gw.cli("reload")
-        wait_for(what, lambda: [1 for said, x in [look()]
-                                if said.get("port") == all_answer and condition(*x)])
+        shown(what, condition)
 
     with_sections(certs["right"], certs["another"])
     gw.start()
-    said, (outbound, inbound, web) = shown()
-    assert is_right(outbound)
+    said, (_, inbound, web) = shown("the first", lambda outbound, inbound, web: (
+        is_right(outbound) and [level for level, _ in inbound] == ["warn"] and len(web) == 2))
     assert inbound == [("warn", "the certificate is for mail.other.example and not for " + OURS)]
     # who gets a link has other anchors, and looks at the host in it
     assert [x for x, _ in web] == ["bad", "bad"] and "and not for 127.0.0.1" in web[0][1]
@@ -131,7 +140,7 @@ def test_certificates_as_who_connects_sees_them(place, dns, certs, request):
     for old, new in zip(certs["files"]["another"], certs["files"]["right"]):
         os.rename(old, old + ".old")
         shutil.copy(new, old)
-    assert shown()[1][1] == inbound
+    shown("the same", lambda _, now, web: now == inbound)
     in_use("the renewed one", lambda _, inbound, web: is_right(inbound)
            and "is for %s and not" % OURS in web[0][1])
     for old in certs["files"]["another"]:
@@ -350,7 +359,18 @@ def test_what_does_not_answer_costs_no_more_than_its_time(place, dns, certs, req
     conf = conf.replace(closed, "{ %s, %s }" % (closed, ports))
     gw.conf.write_text(conf.replace("127.0.0.1:%d" % gw.in_port, implicit))
     request.addfinalizer(gw.close)
-    said, well = doctor(gw)
+
+    def all_heard(said):
+        """Nobody lacked the time who would have answered."""
+        wanted = [(what, servers["port", b].at + ": ", words) for b, what, words in PORTS]
+        wanted += [("next hop", servers["hop", i].at + ": ", words)
+                   for i, (_, _, words) in enumerate(HOPS)]
+        wanted += [("next hop", servers["hop", i].at, " answers")
+                   for i, _ in enumerate(GOOD_HOPS, len(HOPS))]
+        return all(any(text.startswith(at) and words in text for _, text in said.get(what, []))
+                   for what, at, words in wanted)
+
+    said, well = doctor_sees(gw, "all of them", all_heard)
     assert not well and "port" in said, said
     for behave, what, words in PORTS:
         [(level, line)] = about(said[what], servers["port", behave].at)
@@ -378,7 +398,8 @@ def test_who_talks_to_strangers_is_not_root(place, dns, request):
     gw = Gateway(place / "who", int(hop.at.split(":")[1]), options=dns)
     request.addfinalizer(gw.close)
     gw.change_conf('url = "http://127.0.0.1:%d"' % gw.portal_port, 'url = "http://%s"' % web.at)
-    said, _ = doctor(gw)
+    said, _ = doctor_sees(gw, "their answers", lambda said: all(
+        levels(said, what)[:1] == ["ok"] for what in ("next hop", "portal", "DNSSEC")))
     # relay is the sixth
     assert hop.users == web.users == {USERS_BASE + 6 if os.geteuid() == 0 else os.geteuid()}
     assert said["next hop"][0] == ("ok", hop.at + " answers, without STARTTLS")
@@ -414,13 +435,12 @@ def test_a_machine_in_a_dmz_needs_what_it_needs(place, dns, request):
     said, well = doctor(dmz)
     assert not well and [x for x, _ in said["port"]] == ["bad", "bad"]
     dmz.start()
-    said, well = doctor(dmz)
+    said, well = doctor_sees(dmz, "its ports", lambda said: all(
+        levels(said, what) == ["ok"] * n for what, n in (("port", 2), ("DNS", 1), ("portal", 1))))
     [(level, text)] = said["gateway"]
     assert not well and level == "bad" and "is not connected" in text
-    assert [x for x, _ in said["port"]] == ["ok", "ok"]
     # of the machine with the mail, and of no other
     assert not {"next hop", "MX", "DNSSEC", "keystore", "GnuPG"} & set(said), said
-    assert [x for x, _ in said["DNS"]] == [x for x, _ in said["portal"]] == ["ok"]
     assert said["master key"] == [("ok", "none is here, and none is needed")]
     assert outside[2] in said["fingerprint"][0][1]
     # who has shown no certificate is somebody, and not the gateway
@@ -431,8 +451,9 @@ def test_a_machine_in_a_dmz_needs_what_it_needs(place, dns, request):
     assert any(level == "bad" and "no connection to the portal in the DMZ" in text
                for level, text in said["gateway"])
     wire.mend()
-    said = wait_for("the gateway", lambda: (
-        lambda x: x if x["gateway"][0][0] == "ok" else None)(doctor(dmz)[0]))
+    said, _ = doctor_sees(dmz, "the gateway and all else", lambda said: (
+        levels(said, "gateway")[:1] == ["ok"] and levels(said, "port") == ["ok", "ok"]
+        and levels(said, "DNS") == levels(said, "portal") == ["ok"]))
     # what is left to say is of this machine: its clock, swap, disk
     assert {what for what, lines in said.items() if "bad" in dict(lines)} <= {"disk"}, said
     wire.break_off()
@@ -463,13 +484,14 @@ def test_a_certificate_renewed_in_a_dmz_is_seen(place, dns, certs, request):
     request.addfinalizer(dmz.close)
     where = "127.0.0.1:%d" % dmz.portal_port
 
-    def name():
-        return [text for _, text in about(doctor(dmz)[0]["TLS"], where)][0]
+    def named(name):
+        doctor_sees(dmz, name, lambda said: any(
+            "is for " + name in text for _, text in about(said.get("TLS", []), where)[:1]))
 
     dmz.start()
-    assert "is for mail.other.example and not for 127.0.0.1" in name()
+    named("mail.other.example and not for 127.0.0.1")
     for old, new in zip(certs["files"]["another"], certs["files"]["right"]):
         shutil.copy(new, old)
-    assert "is for mail.other.example" in name()
+    named("mail.other.example")
     dmz.proc.send_signal(signal.SIGHUP)
-    wait_for("the other certificate", lambda: "is for " + OURS in name())
+    named(OURS)

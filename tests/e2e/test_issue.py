@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from harness import message, run, wait_for
+from harness import message, run, until_taken, wait_for
 from peers import Postfix
 
 SENDER, CAROL = "sam@sender.example", "carol@partner.example"
@@ -39,16 +39,7 @@ def signer(ca, data, root):
 
 
 def send_patiently(gw, sender=SENDER):
-    """Until it is taken: a new key takes its time on a busy machine, and 451 says
-    so."""
-    def taken():
-        try:
-            gw.send(sender, CAROL, message(to=CAROL, sender=sender))
-        except smtplib.SMTPDataError as e:
-            assert e.smtp_code == 451, e
-            return False
-        return True
-    wait_for("the message to be taken", taken)
+    until_taken(gw.send, sender, CAROL, message(to=CAROL, sender=sender))
 
 
 @pytest.fixture(name="ca")
@@ -162,14 +153,14 @@ def test_keys_that_were_silent_once_are_asked_again(make, capture, ca, root):
 
 def test_what_is_taken_back_for_good_is_not_issued_again(make, capture, ca, root):
     gw = make("if-possible")
-    gw.send(SENDER, CAROL, message(to=CAROL))
+    send_patiently(gw)
     first = signer(ca, capture.wait(1)[0].data, root)
     gw.cli("ca", "revoke", "--reason", "superseded", first)
-    gw.send(SENDER, CAROL, message(to=CAROL))
+    send_patiently(gw)
     second = signer(ca, capture.wait(2)[1].data, root)
     assert second != first
     gw.cli("ca", "revoke", "--reason", "cessation", second)
-    gw.send(SENDER, CAROL, message(to=CAROL))
+    send_patiently(gw)
     assert b"multipart/signed" not in capture.wait(3)[2].data
     assert {k["fingerprint"] for k in own(gw)} == {first, second}
 

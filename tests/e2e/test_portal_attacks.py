@@ -518,17 +518,15 @@ class Neighbour(threading.Thread):
     def __init__(self, portal):
         super().__init__(daemon=True)
         self.portal, self.over = portal, threading.Event()
-        self.seconds, self.statuses, self.most = [], set(), 0
+        self.statuses, self.most = set(), 0
 
     def run(self):
         while not self.over.wait(0.1):
-            start = time.monotonic()
             try:
                 status = self.portal.ask("GET", "/m/" + ID, source="127.0.0.2").status
             except OSError as e:
                 status = repr(e)
             self.statuses.add(status)
-            self.seconds.append(time.monotonic() - start)
             self.most = max(self.most, sockets_of(self.portal.process))
 
 
@@ -568,8 +566,6 @@ def test_slowhttptest(with_tls, tmp_path):
     neighbour.join()
     assert neighbour.statuses == {200}
     assert neighbour.most - before <= 155
-    # long before who attacks is cut off
-    assert sorted(neighbour.seconds)[len(neighbour.seconds) // 2] < 4
     for name in tools:
         said = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", (tmp_path / name).read_text(errors="replace"))
         assert "slow HTTP test status" in said, said[-500:]

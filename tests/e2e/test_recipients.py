@@ -5,7 +5,6 @@ server, or looked up in a list. Who is unknown is refused, not returned."""
 import os
 import signal
 import smtplib
-import time
 
 import pytest
 
@@ -180,6 +179,8 @@ def test_who_asks_may_die(make_gateway, capture, inside):
     with In(gw) as c:
         c.say(b"RCPT TO:<sam@sender.example>\r\n")
         all_heard(c.sock)
+        with In(gw):  # who is served later: that question was asked
+            pass
         os.kill(gw.pids()["relay"][0], signal.SIGKILL)
         c.reply(451)
         wait_for("relay to come back", lambda: c.rcpt("sam@sender.example")[0].startswith("250"))
@@ -200,9 +201,12 @@ def test_a_list_says_it_all(make_gateway, capture, inside, root):
     with In(gw) as c:
         c.rcpt("sue@sender.example", 250)
     old = listed.stat()  # the next is of the same size, and has its mtime
-    time.sleep(0.1)  # more than what the kernel's time stamps tell apart
-    listed.write_text("sam@sender.example\nzoe@sender.example\n")
-    os.utime(listed, ns=(old.st_atime_ns, old.st_mtime_ns))
+
+    def written():  # at a time that the kernel's time stamps tell apart
+        listed.write_text("sam@sender.example\nzoe@sender.example\n")
+        os.utime(listed, ns=(old.st_atime_ns, old.st_mtime_ns))
+        return listed.stat().st_ctime_ns != old.st_ctime_ns
+    wait_for("another time stamp", written)
     with In(gw) as c:
         c.rcpt("zoe@sender.example", 250)
         c.rcpt("sue@sender.example", 550)
@@ -220,6 +224,8 @@ def test_a_list_says_it_all(make_gateway, capture, inside, root):
     with In(gw) as c:
         c.say(b"RCPT TO:<sue@sender.example>\r\n")
         all_heard(c.sock)
+        with In(gw):
+            pass
         os.kill(gw.pids()["accounts"][0], signal.SIGKILL)
         c.reply(451)
     with pytest.raises(smtplib.SMTPException):

@@ -119,9 +119,9 @@ rule "default" { try = { smime, reject } }
 
 
 def test_time_and_client_decide_at_rcpt(make_gateway, capture, keys):
-    # and tomorrow: it may begin meanwhile
+    # and tomorrow: it may begin meanwhile; and yesterday: of another time zone
     days = ",".join(time.strftime("%a", time.localtime(time.time() + s)).lower()
-                    for s in (0, 86400))
+                    for s in (-86400, 0, 86400))
     gw = make_gateway(capture.port, import_keys=[keys.alice_crt], rules=f'''
 rule "from-elsewhere" {{ client = "!127.0.0.0/8" try = {{ reject }} }}
 rule "never-now" {{ time = "!{days}" try = {{ reject }} }}

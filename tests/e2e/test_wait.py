@@ -236,7 +236,7 @@ def test_what_lost_its_client_is_not_delivered_again(make_gateway, capture, what
     held = threading.Event()
     capture.extensions.remove("CHUNKING")
     gw = waiting(make_gateway, capture.port,
-                 limits="wait-limit = %s" % ("5min" if what == "listener" else "8s"))
+                 limits="wait-limit = %s" % ("20s" if what == "client" else "5min"))
     capture.verbs = {"MAIL": [lambda line: held.wait(PATIENCE) and (451, "4.3.0 no")] * 3}
     with Raw(gw) as c:
         c.greet()
