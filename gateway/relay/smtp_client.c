@@ -527,6 +527,9 @@ last_words(struct relay_smtp *s, const struct err_why *why)
 static enum net_io
 move(struct relay_smtp *s, struct err_why *why)
 {
+	/* what follows what could not be sent before is made in the next move:
+	   the peer answers nothing while it waits for that */
+	bool left = s->out.len > 0;
 	bool more = smtp_transaction_produce(s) && s->state == SMTP_BODY;
 	enum net_io io;
 
@@ -540,7 +543,7 @@ move(struct relay_smtp *s, struct err_why *why)
 	if (io != NET_IO_DONE)
 		return io;
 	/* more of the body first, while the peer takes it */
-	if (take_reply(s) || more)
+	if (take_reply(s) || more || left)
 		return NET_IO_DONE;
 	io = fill(s, why);
 	if (io == NET_IO_FAILED || io == NET_IO_CLOSED) {
