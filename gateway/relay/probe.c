@@ -17,6 +17,7 @@
 enum { ARENA_MAX = 256 * 1024 };
 
 struct relay_probe {
+	struct relay_probe *next; /* early */
 	struct relay *relay;
 	uint64_t id; /* of the question */
 	struct arena *arena;
@@ -38,6 +39,14 @@ answer(struct relay *r, uint64_t id, enum proto_verdict verdict)
 		(void)!ipc_post(
 		    r->listener, PROTO_PROBED, id, buf_span(&b), NULL, 0);
 	buf_clear(&b);
+}
+
+static void
+forget(struct relay_probe *p)
+{
+	p->relay->n_probes--;
+	arena_free(p->arena);
+	free(p);
 }
 
 static enum proto_verdict
@@ -62,10 +71,8 @@ relay_probe_settled(struct relay_mail *m)
 	log_event(LOG_LVL_DEBUG, NULL, "probe", KV_STR("rcpt", p->rcpt.addr),
 	    KV_NUM("verdict", verdict), KV_STR("peer", m->hop.peer),
 	    KV_NUM("code", p->result.code), KV_STR("reply", p->result.text));
-	p->relay->n_probes--;
 	answer(p->relay, p->id, verdict);
-	arena_free(p->arena);
-	free(p);
+	forget(p);
 }
 
 static bool
@@ -112,15 +119,25 @@ fill(struct relay_probe *p, const char *addr)
 	    .hop = proto_hop_none};
 }
 
+static void
+submit(struct relay_probe *p)
+{
+	struct relay *r = p->relay;
+	struct relay_target t;
+
+	relay_target_fill(
+	    &r->conf->inbound, "", ENTRY_TLS_OPPORTUNISTIC, false, &t);
+	relay_dests_submit(r->dests, &t, &p->mail);
+}
+
 void
 relay_probe_take(struct relay *r, struct ipc_msg *m)
 {
-	struct relay_target t;
 	struct relay_probe *p;
 	struct unpacker u;
 	const char *addr;
 
-	if (r->dests == NULL || r->stopping || !r->conf->inbound.present ||
+	if (r->stopping || !r->conf->inbound.present ||
 	    r->n_probes >= LIMIT_PROBES) {
 		answer(r, m->id, PROTO_UNKNOWN);
 		return;
@@ -131,17 +148,48 @@ relay_probe_take(struct relay *r, struct ipc_msg *m)
 	p->relay = r;
 	p->id = m->id;
 	p->arena = arena_new(ARENA_MAX);
+	r->n_probes++;
 	unpack_begin(&u, m->payload);
 	addr = unpack_str(&u, p->arena);
 	if (unpack_end(&u) != ERR_OK) {
 		answer(r, m->id, PROTO_UNKNOWN);
-		arena_free(p->arena);
-		free(p);
+		forget(p);
 		return;
 	}
 	fill(p, addr);
-	r->n_probes++;
-	relay_target_fill(
-	    &r->conf->inbound, "", ENTRY_TLS_OPPORTUNISTIC, false, &t);
-	relay_dests_submit(r->dests, &t, &p->mail);
+	if (r->dests != NULL) {
+		submit(p);
+		return;
+	}
+	p->next = r->early;
+	r->early = p;
+}
+
+void
+relay_probes_start(struct relay *r)
+{
+	struct relay_probe *p;
+
+	while ((p = r->early) != NULL) {
+		r->early = p->next;
+		/* a configuration may have come in between */
+		if (r->conf->inbound.present) {
+			submit(p);
+		} else {
+			answer(r, p->id, PROTO_UNKNOWN);
+			forget(p);
+		}
+	}
+}
+
+void
+relay_probes_end(struct relay *r)
+{
+	struct relay_probe *p;
+
+	while ((p = r->early) != NULL) {
+		r->early = p->next;
+		answer(r, p->id, PROTO_UNKNOWN);
+		forget(p);
+	}
 }

@@ -96,6 +96,7 @@ relay_free(struct relay *r)
 {
 	if (r == NULL)
 		return;
+	relay_probes_end(r);
 	relay_dests_free(r->dests);
 	relay_looks_free(r->looks);
 	free_jobs(r);
@@ -369,6 +370,7 @@ take_keys(struct relay *r, struct ipc_msg *m)
 	if (m->map.base == NULL)
 		secret_wipe(payload, m->payload.len);
 	start_jobs(r);
+	relay_probes_start(r);
 }
 
 static void
@@ -507,6 +509,7 @@ relay_stop(struct relay *r)
 	r->stopping = true;
 	r->stop_until_ms = clock_steady_ms() + r->conf->limits.stop_ms;
 	start_jobs(r); /* those without a key are given back */
+	relay_probes_end(r);
 	if (r->dests != NULL)
 		relay_dests_abandon(r->dests, "shutting down");
 	loop_timer_start(r->stop_timer, 0, STOP_CHECK_MS);

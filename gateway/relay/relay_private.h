@@ -71,7 +71,8 @@ struct relay {
 	struct ipc *store;
 	struct ipc *keys;
 	struct ipc *listener;
-	unsigned n_probes;	   /* under way */
+	unsigned n_probes;	   /* under way, and early */
+	struct relay_probe *early; /* asked before keys has answered */
 	struct relay_dests *dests; /* from then on */
 	struct relay_job *jobs[RELAY_JOB_BUCKETS];
 	unsigned n_jobs;
@@ -123,6 +124,10 @@ void relay_on_settled(void *arg, struct relay_mail *m);
 /* The listener asks for a recipient; it is always answered. */
 void relay_probe_take(struct relay *r, struct ipc_msg *m);
 void relay_probe_settled(struct relay_mail *m);
+/* Keys has answered: ask what was kept for that. */
+void relay_probes_start(struct relay *r);
+/* Nothing of what was kept is asked any more: it stays unknown. */
+void relay_probes_end(struct relay *r);
 
 /* --- process.c --- */
 

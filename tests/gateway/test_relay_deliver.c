@@ -227,6 +227,32 @@ Test(deliver, a_large_body_arrives_whole)
 	buf_clear(&text);
 }
 
+/* --- probes --- */
+
+/* Asked at once after a start, before keys has answered. */
+Test(deliver, who_is_asked_for_early_is_looked_up_all_the_same)
+{
+	static const char *const known[] = {BARE ENVELOPE "> RSET\n" OK};
+	static const char *const not_known[] = {
+	    BARE "> MAIL\n" OK "> RCPT\n< 550 5.1.1 no such user\n"
+		 "> RSET\n" OK};
+	struct scene s = begin(known, 60000);
+
+	cr_assert_eq(
+	    relay_driver_probe(s.driver, "sam@example.org", 60000), PROTO_YES);
+	end(&s);
+	s = begin(not_known, 60000);
+	cr_assert_eq(
+	    relay_driver_probe(s.driver, "eve@example.org", 60000), PROTO_NO);
+	end(&s);
+	/* and what nobody asks any more is freed */
+	s = begin(known, 60000);
+	relay_driver_conf(s.driver)->inbound.present = false;
+	cr_assert_eq(relay_driver_probe(s.driver, "sam@example.org", 60000),
+	    PROTO_UNKNOWN);
+	end(&s);
+}
+
 /* --- destinations --- */
 
 Test(deliver, sessions_are_used_again)

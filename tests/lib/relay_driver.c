@@ -25,6 +25,8 @@ struct relay_driver {
 	struct relay *relay;
 	struct ipc *store;
 	struct ipc *keys;
+	struct ipc *listener; /* NULL until it asks */
+	int verdict;	      /* -1: none yet */
 	struct sealed_pub pub;
 	struct secret *priv;
 	struct arena *arena;
@@ -200,6 +202,7 @@ relay_driver_free(struct relay_driver *d)
 	relay_free(d->relay);
 	ipc_free(d->store);
 	ipc_free(d->keys);
+	ipc_free(d->listener);
 	loop_free(d->loop);
 	secret_free(d->priv);
 	arena_free(d->arena);
@@ -368,6 +371,45 @@ relay_driver_notify(
 	while (!d->was_notified && !d->timed_out)
 		run(d, ms);
 	return d->was_notified ? &d->notified : NULL;
+}
+
+static void
+on_listener(void *arg, struct ipc_msg *m)
+{
+	struct relay_driver *d = arg;
+	uint8_t verdict = PROTO_UNKNOWN;
+
+	must(m->type == PROTO_PROBED &&
+		 proto_verdict_unpack(m->payload, &verdict) == ERR_OK,
+	    "verdict");
+	d->verdict = verdict;
+	loop_stop(d->loop);
+}
+
+int
+relay_driver_probe(struct relay_driver *d, const char *addr, unsigned ms)
+{
+	static const struct ipc_events events = {on_listener, on_close};
+	struct packer p;
+	struct buf b;
+	int a = -1, other = -1;
+
+	must(d->listener == NULL && ipc_pair(&a, &other) == ERR_OK, "pair");
+	d->listener = ipc_new(a);
+	ipc_attach(d->listener, d->loop, &events, d);
+	relay_on_peer(d->relay, ROLE_LISTENER, 0, ipc_new(other));
+	buf_init(&b, 4096);
+	pack_begin(&p, &b);
+	pack_str(&p, addr);
+	must(pack_end(&p) == ERR_OK && ipc_post(d->listener, PROTO_PROBE, 1,
+					   buf_span(&b), NULL, 0) == ERR_OK,
+	    "probe");
+	buf_clear(&b);
+	d->verdict = -1;
+	d->timed_out = false;
+	while (d->verdict < 0 && !d->timed_out)
+		run(d, ms);
+	return d->verdict;
 }
 
 enum err

@@ -53,6 +53,9 @@ unsigned relay_driver_partial(const struct relay_driver *d);
 /* Have a notification made: the answer, NULL if none comes within ms. */
 const struct proto_notified *relay_driver_notify(
     struct relay_driver *d, const struct proto_notify *m, unsigned ms);
+/* Ask as the listener does whether the recipient is known, once for a driver:
+   the PROTO_ verdict, -1 if none comes within ms. */
+int relay_driver_probe(struct relay_driver *d, const char *addr, unsigned ms);
 /* Open the header that a result brought, or that goes into a notification. */
 enum err relay_driver_open_outer(
     struct relay_driver *d, const struct dsn *dsn, struct buf *out);
