@@ -31,6 +31,7 @@ ELSEWHERE = {
     "packaging/quickstart": ("packaging/check", "packaging/quickstart --once"),
     "packaging/install-packages build check": (
         "packaging/check", "packaging/install-packages build check"),
+    "make bench": ("tests/bench/module.am", "bench: tests/bench/load"),
     "packaging/debian/build": ("packaging/check", "packaging/debian/build build/debian"),
     "apt-get install ./build/debian/sealgate_*.deb": (
         "tests/e2e/package_inside.sh", 'apt-get install -y -qq "$@"'),
