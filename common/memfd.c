@@ -63,7 +63,7 @@ memfd_seal(int fd)
 enum err
 memfd_from(struct span s, int *fd_out)
 {
-	int fd;
+	int fd = -1;
 	enum err e = memfd_new(&fd);
 
 	if (e != ERR_OK)
@@ -107,7 +107,7 @@ copy(int from, uint64_t size, int to)
 enum err
 memfd_copy(int from, uint64_t size, int *fd_out)
 {
-	int fd;
+	int fd = -1;
 	enum err e = memfd_new(&fd);
 
 	if (e != ERR_OK)
